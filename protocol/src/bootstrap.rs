@@ -1,0 +1,215 @@
+//! The shell line that starts an agent, and how its output is read.
+//!
+//! A node needs `sh`, `dd`, `sha256sum` and the usual small tools, of coreutils or of busybox.
+
+use std::fmt::Write as _;
+
+use crate::Digest;
+use crate::frame::MAGIC;
+
+/// An agent that can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// What `uname -m` says on machines that it runs on.
+    pub machine: String,
+    /// The digest of the program.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: usize,
+    /// Its length compressed by gzip; `None` if it can only be sent as it is.
+    pub packed: Option<usize>,
+}
+
+/// What every line of the bootstrap begins with. The shell text has it in two pieces, so that a shell that echoes
+/// what it was given is not taken for an answer.
+const MARK: &[u8] = b"convoy-bootstrap-1 ";
+
+/// How much other text (a login shell's greeting) is accepted before the agent speaks, in bytes.
+const NOISE: usize = 64 * 1024;
+
+/// How much of that text is shown when something is wrong, in characters.
+const SHOWN: usize = 1000;
+
+/// Returns the shell text that starts one of the agents offered, whichever fits the machine.
+///
+/// It runs the agent at once if the node has it. If not it says so and reads the program from its input, after it
+/// has thrown away the `ahead` bytes that were sent before the sender could know: they have to be sent again.
+pub fn script(offers: &[Offer], ahead: usize) -> String {
+    let mut agents = String::new();
+    for Offer { machine, digest, size, packed } in offers {
+        let _ = write!(agents, "{machine}) d={digest}; s={size}; z={};; ", packed.unwrap_or(0));
+    }
+    let lines = include_str!("bootstrap.sh").lines().filter(|line| !line.starts_with('#'));
+    let text = lines.collect::<Vec<_>>().join(" ");
+    text.replace("@AGENTS@ ", &agents).replace("@AHEAD@", &ahead.to_string())
+}
+
+/// What the bootstrap says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The agent for this machine is wanted, packed by gzip or as it is.
+    Need {
+        /// The machine, as in [`Offer::machine`].
+        machine: String,
+        /// Whether packed.
+        packed: bool,
+    },
+    /// A part of the agent has arrived.
+    Progress,
+    /// It cannot go on.
+    Failed(String),
+    /// The agent runs; frames follow.
+    Ready,
+}
+
+/// No agent spoke within the text that is accepted before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the node prints other text instead of starting an agent")]
+pub struct TooMuchNoise;
+
+/// Reads what comes from a node up to the agent's first frame.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    bytes: Vec<u8>,
+    searched: usize,
+    noise: Vec<u8>,
+}
+
+impl Scanner {
+    /// Adds bytes that have arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Takes the next thing said, if it is there. After [`Said::Ready`] only [`Scanner::into_rest`] is of use.
+    ///
+    /// # Errors
+    /// If there is too much other text.
+    pub fn take(&mut self) -> Result<Option<Said>, TooMuchNoise> {
+        loop {
+            let from = self.searched;
+            let found = (from..self.bytes.len())
+                .find(|&i| starts(&self.bytes[i..], MARK) || starts(&self.bytes[i..], MAGIC));
+            let at = found.unwrap_or(self.bytes.len());
+            self.searched = at;
+            if at + self.noise.len() > NOISE {
+                return Err(TooMuchNoise);
+            }
+            let rest = &self.bytes[at..];
+            if rest.starts_with(MAGIC) {
+                self.drop_noise(at);
+                self.bytes.drain(..MAGIC.len());
+                return Ok(Some(Said::Ready));
+            }
+            let whole = rest.starts_with(MARK).then(|| rest.iter().position(|&b| b == b'\n')).flatten();
+            let Some(end) = whole else {
+                // What is there may be the beginning of something, but of nothing that long.
+                return if rest.len() > NOISE { Err(TooMuchNoise) } else { Ok(None) };
+            };
+            let line = String::from_utf8_lossy(&rest[MARK.len()..end]).trim_end().to_owned();
+            self.drop_noise(at);
+            self.bytes.drain(..=end);
+            self.searched = 0;
+            if let Some(said) = parse(&line) {
+                return Ok(Some(said));
+            }
+        }
+    }
+
+    fn drop_noise(&mut self, at: usize) {
+        self.noise.extend(self.bytes.drain(..at));
+    }
+
+    /// Returns the end of the other text, fit to be shown.
+    pub fn noise(&self) -> String {
+        let all = [self.noise.as_slice(), &self.bytes].concat();
+        shown(&all)
+    }
+
+    /// Returns the bytes after the agent's magic.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Returns the end of a text from a node, without control characters that a terminal would obey.
+pub fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim();
+    let skip = text.chars().count().saturating_sub(SHOWN);
+    text.chars().skip(skip).filter(|c| *c == '\n' || !c.is_control()).collect()
+}
+
+/// Returns whether `text` and `pattern` agree as far as both go.
+fn starts(text: &[u8], pattern: &[u8]) -> bool {
+    let both = text.len().min(pattern.len());
+    text[..both] == pattern[..both]
+}
+
+fn parse(line: &str) -> Option<Said> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match word {
+        "need" => {
+            let (machine, form) = rest.split_once(' ')?;
+            Some(Said::Need { machine: machine.to_owned(), packed: form == "gz" })
+        }
+        "got" => Some(Said::Progress),
+        "fail" => Some(Said::Failed(shown(rest.as_bytes()))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_survives_every_shell() {
+        let offer = Offer { machine: "x86_64".into(), digest: Digest::of(b""), size: 10, packed: Some(5) };
+        let text = script(&[offer], 7);
+        assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
+        assert!(text.contains(
+            "x86_64) d=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855; s=10; z=5;; *)"
+        ));
+        assert!(text.contains("count=7"));
+        let mut scanner = Scanner::default();
+        scanner.push(text.as_bytes());
+        assert_eq!(scanner.take(), Ok(None), "an echo of the text is no answer");
+    }
+
+    #[test]
+    fn what_is_said_is_found_in_any_split() {
+        let mut bytes =
+            b"Welcome!\nconvoy-boot convoy-bootstrap-1 need x86_64 gz\nconvoy-bootstrap-1 got 5\nx".to_vec();
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(b"rest");
+        for cut in 0..bytes.len() {
+            let mut scanner = Scanner::default();
+            let mut said = Vec::new();
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                scanner.push(part);
+                while said.last() != Some(&Said::Ready) {
+                    let Some(next) = scanner.take().unwrap() else { break };
+                    said.push(next);
+                }
+            }
+            let need = Said::Need { machine: "x86_64".into(), packed: true };
+            assert_eq!(said, [need, Said::Progress, Said::Ready], "{cut}");
+            assert_eq!(scanner.into_rest(), b"rest");
+        }
+    }
+
+    #[test]
+    fn noise_is_bounded_and_shown_without_control_characters() {
+        let mut scanner = Scanner::default();
+        scanner.push(b"\x1b[31mno such user\x07\n");
+        assert_eq!(scanner.take(), Ok(None));
+        assert_eq!(scanner.noise(), "[31mno such user");
+        scanner.push(&vec![b'x'; NOISE]);
+        assert_eq!(scanner.take(), Err(TooMuchNoise));
+        let mut line = Scanner::default();
+        line.push(MARK);
+        line.push(&vec![b'x'; NOISE]);
+        assert_eq!(line.take(), Err(TooMuchNoise));
+    }
+}

@@ -1,0 +1,159 @@
+//! The messages themselves.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Map, Outcome};
+
+/// What a controller says to an agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum ToAgent {
+    /// The first message of a connection.
+    Hello(Hello),
+    /// Work to do. Windows are done one after the other, in the order they come.
+    Window(Window),
+    /// A part of the content that the agent asked for with [`FromAgent::Need`].
+    Chunk(Chunk),
+    /// The content that the agent asked for cannot be had.
+    NoContent {
+        /// Its digest.
+        digest: Digest,
+        /// Why not.
+        why: String,
+    },
+    /// A sign of life; answered at once by [`FromAgent::Pong`], also while a step runs.
+    Ping(u64),
+    /// Finish the running step, then answer the window with what was done.
+    Cancel,
+    /// The last message: finish, clean up and leave.
+    Bye,
+}
+
+/// What an agent says to its controller.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum FromAgent {
+    /// The answer to [`ToAgent::Hello`].
+    Welcome(Welcome),
+    /// The answer to one [`Window`].
+    Answer(Answer),
+    /// Content is wanted, of which the agent knows only the digest.
+    Need(Digest),
+    /// The answer to [`ToAgent::Ping`], with its number.
+    Pong(u64),
+    /// The agent cannot go on and leaves.
+    Fault(String),
+}
+
+/// Introduces the controller.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// The run's name, for the node's own records.
+    pub run: String,
+    /// After so many seconds without a message the agent gives up.
+    pub silence_seconds: u32,
+}
+
+/// Introduces the agent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The agent's process id.
+    pub pid: u32,
+    /// The name of the user it runs as.
+    pub user: String,
+}
+
+/// Tasks for one host: the first is done in earnest, the others are only looked at, to save round trips.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Window {
+    /// Repeated in the answer.
+    pub id: u64,
+    /// Whether the first step is done in earnest. A controller always says yes; an agent that looks ahead on behalf
+    /// of another user's agent says no.
+    pub earnest: bool,
+    /// The first step is checked and, if in earnest and unless its orders say `check`, applied. The others are only checked, in
+    /// order, up to the first that is not [`crate::Status::Same`]; none is looked at once the first did anything.
+    pub steps: Vec<Step>,
+}
+
+/// One task for one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// One order for each item of the task's loop; one if it has none. All are done, also after one failed.
+    pub orders: Vec<Order>,
+}
+
+/// One call of a module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The module's name, such as `copy`.
+    pub module: Arc<str>,
+    /// Its rendered arguments.
+    pub args: Map,
+    /// Check mode: look, and say what would be done.
+    pub check: bool,
+    /// Whether differences are wanted.
+    pub diff: bool,
+    /// Added to the environment of what the module starts.
+    pub environment: Vec<(String, String)>,
+    /// The user to do it as, if not the one who logged in.
+    pub become_user: Option<Become>,
+    /// The step is given up after so many seconds.
+    pub deadline_seconds: Option<u32>,
+}
+
+/// Another user to be, and how.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Become {
+    /// The user's name.
+    pub user: String,
+    /// The program: `sudo`.
+    pub method: String,
+    /// Options for it, before ours.
+    pub flags: Vec<String>,
+    /// Its password, if one was given.
+    pub password: Option<String>,
+}
+
+/// Never shows the password.
+impl fmt::Debug for Become {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Become")
+            .field("user", &self.user)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to a [`Window`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// The window's number.
+    pub window: u64,
+    /// For each step, in order, the outcomes of its orders: always of the first step, then of those that are
+    /// all [`crate::Status::Same`].
+    pub steps: Vec<Vec<Outcome>>,
+}
+
+/// A part of some content, in order, without gaps.
+#[derive(Serialize, Deserialize)]
+pub struct Chunk {
+    /// The whole content's digest.
+    pub digest: Digest,
+    /// Whether this is the last part.
+    pub last: bool,
+    /// Whether `bytes` is compressed (deflate, each chunk on its own).
+    pub deflated: bool,
+    /// The part; at most [`CHUNK`] bytes when unpacked.
+    pub bytes: Vec<u8>,
+}
+
+/// The size of a chunk before compression, in bytes.
+pub const CHUNK: usize = 256 * 1024;
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunk({}, {} bytes, last: {})", self.digest, self.bytes.len(), self.last)
+    }
+}
