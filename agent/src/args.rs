@@ -1,0 +1,422 @@
+//! Arguments of modules: declared once, with their documentation, and read with Ansible's conversions and wording.
+//!
+//! The texts of the errors are those of ansible-core 2.18 (`module_utils/common/arg_spec.py` and neighbours), since
+//! playbooks assert on them.
+
+mod convert;
+
+use convoy_protocol::{Key, Map, Value};
+
+pub use convert::{Arg, Mode, NodePath};
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// Text; numbers and booleans are written out.
+    Str,
+    /// `yes`, `no`, `true`, `false`, `on`, `off`, `1`, `0` …
+    Bool,
+    /// A whole number, also as text.
+    Int,
+    /// A number, also as text.
+    Float,
+    /// A path on the node; `~` and `$NAME` are expanded there.
+    Path,
+    /// A file mode: octal digits, or symbolic as `chmod` takes it.
+    Mode,
+    /// A list; text is split at commas.
+    List,
+    /// A map.
+    Dict,
+    /// Anything.
+    Raw,
+}
+
+impl ParamKind {
+    /// Returns Ansible's name of the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Str => "str",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Path => "path",
+            Self::List => "list",
+            Self::Dict => "dict",
+            Self::Raw | Self::Mode => "raw",
+        }
+    }
+}
+
+/// What the controller puts in the place of an argument before the task is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staged {
+    /// Sent as it is.
+    No,
+    /// Names a file or folder on the workstation; replaced by description of it by digest,
+    /// unless the boolean parameter `remote_src` is true.
+    File,
+    /// Names a template on the workstation; rendered there, then as [`Staged::File`].
+    Template,
+}
+
+/// One parameter of a module.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// What it takes.
+    pub kind: ParamKind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// The values allowed; empty: any.
+    pub choices: &'static [&'static str],
+    /// What it is when it is not given, as text.
+    pub default: Option<&'static str>,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// What the controller does with it.
+    pub staged: Staged,
+}
+
+impl Param {
+    /// Starts the declaration of a parameter.
+    pub const fn new<T: Arg>(name: &'static str, doc: &'static str) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            kind: T::KIND,
+            required: false,
+            choices: T::CHOICES,
+            default: None,
+            doc,
+            staged: Staged::No,
+        }
+    }
+
+    /// It must be given.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// It has other names.
+    #[must_use]
+    pub const fn aliases(mut self, names: &'static [&'static str]) -> Self {
+        self.aliases = names;
+        self
+    }
+
+    /// What it is when it is not given.
+    #[must_use]
+    pub const fn default(mut self, text: &'static [&'static str; 1]) -> Self {
+        self.default = Some(text[0]);
+        self
+    }
+
+    /// It names a file on the workstation.
+    #[must_use]
+    pub const fn controller_file(mut self) -> Self {
+        self.staged = Staged::File;
+        self
+    }
+
+    /// It names a template on the workstation.
+    #[must_use]
+    pub const fn controller_template(mut self) -> Self {
+        self.staged = Staged::Template;
+        self
+    }
+}
+
+/// All parameters of a module and the rules between them.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The parameters, in the order of the documentation.
+    pub params: &'static [Param],
+    /// Groups of which at most one may be given.
+    pub mutually_exclusive: &'static [&'static [&'static str]],
+    /// Groups of which at least one must be given.
+    pub required_one_of: &'static [&'static [&'static str]],
+    /// Whether the task's text is an argument by itself (`command: ls`), under the name `_raw_params`.
+    pub free_form: bool,
+}
+
+impl Spec {
+    /// Finds a parameter by its name or one of its aliases.
+    pub fn param(&self, name: &str) -> Option<&'static Param> {
+        self.params.iter().find(|p| p.name == name || p.aliases.contains(&name))
+    }
+
+    /// Returns the error for the keys that are no parameter of `module`, if there are such.
+    pub fn unsupported<'k>(&self, module: &str, keys: impl Iterator<Item = &'k str>) -> Option<String> {
+        let mut unknown: Vec<&str> = keys.filter(|key| self.param(key).is_none()).collect();
+        unknown.retain(|key| !(self.free_form && *key == "_raw_params"));
+        if unknown.is_empty() {
+            return None;
+        }
+        unknown.sort_unstable();
+        let mut supported: Vec<String> = self
+            .params
+            .iter()
+            .filter(|p| !p.name.starts_with('_'))
+            .map(|p| {
+                let mut aliases = p.aliases.to_vec();
+                aliases.sort_unstable();
+                if aliases.is_empty() {
+                    p.name.to_owned()
+                } else {
+                    format!("{} ({})", p.name, aliases.join(", "))
+                }
+            })
+            .collect();
+        supported.sort_unstable();
+        Some(format!(
+            "Unsupported parameters for ({module}) module: {}. Supported parameters include: {}.",
+            unknown.join(", "),
+            supported.join(", ")
+        ))
+    }
+
+    /// Returns the arguments under their own names, defaults filled in.
+    ///
+    /// # Errors
+    /// Unknown keys, missing ones, and those that exclude each other.
+    pub fn resolve(&self, module: &str, args: &Map) -> Result<Map, String> {
+        if let Some(error) = self.unsupported(module, args.keys().filter_map(Key::as_str)) {
+            return Err(error);
+        }
+        let mut resolved = Map::new();
+        for (key, value) in args.iter().filter(|(_, value)| !value.is_null()) {
+            let key = key.as_str().unwrap_or_default();
+            let name = self.param(key).map_or(key, |p| p.name);
+            resolved.insert(name.into(), value.clone());
+        }
+        self.rules(&resolved)?;
+        for param in self.params {
+            if let (Some(default), false) = (param.default, resolved.contains_key(param.name)) {
+                resolved.insert(param.name.into(), default.into());
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn rules(&self, given: &Map) -> Result<(), String> {
+        for group in self.mutually_exclusive {
+            if group.iter().filter(|name| given.contains_key(**name)).count() > 1 {
+                return Err(format!("parameters are mutually exclusive: {}", group.join("|")));
+            }
+        }
+        let missing: Vec<&str> = self
+            .params
+            .iter()
+            .filter(|p| p.required && !given.contains_key(p.name))
+            .map(|p| p.name)
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!("missing required arguments: {}", missing.join(", ")));
+        }
+        for group in self.required_one_of {
+            if !group.iter().any(|name| given.contains_key(*name)) {
+                return Err(format!("one of the following is required: {}", group.join(", ")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Typed arguments; implemented by [`arguments!`](crate::arguments).
+pub trait Arguments: Sized {
+    /// What they are read by.
+    const SPEC: Spec;
+
+    /// Reads the arguments of one call.
+    ///
+    /// # Errors
+    /// A text in Ansible's wording.
+    fn read(module: &str, args: &Map) -> Result<Self, String>;
+}
+
+/// Takes one argument out of resolved ones.
+///
+/// # Errors
+/// If it is missing or cannot be converted.
+pub fn take<T: Arg>(resolved: &Map, param: &Param) -> Result<T, String> {
+    match resolved.get(param.name) {
+        None => T::absent().ok_or_else(|| format!("missing required arguments: {}", param.name)),
+        Some(value) => T::convert(value).map_err(|why| describe(param, value, &why)),
+    }
+}
+
+fn describe(param: &Param, value: &Value, why: &str) -> String {
+    if !param.choices.is_empty() {
+        let got = String::convert(value).unwrap_or_else(|_| value.kind_name().to_owned());
+        return format!("value of {} must be one of: {}, got: {got}", param.name, param.choices.join(", "));
+    }
+    format!(
+        "argument '{}' is of type {} and we were unable to convert to {}: {why}",
+        param.name,
+        convert::python_class(value),
+        param.kind.name()
+    )
+}
+
+/// Declares the arguments of a module: a struct, its [`Spec`](crate::args::Spec), and the reading of it.
+///
+/// ```
+/// convoy_agent::arguments! {
+///     /// Arguments of a module that greets.
+///     pub struct Args {
+///         /// Whom to greet.
+///         name: String [required, aliases("who")],
+///         /// How often.
+///         times: i64 [default("1")],
+///         /// With what.
+///         words: Option<String>,
+///     }
+///     mutually_exclusive ["name", "words"]
+/// }
+/// ```
+#[macro_export]
+macro_rules! arguments {
+    (
+        $(#[$outer:meta])*
+        pub struct $name:ident {
+            $( $(#[doc = $doc:literal])+ $field:ident: $type:ty $([ $($option:ident $(($($word:literal),*))?),* ])?, )*
+        }
+        $(mutually_exclusive $([ $($exclusive:literal),* ])+)?
+        $(required_one_of $([ $($one:literal),* ])+)?
+        $(free_form: $free:literal)?
+    ) => {
+        $(#[$outer])*
+        #[derive(Debug)]
+        pub struct $name {
+            $( $(#[doc = $doc])+ pub $field: $type, )*
+        }
+
+        impl $crate::args::Arguments for $name {
+            const SPEC: $crate::args::Spec = $crate::args::Spec {
+                params: &[$(
+                    $crate::args::Param::new::<$type>(
+                        $crate::args::parameter_name(stringify!($field)),
+                        concat!($($doc, "\n"),+),
+                    )
+                    $($(.$option($(&[$($word),*])?))*)?,
+                )*],
+                mutually_exclusive: &[$($(&[$($exclusive),*]),+)?],
+                required_one_of: &[$($(&[$($one),*]),+)?],
+                free_form: false $(|| $free)?,
+            };
+
+            fn read(module: &str, args: &$crate::__private::Map) -> Result<Self, String> {
+                let resolved = Self::SPEC.resolve(module, args)?;
+                let mut params = Self::SPEC.params.iter();
+                Ok(Self {
+                    $( $field: match params.next() {
+                        Some(param) => $crate::args::take::<$type>(&resolved, param)?,
+                        None => return Err(String::new()),
+                    }, )*
+                })
+            }
+        }
+    };
+}
+
+/// Declares an enum whose variants are the choices of a parameter: `choices! { /// … pub enum State { Absent = "absent" } }`.
+#[macro_export]
+macro_rules! choices {
+    ($(#[$outer:meta])* pub enum $name:ident { $( $(#[$inner:meta])* $variant:ident = $word:literal, )* }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $( $(#[$inner])* $variant, )* }
+
+        impl $crate::args::Arg for $name {
+            const KIND: $crate::args::ParamKind = $crate::args::ParamKind::Str;
+            const CHOICES: &'static [&'static str] = &[$($word),*];
+
+            fn convert(value: &$crate::__private::Value) -> Result<Self, String> {
+                match <String as $crate::args::Arg>::convert(value)?.as_str() {
+                    $( $word => Ok(Self::$variant), )*
+                    _ => Err(String::new()),
+                }
+            }
+        }
+    };
+}
+
+/// Returns the parameter's name for a field: Rust's keywords are written with `r#`.
+pub const fn parameter_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "the macros declare public types, as modules need them")]
+mod tests {
+    use super::*;
+    use convoy_protocol::map;
+
+    choices! {
+        /// A state.
+        pub enum State {
+            /// Gone.
+            Absent = "absent",
+            /// There.
+            Present = "present",
+        }
+    }
+
+    arguments! {
+        /// Arguments of no module.
+        pub struct Sample {
+            /// Where.
+            path: String [required, aliases("dest", "name")],
+            /// How.
+            state: State [default("present")],
+            /// How many.
+            count: Option<i64>,
+            /// What kind.
+            r#type: Option<String>,
+        }
+        mutually_exclusive ["count", "type"]
+    }
+
+    fn error(args: &Map) -> String {
+        Sample::read("sample", args).unwrap_err()
+    }
+
+    #[test]
+    fn reads_by_name_alias_and_default() {
+        let args = Sample::read("sample", &map! { "dest" => "/a", "count" => "3", "type" => () }).unwrap();
+        assert_eq!(
+            (args.path.as_str(), args.state, args.count, args.r#type),
+            ("/a", State::Present, Some(3), None)
+        );
+    }
+
+    #[test]
+    fn errors_are_ansibles() {
+        assert_eq!(
+            error(&map! { "path" => "/a", "pth" => 1 }),
+            "Unsupported parameters for (sample) module: pth. Supported parameters include: count, path (dest, name), state, type."
+        );
+        assert_eq!(error(&map! {}), "missing required arguments: path");
+        assert_eq!(
+            error(&map! { "path" => "/a", "state" => "gone" }),
+            "value of state must be one of: absent, present, got: gone"
+        );
+        assert_eq!(
+            error(&map! { "path" => "/a", "count" => 1, "type" => "x" }),
+            "parameters are mutually exclusive: count|type"
+        );
+        assert_eq!(
+            error(&map! { "path" => "/a", "count" => "many" }),
+            "argument 'count' is of type <class 'str'> and we were unable to convert to int: <class 'str'> cannot be converted to an int"
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! Content that the controller describes by digest, and how a module receives it as an argument.
+
+use std::path::{Component, Path, PathBuf};
+
+use convoy_protocol::{Digest, Map, Value};
+
+use crate::args::{Arg, NodePath, ParamKind};
+use crate::module::Failure;
+
+/// Where content that is known by its digest comes from.
+pub trait Contents {
+    /// Returns a file that holds exactly the bytes named by `digest`.
+    ///
+    /// # Errors
+    /// If the content cannot be had.
+    fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure>;
+}
+
+/// A file on the workstation, described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its name without the folders before it.
+    pub name: String,
+}
+
+/// A folder on the workstation, described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// The folder's name.
+    pub name: String,
+    /// Whether the source ended with a slash: what is in the folder is meant, not the folder.
+    pub slash: bool,
+    /// What is in it, each folder before what it holds.
+    pub entries: Vec<Entry>,
+}
+
+/// One entry of a [`Tree`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path below the folder; never absolute, never with `..`.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an [`Entry`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A file.
+    File(Content),
+    /// A folder with its permission bits.
+    Dir(u32),
+    /// A symbolic link with its target.
+    Link(PathBuf),
+}
+
+/// What a parameter holds that names a file of the workstation, after the controller has staged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Supplied {
+    /// One file.
+    File(Content),
+    /// A folder.
+    Tree(Tree),
+    /// A path on the node (`remote_src`).
+    Node(NodePath),
+}
+
+fn member<'v>(map: &'v Map, name: &str) -> Result<&'v Value, String> {
+    map.get(name).ok_or_else(|| format!("a description of a file lacks '{name}'"))
+}
+
+fn number(map: &Map, name: &str) -> Result<u64, String> {
+    let value = member(map, name)?;
+    value
+        .as_int()
+        .and_then(|i| u64::try_from(i).ok())
+        .ok_or_else(|| format!("'{name}' in a description of a file is {}, not a size", value.kind_name()))
+}
+
+fn text<'v>(map: &'v Map, name: &str) -> Result<&'v str, String> {
+    let value = member(map, name)?;
+    value.as_str().ok_or_else(|| format!("'{name}' in a description of a file is {}", value.kind_name()))
+}
+
+fn mode(map: &Map) -> Result<u32, String> {
+    Ok((number(map, "mode")? & 0o7777) as u32)
+}
+
+fn content(map: &Map, name: String) -> Result<Content, String> {
+    let digest =
+        text(map, "digest")?.parse().map_err(|e: convoy_protocol::digest::NotADigest| e.to_string())?;
+    Ok(Content { digest, size: number(map, "size")?, mode: mode(map)?, name })
+}
+
+fn single_name(name: &str) -> Result<String, String> {
+    let plain =
+        Path::new(name).components().count() == 1 && !matches!(name, "." | "..") && !name.contains('/');
+    if plain { Ok(name.to_owned()) } else { Err(format!("'{name}' is no name of a file")) }
+}
+
+/// Returns `path` if it leads to no place but below the folder it is relative to.
+fn inside(path: &str) -> Result<PathBuf, String> {
+    let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if plain && !path.is_empty() && !path.contains('\0') {
+        Ok(path.into())
+    } else {
+        Err(format!("'{path}' leads out of the folder that is copied"))
+    }
+}
+
+fn entry(value: &Value) -> Result<Entry, String> {
+    let map = value.as_map().ok_or_else(|| format!("an entry of a folder is {}", value.kind_name()))?;
+    let path = inside(text(map, "path")?)?;
+    let kind = match text(map, "kind")? {
+        "file" => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            EntryKind::File(content(map, name)?)
+        }
+        "dir" => EntryKind::Dir(mode(map)?),
+        "link" => EntryKind::Link(text(map, "target")?.into()),
+        other => return Err(format!("an entry of a folder is of the unknown kind '{other}'")),
+    };
+    Ok(Entry { path, kind })
+}
+
+impl Arg for Content {
+    const KIND: ParamKind = ParamKind::Raw;
+
+    fn convert(value: &Value) -> Result<Self, String> {
+        let map = value.as_map().ok_or_else(|| format!("{} describes no file", value.kind_name()))?;
+        content(map, single_name(text(map, "name")?)?)
+    }
+}
+
+impl Arg for Supplied {
+    const KIND: ParamKind = ParamKind::Raw;
+
+    fn convert(value: &Value) -> Result<Self, String> {
+        let Some(map) = value.as_map() else {
+            return NodePath::convert(value).map(Self::Node);
+        };
+        let Some(tree) = map.get("tree") else {
+            return Content::convert(value).map(Self::File);
+        };
+        let entries =
+            tree.as_list().ok_or_else(|| format!("the entries of a folder are {}", tree.kind_name()))?;
+        Ok(Self::Tree(Tree {
+            name: single_name(text(map, "name")?)?,
+            slash: member(map, "slash")?.as_bool().unwrap_or_default(),
+            entries: entries.iter().map(entry).collect::<Result<_, _>>()?,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convoy_protocol::map;
+
+    fn file() -> Map {
+        map! { "digest" => Digest::of(b"x").to_string(), "size" => 1, "mode" => 0o644, "name" => "x" }
+    }
+
+    #[test]
+    fn files_folders_and_paths_are_told_apart() {
+        let Supplied::File(content) = Supplied::convert(&file().into()).unwrap() else {
+            panic!("not a file")
+        };
+        assert_eq!((content.size, content.mode, content.name.as_str()), (1, 0o644, "x"));
+        assert_eq!(Supplied::convert(&"~/a".into()), Ok(Supplied::Node(NodePath("~/a".into()))));
+        let mut entry = file();
+        entry.extend(map! { "path" => "a/x", "kind" => "file" });
+        let tree = map! { "name" => "t", "slash" => true, "tree" => vec![Value::from(entry)] };
+        let Supplied::Tree(tree) = Supplied::convert(&tree.into()).unwrap() else { panic!("not a tree") };
+        assert_eq!(
+            (tree.name.as_str(), tree.slash, tree.entries[0].path.as_path()),
+            ("t", true, Path::new("a/x"))
+        );
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_folder() {
+        for path in ["/etc/passwd", "../x", "a/../../x", "", ".", "a\0b"] {
+            let entry = map! { "path" => path, "kind" => "link", "target" => "t" };
+            let tree = map! { "name" => "t", "slash" => false, "tree" => vec![Value::from(entry)] };
+            assert_eq!(
+                Supplied::convert(&tree.into()).unwrap_err(),
+                format!("'{path}' leads out of the folder that is copied")
+            );
+        }
+        for name in ["a/b", "..", "", "/"] {
+            let mut content = file();
+            content.insert("name".into(), name.into());
+            assert_eq!(
+                Content::convert(&content.into()).unwrap_err(),
+                format!("'{name}' is no name of a file")
+            );
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Running a user's command: what `command` and `shell` have in common.
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Map, Value, map};
+
+use crate::files::{glob, python_os_error};
+use crate::module::{Checked, Done, Failure};
+use crate::system::{Look, Output, Process, RunError, System};
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The command as the answer shows it.
+    pub shown: Value,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The folder to run in.
+    pub chdir: Option<PathBuf>,
+    /// Not run if something matches this.
+    pub creates: Option<String>,
+    /// Not run if nothing matches this.
+    pub removes: Option<String>,
+    /// Standard input.
+    pub stdin: Option<&'a str>,
+    /// Whether a line end is added to it.
+    pub stdin_add_newline: bool,
+}
+
+/// A command that is to be run.
+#[derive(Debug)]
+pub struct Plan {
+    process: Process,
+    argv: Vec<String>,
+    shown: Value,
+}
+
+/// Splits text into lines as Python's `splitlines` does.
+pub fn lines(text: &str) -> Value {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    while !rest.is_empty() {
+        let end = rest.find(ends).unwrap_or(rest.len());
+        lines.push(Value::from(&rest[..end]));
+        rest = &rest[end..];
+        let length = if rest.starts_with("\r\n") { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
+        rest = &rest[length..];
+    }
+    lines.into()
+}
+
+/// Returns the values of an answer with these outputs.
+pub fn outputs(stdout: &str, stderr: &str) -> Map {
+    map! {
+        "stdout" => stdout,
+        "stderr" => stderr,
+        "stdout_lines" => lines(stdout),
+        "stderr_lines" => lines(stderr),
+    }
+}
+
+/// Returns the failure of a task without a command.
+pub fn no_command(msg: &str) -> Failure {
+    Failure { msg: msg.to_owned(), values: outputs("", "") }.with("rc", 256).with("cmd", ())
+}
+
+fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
+    let mut values = outputs(stdout, "");
+    values.extend(map! {
+        "cmd" => request.shown.clone(), "rc" => 0, "msg" => msg, "start" => (), "end" => (), "delta" => (),
+    });
+    values
+}
+
+/// Looks whether the command must be run.
+///
+/// # Errors
+/// If there is no such folder to run in.
+pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
+    let folder = request.chdir.clone().unwrap_or_else(|| ".".into());
+    if let Err(error) = std::fs::read_dir(&folder).map(drop)
+        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&folder))
+    {
+        let reason = python_os_error(&error, &folder);
+        let values = nothing_ran(&request, "", String::new());
+        return Err(Failure {
+            msg: format!("Unable to change directory before execution: {reason}"),
+            values,
+        }
+        .with("rc", ()));
+    }
+    let verb = if look.is_check_mode() { "Would" } else { "Did" };
+    let there = |pattern: &Option<String>| {
+        pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &folder)))
+    };
+    if let Some((pattern, true)) = there(&request.creates) {
+        let msg = format!("{verb} not run command since '{pattern}' exists");
+        return Ok(Checked::Same(nothing_ran(&request, &format!("skipped, since {pattern} exists"), msg)));
+    }
+    if let Some((pattern, false)) = there(&request.removes) {
+        let msg = format!("{verb} not run command since '{pattern}' does not exist");
+        return Ok(Checked::Same(nothing_ran(
+            &request,
+            &format!("skipped, since {pattern} does not exist"),
+            msg,
+        )));
+    }
+    let why = "Command would have run if not in check mode";
+    let values = nothing_ran(&request, "", why.to_owned());
+    let process = Process::new(request.argv.iter().map(String::as_str)).folder(request.chdir);
+    let process = match request.stdin {
+        Some(text) if request.stdin_add_newline => process.stdin(format!("{text}\n").into_bytes()),
+        Some(text) => process.stdin(text.as_bytes().to_vec()),
+        None => process,
+    };
+    let plan = Plan { process, argv: request.argv, shown: request.shown };
+    // With one of these, what the command is for is not there yet: known without running it.
+    if request.creates.is_some() || request.removes.is_some() {
+        return Ok(Checked::Differs { plan, diff: Vec::new(), values });
+    }
+    Ok(Checked::Unknown { plan, why, values })
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If it cannot be started, ends with another code than 0, or does not end in time.
+pub fn apply(plan: &Plan, strip: bool, node: &mut System) -> Result<Done, Failure> {
+    let start = node.now();
+    let output = match node.run_told_apart(&plan.process) {
+        Ok(output) => output,
+        Err(RunError::Late) => return Err(node.timed_out()),
+        Err(RunError::Start(error) | RunError::Pipe(error)) => {
+            let program = plan.argv.first().map(String::as_str).unwrap_or_default();
+            return Err(Failure {
+                msg: python_os_error(&error, Path::new(program)),
+                values: outputs("", ""),
+            }
+            .with("cmd", quoted(&plan.argv))
+            .with("rc", error.raw_os_error().unwrap_or(257)));
+        }
+    };
+    let end = node.now();
+    let mut values = result(&output, strip);
+    values.extend(map! {
+        "cmd" => plan.shown.clone(),
+        "rc" => output.rc,
+        "start" => node.local_time(start).python(),
+        "end" => node.local_time(end).python(),
+        "delta" => delta(end.saturating_sub(start)),
+        "msg" => "",
+    });
+    if output.rc != 0 {
+        values.insert("changed".into(), true.into());
+        return Err(Failure { msg: "non-zero return code".into(), values });
+    }
+    Ok(Done { changed: true, values })
+}
+
+fn result(output: &Output, strip: bool) -> Map {
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        if strip { text.trim_end_matches(['\r', '\n']).to_owned() } else { text.into_owned() }
+    };
+    outputs(&text(&output.stdout), &text(&output.stderr))
+}
+
+/// Returns a time span as Python writes a `timedelta`.
+fn delta(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let clock = format!("{}:{:02}:{:02}.{:06}", rest / 3600, rest / 60 % 60, rest % 60, span.subsec_micros());
+    match days {
+        0 => clock,
+        1 => format!("1 day, {clock}"),
+        _ => format!("{days} days, {clock}"),
+    }
+}
+
+/// Returns words as one line that a shell reads as the same words.
+pub fn quoted(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let quote = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\"'\"'"))
+        }
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn lines_as_python_splits_them() {
+        let of = |items: &[&str]| items.iter().map(|item| Value::from(*item)).collect::<Value>();
+        assert_eq!(lines("a\r\nb\n\nc"), of(&["a", "b", "", "c"]));
+        assert_eq!(lines("a\u{2028}b\n"), of(&["a", "b"]));
+        assert_eq!(lines(""), of(&[]));
+    }
+
+    #[test]
+    fn spans_as_python_writes_them() {
+        assert_eq!(delta(Duration::new(3725, 42_000)), "1:02:05.000042");
+        assert_eq!(delta(Duration::from_secs(2 * 86_400)), "2 days, 0:00:00.000000");
+    }
+}

@@ -1,0 +1,45 @@
+//! What the modules that write files have in common.
+
+pub mod attributes;
+pub mod backup;
+pub mod difference;
+pub mod glob;
+pub mod json;
+pub mod mode;
+pub mod put;
+pub mod tree;
+pub mod validate;
+pub mod words;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Returns `error` at `path` as Python prints an `OSError`; playbooks compare such texts.
+pub(crate) fn python_os_error(error: &io::Error, path: &Path) -> String {
+    let number = error.raw_os_error().unwrap_or_default();
+    format!("[Errno {number}] {}: b'{}'", crate::system::reason(error), path.display())
+}
+
+/// Returns `path` with a folder before it, so that `name` alone is in the running one.
+pub(crate) fn with_folder(path: PathBuf) -> PathBuf {
+    if path.to_string_lossy().contains('/') { path } else { Path::new(".").join(path) }
+}
+
+/// Returns whether `path` ends with a slash.
+pub(crate) fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// Returns the folder that `path` is in, with a trailing slash of `path` meaning the folder itself.
+pub(crate) fn dirname(path: &Path) -> PathBuf {
+    if ends_with_slash(path) {
+        let text = path.to_string_lossy();
+        let trimmed = text.trim_end_matches('/');
+        return if trimmed.is_empty() { "/".into() } else { trimmed.into() };
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        Some(_) => ".".into(),
+        None => "/".into(),
+    }
+}

@@ -1,0 +1,191 @@
+//! Owner, group and mode: what a task asks for, and what is there.
+
+use std::path::Path;
+
+use convoy_protocol::Map;
+
+use super::mode::{self, Base};
+use crate::args::Mode;
+use crate::module::Failure;
+use crate::system::{Attributes, FileKind, Look, Meta, System};
+
+/// What a task says about a file besides its content.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// `mode`
+    pub mode: Option<&'a Mode>,
+    /// `owner`
+    pub owner: Option<&'a str>,
+    /// `group`
+    pub group: Option<&'a str>,
+}
+
+/// Parameters of Ansible's file modules that convoy can honour only where they mean nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign<'a> {
+    /// `seuser`, `serole`, `setype`, `selevel`, as far as they are given.
+    pub selinux: [(&'static str, Option<&'a String>); 4],
+    /// `attributes`
+    pub attributes: Option<&'a String>,
+    /// `unsafe_writes`
+    pub unsafe_writes: bool,
+}
+
+/// Collects the parameters of [`Wanted`] from a module's arguments.
+#[macro_export]
+macro_rules! wanted {
+    ($args:expr) => {
+        $crate::files::attributes::Wanted {
+            mode: $args.mode.as_ref(),
+            owner: $args.owner.as_deref(),
+            group: $args.group.as_deref(),
+        }
+    };
+}
+
+/// Refuses the parameters of [`Foreign`] among a module's arguments.
+#[macro_export]
+macro_rules! refuse_foreign {
+    ($args:expr, $node:expr) => {
+        $crate::files::attributes::Foreign {
+            selinux: [
+                ("seuser", $args.seuser.as_ref()),
+                ("serole", $args.serole.as_ref()),
+                ("setype", $args.setype.as_ref()),
+                ("selevel", $args.selevel.as_ref()),
+            ],
+            attributes: $args.attributes.as_ref(),
+            unsafe_writes: $args.unsafe_writes,
+        }
+        .refuse($node)
+    };
+}
+
+impl Foreign<'_> {
+    /// Refuses what convoy cannot do. SELinux contexts are accepted where SELinux is off: they mean nothing there.
+    ///
+    /// # Errors
+    /// With the name of the parameter and the reason.
+    pub fn refuse(self, look: &Look) -> Result<(), Failure> {
+        if self.unsafe_writes {
+            return Err(Failure::new(
+                "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted",
+            ));
+        }
+        if self.attributes.is_some_and(|text| !text.is_empty()) {
+            return Err(Failure::new(
+                "attributes is not supported by convoy: run chattr by the command module to set them",
+            ));
+        }
+        let given = self.selinux.iter().find(|(_, value)| value.is_some());
+        if let Some((name, _)) = given
+            && look.has_selinux()
+        {
+            return Err(Failure::new(format!(
+                "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon by the command module"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Wanted<'_> {
+    /// Returns whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.mode.is_none() && self.owner.is_none() && self.group.is_none()
+    }
+
+    /// Returns what is asked for in numbers, for something at `path` that is, or would be made as, `base`.
+    ///
+    /// # Errors
+    /// If a user or group is unknown, or the mode is none.
+    pub fn resolve(&self, look: &Look, path: &Path, base: Base) -> Result<Attributes, Failure> {
+        let unknown = |verb: &str, what: &str, name: &str| {
+            Failure::new(format!("{verb} failed: failed to look up {what} {name}"))
+                .with("path", path.to_string_lossy().as_ref())
+        };
+        let uid = self.owner.map(|name| match name.parse() {
+            Ok(uid) => Ok(uid),
+            Err(_) => look.user(name).map(|user| user.uid).ok_or_else(|| unknown("chown", "user", name)),
+        });
+        let gid = self.group.map(|name| match name.parse() {
+            Ok(gid) => Ok(gid),
+            Err(_) => look.group_id(name).ok_or_else(|| unknown("chgrp", "group", name)),
+        });
+        let mode = self.mode.map(|mode| {
+            mode::parse(&mode.0, base)
+                .map_err(|failure| failure.with("path", path.to_string_lossy().as_ref()))
+        });
+        Ok(Attributes { mode: mode.transpose()?, uid: uid.transpose()?, gid: gid.transpose()? })
+    }
+
+    /// Returns what is asked for and is not so; `None` if all is.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn missing(&self, look: &Look, path: &Path, meta: &Meta) -> Result<Option<Attributes>, Failure> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let base = Base { mode: meta.mode, is_dir: meta.is_dir(), umask: look.umask() };
+        Ok(differing(self.resolve(look, path, base)?, meta))
+    }
+}
+
+/// Returns the part of `wanted` that `meta` has not; `None` if it has all. A symbolic link has no mode of its own.
+pub fn differing(wanted: Attributes, meta: &Meta) -> Option<Attributes> {
+    let left = Attributes {
+        mode: wanted.mode.filter(|mode| *mode != meta.mode && !meta.is_link()),
+        uid: wanted.uid.filter(|uid| *uid != meta.uid),
+        gid: wanted.gid.filter(|gid| *gid != meta.gid),
+    };
+    (left != Attributes::default()).then_some(left)
+}
+
+/// Sets attributes of what is at `path` itself.
+///
+/// # Errors
+/// If one cannot be set.
+pub fn set(node: &mut System, path: &Path, attributes: Attributes) -> Result<(), Failure> {
+    if attributes.uid.is_some() || attributes.gid.is_some() {
+        node.lchown(path, attributes.uid, attributes.gid)?;
+    }
+    // After the owner: a change of owner takes the set-user-id bit away.
+    attributes.mode.map_or(Ok(()), |mode| node.chmod(path, mode))
+}
+
+/// Returns Ansible's word for what is at a path.
+pub fn state(meta: Option<&Meta>) -> &'static str {
+    match meta {
+        None => "absent",
+        Some(meta) => match meta.kind {
+            FileKind::Link => "link",
+            FileKind::Dir => "directory",
+            _ if meta.nlink > 1 => "hard",
+            _ => "file",
+        },
+    }
+}
+
+/// Adds what Ansible says about a path in each answer that names one.
+///
+/// # Errors
+/// If the path cannot be looked at.
+pub fn describe(look: &Look, path: &Path, values: &mut Map) -> Result<(), Failure> {
+    if look.stat(path)?.is_none() {
+        return Ok(());
+    }
+    let Some(meta) = look.lstat(path)? else { return Ok(()) };
+    let owner = look.user_by_id(meta.uid).map_or_else(|| meta.uid.to_string(), |user| user.name);
+    let group = look.group_name(meta.gid).unwrap_or_else(|| meta.gid.to_string());
+    values.extend(convoy_protocol::map! {
+        "uid" => meta.uid,
+        "gid" => meta.gid,
+        "owner" => owner,
+        "group" => group,
+        "mode" => format!("0{:03o}", meta.mode),
+        "state" => state(Some(&meta)),
+        "size" => i64::try_from(meta.size).unwrap_or(i64::MAX),
+    });
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! "This content at that path with those attributes": the core of `copy`, `template` and what resembles them.
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Diff, Digest, Map, map};
+
+use super::attributes::{self, Wanted};
+use super::difference::{self, After};
+use super::mode::Base;
+use super::{backup, dirname, validate};
+use crate::content::Content;
+use crate::module::{Checked, Done, Failure};
+use crate::system::{Attributes, Bytes, Checksums, Look, Meta, System};
+
+/// Where the content comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// From the task itself.
+    Memory(Vec<u8>),
+    /// From the workstation.
+    Controller(Content),
+    /// From a file on the node.
+    Node(PathBuf),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Put<'a> {
+    /// The file.
+    pub dest: PathBuf,
+    /// Its content.
+    pub source: Source,
+    /// What the content is called in differences.
+    pub header: String,
+    /// Its attributes.
+    pub wanted: Wanted<'a>,
+    /// The mode of the source, if it shall be kept.
+    pub preserve: Option<u32>,
+    /// The attributes that a replaced file gets where none are asked for.
+    pub written: Attributes,
+    /// The mode that a new file gets where none is asked for.
+    pub new_mode: Option<u32>,
+    /// Whether a file with other content is replaced.
+    pub force: bool,
+    /// Whether a symbolic link is followed, not replaced.
+    pub follow: bool,
+    /// Whether the old file is copied before.
+    pub backup: bool,
+    /// The command that must accept the new file.
+    pub validate: Option<&'a str>,
+    /// The SHA-1 that the content must have.
+    pub checksum: Option<&'a str>,
+    /// Folders to be made before, with their attributes.
+    pub parents: Vec<(PathBuf, Attributes)>,
+    /// Whether something else in the same plan makes the folder.
+    pub folder_is_planned: bool,
+}
+
+impl<'a> Put<'a> {
+    /// Asks for `source` at `dest` and nothing more.
+    pub fn new(dest: PathBuf, source: Source, wanted: Wanted<'a>) -> Self {
+        Self {
+            dest,
+            source,
+            header: String::new(),
+            wanted,
+            preserve: None,
+            written: Attributes::default(),
+            new_mode: None,
+            force: true,
+            follow: false,
+            backup: false,
+            validate: None,
+            checksum: None,
+            parents: Vec::new(),
+            folder_is_planned: false,
+        }
+    }
+}
+
+/// How to get there.
+#[derive(Debug)]
+pub struct Plan {
+    dest: PathBuf,
+    expected: Option<Meta>,
+    attributes: Attributes,
+    content: Option<Writing>,
+    parents: Vec<(PathBuf, Attributes)>,
+}
+
+#[derive(Debug)]
+struct Writing {
+    source: Source,
+    backup: bool,
+    validate: Option<String>,
+    checksum: Option<String>,
+}
+
+/// What [`inspect`] found.
+#[derive(Debug)]
+pub enum Found {
+    /// All is as asked, at this path.
+    Same(PathBuf),
+    /// Something else is there and may not be replaced (`force: false`).
+    Kept(PathBuf),
+    /// Something is to be done.
+    Differs(Box<Plan>, Vec<Diff>),
+}
+
+/// Compares what is there with what is asked for.
+///
+/// # Errors
+/// If that cannot be seen or the file could not be written.
+pub fn inspect(mut put: Put<'_>, look: &Look) -> Result<Found, Failure> {
+    let mut old = look.lstat(&put.dest)?;
+    if put.follow && old.as_ref().is_some_and(Meta::is_link) && look.stat(&put.dest)?.is_some() {
+        put.dest = look.real_path(&put.dest);
+        old = look.lstat(&put.dest)?;
+    }
+    if old.as_ref().is_some_and(Meta::is_dir) {
+        return Err(Failure::new(format!("cannot write {}: it is a folder", put.dest.display())));
+    }
+    if old.is_some() && !put.force && look.stat(&put.dest)?.is_some() {
+        return Ok(Found::Kept(put.dest));
+    }
+    match &old {
+        Some(meta) if meta.is_file() && has_content(look, &put.dest, meta, &put.source)? => {
+            inspect_attributes(put, look, meta)
+        }
+        _ => plan_writing(put, look, old),
+    }
+}
+
+fn identity(look: &Look, source: &Source) -> Result<(u64, Digest), Failure> {
+    Ok(match source {
+        Source::Memory(bytes) => (bytes.len() as u64, Digest::of(bytes)),
+        Source::Controller(content) => (content.size, content.digest),
+        Source::Node(path) => {
+            let size = look.stat(path)?.map_or(0, |meta| meta.size);
+            (size, look.sha256(path)?)
+        }
+    })
+}
+
+fn has_content(look: &Look, dest: &Path, meta: &Meta, source: &Source) -> Result<bool, Failure> {
+    let size = match source {
+        Source::Memory(bytes) => bytes.len() as u64,
+        Source::Controller(content) => content.size,
+        Source::Node(path) => look.stat(path)?.map_or(0, |meta| meta.size),
+    };
+    if meta.size != size || !look.can_read(dest) {
+        return Ok(false);
+    }
+    Ok(look.sha256(dest)? == identity(look, source)?.1)
+}
+
+fn resolved(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Attributes, Failure> {
+    let umask = look.umask();
+    let mode = old.filter(|meta| meta.is_file()).map_or(0o666 & !umask, |meta| meta.mode);
+    let wanted = Wanted { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
+    let mut attributes = wanted.resolve(look, &put.dest, Base { mode, is_dir: false, umask })?;
+    attributes.mode = put.preserve.or(attributes.mode);
+    Ok(attributes)
+}
+
+fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, Failure> {
+    if let Some(expected) = put.checksum {
+        verify(&look.checksums(&put.dest)?, Some(expected))?;
+    }
+    let Some(attributes) = attributes::differing(resolved(&put, look, Some(meta))?, meta) else {
+        return Ok(Found::Same(put.dest));
+    };
+    let mut diff = Vec::new();
+    if look.wants_diff() {
+        let mut before = map! { "path" => put.dest.to_string_lossy().as_ref() };
+        let mut after = before.clone();
+        difference::of_attributes(meta, attributes, &mut before, &mut after);
+        diff.push(difference::of_maps(&before, &after));
+    }
+    let plan =
+        Plan { dest: put.dest, expected: Some(meta.clone()), attributes, content: None, parents: Vec::new() };
+    Ok(Found::Differs(Box::new(plan), diff))
+}
+
+fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, Failure> {
+    let folder = dirname(&put.dest);
+    if put.parents.is_empty() && !put.folder_is_planned {
+        if look.stat(&folder)?.is_none() {
+            return Err(Failure::new(format!("Destination directory {} does not exist", folder.display())));
+        }
+        if !look.can_write(&folder) {
+            return Err(Failure::new(format!("Destination {} not writable", folder.display())));
+        }
+    }
+    let mut attributes = resolved(&put, look, old.as_ref())?;
+    if old.is_some() {
+        attributes.mode = attributes.mode.or(put.written.mode);
+        attributes.uid = attributes.uid.or(put.written.uid);
+        attributes.gid = attributes.gid.or(put.written.gid);
+    } else {
+        attributes.mode = attributes.mode.or(put.new_mode);
+    }
+    let diff =
+        if look.wants_diff() { vec![content_difference(&put, look, old.as_ref())?] } else { Vec::new() };
+    let content = Some(Writing {
+        source: put.source,
+        backup: put.backup,
+        validate: put.validate.map(str::to_owned),
+        checksum: put.checksum.map(str::to_owned),
+    });
+    let plan = Plan { dest: put.dest, expected: old, attributes, content, parents: put.parents };
+    Ok(Found::Differs(Box::new(plan), diff))
+}
+
+fn content_difference(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Diff, Failure> {
+    let old = old.filter(|meta| meta.is_file());
+    let after = |size| After { header: &put.header, size, file: None, bytes: None };
+    match &put.source {
+        Source::Memory(bytes) => {
+            let after = After { bytes: Some(bytes), ..after(bytes.len() as u64) };
+            difference::of_content(look, &put.dest, old, after)
+        }
+        Source::Controller(content) if content.size > crate::system::DIFF_LIMIT => {
+            difference::of_content(look, &put.dest, old, after(content.size))
+        }
+        Source::Controller(content) => {
+            let file = look.content(&content.digest)?;
+            difference::of_content(look, &put.dest, old, After { file: Some(&file), ..after(content.size) })
+        }
+        Source::Node(path) => {
+            let size = look.stat(path)?.map_or(0, |meta| meta.size);
+            difference::of_content(look, &put.dest, old, After { file: Some(path), ..after(size) })
+        }
+    }
+}
+
+/// Answers for a module that puts one file.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn check(put: Put<'_>, look: &Look, mut values: Map) -> Result<Checked<Plan>, Failure> {
+    match inspect(put, look)? {
+        Found::Same(dest) => {
+            values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
+            values.insert("checksum".into(), look.checksums(&dest)?.sha1.into());
+            attributes::describe(look, &dest, &mut values)?;
+            Ok(Checked::Same(values))
+        }
+        Found::Kept(dest) => {
+            values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
+            Ok(Checked::Same(values))
+        }
+        Found::Differs(plan, diff) => {
+            values.insert("dest".into(), plan.dest.to_string_lossy().as_ref().into());
+            Ok(Checked::Differs { plan: *plan, diff, values })
+        }
+    }
+}
+
+fn verify(sums: &Checksums, expected: Option<&str>) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != sums.sha1 => {
+            Err(Failure::new("Copied file does not match the expected checksum. Transfer failed.")
+                .with("checksum", sums.sha1.as_str())
+                .with("expected_checksum", expected))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Carries out a plan, and returns what is known then.
+///
+/// # Errors
+/// If something cannot be written or the new file is not accepted; the old file is untouched then.
+pub fn apply(plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    let mut values = perform(&plan, node)?;
+    let dest = &plan.dest;
+    values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
+    if plan.content.is_none() {
+        values.insert("checksum".into(), node.checksums(dest)?.sha1.into());
+    }
+    attributes::describe(node, dest, &mut values)?;
+    Ok(Done { changed: true, values })
+}
+
+/// Carries out a plan, and returns the values that only its execution knows.
+///
+/// # Errors
+/// As [`apply`].
+pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
+    for (path, attributes) in &plan.parents {
+        node.make_dir(path)?;
+        attributes::set(node, path, *attributes)?;
+    }
+    let dest = &plan.dest;
+    let Some(writing) = &plan.content else {
+        node.expect_unchanged(dest, plan.expected.as_ref())?;
+        attributes::set(node, dest, plan.attributes)?;
+        return Ok(Map::new());
+    };
+    let file = match &writing.source {
+        Source::Memory(_) => None,
+        Source::Controller(content) => Some(node.content(&content.digest)?),
+        Source::Node(path) => Some(path.clone()),
+    };
+    let temporary = match (&file, &writing.source) {
+        (Some(path), _) => node.prepare(dest, Bytes::File(path), plan.attributes)?,
+        (None, Source::Memory(bytes)) => node.prepare(dest, Bytes::Memory(bytes), plan.attributes)?,
+        (None, _) => return Err(Failure::new(format!("no content for {}", dest.display()))),
+    };
+    // Of what was really written, not of what was announced.
+    let sums = node.checksums(temporary.path())?;
+    if let Source::Controller(content) = &writing.source
+        && content.digest != sums.sha256
+    {
+        return Err(Failure::new(format!(
+            "what arrived for {} is not what the controller sent",
+            dest.display()
+        )));
+    }
+    verify(&sums, writing.checksum.as_deref())?;
+    if let Some(command) = &writing.validate {
+        let output = validate::run(node, command, temporary.path())?;
+        if output.rc != 0 {
+            return Err(Failure::new("failed to validate")
+                .with("exit_status", output.rc)
+                .with("stdout", String::from_utf8_lossy(&output.stdout).as_ref())
+                .with("stderr", String::from_utf8_lossy(&output.stderr).as_ref()));
+        }
+    }
+    let kept = if writing.backup { backup::make(node, dest)? } else { None };
+    node.place(temporary, plan.expected.as_ref())?;
+    let mut values = map! { "checksum" => sums.sha1, "md5sum" => sums.md5 };
+    if let Some(path) = kept {
+        values.insert("backup_file".into(), path.to_string_lossy().as_ref().into());
+    }
+    Ok(values)
+}

@@ -1,0 +1,205 @@
+//! Copies of whole folders.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::Diff;
+
+use super::attributes::{self, Wanted};
+use super::mode::Base;
+use super::put::{self, Found, Put, Source};
+use crate::module::Failure;
+use crate::system::{Attributes, Look, Meta, System};
+
+/// One thing that shall be there.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A folder; `new` is for one that has to be made.
+    Dir {
+        /// Where.
+        path: PathBuf,
+        /// What is asked of it, also if it is there.
+        wanted: Wanted<'a>,
+        /// The mode of one that has to be made, if none is asked for.
+        new: Option<u32>,
+    },
+    /// A file.
+    File(Put<'a>),
+    /// A symbolic link.
+    Link {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        target: PathBuf,
+    },
+}
+
+/// One step of a plan.
+#[derive(Debug)]
+enum Step {
+    MakeDir(PathBuf, Attributes),
+    Attributes(PathBuf, Attributes),
+    Put(Box<put::Plan>),
+    Link { path: PathBuf, target: PathBuf, expected: Option<Meta> },
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Default)]
+pub struct Plan {
+    steps: Vec<Step>,
+    /// What would be different.
+    pub diff: Vec<Diff>,
+    made: HashSet<PathBuf>,
+}
+
+impl Plan {
+    /// Returns whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Adds what `item` needs.
+    ///
+    /// # Errors
+    /// If what is there cannot be seen or is in the way.
+    pub fn add(&mut self, item: Item<'_>, look: &Look) -> Result<(), Failure> {
+        match item {
+            Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, look),
+            Item::File(mut put) => {
+                put.folder_is_planned = put.dest.parent().is_some_and(|parent| self.made.contains(parent));
+                if let Found::Differs(plan, diff) = put::inspect(put, look)? {
+                    self.steps.push(Step::Put(plan));
+                    self.diff.extend(diff);
+                }
+                Ok(())
+            }
+            Item::Link { path, target } => {
+                let expected = look.lstat(&path)?;
+                match &expected {
+                    Some(meta) if meta.is_link() && look.read_link(&path)? == target => return Ok(()),
+                    Some(meta) if meta.is_dir() => {
+                        return Err(Failure::new(format!(
+                            "cannot make the link {}: a folder is there",
+                            path.display()
+                        )));
+                    }
+                    _ => {}
+                }
+                self.steps.push(Step::Link { path, target, expected });
+                Ok(())
+            }
+        }
+    }
+
+    fn add_dir(
+        &mut self,
+        path: PathBuf,
+        wanted: Wanted<'_>,
+        new: Option<u32>,
+        look: &Look,
+    ) -> Result<(), Failure> {
+        if self.made.contains(&path) {
+            return Ok(());
+        }
+        match look.stat(&path)? {
+            Some(meta) if meta.is_dir() => {
+                if let Some(missing) = wanted.missing(look, &path, &meta)? {
+                    self.steps.push(Step::Attributes(path, missing));
+                }
+            }
+            Some(_) => {
+                return Err(Failure::new(format!(
+                    "cannot make the folder {}: a file is there",
+                    path.display()
+                )));
+            }
+            None => {
+                for parent in missing_folders(look, &path)? {
+                    if self.made.insert(parent.clone()) {
+                        let umask = look.umask();
+                        let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
+                        let mut attributes = wanted.resolve(look, &parent, base)?;
+                        attributes.mode = attributes.mode.or(new);
+                        self.steps.push(Step::MakeDir(parent, attributes));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// If a step fails; those before it are done.
+    pub fn perform(self, node: &mut System) -> Result<(), Failure> {
+        for step in self.steps {
+            match step {
+                Step::MakeDir(path, attributes) => {
+                    node.make_dir(&path)?;
+                    attributes::set(node, &path, attributes)?;
+                }
+                Step::Attributes(path, attributes) => attributes::set(node, &path, attributes)?,
+                Step::Put(plan) => {
+                    put::perform(&plan, node)?;
+                }
+                Step::Link { path, target, expected } => node.symlink(&target, &path, expected.as_ref())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns `path` and the folders above it that do not exist, the uppermost first.
+///
+/// # Errors
+/// If one cannot be looked at.
+pub fn missing_folders(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut missing = Vec::new();
+    for folder in path.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        if look.stat(folder)?.is_some() {
+            break;
+        }
+        missing.push(folder.to_owned());
+    }
+    missing.reverse();
+    Ok(missing)
+}
+
+/// Returns what is needed to have the folder `source` of the node at `dest`.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn items_of_node<'a>(
+    look: &Look,
+    source: &Path,
+    dest: &Path,
+    wanted: Wanted<'a>,
+    follow_links: bool,
+) -> Result<Vec<Item<'a>>, Failure> {
+    let meta = |path: &Path| {
+        let meta = if follow_links { look.stat(path)? } else { look.lstat(path)? };
+        meta.ok_or_else(|| Failure::new(format!("{} has vanished", path.display())))
+    };
+    let mut items = vec![Item::Dir { path: dest.to_owned(), wanted, new: Some(meta(source)?.mode) }];
+    for path in look.list(source)? {
+        let target = dest.join(path.file_name().unwrap_or_default());
+        let meta = meta(&path)?;
+        if meta.is_dir() {
+            items.extend(items_of_node(look, &path, &target, wanted, follow_links)?);
+        } else if meta.is_link() {
+            items.push(Item::Link { target: look.read_link(&path)?, path: target });
+        } else if meta.is_file() {
+            let mut put = Put::new(target, Source::Node(path), wanted);
+            put.written.mode = Some(meta.mode);
+            put.new_mode = Some(meta.mode);
+            items.push(Item::File(put));
+        } else {
+            return Err(Failure::new(format!(
+                "cannot copy {}: neither file, folder nor link",
+                path.display()
+            )));
+        }
+    }
+    Ok(items)
+}

@@ -1,0 +1,69 @@
+//! A command line in words, as Python's `shlex.split` makes them.
+
+/// Splits `line` at white space; quotes and backslashes keep it together.
+///
+/// # Errors
+/// If a quote is not closed or nothing follows a backslash, in Python's words.
+pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next().ok_or("No closing quotation")? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '"' => double_quoted(&mut chars, word.get_or_insert_default())?,
+            '\\' => word.get_or_insert_default().push(chars.next().ok_or("No escaped character")?),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+fn double_quoted(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), &'static str> {
+    loop {
+        match chars.next().ok_or("No closing quotation")? {
+            '"' => return Ok(()),
+            '\\' => match chars.next().ok_or("No escaped character")? {
+                c @ ('"' | '\\') => word.push(c),
+                c => word.extend(['\\', c]),
+            },
+            c => word.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The expected words are those of CPython's shlex.split.
+    #[test]
+    fn words_as_python_splits_them() {
+        for (line, words) in [
+            ("a  b\tc\n", &["a", "b", "c"][..]),
+            ("'a b' \"c d\"", &["a b", "c d"]),
+            ("a'b'\"c\"", &["abc"]),
+            ("'' \"\"", &["", ""]),
+            (r"a\ b \'", &["a b", "'"]),
+            (r#""a\"b" "\n" '\n'"#, &["a\"b", "\\n", "\\n"]),
+            ("a # b", &["a", "#", "b"]),
+            ("é $HOME | x", &["é", "$HOME", "|", "x"]),
+            ("", &[]),
+        ] {
+            assert_eq!(split(line).unwrap(), words, "{line}");
+        }
+        assert_eq!(split("a 'b"), Err("No closing quotation"));
+        assert_eq!(split("a \"b"), Err("No closing quotation"));
+        assert_eq!(split("a\\"), Err("No escaped character"));
+    }
+}

@@ -1,0 +1,138 @@
+//! What a module is, and the one path by which every module is called.
+
+use std::time::Instant;
+
+use convoy_protocol::message::Order;
+use convoy_protocol::{Diff, Map, Outcome, Status, Value};
+
+use crate::args::{Arguments, Spec};
+use crate::system::{Look, System};
+
+/// What `check` found.
+#[derive(Debug)]
+pub enum Checked<P> {
+    /// Already as asked; with the return values.
+    Same(Map),
+    /// Not as asked; `plan` says how to get there.
+    Differs {
+        /// Handed to `apply`.
+        plan: P,
+        /// What would be different; made only if asked for ([`Look::wants_diff`]).
+        diff: Vec<Diff>,
+        /// The return values as far as they are known.
+        values: Map,
+    },
+    /// Cannot be known without doing it.
+    Unknown {
+        /// Handed to `apply`.
+        plan: P,
+        /// Ansible's sentence for check mode, such as "Command would have run if not in check mode".
+        why: &'static str,
+        /// The return values as far as they are known.
+        values: Map,
+    },
+}
+
+/// What `apply` did.
+#[derive(Debug)]
+pub struct Done {
+    /// Whether anything is different now.
+    pub changed: bool,
+    /// The return values; they replace those of the check under the same names.
+    pub values: Map,
+}
+
+/// Why a module could not do its work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What is wrong, why, and where it helps what to do.
+    pub msg: String,
+    /// Further return values, such as `rc` and `stderr`.
+    pub values: Map,
+}
+
+impl Failure {
+    /// A failure with a message alone.
+    pub fn new(msg: impl Into<String>) -> Self {
+        Self { msg: msg.into(), values: Map::new() }
+    }
+
+    /// Adds a return value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// Documentation of a module.
+#[derive(Debug, Clone, Copy)]
+pub struct Doc {
+    /// One line, third person.
+    pub summary: &'static str,
+    /// More, in paragraphs.
+    pub description: &'static str,
+    /// A task or two, in YAML.
+    pub example: &'static str,
+}
+
+/// A module as the engine sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Module {
+    /// Its name, as in a task.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: Doc,
+    /// Its arguments.
+    pub spec: Spec,
+    /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.
+    pub run: fn(order: &Order, earnest: bool, node: &mut System) -> Outcome,
+}
+
+/// Carries out one order with a module's functions. All modules are called through this.
+pub fn drive<A: Arguments, P>(
+    order: &Order,
+    earnest: bool,
+    node: &mut System,
+    check: fn(&A, &Look) -> Result<Checked<P>, Failure>,
+    apply: fn(&A, P, &mut System) -> Result<Done, Failure>,
+) -> Outcome {
+    let start = Instant::now();
+    let (status, values, diff) = match steps(order, earnest, node, check, apply) {
+        Ok(result) => result,
+        Err(failure) => {
+            let mut values = failure.values;
+            values.insert("msg".into(), failure.msg.into());
+            (Status::Failed, values, Vec::new())
+        }
+    };
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Outcome { status, values, diff, millis }
+}
+
+fn steps<A: Arguments, P>(
+    order: &Order,
+    earnest: bool,
+    node: &mut System,
+    check: fn(&A, &Look) -> Result<Checked<P>, Failure>,
+    apply: fn(&A, P, &mut System) -> Result<Done, Failure>,
+) -> Result<(Status, Map, Vec<Diff>), Failure> {
+    let args = A::read(&order.module, &order.args).map_err(Failure::new)?;
+    let (plan, mut values, diff, unseen) = match check(&args, node)? {
+        Checked::Same(values) => return Ok((Status::Same, values, Vec::new())),
+        Checked::Differs { plan, diff, values } => (plan, values, diff, None),
+        Checked::Unknown { plan, why, values } => (plan, values, Vec::new(), Some(why)),
+    };
+    if order.check || !earnest {
+        return Ok(match unseen {
+            None => (Status::WouldChange, values, diff),
+            Some(why) => {
+                values.insert("msg".into(), why.into());
+                (Status::Undecided, values, diff)
+            }
+        });
+    }
+    let done = apply(&args, plan, node)?;
+    values.extend(done.values);
+    Ok((if done.changed { Status::Changed } else { Status::Ran }, values, diff))
+}

@@ -1,0 +1,92 @@
+//! `command`: a program is run, without a shell.
+
+use convoy_protocol::Value;
+
+use crate::args::NodePath;
+use crate::execute::{self, Request};
+use crate::files::words;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, System};
+
+pub use crate::execute::Plan;
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Runs a program on the node",
+    description: "The program is run directly, so `|`, `>`, `&&` and `;` mean nothing; see `shell` for those. \
+        Whether it is needed cannot be known, unless `creates` or `removes` says so.",
+    example: "- name: Build the profile\n  command:\n    cmd: ./profileSetup.sh -Dprofile=gateway-worker\n    chdir: /opt/wso2/bin\n    creates: /opt/wso2/.profiled\n",
+};
+
+crate::arguments! {
+    /// Arguments of `command`.
+    pub struct Args {
+        /// Program and arguments in one line, quoted as for a shell.
+        _raw_params: Option<String> [aliases("cmd")],
+        /// Program and arguments as a list.
+        argv: Vec<String>,
+        /// Whether `~` and `$NAME` in the arguments are expanded.
+        expand_argument_vars: bool [default("true")],
+        /// Means nothing here; see `shell`.
+        executable: Option<String>,
+        /// The folder to run in.
+        chdir: Option<NodePath>,
+        /// Not run if this exists; may hold `*`, `?` and `[…]`.
+        creates: Option<NodePath>,
+        /// Not run if this does not exist; may hold `*`, `?` and `[…]`.
+        removes: Option<NodePath>,
+        /// What the command reads from standard input.
+        stdin: Option<String>,
+        /// Whether a line end is added to `stdin`.
+        stdin_add_newline: bool [default("true")],
+        /// Whether line ends at the end of the outputs are taken away.
+        strip_empty_ends: bool [default("true")],
+    }
+    free_form: true
+}
+
+/// Looks whether the program must be run.
+///
+/// # Errors
+/// If there is nothing to run, or no such folder to run in.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
+    let words = match line {
+        Some(_) if !args.argv.is_empty() => {
+            return Err(execute::no_command("only command or argv can be given, not both"));
+        }
+        Some(line) => words::split(line).map_err(|why| Failure::new(format!("cannot split the command: {why}")))?,
+        None => args.argv.clone(),
+    };
+    if words.is_empty() {
+        return Err(execute::no_command("no command given"));
+    }
+    let expand = |word: &String| if args.expand_argument_vars { look.expand_text(word) } else { word.clone() };
+    let request = Request {
+        shown: words.iter().map(|word| Value::from(word.as_str())).collect(),
+        argv: words.iter().map(expand).collect(),
+        chdir: args.chdir.as_ref().map(|path| look.expand(path)),
+        creates: args.creates.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
+        removes: args.removes.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
+        stdin: args.stdin.as_deref(),
+        stdin_add_newline: args.stdin_add_newline,
+    };
+    let mut checked = execute::check(request, look)?;
+    if let (Some(executable), Checked::Same(values) | Checked::Differs { values, .. } | Checked::Unknown { values, .. }) =
+        (&args.executable, &mut checked)
+    {
+        let warning = format!(
+            "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '{executable}'."
+        );
+        values.insert("warnings".into(), vec![Value::from(warning)].into());
+    }
+    Ok(checked)
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If it cannot be started, ends with another code than 0, or does not end in time.
+pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    execute::apply(&plan, args.strip_empty_ends, node)
+}

@@ -1,0 +1,282 @@
+//! `copy`: a file, a folder or some text comes to be on the node.
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Kind, Map, Value, map};
+
+use crate::args::{Arg, Mode, NodePath};
+use crate::content::{Content, EntryKind, Supplied, Tree};
+use crate::files::attributes::{self, Wanted};
+use crate::files::mode::Base;
+use crate::files::put::{self, Put, Source};
+use crate::files::tree::{self, Item};
+use crate::files::{ends_with_slash, json, with_folder};
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Attributes, Look, System};
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Copies files, folders or text to the node",
+    description: "Compares by digest and sends only what the node lacks. A file is replaced whole or not at all.\n\n\
+        A source that ends with a slash means what is in the folder; without it the folder itself is copied. \
+        A destination that ends with a slash is a folder, made if it is missing.",
+    example: "- name: Install the driver\n  copy:\n    src: mysql-connector.jar\n    dest: /opt/wso2/lib/\n    mode: '0644'\n",
+};
+
+crate::arguments! {
+    /// Arguments of `copy`.
+    pub struct Args {
+        /// The file or folder on the workstation; with `remote_src`, on the node.
+        src: Option<Supplied> [controller_file],
+        /// The content itself, instead of `src`.
+        content: Option<Value>,
+        /// Where it shall be.
+        dest: NodePath [required],
+        /// Whether `src` is on the node.
+        remote_src: bool [default("false")],
+        /// Whether a file with other content is replaced.
+        force: bool [default("true")],
+        /// Whether a symbolic link at `dest` is followed, not replaced.
+        follow: bool [default("false")],
+        /// Whether symbolic links in the source are followed, not copied as links. Without it they are, but for
+        /// folders that are on the node already.
+        local_follow: Option<bool>,
+        /// Whether files of the workstation that a vault encrypts are decrypted.
+        decrypt: bool [default("true")],
+        /// Whether the old file is copied to a name with the time in it.
+        backup: bool [default("false")],
+        /// A command that must accept the new file, named by `%s`, before it takes its place.
+        validate: Option<String>,
+        /// The SHA-1 that the content must have.
+        checksum: Option<String>,
+        /// The mode of folders that are made.
+        directory_mode: Option<Mode>,
+        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`, or `preserve` for those of the source.
+        mode: Option<Mode>,
+        /// The owner, by name or number.
+        owner: Option<String>,
+        /// The group, by name or number.
+        group: Option<String>,
+        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        seuser: Option<String>,
+        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        serole: Option<String>,
+        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        setype: Option<String>,
+        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        selevel: Option<String>,
+        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
+        attributes: Option<String> [aliases("attr")],
+        /// Not supported: files are replaced whole or not at all.
+        unsafe_writes: bool [default("false")],
+    }
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Plan {
+    /// One file.
+    One(Box<put::Plan>),
+    /// A folder, and what the answer says of it.
+    Many(Box<tree::Plan>),
+}
+
+/// Compares what is there with what is asked for.
+///
+/// # Errors
+/// If the arguments contradict each other, or something is in the way.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    crate::refuse_foreign!(args, look)?;
+    let dest = with_folder(look.expand(&args.dest));
+    if args.dest.0.as_os_str().is_empty() {
+        return Err(Failure::new("dest is required"));
+    }
+    match (&args.src, &args.content) {
+        (None, None) => Err(Failure::new("src (or content) is required")),
+        (Some(_), Some(_)) => Err(Failure::new("src and content are mutually exclusive")),
+        (None, Some(content)) => {
+            if ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
+                return Err(Failure::new("can not use content with a dir as dest"));
+            }
+            let header = dest.display().to_string();
+            one(args, look, dest, Source::Memory(bytes(content)?), header, None)
+        }
+        (Some(Supplied::File(content)), None) => from_controller(args, look, dest, content),
+        (Some(Supplied::Tree(tree)), None) => many(look, controller_items(args, look, &dest, tree)?, dest, &tree.name),
+        (Some(Supplied::Node(path)), None) if args.remote_src => from_node(args, look, dest, path),
+        (Some(Supplied::Node(path)), None) => Err(Failure::new(format!(
+            "{} is a file of the workstation, but its content was not sent with the task",
+            path.0.display()
+        ))),
+    }
+}
+
+fn bytes(content: &Value) -> Result<Vec<u8>, Failure> {
+    match &content.kind {
+        Kind::Map(_) | Kind::List(_) => Ok(json::compact(content).into_bytes()),
+        Kind::Bytes(bytes) => Ok(bytes.to_vec()),
+        _ => String::convert(content).map(String::into_bytes).map_err(Failure::new),
+    }
+}
+
+fn keeps_mode(args: &Args) -> bool {
+    args.mode.as_ref().is_some_and(|mode| mode.0 == "preserve")
+}
+
+fn wanted(args: &Args) -> Wanted<'_> {
+    Wanted { mode: args.mode.as_ref().filter(|_| !keeps_mode(args)), ..crate::wanted!(args) }
+}
+
+fn folder_wanted(args: &Args) -> Wanted<'_> {
+    Wanted { mode: args.directory_mode.as_ref(), ..crate::wanted!(args) }
+}
+
+fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put<'a> {
+    let mut put = Put::new(dest, source, wanted(args));
+    put.header = header;
+    put.force = args.force;
+    put.follow = args.follow;
+    put.backup = args.backup;
+    put.validate = args.validate.as_deref();
+    put
+}
+
+/// Returns the file that is meant by `dest`, and the folders to be made for it.
+fn file_in(
+    args: &Args,
+    look: &Look,
+    dest: PathBuf,
+    name: &Path,
+) -> Result<(PathBuf, Vec<(PathBuf, Attributes)>), Failure> {
+    if !ends_with_slash(&dest) {
+        let is_dir = look.stat(&dest)?.is_some_and(|meta| meta.is_dir());
+        return Ok((if is_dir { dest.join(name) } else { dest }, Vec::new()));
+    }
+    let umask = look.umask();
+    let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
+    let parents = tree::missing_folders(look, &crate::files::dirname(&dest))?.into_iter();
+    let parents = parents.map(|path| {
+        let attributes = folder_wanted(args).resolve(look, &path, base)?;
+        Ok((path, attributes))
+    });
+    Ok((dest.join(name), parents.collect::<Result<_, Failure>>()?))
+}
+
+fn one(
+    args: &Args,
+    look: &Look,
+    dest: PathBuf,
+    source: Source,
+    header: String,
+    preserve: Option<u32>,
+) -> Result<Checked<Plan>, Failure> {
+    let mut put = put(args, dest, source, header);
+    put.preserve = preserve;
+    put.checksum = args.checksum.as_deref();
+    boxed(put::check(put, look, Map::new())?)
+}
+
+fn boxed(checked: Checked<put::Plan>) -> Result<Checked<Plan>, Failure> {
+    Ok(match checked {
+        Checked::Same(values) => Checked::Same(values),
+        Checked::Differs { plan, diff, values } => Checked::Differs { plan: Plan::One(Box::new(plan)), diff, values },
+        Checked::Unknown { plan, why, values } => Checked::Unknown { plan: Plan::One(Box::new(plan)), why, values },
+    })
+}
+
+fn from_controller(args: &Args, look: &Look, dest: PathBuf, content: &Content) -> Result<Checked<Plan>, Failure> {
+    let (dest, parents) = file_in(args, look, dest, Path::new(&content.name))?;
+    let mut put = put(args, dest, Source::Controller(content.clone()), content.name.clone());
+    put.parents = parents;
+    put.preserve = keeps_mode(args).then_some(content.mode);
+    put.checksum = args.checksum.as_deref();
+    boxed(put::check(put, look, Map::new())?)
+}
+
+fn controller_items<'a>(args: &'a Args, look: &Look, dest: &Path, tree: &Tree) -> Result<Vec<Item<'a>>, Failure> {
+    let root = if tree.slash { dest.to_owned() } else { dest.join(&tree.name) };
+    let mut items = Vec::new();
+    // What is asked of folders is asked of those in the tree; the destination itself only has to be there.
+    if look.stat(&root)?.is_none() || !tree.slash {
+        items.push(Item::Dir { path: root.clone(), wanted: folder_wanted(args), new: None });
+    }
+    for entry in &tree.entries {
+        let path = root.join(&entry.path);
+        items.push(match &entry.kind {
+            EntryKind::Dir(_) => Item::Dir { path, wanted: folder_wanted(args), new: None },
+            EntryKind::Link(target) => Item::Link { path, target: target.clone() },
+            EntryKind::File(content) => {
+                let header = entry.path.display().to_string();
+                let mut put = put(args, path, Source::Controller(content.clone()), header);
+                put.follow = false;
+                put.preserve = keeps_mode(args).then_some(content.mode);
+                Item::File(put)
+            }
+        });
+    }
+    Ok(items)
+}
+
+fn from_node(args: &Args, look: &Look, dest: PathBuf, path: &NodePath) -> Result<Checked<Plan>, Failure> {
+    let source = look.expand(path);
+    let Some(meta) = look.stat(&source)? else {
+        return Err(Failure::new(format!("Source {} not found", source.display())));
+    };
+    if !look.can_read(&source) {
+        return Err(Failure::new(format!("Source {} not readable", source.display())));
+    }
+    if meta.is_dir() {
+        let root = if ends_with_slash(&source) {
+            dest.clone()
+        } else {
+            dest.join(source.file_name().unwrap_or_default())
+        };
+        let contents = Wanted { mode: None, ..crate::wanted!(args) };
+        let mut items = tree::items_of_node(look, &source, &root, contents, args.local_follow == Some(true))?;
+        // The mode is that of the destination alone, as Ansible has it.
+        if args.mode.is_some() && !keeps_mode(args) {
+            items.push(Item::Dir { path: dest.clone(), wanted: wanted(args), new: None });
+        }
+        return many(look, items, dest, &source.to_string_lossy());
+    }
+    if !meta.is_file() {
+        return Err(Failure::new(format!("Cannot copy invalid source '{}': not a file", source.display())));
+    }
+    let (dest, parents) = file_in(args, look, dest, Path::new(source.file_name().unwrap_or_default()))?;
+    let mut put = put(args, dest, Source::Node(source.clone()), source.display().to_string());
+    put.parents = parents;
+    put.preserve = keeps_mode(args).then_some(meta.mode);
+    put.written = Attributes { mode: Some(meta.mode), uid: Some(look.uid()), gid: Some(look.gid()) };
+    put.checksum = args.checksum.as_deref();
+    boxed(put::check(put, look, map! { "src" => source.to_string_lossy().as_ref() })?)
+}
+
+fn many(look: &Look, items: Vec<Item<'_>>, dest: PathBuf, source: &str) -> Result<Checked<Plan>, Failure> {
+    let mut plan = tree::Plan::default();
+    for item in items {
+        plan.add(item, look)?;
+    }
+    let mut values = map! { "dest" => dest.join("").to_string_lossy().as_ref(), "src" => source };
+    if plan.is_empty() {
+        attributes::describe(look, &dest, &mut values)?;
+        return Ok(Checked::Same(values));
+    }
+    let diff = std::mem::take(&mut plan.diff);
+    Ok(Checked::Differs { plan: Plan::Many(Box::new(plan)), diff, values })
+}
+
+/// Copies.
+///
+/// # Errors
+/// If something cannot be written; a file that was there is untouched then.
+pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    match plan {
+        Plan::One(plan) => put::apply(*plan, node),
+        Plan::Many(plan) => {
+            plan.perform(node)?;
+            let mut values = Map::new();
+            attributes::describe(node, &with_folder(node.expand(&args.dest)), &mut values)?;
+            Ok(Done { changed: true, values })
+        }
+    }
+}

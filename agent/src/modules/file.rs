@@ -1,0 +1,203 @@
+//! `file`: what is at a path, and its attributes.
+
+mod attributes;
+mod states;
+mod times;
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Map, map};
+
+use crate::args::{Mode, NodePath};
+use crate::files::{attributes as shared, difference};
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Makes, changes and removes files, folders and links",
+    description: "Symbolic links are followed for attributes unless `follow` is false; what is removed never is. \
+        Links are replaced in one step.",
+    example: "- name: Make the folder for backups\n  file:\n    path: /var/backups/wso2\n    state: directory\n    owner: wso2\n    mode: '0750'\n",
+};
+
+crate::choices! {
+    /// What shall be there.
+    pub enum State {
+        /// Nothing.
+        Absent = "absent",
+        /// A folder.
+        Directory = "directory",
+        /// The file that is there, with these attributes.
+        File = "file",
+        /// Another name of the file `src`.
+        Hard = "hard",
+        /// A symbolic link to `src`.
+        Link = "link",
+        /// A file, made empty if it is missing, with these times.
+        Touch = "touch",
+    }
+}
+
+crate::arguments! {
+    /// Arguments of `file`.
+    pub struct Args {
+        /// The path.
+        path: NodePath [required, aliases("dest", "name")],
+        /// What shall be there. Without it: what is there, else a file.
+        state: Option<State>,
+        /// What a link leads to.
+        src: Option<NodePath>,
+        /// Whether the attributes are those of all that a folder holds.
+        recurse: bool [default("false")],
+        /// Whether a link may lead nowhere and replace a file or an empty folder.
+        force: bool [default("false")],
+        /// Whether symbolic links are followed for attributes.
+        follow: bool [default("true")],
+        /// `preserve`, `now`, or a time in `modification_time_format`.
+        modification_time: Option<String>,
+        /// How `modification_time` is written.
+        modification_time_format: String [default("%Y%m%d%H%M.%S")],
+        /// `preserve`, `now`, or a time in `access_time_format`.
+        access_time: Option<String>,
+        /// How `access_time` is written.
+        access_time_format: String [default("%Y%m%d%H%M.%S")],
+        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`.
+        mode: Option<Mode>,
+        /// The owner, by name or number.
+        owner: Option<String>,
+        /// The group, by name or number.
+        group: Option<String>,
+        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        seuser: Option<String>,
+        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        serole: Option<String>,
+        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        setype: Option<String>,
+        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        selevel: Option<String>,
+        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
+        attributes: Option<String> [aliases("attr")],
+        /// Not supported: files are replaced whole or not at all.
+        unsafe_writes: bool [default("false")],
+    }
+}
+
+/// One thing to do.
+#[derive(Debug)]
+enum Action {
+    MakeDir(PathBuf, Attributes),
+    Create(PathBuf, Attributes),
+    Symlink { path: PathBuf, target: PathBuf, expected: Option<Meta> },
+    HardLink { path: PathBuf, target: PathBuf, expected: Option<Meta> },
+    Set(PathBuf, Attributes),
+    Times(PathBuf, SetTime, SetTime),
+    Remove(PathBuf),
+}
+
+/// What is to be done, in order, and what the answer says.
+#[derive(Debug)]
+pub struct Plan {
+    actions: Vec<Action>,
+    /// The path that the answer describes.
+    shown: PathBuf,
+    values: Map,
+    before: Map,
+    after: Map,
+}
+
+impl Plan {
+    fn new(path: &Path, values: Map) -> Self {
+        let sides = map! { "path" => path.to_string_lossy().as_ref() };
+        Self { actions: Vec::new(), shown: path.to_owned(), values, before: sides.clone(), after: sides }
+    }
+
+    fn both(&mut self, name: &str, before: &str, after: &str) {
+        self.before.insert(name.into(), before.into());
+        self.after.insert(name.into(), after.into());
+    }
+}
+
+/// Returns a failure that names its path, as Ansible does.
+fn refuse(msg: String, path: &Path) -> Failure {
+    Failure::new(msg).with("path", path.to_string_lossy().as_ref())
+}
+
+/// Compares what is there with what is asked for.
+///
+/// # Errors
+/// If something is in the way, or the arguments contradict each other.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    crate::refuse_foreign!(args, look)?;
+    let mut path = look.expand(&args.path);
+    let src = args.src.as_ref().map(|src| look.expand(src));
+    if !matches!(args.state, Some(State::Link | State::Absent))
+        && let Some(name) = src.as_ref().and_then(|src| src.file_name())
+        && look.stat(&path)?.is_some_and(|meta| meta.is_dir())
+    {
+        path = path.join(name);
+    }
+    let there = look.lstat(&path)?;
+    let state = args.state.unwrap_or(match shared::state(there.as_ref()) {
+        "absent" if args.recurse => State::Directory,
+        "directory" => State::Directory,
+        "link" => State::Link,
+        "hard" => State::Hard,
+        _ => State::File,
+    });
+    if args.recurse && state != State::Directory {
+        return Err(refuse("recurse option requires state to be 'directory'".into(), &path));
+    }
+    if src.is_some() && !matches!(state, State::Link | State::Hard) {
+        return Err(refuse("src option requires state to be 'link' or 'hard'".into(), &path));
+    }
+    let task = states::Task { args, look, times: times::Times::read(args, state, look)? };
+    let plan = match state {
+        State::Absent => task.absent(&path, there)?,
+        State::Directory => task.directory(path, there)?,
+        State::File => task.file(path, there)?,
+        State::Hard => task.hard(&path, src, there)?,
+        State::Link => task.link(&path, src, there)?,
+        State::Touch => task.touch(&path, there)?,
+    };
+    let mut values = plan.values.clone();
+    shared::describe(look, &plan.shown, &mut values)?;
+    if plan.actions.is_empty() {
+        return Ok(Checked::Same(values));
+    }
+    let diff = if look.wants_diff() { vec![difference::of_maps(&plan.before, &plan.after)] } else { Vec::new() };
+    Ok(Checked::Differs { plan, diff, values })
+}
+
+/// Does it.
+///
+/// # Errors
+/// If something cannot be done; what came before it is done.
+pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    for action in &plan.actions {
+        perform(action, node)?;
+    }
+    let mut values = plan.values;
+    shared::describe(node, &plan.shown, &mut values)?;
+    Ok(Done { changed: true, values })
+}
+
+fn perform(action: &Action, node: &mut System) -> Result<(), Failure> {
+    match action {
+        Action::MakeDir(path, attributes) => {
+            node.make_dir(path).map_err(|failure| {
+                let msg = format!("There was an issue creating {} as requested: {}", path.display(), failure.msg);
+                refuse(msg, path)
+            })?;
+            shared::set(node, path, *attributes)
+        }
+        Action::Create(path, attributes) => node.replace(path, None, Bytes::Memory(b""), *attributes).map_err(
+            |failure| refuse(format!("Error, could not touch target: {}", failure.msg), path),
+        ),
+        Action::Symlink { path, target, expected } => node.symlink(target, path, expected.as_ref()),
+        Action::HardLink { path, target, expected } => node.hard_link(target, path, expected.as_ref()),
+        Action::Set(path, attributes) => shared::set(node, path, *attributes),
+        Action::Times(path, atime, mtime) => node.set_times(path, *atime, *mtime),
+        Action::Remove(path) => node.remove(path),
+    }
+}

@@ -1,0 +1,68 @@
+//! The modules. A new one is a file here and a word in the list.
+
+use crate::module::{Module, drive};
+
+/// Declares the modules and the table of them.
+macro_rules! modules {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// All modules, in the order of their names.
+        pub const ALL: &[Module] = &[$(
+            Module {
+                name: stringify!($name),
+                doc: $name::DOC,
+                spec: <$name::Args as crate::args::Arguments>::SPEC,
+                run: |order, earnest, node| drive(order, earnest, node, $name::check, $name::apply),
+            },
+        )*];
+    };
+}
+
+modules! {
+    command,
+    copy,
+    file,
+    lineinfile,
+    ping,
+    setup,
+    shell,
+    stat,
+    template,
+    wait_for,
+}
+
+/// Finds a module by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.
+pub fn find(name: &str) -> Option<&'static Module> {
+    let short = name
+        .strip_prefix("ansible.builtin.")
+        .or_else(|| name.strip_prefix("ansible.legacy."))
+        .unwrap_or(name);
+    ALL.iter().find(|module| module.name == short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_is_documented() {
+        for module in ALL {
+            assert!(
+                !module.doc.summary.is_empty() && module.doc.example.contains(module.name),
+                "{}",
+                module.name
+            );
+            for param in module.spec.params {
+                assert!(!param.doc.trim().is_empty(), "{}: {}", module.name, param.name);
+            }
+        }
+        assert!(ALL.is_sorted_by_key(|module| module.name));
+    }
+
+    #[test]
+    fn names_are_found_with_their_collection() {
+        assert_eq!(find("ansible.builtin.ping").map(|m| m.name), Some("ping"));
+        assert!(find("community.general.ping").is_none());
+    }
+}

@@ -1,0 +1,42 @@
+//! `ping`: the agent answers.
+
+use std::convert::Infallible;
+
+use convoy_protocol::map;
+
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, System};
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Checks that a node can be worked with",
+    description: "Logs in, starts the agent and has it answer. Changes nothing.",
+    example: "- name: See whether all nodes answer\n  ping:\n",
+};
+
+crate::arguments! {
+    /// Arguments of `ping`.
+    pub struct Args {
+        /// What to answer. `crash` makes the module fail, to try what a playbook does then.
+        data: String [default("pong")],
+    }
+}
+
+/// Answers.
+///
+/// # Errors
+/// If `data` is `crash`.
+pub fn check(args: &Args, _node: &Look) -> Result<Checked<Infallible>, Failure> {
+    if args.data == "crash" {
+        return Err(Failure::new("boom"));
+    }
+    Ok(Checked::Same(map! { "ping" => args.data.clone() }))
+}
+
+/// Is never reached: there is nothing to do.
+///
+/// # Errors
+/// None.
+pub fn apply(_args: &Args, plan: Infallible, _node: &mut System) -> Result<Done, Failure> {
+    match plan {}
+}

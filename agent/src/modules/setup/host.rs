@@ -1,0 +1,126 @@
+//! Kernel, names, time, environment and what runs the services.
+
+use std::path::Path;
+
+use convoy_protocol::{Map, map};
+
+use super::slurp;
+use crate::system::Look;
+
+pub(super) fn platform(look: &Look, facts: &mut Map) {
+    let kernel = rustix::system::uname();
+    let text = |s: &std::ffi::CStr| s.to_string_lossy().into_owned();
+    let machine = text(kernel.machine());
+    let full = look.full_host_name();
+    let node = look.host_name();
+    let bits = usize::BITS.to_string();
+    facts.extend(map! {
+        "system" => text(kernel.sysname()),
+        "kernel" => text(kernel.release()),
+        "kernel_version" => text(kernel.version()),
+        "machine" => machine.as_str(),
+        "architecture" => if matches!(machine.as_str(), "i486" | "i586" | "i686") { "i386" } else { machine.as_str() },
+        "userspace_bits" => bits,
+        "userspace_architecture" => std::env::consts::ARCH,
+        "nodename" => node.as_str(),
+        "hostname" => node.split('.').next().unwrap_or_default(),
+        "domain" => full.split_once('.').map(|(_, domain)| domain).unwrap_or_default(),
+        "fqdn" => full.as_str(),
+    });
+    let id = slurp("/etc/machine-id");
+    if !id.trim().is_empty() {
+        facts.insert("machine_id".into(), id.trim().into());
+    }
+}
+
+pub(super) fn environment(look: &Look, facts: &mut Map) {
+    let all: Map = look.environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    facts.insert("env".into(), all.into());
+}
+
+pub(super) fn date_time(look: &Look, facts: &mut Map) {
+    const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let now = look.now();
+    let local = look.local_time(now);
+    let utc = look.utc(now);
+    let day = local.weekday();
+    // As `strftime` counts: weeks from the first Monday.
+    let week = (local.day_of_year() + 7 - (day + 6) % 7) / 7;
+    let (sign, offset) = if local.offset < 0 { ('-', -local.offset) } else { ('+', local.offset) };
+    let two = |number: u32| format!("{number:02}");
+    let basic = local.stamp("", "T", "");
+    facts.insert(
+        "date_time".into(),
+        map! {
+            "year" => local.year.to_string(),
+            "month" => two(local.month),
+            "weekday" => DAYS[day as usize % 7],
+            "weekday_number" => day.to_string(),
+            "weeknumber" => two(week),
+            "day" => two(local.day),
+            "hour" => two(local.hour),
+            "minute" => two(local.minute),
+            "second" => two(local.second),
+            "epoch" => now.as_secs().to_string(),
+            "epoch_int" => now.as_secs().to_string(),
+            "date" => format!("{:04}-{:02}-{:02}", local.year, local.month, local.day),
+            "time" => format!("{:02}:{:02}:{:02}", local.hour, local.minute, local.second),
+            "iso8601_micro" => format!("{}.{:06}Z", utc.stamp("-", "T", ":"), utc.micros),
+            "iso8601" => format!("{}Z", utc.stamp("-", "T", ":")),
+            "iso8601_basic" => format!("{basic}{:06}", local.micros),
+            "iso8601_basic_short" => basic,
+            "tz" => local.zone.as_str(),
+            "tz_dst" => local.zone.as_str(),
+            "tz_offset" => format!("{sign}{:02}{:02}", offset / 3600, offset / 60 % 60),
+        }
+        .into(),
+    );
+}
+
+pub(super) fn service_manager(look: &Look, facts: &mut Map) {
+    let first = slurp("/proc/1/comm");
+    let runs_systemd = ["/run/systemd/system/", "/dev/.run/systemd/", "/dev/.systemd/"];
+    let is_there = |path: &str| Path::new(path).exists();
+    let init = std::fs::read_link("/sbin/init").unwrap_or_default();
+    let name = match first.trim() {
+        "procd" => "openwrt_init",
+        "runit-init" => "runit",
+        "svscan" => "svc",
+        "openrc-init" => "openrc",
+        // These say nothing of what runs the services.
+        name if !name.is_empty() && name != "init" && !name.ends_with("sh") => name,
+        _ if look.program("systemctl").is_some() && runs_systemd.into_iter().any(is_there) => "systemd",
+        _ if look.program("initctl").is_some() && is_there("/etc/init/") => "upstart",
+        _ if is_there("/sbin/openrc") => "openrc",
+        _ if look.program("systemctl").is_some() && init.ends_with("systemd") => "systemd",
+        _ if is_there("/etc/init.d/") => "sysvinit",
+        _ => "service",
+    };
+    facts.insert("service_mgr".into(), name.into());
+}
+
+pub(super) fn security(look: &Look, facts: &mut Map) {
+    let selinux = if look.has_selinux() {
+        let mode = if slurp("/sys/fs/selinux/enforce").trim() == "1" { "enforcing" } else { "permissive" };
+        map! { "status" => "enabled", "mode" => mode }
+    } else {
+        map! { "status" => "disabled" }
+    };
+    let apparmor = if Path::new("/sys/kernel/security/apparmor").exists() { "enabled" } else { "disabled" };
+    facts.extend(map! {
+        "selinux" => selinux,
+        "apparmor" => map! { "status" => apparmor },
+        "fips" => slurp("/proc/sys/crypto/fips_enabled").trim() == "1",
+    });
+}
+
+pub(super) fn chroot(look: &Look, facts: &mut Map) {
+    let at = |path: &str| look.stat(Path::new(path)).ok().flatten().map(|meta| (meta.dev, meta.ino));
+    // Who may not see the first process's root is told apart by the inode that a file system's root has.
+    let is_chroot = match (at("/proc/1/root/."), at("/")) {
+        (Some(first), Some(own)) => first != own,
+        (None, Some((_, ino))) => !matches!(ino, 2 | 128 | 256),
+        _ => false,
+    };
+    facts.insert("is_chroot".into(), is_chroot.into());
+}

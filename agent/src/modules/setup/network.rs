@@ -1,0 +1,220 @@
+//! Interfaces and addresses, from /proc and /sys.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use convoy_protocol::{Map, Value, map};
+
+use super::slurp;
+use crate::system::Look;
+
+/// A route of /proc/net/route.
+struct Route {
+    interface: String,
+    network: Ipv4Addr,
+    gateway: Ipv4Addr,
+    mask: Ipv4Addr,
+    metric: u32,
+}
+
+fn routes(text: &str) -> Vec<Route> {
+    let address = |hex: &str| u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()));
+    let route = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Some(Route {
+            interface: (*words.first()?).to_owned(),
+            network: address(words.get(1)?)?,
+            gateway: address(words.get(2)?)?,
+            metric: words.get(6)?.parse().ok()?,
+            mask: address(words.get(7)?)?,
+        })
+    };
+    text.lines().skip(1).filter_map(route).collect()
+}
+
+/// Returns the node's own addresses as /proc/net/fib_trie lists them.
+fn own_addresses(text: &str) -> Vec<Ipv4Addr> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for line in text.lines() {
+        if let Some(word) = line.trim().strip_prefix("|-- ") {
+            last = word.parse().ok();
+        } else if line.contains("/32 host LOCAL") {
+            found.extend(last.filter(|address| !found.contains(address)));
+        }
+    }
+    found
+}
+
+fn ipv4(address: Ipv4Addr, network: Ipv4Addr, mask: Ipv4Addr, has_broadcast: bool) -> Map {
+    let broadcast = Ipv4Addr::from(u32::from(network) | !u32::from(mask));
+    map! {
+        "address" => address.to_string(),
+        "broadcast" => if has_broadcast { broadcast.to_string() } else { String::new() },
+        "netmask" => mask.to_string(),
+        "network" => network.to_string(),
+        "prefix" => u32::from(mask).count_ones().to_string(),
+    }
+}
+
+/// Returns address, prefix, scope and interface of each line of /proc/net/if_inet6.
+fn ipv6(text: &str) -> Vec<(String, Ipv6Addr, Map)> {
+    let read = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [address, _, prefix, scope, _, interface] = words[..] else { return None };
+        let address = Ipv6Addr::from(u128::from_str_radix(address, 16).ok()?);
+        let scope = match scope {
+            "10" => "host",
+            "20" => "link",
+            _ => "global",
+        };
+        let prefix = u32::from_str_radix(prefix, 16).ok()?.to_string();
+        let values = map! { "address" => address.to_string(), "prefix" => prefix, "scope" => scope };
+        Some((interface.to_owned(), address, values))
+    };
+    text.lines().filter_map(read).collect()
+}
+
+fn interface(name: &str) -> Map {
+    let file = |entry: &str| slurp(&format!("/sys/class/net/{name}/{entry}")).trim().to_owned();
+    let flags = u32::from_str_radix(file("flags").trim_start_matches("0x"), 16).unwrap_or_default();
+    let mut values = map! {
+        "device" => name,
+        "active" => file("operstate") == "up" || (name == "lo" && flags & 1 != 0),
+        "mtu" => file("mtu").parse::<i64>().ok(),
+        "promisc" => flags & 0x100 != 0,
+    };
+    let kind = match file("type").as_str() {
+        "1" if std::path::Path::new(&format!("/sys/class/net/{name}/bridge")).exists() => "bridge",
+        "1" if std::path::Path::new(&format!("/sys/class/net/{name}/bonding")).exists() => "bonding",
+        "1" => "ether",
+        "32" => "infiniband",
+        "512" => "ppp",
+        "772" => "loopback",
+        _ => "unknown",
+    };
+    values.insert("type".into(), kind.into());
+    let mac = file("address");
+    if !mac.is_empty() && kind != "loopback" {
+        values.insert("macaddress".into(), mac.into());
+    }
+    values
+}
+
+pub(super) fn collect(look: &Look, facts: &mut Map) {
+    let folder = look.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
+    let names = folder.iter().filter(|path| path.is_dir()).filter_map(|path| path.file_name());
+    let mut interfaces: BTreeMap<String, Map> =
+        names.map(|name| name.to_string_lossy().into_owned()).map(|name| (name.clone(), interface(&name))).collect();
+    let routes = routes(&slurp("/proc/net/route"));
+    let addresses = own_addresses(&slurp("/proc/net/fib_trie"));
+    for address in &addresses {
+        attach(*address, &routes, &mut interfaces);
+    }
+    let six = ipv6(&slurp("/proc/net/if_inet6"));
+    for (name, _, values) in &six {
+        if let Some(interface) = interfaces.get_mut(name) {
+            let mut all = interface.get("ipv6").and_then(Value::as_list).unwrap_or_default().to_vec();
+            all.push(values.clone().into());
+            interface.insert("ipv6".into(), all.into());
+        }
+    }
+    let default = default_ipv4(&routes, &interfaces);
+    facts.extend(map! {
+        "interfaces" => interfaces.keys().map(|name| Value::from(name.as_str())).collect::<Value>(),
+        "all_ipv4_addresses" =>
+            addresses.iter().filter(|a| !a.is_loopback()).map(|a| Value::from(a.to_string())).collect::<Value>(),
+        "all_ipv6_addresses" =>
+            six.iter().filter(|a| !a.1.is_loopback()).map(|a| Value::from(a.1.to_string())).collect::<Value>(),
+        "default_ipv4" => default,
+    });
+    for (name, values) in interfaces {
+        facts.insert(name.replace(['-', ':'], "_").into(), values.into());
+    }
+}
+
+/// Adds an address to the interface whose network it is in; further ones as secondaries.
+fn attach(address: Ipv4Addr, routes: &[Route], interfaces: &mut BTreeMap<String, Map>) {
+    let within = |route: &&Route| {
+        route.gateway.is_unspecified()
+            && route.mask != Ipv4Addr::UNSPECIFIED
+            && u32::from(address) & u32::from(route.mask) == u32::from(route.network)
+    };
+    let (name, values) = if address.is_loopback() {
+        ("lo", ipv4(address, Ipv4Addr::new(127, 0, 0, 0), Ipv4Addr::new(255, 0, 0, 0), false))
+    } else {
+        let Some(route) = routes.iter().filter(within).max_by_key(|route| u32::from(route.mask)) else { return };
+        (route.interface.as_str(), ipv4(address, route.network, route.mask, true))
+    };
+    let Some(interface) = interfaces.get_mut(name) else { return };
+    if !interface.contains_key("ipv4") {
+        interface.insert("ipv4".into(), values.into());
+        return;
+    }
+    let mut more = interface.get("ipv4_secondaries").and_then(Value::as_list).unwrap_or_default().to_vec();
+    more.push(values.into());
+    interface.insert("ipv4_secondaries".into(), more.into());
+}
+
+fn default_ipv4(routes: &[Route], interfaces: &BTreeMap<String, Map>) -> Map {
+    let is_default = |route: &&Route| route.mask.is_unspecified() && route.network.is_unspecified();
+    let Some(route) = routes.iter().filter(is_default).min_by_key(|route| route.metric) else { return Map::new() };
+    let mut values = map! {
+        "gateway" => route.gateway.to_string(),
+        "interface" => route.interface.as_str(),
+        "alias" => route.interface.as_str(),
+    };
+    if let Some(interface) = interfaces.get(&route.interface) {
+        for name in ["macaddress", "mtu", "type"] {
+            values.extend(interface.get(name).map(|value| (name.into(), value.clone())));
+        }
+        let address = interface.get("ipv4").and_then(Value::as_map).cloned().unwrap_or_default();
+        values.extend(address);
+    }
+    values
+}
+
+pub(super) fn dns(_look: &Look, facts: &mut Map) {
+    let text = slurp("/etc/resolv.conf");
+    let mut dns = Map::new();
+    let mut servers = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("nameserver") => servers.extend(words.map(Value::from)),
+            Some("search") => {
+                dns.insert("search".into(), words.map(Value::from).collect());
+            }
+            Some("domain") => {
+                dns.extend(words.next().map(|word| ("domain".into(), word.into())));
+            }
+            _ => {}
+        }
+    }
+    if !servers.is_empty() {
+        dns.insert("nameservers".into(), servers.into());
+    }
+    facts.insert("dns".into(), dns.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_address_is_found() {
+        let table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nete0 00000000 010200C0 0003 0 0 100 00000000 0 0 0\nete0 000200C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n";
+        let trie = "     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n";
+        let routes = routes(table);
+        let mut interfaces = BTreeMap::from([("ete0".to_owned(), map! { "mtu" => 1400 })]);
+        for address in own_addresses(trie) {
+            attach(address, &routes, &mut interfaces);
+        }
+        let expected = map! {
+            "gateway" => "192.0.2.1", "interface" => "ete0", "alias" => "ete0", "mtu" => 1400,
+            "address" => "192.0.2.7", "broadcast" => "192.0.2.255", "netmask" => "255.255.255.0",
+            "network" => "192.0.2.0", "prefix" => "24",
+        };
+        assert_eq!(default_ipv4(&routes, &interfaces), expected);
+    }
+}

@@ -1,0 +1,145 @@
+//! The one door to the node.
+
+mod checksum;
+mod clock;
+mod expand;
+mod hosts;
+mod look;
+mod meta;
+mod process;
+mod users;
+mod write;
+mod zone;
+
+use std::cell::{OnceCell, RefCell};
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use convoy_protocol::message::Order;
+
+pub use checksum::{Algorithm, Checksums};
+pub use clock::Civil;
+pub use look::DIFF_LIMIT;
+pub use meta::{FileKind, Meta, Time};
+pub use process::{Output, Process, RunError};
+pub use users::User;
+pub use write::{Attributes, Bytes, SetTime, Temporary};
+
+use crate::content::Contents;
+use crate::module::Failure;
+
+/// What a module may see of the node. Has no method that writes.
+pub struct Look {
+    diff: bool,
+    check: bool,
+    module: String,
+    environment: Vec<(String, String)>,
+    deadline: Option<Deadline>,
+    contents: Box<dyn Contents + Send>,
+    users: RefCell<users::Cache>,
+    umask: OnceCell<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    seconds: u32,
+}
+
+impl Look {
+    /// Returns whether differences are wanted.
+    pub fn wants_diff(&self) -> bool {
+        self.diff
+    }
+
+    /// Returns whether the order is in check mode. Only wording may depend on it; what is written is the engine's
+    /// business.
+    pub fn is_check_mode(&self) -> bool {
+        self.check
+    }
+
+    /// Returns the time at which the running order is given up.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.map(|deadline| deadline.at)
+    }
+
+    /// Returns the failure of an order that was given up, in Ansible's words.
+    pub fn timed_out(&self) -> Failure {
+        let seconds = self.deadline.map_or(0, |deadline| deadline.seconds);
+        Failure::new(format!(
+            "The {} action failed to execute in the expected time frame ({seconds}) and was terminated",
+            self.module
+        ))
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look")
+            .field("module", &self.module)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a module may do to the node.
+#[derive(Debug)]
+pub struct System {
+    look: Look,
+}
+
+impl System {
+    /// Opens the door; content known by digest comes from `contents`.
+    pub fn new(contents: Box<dyn Contents + Send>) -> Self {
+        Self {
+            look: Look {
+                diff: false,
+                check: false,
+                module: String::new(),
+                environment: Vec::new(),
+                deadline: None,
+                contents,
+                users: RefCell::default(),
+                umask: OnceCell::new(),
+            },
+        }
+    }
+
+    /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked
+    /// up for an earlier order is forgotten.
+    pub fn begin(&mut self, order: &Order) {
+        self.look.diff = order.diff;
+        self.look.check = order.check;
+        self.look.module = order.module.to_string();
+        self.look.environment.clone_from(&order.environment);
+        self.look.deadline = order
+            .deadline_seconds
+            .map(|seconds| Deadline { at: Instant::now() + Duration::from_secs(seconds.into()), seconds });
+        self.look.forget_users();
+    }
+}
+
+impl Deref for System {
+    type Target = Look;
+
+    fn deref(&self) -> &Look {
+        &self.look
+    }
+}
+
+/// Returns the reason of `error` as the operating system words it, without its number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// Returns a failure to `verb` something at `path`.
+pub(crate) fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot {verb} {}: {}", path.display(), reason(error)))
+}

@@ -1,0 +1,202 @@
+//! Reading the node.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::Digest;
+
+use super::{Look, Meta, cannot, expand};
+use crate::args::NodePath;
+use crate::module::Failure;
+
+/// The length from which a file is not shown in differences, in bytes.
+pub const DIFF_LIMIT: u64 = 104_448;
+
+fn found(result: io::Result<fs::Metadata>, path: &Path) -> Result<Option<Meta>, Failure> {
+    match result {
+        Ok(meta) => Ok(Some(Meta::from(&meta))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(cannot("look at", path, &error)),
+    }
+}
+
+impl Look {
+    /// Returns what is at `path` itself; `None` if nothing is.
+    ///
+    /// # Errors
+    /// If that cannot be seen, for want of permission for example.
+    pub fn lstat(&self, path: &Path) -> Result<Option<Meta>, Failure> {
+        found(fs::symlink_metadata(path), path)
+    }
+
+    /// Returns what is at `path`, through symbolic links; `None` if nothing is.
+    ///
+    /// # Errors
+    /// If that cannot be seen, for want of permission for example.
+    pub fn stat(&self, path: &Path) -> Result<Option<Meta>, Failure> {
+        found(fs::metadata(path), path)
+    }
+
+    /// Returns the bytes of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        fs::read(path).map_err(|e| cannot("read", path, &e))
+    }
+
+    /// Returns the first `limit` bytes of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_head(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let read = |file: fs::File| file.take(limit).read_to_end(&mut bytes);
+        fs::File::open(path).and_then(read).map_err(|e| cannot("read", path, &e))?;
+        Ok(bytes)
+    }
+
+    /// Returns the target of a symbolic link.
+    ///
+    /// # Errors
+    /// If it is none, or cannot be read.
+    pub fn read_link(&self, path: &Path) -> Result<PathBuf, Failure> {
+        fs::read_link(path).map_err(|e| cannot("read the link", path, &e))
+    }
+
+    /// Returns `path` with all its symbolic links followed, also where its end does not exist.
+    pub fn real_path(&self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Ok(real) = fs::canonicalize(&absolute) {
+            return real;
+        }
+        // A broken link leads to what it names; anything else has its folder followed.
+        let base = absolute.parent().map(|parent| self.real_path(parent)).unwrap_or_else(|| "/".into());
+        match fs::read_link(&absolute) {
+            Ok(target) if base.join(&target) != absolute && !self.loops(&absolute) => {
+                self.real_path(&base.join(target))
+            }
+            _ => absolute.file_name().map_or_else(|| base.clone(), |name| base.join(name)),
+        }
+    }
+
+    fn loops(&self, path: &Path) -> bool {
+        fs::metadata(path).is_err_and(|e| e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()))
+    }
+
+    /// Returns the names in a folder, sorted.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn list(&self, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+        let read = |entries: fs::ReadDir| {
+            entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()
+        };
+        let mut paths = fs::read_dir(path).and_then(read).map_err(|e| cannot("read the folder", path, &e))?;
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
+    /// Returns whether the running user may read `path`.
+    pub fn can_read(&self, path: &Path) -> bool {
+        rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
+    }
+
+    /// Returns whether the running user may write to `path`.
+    pub fn can_write(&self, path: &Path) -> bool {
+        rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+
+    /// Returns whether the running user may execute or enter `path`.
+    pub fn can_execute(&self, path: &Path) -> bool {
+        rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    }
+
+    /// Returns the file that holds exactly the bytes named by `digest`.
+    ///
+    /// # Errors
+    /// If the content cannot be had.
+    pub fn content(&self, digest: &Digest) -> Result<PathBuf, Failure> {
+        self.contents.fetch(digest)
+    }
+
+    /// Returns the environment in which the order's processes run.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
+        let mut all: BTreeMap<String, String> =
+            std::env::vars_os().map(|(k, v)| (text(k), text(v))).collect();
+        all.extend(self.environment.iter().cloned());
+        all
+    }
+
+    /// Returns one variable of [`environment`](Self::environment).
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let own = self.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        own.or_else(|| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// Returns the variables that the order adds to the environment.
+    pub(super) fn added_environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// Returns `path` with `~`, `~user`, `$NAME` and `${NAME}` expanded.
+    pub fn expand(&self, path: &NodePath) -> PathBuf {
+        self.expand_text(&path.0.to_string_lossy()).into()
+    }
+
+    /// Returns `text` with `~`, `~user`, `$NAME` and `${NAME}` expanded.
+    pub fn expand_text(&self, text: &str) -> String {
+        if !text.contains(['$', '~']) {
+            return text.to_owned();
+        }
+        let expanded = expand::variables(text, |name| self.variable(name));
+        expand::home(&expanded, |user| match user {
+            Some(user) => self.user(user).map(|user| user.home),
+            None => self.variable("HOME").or_else(|| self.user_by_id(self.uid()).map(|user| user.home)),
+        })
+    }
+
+    /// Returns the running user's number.
+    pub fn uid(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    /// Returns the number of the running user's group.
+    pub fn gid(&self) -> u32 {
+        rustix::process::getegid().as_raw()
+    }
+
+    /// Returns the permission bits that new files do not get.
+    pub fn umask(&self) -> u32 {
+        *self.umask.get_or_init(|| {
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+            line.and_then(|text| u32::from_str_radix(text.trim(), 8).ok()).unwrap_or(0o022)
+        })
+    }
+
+    /// Returns where a program is, by `PATH`.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let path = self.variable("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        let folders = path.split(':').chain(["/sbin", "/usr/sbin", "/usr/local/sbin"]);
+        folders
+            .filter(|folder| !folder.is_empty())
+            .map(|folder| Path::new(folder).join(name))
+            .find(|file| file.is_file() && self.can_execute(file))
+    }
+
+    /// Returns whether SELinux is switched on.
+    pub fn has_selinux(&self) -> bool {
+        Path::new("/sys/fs/selinux/enforce").exists()
+    }
+
+    /// Returns the node's name.
+    pub fn host_name(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+}

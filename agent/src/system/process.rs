@@ -1,0 +1,250 @@
+//! Running processes: own process group, both outputs collected, ended when the order's time is over.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::{Look, System, reason};
+use crate::module::Failure;
+
+/// How often a process is asked after where the kernel cannot tell when it ends.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A process to run.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    argv: Vec<OsString>,
+    folder: Option<PathBuf>,
+    stdin: Vec<u8>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Process {
+    /// A program and its arguments.
+    pub fn new<T: Into<OsString>>(argv: impl IntoIterator<Item = T>) -> Self {
+        Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Runs in `folder`.
+    #[must_use]
+    pub fn folder(mut self, folder: Option<PathBuf>) -> Self {
+        self.folder = folder;
+        self
+    }
+
+    /// Reads `bytes`, then the end of input; without this, the end of input at once.
+    #[must_use]
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = bytes;
+        self
+    }
+
+    /// Sets a variable; it wins over the order's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// What a process left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code; the negative number of the signal that ended it, if one did.
+    pub rc: i32,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Why a process gave no output.
+#[derive(Debug)]
+pub enum RunError {
+    /// It could not be started.
+    Start(io::Error),
+    /// The order's time was over; the process was killed with all it started in its group.
+    Late,
+    /// Its pipes could not be used.
+    Pipe(io::Error),
+}
+
+impl System {
+    /// Runs a process to its end.
+    ///
+    /// # Errors
+    /// If it cannot be started or does not end before the order's deadline.
+    pub fn run(&mut self, process: &Process) -> Result<Output, Failure> {
+        // It may add users.
+        self.forget_users();
+        self.ask(process)
+    }
+
+    /// Runs a process to its end and tells errors apart.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_told_apart(&mut self, process: &Process) -> Result<Output, RunError> {
+        self.forget_users();
+        self.try_run(process)
+    }
+}
+
+impl Look {
+    /// Runs a process that only asks. A module's `check` uses this for nothing else.
+    ///
+    /// # Errors
+    /// If it cannot be started or does not end before the order's deadline.
+    pub(crate) fn ask(&self, process: &Process) -> Result<Output, Failure> {
+        let name = process.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        self.try_run(process).map_err(|error| match error {
+            RunError::Late => self.timed_out(),
+            RunError::Start(error) => Failure::new(format!("cannot run {name}: {}", reason(&error))),
+            RunError::Pipe(error) => Failure::new(format!("cannot talk to {name}: {}", reason(&error))),
+        })
+    }
+
+    /// Runs a process and tells errors apart.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    fn try_run(&self, process: &Process) -> Result<Output, RunError> {
+        let Some((program, rest)) = process.argv.split_first() else {
+            return Err(RunError::Start(io::Error::from(io::ErrorKind::NotFound)));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(rest)
+            .envs(self.added_environment().iter().map(|(k, v)| (k, v)))
+            .envs(&process.environment)
+            .stdin(if process.stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(folder) = &process.folder {
+            command.current_dir(folder);
+        }
+        let mut child = command.spawn().map_err(RunError::Start)?;
+        let result = collect(&mut child, &process.stdin, self.deadline());
+        if result.is_err() {
+            end_group(&mut child);
+        }
+        result
+    }
+}
+
+fn end_group(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // The group may have ended by itself in this moment.
+        kill_process_group(pid, Signal::KILL).ok();
+    }
+    child.wait().ok();
+}
+
+/// One of the child's outputs while it is read.
+struct Drain {
+    file: Option<File>,
+    bytes: Vec<u8>,
+}
+
+impl Drain {
+    fn new(fd: Option<impl Into<OwnedFd>>) -> io::Result<Self> {
+        let fd = fd.map(Into::into);
+        fd.as_ref().map_or(Ok(()), do_not_block)?;
+        Ok(Self { file: fd.map(File::from), bytes: Vec::new() })
+    }
+
+    /// Reads what is there; returns whether there was anything.
+    fn read(&mut self) -> io::Result<bool> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let mut buffer = [0; 64 * 1024];
+        match file.read(&mut buffer) {
+            Ok(0) => self.file = None,
+            Ok(n) => {
+                self.bytes.extend_from_slice(&buffer[..n]);
+                return Ok(true);
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(false)
+    }
+}
+
+fn do_not_block(fd: &OwnedFd) -> io::Result<()> {
+    Ok(fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?)
+}
+
+fn feed(input: &mut Option<File>, rest: &mut &[u8]) {
+    let Some(file) = input else { return };
+    match file.write(rest) {
+        Ok(n) => *rest = &rest[n..],
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
+        // It does not want to read: its own business.
+        Err(_) => *rest = &[],
+    }
+    if rest.is_empty() {
+        *input = None;
+    }
+}
+
+fn collect(child: &mut Child, mut input: &[u8], deadline: Option<Instant>) -> Result<Output, RunError> {
+    let stdin = child.stdin.take().map(OwnedFd::from);
+    stdin.as_ref().map_or(Ok(()), do_not_block).map_err(RunError::Pipe)?;
+    let mut stdin = stdin.map(File::from);
+    let mut stdout = Drain::new(child.stdout.take()).map_err(RunError::Pipe)?;
+    let mut stderr = Drain::new(child.stderr.take()).map_err(RunError::Pipe)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let ends = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    loop {
+        feed(&mut stdin, &mut input);
+        let got = stdout.read().map_err(RunError::Pipe)? | stderr.read().map_err(RunError::Pipe)?;
+        if got {
+            continue;
+        }
+        // Something that outlives the process may hold its pipes: what is there by now is its output.
+        if let Some(status) = child.try_wait().map_err(RunError::Pipe)? {
+            while stdout.read().map_err(RunError::Pipe)? | stderr.read().map_err(RunError::Pipe)? {}
+            let rc = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
+            return Ok(Output { rc, stdout: stdout.bytes, stderr: stderr.bytes });
+        }
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(RunError::Late);
+        }
+        let wait = if ends.is_some() { left } else { Some(left.map_or(TICK, |left| left.min(TICK))) };
+        wait_for_any(&stdin, &[&stdout, &stderr], ends.as_ref(), wait).map_err(RunError::Pipe)?;
+    }
+}
+
+fn wait_for_any(
+    stdin: &Option<File>,
+    outputs: &[&Drain],
+    ends: Option<&OwnedFd>,
+    wait: Option<Duration>,
+) -> io::Result<()> {
+    let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
+    fds.extend(stdin.iter().map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::OUT)));
+    fds.extend(
+        outputs
+            .iter()
+            .filter_map(|d| d.file.as_ref())
+            .map(|f| PollFd::from_borrowed_fd(f.as_fd(), PollFlags::IN)),
+    );
+    fds.extend(ends.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
+    let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

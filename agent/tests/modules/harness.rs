@@ -1,0 +1,170 @@
+//! A node that is a folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use convoy_agent::content::Contents;
+use convoy_agent::module::Failure;
+use convoy_agent::modules;
+use convoy_agent::system::System;
+use convoy_protocol::message::Order;
+use convoy_protocol::{Digest, Map, Outcome, Status, Value, map};
+use tempfile::TempDir;
+
+struct Folder(PathBuf);
+
+impl Contents for Folder {
+    fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
+        let path = self.0.join(digest.to_string());
+        if path.exists() { Ok(path) } else { Err(Failure::new(format!("no content {digest}"))) }
+    }
+}
+
+pub(crate) struct Node {
+    pub(crate) system: System,
+    folder: TempDir,
+    contents: TempDir,
+}
+
+/// What is below a folder: mode, time of change and content of each path.
+pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
+
+impl Node {
+    pub(crate) fn new() -> Self {
+        let contents = tempfile::tempdir().unwrap();
+        let system = System::new(Box::new(Folder(contents.path().to_owned())));
+        Self { system, folder: tempfile::tempdir().unwrap(), contents }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::symlink_metadata(self.path(name)).unwrap().mode() & 0o7777
+    }
+
+    /// Describes content as the controller does; it can be fetched.
+    pub(crate) fn content(&self, name: &str, content: &str, mode: u32) -> Map {
+        let described = self.missing_content(name, content, mode);
+        let digest = described["digest"].as_str().unwrap();
+        fs::write(self.contents.path().join(digest), content).unwrap();
+        described
+    }
+
+    /// Describes content that cannot be fetched.
+    pub(crate) fn missing_content(&self, name: &str, content: &str, mode: u32) -> Map {
+        let size = i64::try_from(content.len()).unwrap();
+        let digest = Digest::of(content.as_bytes()).to_string();
+        map! { "digest" => digest, "size" => size, "mode" => mode, "name" => name }
+    }
+
+    pub(crate) fn order(module: &str, args: Map, check: bool) -> Order {
+        Order {
+            module: module.into(),
+            args,
+            check,
+            diff: true,
+            environment: vec![("CONVOY_TEST".into(), "set".into())],
+            become_user: None,
+            deadline_seconds: None,
+        }
+    }
+
+    pub(crate) fn obey(&mut self, order: &Order) -> Outcome {
+        self.system.begin(order);
+        (modules::find(&order.module).unwrap().run)(order, true, &mut self.system)
+    }
+
+    pub(crate) fn run(&mut self, module: &str, args: Map) -> Outcome {
+        self.obey(&Self::order(module, args, false))
+    }
+
+    /// Runs in check mode, and sees to it that nothing was written.
+    pub(crate) fn check(&mut self, module: &str, args: Map) -> Outcome {
+        let before = self.snapshot();
+        let outcome = self.obey(&Self::order(module, args, true));
+        assert_eq!(self.snapshot(), before, "check mode wrote something");
+        outcome
+    }
+
+    /// Expects a change that is announced in check mode, done once, and then is done.
+    pub(crate) fn converges(&mut self, module: &str, args: Map) -> Outcome {
+        let announced = self.check(module, args.clone());
+        assert_eq!(announced.status, Status::WouldChange, "{:?}", announced.values);
+        let done = self.run(module, args.clone());
+        assert_eq!(done.status, Status::Changed, "{:?}", done.values);
+        assert_eq!(done.diff, announced.diff);
+        let before = self.snapshot();
+        let again = self.run(module, args);
+        assert_eq!(again.status, Status::Same, "{:?}", again.values);
+        assert_eq!(self.snapshot(), before, "the second run wrote something");
+        done
+    }
+
+    /// Expects a failure, of which it returns the message; nothing must be written.
+    pub(crate) fn fails(&mut self, module: &str, args: Map) -> String {
+        let before = without_times_of_folders(self.snapshot());
+        let outcome = self.run(module, args);
+        assert_eq!(outcome.status, Status::Failed, "{:?}", outcome.values);
+        assert_eq!(without_times_of_folders(self.snapshot()), before, "a failure wrote something");
+        outcome.values["msg"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut all = BTreeMap::new();
+        walk(self.folder.path(), &mut all);
+        all
+    }
+
+    /// Returns the names in the folder, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// A temporary file that has come and gone is seen in the times of its folder alone.
+fn without_times_of_folders(mut all: Snapshot) -> Snapshot {
+    for (path, entry) in &mut all {
+        if path.is_dir() {
+            (entry.1, entry.2) = (0, 0);
+        }
+    }
+    all
+}
+
+fn walk(path: &Path, all: &mut Snapshot) {
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let content = if meta.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        all.insert(path.clone(), (meta.mode(), meta.ctime(), meta.ctime_nsec(), content));
+        if meta.is_dir() {
+            walk(&path, all);
+        }
+    }
+}
+
+/// Returns one text of an outcome's values.
+pub(crate) fn text<'o>(outcome: &'o Outcome, name: &str) -> &'o str {
+    outcome.values.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("{name}: {:?}", outcome.values))
+}

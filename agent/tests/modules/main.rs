@@ -1,0 +1,15 @@
+//! The modules through their one entry point, on real files.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
+)]
+
+mod copy;
+mod execute;
+mod failures;
+mod file;
+mod harness;
+mod lineinfile;
+mod lineinfile_cases;
+mod look;
