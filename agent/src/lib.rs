@@ -3,13 +3,18 @@
 //! The controller links this library too, for the modules' argument specifications and documentation alone.
 
 pub mod args;
+mod cache;
+mod child;
 pub mod content;
 pub mod execute;
 pub mod files;
+mod line;
 pub mod module;
 pub mod modules;
 pub mod pattern;
+pub mod serve;
 pub mod system;
+mod window;
 
 #[doc(hidden)]
 pub mod __private {

@@ -1,0 +1,367 @@
+//! Content that has come from the controller, kept by digest in the folder that holds the agent itself.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use convoy_protocol::Digest;
+use convoy_protocol::message::{CHUNK, Chunk, FromAgent};
+use flate2::read::DeflateDecoder;
+use sha2::{Digest as _, Sha256};
+
+use crate::content::Contents;
+use crate::line::{Line, lock};
+use crate::module::Failure;
+use crate::system::reason;
+
+/// Content that was not used for so long is removed.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Content that was used within this time is never removed: another agent of this user may be about to read it.
+const IN_USE: Duration = Duration::from_secs(3600);
+
+/// When there is more content than this, in bytes, what was not used for longest is removed.
+const ROOM: u64 = 1 << 30;
+
+/// Content by digest.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// Whether the folder is removed at the end.
+    temporary: bool,
+    line: Arc<Line>,
+    /// Held while content is fetched: one at a time.
+    turn: Mutex<()>,
+    incoming: Mutex<Option<Incoming>>,
+    arrived: Condvar,
+}
+
+/// Content on its way.
+#[derive(Debug)]
+struct Incoming {
+    digest: Digest,
+    path: PathBuf,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(File, Sha256),
+    Whole,
+    Failed(String),
+}
+
+impl Cache {
+    /// Opens the cache in the folder of the running program if that is the bootstrap's, else in a private folder
+    /// that is removed at the end. What the cache lacks is asked for over `line`.
+    pub(crate) fn open(line: Arc<Line>) -> io::Result<Self> {
+        let beside = fs::read_link("/proc/self/exe")
+            .ok()
+            .filter(|exe| exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-")));
+        let home = beside.as_deref().and_then(Path::parent).filter(|folder| is_private(folder));
+        match home {
+            Some(folder) => Ok(Self::at(folder.to_owned(), false, line)),
+            None => Ok(Self::at(private_folder()?, true, line)),
+        }
+    }
+
+    pub(crate) fn at(folder: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
+        let (turn, incoming, arrived) = Default::default();
+        Self { folder, temporary, line, turn, incoming, arrived }
+    }
+
+    fn contents(&self) -> PathBuf {
+        self.folder.join("content")
+    }
+
+    /// Returns the cached file if it really holds that content; removes it if it does not.
+    fn held(&self, digest: &Digest) -> Option<PathBuf> {
+        let path = self.contents().join(digest.to_string());
+        let mut file = File::options().read(true).custom_flags(nofollow()).open(&path).ok()?;
+        let whole = Digest::of_reader(&mut file).is_ok_and(|(found, _)| found == *digest);
+        if !whole {
+            fs::remove_file(&path).ok();
+            return None;
+        }
+        // Says that it was used; a cache that cannot be written serves all the same.
+        file.set_modified(SystemTime::now()).ok();
+        Some(path)
+    }
+
+    fn begin(&self, digest: &Digest) -> io::Result<()> {
+        let folder = self.contents();
+        fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
+        let path = folder.join(format!(".{digest}-{}", std::process::id()));
+        fs::remove_file(&path).ok();
+        let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        let state = State::Open(file, Sha256::new());
+        *lock(&self.incoming) = Some(Incoming { digest: *digest, path, state });
+        Ok(())
+    }
+
+    /// Takes a part of the content that was asked for; others are dropped.
+    pub(crate) fn take(&self, chunk: &Chunk) {
+        let mut incoming = lock(&self.incoming);
+        let Some(content) = incoming.as_mut().filter(|content| content.digest == chunk.digest) else {
+            return;
+        };
+        content.take(chunk, &self.contents());
+        self.arrived.notify_all();
+    }
+
+    /// Ends the wait for `digest`, or for any content if that is `None`.
+    pub(crate) fn refuse(&self, digest: Option<&Digest>, why: &str) {
+        let mut incoming = lock(&self.incoming);
+        if let Some(content) = incoming.as_mut().filter(|c| digest.is_none_or(|d| c.digest == *d)) {
+            content.fail(why);
+            self.arrived.notify_all();
+        }
+    }
+
+    /// Removes what was not used for long and what broken transfers left.
+    pub(crate) fn prune(&self) {
+        let now = SystemTime::now();
+        let age = |meta: &fs::Metadata| {
+            meta.modified().ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default()
+        };
+        let mut kept: Vec<(Duration, u64, PathBuf)> = Vec::new();
+        for (path, meta) in files(&self.contents()) {
+            let age = age(&meta);
+            if age > KEEP {
+                fs::remove_file(path).ok();
+            } else if age > IN_USE {
+                kept.push((age, meta.size(), path));
+            }
+        }
+        let mut total: u64 = kept.iter().map(|(_, size, _)| size).sum();
+        kept.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
+        for (_, size, path) in kept {
+            if total <= ROOM {
+                break;
+            }
+            fs::remove_file(path).ok();
+            total -= size;
+        }
+        let own = fs::read_link("/proc/self/exe").unwrap_or_default();
+        if let Ok(file) = File::open(&own) {
+            file.set_modified(now).ok();
+        }
+        for (path, meta) in files(&self.folder) {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let ours = name.starts_with(b"agent-") || name.starts_with(b".agent-");
+            if ours && path != own && age(&meta) > KEEP {
+                fs::remove_file(path).ok();
+            }
+        }
+    }
+
+    /// Removes what must not outlive the agent.
+    pub(crate) fn close(&self) {
+        self.refuse(None, "the connection to the controller has ended");
+        if self.temporary {
+            fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
+
+impl Contents for Arc<Cache> {
+    fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
+        let _turn = lock(&self.turn);
+        if let Some(path) = self.held(digest) {
+            return Ok(path);
+        }
+        let cannot =
+            |why: String| Failure::new(format!("cannot get the content {digest} from the controller: {why}"));
+        self.begin(digest).map_err(|error| cannot(reason(&error)))?;
+        if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
+            self.refuse(None, &error.to_string());
+        }
+        let mut incoming = lock(&self.incoming);
+        loop {
+            match incoming.take() {
+                Some(Incoming { state: State::Whole, path, .. }) => return Ok(path),
+                Some(Incoming { state: State::Failed(why), .. }) => return Err(cannot(why)),
+                open => *incoming = open,
+            }
+            incoming = self.arrived.wait(incoming).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Incoming {
+    fn take(&mut self, chunk: &Chunk, folder: &Path) {
+        let State::Open(file, hasher) = &mut self.state else { return };
+        let written = unpack(chunk).and_then(|bytes| {
+            hasher.update(&bytes);
+            file.write_all(&bytes)
+        });
+        if let Err(error) = written {
+            return self.fail(&reason(&error));
+        }
+        if !chunk.last {
+            return;
+        }
+        let found = Digest::from(<[u8; 32]>::from(hasher.finalize_reset()));
+        if found != self.digest {
+            return self.fail(&format!("it arrived damaged, with the digest {found}"));
+        }
+        let path = folder.join(found.to_string());
+        match fs::rename(&self.path, &path) {
+            Ok(()) => {
+                self.path = path;
+                self.state = State::Whole;
+            }
+            Err(error) => self.fail(&reason(&error)),
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        if matches!(self.state, State::Open(..)) {
+            fs::remove_file(&self.path).ok();
+            self.state = State::Failed(why.to_owned());
+        }
+    }
+}
+
+/// Returns the bytes of a chunk, never more than a chunk may have.
+fn unpack(chunk: &Chunk) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if chunk.deflated {
+        DeflateDecoder::new(&chunk.bytes[..]).take(CHUNK as u64 + 1).read_to_end(&mut bytes)?;
+    } else {
+        bytes.extend_from_slice(&chunk.bytes);
+    }
+    if bytes.len() > CHUNK {
+        return Err(io::Error::other("a part of it is larger than a part may be"));
+    }
+    Ok(bytes)
+}
+
+fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((entry.path(), entry.metadata().ok().filter(fs::Metadata::is_file)?)))
+        .collect()
+}
+
+fn nofollow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+/// Returns whether the folder is ours and no other user can write to it.
+fn is_private(folder: &Path) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|meta| {
+        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
+    })
+}
+
+/// Makes a folder that only this user can enter.
+fn private_folder() -> io::Result<PathBuf> {
+    let base = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
+    for attempt in 0..100 {
+        let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = base.join(format!("convoy-{}-{stamp:x}-{attempt}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| path),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn cache(folder: &Path) -> Arc<Cache> {
+        Arc::new(Cache::at(folder.to_owned(), false, Arc::new(Line::new(io::sink()))))
+    }
+
+    /// Fetches while the content is delivered by `deliver`, once it is awaited.
+    fn fetch(cache: &Arc<Cache>, digest: Digest, deliver: impl FnOnce(&Cache)) -> Result<PathBuf, Failure> {
+        thread::scope(|scope| {
+            let fetched = scope.spawn(|| cache.fetch(&digest));
+            while lock(&cache.incoming).is_none() {
+                thread::yield_now();
+            }
+            deliver(cache);
+            fetched.join().unwrap()
+        })
+    }
+
+    fn chunk(digest: Digest, bytes: &[u8], last: bool) -> Chunk {
+        Chunk { digest, last, deflated: false, bytes: bytes.to_vec() }
+    }
+
+    fn left(folder: &Path) -> usize {
+        fs::read_dir(folder.join("content")).map_or(0, Iterator::count)
+    }
+
+    #[test]
+    fn content_comes_once_and_is_checked_before_each_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, digest) = (cache(dir.path()), Digest::of(b"one two"));
+        let deliver = |cache: &Cache| {
+            cache.take(&chunk(Digest::of(b"other"), b"not asked for", true));
+            cache.take(&chunk(digest, b"one ", false));
+            cache.take(&chunk(digest, b"two", true));
+        };
+        let path = fetch(&cache, digest, deliver).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one two");
+        assert_eq!(cache.fetch(&digest).unwrap(), path);
+        fs::write(&path, b"one two!").unwrap();
+        fetch(&cache, digest, deliver).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), left(dir.path())), (b"one two".to_vec(), 1));
+    }
+
+    #[test]
+    fn damaged_refused_and_oversized_content_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, digest) = (cache(dir.path()), Digest::of(b"one"));
+        let bomb = {
+            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+            packer.write_all(&vec![0; CHUNK + 1]).unwrap();
+            packer.finish().unwrap()
+        };
+        type Spoil<'a> = Box<dyn Fn(&Cache) + 'a>;
+        let cases: [(&str, Spoil<'_>); 4] = [
+            ("no such file", Box::new(|c| c.refuse(Some(&digest), "no such file"))),
+            ("the connection to the controller has ended", Box::new(Cache::close)),
+            (
+                "it arrived damaged, with the digest 3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3",
+                Box::new(|c| c.take(&chunk(digest, b"two", true))),
+            ),
+            (
+                "a part of it is larger than a part may be",
+                Box::new(|c| c.take(&Chunk { deflated: true, ..chunk(digest, &bomb, false) })),
+            ),
+        ];
+        for (why, deliver) in cases {
+            let failure = fetch(&cache, digest, deliver).unwrap_err();
+            assert_eq!(failure.msg, format!("cannot get the content {digest} from the controller: {why}"));
+            assert_eq!(left(dir.path()), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_old_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let content = dir.path().join("content");
+        fs::create_dir(&content).unwrap();
+        for (name, days) in [("old", 8), ("new", 1), ("agent-old", 8), ("agent-new", 1), ("other", 8)] {
+            let folder = if name.len() == 3 { &content } else { dir.path() };
+            let file = File::create(folder.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
+        }
+        cache(dir.path()).prune();
+        let mut names: Vec<_> =
+            files(dir.path()).into_iter().chain(files(&content)).map(|(p, _)| p).collect();
+        names.sort();
+        let expected = ["agent-new", "content/new", "other"].map(|name| dir.path().join(name));
+        assert_eq!(names, expected);
+    }
+}

@@ -1,0 +1,47 @@
+//! The sending half of a conversation, shared by threads.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use convoy_protocol::frame::{self, FrameError};
+use serde::Serialize;
+
+/// Locks; a thread that panicked while it held the lock has left nothing half done that matters here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sending half of a conversation, shared by threads.
+pub(crate) struct Line(Mutex<Option<Box<dyn Write + Send>>>);
+
+impl Line {
+    pub(crate) fn new(sink: impl Write + Send + 'static) -> Self {
+        Self(Mutex::new(Some(Box::new(sink))))
+    }
+
+    /// Sends one message, in one write.
+    pub(crate) fn send(&self, message: &impl Serialize) -> Result<(), FrameError> {
+        let bytes = frame::encode(message)?;
+        Ok(self.raw(&bytes)?)
+    }
+
+    /// Sends bytes that are no message.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut sink = lock(&self.0);
+        let sink = sink.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        sink.write_all(bytes)?;
+        sink.flush()
+    }
+
+    /// Closes it: the other side sees the end.
+    pub(crate) fn close(&self) {
+        lock(&self.0).take();
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}

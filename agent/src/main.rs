@@ -1,0 +1,14 @@
+//! The agent's binary.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Without the buffer that `Stdout` has: it splits at line ends, and each message is to be one write.
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(output) => convoy_agent::serve::serve(io::stdin(), File::from(output)),
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,282 @@
+//! The agent's conversation with its controller: one thread reads, one works, one watches the clock.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use convoy_protocol::frame::{self, MAGIC};
+use convoy_protocol::message::{FromAgent, Hello, ToAgent, Welcome, Window};
+use rustix::process::{Pid, Signal, geteuid, getpid, kill_process, kill_process_group};
+
+use crate::cache::Cache;
+use crate::child::{Children, Relatives};
+use crate::line::{Line, lock};
+use crate::system::System;
+use crate::window::{Progress, Worker, answer};
+
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How long a running order has to end once the conversation has.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a controller may never exceed with its first message's silence, in seconds.
+const LONGEST_SILENCE: u32 = 24 * 3600;
+
+/// Why the conversation ended.
+#[derive(Debug)]
+enum End {
+    /// The controller said so; what it asked for before is done first.
+    Bye,
+    /// The worker has done all there was after a goodbye.
+    Finished,
+    /// It was cut off.
+    Cut,
+    /// We cannot go on.
+    Fault(String),
+}
+
+struct Shared {
+    line: Arc<Line>,
+    cache: Arc<Cache>,
+    progress: Progress,
+    relatives: Arc<Relatives>,
+    cancelled: AtomicBool,
+    heard: Mutex<Instant>,
+    silence: Mutex<Duration>,
+}
+
+/// Talks with a controller until it leaves, is cut off or falls silent, then cleans up.
+///
+/// Nothing that runs for an order outlives the conversation.
+pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> ExitCode {
+    let line = Arc::new(Line::new(output));
+    if line.raw(MAGIC).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let cache = match Cache::open(line.clone()) {
+        Ok(cache) => Arc::new(cache),
+        Err(error) => return fault(&line, &format!("no folder for content on this node: {error}")),
+    };
+    enter_a_folder();
+    let shared = Arc::new(Shared {
+        line,
+        cache,
+        progress: Progress::default(),
+        relatives: Arc::default(),
+        cancelled: AtomicBool::new(false),
+        heard: Mutex::new(Instant::now()),
+        silence: Mutex::new(Duration::from_secs(30)),
+    });
+    let (ends, ended) = mpsc::channel();
+    let (windows, work) = mpsc::channel();
+    for job in [
+        read_thread(&shared, input, windows, &ends),
+        watch_thread(&shared, &ends),
+        work_thread(&shared, work, &ends),
+    ] {
+        if let Err(error) = job {
+            return fault(&shared.line, &format!("cannot start a thread: {error}"));
+        }
+    }
+    drop(ends);
+    finish(&shared, &ended)
+}
+
+fn fault(line: &Line, why: &str) -> ExitCode {
+    // Whether anybody still listens does not matter any more.
+    line.send(&FromAgent::Fault(why.to_owned())).ok();
+    ExitCode::FAILURE
+}
+
+/// A process started by `sudo` may stand in a folder that its user cannot enter.
+fn enter_a_folder() {
+    if rustix::fs::access(".", rustix::fs::Access::EXEC_OK).is_err() {
+        let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
+        std::env::set_current_dir(home).or_else(|_| std::env::set_current_dir("/")).ok();
+    }
+}
+
+type Started = std::io::Result<()>;
+
+fn read_thread(
+    shared: &Arc<Shared>,
+    mut input: impl Read + Send + 'static,
+    windows: Sender<Job>,
+    ends: &Sender<End>,
+) -> Started {
+    let (shared, ends) = (shared.clone(), ends.clone());
+    let job = move || {
+        let end = listen(&shared, &mut input, &windows);
+        ends.send(end).ok();
+    };
+    thread::Builder::new().name("read".into()).spawn(job).map(drop)
+}
+
+/// What the worker is told.
+enum Job {
+    Hello(Hello),
+    Window(Window),
+}
+
+fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
+    let mut known = false;
+    loop {
+        let message = match frame::read::<ToAgent>(input) {
+            Ok(Some(message)) => message,
+            Ok(None) => return End::Cut,
+            Err(error) => return End::Fault(format!("cannot read what the controller says: {error}")),
+        };
+        *lock(&shared.heard) = Instant::now();
+        if !known && !matches!(message, ToAgent::Hello(_)) {
+            return End::Fault("the controller did not introduce itself first".into());
+        }
+        let gone = match message {
+            ToAgent::Hello(hello) => {
+                known = true;
+                let seconds = hello.silence_seconds.clamp(1, LONGEST_SILENCE);
+                *lock(&shared.silence) = Duration::from_secs(seconds.into());
+                jobs.send(Job::Hello(hello)).is_err()
+            }
+            ToAgent::Window(window) => jobs.send(Job::Window(window)).is_err(),
+            ToAgent::Ping(number) => shared.line.send(&FromAgent::Pong(number)).is_err(),
+            ToAgent::Cancel => {
+                shared.cancelled.store(true, Ordering::Relaxed);
+                false
+            }
+            ToAgent::Chunk(chunk) => {
+                shared.cache.take(&chunk);
+                false
+            }
+            ToAgent::NoContent { digest, why } => {
+                shared.cache.refuse(Some(&digest), &why);
+                false
+            }
+            ToAgent::Bye => return End::Bye,
+        };
+        if gone {
+            return End::Cut;
+        }
+    }
+}
+
+fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {
+    let (shared, ends) = (shared.clone(), ends.clone());
+    let job = move || {
+        shared.cache.prune();
+        loop {
+            thread::sleep(TICK);
+            let silence = *lock(&shared.silence);
+            if lock(&shared.heard).elapsed() > silence {
+                let why = format!("heard nothing from the controller for {} seconds", silence.as_secs());
+                return ends.send(End::Fault(why)).ok();
+            }
+            if let Some(late) = shared.progress.overdue() {
+                answer(late, &shared.line).ok();
+                let why = "an order did not end when its time was over: this agent cannot go on";
+                return ends.send(End::Fault(why.into())).ok();
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("watch".into())
+        .spawn(move || {
+            job();
+        })
+        .map(drop)
+}
+
+fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) -> Started {
+    let (shared, ends) = (shared.clone(), ends.clone());
+    let job = move || {
+        let renew = || System::new(Box::new(shared.cache.clone()));
+        let mut worker = Worker {
+            system: renew(),
+            renew: &renew,
+            children: Children::new(shared.cache.clone(), shared.relatives.clone()),
+            progress: &shared.progress,
+            cancelled: &shared.cancelled,
+        };
+        for job in jobs {
+            let sent = match job {
+                Job::Hello(hello) => {
+                    let welcome = welcome(&worker.system);
+                    worker.children.hello(hello);
+                    shared.line.send(&FromAgent::Welcome(welcome))
+                }
+                Job::Window(window) => worker.window(&window, &shared.line),
+            };
+            if sent.is_err() {
+                return ends.send(End::Cut).ok();
+            }
+        }
+        drop(worker);
+        ends.send(End::Finished).ok()
+    };
+    thread::Builder::new()
+        .name("work".into())
+        .spawn(move || {
+            job();
+        })
+        .map(drop)
+}
+
+fn welcome(system: &System) -> Welcome {
+    let uid = geteuid().as_raw();
+    let user = system.user_by_id(uid).map_or_else(|| uid.to_string(), |user| user.name);
+    Welcome { pid: getpid().as_raw_nonzero().get().unsigned_abs(), user }
+}
+
+/// Waits for the end and cleans up.
+fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
+    let mut end = ended.recv().unwrap_or(End::Cut);
+    if matches!(end, End::Bye) {
+        end = ended.recv().unwrap_or(End::Cut);
+    }
+    let code = match &end {
+        End::Bye | End::Finished => ExitCode::SUCCESS,
+        End::Cut => ExitCode::from(2),
+        End::Fault(why) => fault(&shared.line, why),
+    };
+    // The worker ends by itself when what it waits for is gone: then no temporary file of it is left either.
+    shared.progress.stop();
+    shared.cache.close();
+    shared.relatives.dismiss();
+    let deadline = Instant::now() + LAST_WORDS;
+    while !matches!(end, End::Finished) && Instant::now() < deadline {
+        kill_children(&shared.relatives);
+        match ended.recv_timeout(Duration::from_millis(20)) {
+            Ok(next) => end = next,
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+    }
+    code
+}
+
+/// Kills what was started and has not ended, with its process group. Other users' agents end with their input, and
+/// then kill what they have started.
+fn kill_children(relatives: &Relatives) {
+    let me = getpid();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // After the name, which may hold anything, in parentheses: state, parent, group.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
+        let mut number = || fields.next().and_then(|field| field.parse().ok()).and_then(Pid::from_raw);
+        let (parent, group) = (number(), number());
+        if parent == Some(me) && !relatives.contains(pid) {
+            let kill = if group == Some(pid) { kill_process_group } else { kill_process };
+            // It may have ended in this moment.
+            kill(pid, Signal::KILL).ok();
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Windows: the first step in earnest, a look at the others.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use convoy_protocol::frame::FrameError;
+use convoy_protocol::message::{Answer, FromAgent, Order, Step, Window};
+use convoy_protocol::{Outcome, Status, map};
+
+use crate::child::Children;
+use crate::line::{Line, lock};
+use crate::module::Failure;
+use crate::modules;
+use crate::system::System;
+
+/// How long after its deadline an order may still answer by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// As [`GRACE`], for an order that another user's agent does: that one gives it up itself.
+const GRACE_OF_CHILD: Duration = Duration::from_secs(4);
+
+/// What is known of the window being done. Whoever takes it out answers: the one who does the work, or the one who
+/// watches.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    running: Mutex<Option<Running>>,
+    stopped: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Running {
+    answer: Answer,
+    /// The outcomes of the running step, if it is the first.
+    first: Option<Vec<Outcome>>,
+    /// How many orders that step has.
+    orders: usize,
+    /// The running order's module, its limit in seconds and when it is given up.
+    late: Option<(String, u32, Instant)>,
+}
+
+impl Progress {
+    /// Returns the answer to a window whose running order is long past its deadline.
+    pub(crate) fn overdue(&self) -> Option<Answer> {
+        let mut running = lock(&self.running);
+        let late =
+            running.as_ref().and_then(|r| r.late.as_ref()).is_some_and(|(.., at)| Instant::now() > *at);
+        let Running { mut answer, first, orders, late } = running.take_if(|_| late)?;
+        let (module, seconds, _) = late?;
+        if let Some(mut outcomes) = first {
+            outcomes.push(failed(timed_out(&module, seconds)));
+            let others = "not done, since an earlier item of the loop was given up";
+            outcomes.resize_with(orders, || failed(Failure::new(others)));
+            answer.steps.push(outcomes);
+        }
+        Some(answer)
+    }
+
+    /// Lets no further order begin: nobody is there any more to hear of it.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        lock(&self.running).take();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Running)) {
+        if let Some(running) = lock(&self.running).as_mut() {
+            change(running);
+        }
+    }
+}
+
+/// Returns the outcome that tells of `failure`.
+pub(crate) fn failed(failure: Failure) -> Outcome {
+    let mut values = failure.values;
+    values.insert("msg".into(), failure.msg.into());
+    Outcome { status: Status::Failed, values, diff: Vec::new(), millis: 0 }
+}
+
+fn timed_out(module: &str, seconds: u32) -> Failure {
+    Failure::new(format!(
+        "The {module} action failed to execute in the expected time frame ({seconds}) and was terminated"
+    ))
+}
+
+/// Does windows, one after the other.
+pub(crate) struct Worker<'s> {
+    pub(crate) system: System,
+    /// Makes another `system` where one cannot be trusted any more.
+    pub(crate) renew: &'s dyn Fn() -> System,
+    pub(crate) children: Children,
+    pub(crate) progress: &'s Progress,
+    /// Set while looking ahead is not wanted.
+    pub(crate) cancelled: &'s AtomicBool,
+}
+
+impl Worker<'_> {
+    /// Does one window and sends its answer.
+    pub(crate) fn window(&mut self, window: &Window, line: &Line) -> Result<(), FrameError> {
+        *lock(&self.progress.running) = Some(Running {
+            answer: Answer { window: window.id, steps: Vec::new() },
+            first: None,
+            orders: 0,
+            late: None,
+        });
+        for (index, step) in window.steps.iter().enumerate() {
+            let first = index == 0;
+            if self.progress.is_stopped() || !first && self.cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            let outcomes = self.step(step, first, window.earnest);
+            let same = outcomes.iter().all(|outcome| outcome.status == Status::Same);
+            if same || first {
+                self.progress.update(|running| running.answer.steps.push(outcomes));
+            }
+            if !same {
+                break;
+            }
+        }
+        self.cancelled.store(false, Ordering::Relaxed);
+        match lock(&self.progress.running).take() {
+            Some(running) => answer(running.answer, line),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, step: &Step, first: bool, earnest: bool) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for order in &step.orders {
+            if self.progress.is_stopped() {
+                break;
+            }
+            let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
+            let late = order.deadline_seconds.map(|seconds| {
+                let at = Instant::now() + Duration::from_secs(seconds.into()) + grace;
+                (order.module.to_string(), seconds, at)
+            });
+            self.progress.update(|running| {
+                running.first = first.then(|| outcomes.clone());
+                running.orders = step.orders.len();
+                running.late = late;
+            });
+            let outcome = self.order(order, first && earnest);
+            self.progress.update(|running| (running.first, running.late) = (None, None));
+            let same = outcome.status == Status::Same;
+            outcomes.push(outcome);
+            if !first && !same {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    fn order(&mut self, order: &Order, earnest: bool) -> Outcome {
+        if let Some(other) = order.become_user.as_ref().filter(|other| !self.is_me(&other.user)) {
+            return self.children.ask(other, order, earnest).unwrap_or_else(failed);
+        }
+        let Some(module) = modules::find(&order.module) else {
+            return failed(Failure::new(format!("this agent has no module '{}'", order.module)));
+        };
+        self.system.begin(order);
+        let system = &mut self.system;
+        catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system))).unwrap_or_else(|panic| {
+            self.system = (self.renew)();
+            failed(Failure::new(format!("the module crashed: {}", words(&*panic))))
+        })
+    }
+
+    fn is_me(&self, name: &str) -> bool {
+        self.system.user(name).is_some_and(|user| user.uid == self.system.uid())
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
+}
+
+/// Sends an answer. If it is too large, without what was only looked at; if that is not enough, without results.
+pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> {
+    let message = FromAgent::Answer(answer);
+    let sent = line.send(&message);
+    let (Err(FrameError::TooLarge(_)), FromAgent::Answer(whole)) = (&sent, message) else { return sent };
+    answer = whole;
+    answer.steps.truncate(1);
+    let message = FromAgent::Answer(answer);
+    let sent = line.send(&message);
+    let (Err(error @ FrameError::TooLarge(_)), FromAgent::Answer(mut first)) = (&sent, message) else {
+        return sent;
+    };
+    for outcome in first.steps.iter_mut().flatten() {
+        let status = format!("{:?}", outcome.status);
+        let text = format!("the result cannot be sent: {error}; without that it would have been {status}");
+        *outcome =
+            Outcome { values: map! { "msg" => text }, diff: Vec::new(), status: Status::Failed, ..*outcome };
+    }
+    line.send(&FromAgent::Answer(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convoy_protocol::frame::{self, MAX_FRAME};
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn outcome(status: Status, text: String) -> Outcome {
+        Outcome { status, values: map! { "stdout" => text }, diff: Vec::new(), millis: 7 }
+    }
+
+    fn sent(steps: Vec<Vec<Outcome>>) -> Vec<Vec<Outcome>> {
+        let sink = Sink::default();
+        answer(Answer { window: 1, steps }, &Line::new(sink.clone())).unwrap();
+        let bytes = lock(&sink.0).clone();
+        let Some(FromAgent::Answer(answer)) = frame::read(&mut &bytes[..]).unwrap() else {
+            panic!("no answer")
+        };
+        answer.steps
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_says_so() {
+        let small = || vec![outcome(Status::Same, "x".into())];
+        let large = |status| vec![outcome(status, "x".repeat(MAX_FRAME))];
+        assert_eq!(
+            sent(vec![small(), large(Status::Same)]),
+            [small()],
+            "what was only looked at is left out"
+        );
+        let steps = sent(vec![large(Status::Changed)]);
+        let msg = steps[0][0].values.get("msg").and_then(|msg| msg.as_str()).unwrap();
+        let (begin, end) =
+            ("the result cannot be sent: a message of ", "without that it would have been Changed");
+        assert!(msg.starts_with(begin) && msg.ends_with(end), "{msg}");
+        assert_eq!((steps[0][0].status, steps[0].len()), (Status::Failed, 1));
+    }
+
+    #[test]
+    fn an_order_that_hangs_is_answered_for() {
+        let progress = Progress::default();
+        let hang = |at| {
+            *lock(&progress.running) = Some(Running {
+                answer: Answer { window: 3, steps: Vec::new() },
+                first: Some(vec![outcome(Status::Same, "x".into())]),
+                orders: 3,
+                late: Some(("command".into(), 5, at)),
+            });
+        };
+        hang(Instant::now() + Duration::from_secs(1000));
+        assert!(progress.overdue().is_none());
+        hang(Instant::now() - Duration::from_millis(1));
+        let steps = progress.overdue().unwrap().steps;
+        let msg = |outcome: &Outcome| outcome.values.get("msg").map(|msg| format!("{msg:?}"));
+        assert_eq!(
+            steps[0].iter().map(|o| o.status).collect::<Vec<_>>(),
+            [Status::Same, Status::Failed, Status::Failed]
+        );
+        assert_eq!(
+            msg(&steps[0][1]).unwrap(),
+            r#""The command action failed to execute in the expected time frame (5) and was terminated""#
+        );
+        assert!(progress.overdue().is_none(), "it is answered once");
+    }
+
+    #[test]
+    fn a_panic_is_put_in_words() {
+        assert_eq!(words(&"a"), "a");
+        assert_eq!(words(&"b".to_owned()), "b");
+        assert_eq!(words(&1), "it did not say why");
+    }
+}
