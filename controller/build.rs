@@ -1,0 +1,107 @@
+//! Builds the agent for this target and packs it, so that `convoy` is one file that always carries today's agent.
+//!
+//! `CONVOY_AGENT_<target>=PATH` (dashes of the target written as underscores) adds or replaces an agent:
+//! for other architectures, for musl, for packagers.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
+
+const OVERRIDE: &str = "CONVOY_AGENT_";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let target = env::var("TARGET")?;
+    let mut agents: Vec<(String, PathBuf)> = given_agents();
+    let name = target.replace('-', "_");
+    println!("cargo::rerun-if-env-changed={OVERRIDE}{name}");
+    if !agents.iter().any(|(t, _)| *t == name) {
+        agents.push((name, build_agent(&target, &out)?));
+    }
+    fs::write(out.join("agents.rs"), table(&agents, &out)?)?;
+    Ok(())
+}
+
+/// Agents named by the environment.
+fn given_agents() -> Vec<(String, PathBuf)> {
+    env::vars()
+        .filter_map(|(key, path)| Some((key.strip_prefix(OVERRIDE)?.to_owned(), PathBuf::from(path))))
+        .inspect(|(target, path)| {
+            println!("cargo::rerun-if-env-changed={OVERRIDE}{target}");
+            println!("cargo::rerun-if-changed={}", path.display());
+        })
+        .collect()
+}
+
+/// Builds the static agent with the cargo that builds us, in a target folder of its own.
+fn build_agent(target: &str, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
+    for input in ["agent", "protocol", "Cargo.lock", "Cargo.toml"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    let folder = out.join("agent");
+    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.replace('-', "_").to_uppercase());
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo
+        .current_dir(&root)
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--profile",
+            "agent",
+            "-p",
+            "convoy-agent",
+            "--bin",
+            "convoy-agent",
+        ])
+        .args(["--target", target, "--target-dir"])
+        .arg(&folder)
+        .env(flags, "-Ctarget-feature=+crt-static");
+    // What the outer build was given (coverage, clippy's driver, other flags) is not for the node's binary.
+    for inherited in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+        "CARGO_TARGET_DIR",
+        "CLIPPY_ARGS",
+    ] {
+        cargo.env_remove(inherited);
+    }
+    if !cargo.status()?.success() {
+        return Err("the agent did not build: see cargo's messages above".into());
+    }
+    Ok(folder.join(target).join("agent").join("convoy-agent"))
+}
+
+/// Writes each agent compressed and returns the Rust text of the table that includes them.
+fn table(agents: &[(String, PathBuf)], out: &Path) -> Result<String, Box<dyn Error>> {
+    let mut text = String::from("&[\n");
+    for (target, path) in agents {
+        let bytes = fs::read(path).map_err(|e| format!("cannot read the agent {}: {e}", path.display()))?;
+        let packed = out.join(format!("{target}.gz"));
+        let mut gz = GzEncoder::new(fs::File::create(&packed)?, Compression::best());
+        gz.write_all(&bytes)?;
+        gz.finish()?;
+        let digest = Sha256::digest(&bytes).iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        writeln!(
+            text,
+            "    EmbeddedAgent {{ target: {:?}, digest: {digest:?}, size: {}, packed: include_bytes!({packed:?}) }},",
+            target,
+            bytes.len()
+        )?;
+    }
+    text.push_str("]\n");
+    Ok(text)
+}

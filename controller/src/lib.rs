@@ -1,0 +1,4 @@
+//! What runs on the workstation: reads playbooks and inventories, drives the agents, reports.
+
+pub mod diagnostic;
+pub mod yaml;

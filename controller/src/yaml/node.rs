@@ -1,0 +1,109 @@
+//! The node: what the reader makes and everything else reads.
+
+use std::sync::Arc;
+
+use convoy_protocol::Origin;
+
+use super::scalar;
+
+/// How a scalar was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: the only style whose text can be a number, a boolean or null.
+    Plain,
+    /// In quotes of either kind.
+    Quoted,
+    /// As a block: `|` or `>`.
+    Block,
+}
+
+/// One node of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it begins; of a block scalar, its text.
+    pub at: Arc<Origin>,
+    /// Its tag, such as `!vault`, `!unsafe` or `!!str`, if it has one.
+    pub tag: Option<String>,
+    /// What it is.
+    pub data: Data,
+}
+
+/// What a [`Node`] is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// A scalar, with its text as it stands after unquoting and folding.
+    Scalar(String, Style),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order of the file, with merge keys (`<<`) carried out. The reader has already refused
+    /// duplicate keys and keys that are no scalars.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// Returns the text of a scalar of any kind, as it was written: `0644` stays `0644`.
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.data {
+            Data::Scalar(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the text of a scalar that is text: not one that reads as a number, a boolean or null, nor one that
+    /// is encrypted.
+    pub fn as_str(&self) -> Option<&str> {
+        let Data::Scalar(text, style) = &self.data else { return None };
+        match self.tag.as_deref() {
+            Some("!" | "!!str" | "!unsafe") => Some(text),
+            Some(_) => None,
+            None if *style == Style::Plain && scalar::is_special(text) => None,
+            None => Some(text),
+        }
+    }
+
+    /// Returns the items of a sequence.
+    pub fn as_list(&self) -> Option<&[Node]> {
+        match &self.data {
+            Data::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns the entries of a mapping.
+    pub fn as_map(&self) -> Option<&[(Node, Node)]> {
+        match &self.data {
+            Data::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of the key `key` of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.iter().find(|(k, _)| k.scalar() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// Returns whether this is null: `~`, `null`, or nothing at all.
+    pub fn is_null(&self) -> bool {
+        match &self.data {
+            Data::Scalar(text, Style::Plain) => {
+                matches!(self.tag.as_deref(), None | Some("!!null")) && scalar::is_null(text)
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns what a user calls a node of this kind, with its article.
+    pub fn kind_name(&self) -> &'static str {
+        match self.data {
+            Data::Scalar(..) if self.is_null() => "null",
+            Data::Scalar(..) => "a scalar",
+            Data::List(_) => "a list",
+            Data::Map(_) => "a map",
+        }
+    }
+
+    /// Returns whether nothing at all is written here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tag.is_none() && matches!(&self.data, Data::Scalar(text, Style::Plain) if text.is_empty())
+    }
+}

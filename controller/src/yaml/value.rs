@@ -1,0 +1,181 @@
+//! From node to value: YAML 1.1 types, tags, taint.
+
+use convoy_protocol::{Key, Kind, Map, Taint, Value};
+
+use super::scalar::{self, Refusal};
+use super::{Data, Node, Style};
+use crate::diagnostic::Diagnostic;
+
+impl Node {
+    /// Returns the value that is written here, with its origin; `!unsafe` makes it, and all below it, unsafe.
+    ///
+    /// # Errors
+    ///
+    /// For a tag or a number that has no value here, and for vault-encrypted text.
+    pub fn to_value(&self) -> Result<Value, Diagnostic> {
+        let value = match self.tag.as_deref() {
+            None => self.untagged()?,
+            Some("!unsafe") => match &self.data {
+                Data::Scalar(text, _) => Value::from(text.as_str()),
+                _ => self.untagged()?,
+            }
+            .tainted(Taint::UNSAFE),
+            Some("!vault" | "!vault-encrypted") => {
+                return Err(
+                    Diagnostic::user("vault-encrypted values are not supported yet").at(self.at.clone())
+                );
+            }
+            Some(tag) => self.tagged(tag)?,
+        };
+        Ok(value.at(self.at.clone()))
+    }
+
+    /// Returns the key that this scalar is in a map.
+    ///
+    /// # Errors
+    ///
+    /// If it is no scalar, or one that cannot be a key: a number with a fraction, a number out of range.
+    pub fn to_key(&self) -> Result<Key, Diagnostic> {
+        let value = match &self.data {
+            Data::Scalar(..) => self.to_value()?,
+            _ => {
+                return Err(
+                    Diagnostic::user(format!("{} cannot be a key", self.kind_name())).at(self.at.clone())
+                );
+            }
+        };
+        match value.kind {
+            Kind::Null => Ok(Key::Null),
+            Kind::Bool(b) => Ok(Key::Bool(b)),
+            Kind::Int(i) => Ok(Key::Int(i)),
+            Kind::Text(text) => Ok(Key::Text(text)),
+            _ => Err(Diagnostic::user(format!("{} cannot be a key", value.kind_name()))
+                .at(self.at.clone())
+                .hint(Some(format!("quote it: \"{}\"", self.scalar().unwrap_or_default())))),
+        }
+    }
+
+    fn untagged(&self) -> Result<Value, Diagnostic> {
+        match &self.data {
+            Data::Scalar(text, Style::Plain) => self.plain(text),
+            Data::Scalar(text, _) => Ok(Value::from(text.as_str())),
+            Data::List(items) => items.iter().map(Self::to_value).collect(),
+            Data::Map(entries) => {
+                let mut map = Map::with_capacity(entries.len());
+                for (key, value) in entries {
+                    map.insert(key.to_key()?, value.to_value()?);
+                }
+                Ok(map.into())
+            }
+        }
+    }
+
+    fn plain(&self, text: &str) -> Result<Value, Diagnostic> {
+        match scalar::resolve(text) {
+            Ok(kind) => Ok(kind.map_or_else(|| Value::from(text), Value::from)),
+            Err(refusal) => {
+                let why = match refusal {
+                    Refusal::TooLarge => format!("the number {text} does not fit in 64 bits"),
+                    Refusal::NoDigits => format!("the number {text} has no digits"),
+                };
+                Err(Diagnostic::user(why)
+                    .at(self.at.clone())
+                    .hint(Some(format!("as text, quote it: \"{text}\""))))
+            }
+        }
+    }
+
+    fn tagged(&self, tag: &str) -> Result<Value, Diagnostic> {
+        let wrong =
+            || Diagnostic::user(format!("{} cannot be `{tag}`", self.kind_name())).at(self.at.clone());
+        match (tag, &self.data) {
+            ("!" | "!!str" | "!!timestamp", Data::Scalar(text, _)) => Ok(Value::from(text.as_str())),
+            ("!" | "!!seq", Data::List(_)) | ("!" | "!!map", Data::Map(_)) => self.untagged(),
+            ("!!int" | "!!float" | "!!bool" | "!!null", Data::Scalar(text, _)) => {
+                let value = self.plain(text)?;
+                match (tag, &value.kind) {
+                    ("!!int", Kind::Int(_)) | ("!!bool", Kind::Bool(_)) | ("!!null", Kind::Null) => Ok(value),
+                    ("!!float", Kind::Float(_)) => Ok(value),
+                    #[expect(clippy::cast_precision_loss, reason = "the user asked for a float")]
+                    ("!!float", Kind::Int(i)) => Ok(Value::from(*i as f64)),
+                    _ => Err(wrong()),
+                }
+            }
+            ("!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!timestamp" | "!!seq" | "!!map", _) => {
+                Err(wrong())
+            }
+            _ => Err(Diagnostic::user(format!("the tag `{tag}` is not supported"))
+                .at(self.at.clone())
+                .hint(Some("use `!unsafe`, `!vault` or none".to_owned()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+    use convoy_protocol::map;
+
+    fn value(text: &str) -> Result<Value, String> {
+        read("t.yml", text).unwrap().unwrap().to_value().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_plain_scalars_have_types() {
+        let read =
+            value("a: yes\nb: 'yes'\nc: 0644\nd: \"0644\"\ne: |\n  1\nf:\ng: 2024-01-02\n80: x\n").unwrap();
+        let mut expected = map! {
+            "a" => true, "b" => "yes", "c" => 420, "d" => "0644", "e" => "1\n", "f" => (), "g" => "2024-01-02",
+        };
+        expected.insert(Key::Int(80), "x".into());
+        assert_eq!(read, Value::from(expected));
+    }
+
+    #[test]
+    fn values_know_where_they_were_written() {
+        let read = value("a:\n  - x\n  - é: y\n").unwrap();
+        let inner = &read.get("a").unwrap().as_list().unwrap()[1];
+        assert_eq!(inner.get("é").unwrap().origin.as_ref().unwrap().to_string(), "t.yml:3:8");
+    }
+
+    #[test]
+    fn unsafe_reaches_all_below() {
+        let read = value("a: !unsafe {b: ['{{ x }}', 1]}\nc: !unsafe 1\n").unwrap();
+        let list = read.get("a").unwrap().get("b").unwrap().as_list().unwrap();
+        assert!(list[0].taint.is_unsafe());
+        assert_eq!(list[1].as_int(), Some(1));
+        assert_eq!(read.get("c").unwrap().as_str(), Some("1"));
+        assert!(!read.taint.is_unsafe());
+    }
+
+    #[test]
+    fn tags_choose_the_type_or_are_refused() {
+        assert_eq!(
+            value("[!!str 1, !!int '7', !!float 1, ! 2]").unwrap(),
+            value("['1', 7, 1.0, '2']").unwrap()
+        );
+        for (text, error) in [
+            ("!!int x", "error: a scalar cannot be `!!int`\n  --> t.yml:1:7"),
+            (
+                "a: !!set {x, y}",
+                "error: the tag `!!set` is not supported\n  --> t.yml:1:10\nhint: use `!unsafe`, `!vault` or none",
+            ),
+            (
+                "a: !foo x",
+                "error: the tag `!foo` is not supported\n  --> t.yml:1:9\nhint: use `!unsafe`, `!vault` or none",
+            ),
+            (
+                "a: !vault |\n  $ANSIBLE_VAULT;1.1",
+                "error: vault-encrypted values are not supported yet\n  --> t.yml:2:3",
+            ),
+            (
+                "a: 99999999999999999999",
+                "error: the number 99999999999999999999 does not fit in 64 bits\n  --> t.yml:1:4\n\
+                 hint: as text, quote it: \"99999999999999999999\"",
+            ),
+        ] {
+            assert_eq!(value(text).unwrap_err(), error, "{text}");
+        }
+    }
+}
