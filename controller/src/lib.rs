@@ -1,4 +1,5 @@
 //! What runs on the workstation: reads playbooks and inventories, drives the agents, reports.
 
 pub mod diagnostic;
+pub mod inventory;
 pub mod yaml;

@@ -1,0 +1,246 @@
+//! Hosts in groups, groups in groups, and the rules that hold between them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use convoy_protocol::{Key, Map, Value};
+use indexmap::IndexSet;
+
+use super::{Group, Host, Inventory, LOCALHOST};
+use crate::diagnostic::Diagnostic;
+
+impl Group {
+    pub(super) fn new(name: &Arc<str>) -> Self {
+        Self {
+            name: name.clone(),
+            vars: Map::new(),
+            hosts: Vec::new(),
+            children: Vec::new(),
+            priority: 1,
+            parents: Vec::new(),
+            depth: 0,
+        }
+    }
+}
+
+impl Inventory {
+    /// Adds a group if there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty.
+    pub fn add_group(&mut self, name: &str) -> Result<Arc<str>, Diagnostic> {
+        if name.is_empty() {
+            return Err(Diagnostic::user("a group without a name"));
+        }
+        if let Some((known, _)) = self.groups.get_key_value(name) {
+            return Ok(known.clone());
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        if name.starts_with(|c: char| c.is_numeric()) || !name.chars().all(word) {
+            let text =
+                "Invalid characters were found in group names but not replaced, use -vvvv to see details";
+            self.warn(Diagnostic::user(text));
+        }
+        let name: Arc<str> = name.into();
+        self.groups.insert(name.clone(), Group::new(&name));
+        Ok(name)
+    }
+
+    /// Adds a host if there is none of this name, and to `group` in any case.
+    ///
+    /// # Errors
+    ///
+    /// If the name is empty, or the group unknown.
+    pub fn add_host(
+        &mut self,
+        name: &str,
+        group: Option<&str>,
+        port: Option<u16>,
+    ) -> Result<Arc<str>, Diagnostic> {
+        if name.is_empty() {
+            return Err(Diagnostic::user("a host without a name"));
+        }
+        let name: Arc<str> =
+            self.hosts.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
+        if !self.hosts.contains_key(&name) {
+            let mut vars = Map::new();
+            if let Some(port) = port {
+                vars.insert("ansible_port".into(), i64::from(port).into());
+            }
+            let (file, dir) = self.current.clone().unzip();
+            vars.insert("inventory_file".into(), file.into());
+            vars.insert("inventory_dir".into(), dir.into());
+            self.hosts.insert(name.clone(), Host { name: name.clone(), vars, groups: Vec::new() });
+            self.note_localhost(&name);
+        }
+        if let Some(group) = group {
+            self.put(&name, group)?;
+        }
+        Ok(name)
+    }
+
+    /// Puts a host into a group. Returns whether it was not there before.
+    ///
+    /// # Errors
+    ///
+    /// If either is unknown.
+    pub fn put(&mut self, host: &str, group: &str) -> Result<bool, Diagnostic> {
+        let (Some(member), Some(into)) = (self.hosts.get_mut(host), self.groups.get_mut(group)) else {
+            return Err(Diagnostic::user(format!("there is no host `{host}` or no group `{group}`")));
+        };
+        let new = !member.groups.contains(&into.name);
+        if new {
+            into.hosts.push(member.name.clone());
+            member.groups.push(into.name.clone());
+        }
+        Ok(new)
+    }
+
+    /// Makes `child` a child of `parent`. Returns whether it was not before.
+    ///
+    /// # Errors
+    ///
+    /// If either is unknown, or `parent` is below `child` already.
+    pub fn add_child(&mut self, parent: &str, child: &str) -> Result<bool, Diagnostic> {
+        let (Some(above), Some(below)) = (self.groups.get(parent), self.groups.get(child)) else {
+            return Err(Diagnostic::user(format!("there is no group `{parent}` or no group `{child}`")));
+        };
+        if above.children.contains(&below.name) {
+            return Ok(false);
+        }
+        let (above, below, depth) = (above.name.clone(), below.name.clone(), above.depth + 1);
+        if parent == child || self.ancestors(parent).contains(&below) {
+            return Err(Diagnostic::user(format!(
+                "group `{child}` cannot be a child of `{parent}`, which is below it"
+            )));
+        }
+        self.groups[&above].children.push(below.clone());
+        self.groups[&below].parents.push(above);
+        self.deepen(below, depth);
+        Ok(true)
+    }
+
+    /// Sets a variable of a group; `ansible_group_priority` is its rank instead.
+    pub(super) fn set_group_var(&mut self, group: &str, key: Key, value: Value) -> Result<(), Diagnostic> {
+        let Some(group) = self.groups.get_mut(group) else {
+            return Err(Diagnostic::user(format!("there is no group `{group}`")));
+        };
+        if key.as_str() != Some("ansible_group_priority") {
+            group.vars.insert(key, value);
+            return Ok(());
+        }
+        let number = value.as_int().or_else(|| value.as_str()?.trim().parse().ok());
+        group.priority = number.ok_or_else(|| {
+            Diagnostic::user("`ansible_group_priority` is not a whole number").at(value.origin)
+        })?;
+        Ok(())
+    }
+
+    /// Sets a variable of a host.
+    pub(super) fn set_host_var(&mut self, host: &str, key: Key, value: Value) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.vars.insert(key, value);
+        }
+    }
+
+    /// Carries out the rules: every group is below `all`, every host in `ungrouped` or in a group.
+    ///
+    /// # Errors
+    ///
+    /// None that a user can cause: names come from the inventory itself.
+    pub fn reconcile(&mut self) -> Result<(), Diagnostic> {
+        self.current = None;
+        let orphans: Vec<_> = self
+            .groups
+            .values()
+            .filter(|g| g.parents.is_empty() && &*g.name != "all")
+            .map(|g| g.name.clone())
+            .collect();
+        for group in orphans {
+            self.add_child("all", &group)?;
+        }
+        let names: Vec<Arc<str>> = self.hosts.keys().cloned().collect();
+        for host in &names {
+            let grouped = self.groups_of(host).iter().any(|name| !matches!(&**name, "all" | "ungrouped"));
+            if !grouped {
+                self.put(host, "ungrouped")?;
+            } else if self.hosts[host].groups.iter().any(|name| &**name == "ungrouped") {
+                self.groups["ungrouped"].hosts.retain(|name| name != host);
+                self.hosts[host].groups.retain(|name| &**name != "ungrouped");
+            }
+        }
+        for name in names.iter().filter(|name| self.groups.contains_key(*name)).cloned().collect::<Vec<_>>() {
+            self.warn(Diagnostic::user(format!("Found both group and host with same name: {name}")));
+        }
+        Ok(())
+    }
+
+    /// Returns all groups that hold `host`, directly or not; `all` only if the host is in one of them.
+    pub(super) fn groups_of(&self, host: &str) -> IndexSet<Arc<str>> {
+        let mut found = IndexSet::new();
+        for group in self.hosts.get(host).map_or(&[][..], |host| &host.groups) {
+            if found.insert(group.clone()) {
+                found.extend(self.ancestors(group));
+            }
+        }
+        found
+    }
+
+    /// Returns the groups of `host` but `all`, in the order in which their variables apply.
+    pub(super) fn ranked_groups(&self, host: &str) -> Vec<&Group> {
+        let names = self.groups_of(host);
+        let mut groups: Vec<_> =
+            names.iter().filter(|name| &***name != "all").filter_map(|name| self.groups.get(name)).collect();
+        groups.sort_by(|a, b| (a.depth, a.priority, &a.name).cmp(&(b.depth, b.priority, &b.name)));
+        groups
+    }
+
+    fn ancestors(&self, group: &str) -> IndexSet<Arc<str>> {
+        self.walk(group, |group| &group.parents)
+    }
+
+    /// Returns `group` and all below it, level by level.
+    pub(super) fn descendants(&self, group: &str) -> IndexSet<Arc<str>> {
+        let mut found: IndexSet<Arc<str>> =
+            self.groups.get(group).map(|group| group.name.clone()).into_iter().collect();
+        found.extend(self.walk(group, |group| &group.children));
+        found
+    }
+
+    fn walk<'s>(&'s self, from: &str, next: impl Fn(&'s Group) -> &'s [Arc<str>]) -> IndexSet<Arc<str>> {
+        let mut found = IndexSet::new();
+        let mut queue: VecDeque<&Group> = self.groups.get(from).into_iter().collect();
+        while let Some(group) = queue.pop_front() {
+            for name in next(group) {
+                if found.insert(name.clone()) {
+                    queue.extend(self.groups.get(name));
+                }
+            }
+        }
+        found
+    }
+
+    fn deepen(&mut self, group: Arc<str>, depth: usize) {
+        let mut queue = VecDeque::from([(group, depth)]);
+        while let Some((name, depth)) = queue.pop_front() {
+            let group = &mut self.groups[&name];
+            if group.depth < depth {
+                group.depth = depth;
+                queue.extend(group.children.iter().map(|child| (child.clone(), depth + 1)));
+            }
+        }
+    }
+
+    fn note_localhost(&mut self, name: &Arc<str>) {
+        if !LOCALHOST.contains(&&**name) {
+            return;
+        }
+        match self.localhost.clone() {
+            None => self.localhost = Some(name.clone()),
+            Some(first) => self.warn(Diagnostic::user(format!(
+                "A duplicate localhost-like entry was found ({name}). First found localhost was {first}"
+            ))),
+        }
+    }
+}

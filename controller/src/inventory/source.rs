@@ -1,0 +1,112 @@
+//! Where an inventory comes from: a file, a folder of files, a list of hosts.
+
+use std::path::{Path, PathBuf};
+
+use super::{Inventory, address, ini, tree};
+use crate::diagnostic::Diagnostic;
+use crate::yaml;
+
+/// What Ansible leaves out in a folder of sources.
+const IGNORED: [&str; 13] =
+    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
+
+/// Reads `source` into `inventory`. Returns whether there was anything to read.
+pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diagnostic> {
+    let path = Path::new(source);
+    if source.contains(',') && !path.exists() {
+        host_list(inventory, source)?;
+        return Ok(true);
+    }
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    inventory.folders.push(absolute(folder));
+    if !path.exists() {
+        inventory.warn(Diagnostic::user(format!(
+            "Unable to parse {} as an inventory source",
+            absolute(path).display()
+        )));
+        return Ok(false);
+    }
+    file_or_folder(inventory, path)
+}
+
+fn file_or_folder(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagnostic> {
+    if !path.is_dir() {
+        return file(inventory, path).map(|()| true);
+    }
+    let unreadable =
+        |error: std::io::Error| Diagnostic::user(format!("cannot read {}: {error}", path.display()));
+    let mut names = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>())
+        .map_err(unreadable)?;
+    names.sort();
+    let mut any = false;
+    for name in names {
+        let text = name.to_string_lossy();
+        let ignored = text.starts_with('.')
+            || matches!(&*text, "host_vars" | "group_vars" | "vars_plugins")
+            || IGNORED.iter().any(|ending| text.ends_with(ending));
+        if !ignored {
+            any |= file_or_folder(inventory, &path.join(&name))?;
+        }
+    }
+    Ok(any)
+}
+
+fn file(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
+    let (name, text) = yaml::text_of(path)?;
+    if text.starts_with("#!") {
+        return Err(Diagnostic::user(format!("{name} is a script; inventory scripts are not supported yet"))
+            .hint(Some("write its output to a file, and give that".to_owned())));
+    }
+    let whole = absolute(path);
+    let folder = whole.parent().unwrap_or(Path::new("/")).display().to_string();
+    inventory.current = Some((whole.display().to_string(), folder));
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yml" | "yaml" | "json") => match yaml::read(&name, &text)? {
+            Some(root) => tree::read(inventory, &root),
+            None => Ok(()),
+        },
+        Some("toml") => Err(Diagnostic::user(format!("{name}: inventories in TOML are not supported"))
+            .hint(Some("write it as YAML or INI".to_owned()))),
+        None => match yaml::read(&name, &text) {
+            Ok(Some(root)) if root.as_map().is_some() => tree::read(inventory, &root),
+            Err(error) if looks_like_yaml(&text) => Err(error),
+            _ => ini::read(inventory, &name, &text),
+        },
+        Some(_) => ini::read(inventory, &name, &text),
+    }
+}
+
+/// Returns whether the first line that says anything is one that only YAML would begin with.
+fn looks_like_yaml(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.next().is_some_and(|line| line.starts_with("---") || line.ends_with(':'))
+}
+
+fn host_list(inventory: &mut Inventory, source: &str) -> Result<(), Diagnostic> {
+    let folder = absolute(Path::new("")).display().to_string();
+    inventory.current = Some((source.to_owned(), folder));
+    for text in source.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        let (name, port) = match address::parse(text) {
+            Some((name, port)) if !name.contains('[') => (name, port),
+            _ => (text, None),
+        };
+        if inventory.host(name).is_none() {
+            inventory.add_host(name, Some("ungrouped"), port)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the absolute path, with links left as they are.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let mut clean = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            std::path::Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean
+}
