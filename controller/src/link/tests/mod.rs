@@ -1,0 +1,80 @@
+//! The link against real shells and the real agent on this machine, and against nodes that misbehave.
+
+mod become_user;
+mod bootstrap;
+mod hostile;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use convoy_protocol::message::{Become, Hello, Order, Step};
+use convoy_protocol::{Map, Outcome, Status, map};
+use tokio::process::Command;
+
+use super::{Contents, Link, Opening, local};
+
+fn order(module: &str, args: Map) -> Order {
+    Order {
+        module: module.into(),
+        args,
+        check: false,
+        diff: false,
+        environment: Vec::new(),
+        become_user: None,
+        deadline_seconds: None,
+    }
+}
+
+fn step(orders: impl IntoIterator<Item = Order>) -> Step {
+    Step { orders: orders.into_iter().collect() }
+}
+
+fn ping(data: &str) -> Step {
+    step([order("ping", map! { "data" => data })])
+}
+
+fn sudo(user: &str, password: Option<&str>) -> Option<Become> {
+    Some(Become {
+        user: user.into(),
+        method: "sudo".into(),
+        flags: Vec::new(),
+        password: password.map(str::to_owned),
+    })
+}
+
+fn hello(silence_seconds: u32) -> Hello {
+    Hello { run: "test".into(), silence_seconds }
+}
+
+fn opening(first: Option<Vec<Step>>) -> Opening {
+    Opening::new(hello(30), first).unwrap()
+}
+
+/// A shell whose home is `home`, and that knows no other folder of the user.
+fn shell(program: &str, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("XDG_CACHE_HOME").env("HOME", home).env("XDG_RUNTIME_DIR", home.join("none"));
+    command
+}
+
+fn link(home: &Path, opening: Opening) -> Link {
+    link_with(home, opening, Arc::default())
+}
+
+fn link_with(home: &Path, opening: Opening, contents: Arc<Contents>) -> Link {
+    let stream = local::spawn(shell("sh", home).arg("-c").arg(opening.script())).unwrap();
+    Link::open(stream, opening, contents)
+}
+
+fn msg(outcome: &Outcome) -> (Status, &str) {
+    (outcome.status, outcome.values.get("msg").and_then(|msg| msg.as_str()).unwrap_or_default())
+}
+
+/// Names of what lies in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
