@@ -1,6 +1,8 @@
 //! What runs on the workstation: reads playbooks and inventories, drives the agents, reports.
 
+pub mod demo;
 pub mod diagnostic;
 pub mod inventory;
 pub mod link;
+pub mod ssh;
 pub mod yaml;

@@ -1,0 +1,6 @@
+//! What `convoy demo` runs against: nodes inside this process.
+
+mod command;
+mod node;
+
+pub use node::{EmbeddedNode, NodeOptions};

@@ -1,0 +1,155 @@
+//! The TCP stream under SSH: names, deadlines, and acknowledgements without delay.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::{Peer, Reason};
+
+/// How much of what the server says first is kept for messages.
+const GREETING: usize = 80;
+
+/// Connects to the first address of the peer that answers.
+pub(super) async fn connect(peer: &Peer, deadline: Instant, after: Duration) -> Result<PromptStream, Reason> {
+    let timed_out = || Reason::TcpTimeout { peer: peer.clone(), after };
+    let addresses = timeout_at(deadline, resolve(peer)).await.map_err(|_| timed_out())??;
+    let mut failure = None;
+    for (index, address) in addresses.iter().enumerate() {
+        let now = Instant::now();
+        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        // One address that swallows packets leaves time for the others.
+        let share = now + deadline.saturating_duration_since(now) / left;
+        match timeout_at(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(PromptStream::new(stream)),
+            Ok(Err(error)) => failure = Some(Reason::Tcp { peer: peer.clone(), detail: describe(&error) }),
+            Err(_) => failure = Some(timed_out()),
+        }
+    }
+    Err(failure.unwrap_or_else(timed_out))
+}
+
+async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, Reason> {
+    let unknown = |detail| Reason::Name { address: peer.address.clone(), detail };
+    match tokio::net::lookup_host((peer.address.as_str(), peer.port)).await {
+        Ok(found) => match found.collect::<Vec<_>>() {
+            none if none.is_empty() => Err(unknown("it has no address".to_owned())),
+            addresses => Ok(addresses),
+        },
+        Err(error) => {
+            let text = error.to_string();
+            Err(unknown(text.rsplit(": ").next().unwrap_or(&text).to_owned()))
+        }
+    }
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
+        io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A TCP stream that writes at once and acknowledges at once.
+///
+/// sshd leaves Nagle's algorithm on while it answers a login, so a delayed acknowledgement of ours costs 40 ms.
+/// Linux drops `TCP_QUICKACK` by itself, hence it is set again before each wait.
+pub(super) struct PromptStream {
+    stream: TcpStream,
+    greeting: Greeting,
+    greeted: bool,
+}
+
+impl PromptStream {
+    fn new(stream: TcpStream) -> Self {
+        // A refusal costs speed, not correctness.
+        let _ = stream.set_nodelay(true);
+        Self { stream, greeting: Greeting::default(), greeted: false }
+    }
+
+    /// Returns a handle to what the server says first.
+    pub(super) fn greeting(&self) -> Greeting {
+        self.greeting.clone()
+    }
+}
+
+/// The first line that came from the server.
+#[derive(Clone, Default)]
+pub(super) struct Greeting(Arc<Mutex<Vec<u8>>>);
+
+impl Greeting {
+    /// Returns the line so far, cut to a presentable length.
+    pub(super) fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        String::from_utf8_lossy(line).trim_end().to_owned()
+    }
+
+    /// Keeps the beginning; returns whether there is enough.
+    fn keep(&self, bytes: &[u8]) -> bool {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = GREETING - kept.len();
+        kept.extend(bytes.iter().take(room));
+        kept.len() == GREETING
+    }
+}
+
+impl AsyncRead for PromptStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if outcome.is_pending() {
+            acknowledge_at_once(&self.stream);
+        } else if !self.greeted {
+            self.greeted = self.greeting.keep(&buf.filled()[before..]);
+        }
+        outcome
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn acknowledge_at_once(stream: &TcpStream) {
+    // As with nodelay, a refusal costs speed only.
+    let _ = rustix::net::sockopt::set_tcp_quickack(stream, true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn acknowledge_at_once(_: &TcpStream) {}
+
+impl AsyncWrite for PromptStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,131 @@
+//! Host keys against known_hosts files.
+
+use std::fs;
+use std::path::Path;
+
+use convoy::ssh::HostKeyChecking;
+use convoy_tests::sshd::{ClientKey, SshdOptions, output, poll};
+
+use crate::client::{Client, connect, echoes, refusal};
+
+#[tokio::test]
+async fn refuses_a_changed_host_key_before_the_login() {
+    let client = Client::new();
+    let (sshd, mut target) = client.talkative_sshd();
+    let other = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
+    let old = other.public.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let file = client.path("known_hosts");
+    fs::write(&file, format!("# old\n[127.0.0.1]:{} {old}\n", sshd.port)).unwrap();
+    let expected = format!(
+        "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {port}), ssh-ed25519 {new}, is not \
+         the one recorded in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled someone may be \
+         listening; else remove the old one: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
+        port = sshd.port,
+        new = fingerprint(&sshd.folder().join("host_ed25519.pub")),
+        old = fingerprint(&other.path),
+        file = file.display(),
+    );
+    assert_eq!(refusal(&target).await, expected);
+    target.host_key_checking = HostKeyChecking::AcceptNew;
+    assert_eq!(refusal(&target).await, expected);
+    poll(|| Ok((sshd.log().matches("[preauth]").count() >= 2).then_some(()))).unwrap();
+    assert!(!sshd.log().contains("userauth-request"), "{}", sshd.log());
+}
+
+#[tokio::test]
+async fn shows_an_unknown_host_key_and_learns_it_if_told_so() {
+    let client = Client::new();
+    let (sshd, mut target) = client.talkative_sshd();
+    let file = client.path("folder/known_hosts");
+    target.known_hosts = Some(vec![file.clone()]);
+    let line = sshd.known_hosts("ed25519").unwrap();
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {}), ssh-ed25519 {}, is unknown; \
+             compare it with `ssh-keygen -l` on the host, then add to {}: {}",
+            sshd.port,
+            fingerprint(&sshd.folder().join("host_ed25519.pub")),
+            file.display(),
+            line.trim_end()
+        )
+    );
+    assert!(!sshd.log().contains("userauth-request"), "{}", sshd.log());
+    target.host_key_checking = HostKeyChecking::AcceptNew;
+    connect(&target).await.close().await;
+    assert_eq!(fs::read_to_string(&file).unwrap(), line);
+    target.host_key_checking = HostKeyChecking::Strict;
+    connect(&target).await.close().await;
+}
+
+#[tokio::test]
+async fn asks_for_the_type_of_key_that_it_knows() {
+    let client = Client::new();
+    let mut options = SshdOptions::new(&client.key);
+    options.host_key_types = vec!["rsa", "ed25519", "ecdsa"];
+    let (sshd, mut target) = client.sshd_with(&options);
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        fs::write(client.path("known_hosts"), sshd.known_hosts(kind).unwrap()).unwrap();
+        echoes(&target).await;
+    }
+    // Another name with the same keys, hashed.
+    target.address = "localhost".to_owned();
+    let line = format!("[localhost]:{} {}\n", sshd.port, sshd.host_key("ecdsa").unwrap());
+    fs::write(client.path("hashed"), line).unwrap();
+    output(std::process::Command::new("ssh-keygen").arg("-H").arg("-f").arg(client.path("hashed"))).unwrap();
+    target.known_hosts = Some(vec![client.path("hashed")]);
+    echoes(&target).await;
+}
+
+#[tokio::test]
+async fn refuses_a_revoked_host_key() {
+    let client = Client::new();
+    let (sshd, target) = client.sshd();
+    let file = client.path("known_hosts");
+    let known = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{known}@revoked * {}\n", sshd.host_key("ed25519").unwrap())).unwrap();
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {}), ssh-ed25519 {}, is revoked by {}:2",
+            sshd.port,
+            fingerprint(&sshd.folder().join("host_ed25519.pub")),
+            file.display()
+        )
+    );
+}
+
+#[tokio::test]
+async fn trusts_host_certificates_of_a_known_authority() {
+    let client = Client::new();
+    let authority = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
+    let certified = ClientKey::generate(client.folder.path(), "rsa").unwrap();
+    let mut sign = std::process::Command::new("ssh-keygen");
+    sign.args(["-q", "-I", "test", "-h", "-n", "127.0.0.1", "-s"]).arg(&authority.path);
+    output(sign.arg(format!("{}.pub", certified.path.display()))).unwrap();
+    let mut options = SshdOptions::new(&client.key);
+    options.configuration.push(format!("HostKey {}", certified.path.display()));
+    options.configuration.push(format!("HostCertificate {}-cert.pub", certified.path.display()));
+    let (sshd, mut target) = client.sshd_with(&options);
+    let file = client.path("known_hosts");
+    fs::write(&file, format!("@cert-authority [127.0.0.1]:* {}\n", authority.public)).unwrap();
+    echoes(&target).await;
+
+    target.address = "localhost".to_owned();
+    fs::write(&file, format!("@cert-authority * {}\n", authority.public)).unwrap();
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: the host key of web1 (localhost port {}), ssh-rsa {}, comes with a \
+             certificate of a trusted authority that is for other names",
+            sshd.port,
+            fingerprint(&certified.path)
+        )
+    );
+}
+
+fn fingerprint(key: &Path) -> String {
+    let printed =
+        output(std::process::Command::new("ssh-keygen").arg("-lf").arg(key)).expect("a fingerprint");
+    printed.split(' ').nth(1).expect("a fingerprint").to_owned()
+}

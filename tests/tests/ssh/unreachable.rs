@@ -1,0 +1,73 @@
+//! What is said of hosts that do not answer.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+use crate::client::{Client, refusal};
+
+/// A server that does one thing with each connection.
+async fn impostor(greeting: Option<&'static [u8]>, keep: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            // Reading first, else closing would be a reset.
+            let _ = socket.readable().await;
+            let _ = socket.try_read(&mut [0; 256]);
+            if let Some(greeting) = greeting {
+                let _ = socket.write_all(greeting).await;
+            }
+            if keep {
+                kept.push(socket);
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn says_why_a_host_is_unreachable() {
+    let client = Client::new();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cases = [
+        (closed, "connection refused, nothing listens there"),
+        (impostor(None, true).await, "accepted the connection but said nothing within 0.5 s"),
+        (impostor(None, false).await, "the server closed the connection before it said anything"),
+        (
+            impostor(Some(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"), false).await,
+            "no SSH server, it says \"HTTP/1.1 400 Bad Request\"",
+        ),
+        (
+            impostor(Some(b"SSH-2.0-Tarpit\r\n"), true).await,
+            "did not finish the SSH key exchange within 0.5 s",
+        ),
+        (
+            impostor(Some(b"SSH-2.0-Tarpit\r\n"), false).await,
+            "the server closed the connection during the key exchange",
+        ),
+    ];
+    for (port, reason) in cases {
+        let mut target = client.target("deploy", port, "");
+        target.connect_timeout = Duration::from_millis(500);
+        assert_eq!(
+            refusal(&target).await,
+            format!("Failed to connect to the host via ssh: 127.0.0.1 port {port}: {reason}")
+        );
+    }
+}
+
+#[tokio::test]
+async fn says_when_a_name_has_no_address() {
+    let client = Client::new();
+    let mut target = client.target("deploy", 22, "");
+    // A name that no resolver is asked for.
+    target.address = "no such host".to_owned();
+    let text = refusal(&target).await;
+    assert!(
+        text.starts_with("Failed to connect to the host via ssh: cannot resolve no such host: "),
+        "{text}"
+    );
+}
