@@ -4,5 +4,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod inventory;
 pub mod link;
+pub mod paths;
 pub mod ssh;
+pub mod template;
 pub mod yaml;

@@ -1,0 +1,134 @@
+//! What goes wrong while rendering, and how it is told.
+
+use std::fmt;
+use std::sync::Arc;
+
+use convoy_protocol::{Origin, Taint};
+
+/// Why rendering did not give a value; decides what the caller may do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A name, an attribute or an element is not there.
+    Undefined,
+    /// The template itself cannot be read.
+    Syntax,
+    /// A variable needs itself.
+    Cycle,
+    /// Something with an effect or a changing answer was asked for while looking ahead.
+    Impure,
+    /// A value that an earlier task will give is not there yet.
+    NotYet,
+    /// Everything else: wrong types, failed lookups, unreadable files.
+    Other,
+}
+
+/// A place in a template file. Lines count from 1, columns too; a column of 0 is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The template file.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, or 0.
+    pub column: u32,
+}
+
+/// How the sentence is wrapped once the text that was being rendered is known, as Ansible does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrap {
+    Plain,
+    Type,
+    Template,
+}
+
+/// Why a value could not be rendered. [`fmt::Display`] gives the sentence alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Error {
+    /// What sort of fault it is.
+    pub kind: Kind,
+    /// The sentence, worded as Ansible words it where playbooks rely on that.
+    pub message: String,
+    /// Where the user wrote the value that was being rendered.
+    pub origin: Option<Arc<Origin>>,
+    /// Where in the template file it went wrong.
+    pub position: Option<Position>,
+    /// What was read before it went wrong: a message of a secret taint must not be shown.
+    pub taint: Taint,
+    pub(crate) wrap: Wrap,
+}
+
+impl Error {
+    /// Makes an error of `kind`.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            origin: None,
+            position: None,
+            taint: Taint::NONE,
+            wrap: Wrap::Plain,
+        }
+    }
+
+    /// Makes an error of no particular kind.
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new(Kind::Other, message)
+    }
+
+    /// Makes the error of a [`super::Scope`] that has to wait for an earlier task.
+    pub fn not_yet(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotYet, message)
+    }
+
+    pub(crate) fn undefined(message: impl Into<String>) -> Self {
+        Self::new(Kind::Undefined, message)
+    }
+
+    /// An operation on values of the wrong type: Python's `TypeError`.
+    pub(crate) fn type_error(message: impl Into<String>) -> Self {
+        Self { wrap: Wrap::Type, ..Self::other(message) }
+    }
+
+    /// A fault in the template's text, found while it was read or run.
+    pub(crate) fn syntax(message: impl Into<String>) -> Self {
+        Self { wrap: Wrap::Template, ..Self::new(Kind::Syntax, message) }
+    }
+
+    pub(crate) fn impure(what: &str) -> Self {
+        Self::new(
+            Kind::Impure,
+            format!("{what} gives another answer each time and cannot be looked at ahead"),
+        )
+    }
+
+    /// Puts the sentence into the frame that Ansible gives it, naming the text that was rendered.
+    pub(crate) fn about(mut self, text: &str) -> Self {
+        match std::mem::replace(&mut self.wrap, Wrap::Plain) {
+            Wrap::Plain => {}
+            Wrap::Type => {
+                self.message =
+                    format!("Unexpected templating type error occurred on ({text}): {0}. {0}", self.message);
+            }
+            Wrap::Template => {
+                self.message =
+                    format!("template error while templating string: {0}. String: {text}. {0}", self.message);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn at(mut self, origin: Option<&Arc<Origin>>) -> Self {
+        if self.origin.is_none() {
+            self.origin = origin.cloned();
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

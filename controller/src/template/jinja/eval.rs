@@ -1,0 +1,287 @@
+//! Evaluates expressions.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::args::Args;
+use super::run::Text;
+use super::syntax::{Arg, Cmp, Expr, Op};
+use super::template::{Exec, Frame, Macro, Out, RECURSE, Recursion};
+use super::value::{Function, ListKind, Val};
+use super::{access, functions, methods, ops};
+use crate::template::Error;
+
+impl Exec<'_, '_> {
+    /// Evaluates an expression; what is not there is a value of its own until it is used.
+    pub(crate) fn eval(&mut self, expr: &Expr) -> Result<Val, Error> {
+        Ok(match expr {
+            Expr::Var(name) => self.name(name)?,
+            Expr::None => Val::None,
+            Expr::Bool(b) => Val::Bool(*b),
+            Expr::Int(i) => Val::Int(*i),
+            Expr::Float(x) => Val::Float(*x),
+            Expr::Text(text) => Val::text(text.clone()),
+            Expr::List(items) => Val::list(self.all(items)?),
+            Expr::Tuple(items) => Val::sequence(self.all(items)?, ListKind::Tuple),
+            Expr::Dict(pairs) => {
+                let mut map = indexmap::IndexMap::new();
+                for (key, value) in pairs {
+                    let key = self.full(key)?;
+                    map.insert(ops::key(&key)?, self.eval(value)?);
+                }
+                Val::dict(map)
+            }
+            Expr::Not(inner) => Val::Bool(!self.truth(inner)?),
+            Expr::Neg(inner) => ops::negate(&self.full(inner)?)?,
+            Expr::And(left, right) => {
+                let left = self.eval(left)?;
+                if left.truth()? { self.eval(right)? } else { left }
+            }
+            Expr::Or(left, right) => {
+                let left = self.eval(left)?;
+                if left.truth()? { left } else { self.eval(right)? }
+            }
+            Expr::Binary(op, left, right) => {
+                let (left, right) = (self.full(left)?, self.full(right)?);
+                self.binary(*op, left, right)?
+            }
+            Expr::Compare(first, rest) => Val::Bool(self.compare(first, rest)?),
+            Expr::If(test, yes, no) => match (self.truth(test)?, no) {
+                (true, _) => self.eval(yes)?,
+                (false, Some(no)) => self.eval(no)?,
+                (false, None) => Val::nothing(),
+            },
+            Expr::Filter(name, subject, args) => {
+                let subject = subject.as_ref().map_or(Ok(Val::text("")), |subject| self.eval(subject))?;
+                let args = self.arguments(args)?;
+                self.run.filter(name, subject, args)?
+            }
+            Expr::Test(name, subject, args) => {
+                let subject = self.eval(subject)?;
+                let args = self.arguments(args)?;
+                Val::Bool(self.run.test(name, subject, args)?)
+            }
+            Expr::Attr(object, name) => {
+                let object = self.eval(object)?;
+                access::attr(self.run, &object, name)?
+            }
+            Expr::Item(object, key) => {
+                let object = self.eval(object)?;
+                let key = self.eval(key)?;
+                access::item(self.run, &object, &key)?
+            }
+            Expr::Slice(object, bounds) => self.slice(object, bounds)?,
+            Expr::Call(..) => self.call_with(expr, None)?,
+        })
+    }
+
+    fn all(&mut self, items: &[Expr]) -> Result<Vec<Val>, Error> {
+        items.iter().map(|item| self.eval(item)).collect()
+    }
+
+    /// Evaluates and renders in full.
+    fn full(&mut self, expr: &Expr) -> Result<Val, Error> {
+        let value = self.eval(expr)?;
+        self.run.resolve(&value)
+    }
+
+    fn truth(&mut self, expr: &Expr) -> Result<bool, Error> {
+        self.eval(expr)?.truth()
+    }
+
+    fn binary(&self, op: Op, left: Val, right: Val) -> Result<Val, Error> {
+        match (&left, &right) {
+            // What a dry run cannot know makes all that is computed with it unknown.
+            (Val::Unknown(_), _) => Ok(left),
+            (_, Val::Unknown(_)) => Ok(right),
+            _ => ops::binary(op, &left, &right),
+        }
+    }
+
+    fn compare(&mut self, first: &Expr, rest: &[(Cmp, Expr)]) -> Result<bool, Error> {
+        let mut left = self.full(first)?;
+        for (op, right) in rest {
+            let mut right = self.eval(right)?;
+            if matches!(op, Cmp::In | Cmp::NotIn) && matches!(right, Val::HostVars | Val::Vars(_)) {
+                right = Val::list(self.run.items(&right)?);
+            }
+            let right = self.run.resolve(&right)?;
+            if !ops::compare(*op, &left, &right)? {
+                return Ok(false);
+            }
+            left = right;
+        }
+        Ok(true)
+    }
+
+    fn slice(&mut self, object: &Expr, bounds: &[Option<Box<Expr>>; 3]) -> Result<Val, Error> {
+        let object = self.eval(object)?.defined()?;
+        let mut made = [None; 3];
+        for (made, bound) in made.iter_mut().zip(bounds) {
+            if let Some(bound) = bound {
+                *made = match self.eval(bound)?.defined()? {
+                    Val::None => None,
+                    value => Some(value.as_int().ok_or_else(|| {
+                        Error::type_error(
+                            "slice indices must be integers or None or have an __index__ method",
+                        )
+                    })?),
+                };
+            }
+        }
+        ops::slice(&object, made)
+    }
+
+    /// A name: set by a statement, a variable, or what every template knows.
+    pub(crate) fn name(&self, name: &Arc<str>) -> Result<Val, Error> {
+        for frame in self.frames.iter().rev() {
+            if let Some(value) = frame.borrow().get(name) {
+                return self.run.force(value);
+            }
+        }
+        if let Some(value) = self.run.variable(&self.scope, name)? {
+            return Ok(value);
+        }
+        Ok(match &**name {
+            "hostvars" if !self.run.scope.hosts().is_empty() => Val::HostVars,
+            "vars" => Val::Vars(self.scope.clone()),
+            "omit" => Val::text(crate::template::omit_token()),
+            other => match functions::find(other) {
+                Some(name) => Val::Function(Rc::new(Function::Global(name))),
+                None => Val::undefined_name(name),
+            },
+        })
+    }
+
+    /// A call; `caller` is what a `call` block passes along.
+    pub(super) fn call_with(&mut self, expr: &Expr, caller: Option<Val>) -> Result<Val, Error> {
+        let Expr::Call(callee, args) = expr else {
+            return self.eval(expr);
+        };
+        if let Expr::Attr(object, name) = &**callee {
+            if matches!(&**object, Expr::Var(of) if &**of == "self") {
+                return self.own_block(name);
+            }
+            let object = self.eval(object)?.defined()?;
+            let mut args = self.call_arguments(args, caller)?;
+            if let Some(value) = methods::call(self.run, &object, name, &mut args)? {
+                args.finish(name)?;
+                return Ok(value);
+            }
+            let callee = access::attr(self.run, &object, name)?;
+            return self.invoke(callee, args);
+        }
+        let callee = match &**callee {
+            Expr::Var(name) if &**name == "loop" => self.name(&RECURSE.into())?,
+            Expr::Var(name) if &**name == "super" && self.block.is_some() => {
+                Val::Function(Rc::new(Function::Super))
+            }
+            other => self.eval(other)?,
+        };
+        let args = self.call_arguments(args, caller)?;
+        self.invoke(callee, args)
+    }
+
+    fn call_arguments(&mut self, args: &[Arg], caller: Option<Val>) -> Result<Args, Error> {
+        let mut args = self.arguments(args)?;
+        if let Some(caller) = caller {
+            args.named.push(("caller".into(), caller));
+        }
+        Ok(args)
+    }
+
+    fn own_block(&mut self, name: &Arc<str>) -> Result<Val, Error> {
+        let mut out = Out::default();
+        let parent = self.parent.take();
+        let result = self.put_block(name, 0, &mut out);
+        self.parent = parent;
+        result?;
+        self.run.join(out, Text::Plain)
+    }
+
+    fn invoke(&mut self, callee: Val, mut args: Args) -> Result<Val, Error> {
+        let Val::Function(function) = &callee else {
+            return match callee.defined()? {
+                Val::Cycler(cycler) => {
+                    Ok(cycler.items[super::template::step(&cycler.position, cycler.items.len())].clone())
+                }
+                Val::Joiner(joiner) => {
+                    Ok(Val::text(if joiner.1.replace(true) { joiner.0.clone() } else { "".into() }))
+                }
+                other => Err(Error::type_error(format!("'{}' object is not callable", other.type_name()))),
+            };
+        };
+        match &**function {
+            Function::Global(name) => {
+                let value = functions::call(self, name, &mut args)?;
+                args.finish(name)?;
+                Ok(value)
+            }
+            Function::Macro(made) => self.call_macro(made, args),
+            Function::Recurse(recursion) => self.recurse(recursion, &mut args),
+            Function::Method(object, name) => match methods::call(self.run, object, name, &mut args)? {
+                Some(value) => Ok(value),
+                None => Err(Error::type_error("not callable")),
+            },
+            Function::Cycle(index) => {
+                let values = args.rest(0);
+                values
+                    .get(index % values.len().max(1))
+                    .cloned()
+                    .ok_or_else(|| Error::type_error("no items for cycling given"))
+            }
+            Function::Changed(last) => {
+                let value = self.run.resolve(&Val::tuple(args.rest(0)))?;
+                let same = last.borrow().as_ref().is_some_and(|last| ops::equal(last, &value));
+                *last.borrow_mut() = Some(value);
+                Ok(Val::Bool(!same))
+            }
+            Function::Super => {
+                let Some((name, level)) = self.block.clone() else {
+                    return Err(Error::other("super() is only known in a block"));
+                };
+                let mut out = Out::default();
+                self.put_block(&name, level + 1, &mut out)?;
+                self.run.join(out, Text::Plain)
+            }
+        }
+    }
+
+    fn recurse(&self, recursion: &Recursion, args: &mut Args) -> Result<Val, Error> {
+        let items = self.run.items(&args.need(0, "iterable")?)?;
+        let frames = recursion.frames.clone();
+        let mut inner =
+            Exec::within(self.run, recursion.scope.clone(), frames, self.file.clone(), self.depth + 1);
+        let mut out = Out::default();
+        inner.loop_over(&recursion.body, items, recursion.depth, &mut out)?;
+        self.run.join(out, Text::Plain)
+    }
+
+    fn call_macro(&self, made: &Macro, mut args: Args) -> Result<Val, Error> {
+        let mut frames = made.frames.clone();
+        frames.push(Frame::default());
+        let mut inner = Exec::within(self.run, made.scope.clone(), frames, made.file.clone(), self.depth + 1);
+        if inner.depth > 60 {
+            return Err(Error::other("templates, macros or loops are nested too deeply"));
+        }
+        let def = &made.def;
+        let first_default = def.params.len() - def.defaults.len();
+        for (i, param) in def.params.iter().enumerate() {
+            let value = match args.take(i, param) {
+                Some(value) => value,
+                None if i >= first_default => inner.eval(&def.defaults[i - first_default])?,
+                None => Val::undefined(format!("parameter '{param}' was not provided")),
+            };
+            inner.set(param, value);
+        }
+        if let Some(caller) = args.key("caller") {
+            inner.set(&"caller".into(), caller);
+        }
+        inner.set(&"varargs".into(), Val::tuple(args.rest(def.params.len())));
+        let named = args.named.drain(..).map(|(name, value)| (name.into(), value)).collect();
+        inner.set(&"kwargs".into(), Val::dict(named));
+        let mut out = Out::default();
+        inner.body(&def.body, &mut out)?;
+        self.run.join(out, if self.file.is_some() { Text::Plain } else { Text::Convert })
+    }
+}

@@ -1,0 +1,72 @@
+//! `combine`: dictionaries over dictionaries.
+
+use convoy_protocol::Key;
+use indexmap::IndexMap;
+
+use super::Filter;
+use super::shape::flat;
+use crate::template::Error;
+use crate::template::jinja::ops::equal;
+use crate::template::jinja::value::{Dict, List, Val};
+
+pub(super) const FILTERS: &[(&str, Filter)] = &[("combine", |_, v, args| {
+    let recursive = args.key("recursive").map_or(Ok(false), |v| v.truth())?;
+    let lists = match args.key("list_merge") {
+        Some(how) => super::text::soft(how)?,
+        None => "replace".into(),
+    };
+    if !matches!(&*lists, "replace" | "keep" | "append" | "prepend" | "append_rp" | "prepend_rp") {
+        return Err(Error::other(format!(
+            "merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp' or 'prepend_rp', not '{lists}'"
+        )));
+    }
+    let mut terms = Vec::new();
+    flat(&[Val::list(std::iter::once(v).chain(args.rest(0)).collect())], Some(2), true, &mut terms);
+    let mut terms = terms.into_iter();
+    let Some(mut result) = terms.next() else {
+        return Ok(Val::dict(IndexMap::new()));
+    };
+    result = result.defined()?;
+    for term in terms {
+        result = merge(&result, &term.defined()?, recursive, &lists)?;
+    }
+    Ok(result)
+})];
+
+fn merge(low: &Val, high: &Val, recursive: bool, lists: &str) -> Result<Val, Error> {
+    let (Val::Dict(a), Val::Dict(b)) = (low, high) else {
+        return Err(Error::other(format!(
+            "failed to combine variables, expected dicts but got a '{}' and a '{}'.",
+            low.type_name(),
+            high.type_name()
+        )));
+    };
+    merge_dicts(a, b, recursive, lists)
+}
+
+fn merge_dicts(a: &Dict, b: &Dict, recursive: bool, lists: &str) -> Result<Val, Error> {
+    let mut made: IndexMap<Key, Val> = a.items.borrow().clone();
+    for (key, value) in b.items.borrow().iter() {
+        let merged = match (made.get(key), value) {
+            (Some(Val::Dict(x)), Val::Dict(y)) if recursive => merge_dicts(x, y, true, lists)?,
+            (Some(Val::List(x)), Val::List(y)) if lists != "replace" => merge_lists(x, y, lists),
+            _ => value.clone(),
+        };
+        made.insert(key.clone(), merged);
+    }
+    Ok(Val::dict(made))
+}
+
+fn merge_lists(low: &List, high: &List, how: &str) -> Val {
+    let (low, high) = (low.items.borrow(), high.items.borrow());
+    let without = |list: &[Val]| -> Vec<Val> {
+        list.iter().filter(|x| !high.iter().any(|y| equal(x, y))).cloned().collect()
+    };
+    Val::list(match how {
+        "keep" => low.clone(),
+        "append" => [low.as_slice(), high.as_slice()].concat(),
+        "prepend" => [high.as_slice(), low.as_slice()].concat(),
+        "append_rp" => [without(&low).as_slice(), high.as_slice()].concat(),
+        _ => [high.as_slice(), without(&low).as_slice()].concat(),
+    })
+}

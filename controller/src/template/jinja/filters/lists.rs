@@ -1,0 +1,292 @@
+//! Filters on sequences: choosing, ordering, joining.
+
+use std::cmp::Ordering;
+
+use super::Filter;
+use super::text::soft;
+use crate::template::Error;
+use crate::template::jinja::access;
+use crate::template::jinja::args::Args;
+use crate::template::jinja::ops::{self, equal, order};
+use crate::template::jinja::run::Run;
+use crate::template::jinja::syntax::Op;
+use crate::template::jinja::text::str;
+use crate::template::jinja::value::Val;
+
+pub(super) const FILTERS: &[(&str, Filter)] = &[
+    ("first", |run, v, _| match run.items(&v)?.into_iter().next() {
+        Some(item) => Ok(item),
+        None => Ok(Val::undefined("No first item, sequence was empty.")),
+    }),
+    ("last", |run, v, _| match run.items(&v)?.into_iter().next_back() {
+        Some(item) => Ok(item),
+        None => Ok(Val::undefined("No last item, sequence was empty.")),
+    }),
+    ("length", length),
+    ("count", length),
+    ("list", |run, v, _| Ok(Val::list(run.items(&v)?))),
+    ("reverse", |run, v, _| match &v {
+        Val::Str(text, _) => Ok(text.chars().rev().collect::<String>().into()),
+        _ => Ok(Val::generator(run.items(&v)?.into_iter().rev().collect())),
+    }),
+    ("join", join),
+    ("map", map),
+    ("select", |run, v, args| select(run, &v, args, false, true)),
+    ("reject", |run, v, args| select(run, &v, args, false, false)),
+    ("selectattr", |run, v, args| select(run, &v, args, true, true)),
+    ("rejectattr", |run, v, args| select(run, &v, args, true, false)),
+    ("sort", sort),
+    ("unique", unique),
+    ("min", |run, v, args| extreme(run, &v, args, Ordering::Less)),
+    ("max", |run, v, args| extreme(run, &v, args, Ordering::Greater)),
+    ("sum", sum),
+    ("groupby", groupby),
+];
+
+fn length(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
+    let len = match v.defined()? {
+        Val::Str(text, _) => text.chars().count(),
+        Val::Bytes(bytes) => bytes.len(),
+        Val::List(list) => list.items.borrow().len(),
+        Val::Dict(dict) => dict.items.borrow().len(),
+        other @ (Val::Vars(_) | Val::HostVars) => run.items(&other)?.len(),
+        other => {
+            return Err(Error::type_error(format!("object of type '{}' has no len()", other.type_name())));
+        }
+    };
+    Ok(len.into())
+}
+
+/// `a.b.0` of a value, as the `attribute` arguments read it.
+pub(super) fn attribute(run: &Run<'_>, value: &Val, path: &Val, default: Option<&Val>) -> Result<Val, Error> {
+    let mut at = run.force(value)?;
+    match path {
+        Val::Str(path, _) => {
+            for part in path.split('.') {
+                let key = part.parse::<i64>().map_or_else(|_| Val::from(part), Val::Int);
+                at = access::item(run, &at, &key)?;
+                if at.is_undefined() {
+                    return Ok(default.cloned().unwrap_or(at));
+                }
+            }
+        }
+        other => at = access::item(run, &at, other)?,
+    }
+    Ok(at)
+}
+
+fn join(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let sep = args.text(0, "d")?.unwrap_or_default();
+    let path = args.take(1, "attribute");
+    let mut parts = Vec::new();
+    for item in run.items(&v)? {
+        let item = match &path {
+            Some(path) => attribute(run, &item, path, None)?,
+            None => item,
+        };
+        parts.push(soft(run.resolve(&item)?)?);
+    }
+    Ok(parts.join(&sep).into())
+}
+
+fn map(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let items = run.items(&v)?;
+    if args.pos.is_empty()
+        && let Some(path) = args.key("attribute")
+    {
+        let default = args.key("default");
+        let made = items
+            .iter()
+            .map(|item| attribute(run, item, &path, default.as_ref()))
+            .collect::<Result<_, _>>()?;
+        return Ok(Val::generator(made));
+    }
+    let name = args.need_text(0, "name").map_err(|_| Error::other("map requires a filter argument"))?;
+    let rest =
+        Args { pos: args.rest(1).into_iter().map(Some).collect(), named: std::mem::take(&mut args.named) };
+    let made =
+        items.into_iter().map(|item| run.filter(&name, item, rest.clone())).collect::<Result<_, _>>()?;
+    Ok(Val::generator(made))
+}
+
+fn select(run: &Run<'_>, v: &Val, args: &mut Args, by_attribute: bool, wanted: bool) -> Result<Val, Error> {
+    let mut next = 0;
+    let path = if by_attribute {
+        next = 1;
+        Some(args.need(0, "attribute").map_err(|_| Error::other("Missing parameter for attribute name"))?)
+    } else {
+        None
+    };
+    let test = args.text(next, "test")?;
+    let rest = Args {
+        pos: args.rest(next + 1).into_iter().map(Some).collect(),
+        named: std::mem::take(&mut args.named),
+    };
+    let mut kept = Vec::new();
+    for item in run.items(v)? {
+        let subject = match &path {
+            Some(path) => attribute(run, &item, path, None)?,
+            None => item.clone(),
+        };
+        let holds = match &test {
+            Some(test) => run.test(test, subject, rest.clone())?,
+            None => subject.truth()?,
+        };
+        if holds == wanted {
+            kept.push(item);
+        }
+    }
+    Ok(Val::generator(kept))
+}
+
+/// The text by which Jinja compares unless case matters.
+fn folded(value: Val, case_sensitive: bool) -> Val {
+    match &value {
+        Val::Str(text, _) if !case_sensitive => text.to_lowercase().into(),
+        _ => value,
+    }
+}
+
+fn sort(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let reverse = args.flag(0, "reverse", false)?;
+    let case_sensitive = args.flag(1, "case_sensitive", false)?;
+    let path = args.take(2, "attribute");
+    let mut keyed = Vec::new();
+    for item in run.items(&v)? {
+        let keys = match &path {
+            None => vec![folded(item.clone(), case_sensitive)],
+            Some(Val::Str(paths, _)) => paths
+                .split(',')
+                .map(|path| Ok(folded(attribute(run, &item, &path.into(), None)?.defined()?, case_sensitive)))
+                .collect::<Result<_, Error>>()?,
+            Some(path) => vec![folded(attribute(run, &item, path, None)?.defined()?, case_sensitive)],
+        };
+        keyed.push((Val::tuple(keys), item));
+    }
+    sort_by_key(&mut keyed, reverse)?;
+    Ok(Val::list(keyed.into_iter().map(|(_, item)| item).collect()))
+}
+
+/// Sorts stably, also when reversed, as Python does.
+pub(super) fn sort_by_key(keyed: &mut [(Val, Val)], reverse: bool) -> Result<(), Error> {
+    let mut fault = None;
+    keyed.sort_by(|(a, _), (b, _)| match order(a, b, "<") {
+        Ok(found) => {
+            let found = found.unwrap_or(Ordering::Equal);
+            if reverse { found.reverse() } else { found }
+        }
+        Err(error) => {
+            fault.get_or_insert(error);
+            Ordering::Equal
+        }
+    });
+    fault.map_or(Ok(()), Err)
+}
+
+/// The first of each of the equal items.
+pub(super) fn distinct(items: Vec<Val>) -> Vec<Val> {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept: Vec<Val> = Vec::new();
+    for item in items {
+        let new = match &item {
+            Val::Str(text, _) => seen.insert(text.clone()),
+            _ => !kept.iter().any(|other| equal(other, &item)),
+        };
+        if new {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let case_sensitive = args.flag(0, "case_sensitive", false)?;
+    let path = args.take(1, "attribute");
+    let mut seen: Vec<Val> = Vec::new();
+    let mut kept = Vec::new();
+    let items = run.items(&v)?;
+    // Jinja cannot compare what has no hash; Ansible's own filter, which then takes over, minds the case.
+    let plain = items.iter().any(|item| matches!(item, Val::List(_) | Val::Dict(_))) && path.is_none();
+    if plain {
+        return Ok(Val::list(distinct(items)));
+    }
+    for item in items {
+        let key = match &path {
+            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            None => item.clone(),
+        };
+        let key = folded(key, case_sensitive);
+        if !seen.iter().any(|other| equal(other, &key)) {
+            seen.push(key);
+            kept.push(item);
+        }
+    }
+    Ok(Val::list(kept))
+}
+
+fn extreme(run: &Run<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<Val, Error> {
+    let case_sensitive = args.flag(0, "case_sensitive", false)?;
+    let path = args.take(1, "attribute");
+    let mut best: Option<(Val, Val)> = None;
+    for item in run.items(v)? {
+        let key = match &path {
+            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            None => item.clone(),
+        };
+        let key = folded(key, case_sensitive);
+        let symbol = if wanted == Ordering::Less { "<" } else { ">" };
+        let better = match &best {
+            Some((other, _)) => order(&key, other, symbol)? == Some(wanted),
+            None => true,
+        };
+        if better {
+            best = Some((key, item));
+        }
+    }
+    Ok(best.map_or_else(|| Val::undefined("No aggregated item, sequence was empty."), |(_, item)| item))
+}
+
+fn sum(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let path = args.take(0, "attribute").filter(|path| !matches!(path, Val::None));
+    let mut total = args.take(1, "start").unwrap_or(Val::Int(0));
+    for item in run.items(&v)? {
+        let item = match &path {
+            Some(path) => attribute(run, &item, path, None)?,
+            None => item,
+        };
+        total = ops::binary(Op::Add, &total, &item)?;
+    }
+    Ok(total)
+}
+
+fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let path = args.need(0, "attribute")?;
+    let default = args.take(1, "default");
+    let case_sensitive = args.flag(2, "case_sensitive", false)?;
+    let mut keyed = Vec::new();
+    for item in run.items(&v)? {
+        keyed
+            .push((folded(attribute(run, &item, &path, default.as_ref())?.defined()?, case_sensitive), item));
+    }
+    sort_by_key(&mut keyed, false)?;
+    let mut groups: Vec<(Val, Vec<Val>)> = Vec::new();
+    for (key, item) in keyed {
+        match groups.last_mut() {
+            Some((last, items)) if equal(last, &key) => items.push(item),
+            _ => groups.push((key, vec![item])),
+        }
+    }
+    let made = groups
+        .into_iter()
+        .map(|(key, items)| {
+            let shown = attribute(run, &items[0], &path, default.as_ref()).unwrap_or(key);
+            Val::tuple(vec![shown, Val::list(items)])
+        })
+        .collect();
+    Ok(Val::list(made))
+}
+
+/// The items of a list as texts.
+pub(super) fn texts(run: &Run<'_>, v: &Val) -> Result<Vec<String>, Error> {
+    Ok(run.items(v)?.iter().map(str).collect())
+}

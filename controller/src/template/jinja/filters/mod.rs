@@ -1,0 +1,82 @@
+//! The filters, by theme.
+
+mod combine;
+mod data;
+mod encode;
+mod json;
+mod lists;
+mod numbers;
+mod path;
+mod sets;
+mod shape;
+mod text;
+mod time;
+mod yaml;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::args::Args;
+use super::run::Run;
+use super::value::Val;
+use crate::template::Error;
+
+pub(crate) use json::repr_json;
+pub(crate) use path::glob;
+pub(crate) use text::{capitalize, center_left, python_title};
+
+/// A filter: subject first, then the arguments, of which it takes what it knows.
+pub(crate) type Filter = fn(&Run<'_>, Val, &mut Args) -> Result<Val, Error>;
+
+/// Filters that must not render all that they are given: most of it may never be needed, or may be undefined.
+const LAZY: &[&str] = &[
+    "default",
+    "d",
+    "map",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "length",
+    "count",
+    "first",
+    "last",
+    "list",
+    "dict2items",
+    "mandatory",
+    "type_debug",
+    "ternary",
+    "extract",
+    "items",
+    "random",
+    "attr",
+];
+
+/// The filter called `name`.
+pub(crate) fn find(name: &str) -> Option<Filter> {
+    static TABLE: OnceLock<HashMap<&'static str, Filter>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let themes = [
+            combine::FILTERS,
+            data::FILTERS,
+            encode::FILTERS,
+            json::FILTERS,
+            lists::FILTERS,
+            numbers::FILTERS,
+            path::FILTERS,
+            sets::FILTERS,
+            shape::FILTERS,
+            text::FILTERS,
+            time::FILTERS,
+            yaml::FILTERS,
+            super::regex::FILTERS,
+        ];
+        themes.into_iter().flatten().copied().collect()
+    });
+    table.get(name).copied()
+}
+
+/// Whether the filter called `name` renders only what it needs.
+pub(crate) fn is_lazy(name: &str) -> bool {
+    LAZY.contains(&name)
+}

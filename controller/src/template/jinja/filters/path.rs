@@ -1,0 +1,217 @@
+//! Filters on paths.
+
+use std::path::{Path, PathBuf};
+
+use super::Filter;
+use super::lists::texts;
+use super::text::soft;
+use crate::template::Error;
+use crate::template::context::expand_user;
+use crate::template::jinja::args::Args;
+use crate::template::jinja::run::Run;
+use crate::template::jinja::value::Val;
+
+pub(super) const FILTERS: &[(&str, Filter)] = &[
+    ("basename", |_, v, _| Ok(split(&soft(v)?).1.into())),
+    ("dirname", |_, v, _| Ok(split(&soft(v)?).0.into())),
+    ("expanduser", |_, v, _| Ok(expand_user(&soft(v)?).to_string_lossy().as_ref().into())),
+    ("expandvars", |_, v, _| Ok(expand_vars(&soft(v)?).into())),
+    ("normpath", |_, v, _| Ok(normal(&soft(v)?).into())),
+    ("realpath", |_, v, _| Ok(real(&soft(v)?).into())),
+    ("relpath", relpath),
+    ("splitext", |_, v, _| {
+        let path = soft(v)?;
+        let name = path.rfind('/').map_or(0, |at| at + 1);
+        let hidden = name + path[name..].len() - path[name..].trim_start_matches('.').len();
+        let at = path[hidden..].rfind('.').map_or(path.len(), |at| at + hidden);
+        Ok(Val::tuple(vec![path[..at].into(), path[at..].into()]))
+    }),
+    ("path_join", |run, v, _| {
+        if let Val::Str(..) = v {
+            return Ok(v);
+        }
+        let mut made = String::new();
+        for part in texts(run, &v)? {
+            if part.starts_with('/') || made.is_empty() {
+                made = part;
+            } else {
+                if !made.ends_with('/') {
+                    made.push('/');
+                }
+                made.push_str(&part);
+            }
+        }
+        Ok(made.into())
+    }),
+    ("commonpath", |run, v, _| {
+        let paths = texts(run, &v)?;
+        let mut common: Option<Vec<String>> = None;
+        for path in &paths {
+            let parts: Vec<String> =
+                path.split('/').filter(|p| !p.is_empty() && *p != ".").map(str::to_owned).collect();
+            common = Some(match common {
+                None => parts,
+                Some(before) => {
+                    before.into_iter().zip(parts).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+                }
+            });
+        }
+        let root = if paths.first().is_some_and(|path| path.starts_with('/')) { "/" } else { "" };
+        Ok(format!("{root}{}", common.unwrap_or_default().join("/")).into())
+    }),
+    ("fileglob", |_, v, _| {
+        Ok(Val::list(glob(&soft(v)?).into_iter().filter(|p| Path::new(p).is_file()).map(Val::from).collect()))
+    }),
+    ("win_basename", |_, v, _| {
+        let path = soft(v)?;
+        Ok(path[path.rfind(['\\', '/']).map_or(0, |at| at + 1)..].into())
+    }),
+    ("win_dirname", |_, v, _| {
+        let path = soft(v)?;
+        let head = &path[..path.rfind(['\\', '/']).map_or(0, |at| at + 1)];
+        let trimmed = head.trim_end_matches(['\\', '/']);
+        Ok(if trimmed.is_empty() || trimmed.ends_with(':') { head } else { trimmed }.into())
+    }),
+    ("win_splitdrive", |_, v, _| {
+        let path = soft(v)?;
+        let at = if path.as_bytes().get(1) == Some(&b':') { 2 } else { 0 };
+        Ok(Val::tuple(vec![path[..at].into(), path[at..].into()]))
+    }),
+];
+
+fn split(path: &str) -> (&str, &str) {
+    let (head, tail) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
+    let trimmed = head.trim_end_matches('/');
+    (if trimmed.is_empty() { head } else { trimmed }, tail)
+}
+
+fn normal(path: &str) -> String {
+    let root = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if root => {}
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (root, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".into(),
+        (false, false) => joined,
+    }
+}
+
+fn absolute(path: &str) -> String {
+    let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    normal(&base.join(path).to_string_lossy())
+}
+
+/// The path without links, as far as it exists.
+fn real(path: &str) -> String {
+    let path = PathBuf::from(absolute(path));
+    let mut head = path.as_path();
+    let mut tail = Vec::new();
+    loop {
+        if let Ok(found) = head.canonicalize() {
+            return tail
+                .iter()
+                .rev()
+                .fold(found, |path, part| path.join(part))
+                .to_string_lossy()
+                .into_owned();
+        }
+        let (Some(parent), Some(name)) = (head.parent(), head.file_name()) else {
+            return path.to_string_lossy().into_owned();
+        };
+        tail.push(name.to_owned());
+        head = parent;
+    }
+}
+
+fn relpath(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let path = absolute(&soft(v)?);
+    let start = absolute(&args.text(0, "start")?.unwrap_or_else(|| ".".into()));
+    let parts = |text: &str| text.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let (path, start) = (parts(&path), parts(&start));
+    let shared = path.iter().zip(&start).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_owned(), start.len() - shared);
+    let made = up.chain(path[shared..].iter().cloned()).collect::<Vec<_>>().join("/");
+    Ok(if made.is_empty() { "." } else { &made }.into())
+}
+
+fn expand_vars(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at + 1..];
+        let (name, len) = match tail.strip_prefix('{').and_then(|tail| tail.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let len = tail.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(tail.len());
+                (&tail[..len], len)
+            }
+        };
+        match std::env::var(name) {
+            Ok(value) if !name.is_empty() => out.push_str(&value),
+            _ => out.push_str(&rest[at..=at + len]),
+        }
+        rest = &tail[len..];
+    }
+    out + rest
+}
+
+/// The paths that a pattern with `*`, `?` and `[…]` matches, in order.
+pub(crate) fn glob(pattern: &str) -> Vec<String> {
+    let root = if pattern.starts_with('/') { "/" } else { "" };
+    let mut found = vec![root.to_owned()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let mut next = Vec::new();
+        for base in &found {
+            if !part.contains(['*', '?', '[']) {
+                let path = format!("{base}{part}");
+                if Path::new(&path).symlink_metadata().is_ok() {
+                    next.push(path);
+                }
+                continue;
+            }
+            let folder = if base.is_empty() { "." } else { base };
+            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let mut names: Vec<String> =
+                names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names.retain(|name| (!name.starts_with('.') || part.starts_with('.')) && matches(part, name));
+            next.extend(names.into_iter().map(|name| format!("{base}{name}")));
+        }
+        found = next.into_iter().map(|path| path + "/").collect();
+    }
+    found
+        .into_iter()
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .filter(|path| !path.is_empty())
+        .collect()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut regex = String::from("^");
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => regex.push_str(".*"),
+            '?' => regex.push('.'),
+            '[' => {
+                let body: String = chars.by_ref().take_while(|c| *c != ']').collect();
+                let (not, body) = body.strip_prefix('!').map_or(("", &*body), |body| ("^", body));
+                regex.push_str(&format!("[{not}{}]", body.replace('\\', "\\\\").replace('[', "\\[")));
+            }
+            c => regex.push_str(&fancy_regex::escape(&c.to_string())),
+        }
+    }
+    regex.push('$');
+    fancy_regex::Regex::new(&regex).is_ok_and(|regex| regex.is_match(name).unwrap_or(false))
+}

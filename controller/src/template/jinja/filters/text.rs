@@ -1,0 +1,284 @@
+//! Filters on text.
+
+use super::Filter;
+use crate::template::Error;
+use crate::template::jinja::args::Args;
+use crate::template::jinja::ops::text_like;
+use crate::template::jinja::run::Run;
+use crate::template::jinja::text::{repr, str};
+use crate::template::jinja::value::{TextKind, Val};
+use crate::template::jinja::{format, methods};
+
+pub(super) const FILTERS: &[(&str, Filter)] = &[
+    ("capitalize", |_, v, _| Ok(capitalize(&soft(v)?).into())),
+    ("center", center),
+    ("comment", comment),
+    ("e", |_, v, _| escape(v)),
+    ("escape", |_, v, _| escape(v)),
+    ("forceescape", |_, v, _| escape(soft(v)?.into())),
+    ("format", percent),
+    ("indent", indent),
+    ("lower", |_, v, _| Ok(soft(v)?.to_lowercase().into())),
+    ("upper", |_, v, _| Ok(soft(v)?.to_uppercase().into())),
+    ("pprint", |_, v, _| Ok(repr(&v.defined()?).into())),
+    ("quote", |_, v, _| Ok(quote(&if matches!(v, Val::None) { String::new() } else { soft(v)? }).into())),
+    ("replace", replace),
+    ("safe", |_, v, _| Ok(Val::Str(soft(v)?.into(), TextKind::Markup))),
+    ("split", |_, v, args| methods::split(&soft(v)?, false, args)),
+    ("string", |_, v, _| match v {
+        Val::Str(..) => Ok(v),
+        other => Ok(soft(other)?.into()),
+    }),
+    ("striptags", |_, v, _| Ok(striptags(&soft(v)?).into())),
+    ("title", |_, v, _| Ok(title(&soft(v)?).into())),
+    ("trim", trim),
+    ("truncate", truncate),
+    ("wordcount", |_, v, _| {
+        let text = soft(v)?;
+        Ok(text
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty())
+            .count()
+            .into())
+    }),
+    ("wordwrap", wordwrap),
+];
+
+/// The text form of what must be there.
+pub(crate) fn soft(value: Val) -> Result<String, Error> {
+    Ok(str(&value.defined()?))
+}
+
+/// `str.capitalize`.
+pub(crate) fn capitalize(s: &str) -> String {
+    let mut chars = s.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect()
+    })
+}
+
+/// `str.title`: a capital after everything that is no letter.
+pub(crate) fn python_title(s: &str) -> String {
+    cased(s, |c| !c.is_alphabetic())
+}
+
+/// Jinja's `title`: a capital only after blanks, hyphens and opening brackets.
+fn title(s: &str) -> String {
+    cased(s, |c| c.is_whitespace() || "-({[<".contains(c))
+}
+
+fn cased(s: &str, is_border: fn(char) -> bool) -> String {
+    let mut start = true;
+    let mut out = String::new();
+    for c in s.chars() {
+        if start {
+            out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+        start = is_border(c);
+    }
+    out
+}
+
+/// How many of the missing characters Python puts to the left.
+pub(crate) fn center_left(missing: usize, width: usize) -> usize {
+    missing / 2 + (missing & width & 1)
+}
+
+fn center(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v)?;
+    let width = usize::try_from(args.int(0, "width", 80)?).unwrap_or(0).min(1_000_000);
+    let missing = width.saturating_sub(text.chars().count());
+    let left = center_left(missing, width);
+    Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(missing - left)).into())
+}
+
+fn escape(v: Val) -> Result<Val, Error> {
+    if matches!(v, Val::Str(_, TextKind::Markup)) {
+        return Ok(v);
+    }
+    let mut out = String::new();
+    for c in soft(v)?.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    Ok(Val::Str(out.into(), TextKind::Markup))
+}
+
+fn percent(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let values = if args.named.is_empty() {
+        Val::tuple(args.rest(0))
+    } else {
+        let named: Vec<_> = args.named.drain(..).collect();
+        run.resolve(&Val::dict(named.into_iter().map(|(name, value)| (name.into(), value)).collect()))?
+    };
+    Ok(format::percent(&soft(v)?, &values)?.into())
+}
+
+fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v.clone())?;
+    let by = match args.take(0, "width") {
+        Some(Val::Str(by, _)) => by.to_string(),
+        Some(width) => " ".repeat(usize::try_from(width.as_int().unwrap_or(4)).unwrap_or(0).min(1000)),
+        None => "    ".into(),
+    };
+    let (first, blank) = (args.flag(1, "first", false)?, args.flag(2, "blank", false)?);
+    let mut out = String::new();
+    // Jinja adds a newline before it splits, so a newline at the end stays.
+    for (i, line) in text.split('\n').enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        if (i > 0 && (blank || !line.is_empty())) || (i == 0 && first) {
+            out.push_str(&by);
+        }
+        out.push_str(line);
+    }
+    Ok(text_like(&v, out))
+}
+
+/// A word for a POSIX shell, as Python's `shlex.quote` writes it.
+pub(crate) fn quote(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(safe) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\"'\"'"))
+    }
+}
+
+fn replace(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let (old, new) = (args.need_text(0, "old")?, args.need_text(1, "new")?);
+    let text = soft(v.clone())?;
+    let made = match usize::try_from(args.int(2, "count", -1)?) {
+        Ok(count) => text.replacen(&old, &new, count),
+        Err(_) => text.replace(&old, &new),
+    };
+    Ok(text_like(&v, made))
+}
+
+fn striptags(text: &str) -> String {
+    let mut out = String::new();
+    let mut depth = false;
+    for c in text.chars() {
+        match c {
+            '<' => depth = true,
+            '>' if depth => depth = false,
+            c if !depth => out.push(c),
+            _ => {}
+        }
+    }
+    let plain = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = plain.replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", "\"").replace("&#39;", "'");
+    plain.replace("&quot;", "\"").replace("&amp;", "&")
+}
+
+fn trim(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v.clone())?;
+    let made = match args.text(0, "chars")? {
+        Some(set) => text.trim_matches(|c| set.contains(c)),
+        None => text.trim(),
+    };
+    Ok(text_like(&v, made.to_owned()))
+}
+
+fn truncate(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v)?;
+    let length = usize::try_from(args.int(0, "length", 255)?).unwrap_or(0);
+    let kill = args.flag(1, "killwords", false)?;
+    let end = args.text(2, "end")?.unwrap_or_else(|| "...".into());
+    let leeway = usize::try_from(args.int(3, "leeway", 5)?).unwrap_or(0);
+    if length < end.chars().count() {
+        return Err(Error::other(format!("expected length >= {}, got {length}", end.chars().count())));
+    }
+    if text.chars().count() <= length + leeway {
+        return Ok(text.into());
+    }
+    let cut: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let cut = if kill { &*cut } else { cut.rsplit_once(' ').map_or(&*cut, |(head, _)| head) };
+    Ok(format!("{cut}{end}").into())
+}
+
+fn wordwrap(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v)?;
+    let width = usize::try_from(args.int(0, "width", 79)?).unwrap_or(1).max(1);
+    let break_long = args.flag(1, "break_long_words", true)?;
+    let newline = args.text(2, "wrapstring")?.unwrap_or_else(|| "\n".into());
+    args.flag(3, "break_on_hyphens", true)?;
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let mut word = word;
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() <= width {
+                line.push(' ');
+                line.push_str(word);
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            while break_long && word.chars().count() > width {
+                let at = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+                lines.push(word[..at].to_owned());
+                word = &word[at..];
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    Ok(lines.join(&newline).into())
+}
+
+fn comment(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = soft(v)?;
+    let style = args.text(0, "style")?.unwrap_or_else(|| "plain".into());
+    let (beginning, decoration, end) = match &*style {
+        "plain" => ("", "# ", ""),
+        "erlang" => ("", "% ", ""),
+        "c" => ("", "// ", ""),
+        "cblock" => ("/*", " * ", " */"),
+        "xml" => ("<!--", " - ", "-->"),
+        other => return Err(Error::other(format!("'{other}'"))),
+    };
+    let mut option = |name: &str, default: &str| -> Result<String, Error> {
+        Ok(args.key(name).map(soft).transpose()?.unwrap_or_else(|| default.to_owned()))
+    };
+    let decoration = option("decoration", decoration)?;
+    let (newline, beginning) = (option("newline", "\n")?, option("beginning", beginning)?);
+    let (prefix, postfix) =
+        (option("prefix", decoration.trim_end())?, option("postfix", decoration.trim_end())?);
+    let end = option("end", end)?;
+    let count = |text: String| text.parse::<usize>().unwrap_or(0).min(1000);
+    let (prefix_count, postfix_count) =
+        (count(option("prefix_count", "1")?), count(option("postfix_count", "1")?));
+    let mut out = String::new();
+    if !beginning.is_empty() {
+        out.push_str(&beginning);
+        out.push_str(&newline);
+    }
+    if !prefix.is_empty() {
+        let line = if prefix == newline { newline.clone() } else { format!("{prefix}{newline}") };
+        out.push_str(&line.repeat(prefix_count));
+    }
+    let decorated = format!("{decoration}{}", text.replace(&newline, &format!("{newline}{decoration}")));
+    out.push_str(
+        &decorated.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end())),
+    );
+    for _ in 0..postfix_count {
+        out.push_str(&newline);
+        out.push_str(&postfix);
+    }
+    if !end.is_empty() {
+        out.push_str(&newline);
+        out.push_str(&end);
+    }
+    Ok(out.into())
+}

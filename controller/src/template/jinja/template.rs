@@ -1,0 +1,439 @@
+//! Runs a template's statements.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::args::Args;
+use super::run::{Run, Text};
+use super::scope::ScopeRef;
+use super::syntax::{Body, Expr, For, MacroDef, Place, Stmt, StmtKind, Template};
+use super::value::{Function, Val};
+use crate::template::error::{Error, Position};
+
+/// Names that statements have set.
+pub(crate) type Frame = Rc<RefCell<HashMap<Arc<str>, Val>>>;
+/// Frames, the innermost last.
+pub(crate) type Frames = Vec<Frame>;
+
+/// How deep macros, includes and recursive loops may nest.
+const MAX_DEPTH: u32 = 60;
+
+/// The name, out of a template's reach, under which a recursive loop is found.
+pub(super) const RECURSE: &str = " loop";
+
+/// What a template puts out, piece by piece.
+#[derive(Default)]
+pub(crate) struct Out {
+    pub(crate) parts: Vec<Val>,
+}
+
+/// What a statement says about what comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+/// A macro with the names that it sees.
+#[derive(Clone)]
+pub(crate) struct Macro {
+    pub(crate) def: Arc<MacroDef>,
+    pub(crate) frames: Frames,
+    pub(crate) scope: ScopeRef,
+    pub(crate) file: Option<Arc<str>>,
+}
+
+/// A recursive loop with the names around it.
+#[derive(Clone)]
+pub(crate) struct Recursion {
+    pub(crate) body: Arc<For>,
+    pub(crate) frames: Frames,
+    pub(crate) depth: u32,
+    pub(crate) scope: ScopeRef,
+}
+
+/// The running of one template.
+pub(crate) struct Exec<'r, 'a> {
+    pub(crate) run: &'r Run<'a>,
+    pub(crate) scope: ScopeRef,
+    pub(crate) frames: Frames,
+    pub(super) blocks: HashMap<Arc<str>, Vec<Body>>,
+    /// The block that is being put out and how many of its overrides were passed.
+    pub(super) block: Option<(Arc<str>, usize)>,
+    pub(super) parent: Option<Val>,
+    pub(crate) file: Option<Arc<str>>,
+    pub(super) depth: u32,
+}
+
+impl<'r, 'a> Exec<'r, 'a> {
+    pub(crate) fn new(run: &'r Run<'a>, scope: ScopeRef) -> Self {
+        Self::within(run, scope, vec![Frame::default()], None, 0)
+    }
+
+    pub(super) fn within(
+        run: &'r Run<'a>,
+        scope: ScopeRef,
+        frames: Frames,
+        file: Option<Arc<str>>,
+        depth: u32,
+    ) -> Self {
+        Self { run, scope, frames, blocks: HashMap::new(), block: None, parent: None, file, depth }
+    }
+
+    /// Runs a whole template, with those that it extends.
+    pub(crate) fn whole(&mut self, template: &Template) -> Result<Out, Error> {
+        if self.depth > MAX_DEPTH {
+            return Err(Error::other("templates, macros or loops are nested too deeply"));
+        }
+        self.file.clone_from(&template.file);
+        self.add_blocks(&template.body);
+        let mut out = Out::default();
+        self.body(&template.body, &mut out)?;
+        match self.parent.take() {
+            None => Ok(out),
+            Some(parent) => {
+                let parent = self.load(&parent)?;
+                self.depth += 1;
+                self.whole(&parent)
+            }
+        }
+    }
+
+    /// The value of the one expression that the template is.
+    pub(super) fn expression(&mut self, template: &Template) -> Result<Val, Error> {
+        match template.body.first().map(|stmt| &stmt.kind) {
+            Some(StmtKind::Emit(expr)) => self.eval(expr),
+            _ => Err(Error::syntax("no expression")),
+        }
+    }
+
+    fn add_blocks(&mut self, body: &[Stmt]) {
+        for stmt in body {
+            match &stmt.kind {
+                StmtKind::Block(name, body) => {
+                    self.blocks.entry(name.clone()).or_default().push(body.clone());
+                    self.add_blocks(body);
+                }
+                StmtKind::If(_, a, b) => {
+                    self.add_blocks(a);
+                    self.add_blocks(b);
+                }
+                StmtKind::Group(body) | StmtKind::With(_, body) => self.add_blocks(body),
+                StmtKind::For(def) => self.add_blocks(&def.body),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn body(&mut self, body: &[Stmt], out: &mut Out) -> Result<Flow, Error> {
+        for stmt in body {
+            let flow = self.statement(stmt, out).map_err(|error| self.placed(error, stmt.place))?;
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn placed(&self, mut error: Error, place: Place) -> Error {
+        if let (None, Some(file)) = (&error.position, &self.file) {
+            error.position = Some(Position { file: file.clone(), line: place.line, column: place.column });
+        }
+        error
+    }
+
+    fn statement(&mut self, stmt: &Stmt, out: &mut Out) -> Result<Flow, Error> {
+        match &stmt.kind {
+            StmtKind::Raw(text) => self.put(out, Val::text(text.clone())),
+            StmtKind::Emit(expr) => {
+                let value = self.eval(expr)?.defined()?;
+                let value = self.run.resolve(&value)?;
+                let value = super::access::finished(value)?;
+                self.put(out, value);
+            }
+            StmtKind::For(def) => return self.for_loop(def, out),
+            StmtKind::If(test, yes, no) => {
+                let chosen = if self.eval(test)?.truth()? { yes } else { no };
+                return self.body(chosen, out);
+            }
+            StmtKind::With(pairs, body) => {
+                let values =
+                    pairs.iter().map(|(_, value)| self.eval(value)).collect::<Result<Vec<_>, _>>()?;
+                self.frames.push(Frame::default());
+                let result =
+                    pairs.iter().zip(values).try_for_each(|((target, _), value)| self.assign(target, value));
+                let flow = result.and_then(|()| self.body(body, out));
+                self.frames.pop();
+                return flow;
+            }
+            StmtKind::Set(target, value) => {
+                let value = self.eval(value)?;
+                self.assign(target, value)?;
+            }
+            StmtKind::SetBlock(target, filter, body) => {
+                let mut text = self.capture(body)?;
+                if let Some(filter) = filter {
+                    text = self.chain(filter, text)?;
+                }
+                self.assign(target, text)?;
+            }
+            StmtKind::FilterBlock(filter, body) => {
+                let text = self.capture(body)?;
+                let value = self.chain(filter, text)?;
+                self.put(out, value);
+            }
+            StmtKind::Group(body) => return self.body(body, out),
+            StmtKind::Block(name, _) => self.put_block(name, 0, out)?,
+            StmtKind::Do(expr) => {
+                self.eval(expr)?;
+            }
+            StmtKind::Continue => return Ok(Flow::Continue),
+            StmtKind::Break => return Ok(Flow::Break),
+            _ => self.structure(&stmt.kind, out)?,
+        }
+        Ok(Flow::Next)
+    }
+
+    /// The statements that join templates and macros.
+    fn structure(&mut self, kind: &StmtKind, out: &mut Out) -> Result<(), Error> {
+        match kind {
+            StmtKind::Extends(name) => self.parent = Some(self.eval(name)?.defined()?),
+            StmtKind::Include(name, ignore_missing) => self.include(name, *ignore_missing, out)?,
+            StmtKind::Import(template, target) => {
+                let module = self.import(template)?;
+                self.assign(target, module)?;
+            }
+            StmtKind::FromImport(template, names) => self.import_names(template, names)?,
+            StmtKind::Macro(def) => {
+                let made = self.make_macro(def);
+                self.set(&def.name, Val::Function(Rc::new(Function::Macro(made))));
+            }
+            StmtKind::CallBlock(call, def) => {
+                let caller = Val::Function(Rc::new(Function::Macro(self.make_macro(def))));
+                let value = self.call_with(call, Some(caller))?;
+                self.put(out, value);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn make_macro(&self, def: &Arc<MacroDef>) -> Macro {
+        Macro {
+            def: def.clone(),
+            frames: self.frames.clone(),
+            scope: self.scope.clone(),
+            file: self.file.clone(),
+        }
+    }
+
+    fn put(&self, out: &mut Out, value: Val) {
+        // After `extends` only the parent speaks.
+        if self.parent.is_none() || self.block.is_some() {
+            out.parts.push(value);
+        }
+    }
+
+    /// Puts out the innermost override of a block but `level`.
+    pub(super) fn put_block(&mut self, name: &Arc<str>, level: usize, out: &mut Out) -> Result<(), Error> {
+        if self.parent.is_some() && self.block.is_none() {
+            return Ok(());
+        }
+        let Some(body) = self.blocks.get(name).and_then(|bodies| bodies.get(level)).cloned() else {
+            return Ok(());
+        };
+        let before = self.block.replace((name.clone(), level));
+        self.frames.push(Frame::default());
+        let result = self.body(&body, out);
+        self.frames.pop();
+        self.block = before;
+        result.map(|_| ())
+    }
+
+    /// Runs statements and returns what they put out as text.
+    pub(super) fn capture(&mut self, body: &[Stmt]) -> Result<Val, Error> {
+        let mut out = Out::default();
+        self.frames.push(Frame::default());
+        let before = self.block.get_or_insert_with(|| ("".into(), 0)).clone();
+        let result = self.body(body, &mut out);
+        self.block = (!before.0.is_empty()).then_some(before);
+        self.frames.pop();
+        result?;
+        self.run.join(out, Text::Plain)
+    }
+
+    /// Applies a filter block's chain of filters.
+    fn chain(&mut self, filter: &Expr, text: Val) -> Result<Val, Error> {
+        let Expr::Filter(name, inner, args) = filter else {
+            return Ok(text);
+        };
+        let subject = match inner {
+            Some(inner) => self.chain(inner, text)?,
+            None => text,
+        };
+        let args = self.arguments(args)?;
+        self.run.filter(name, subject, args)
+    }
+
+    pub(crate) fn set(&mut self, name: &Arc<str>, value: Val) {
+        if let Some(frame) = self.frames.last() {
+            frame.borrow_mut().insert(name.clone(), value);
+        }
+    }
+
+    pub(super) fn assign(&mut self, target: &Expr, value: Val) -> Result<(), Error> {
+        match target {
+            Expr::Var(name) => self.set(name, value),
+            Expr::Tuple(targets) | Expr::List(targets) => {
+                let items = self.run.items(&value)?;
+                if items.len() != targets.len() {
+                    let few = if items.len() < targets.len() {
+                        format!(
+                            "not enough values to unpack (expected {}, got {})",
+                            targets.len(),
+                            items.len()
+                        )
+                    } else {
+                        format!("too many values to unpack (expected {})", targets.len())
+                    };
+                    return Err(Error::other(few));
+                }
+                for (target, item) in targets.iter().zip(items) {
+                    self.assign(target, item)?;
+                }
+            }
+            Expr::Attr(object, name) => match self.eval(object)? {
+                Val::Namespace(names) => {
+                    names.borrow_mut().insert(name.clone(), value);
+                }
+                _ => return Err(Error::other("cannot assign attribute on non-namespace object")),
+            },
+            _ => return Err(Error::syntax("cannot assign to this")),
+        }
+        Ok(())
+    }
+
+    fn for_loop(&mut self, def: &Arc<For>, out: &mut Out) -> Result<Flow, Error> {
+        let items = self.eval(&def.iter)?;
+        let items = self.run.items(&items)?;
+        self.loop_over(def, items, 0, out)?;
+        Ok(Flow::Next)
+    }
+
+    pub(super) fn loop_over(
+        &mut self,
+        def: &Arc<For>,
+        mut items: Vec<Val>,
+        depth: u32,
+        out: &mut Out,
+    ) -> Result<(), Error> {
+        if depth > MAX_DEPTH {
+            return Err(Error::other("templates, macros or loops are nested too deeply"));
+        }
+        if let Some(filter) = &def.filter {
+            let mut kept = Vec::new();
+            for item in items {
+                self.frames.push(Frame::default());
+                let wanted = self.assign(&def.target, item.clone()).and_then(|()| self.eval(filter)?.truth());
+                self.frames.pop();
+                if wanted? {
+                    kept.push(item);
+                }
+            }
+            items = kept;
+        }
+        if items.is_empty() {
+            self.frames.push(Frame::default());
+            let result = self.body(&def.otherwise, out);
+            self.frames.pop();
+            return result.map(|_| ());
+        }
+        let changed = Rc::new(RefCell::new(None));
+        for i in 0..items.len() {
+            self.frames.push(Frame::default());
+            let flow = self.pass(def, &items, i, depth, &changed, out);
+            self.frames.pop();
+            if flow? == Flow::Break {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(
+        &mut self,
+        def: &Arc<For>,
+        items: &[Val],
+        i: usize,
+        depth: u32,
+        changed: &Rc<RefCell<Option<Val>>>,
+        out: &mut Out,
+    ) -> Result<Flow, Error> {
+        self.set(&"loop".into(), loop_value(items, i, depth, changed));
+        if def.recursive {
+            let frames = self.frames[..self.frames.len() - 1].to_vec();
+            let recursion =
+                Recursion { body: def.clone(), frames, depth: depth + 1, scope: self.scope.clone() };
+            self.set(&RECURSE.into(), Val::Function(Rc::new(Function::Recurse(recursion))));
+        }
+        self.assign(&def.target, items[i].clone())?;
+        self.body(&def.body, out)
+    }
+
+    /// Evaluates call arguments.
+    pub(super) fn arguments(&mut self, args: &[super::syntax::Arg]) -> Result<Args, Error> {
+        use super::syntax::Arg;
+        let mut made = Args::default();
+        for arg in args {
+            match arg {
+                Arg::Pos(expr) => made.pos.push(Some(self.eval(expr)?)),
+                Arg::Key(name, expr) => made.named.push((name.clone(), self.eval(expr)?)),
+                Arg::Splat(expr) => {
+                    let items = self.eval(expr)?;
+                    made.pos.extend(self.run.items(&items)?.into_iter().map(Some));
+                }
+                Arg::KeySplat(expr) => match self.eval(expr)? {
+                    Val::Dict(dict) => {
+                        for (key, value) in dict.items.borrow().iter() {
+                            made.named.push((key.to_string().into(), value.clone()));
+                        }
+                    }
+                    _ => return Err(Error::type_error("argument after ** must be a mapping")),
+                },
+            }
+        }
+        Ok(made)
+    }
+}
+
+fn loop_value(items: &[Val], i: usize, depth: u32, changed: &Rc<RefCell<Option<Val>>>) -> Val {
+    let len = items.len();
+    let near = |at: Option<usize>| {
+        at.and_then(|at| items.get(at)).cloned().unwrap_or_else(|| Val::undefined("there is no such item"))
+    };
+    Val::pairs([
+        ("index", (i + 1).into()),
+        ("index0", i.into()),
+        ("revindex", (len - i).into()),
+        ("revindex0", (len - i - 1).into()),
+        ("first", (i == 0).into()),
+        ("last", (i + 1 == len).into()),
+        ("length", len.into()),
+        ("depth", i64::from(depth + 1).into()),
+        ("depth0", i64::from(depth).into()),
+        ("previtem", near(i.checked_sub(1))),
+        ("nextitem", near(Some(i + 1))),
+        ("cycle", Val::Function(Rc::new(Function::Cycle(i)))),
+        ("changed", Val::Function(Rc::new(Function::Changed(changed.clone())))),
+    ])
+}
+
+/// A counter that `cycler` and others step through.
+pub(super) fn step(position: &Cell<usize>, len: usize) -> usize {
+    let at = position.get();
+    position.set((at + 1) % len.max(1));
+    at
+}

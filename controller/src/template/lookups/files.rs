@@ -1,0 +1,112 @@
+//! Lookups of files, templates and commands on the workstation.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::Call;
+use crate::template::jinja::{Val, glob, str};
+use crate::template::{Error, FileOptions};
+
+pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let left = call.options.key("lstrip").map_or(Ok(false), |v| v.truth())?;
+    let right = call.options.key("rstrip").map_or(Ok(true), |v| v.truth())?;
+    call.terms
+        .iter()
+        .map(|term| {
+            let name = str(term);
+            let fault = |why: &str| {
+                Error::other(format!("The 'file' lookup had an issue accessing the file '{name}'. {why}"))
+            };
+            let path = call.run.context.find(&name, "files");
+            let path = path.ok_or_else(|| fault("file not found, use -vvvvv to see paths searched"))?;
+            let bytes = std::fs::read(&path).map_err(|e| fault(&e.to_string()))?;
+            let text = String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))?;
+            let text = if left { text.trim_start() } else { &text };
+            Ok(if right { text.trim_end() } else { text }.into())
+        })
+        .collect()
+}
+
+pub(super) fn fileglob(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let mut made = Vec::new();
+    for term in &call.terms {
+        let pattern = PathBuf::from(str(term));
+        let places: Vec<PathBuf> = if pattern.is_absolute() {
+            vec![pattern]
+        } else {
+            call.run
+                .context
+                .search
+                .iter()
+                .flat_map(|base| [base.join("files").join(&pattern), base.join(&pattern)])
+                .collect()
+        };
+        let found = places.iter().map(|place| glob(&place.to_string_lossy())).find(|found| !found.is_empty());
+        made.extend(
+            found.into_iter().flatten().filter(|path| std::path::Path::new(path).is_file()).map(Val::from),
+        );
+    }
+    Ok(made)
+}
+
+pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let mut options = FileOptions::default();
+    for name in [
+        "variable_start_string",
+        "variable_end_string",
+        "comment_start_string",
+        "comment_end_string",
+        "trim_blocks",
+        "lstrip_blocks",
+    ] {
+        if let Some(value) = call.options.key(name) {
+            options.set(name, &value)?;
+        }
+    }
+    let convert = call.options.key("convert_data").map_or(Ok(true), |v| v.truth())?;
+    let extra = match call.options.key("template_vars") {
+        Some(Val::Dict(dict)) => {
+            dict.items.borrow().iter().map(|(name, value)| (name.to_string().into(), value.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut made = Vec::new();
+    for term in &call.terms {
+        let name = str(term);
+        let path = call.run.context.find(&name, "templates");
+        let path = path.ok_or_else(|| {
+            Error::other(format!("the template file {name} could not be found for the lookup"))
+        })?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| Error::other(format!("{}: {e}", path.display())))?;
+        let text = call.run.templar.render_template(call.run, &path, &text, &options, &extra)?;
+        made.push(if convert { crate::template::jinja::convert(text, false) } else { text.into() });
+    }
+    Ok(made)
+}
+
+fn shell(command: &str) -> Result<String, Error> {
+    let output =
+        Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output
+        .map_err(|e| Error::other(format!("lookup_plugin.pipe({command}) could not be started: {e}")))?;
+    if !output.status.success() {
+        let code = output.status.code().unwrap_or(-1);
+        return Err(Error::other(format!("lookup_plugin.pipe({command}) returned {code}")));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub(super) fn pipe(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    call.run.impure("the lookup pipe")?;
+    call.terms.iter().map(|term| Ok(shell(&str(term))?.trim_end().into())).collect()
+}
+
+pub(super) fn lines(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    call.run.impure("the lookup lines")?;
+    let mut made = Vec::new();
+    for term in &call.terms {
+        made.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));
+    }
+    Ok(made)
+}

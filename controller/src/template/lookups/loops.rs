@@ -1,0 +1,110 @@
+//! Lookups that only rearrange what they are given, behind the older `with_…` loops.
+
+use super::Call;
+use crate::template::Error;
+use crate::template::jinja::{Args, Val, str};
+
+/// The terms with lists among them opened, once.
+fn opened(call: &Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let mut made = Vec::new();
+    for term in &call.terms {
+        match term {
+            Val::List(_) => made.extend(call.run.items(term)?),
+            other => made.push(other.clone()),
+        }
+    }
+    Ok(made)
+}
+
+pub(super) fn items(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    opened(call)
+}
+
+pub(super) fn list(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    Ok(std::mem::take(&mut call.terms))
+}
+
+pub(super) fn dict(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let mut made = Vec::new();
+    for term in opened(call)? {
+        if !matches!(term, Val::Dict(_)) {
+            return Err(Error::other("with_dict expects a dict"));
+        }
+        let pairs = call.run.filter("dict2items", term, Args::default())?;
+        made.extend(call.run.items(&pairs)?);
+    }
+    Ok(made)
+}
+
+pub(super) fn together(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let lists = call.terms.iter().map(|term| one(call, term)).collect::<Result<Vec<_>, _>>()?;
+    if lists.is_empty() {
+        return Err(Error::other("with_together requires at least one element in each list"));
+    }
+    let len = lists.iter().map(Vec::len).max().unwrap_or(0);
+    Ok((0..len)
+        .map(|i| Val::list(lists.iter().map(|list| list.get(i).cloned().unwrap_or(Val::None)).collect()))
+        .collect())
+}
+
+fn one(call: &Call<'_, '_>, term: &Val) -> Result<Vec<Val>, Error> {
+    match term {
+        Val::List(_) => call.run.items(term),
+        other => Ok(vec![other.clone()]),
+    }
+}
+
+pub(super) fn nested(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let lists = call.terms.iter().map(|term| one(call, term)).collect::<Result<Vec<_>, _>>()?;
+    if lists.is_empty() {
+        return Err(Error::other("with_nested requires at least one element in the nested list"));
+    }
+    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
+    for list in &lists {
+        rows = rows
+            .iter()
+            .flat_map(|row| list.iter().map(|item| [row.as_slice(), std::slice::from_ref(item)].concat()))
+            .collect();
+    }
+    Ok(rows.into_iter().map(Val::list).collect())
+}
+
+pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let mut skip = call.options.key("skip_missing").map_or(Ok(false), |v| v.truth())?;
+    if let Some(Val::Dict(flags)) = call.terms.get(2)
+        && let Some(flag) = flags.items.borrow().get("skip_missing")
+    {
+        skip = flag.truth()?;
+    }
+    let [list, path, ..] = &call.terms[..] else {
+        return Err(Error::other("subelements lookup expects a list of two or three items"));
+    };
+    let list = match list {
+        Val::Dict(dict) => {
+            let skipped = |v: &Val| matches!(v, Val::Dict(d) if d.items.borrow().get("skipped").is_some_and(|s| matches!(s, Val::Bool(true))));
+            Val::list(dict.items.borrow().values().filter(|v| !skipped(v)).cloned().collect())
+        }
+        other => other.clone(),
+    };
+    let made = call.run.filter("subelements", list, Args::of([path.clone(), skip.into()]))?;
+    call.run.items(&made)
+}
+
+pub(super) fn indexed_items(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    Ok(opened(call)?.into_iter().enumerate().map(|(i, item)| Val::tuple(vec![i.into(), item])).collect())
+}
+
+pub(super) fn flattened(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let made = call.run.filter("flatten", Val::list(call.terms.clone()), Args::default())?;
+    call.run.items(&made)
+}
+
+pub(super) fn random_choice(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    if call.terms.is_empty() {
+        return Ok(Vec::new());
+    }
+    call.run.impure("the lookup random_choice")?;
+    let index = rand::random_range(0..call.terms.len());
+    let chosen = call.terms.get(index).ok_or_else(|| Error::other(str(&Val::None)))?;
+    Ok(vec![chosen.clone()])
+}

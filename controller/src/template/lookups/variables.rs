@@ -1,0 +1,102 @@
+//! Lookups of variables, of the environment and of the inventory.
+
+use super::Call;
+use crate::template::Error;
+use crate::template::jinja::{ScopeRef, Val, compile_regex, str};
+
+pub(super) fn env(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let default = call.options.key("default");
+    call.terms
+        .iter()
+        .map(|term| {
+            let name = str(term);
+            let name = name.split_whitespace().next().unwrap_or_default();
+            match (std::env::var(name), &default) {
+                (Ok(value), _) => Ok(value.into()),
+                (Err(_), Some(Val::Undefined(_))) => {
+                    Err(Error::undefined(format!("The environment variable \"{name}\" is not set")))
+                }
+                (Err(_), Some(default)) => Ok(default.clone()),
+                (Err(_), None) => Ok("".into()),
+            }
+        })
+        .collect()
+}
+
+pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let default = call.options.key("default");
+    let mut made = Vec::new();
+    for term in &call.terms {
+        let Some(name) = term.as_str() else {
+            return Err(Error::other(format!(
+                "Invalid setting identifier, \"{}\" is not a string",
+                str(term)
+            )));
+        };
+        made.push(match (call.run.variable(&ScopeRef::Own, name)?, &default) {
+            (Some(value), _) => call.run.resolve(&value)?.defined()?,
+            (None, Some(default)) => default.clone(),
+            (None, None) => {
+                return Err(Error::undefined(format!("No variable found with this name: {name}")));
+            }
+        });
+    }
+    Ok(made)
+}
+
+pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let names = call.run.scope.names();
+    let mut made = Vec::new();
+    for term in &call.terms {
+        let regex = compile_regex(&str(term), false, false)?;
+        made.extend(
+            names
+                .iter()
+                .filter(|name| regex.is_match(AsRef::<str>::as_ref(*name)).unwrap_or(false))
+                .map(|name| Val::text(name.clone())),
+        );
+    }
+    Ok(made)
+}
+
+/// Hosts of the groups named by simple patterns: names, `all`, `:`, `!` and `&`.
+pub(super) fn inventory_hostnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    let groups =
+        call.run.variable(&ScopeRef::Own, "groups")?.unwrap_or_else(|| Val::dict(indexmap::IndexMap::new()));
+    let groups = call.run.resolve(&groups)?;
+    let Val::Dict(groups) = groups else {
+        return Err(Error::other("the variable groups is no mapping"));
+    };
+    let groups = groups.items.borrow();
+    let members = |name: &str| -> Result<Vec<String>, Error> {
+        match groups.get(name) {
+            Some(list) => Ok(call.run.items(list)?.iter().map(str).collect()),
+            None => {
+                let all = groups.get("all").map_or(Ok(Vec::new()), |all| call.run.items(all))?;
+                let regex = compile_regex(
+                    &format!("^{}$", name.replace('.', "\\.").replace('*', ".*")),
+                    false,
+                    false,
+                )?;
+                Ok(all.iter().map(str).filter(|host| regex.is_match(host).unwrap_or(false)).collect())
+            }
+        }
+    };
+    let mut hosts: Vec<String> = Vec::new();
+    let patterns: Vec<String> = call.terms.iter().map(str).collect();
+    for part in patterns.iter().flat_map(|term| term.split([':', ','])) {
+        if let Some(not) = part.strip_prefix('!') {
+            let not = members(not)?;
+            hosts.retain(|host| !not.contains(host));
+        } else if let Some(and) = part.strip_prefix('&') {
+            let and = members(and)?;
+            hosts.retain(|host| and.contains(host));
+        } else {
+            let found = members(part)?;
+            hosts.extend(found);
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    hosts.retain(|host| seen.insert(host.clone()));
+    Ok(hosts.into_iter().map(Val::from).collect())
+}

@@ -1,0 +1,17 @@
+//! Rendering: Jinja for playbooks and templates, Handlebars for `.hbs` files, behind one door.
+
+mod context;
+mod error;
+mod handlebars;
+mod jinja;
+mod lookups;
+mod options;
+mod templar;
+#[cfg(test)]
+mod tests;
+
+pub use context::{Context, Scope};
+pub use error::{Error, Kind, Position};
+pub use lookups::lookup;
+pub use options::FileOptions;
+pub use templar::{Options, Templar, omit_token};

@@ -1,0 +1,273 @@
+//! The door to rendering.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use convoy_protocol::{Kind, Map, Taint, Value};
+
+use super::error::{Error, Kind as Fault, Position};
+use super::jinja::{self, Compiled, Run, ScopeRef, Val};
+use super::{Context, FileOptions, Scope, handlebars};
+
+/// How a whole run renders.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether results keep their type (`jinja2_native`) instead of becoming text.
+    pub native: bool,
+}
+
+/// Renders; one per run, shared by all hosts. Compiled templates are kept.
+#[derive(Default)]
+pub struct Templar {
+    options: Options,
+    texts: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
+    bare: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
+}
+
+/// The text that stands for an argument to be left out. It is the same throughout a run of the program and found nowhere else.
+pub fn omit_token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    TOKEN.get_or_init(|| format!("__omit_place_holder__{:032x}", rand::random::<u128>()))
+}
+
+impl Templar {
+    /// Makes a renderer.
+    pub fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    pub(super) fn native(&self) -> bool {
+        self.options.native
+    }
+
+    /// Returns whether the text may hold a template.
+    pub fn is_template(text: &str) -> bool {
+        jinja::has_template(text)
+    }
+
+    /// Renders all text in a value, however deep. Unsafe text is data and stays as it is.
+    ///
+    /// # Errors
+    /// Fails if a name is not there or an expression cannot be computed.
+    pub fn render(&self, value: &Value, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
+        match &value.kind {
+            Kind::Text(text) if !value.taint.is_unsafe() && jinja::has_template(text) => {
+                let run = Run::new(self, scope, context);
+                let result = run.render_text(text, &ScopeRef::Own).and_then(|made| run.value(&made));
+                let made = outcome(&run, result, context).map_err(|error| error.at(value.origin.as_ref()))?;
+                let made = made.tainted(value.taint);
+                Ok(Value { origin: value.origin.clone(), ..made })
+            }
+            Kind::List(list) if list.iter().any(needs) => {
+                let made = list
+                    .iter()
+                    .map(|item| self.render(item, scope, context))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(Value { kind: Kind::List(Arc::new(made)), ..value.clone() })
+            }
+            Kind::Map(map) if map.values().any(needs) => {
+                let made = map
+                    .iter()
+                    .map(|(key, item)| Ok((key.clone(), self.render(item, scope, context)?)))
+                    .collect::<Result<Map, Error>>()?;
+                Ok(Value { kind: Kind::Map(Arc::new(made)), ..value.clone() })
+            }
+            _ => Ok(value.clone()),
+        }
+    }
+
+    /// Computes a bare expression.
+    ///
+    /// # Errors
+    /// Fails if the text is no expression, if a name is not there, or if it cannot be computed.
+    pub fn evaluate(&self, expression: &str, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
+        let run = Run::new(self, scope, context);
+        let result = self.evaluated(&run, expression).and_then(|made| run.value(&made));
+        outcome(&run, result, context)
+    }
+
+    fn evaluated(&self, run: &Run<'_>, expression: &str) -> Result<Val, Error> {
+        let work = || {
+            let compiled = cached(&self.bare, expression, jinja::compile_bare)?;
+            jinja::Expression::value(run, &compiled)
+        };
+        work().map_err(|error| {
+            error.about(&format!("{{% if {expression} %}} True {{% else %}} False {{% endif %}}"))
+        })
+    }
+
+    /// Decides a condition as `when` does: a boolean, an expression, or a list of them that must all hold.
+    ///
+    /// # Errors
+    /// Fails, naming the condition, if it cannot be computed.
+    pub fn condition(&self, condition: &Value, scope: &dyn Scope, context: &Context) -> Result<bool, Error> {
+        let text = match &condition.kind {
+            Kind::Null => return Ok(true),
+            Kind::List(list) => {
+                for item in list.iter() {
+                    if !self.condition(item, scope, context)? {
+                        return Ok(false);
+                    }
+                }
+                return Ok(true);
+            }
+            Kind::Bool(b) => return Ok(*b),
+            Kind::Int(i) => i.to_string(),
+            Kind::Float(x) => x.to_string(),
+            Kind::Text(text) => text.to_string(),
+            _ => return Err(Error::other(format!("a condition cannot be {}", condition.kind_name()))),
+        };
+        if text.is_empty() {
+            return Ok(true);
+        }
+        self.condition_text(condition, &text, scope, context).map_err(|mut error| {
+            if !matches!(error.kind, Fault::NotYet | Fault::Impure) {
+                error.message =
+                    format!("The conditional check '{text}' failed. The error was: {}", error.message);
+            }
+            error.at(condition.origin.as_ref())
+        })
+    }
+
+    fn condition_text(
+        &self,
+        condition: &Value,
+        text: &str,
+        scope: &dyn Scope,
+        context: &Context,
+    ) -> Result<bool, Error> {
+        if condition.taint.is_unsafe() && jinja::has_template(text) {
+            return Err(Error::other("Conditional is marked as unsafe, and cannot be evaluated."));
+        }
+        let mut expression = text.to_owned();
+        if jinja::has_template(text) {
+            let made = self.render(condition, scope, context)?;
+            match &made.kind {
+                Kind::Bool(b) => return Ok(*b),
+                Kind::Text(text) if text.is_empty() => return Ok(false),
+                Kind::Unknown(why) => return Err(Error::not_yet(format!("unknown until run: {why}"))),
+                _ if made.taint.is_unsafe() => {
+                    return Err(Error::other("Conditional is marked as unsafe, and cannot be evaluated."));
+                }
+                _ => {}
+            }
+            let run = Run::new(self, scope, context);
+            expression = jinja::str(&run.resolve(&run.data(&made))?);
+        }
+        let run = Run::new(self, scope, context);
+        let result = self.evaluated(&run, &expression).and_then(|made| match &made {
+            Val::Unknown(why) => Err(Error::not_yet(format!("unknown until run: {why}"))),
+            other => other.truth(),
+        });
+        outcome_of(&run, result, context).map_err(|mut error| {
+            if error.kind == Fault::Undefined {
+                error.message =
+                    format!("error while evaluating conditional ({expression}): {}", error.message);
+            }
+            error
+        })
+    }
+
+    /// Renders a template file: Handlebars if it is called `.hbs`, else Jinja.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or rendered; the error says where in the file.
+    pub fn render_file(
+        &self,
+        path: &Path,
+        options: &FileOptions,
+        scope: &dyn Scope,
+        context: &Context,
+    ) -> Result<Value, Error> {
+        let text = read(path)?;
+        let run = Run::new(self, scope, context);
+        let result = if path.extension().is_some_and(|extension| extension == "hbs") {
+            handlebars::render(&run, path, &text)
+        } else {
+            self.render_template(&run, path, &text, options, &[])
+        };
+        let made = outcome(&run, result.map(Value::from), context)?;
+        Ok(made)
+    }
+
+    /// Renders a Jinja file's text, with `extra` names that hide the variables.
+    pub(super) fn render_template(
+        &self,
+        run: &Run<'_>,
+        path: &Path,
+        text: &str,
+        options: &FileOptions,
+        extra: &[(Arc<str>, Val)],
+    ) -> Result<String, Error> {
+        let mut options = options.clone();
+        let body = jinja::header(text, &mut options)?;
+        let file: Arc<str> = path.to_string_lossy().into();
+        let shift = u32::from(body.len() != text.len());
+        let down = |mut error: Error| {
+            if let Some(Position { line, file: at, .. }) = &mut error.position
+                && *at == file
+            {
+                *line += shift;
+            }
+            error
+        };
+        let unix = body.replace("\r\n", "\n").replace('\r', "\n");
+        let compiled =
+            jinja::compile_file(&unix, Some(file.clone()), &options).map_err(|e| down(e.about(text)))?;
+        let made = jinja::Expression::text(run, &compiled, extra).map_err(|e| down(e.about(text)))?;
+        let lines = |text: &str| text.bytes().rev().take_while(|b| *b == b'\n').count();
+        let missing = lines(&unix).saturating_sub(lines(&made));
+        Ok((made + &"\n".repeat(missing)).replace('\n', &options.newline_sequence))
+    }
+
+    pub(super) fn compiled(&self, text: &str) -> Result<Arc<Compiled>, Error> {
+        cached(&self.texts, text, jinja::compile_text)
+    }
+
+    /// Compiles a template that another includes.
+    pub(super) fn file(&self, path: &Path) -> Result<Arc<Compiled>, Error> {
+        let mut options = FileOptions::default();
+        let text = jinja::header(&read(path)?, &mut options)?;
+        Ok(Arc::new(jinja::compile_file(&text, Some(path.to_string_lossy().into()), &options)?))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| Error::other(format!("cannot read the template {}: {e}", path.display())))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::other(format!("Template source files must be utf-8 encoded: {}", path.display())))
+}
+
+fn needs(value: &Value) -> bool {
+    jinja::needs_rendering(value)
+}
+
+type Cache = Mutex<HashMap<Arc<str>, Arc<Compiled>>>;
+
+fn cached(
+    cache: &Cache,
+    text: &str,
+    make: fn(&str) -> Result<Compiled, Error>,
+) -> Result<Arc<Compiled>, Error> {
+    if let Some(known) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(text) {
+        return Ok(known.clone());
+    }
+    let made = Arc::new(make(text)?);
+    cache.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into(), made.clone());
+    Ok(made)
+}
+
+fn outcome(run: &Run<'_>, result: Result<Value, Error>, context: &Context) -> Result<Value, Error> {
+    let taint = run.taint();
+    outcome_of(run, result, context).map(|value| value.tainted(taint))
+}
+
+fn outcome_of<T>(run: &Run<'_>, result: Result<T, Error>, context: &Context) -> Result<T, Error> {
+    result.map_err(|mut error| {
+        let secret = if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
+        error.taint = error.taint | secret;
+        error.at(context.origin.as_ref())
+    })
+}

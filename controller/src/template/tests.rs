@@ -1,0 +1,216 @@
+//! What the door promises, by tables whose right side real Ansible gave.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Taint, Value, map};
+
+use super::{Context, Error, FileOptions, Kind, Options, Scope, Templar};
+
+struct Vars(HashMap<&'static str, Value>);
+
+impl Scope for Vars {
+    fn get(&self, name: &str) -> Result<Option<Value>, Error> {
+        if name == "later" {
+            return Err(Error::not_yet("later is given by an earlier task"));
+        }
+        Ok(self.0.get(name).cloned())
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.keys().map(|name| (*name).into()).collect()
+    }
+}
+
+fn vars() -> Vars {
+    let d = map! { "a" => 1, "b" => vec![Value::from("x"), Value::from("y z")], "c" => "{{ n + 1 }}" };
+    Vars(HashMap::from([
+        ("n", Value::from(5)),
+        ("nul", Value::null()),
+        ("yes", Value::from(true)),
+        ("nested", Value::from("{{ n }}")),
+        ("und", Value::from("{{ nope }}")),
+        ("cyc1", Value::from("{{ cyc2 }}")),
+        ("cyc2", Value::from("x{{ cyc1 }}")),
+        ("d", Value::from(d)),
+        ("words", vec![Value::from("b"), Value::from("A"), Value::from("c")].into()),
+        ("pw", Value::from("hunter2").tainted(Taint::SECRET)),
+        ("raw", Value::from("{{ n }}").tainted(Taint::UNSAFE)),
+        ("users", vec![user("ann", 3), user("bob", 1)].into()),
+    ]))
+}
+
+fn user(name: &str, id: i64) -> Value {
+    Value::from(map! { "name" => name, "id" => id })
+}
+
+fn render(text: &str) -> Result<Value, Error> {
+    Templar::new(Options::default()).render(&Value::from(text), &vars(), &Context::default())
+}
+
+/// A value in the form that the tables have: JSON.
+fn show(value: &Value) -> String {
+    fn json(value: &Value) -> serde_json::Value {
+        use convoy_protocol::Kind;
+        match &value.kind {
+            Kind::Null => serde_json::Value::Null,
+            Kind::Bool(b) => (*b).into(),
+            Kind::Int(i) => (*i).into(),
+            Kind::Float(x) => (*x).into(),
+            Kind::Text(text) => (&**text).into(),
+            Kind::List(list) => list.iter().map(json).collect::<Vec<_>>().into(),
+            Kind::Map(map) => {
+                serde_json::Value::Object(map.iter().map(|(k, v)| (k.to_string(), json(v))).collect())
+            }
+            other => format!("{other:?}").into(),
+        }
+    }
+    json(value).to_string()
+}
+
+#[test]
+fn expressions_give_what_ansible_gives() {
+    let table = include_str!("tests/expressions.txt");
+    let mut wrong = Vec::new();
+    for line in table.lines().filter(|line| !line.is_empty()) {
+        let (expression, wanted) = line.split_once(" => ").unwrap();
+        let expression: String = serde_json::from_str(expression).unwrap();
+        let got = render(&expression).map_or_else(|error| format!("ERR {error}"), |value| show(&value));
+        if got != wanted {
+            wrong.push(format!("{expression}\n  wanted {wanted}\n  got    {got}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_cycle_is_shown() {
+    let error = render("{{ cyc1 }}").unwrap_err();
+    assert_eq!(error.kind, Kind::Cycle);
+    assert_eq!(error.message, "recursive loop detected in template string: cyc1 → cyc2 → cyc1");
+}
+
+#[test]
+fn what_is_not_there_yet_is_never_swallowed() {
+    for text in [
+        "{{ later | default(1) }}",
+        "{{ later is defined }}",
+        "{{ yes or later }}{{ later or yes }}",
+        "{{ [later] | first }}",
+    ] {
+        assert_eq!(render(text).unwrap_err().kind, Kind::NotYet, "{text}");
+    }
+}
+
+#[test]
+fn chance_and_commands_are_refused_while_looking_ahead() {
+    for text in [
+        "{{ now() }}",
+        "{{ 3 | random }}",
+        "{{ lookup('pipe', 'true', errors='ignore') }}",
+        "{{ [1, 2] | shuffle }}",
+    ] {
+        assert_eq!(render(text).unwrap_err().kind, Kind::Impure, "{text}");
+    }
+}
+
+#[test]
+fn taint_follows_what_was_read() {
+    assert!(render("x{{ pw | upper }}").unwrap().taint.is_secret());
+    assert!(!render("x{{ n }}").unwrap().taint.is_secret());
+    let unsafe_text = render("{{ raw }}").unwrap();
+    assert_eq!((unsafe_text.as_str(), unsafe_text.taint.is_unsafe()), (Some("{{ n }}"), true));
+    assert!(render("{{ pw.nothing }}").unwrap_err().taint.is_secret());
+}
+
+#[test]
+fn conditions_hold_or_say_why_not() {
+    let templar = Templar::new(Options::default());
+    let check = |text: Value| templar.condition(&text, &vars(), &Context::default());
+    assert_eq!(check("n == 5 and nested == 5".into()), Ok(true));
+    assert_eq!(check(vec![Value::from(true), Value::from("n > 9")].into()), Ok(false));
+    assert_eq!(check("d.b".into()), Ok(true));
+    assert_eq!(
+        check("nope == 1".into()).unwrap_err().message,
+        "The conditional check 'nope == 1' failed. The error was: error while evaluating conditional (nope == 1): 'nope' is undefined"
+    );
+    assert_eq!(check("later".into()).unwrap_err().kind, Kind::NotYet);
+}
+
+#[test]
+fn files_keep_their_newlines_and_errors_their_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.j2");
+    let context = Context { search: vec![dir.path().to_owned()], ..Context::default() };
+    let go = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Templar::new(Options::default()).render_file(&path, &FileOptions::default(), &vars(), &context)
+    };
+    std::fs::write(dir.path().join("part.j2"), "<{{ who }}>\n").unwrap();
+    assert_eq!(
+        go("{% for u in users %}\n{{ loop.index }} {{ u.name }}\n{% endfor %}\n").unwrap().as_str(),
+        Some("1 ann\n2 bob\n")
+    );
+    assert_eq!(go("{% set who = 'me' %}{% include 'part.j2' %}\n").unwrap().as_str(), Some("<me>\n"));
+    assert_eq!(
+        go("#jinja2: variable_start_string:'[%', variable_end_string:'%]'\n[% n %] {{ n }}\n")
+            .unwrap()
+            .as_str(),
+        Some("5 {{ n }}\n")
+    );
+    let error = go("one\ntwo {{ nope }}\n").unwrap_err();
+    assert_eq!((error.message.as_str(), error.position.unwrap().line), ("'nope' is undefined", 2));
+}
+
+#[test]
+fn handlebars_refuses_unknown_names_also_in_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.hbs");
+    let go = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Templar::new(Options::default()).render_file(
+            &path,
+            &FileOptions::default(),
+            &vars(),
+            &Context::default(),
+        )
+    };
+    assert_eq!(
+        go("{{#each users}}{{name}}={{id}} {{/each}}{{#if (eq n 5)}}<{{d.a}}>{{/if}} {{default nope \"&\"}}")
+            .unwrap()
+            .as_str(),
+        Some("ann=3 bob=1 <1> &")
+    );
+    assert!(go("{{pw}}").unwrap().taint.is_secret());
+    let error = go("a\n{{#if nope}}x{{/if}}").unwrap_err();
+    assert_eq!(
+        (error.kind, error.message.as_str(), error.position.unwrap().line),
+        (Kind::Undefined, "'nope' is undefined", 2)
+    );
+}
+
+#[test]
+fn loops_of_the_old_kind_get_their_items() {
+    let templar = Templar::new(Options::default());
+    let go = |name: &str, terms: Value| {
+        let made = super::lookup(&templar, name, &terms, &Map::new(), &vars(), &Context::default());
+        made.map_or_else(|error| format!("ERR {error}"), |items| show(&items.into()))
+    };
+    let pair = || {
+        Value::from(vec![Value::from(vec![Value::from(1), 2.into()]), Value::from(vec![Value::from("a")])])
+    };
+    assert_eq!(go("items", pair()), "[1,2,\"a\"]");
+    assert_eq!(go("together", pair()), "[[1,\"a\"],[2,null]]");
+    assert_eq!(go("nested", pair()), "[[1,\"a\"],[2,\"a\"]]");
+    assert_eq!(go("sequence", "start=1 end=5 stride=2 format=x%02d".into()), "[\"x01\",\"x03\",\"x05\"]");
+    assert_eq!(go("dict", Value::from(map! { "k" => 1 })), "[{\"key\":\"k\",\"value\":1}]");
+    assert_eq!(go("nolook", pair()), "ERR lookup plugin (nolook) not found");
+}
+
+#[test]
+fn text_without_braces_is_only_cloned() {
+    let text: Arc<str> = "no template".into();
+    let made =
+        Templar::new(Options::default()).render(&text.clone().into(), &vars(), &Context::default()).unwrap();
+    assert!(matches!(&made.kind, convoy_protocol::Kind::Text(same) if Arc::ptr_eq(same, &text)));
+}
