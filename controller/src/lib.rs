@@ -3,8 +3,12 @@
 pub mod demo;
 pub mod diagnostic;
 pub mod inventory;
+pub mod json;
 pub mod link;
 pub mod paths;
+pub mod python;
+pub mod report;
+pub mod run;
 pub mod ssh;
 pub mod template;
 pub mod yaml;

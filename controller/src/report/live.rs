@@ -1,0 +1,191 @@
+//! The live display: below the text, the running task and the hosts still at it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::plain::Plain;
+use super::{Options, Reporter, Sink};
+use crate::run::event::RunEvent;
+
+/// How many hosts have a line of their own.
+const LINES: usize = 8;
+
+/// How often the spinners turn.
+const TICK: Duration = Duration::from_millis(120);
+
+const HEADING: &str = "{wide_msg}";
+const PLAIN: &str = "  {spinner} {msg} {elapsed}";
+const COLORED: &str = "  {spinner:.cyan} {msg} {elapsed:.dim}";
+
+/// Prints a run as text, and what is being worked on below it.
+#[derive(Debug)]
+pub struct Live {
+    plain: Plain,
+    display: MultiProgress,
+    color: bool,
+    task: Arc<str>,
+    heading: Option<ProgressBar>,
+    /// The hosts still at work, in the order they began; the first few with a line.
+    hosts: Vec<(Arc<str>, Option<ProgressBar>)>,
+}
+
+impl Reporter for Live {
+    fn event(&mut self, event: &RunEvent) {
+        if !matches!(event, RunEvent::Working { .. }) {
+            let plain = &mut self.plain;
+            self.display.suspend(|| plain.event(event));
+        }
+        match event {
+            RunEvent::TaskStart { name, .. } => self.task = name.clone(),
+            RunEvent::Working { hosts } => self.begin(hosts),
+            RunEvent::Result(result) => self.end(&result.host.name),
+            RunEvent::Included { hosts, .. } => hosts.iter().for_each(|host| self.end(host)),
+            RunEvent::PlayStart { .. } | RunEvent::Recap { .. } => self.clear(),
+            _ => {}
+        }
+    }
+
+    fn hide(&mut self) {
+        self.clear();
+    }
+
+    fn fault(&self) -> Option<&io::Error> {
+        self.plain.fault()
+    }
+}
+
+impl Live {
+    /// Makes one whose display is drawn on the terminal that is standard output.
+    pub fn on_terminal(options: &Options, out: Sink, err: Sink) -> Self {
+        Self::new(options, out, err, ProgressDrawTarget::stdout())
+    }
+
+    fn new(options: &Options, out: Sink, err: Sink, target: ProgressDrawTarget) -> Self {
+        Self {
+            plain: Plain::new(options, out, err),
+            display: MultiProgress::with_draw_target(target),
+            color: options.color,
+            task: Arc::default(),
+            heading: None,
+            hosts: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self, hosts: &[Arc<str>]) {
+        for host in hosts {
+            if !self.hosts.iter().any(|(known, _)| known == host) {
+                self.hosts.push((host.clone(), None));
+            }
+        }
+        self.draw();
+    }
+
+    fn end(&mut self, host: &str) {
+        let Some(at) = self.hosts.iter().position(|(name, _)| &**name == host) else { return };
+        if let (_, Some(line)) = self.hosts.remove(at) {
+            self.remove(&line);
+        }
+        self.draw();
+    }
+
+    fn clear(&mut self) {
+        for (_, line) in std::mem::take(&mut self.hosts) {
+            if let Some(line) = line {
+                self.remove(&line);
+            }
+        }
+        self.draw();
+    }
+
+    fn remove(&self, line: &ProgressBar) {
+        line.finish_and_clear();
+        self.display.remove(line);
+    }
+
+    /// Gives lines to hosts that wait for one, and says in the heading how many are at work.
+    fn draw(&mut self) {
+        if self.hosts.is_empty() {
+            if let Some(heading) = self.heading.take() {
+                self.remove(&heading);
+            }
+            return;
+        }
+        let heading = self.heading.get_or_insert_with(|| {
+            let bar = ProgressBar::no_length().with_style(style(HEADING));
+            self.display.insert(0, bar)
+        });
+        heading.set_message(summary(&self.task, self.hosts.len()));
+        heading.tick();
+        let template = if self.color { COLORED } else { PLAIN };
+        for (host, line) in self.hosts.iter_mut().take(LINES).filter(|(_, line)| line.is_none()) {
+            let bar = ProgressBar::no_length().with_style(style(template)).with_message(host.to_string());
+            let bar = self.display.add(bar);
+            bar.enable_steady_tick(TICK);
+            *line = Some(bar);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn summary(task: &str, hosts: usize) -> String {
+    let more = hosts.saturating_sub(LINES);
+    let noun = if hosts == 1 { "host" } else { "hosts" };
+    let shown = if more > 0 { format!(", {LINES} of them shown") } else { String::new() };
+    format!("{task}: {hosts} {noun} at work{shown}")
+}
+
+/// The templates here are right by the test below; a wrong one would show the default style.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{self, Capture, Terminal};
+    use super::*;
+    use crate::run::event::Verdict;
+
+    #[test]
+    fn templates_are_right() {
+        for template in [HEADING, PLAIN, COLORED] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+
+    fn shown(live: &Live) -> Vec<String> {
+        live.hosts.iter().filter_map(|(_, line)| line.as_ref()).map(ProgressBar::message).collect()
+    }
+
+    #[test]
+    fn hosts_are_shown_until_their_result() {
+        let (out, terminal) = (Capture::default(), Terminal::default());
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut live = Live::new(&Options::default(), out.sink(), Capture::default().sink(), target);
+        let hosts: Vec<Arc<str>> = (1..=10).map(|n| format!("web{n}").into()).collect();
+        live.event(&sample::task("install"));
+        live.event(&RunEvent::Working { hosts: hosts.clone() });
+        assert!(
+            terminal.text().contains("install: 10 hosts at work, 8 of them shown"),
+            "{}",
+            terminal.text()
+        );
+        assert_eq!(shown(&live), ["web1", "web2", "web3", "web4", "web5", "web6", "web7", "web8"]);
+        live.event(&sample::result("web1", Verdict::Ok));
+        assert_eq!(shown(&live), ["web2", "web3", "web4", "web5", "web6", "web7", "web8", "web9"]);
+        for host in &hosts[1..] {
+            live.event(&sample::result(host, Verdict::Ok));
+        }
+        assert!(live.hosts.is_empty() && live.heading.is_none());
+        let rule = "*".repeat(65);
+        let lines: String = hosts.iter().map(|host| format!("ok: [{host}]\n")).collect();
+        assert_eq!(out.text(), format!("\nTASK [install] {rule}\n{lines}"));
+    }
+}

@@ -1,0 +1,286 @@
+//! Plain text, line for line as ansible-core's `default` callback prints it.
+
+use std::io;
+use std::path::Path;
+
+use convoy_protocol::{Diff, Map, Value};
+
+use super::screen::{Color, Screen};
+use super::shown::Shown;
+use super::{Options, Reporter, Sink, diff};
+use crate::python::label;
+use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+
+/// Prints a run as text.
+#[derive(Debug)]
+pub struct Plain {
+    screen: Screen,
+    verbosity: u8,
+    custom_stats: bool,
+}
+
+impl Reporter for Plain {
+    fn event(&mut self, event: &RunEvent) {
+        self.print(event);
+        self.screen.flush();
+    }
+
+    fn fault(&self) -> Option<&io::Error> {
+        self.screen.fault()
+    }
+}
+
+impl Plain {
+    /// Makes one that writes to `out`, and warnings to `err`.
+    pub fn new(options: &Options, out: Sink, err: Sink) -> Self {
+        Self {
+            screen: Screen::new(out, err, options.color, options.columns),
+            verbosity: options.verbosity,
+            custom_stats: options.custom_stats,
+        }
+    }
+
+    fn print(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::PlaybookStart { path, plays } => self.playbook(path, *plays),
+            RunEvent::PlayStart { name, .. } => match name.trim() {
+                "" => self.screen.banner("PLAY"),
+                name => self.screen.banner(&format!("PLAY [{name}]")),
+            },
+            RunEvent::NoHostsMatched => self.screen.line("skipping: no hosts matched", Some(Color::Skip)),
+            RunEvent::NoHostsRemaining => self.screen.banner("NO MORE HOSTS LEFT"),
+            RunEvent::TaskStart { kind, name, path, .. } => self.task(*kind, name, path),
+            RunEvent::Working { .. } => {}
+            RunEvent::Result(result) => self.result(result),
+            RunEvent::Item(result) => self.item(result),
+            RunEvent::Retry { host, task, left, values } => self.retry(host, task, *left, values),
+            RunEvent::Included { file, hosts, label } => {
+                let item = label.as_ref().map(|label| format!(" => (item={label})")).unwrap_or_default();
+                let line = format!("included: {file} for {}{item}", hosts.join(", "));
+                self.screen.line(&line, Some(Color::Included));
+            }
+            RunEvent::Warning(text) => self.screen.warning(text),
+            RunEvent::Verbose { level, host, text } => {
+                if self.verbosity >= *level {
+                    let host = host.as_ref().map(|host| format!("<{host}> ")).unwrap_or_default();
+                    self.screen.line(&format!("{host}{text}"), Some(Color::Verbose));
+                }
+            }
+            RunEvent::Recap { hosts, custom } => {
+                self.recap(hosts.iter().map(|(host, stats)| (&**host, stats)));
+                self.custom(custom);
+            }
+            RunEvent::NotDone { lines, command } => self.not_done(lines, command.as_deref()),
+        }
+    }
+
+    fn playbook(&mut self, path: &str, plays: usize) {
+        if self.verbosity >= 2 {
+            let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+            self.screen.banner(&format!("PLAYBOOK: {name}"));
+            self.screen.line(&format!("{plays} plays in {path}"), Some(Color::Verbose));
+        }
+    }
+
+    fn task(&mut self, kind: TaskKind, name: &str, path: &str) {
+        let word = match kind {
+            TaskKind::Task | TaskKind::Facts => "TASK",
+            TaskKind::Handler => "RUNNING HANDLER",
+        };
+        self.screen.banner(&format!("{word} [{}]", name.trim()));
+        if self.verbosity >= 2 && !path.is_empty() {
+            self.screen.line(&format!("task path: {path}"), Some(Color::Debug));
+        }
+    }
+
+    fn result(&mut self, result: &TaskResult) {
+        let mut shown = Shown::new(result);
+        let items = result.looped && shown.has_items();
+        let host = host_label(&result.host);
+        match result.verdict {
+            Verdict::Ok | Verdict::Changed => {
+                self.diff(&result.diff, result.verdict);
+                self.warnings(&mut shown);
+                if !items {
+                    let (word, color) = well(result.verdict);
+                    self.detailed(&format!("{word}: [{host}]"), &shown, color);
+                }
+            }
+            Verdict::Skipped => {
+                let line = format!("skipping: [{}]", result.host.name);
+                let shown = if items { shown.without_items() } else { shown };
+                self.detailed(&line, &shown, Color::Skip);
+            }
+            Verdict::Failed => {
+                self.exception(&shown);
+                self.warnings(&mut shown);
+                if !items {
+                    let line = format!("fatal: [{host}]: FAILED! => {}", shown.json(self.verbosity));
+                    self.screen.line(&line, Some(Color::Error));
+                }
+            }
+            Verdict::Unreachable => {
+                let line = format!("fatal: [{host}]: UNREACHABLE! => {}", shown.json(self.verbosity));
+                self.screen.line(&line, Some(Color::Unreachable));
+            }
+        }
+        if result.ignored && matches!(result.verdict, Verdict::Failed | Verdict::Unreachable) {
+            self.screen.line("...ignoring", Some(Color::Skip));
+        }
+    }
+
+    fn item(&mut self, result: &TaskResult) {
+        let mut shown = Shown::new(result);
+        let host = host_label(&result.host);
+        let item = format!("(item={})", label(result.label.as_ref()));
+        match result.verdict {
+            Verdict::Ok | Verdict::Changed => {
+                self.diff(&result.diff, result.verdict);
+                let (word, color) = well(result.verdict);
+                self.detailed(&format!("{word}: [{host}] => {item}"), &shown, color);
+            }
+            Verdict::Skipped => {
+                // The blank at the end is Ansible's.
+                self.detailed(&format!("skipping: [{}] => {item} ", result.host.name), &shown, Color::Skip);
+            }
+            Verdict::Failed | Verdict::Unreachable => {
+                self.exception(&shown);
+                self.warnings(&mut shown);
+                let line = format!("failed: [{host}] {item} => {}", shown.json(self.verbosity));
+                self.screen.line(&line, Some(Color::Error));
+            }
+        }
+    }
+
+    /// Prints the line, with the result where it is wanted.
+    fn detailed(&mut self, line: &str, shown: &Shown, color: Color) {
+        if (self.verbosity > 0 || shown.always) && !shown.never {
+            self.screen.line(&format!("{line} => {}", shown.json(self.verbosity)), Some(color));
+        } else {
+            self.screen.line(line, Some(color));
+        }
+    }
+
+    fn diff(&mut self, diffs: &[Diff], verdict: Verdict) {
+        if verdict == Verdict::Changed {
+            let text = diff::text(diffs, |line, color| self.screen.paint(line, color));
+            if !text.is_empty() {
+                self.screen.line(&text, None);
+            }
+        }
+    }
+
+    fn warnings(&mut self, shown: &mut Shown) {
+        for warning in shown.take_warnings() {
+            self.screen.warning(&warning);
+        }
+    }
+
+    fn exception(&mut self, shown: &Shown) {
+        let Some(traceback) = shown.exception() else { return };
+        let line = if self.verbosity < 3 {
+            let error = traceback.trim().rsplit('\n').next().unwrap_or_default();
+            format!(
+                "An exception occurred during task execution. To see the full traceback, use -vvv. The error was: {error}"
+            )
+        } else {
+            format!("The full traceback is:\n{traceback}")
+        };
+        self.screen.line(&line, Some(Color::Error));
+    }
+
+    fn retry(&mut self, host: &HostName, task: &str, left: u32, values: &Map) {
+        let mut line = format!("FAILED - RETRYING: [{}]: {task} ({left} retries left).", host_label(host));
+        if self.verbosity > 2 {
+            line.push_str("Result was: ");
+            line.push_str(&Shown::attempt(values).json(self.verbosity));
+        }
+        self.screen.line(&line, Some(Color::Debug));
+    }
+
+    fn recap<'e>(&mut self, hosts: impl Iterator<Item = (&'e str, &'e Stats)>) {
+        self.screen.banner("PLAY RECAP");
+        for (host, stats) in hosts {
+            let counts = [
+                ("ok", stats.ok, Color::Ok),
+                ("changed", stats.changed, Color::Changed),
+                ("unreachable", stats.unreachable, Color::Unreachable),
+                ("failed", stats.failed, Color::Error),
+                ("skipped", stats.skipped, Color::Skip),
+                ("rescued", stats.rescued, Color::Ok),
+                ("ignored", stats.ignored, Color::Warn),
+            ];
+            let counts = counts.map(|(word, number, color)| {
+                let count = format!("{word}={number:<4}");
+                if number == 0 { count } else { self.screen.paint(&count, color) }
+            });
+            let line = format!("{} : {}", self.recap_host(host, stats), counts.join(" "));
+            self.screen.line(&line, None);
+        }
+        self.screen.line("", None);
+    }
+
+    /// The width of a name in colour counts the eleven characters that colour it.
+    fn recap_host(&self, host: &str, stats: &Stats) -> String {
+        let color = if stats.failed != 0 || stats.unreachable != 0 {
+            Color::Error
+        } else if stats.changed != 0 {
+            Color::Changed
+        } else {
+            Color::Ok
+        };
+        let host = self.screen.paint(host, color);
+        if self.screen.is_colored() { format!("{host:<37}") } else { format!("{host:<26}") }
+    }
+
+    fn custom(&mut self, custom: &Map) {
+        if custom.is_empty() || !self.custom_stats {
+            return;
+        }
+        self.screen.banner("CUSTOM STATS: ");
+        let mut hosts: Vec<_> = custom.iter().map(|(host, stats)| (host.to_string(), stats)).collect();
+        hosts.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (host, stats) in hosts.iter().filter(|(host, _)| host != "_run") {
+            let line = format!("\t{host}: {}", self.one_line(stats));
+            self.screen.line(&line, None);
+        }
+        if let Some(stats) = custom.get("_run") {
+            self.screen.line("", None);
+            let line = format!("\tRUN: {}", self.one_line(stats));
+            self.screen.line(&line, None);
+        }
+        self.screen.line("", None);
+    }
+
+    /// Statistics as Ansible prints them: indented by one, then without the line breaks.
+    fn one_line(&self, stats: &Value) -> String {
+        let stats = stats.as_map().map(Shown::statistics);
+        stats.map(|stats| stats.json_indented(self.verbosity, Some(1)).replace('\n', "")).unwrap_or_default()
+    }
+
+    fn not_done(&mut self, lines: &[String], command: Option<&str>) {
+        for line in lines {
+            self.screen.error_line(line, None);
+        }
+        if let Some(command) = command {
+            self.screen.error_line(&format!("\nhint: go on with `{command}`"), None);
+        }
+    }
+}
+
+fn well(verdict: Verdict) -> (&'static str, Color) {
+    if verdict == Verdict::Changed { ("changed", Color::Changed) } else { ("ok", Color::Ok) }
+}
+
+fn host_label(host: &HostName) -> String {
+    let Some(delegate) = host.delegate.as_ref().filter(|delegate| **delegate != host.name) else {
+        return host.name.to_string();
+    };
+    match host.address.as_ref().filter(|address| *address != delegate) {
+        Some(address) => format!("{} -> {delegate}({address})", host.name),
+        None => format!("{} -> {delegate}", host.name),
+    }
+}
+
+#[cfg(test)]
+mod tests;

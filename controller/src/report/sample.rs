@@ -1,0 +1,187 @@
+//! For the tests of the reporters: events, and streams that remember what was written.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
+use indicatif::TermLike;
+
+use super::Sink;
+use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+
+/// A stream that remembers what was written to it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Capture {
+    pub(super) fn sink(&self) -> Sink {
+        Box::new(self.clone())
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
+    }
+}
+
+impl Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A terminal that remembers the text drawn on it, wherever it was drawn.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terminal(Capture);
+
+impl Terminal {
+    pub(super) fn text(&self) -> String {
+        self.0.text()
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        80
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(&format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.clone().write_all(text.as_bytes())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn host(name: &str) -> HostName {
+    HostName { name: name.into(), delegate: None, address: None }
+}
+
+pub(super) fn play(name: &str) -> RunEvent {
+    RunEvent::PlayStart { name: name.into(), check: false }
+}
+
+pub(super) fn task(name: &str) -> RunEvent {
+    start(TaskKind::Task, name, "site.yml:5")
+}
+
+pub(super) fn start(kind: TaskKind, name: &str, path: &str) -> RunEvent {
+    RunEvent::TaskStart { kind, name: name.into(), path: path.into(), check: false }
+}
+
+/// The result of a `ping`; tests change what they are about.
+pub(super) fn of(name: &str, verdict: Verdict) -> TaskResult {
+    TaskResult {
+        host: host(name),
+        verdict,
+        action: "ping".into(),
+        values: Arc::new(map! { "changed" => verdict == Verdict::Changed }),
+        diff: Vec::new(),
+        label: None,
+        looped: false,
+        ignored: false,
+        show: false,
+        task: "ping".into(),
+    }
+}
+
+pub(super) fn result(name: &str, verdict: Verdict) -> RunEvent {
+    RunEvent::Result(of(name, verdict))
+}
+
+pub(super) fn with(name: &str, verdict: Verdict, values: Map) -> RunEvent {
+    RunEvent::Result(TaskResult { values: Arc::new(values), ..of(name, verdict) })
+}
+
+pub(super) fn item(name: &str, verdict: Verdict, label: impl Into<Value>, values: Map) -> RunEvent {
+    let item = of(name, verdict);
+    RunEvent::Item(TaskResult { values: Arc::new(values), label: Some(label.into()), looped: true, ..item })
+}
+
+pub(super) fn side(header: &str, text: &str) -> DiffSide {
+    DiffSide { header: header.to_owned(), text: text.to_owned() }
+}
+
+/// The events of `docs/json-output.md`, in the order of the page.
+pub(super) fn each_event() -> Vec<RunEvent> {
+    let copied = map! {
+        "changed" => true,
+        "dest" => "/etc/motd",
+        "password" => Value::from("hunter2").tainted(Taint::SECRET),
+        "_ansible_no_log" => false,
+    };
+    let diff = Diff::Text { before: side("/etc/motd", "old\n"), after: side("/etc/motd", "new\n") };
+    let copied = TaskResult {
+        host: HostName { delegate: Some("db1".into()), address: Some("10.0.0.9".into()), ..host("web1") },
+        action: "copy".into(),
+        diff: vec![diff, Diff::Prepared("mode: 0644 -> 0600\n".into())],
+        task: "Greet".into(),
+        values: Arc::new(copied),
+        ..of("web1", Verdict::Changed)
+    };
+    let stats = Stats { ok: 12, changed: 3, rescued: 1, ..Stats::default() };
+    vec![
+        RunEvent::PlaybookStart { path: "site.yml".into(), plays: 2 },
+        play("Web servers"),
+        RunEvent::NoHostsMatched,
+        RunEvent::NoHostsRemaining,
+        start(TaskKind::Task, "base : Greet", "roles/base/tasks/main.yml:3"),
+        RunEvent::Working { hosts: vec!["web1".into(), "web2".into()] },
+        RunEvent::Result(copied),
+        item(
+            "web1",
+            Verdict::Ok,
+            map! { "name" => "nginx" },
+            map! { "changed" => false, "item" => map! { "name" => "nginx" } },
+        ),
+        RunEvent::Retry {
+            host: host("web1"),
+            task: "Wait for the port".into(),
+            left: 2,
+            values: Arc::new(map! { "attempts" => 1, "msg" => "refused", "retries" => 3 }),
+        },
+        RunEvent::Included {
+            file: "/srv/site/web.yml".into(),
+            hosts: vec!["web1".into(), "web2".into()],
+            label: Some("nginx".into()),
+        },
+        RunEvent::Warning("no inventory was given".into()),
+        RunEvent::Verbose { level: 3, host: Some("web1".into()), text: "connected in 52 ms".into() },
+        RunEvent::Recap {
+            hosts: vec![("web1".into(), stats)],
+            custom: [(Key::from("_run"), map! { "packages" => 4 }.into())].into_iter().collect(),
+        },
+        RunEvent::NotDone {
+            lines: vec!["not done on web2: 4 tasks after `Greet`".into()],
+            command: Some("convoy resume 7".into()),
+        },
+    ]
+}

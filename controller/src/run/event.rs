@@ -1,0 +1,182 @@
+//! The one stream of what happens in a run: it feeds the terminal and the JSON lines.
+
+use std::sync::Arc;
+
+use convoy_protocol::{Diff, Map, Value};
+
+/// Something that happened. Names are already rendered; secrets are already replaced.
+#[derive(Debug, Clone)]
+pub enum RunEvent {
+    /// A playbook begins.
+    PlaybookStart {
+        /// Its path as the user gave it.
+        path: Arc<str>,
+        /// How many plays it has.
+        plays: usize,
+    },
+    /// A play begins.
+    PlayStart {
+        /// Its name, or its host pattern.
+        name: Arc<str>,
+        /// Whether it runs in check mode.
+        check: bool,
+    },
+    /// No host matched the play's pattern.
+    NoHostsMatched,
+    /// The play has no hosts left: `NO MORE HOSTS LEFT`.
+    NoHostsRemaining,
+    /// A task begins; once for all hosts. Under `strategy: free` and `host_pinned` it is sent when the first
+    /// result of the task comes, and again whenever results of another task came in between.
+    TaskStart {
+        /// What kind of task.
+        kind: TaskKind,
+        /// Its name with its role before it (`role : name`), or its action.
+        name: Arc<str>,
+        /// Where it stands, as `file:line`.
+        path: Arc<str>,
+        /// Whether it runs in check mode.
+        check: bool,
+    },
+    /// These hosts now work on the task that began last; each until its result comes. For the live display.
+    Working {
+        /// The hosts.
+        hosts: Vec<Arc<str>>,
+    },
+    /// A host has a result of a task.
+    Result(TaskResult),
+    /// One item of a loop has its result, before the task's own.
+    Item(TaskResult),
+    /// A task is tried again.
+    Retry {
+        /// The host.
+        host: HostName,
+        /// The task's name, or its action.
+        task: Arc<str>,
+        /// How many tries are left.
+        left: u32,
+        /// The result of the try.
+        values: Arc<Map>,
+    },
+    /// A file of tasks is included; in place of a result.
+    Included {
+        /// Its path.
+        file: Arc<str>,
+        /// For which hosts.
+        hosts: Vec<Arc<str>>,
+        /// The item of the include's loop, as shown.
+        label: Option<Arc<str>>,
+    },
+    /// A warning.
+    Warning(String),
+    /// Something for `-v` and more: `level` is how many.
+    Verbose {
+        /// From how many `-v` it is shown.
+        level: u8,
+        /// The host it is about.
+        host: Option<Arc<str>>,
+        /// The text.
+        text: String,
+    },
+    /// The run ended.
+    Recap {
+        /// For each host in the order of their names.
+        hosts: Vec<(Arc<str>, Stats)>,
+        /// What `set_stats` collected.
+        custom: Map,
+    },
+    /// After a failure: what was not done, and the command that goes on.
+    NotDone {
+        /// Lines for people.
+        lines: Vec<String>,
+        /// The command.
+        command: Option<String>,
+    },
+}
+
+/// What kind of task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// A task of the play.
+    Task,
+    /// A handler.
+    Handler,
+    /// The cleanup of a run that ends early is none of these: there is none.
+    Facts,
+}
+
+/// A host, and the one a task was delegated to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostName {
+    /// The host the task is about.
+    pub name: Arc<str>,
+    /// The host it was done on, if that is another.
+    pub delegate: Option<Arc<str>>,
+    /// The delegate's address (`ansible_host`), if that is not its name.
+    pub address: Option<Arc<str>>,
+}
+
+impl HostName {
+    /// Returns the name of a host that does its own work.
+    pub fn of(name: &Arc<str>) -> Self {
+        Self { name: name.clone(), ..Self::default() }
+    }
+}
+
+/// The result of a task, or of one item of its loop, on one host.
+#[derive(Debug, Clone)]
+pub struct TaskResult {
+    /// The host.
+    pub host: HostName,
+    /// In one word.
+    pub verdict: Verdict,
+    /// The action's name: of a `debug` only its message is shown, of facts nothing.
+    pub action: Arc<str>,
+    /// The registered values as Ansible shows them (`changed`, `msg`, `results` …).
+    pub values: Arc<Map>,
+    /// What was, or would be, different.
+    pub diff: Vec<Diff>,
+    /// Of an item: its label.
+    pub label: Option<Value>,
+    /// Of a task: whether it had a loop.
+    pub looped: bool,
+    /// Whether the error is ignored (`...ignoring`).
+    pub ignored: bool,
+    /// Whether it is shown in full at any verbosity, as `debug` and `assert` ask for.
+    pub show: bool,
+    /// The task's name and place, for messages that come long after the heading.
+    pub task: Arc<str>,
+}
+
+/// A result in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Changed.
+    Changed,
+    /// Not done, since a condition did not hold or check mode cannot tell.
+    Skipped,
+    /// Failed.
+    Failed,
+    /// The host could not be reached.
+    Unreachable,
+}
+
+/// The recap's numbers of a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Results that were well, changed ones included.
+    pub ok: u32,
+    /// Changed.
+    pub changed: u32,
+    /// Unreachable.
+    pub unreachable: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Skipped.
+    pub skipped: u32,
+    /// Failed and rescued.
+    pub rescued: u32,
+    /// Failed and ignored.
+    pub ignored: u32,
+}
