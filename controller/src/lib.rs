@@ -1,14 +1,17 @@
 //! What runs on the workstation: reads playbooks and inventories, drives the agents, reports.
 
+pub mod actions;
 pub mod demo;
 pub mod diagnostic;
 pub mod inventory;
 pub mod json;
 pub mod link;
 pub mod paths;
+pub mod playbook;
 pub mod python;
 pub mod report;
 pub mod run;
 pub mod ssh;
 pub mod template;
+pub mod vars;
 pub mod yaml;

@@ -1,0 +1,104 @@
+//! Actions that live on the controller: they need no node. A new one is a file here and a word in the list.
+
+use std::sync::Arc;
+
+use convoy_agent::args::Spec;
+use convoy_agent::module::{Doc, Failure};
+use convoy_protocol::{Map, Value};
+
+use crate::template::{Context, Error, Templar};
+use crate::vars::TaskScope;
+
+/// An action of the controller.
+#[derive(Debug)]
+pub struct Action {
+    /// Its name, as in a task.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: Doc,
+    /// Its arguments.
+    pub spec: Spec,
+    /// Whether it takes any argument at all (`set_fact`).
+    pub any_argument: bool,
+    /// Arguments that the action renders itself.
+    pub unrendered: &'static [&'static str],
+    /// Does it for one host (and one item of a loop).
+    pub run: fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>,
+}
+
+/// What an action returns.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The return values.
+    pub values: Map,
+    /// Variables to be stored for the host.
+    pub variables: Map,
+    /// Whether the variables are facts as well (`cacheable`).
+    pub facts: bool,
+    /// The reason, if there was nothing to be done.
+    pub skipped: Option<String>,
+    /// Whether the result is shown in full at any verbosity.
+    pub show: bool,
+}
+
+/// Where an action runs: the host's variables, and how to read them.
+pub struct Scene<'a> {
+    /// The host's variables.
+    pub scope: &'a TaskScope,
+    /// Renders.
+    pub templar: &'a Arc<Templar>,
+    /// Where files are looked for.
+    pub context: &'a Context,
+    /// How many `-v` were given.
+    pub verbosity: u8,
+}
+
+impl Scene<'_> {
+    /// Renders a value.
+    ///
+    /// # Errors
+    /// As [`Templar::render`].
+    pub fn render(&self, value: &Value) -> Result<Value, Error> {
+        self.templar.render(value, self.scope, self.context)
+    }
+
+    /// Decides a condition.
+    ///
+    /// # Errors
+    /// As [`Templar::condition`].
+    pub fn condition(&self, condition: &Value) -> Result<bool, Error> {
+        self.templar.condition(condition, self.scope, self.context)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// Declares the actions and the table of them.
+macro_rules! actions {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+
+        /// All actions of the controller, in the order of their names.
+        pub static ALL: &[Action] = &[$($name::ACTION),*];
+    };
+}
+
+actions! {
+    assert,
+    debug,
+    fail,
+    set_fact,
+}
+
+/// Finds an action by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.
+pub fn find(name: &str) -> Option<&'static Action> {
+    let short = name
+        .strip_prefix("ansible.builtin.")
+        .or_else(|| name.strip_prefix("ansible.legacy."))
+        .unwrap_or(name);
+    ALL.iter().find(|action| action.name == short)
+}

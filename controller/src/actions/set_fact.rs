@@ -1,0 +1,70 @@
+//! `set_fact`: sets variables of the host for the rest of the run.
+
+use convoy_agent::args::{Arg, Arguments, Spec};
+use convoy_agent::module::{Doc, Failure};
+use convoy_protocol::{Map, Value};
+
+use super::{Action, Done, Scene};
+
+/// The action.
+pub const ACTION: Action = Action {
+    name: "set_fact",
+    doc: Doc {
+        summary: "Sets variables of the host for the rest of the run",
+        description: "The values are rendered once, now. Other hosts see them in `hostvars`.",
+        example: "- set_fact:\n    product_dir: \"{{ wso2_base }}/wso2am-4.1.0\"\n",
+    },
+    spec: Spec { free_form: false, ..Args::SPEC },
+    any_argument: true,
+    unrendered: &[],
+    run,
+};
+
+convoy_agent::arguments! {
+    /// The one argument of `set_fact` that is no variable.
+    pub struct Args {
+        /// Whether the variables are facts as well, below the variables of the play.
+        cacheable: bool [default("no")],
+    }
+}
+
+fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    for (key, value) in args {
+        let name = key.to_string();
+        if name == "cacheable" {
+            done.facts = bool::convert(value).map_err(Failure::new)?;
+            continue;
+        }
+        if !is_variable_name(&name) {
+            return Err(Failure::new(format!(
+                "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
+                 and contain only letters, numbers and underscores."
+            )));
+        }
+        done.variables.insert(key.clone(), as_boolean(value));
+    }
+    if done.variables.is_empty() {
+        let msg = "No key/value pairs provided, at least one is required for this action to succeed";
+        return Err(Failure::new(msg));
+    }
+    done.values.insert("ansible_facts".into(), done.variables.clone().into());
+    Ok(done)
+}
+
+/// Returns whether `name` can be the name of a variable.
+pub fn is_variable_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Text that says a boolean is one: `set_fact: x=yes`, as Ansible has it.
+fn as_boolean(value: &Value) -> Value {
+    let boolean = match value.as_str().map(str::to_lowercase).as_deref() {
+        Some("true" | "yes") => true,
+        Some("false" | "no") => false,
+        _ => return value.clone(),
+    };
+    Value { kind: convoy_protocol::Kind::Bool(boolean), ..value.clone() }
+}

@@ -1,0 +1,230 @@
+//! Checks of the arguments of modules and actions, as far as they are literal.
+
+use convoy_agent::args::{Arg, Param, ParamKind, Spec};
+use convoy_protocol::{Map, Value};
+
+use super::call::{Argument, Arguments, Call};
+use super::reader::Reader;
+use super::template::holds_template;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+
+impl Reader<'_> {
+    /// Notes what is wrong with the arguments of a call. With `defaults` (`module_defaults:`) some may come from elsewhere.
+    pub(super) fn check_arguments(&mut self, call: &Call, defaults: bool) {
+        let Some((name, spec, any_argument)) = call.known.spec() else { return };
+        let shown = call.name.as_ref();
+        let mut problems = Vec::new();
+        if !any_argument {
+            unknown(name, shown, spec, &call.arguments, &mut problems);
+        }
+        for argument in &call.arguments.entries {
+            if let Some(param) = argument.key.as_str().and_then(|key| spec.param(key)) {
+                problems.extend(literal(shown, param, argument));
+            }
+        }
+        if problems.is_empty() && !defaults && call.arguments.variable.is_none() {
+            let literal: Map =
+                call.arguments.entries.iter().filter(|a| !any_argument || known(spec, a)).map(pair).collect();
+            if let Err(why) = rules(name, spec, literal) {
+                problems.push(
+                    Diagnostic::user(format!("wrong arguments of `{shown}`")).note(why).at(call.at.clone()),
+                );
+            }
+        }
+        self.problems.append(&mut problems);
+    }
+}
+
+fn known(spec: &Spec, argument: &Argument) -> bool {
+    argument.key.as_str().is_some_and(|key| spec.param(key).is_some())
+}
+
+fn pair(argument: &Argument) -> (convoy_protocol::Key, Value) {
+    (argument.key.clone(), argument.value.clone())
+}
+
+/// Missing and conflicting parameters. A template may render to nothing (`omit`), so where there are any only what is
+/// plainly missing counts.
+fn rules(name: &str, spec: &Spec, given: Map) -> Result<(), String> {
+    if !given.values().any(holds_template) {
+        return spec.resolve(name, &given).map(|_| ());
+    }
+    let lenient = Spec { mutually_exclusive: &[], ..*spec };
+    lenient.resolve(name, &given).map(|_| ())
+}
+
+fn unknown(name: &str, shown: &str, spec: &Spec, arguments: &Arguments, problems: &mut Vec<Diagnostic>) {
+    for argument in &arguments.entries {
+        let key = argument.key.to_string();
+        let Some(sentence) = spec.unsupported(name, std::iter::once(key.as_str())) else { continue };
+        let names = spec.params.iter().flat_map(|param| param.aliases.iter().copied().chain([param.name]));
+        let problem = Diagnostic::user(format!("unknown parameter `{key}` of `{shown}`"))
+            .at(argument.at.clone())
+            .note(sentence)
+            .hint(did_you_mean(&key, names));
+        problems.push(problem);
+    }
+}
+
+/// Returns what is wrong with one literal argument.
+fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnostic> {
+    let value = &argument.value;
+    if value.is_null() || holds_template(value) {
+        return None;
+    }
+    let wrong = |message: String| Diagnostic::user(message).at(value.origin.clone());
+    let of = format!("`{}` of `{module}`", param.name);
+    if param.kind == ParamKind::Mode {
+        return decimal_mode(argument).map(|digits| {
+            wrong(format!("mode {digits} is decimal, which is not the octal mode it looks like"))
+                .note("YAML reads a number as octal only with a zero before it")
+                .hint(Some(format!("write 0{digits} or '0{digits}'")))
+        });
+    }
+    if !param.choices.is_empty() && param.kind != ParamKind::List {
+        let got = String::convert(value).unwrap_or_else(|_| value.kind_name().to_owned());
+        // A plain `yes` or `no` is a boolean by then; the node reads it back by its choices.
+        let same =
+            |choice: &str| choice == got || (param.kind == ParamKind::Str && is_same_bool(choice, value));
+        if !param.choices.iter().copied().any(same) {
+            return Some(
+                wrong(format!("value of {of} must be one of: {}, got: {got}", param.choices.join(", ")))
+                    .hint(did_you_mean(&got, param.choices.iter().copied())),
+            );
+        }
+        return None;
+    }
+    let converted = match param.kind {
+        ParamKind::Bool => bool::convert(value).map(drop),
+        ParamKind::Int => i64::convert(value).map(drop),
+        ParamKind::Float => f64::convert(value).map(drop),
+        ParamKind::Str | ParamKind::Path => String::convert(value).map(drop).or_else(|why| {
+            // Ansible writes lists and maps out where text is wanted.
+            if param.kind == ParamKind::Str { Ok(()) } else { Err(why) }
+        }),
+        ParamKind::Dict if value.as_list().is_some() => Err(format!("{} is no map", value.kind_name())),
+        _ => Ok(()),
+    };
+    converted.err().map(|why| wrong(format!("{of} must be of type {}", param.kind.name())).note(why))
+}
+
+fn is_same_bool(choice: &str, value: &Value) -> bool {
+    value.as_bool().is_some() && bool::convert(&Value::from(choice)).ok() == value.as_bool()
+}
+
+/// The digits of a mode such as `644` that YAML reads as a decimal number.
+fn decimal_mode(argument: &Argument) -> Option<&str> {
+    let digits = argument.plain.as_deref()?;
+    let decimal = argument.value.as_int().is_some() && digits.bytes().all(|b| b.is_ascii_digit());
+    (decimal && !digits.starts_with('0')).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use convoy_agent::args::{Arguments as _, Mode};
+    use convoy_protocol::{Origin, map};
+
+    use super::*;
+
+    convoy_agent::choices! {
+        /// A state.
+        pub enum State {
+            /// Gone.
+            Absent = "absent",
+            /// There.
+            Present = "present",
+        }
+    }
+
+    convoy_agent::arguments! {
+        /// Arguments of no module.
+        pub struct Sample {
+            /// Where.
+            path: String [required, aliases("dest")],
+            /// How.
+            state: Option<State>,
+            /// Rights.
+            mode: Option<Mode>,
+            /// Whether.
+            force: Option<bool>,
+            /// What.
+            content: Option<String>,
+            /// From where.
+            src: Option<String>,
+        }
+        mutually_exclusive ["content", "src"]
+    }
+
+    fn wrong(name: &str, text: &str) -> Option<String> {
+        let node = crate::yaml::read("t.yml", text).unwrap().unwrap();
+        let argument = Argument {
+            key: name.into(),
+            value: node.to_value().unwrap(),
+            at: Arc::new(Origin { file: "t.yml".into(), line: 1, column: 1 }),
+            plain: matches!(node.data, crate::yaml::Data::Scalar(_, crate::yaml::Style::Plain))
+                .then(|| node.scalar().unwrap().to_owned()),
+        };
+        literal("sample", Sample::SPEC.param(name).unwrap(), &argument).map(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn a_decimal_mode_is_refused() {
+        for well in ["0644", "'644'", "\"0644\"", "u=rw,g=r", "preserve", "'{{ mode }}'", "0o644"] {
+            assert_eq!(wrong("mode", well), None, "{well}");
+        }
+        assert_eq!(
+            wrong("mode", "644").unwrap(),
+            "error: mode 644 is decimal, which is not the octal mode it looks like\n  --> t.yml:1:1\n  \
+             = note: YAML reads a number as octal only with a zero before it\nhint: write 0644 or '0644'"
+        );
+    }
+
+    #[test]
+    fn literal_values_are_judged_and_templates_are_not() {
+        for (name, text, expected) in [
+            ("state", "absent", None),
+            ("state", "'{{ x }}'", None),
+            (
+                "state",
+                "presnt",
+                Some(
+                    "error: value of `state` of `sample` must be one of: absent, present, got: presnt\n  \
+                      --> t.yml:1:1\nhint: did you mean `present`?",
+                ),
+            ),
+            ("force", "yes", None),
+            ("force", "'on'", None),
+            (
+                "force",
+                "[]",
+                Some(
+                    "error: `force` of `sample` must be of type bool\n  --> t.yml:1:1\n  \
+                      = note: <class 'list'> cannot be converted to a bool",
+                ),
+            ),
+        ] {
+            assert_eq!(wrong(name, text).as_deref(), expected, "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn rules_hold_for_what_is_literal() {
+        let rules = |map: Map| rules("sample", &Sample::SPEC, map).err();
+        assert_eq!(rules(map! { "dest" => "/a", "content" => "x" }), None);
+        assert_eq!(rules(map! { "content" => "x" }).as_deref(), Some("missing required arguments: path"));
+        assert_eq!(
+            rules(map! { "content" => "{{ x }}" }).as_deref(),
+            Some("missing required arguments: path")
+        );
+        assert_eq!(
+            rules(map! { "path" => "/a", "content" => "x", "src" => "y" }).as_deref(),
+            Some("parameters are mutually exclusive: content|src")
+        );
+        assert_eq!(
+            rules(map! { "path" => "/a", "content" => "{{ x | default(omit) }}", "src" => "y" }),
+            None
+        );
+    }
+}

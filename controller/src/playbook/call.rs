@@ -1,0 +1,355 @@
+//! What a task does, in all the forms the language has for it: `copy: …`, `action: copy …`, `args:`, `key=value`.
+
+use std::sync::Arc;
+
+use convoy_agent::args::Spec;
+use convoy_agent::module::Module;
+use convoy_protocol::{Key, Map, Origin, Value};
+
+use super::kv;
+use super::reader::{Field, Reader};
+use super::template::{has_braces, is_template};
+use crate::actions::{self, Action as ControllerAction};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::yaml::{Data, Node, Style};
+
+/// What the name of an action stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Known {
+    Module(&'static Module),
+    Controller(&'static ControllerAction),
+    Meta,
+    IncludeTasks,
+    IncludeRole,
+    ImportTasks,
+    ImportRole,
+}
+
+/// The actions that the loader or the engine carries out itself.
+const LANGUAGE: [(&str, Known); 5] = [
+    ("meta", Known::Meta),
+    ("include_tasks", Known::IncludeTasks),
+    ("include_role", Known::IncludeRole),
+    ("import_tasks", Known::ImportTasks),
+    ("import_role", Known::ImportRole),
+];
+
+/// The actions whose text is a command, with few `key=value` in it.
+const COMMANDS: [&str; 4] = ["command", "shell", "raw", "script"];
+
+/// Other actions that take text that is no `key=value`.
+const TAKE_TEXT: [&str; 9] = [
+    "include_vars",
+    "include_tasks",
+    "include_role",
+    "import_tasks",
+    "import_role",
+    "add_host",
+    "group_by",
+    "set_fact",
+    "meta",
+];
+
+/// Returns a name without `ansible.builtin.` or `ansible.legacy.` before it.
+pub(super) fn short(name: &str) -> &str {
+    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
+}
+
+/// Finds what an action's name stands for.
+pub(super) fn find(name: &str) -> Option<Known> {
+    let language = LANGUAGE.iter().find(|(known, _)| *known == short(name)).map(|(_, known)| *known);
+    language
+        .or_else(|| actions::find(name).map(Known::Controller))
+        .or_else(|| convoy_agent::modules::find(name).map(Known::Module))
+}
+
+/// Returns the names of all actions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let modules = convoy_agent::modules::ALL.iter().map(|module| module.name);
+    let actions = actions::ALL.iter().map(|action| action.name);
+    LANGUAGE.iter().map(|(name, _)| *name).chain(actions).chain(modules)
+}
+
+impl Known {
+    /// Returns the specification of the arguments, unless they are read by the language itself.
+    pub(super) fn spec(self) -> Option<(&'static str, &'static Spec, bool)> {
+        match self {
+            Self::Module(module) => Some((module.name, &module.spec, false)),
+            Self::Controller(action) => Some((action.name, &action.spec, action.any_argument)),
+            _ => None,
+        }
+    }
+}
+
+/// An argument with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Argument {
+    pub(super) key: Key,
+    pub(super) value: Value,
+    pub(super) at: Arc<Origin>,
+    /// The digits of a value that was written as a plain scalar.
+    pub(super) plain: Option<String>,
+}
+
+/// The arguments of an action.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    pub(super) entries: Vec<Argument>,
+    /// Text that renders to a map of further arguments.
+    pub(super) variable: Option<Value>,
+}
+
+impl Arguments {
+    /// Returns the argument `name`.
+    pub(super) fn get(&self, name: &str) -> Option<&Argument> {
+        self.entries.iter().find(|argument| argument.key.as_str() == Some(name))
+    }
+
+    /// Takes the argument `name` out.
+    pub(super) fn take(&mut self, name: &str) -> Option<Argument> {
+        let at = self.entries.iter().position(|argument| argument.key.as_str() == Some(name))?;
+        Some(self.entries.remove(at))
+    }
+
+    fn put(&mut self, argument: Argument) {
+        match self.entries.iter_mut().find(|known| known.key == argument.key) {
+            Some(known) => *known = argument,
+            None => self.entries.push(argument),
+        }
+    }
+
+    /// Returns the arguments as the engine takes them.
+    pub(super) fn to_value(&self) -> Value {
+        match &self.variable {
+            Some(text) if self.entries.is_empty() => text.clone(),
+            variable => {
+                let mut map: Map = self.entries.iter().map(|a| (a.key.clone(), a.value.clone())).collect();
+                if let Some(text) = variable {
+                    map.insert("_variable_params".into(), text.clone());
+                }
+                map.into()
+            }
+        }
+    }
+}
+
+/// An action with its arguments.
+pub(super) struct Call {
+    /// The name as the user wrote it.
+    pub(super) name: Arc<str>,
+    /// Where the name stands.
+    pub(super) at: Arc<Origin>,
+    pub(super) known: Known,
+    pub(super) arguments: Arguments,
+    /// Whether `local_action` was used.
+    pub(super) local: bool,
+}
+
+impl Reader<'_> {
+    /// Finds the one action among the fields of a task that are no keywords (`candidates`) and its `action:`.
+    pub(super) fn call(
+        &mut self,
+        node: &Node,
+        fields: &[Field<'_>],
+        candidates: &[Field<'_>],
+    ) -> Option<Call> {
+        let mut actions: Vec<(String, Field<'_>)> = Vec::new();
+        for field in fields.iter().filter(|field| matches!(field.name, "action" | "local_action")) {
+            let name = self.old_style_name(field.value)?;
+            actions.push((name, *field));
+        }
+        actions.extend(
+            candidates.iter().filter(|field| find(field.name).is_some()).map(|f| (f.name.to_owned(), *f)),
+        );
+        if actions.len() > 1 {
+            let names: Vec<&str> = actions.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!("conflicting action statements: {}", names.join(", "));
+            self.problem_hint(&actions[1].1.key.at, message, "make two tasks of it");
+            return None;
+        }
+        let Some((name, field)) = actions.pop() else {
+            if candidates.is_empty() {
+                self.problem_hint(
+                    &node.at,
+                    "no module/action detected in task",
+                    "name a module, such as `debug:`",
+                );
+            }
+            return None;
+        };
+        let Some(known) = find(&name) else {
+            self.unknown_module(&name, &field.value.at);
+            return None;
+        };
+        let mut arguments = self.given(fields);
+        let own = if matches!(field.name, "action" | "local_action") {
+            self.old_style_arguments(&name, field.value)
+        } else {
+            self.arguments(&name, field.value)
+        };
+        own?.into_iter().for_each(|argument| arguments.put(argument));
+        self.free_text(&name, &mut arguments)?;
+        let at =
+            if matches!(field.name, "action" | "local_action") { &field.value.at } else { &field.key.at };
+        Some(Call {
+            name: name.into(),
+            at: at.clone(),
+            known,
+            arguments,
+            local: field.name == "local_action",
+        })
+    }
+
+    /// Notes that there is no such module.
+    pub(super) fn unknown_module(&mut self, name: &str, at: &Arc<Origin>) {
+        let mut problem = Diagnostic::user(format!("unknown module `{name}`")).at(at.clone());
+        if short(name) == "include" {
+            problem = problem.hint(Some(
+                "`include` has been removed: use include_tasks or import_tasks instead".to_owned(),
+            ));
+        } else if short(name).contains('.') {
+            problem = problem.note("only the modules of `ansible.builtin` are built in");
+        } else {
+            problem = problem.hint(did_you_mean(short(name), names()));
+        }
+        self.problems.push(problem);
+    }
+
+    fn old_style_name(&mut self, node: &Node) -> Option<String> {
+        let text = match &node.data {
+            Data::Map(_) => node.get("module").and_then(Node::scalar),
+            _ => node.as_str(),
+        };
+        let name = text.and_then(|text| text.split_whitespace().next()).map(str::to_owned);
+        if name.is_none() {
+            self.problem_hint(&node.at, "`action` names no module", "write `action: MODULE key=value …`");
+        }
+        name
+    }
+
+    fn old_style_arguments(&mut self, name: &str, node: &Node) -> Option<Vec<Argument>> {
+        let text = match &node.data {
+            Data::Map(_) => node.get("module")?,
+            _ => node,
+        };
+        let rest = text.scalar()?.trim_start().strip_prefix(name)?.trim_start_matches([' ', '\n']).to_owned();
+        let mut arguments = Vec::new();
+        if let Some(entries) = node.as_map() {
+            for (key, value) in entries.iter().filter(|(key, _)| key.scalar() != Some("module")) {
+                if key.scalar() == Some("args") {
+                    arguments.extend(self.arguments("", value)?);
+                } else {
+                    arguments.push(self.argument(key, value)?);
+                }
+            }
+        }
+        arguments.extend(self.pairs(name, &rest, &text.at)?);
+        Some(arguments)
+    }
+
+    /// Reads `args:`.
+    fn given(&mut self, fields: &[Field<'_>]) -> Arguments {
+        let mut arguments = Arguments::default();
+        let Some(field) = fields.iter().find(|field| field.name == "args" && !field.value.is_null()) else {
+            return arguments;
+        };
+        match &field.value.data {
+            Data::Map(_) => arguments.entries = self.arguments("", field.value).unwrap_or_default(),
+            Data::Scalar(text, _) if has_braces(text) => arguments.variable = self.value(field.value),
+            _ => {
+                let message =
+                    format!("`args` must be a map or a template of one, got {}", field.value.kind_name());
+                self.problem_hint(&field.value.at, message, "a variable is written `\"{{ name }}\"`");
+            }
+        }
+        arguments
+    }
+
+    fn arguments(&mut self, name: &str, node: &Node) -> Option<Vec<Argument>> {
+        match &node.data {
+            Data::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| self.argument(key, value))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect(),
+            _ if node.is_null() => Some(Vec::new()),
+            Data::Scalar(text, _) => self.pairs(name, text, &node.at),
+            Data::List(_) => {
+                self.problem(
+                    &node.at,
+                    format!("the arguments of `{name}` must be a map or text, got a list"),
+                );
+                None
+            }
+        }
+    }
+
+    fn argument(&mut self, key: &Node, value: &Node) -> Option<Argument> {
+        let plain = match &value.data {
+            Data::Scalar(text, Style::Plain) if value.tag.is_none() => Some(text.clone()),
+            _ => None,
+        };
+        let at = key.at.clone();
+        let (key, value) = (self.keep(key.to_key()), self.value(value));
+        Some(Argument { key: key?, value: value?, at, plain })
+    }
+
+    fn pairs(&mut self, name: &str, text: &str, at: &Arc<Origin>) -> Option<Vec<Argument>> {
+        match kv::parse(text, COMMANDS.contains(&short(name))) {
+            Ok(map) => {
+                let entry = |(key, value): (Key, Value)| Argument {
+                    key,
+                    value: value.at(at.clone()),
+                    at: at.clone(),
+                    plain: None,
+                };
+                Some(map.into_iter().map(entry).collect())
+            }
+            Err(why) => {
+                self.problem_hint(
+                    at,
+                    format!("cannot split the arguments of `{name}`: {why}"),
+                    "quote the whole value",
+                );
+                None
+            }
+        }
+    }
+
+    /// Text that is no `key=value` is a command, a file or a template of arguments, or it is wrong.
+    fn free_text(&mut self, name: &str, arguments: &mut Arguments) -> Option<()> {
+        let short = short(name);
+        if matches!(short, "command" | "shell" | "script") {
+            if let Some(command) = arguments.get("cmd").cloned() {
+                if arguments.get("_raw_params").is_some() {
+                    let message =
+                        format!("`cmd` of `{name}` cannot be used when the command is also given as text");
+                    self.problem_hint(&command.at, message, "put everything in one place or the other");
+                    return None;
+                }
+                arguments.take("cmd");
+                arguments.put(Argument { key: "_raw_params".into(), ..command });
+            }
+            return Some(());
+        }
+        let free_form = find(name).and_then(Known::spec).is_some_and(|(_, spec, _)| spec.free_form);
+        if free_form || TAKE_TEXT.contains(&short) {
+            return Some(());
+        }
+        let Some(text) = arguments.take("_raw_params") else { return Some(()) };
+        if is_template(&text.value) {
+            arguments.variable = Some(text.value);
+            return Some(());
+        }
+        let shown = text.value.as_str().unwrap_or_default().trim();
+        let problem = Diagnostic::user(format!("`{name}` takes no free text, got `{shown}`"))
+            .at(text.at)
+            .note(format!(
+                "this task '{name}' has extra params, which is only allowed in commands and includes"
+            ))
+            .hint(Some(format!("write `{name}: key=value`, or the arguments as a map below it")));
+        self.problems.push(problem);
+        None
+    }
+}

@@ -1,0 +1,351 @@
+//! Imports and includes of tasks and roles.
+
+use convoy_protocol::{Kind, Map, Value};
+
+use super::ast::{Action, Entry, Keywords, RoleInclude, Task};
+use super::call::{Argument, Call};
+use super::inherited::{Inherited, extend};
+use super::keywords::{Place, Want, want};
+use super::reader::Reader;
+use super::role::{From, Use};
+use super::search::{self, Asked};
+use super::template::is_template;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+
+/// What `apply:` hands down.
+#[derive(Default)]
+struct Apply {
+    keywords: Keywords,
+    vars: Map,
+    notify: Vec<Value>,
+}
+
+/// The arguments of `include_role` and `import_role`.
+const OF_ROLES: [&str; 10] = [
+    "name",
+    "role",
+    "tasks_from",
+    "vars_from",
+    "defaults_from",
+    "handlers_from",
+    "apply",
+    "public",
+    "allow_duplicates",
+    "rolespec_validate",
+];
+
+impl Reader<'_> {
+    /// Reads `include_tasks:`.
+    pub(super) fn include_tasks(&mut self, task: &Task, mut call: Call) -> Option<Action> {
+        self.only_of_includes(task, &call);
+        let apply = self.apply(&mut call);
+        let file = self.file_name(&mut call)?;
+        Some(Action::IncludeTasks {
+            file: file.value,
+            apply: Box::new(apply.keywords),
+            apply_vars: apply.vars,
+            apply_notify: apply.notify,
+        })
+    }
+
+    /// Reads `include_role:`.
+    pub(super) fn role_include(&mut self, task: &Task, mut call: Call) -> Option<RoleInclude> {
+        self.only_of_includes(task, &call);
+        let apply = self.apply(&mut call);
+        let mut include = self.role_arguments(&mut call)?;
+        include.apply = apply.keywords;
+        include.apply_vars = apply.vars;
+        include.apply_notify = apply.notify;
+        include.vars.clone_from(&task.vars);
+        Some(include)
+    }
+
+    /// Reads the file that `import_tasks:` names in the place of the task.
+    pub(super) fn import_tasks(
+        &mut self,
+        task: &Task,
+        call: &Call,
+        scope: &Inherited,
+        handlers: bool,
+        entries: &mut Vec<Entry>,
+    ) {
+        if !self.importable(task, call) {
+            return;
+        }
+        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
+        if let Some(apply) = call.arguments.take("apply") {
+            self.problem_hint(
+                &apply.at,
+                "`apply` is for include_tasks",
+                "give the keywords to the import itself",
+            );
+        }
+        let Some(file) = self.file_name(&mut call) else { return };
+        let inner = handed_down(task, scope);
+        let Some(name) = self.name(&file.value, &inner, "an imported file") else { return };
+        let path = match search::task_file(&name, scope, handlers, Asked::Import) {
+            Ok(path) => path,
+            Err(places) => {
+                return self.problems.push(not_found(&format!("the file `{name}`"), &file.value, &places));
+            }
+        };
+        if !self.recursive(&call.at, &path, scope, "use include_tasks with a condition that ends it") {
+            entries.extend(self.task_entries(&path, &inner, handlers));
+        }
+    }
+
+    /// Reads a file of tasks or handlers.
+    pub(super) fn task_entries(
+        &mut self,
+        path: &std::path::Path,
+        base: &Inherited,
+        handlers: bool,
+    ) -> Vec<Entry> {
+        let Some(node) = self.file(path) else { return Vec::new() };
+        let mut scope = base.clone();
+        scope.dir = path.parent().unwrap_or(path).to_owned();
+        scope.trail.push(path.to_owned());
+        self.entries(&node, "a file of tasks", &scope, handlers)
+    }
+
+    /// Reads the role that `import_role:` names in the place of the task.
+    pub(super) fn import_role(
+        &mut self,
+        task: &Task,
+        call: &Call,
+        scope: &Inherited,
+        handlers: bool,
+        entries: &mut Vec<Entry>,
+    ) {
+        if handlers {
+            let message = format!("`{}` cannot be a handler", call.name);
+            return self.problem_hint(&call.at, message, "use import_tasks");
+        }
+        if !self.importable(task, call) {
+            return;
+        }
+        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
+        if let Some(apply) = call.arguments.take("apply") {
+            self.problem_hint(
+                &apply.at,
+                "`apply` is for include_role",
+                "give the keywords to the import itself",
+            );
+        }
+        let Some(include) = self.role_arguments(&mut call) else { return };
+        let inner = handed_down(task, scope);
+        let Some(used) = self.use_of(&include, &inner, task.vars.clone(), true) else { return };
+        if let Some(loaded) = self.role(&used, &inner) {
+            self.roles.extend(loaded.roles);
+            self.handlers.extend(loaded.handlers);
+            entries.extend(loaded.tasks);
+        }
+    }
+
+    /// Renders the names of `include_role:` or `import_role:`.
+    pub(super) fn use_of(
+        &mut self,
+        include: &RoleInclude,
+        scope: &Inherited,
+        vars: Map,
+        is_static: bool,
+    ) -> Option<Use> {
+        let name = self.name(&include.name, scope, "a role")?;
+        let mut from = |value: &Option<Value>| match value {
+            Some(value) => self.name(value, scope, "a role's file").map(Some),
+            None => Some(None),
+        };
+        let from = From {
+            tasks: from(&include.tasks_from)?,
+            vars: from(&include.vars_from)?,
+            defaults: from(&include.defaults_from)?,
+            handlers: from(&include.handlers_from)?,
+        };
+        let flag = |value: &Option<Value>, otherwise: bool| {
+            value
+                .as_ref()
+                .and_then(|value| <bool as convoy_agent::args::Arg>::convert(value).ok())
+                .unwrap_or(otherwise)
+        };
+        Some(Use {
+            at: include.name.origin.clone(),
+            name,
+            from,
+            own: Keywords::default(),
+            vars,
+            params: Map::new(),
+            included: true,
+            public: flag(&include.public, is_static),
+            allow_duplicates: Some(flag(&include.allow_duplicates, true)),
+            asked_by: scope.role.clone(),
+        })
+    }
+
+    fn role_arguments(&mut self, call: &mut Call) -> Option<RoleInclude> {
+        for argument in &call.arguments.entries {
+            let key = argument.key.to_string();
+            if !OF_ROLES.contains(&key.as_str()) {
+                let problem = Diagnostic::user(format!("unknown parameter `{key}` of `{}`", call.name))
+                    .at(argument.at.clone())
+                    .hint(did_you_mean(&key, OF_ROLES));
+                self.problems.push(problem);
+            }
+        }
+        let mut take = |name: &str| call.arguments.take(name).map(|argument| argument.value);
+        let (name, role) = (take("name"), take("role"));
+        let Some(name) = name.or(role) else {
+            self.problem_hint(&call.at, format!("`{}` names no role", call.name), "give it `name:`");
+            return None;
+        };
+        Some(RoleInclude {
+            name,
+            tasks_from: take("tasks_from"),
+            vars_from: take("vars_from"),
+            defaults_from: take("defaults_from"),
+            handlers_from: take("handlers_from"),
+            public: take("public"),
+            allow_duplicates: take("allow_duplicates"),
+            apply: Keywords::default(),
+            apply_vars: Map::new(),
+            apply_notify: Vec::new(),
+            vars: Map::new(),
+        })
+    }
+
+    fn file_name(&mut self, call: &mut Call) -> Option<Argument> {
+        let (text, file) = (call.arguments.take("_raw_params"), call.arguments.take("file"));
+        for argument in &call.arguments.entries {
+            let message = format!("unknown parameter `{}` of `{}`", argument.key, call.name);
+            self.problem_hint(&argument.at, message, "it takes `file:` and, if it is an include, `apply:`");
+        }
+        let found =
+            text.or(file).filter(|argument| argument.value.as_str().is_some_and(|name| !name.is_empty()));
+        if found.is_none() {
+            self.problem_hint(&call.at, format!("`{}` names no file", call.name), "give it `file:`");
+        }
+        found
+    }
+
+    /// Reads `apply:`: keywords for what is included.
+    fn apply(&mut self, call: &mut Call) -> Apply {
+        let mut given = Apply::default();
+        let Some(apply) = call.arguments.take("apply") else { return given };
+        let Kind::Map(map) = &apply.value.kind else {
+            if !apply.value.is_null() {
+                self.problem(&apply.at, format!("`apply` must be a map, got {}", apply.value.kind_name()));
+            }
+            return given;
+        };
+        for (key, value) in map.iter() {
+            let name = key.to_string();
+            let at = value.origin.clone().unwrap_or_else(|| apply.at.clone());
+            match want(&name, Place::Block) {
+                Some(Want::Unsupported) => self.problem(&at, format!("`{name}` is not supported yet")),
+                Some(wanted) => match (wanted.refuses(value), name.as_str()) {
+                    (Some(expected), _) => {
+                        self.problem(&at, format!("`{name}` must be {expected}, got {}", value.kind_name()));
+                    }
+                    (None, "vars") => extend(&mut given.vars, value.as_map().unwrap_or(&Map::new())),
+                    (None, "notify") => given.notify = self.notifications(value.clone()),
+                    (None, name) if given.keywords.set(name, value.clone()) => {}
+                    (None, _) => self.problem(&at, format!("`{name}` cannot be handed down with `apply`")),
+                },
+                None => {
+                    let hint = did_you_mean(&name, super::keywords::known(Place::Block));
+                    self.problems.push(
+                        Diagnostic::user(format!("unknown keyword `{name}` of `apply`")).at(at).hint(hint),
+                    );
+                }
+            }
+        }
+        given
+    }
+
+    /// Dynamic includes take few keywords; the rest would not reach what they bring in.
+    fn only_of_includes(&mut self, task: &Task, call: &Call) {
+        let keywords = &task.keywords;
+        let given = [
+            ("become", keywords.r#become.is_some()),
+            ("become_user", keywords.become_user.is_some()),
+            ("become_method", keywords.become_method.is_some()),
+            ("become_flags", keywords.become_flags.is_some()),
+            ("connection", keywords.connection.is_some()),
+            ("remote_user", keywords.remote_user.is_some()),
+            ("port", keywords.port.is_some()),
+            ("environment", !keywords.environment.is_empty()),
+            ("module_defaults", !keywords.module_defaults.is_empty()),
+            ("ignore_unreachable", keywords.ignore_unreachable.is_some()),
+            ("any_errors_fatal", keywords.any_errors_fatal.is_some()),
+            ("check_mode", keywords.check_mode.is_some()),
+            ("diff", keywords.diff.is_some()),
+            ("throttle", keywords.throttle.is_some()),
+            ("delegate_to", keywords.delegate_to.is_some()),
+            ("delegate_facts", keywords.delegate_facts.is_some()),
+            ("until", task.until.is_some()),
+            ("retries", task.retries.is_some()),
+            ("delay", task.delay.is_some()),
+            ("changed_when", task.changed_when.is_some()),
+            ("failed_when", task.failed_when.is_some()),
+            ("notify", !task.notify.is_empty()),
+        ];
+        for (name, _) in given.iter().filter(|(_, given)| *given) {
+            let message = format!("`{name}` is not a keyword of `{}`", call.name);
+            let hint = match *name {
+                "until" | "retries" | "delay" | "changed_when" | "failed_when" | "notify" => {
+                    "give it to the included tasks".to_owned()
+                }
+                name => format!("to hand it to the included tasks write `apply: {{{name}: …}}`"),
+            };
+            self.problem_hint(&call.at, message, hint);
+        }
+    }
+
+    fn importable(&mut self, task: &Task, call: &Call) -> bool {
+        let short = super::call::short(&call.name);
+        if task.repeat.is_some() {
+            let message = format!("you cannot use loops on `{short}` statements");
+            self.problem_hint(
+                &call.at,
+                message,
+                format!("use `{}` instead", short.replace("import", "include")),
+            );
+            return false;
+        }
+        if task.register.is_some() || task.until.is_some() || !task.notify.is_empty() {
+            let warning =
+                Diagnostic::user(format!("`register`, `until` and `notify` mean nothing on `{short}`"))
+                    .at(call.at.clone())
+                    .hint(Some("give them to the imported tasks".to_owned()));
+            self.warnings.push(warning);
+        }
+        true
+    }
+}
+
+fn copy(call: &Call) -> super::call::Arguments {
+    super::call::Arguments {
+        entries: call.arguments.entries.clone(),
+        variable: call.arguments.variable.clone(),
+    }
+}
+
+/// What the tasks inherit that the import `task` brings in.
+fn handed_down(task: &Task, scope: &Inherited) -> Inherited {
+    let mut inner = scope.clone();
+    inner.keywords = task.keywords.clone().within(&scope.keywords);
+    extend(&mut inner.vars, &task.vars);
+    inner
+}
+
+/// Says that something that a value names is in none of these places.
+pub(super) fn not_found(what: &str, value: &Value, places: &[std::path::PathBuf]) -> Diagnostic {
+    let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
+    for place in places {
+        let shown = if place.as_os_str().is_empty() { ".".into() } else { place.to_string_lossy() };
+        problem = problem.note(format!("searched {shown}"));
+    }
+    if is_template(value) {
+        problem = problem.note("the name is a template");
+    }
+    problem
+}

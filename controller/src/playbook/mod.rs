@@ -1,0 +1,26 @@
+//! From the user's files to typed plays: everything that can be wrong in them is found here, before any node is touched.
+
+mod arguments;
+pub mod ast;
+mod block;
+mod call;
+mod handlers;
+mod import;
+pub mod inherited;
+mod keywords;
+pub mod kv;
+pub mod loader;
+mod play;
+mod reader;
+pub mod role;
+pub mod search;
+mod task;
+mod template;
+#[cfg(test)]
+mod tests;
+pub mod walk;
+
+pub use inherited::Inherited;
+pub use loader::{Loaded, Loader, Options, Playbook, Render, TasksLoaded};
+pub use role::RoleLoaded;
+pub use search::Asked;

@@ -1,0 +1,294 @@
+//! The reading of one set of files: what all parts of it share, and where problems are collected.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use convoy_protocol::{Key, Map, Origin, Value};
+
+use super::ast::{Entry, Keywords, Role};
+use super::inherited::Inherited;
+use super::keywords::{self, Place, Want};
+use super::loader::{Loader, Render};
+use super::template::is_template;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::yaml::Node;
+
+/// Reads files, going on after each problem.
+pub(super) struct Reader<'a> {
+    pub(super) loader: &'a Loader,
+    pub(super) render: Render<'a>,
+    /// What is wrong.
+    pub(super) problems: Vec<Diagnostic>,
+    /// What is not wrong but should be known.
+    pub(super) warnings: Vec<Diagnostic>,
+    /// Roles that are imported on the way, with their dependencies.
+    pub(super) roles: Vec<Arc<Role>>,
+    /// Handlers of the roles that are imported on the way.
+    pub(super) handlers: Vec<Entry>,
+    /// Names that tasks notify, where they are literal.
+    pub(super) notified: Vec<Value>,
+}
+
+/// An entry of a map with a text key.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'n> {
+    pub(super) name: &'n str,
+    pub(super) key: &'n Node,
+    pub(super) value: &'n Node,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(loader: &'a Loader, render: Render<'a>) -> Self {
+        Self {
+            loader,
+            render,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            roles: Vec::new(),
+            handlers: Vec::new(),
+            notified: Vec::new(),
+        }
+    }
+
+    /// Notes that `message` is wrong at `at`.
+    pub(super) fn problem(&mut self, at: &Arc<Origin>, message: impl Into<String>) {
+        self.problems.push(Diagnostic::user(message).at(at.clone()));
+    }
+
+    /// Notes that `message` is wrong at `at`, and what to do.
+    pub(super) fn problem_hint(
+        &mut self,
+        at: &Arc<Origin>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.problems.push(Diagnostic::user(message).at(at.clone()).hint(Some(hint.into())));
+    }
+
+    /// Keeps what is well and notes what is not.
+    pub(super) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// Returns the value of a node.
+    pub(super) fn value(&mut self, node: &Node) -> Option<Value> {
+        let value = node.to_value();
+        self.keep(value)
+    }
+
+    /// Reads a file; `None` if it is empty or cannot be read.
+    pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
+        let read = self.loader.read(path);
+        self.keep(read).flatten()
+    }
+
+    /// Returns the entries of a map; notes those whose key is no text.
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<Field<'n>>> {
+        let Some(entries) = node.as_map() else {
+            self.problem(&node.at, format!("{what} must be a map, got {}", node.kind_name()));
+            return None;
+        };
+        let mut fields = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            match key.scalar() {
+                Some(name) => fields.push(Field { name, key, value }),
+                None => self.problem(&key.at, format!("a keyword of {what} must be text")),
+            }
+        }
+        Some(fields)
+    }
+
+    /// Returns the items of a list; nothing at all is an empty one.
+    pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        if node.is_null() {
+            return &[];
+        }
+        node.as_list().unwrap_or_else(|| {
+            self.problem(&node.at, format!("{what} must be a list, got {}", node.kind_name()));
+            &[]
+        })
+    }
+
+    /// Notes a key that means nothing in `place`.
+    pub(super) fn unknown(&mut self, field: Field<'_>, place: Place) {
+        let hint = did_you_mean(field.name, keywords::known(place));
+        let message = format!("unknown keyword `{}` of {}", field.name, place.name());
+        self.problems.push(Diagnostic::user(message).at(field.key.at.clone()).hint(hint));
+    }
+
+    /// Returns the value of a keyword, if it is one of `place`, is given, and fits.
+    pub(super) fn keyword(&mut self, field: Field<'_>, place: Place) -> Option<Value> {
+        let Some(want) = keywords::want(field.name, place) else {
+            self.unknown(field, place);
+            return None;
+        };
+        if field.value.is_null() {
+            return None;
+        }
+        if want == Want::Unsupported {
+            self.problem(&field.key.at, format!("`{}` is not supported yet", field.name));
+            return None;
+        }
+        let value = self.value(field.value)?;
+        if let Some(wanted) = want.refuses(&value) {
+            let got = value.as_str().map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
+            self.problem(&field.value.at, format!("`{}` must be {wanted}, got {got}", field.name));
+            return None;
+        }
+        if want == Want::Condition {
+            self.warn_of_braces(field.name, &value);
+        }
+        Some(value)
+    }
+
+    /// Sets a keyword that is handed down, with what must be looked at in it. Returns whether it is one.
+    pub(super) fn inheritable(&mut self, field: Field<'_>, value: Value, keywords: &mut Keywords) -> bool {
+        match field.name {
+            "debugger" if value.as_str() != Some("never") => {
+                self.problem_hint(
+                    &field.key.at,
+                    "`debugger` is not supported yet",
+                    "leave it out, or write `never`",
+                );
+                true
+            }
+            "collections" => {
+                self.collections(&value);
+                true
+            }
+            "debugger" => true,
+            "environment" | "module_defaults" => {
+                for item in keywords::list(value) {
+                    if item.as_map().is_some() || is_template(&item) {
+                        keywords.set(field.name, item);
+                    } else if !item.is_null() {
+                        let message = format!(
+                            "`{}` must be a map or a list of maps, got {}",
+                            field.name,
+                            item.kind_name()
+                        );
+                        self.problem(&field.value.at, message);
+                    }
+                }
+                true
+            }
+            name => keywords.set(name, value),
+        }
+    }
+
+    /// All modules here are built in: a collection that could put others in their place is refused.
+    fn collections(&mut self, value: &Value) {
+        for item in keywords::list(value.clone()) {
+            if !matches!(item.as_str(), Some("ansible.builtin" | "ansible.legacy")) {
+                let name =
+                    item.as_str().map_or_else(|| item.kind_name().to_owned(), |text| format!("`{text}`"));
+                let problem = Diagnostic::user(format!("the collection {name} is not supported"))
+                    .hint(Some("only `ansible.builtin` is built in".to_owned()))
+                    .at(item.origin.clone());
+                self.problems.push(problem);
+            }
+        }
+    }
+
+    fn warn_of_braces(&mut self, name: &str, value: &Value) {
+        for item in keywords::list(value.clone()) {
+            if is_template(&item) {
+                let warning = Diagnostic::user(format!("`{name}` holds template braces"))
+                    .note("a condition is an expression by itself")
+                    .hint(Some("leave out {{ }} and {% %}".to_owned()))
+                    .at(item.origin.clone());
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// Reads `vars:`: a map, or a list of maps.
+    pub(super) fn vars(&mut self, node: &Node) -> Map {
+        let mut vars = Map::new();
+        let maps = match node.as_list() {
+            Some(items) => items,
+            None => std::slice::from_ref(node),
+        };
+        for map in maps.iter().filter(|map| !map.is_null()) {
+            let Some(entries) = map.as_map() else {
+                self.problem(&map.at, format!("`vars` must be a map, got {}", map.kind_name()));
+                continue;
+            };
+            for (key, value) in entries {
+                let (Some(name), Some(value)) = (self.keep(key.to_key()), self.value(value)) else {
+                    continue;
+                };
+                match name {
+                    Key::Text(text) if is_identifier(&text) => {
+                        vars.insert(Key::Text(text), value);
+                    }
+                    other => self.not_a_name(&key.at, &other.to_string()),
+                }
+            }
+        }
+        vars
+    }
+
+    /// Notes that `name` cannot be the name of a variable.
+    pub(super) fn not_a_name(&mut self, at: &Arc<Origin>, name: &str) {
+        let message = format!("`{name}` is not a valid variable name");
+        self.problem_hint(
+            at,
+            message,
+            "a name is letters, digits and underscores, no digit first, and no word of Python",
+        );
+    }
+
+    /// Renders the name of something that is read now: `import_tasks: "{{ x }}.yml"`.
+    pub(super) fn name(&mut self, value: &Value, scope: &Inherited, what: &str) -> Option<String> {
+        let rendered = if is_template(value) {
+            let rendered = (self.render)(value, &scope.names()).map_err(|problem| {
+                problem.note(format!(
+                    "{what} is read before any host is known: its name may use extra vars, `vars` and `vars_files`, \
+                     no facts and no inventory"
+                ))
+            });
+            self.keep(rendered)?
+        } else {
+            value.clone()
+        };
+        match rendered.as_str() {
+            Some(text) if !text.is_empty() => Some(text.to_owned()),
+            _ => {
+                let message = format!("the name of {what} must be text, got {}", rendered.kind_name());
+                self.problems.push(Diagnostic::user(message).at(value.origin.clone()));
+                None
+            }
+        }
+    }
+
+    /// Notes that `path` is already being read. Returns whether it is.
+    pub(super) fn recursive(&mut self, at: &Arc<Origin>, path: &Path, scope: &Inherited, hint: &str) -> bool {
+        let Some(first) = scope.trail.iter().position(|known| known == path) else { return false };
+        let chain: Vec<String> = scope.trail[first..]
+            .iter()
+            .map(PathBuf::as_path)
+            .chain([path])
+            .map(|path| path.display().to_string())
+            .collect();
+        let problem = Diagnostic::user("this imports itself")
+            .at(at.clone())
+            .note(format!("through {}", chain.join(" -> ")))
+            .hint(Some(hint.to_owned()));
+        self.problems.push(problem);
+        true
+    }
+}
+
+/// Returns whether `name` can be the name of a variable, as Python and Ansible have it.
+pub(super) fn is_identifier(name: &str) -> bool {
+    const WORDS: [&str; 35] = [
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+        "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
+        "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    ];
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !WORDS.contains(&name)
+}

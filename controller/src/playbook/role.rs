@@ -1,0 +1,372 @@
+//! Roles: their files, their dependencies, their tasks and handlers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use convoy_agent::args::Arg;
+use convoy_protocol::{Map, Origin, Value};
+
+use super::ast::{Entry, Keywords, Role};
+use super::import::not_found;
+use super::inherited::{Inherited, extend};
+use super::keywords::{self, Place};
+use super::reader::Reader;
+use super::search;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::yaml::Node;
+
+/// Which files of a role are read in the place of `main`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct From {
+    pub(super) tasks: Option<String>,
+    pub(super) vars: Option<String>,
+    pub(super) defaults: Option<String>,
+    pub(super) handlers: Option<String>,
+}
+
+/// One use of a role, as it was asked for.
+#[derive(Debug)]
+pub(super) struct Use {
+    pub(super) at: Option<Arc<Origin>>,
+    pub(super) name: String,
+    pub(super) from: From,
+    /// Keywords of the entry itself; already within those of the surroundings, too.
+    pub(super) own: Keywords,
+    /// `vars:` of the entry.
+    pub(super) vars: Map,
+    /// Keys of the entry that are no keywords.
+    pub(super) params: Map,
+    /// Whether `include_role` or `import_role` asks, not `roles:` or a dependency.
+    pub(super) included: bool,
+    pub(super) public: bool,
+    /// What the role itself says if `None`.
+    pub(super) allow_duplicates: Option<bool>,
+    pub(super) asked_by: Option<Arc<Role>>,
+}
+
+/// A role that is read.
+#[derive(Debug)]
+pub struct RoleLoaded {
+    /// The role itself.
+    pub role: Arc<Role>,
+    /// All roles in the order of running: dependencies first, the role itself last.
+    pub roles: Vec<Arc<Role>>,
+    /// The tasks, those of dependencies first.
+    pub tasks: Vec<Entry>,
+    /// The handlers, those of dependencies first.
+    pub handlers: Vec<Entry>,
+    /// What is not wrong but should be known.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl RoleLoaded {
+    /// Puts together what comes before the role's own tasks and handlers.
+    fn before(role: &Arc<Role>, dependencies: Vec<Self>) -> Self {
+        let mut all = Self {
+            role: role.clone(),
+            roles: Vec::new(),
+            tasks: Vec::new(),
+            handlers: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for loaded in dependencies {
+            all.roles.extend(loaded.roles);
+            all.tasks.extend(loaded.tasks);
+            all.handlers.extend(loaded.handlers);
+        }
+        all
+    }
+}
+
+/// What makes two uses of a role the same one.
+#[derive(Debug, PartialEq)]
+pub(super) struct Identity {
+    path: std::path::PathBuf,
+    params: Map,
+    vars: Map,
+    when: Vec<Value>,
+    tags: Vec<Arc<str>>,
+    from: From,
+    included: bool,
+}
+
+/// `meta/main.yml`.
+#[derive(Default)]
+struct Metadata {
+    allow_duplicates: bool,
+    dependencies: Vec<Node>,
+}
+
+impl Reader<'_> {
+    /// Reads the entries of `roles:` or `dependencies:`.
+    pub(super) fn role_entry(&mut self, node: &Node, scope: &Inherited) -> Option<(Use, Inherited)> {
+        let mut inner = scope.clone();
+        let mut used = Use {
+            at: Some(node.at.clone()),
+            name: String::new(),
+            from: From::default(),
+            own: Keywords::default(),
+            vars: Map::new(),
+            params: Map::new(),
+            included: false,
+            public: true,
+            allow_duplicates: None,
+            asked_by: scope.role.clone(),
+        };
+        let name =
+            if node.as_map().is_none() { self.value(node)? } else { self.role_fields(node, &mut used)? };
+        used.name = match name.as_int() {
+            Some(number) => number.to_string(),
+            None => self.name(&name, scope, "a role")?,
+        };
+        if used.name.contains(',') {
+            let message = format!("invalid old style role requirement: `{}`", used.name);
+            self.problems.push(Diagnostic::user(message).at(used.at.clone()));
+            return None;
+        }
+        inner.keywords = used.own.clone().within(&scope.keywords);
+        Some((used, inner))
+    }
+
+    fn role_fields(&mut self, node: &Node, used: &mut Use) -> Option<Value> {
+        let (mut role, mut name) = (None, None);
+        for field in self.fields(node, Place::Role.name())? {
+            if keywords::want(field.name, Place::Role).is_none() {
+                used.params.extend(self.param(field.name, field.key, field.value));
+                continue;
+            }
+            let Some(value) = self.keyword(field, Place::Role) else { continue };
+            match field.name {
+                "role" => role = Some(value),
+                "name" => name = Some(value),
+                "vars" => used.vars = self.vars(field.value),
+                _ => {
+                    self.inheritable(field, value, &mut used.own);
+                }
+            }
+        }
+        let found = role.or(name);
+        if found.is_none() {
+            self.problem_hint(&node.at, "a role entry must name its role", "give it `role:`");
+        }
+        found
+    }
+
+    /// A key of a role entry that is no keyword is a parameter; one that looks like a keyword may be meant as one.
+    fn param(&mut self, name: &str, key: &Node, value: &Node) -> Option<(convoy_protocol::Key, Value)> {
+        if let Some(hint) = did_you_mean(name, keywords::known(Place::Role)).filter(|_| name.len() > 2) {
+            let warning = Diagnostic::user(format!(
+                "`{name}` is no keyword of a role entry: it is a variable of the role"
+            ))
+            .at(key.at.clone())
+            .hint(Some(hint));
+            self.warnings.push(warning);
+        }
+        Some((self.keep(key.to_key())?, self.value(value)?))
+    }
+
+    /// Reads a role with its dependencies. `scope` is what its tasks inherit.
+    pub(super) fn role(&mut self, used: &Use, scope: &Inherited) -> Option<RoleLoaded> {
+        let parent = used.asked_by.as_deref();
+        let near = parent.and_then(|role| role.path.parent());
+        let origin = Value::from(used.name.as_str());
+        let origin = match &used.at {
+            Some(at) => origin.at(at.clone()),
+            None => origin,
+        };
+        let path = match search::role(&used.name, &scope.playbook_dir, &self.loader.options.roles_path, near)
+        {
+            Ok(path) => path,
+            Err(places) => {
+                self.problems.push(not_found(&format!("the role `{}`", used.name), &origin, &places));
+                return None;
+            }
+        };
+        let at =
+            used.at.clone().unwrap_or_else(|| Arc::new(Origin { file: "<role>".into(), line: 1, column: 1 }));
+        let mark = path.join("tasks").join(used.from.tasks.as_deref().unwrap_or("main"));
+        if self.recursive(
+            &at,
+            &mark,
+            scope,
+            "take one of them out, or use include_role with a condition that ends it",
+        ) {
+            return None;
+        }
+        let name = if used.name.contains('/') { base_name(&path) } else { used.name.clone() };
+        let meta = self.metadata(&path);
+        let mut role = self.make_role(used, name, &path, meta.allow_duplicates, &at);
+        let mut inner = scope.clone();
+        inner.trail.push(mark);
+        inner.role = Some(Arc::new(role.clone()));
+        let dependencies = self.dependencies(&meta.dependencies, &inner);
+        role.dependencies = dependencies.iter().map(|loaded| loaded.role.clone()).collect();
+        let role = Arc::new(role);
+        inner.role = Some(role.clone());
+        let mut loaded = RoleLoaded::before(&role, dependencies);
+        inner.dir = path.join("tasks");
+        let tasks = self.role_entries(&path, "tasks", used.from.tasks.as_deref(), &at, &inner);
+        loaded.tasks.extend(tasks);
+        let handlers = self.role_entries(&path, "handlers", used.from.handlers.as_deref(), &at, &inner);
+        loaded.handlers.extend(handlers);
+        loaded.roles.push(role);
+        Some(loaded)
+    }
+
+    fn dependencies(&mut self, nodes: &[Node], scope: &Inherited) -> Vec<RoleLoaded> {
+        let mut dependencies = Vec::new();
+        for node in nodes {
+            if let Some((used, inner)) = self.role_entry(node, scope) {
+                dependencies.extend(self.role(&used, &inner));
+            }
+        }
+        dependencies
+    }
+
+    fn make_role(
+        &mut self,
+        used: &Use,
+        name: String,
+        path: &Path,
+        duplicates: bool,
+        at: &Arc<Origin>,
+    ) -> Role {
+        let parent = used.asked_by.as_deref();
+        let mut parents: Vec<Arc<str>> = Vec::new();
+        let (mut defaults, mut vars, mut params) = (Map::new(), Map::new(), Map::new());
+        if let Some(parent) = parent {
+            parents.push(parent.name.clone());
+            parents.extend(parent.parents.iter().cloned());
+            (defaults, vars, params) = (parent.defaults.clone(), parent.vars.clone(), parent.params.clone());
+        }
+        extend(&mut defaults, &self.role_variables(path, "defaults", used.from.defaults.as_deref(), at));
+        extend(&mut vars, &self.role_variables(path, "vars", used.from.vars.as_deref(), at));
+        extend(&mut params, &used.params);
+        extend(&mut params, &used.vars);
+        let identity = self.loader.identity(Identity {
+            path: path.to_owned(),
+            params: used.params.clone(),
+            vars: used.vars.clone(),
+            when: used.own.when.clone(),
+            tags: used.own.tags.clone(),
+            from: used.from.clone(),
+            included: used.included,
+        });
+        Role {
+            name: name.into(),
+            identity,
+            path: path.to_owned(),
+            defaults,
+            vars,
+            params,
+            dependencies: Vec::new(),
+            parents,
+            allow_duplicates: used.allow_duplicates.unwrap_or(duplicates),
+            public: used.public,
+        }
+    }
+
+    fn role_variables(&mut self, role: &Path, folder: &str, from: Option<&str>, at: &Arc<Origin>) -> Map {
+        let files = search::role_vars(&role.join(folder), from);
+        if files.is_empty() && from.is_some() {
+            self.no_such_file(role, folder, from, at);
+        }
+        let mut vars = Map::new();
+        for file in files {
+            if self.outside(role, folder, &file, at) {
+                continue;
+            }
+            let Some(node) = self.file(&file) else { continue };
+            let Some(value) = self.value(&node) else { continue };
+            // Names are not judged here: roles in use have some that are none, and Ansible takes them.
+            match value.as_map() {
+                Some(map) => extend(&mut vars, map),
+                None => {
+                    let message = format!("variables of a role must be a map, got {}", node.kind_name());
+                    self.problem(&node.at, message);
+                }
+            }
+        }
+        vars
+    }
+
+    fn role_entries(
+        &mut self,
+        role: &Path,
+        folder: &str,
+        from: Option<&str>,
+        at: &Arc<Origin>,
+        scope: &Inherited,
+    ) -> Vec<Entry> {
+        let Some(file) = search::role_file(&role.join(folder), from) else {
+            if from.is_some() {
+                self.no_such_file(role, folder, from, at);
+            }
+            return Vec::new();
+        };
+        if self.outside(role, folder, &file, at) {
+            return Vec::new();
+        }
+        self.task_entries(&file, scope, folder == "handlers")
+    }
+
+    /// Notes a file that `tasks_from:` or its like found outside of the role's folder. Returns whether it is.
+    fn outside(&mut self, role: &Path, folder: &str, file: &Path, at: &Arc<Origin>) -> bool {
+        let expected = role.join(folder);
+        let outside = !search::tidy(file).starts_with(&expected);
+        if outside {
+            let (file, expected) = (file.display(), expected.display());
+            let message =
+                format!("failed loading `{file}` as it is not inside the expected role path `{expected}`");
+            self.problem(at, message);
+        }
+        outside
+    }
+
+    fn no_such_file(&mut self, role: &Path, folder: &str, from: Option<&str>, at: &Arc<Origin>) {
+        let message = format!("the role has no file `{folder}/{}`", from.unwrap_or("main"));
+        let problem = Diagnostic::user(message)
+            .at(at.clone())
+            .note(format!("searched {}", role.join(folder).display()));
+        self.problems.push(problem);
+    }
+
+    fn metadata(&mut self, role: &Path) -> Metadata {
+        let mut meta = Metadata::default();
+        let Some(file) = search::role_file(&role.join("meta"), None) else { return meta };
+        let Some(node) = self.file(&file) else { return meta };
+        for field in self.fields(&node, "the metadata of a role").unwrap_or_default() {
+            match field.name {
+                "allow_duplicates" => {
+                    let value = self.value(field.value);
+                    match value.map(|value| bool::convert(&value)) {
+                        Some(Ok(allow)) => meta.allow_duplicates = allow,
+                        Some(Err(why)) => self
+                            .problem(&field.value.at, format!("`allow_duplicates` must be a boolean: {why}")),
+                        None => {}
+                    }
+                }
+                "dependencies" => meta.dependencies = self.items(field.value, "`dependencies`").to_vec(),
+                "galaxy_info" | "argument_specs" => {}
+                "collections" => {
+                    if let Some(value) = self.value(field.value) {
+                        self.inheritable(field, value, &mut Keywords::default());
+                    }
+                }
+                other => {
+                    let known =
+                        ["allow_duplicates", "dependencies", "galaxy_info", "argument_specs", "collections"];
+                    let message = format!("unknown keyword `{other}` of a role's metadata");
+                    let problem =
+                        Diagnostic::user(message).at(field.key.at.clone()).hint(did_you_mean(other, known));
+                    self.problems.push(problem);
+                }
+            }
+        }
+        meta
+    }
+}
+
+fn base_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,192 @@
+//! Where files and roles are looked for, in Ansible's order.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::inherited::Inherited;
+
+/// What a role's files may end with, in order of preference.
+pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
+
+/// How a file of tasks came to be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// By `import_tasks`: the importing file's folder comes first.
+    Import,
+    /// By `include_tasks`: the role's folder comes first.
+    Include,
+}
+
+/// Finds a file of tasks (or handlers) that a task with these surroundings names.
+///
+/// # Errors
+/// The places searched.
+pub(super) fn task_file(
+    name: &str,
+    scope: &Inherited,
+    handlers: bool,
+    asked: Asked,
+) -> Result<PathBuf, Vec<PathBuf>> {
+    let name = expand_home(name);
+    if name.is_absolute() {
+        return first([name]);
+    }
+    let folder = if handlers { "handlers" } else { "tasks" };
+    let near = scope.dir.join(&name);
+    let mut places = Vec::new();
+    if let Some(role) = &scope.role {
+        places.extend([
+            role.path.join(folder).join(&name),
+            role.path.join("tasks").join(&name),
+            role.path.join(&name),
+        ]);
+    }
+    match asked {
+        Asked::Import => places.insert(0, near),
+        Asked::Include => places.insert(places.len().min(1), near),
+    }
+    places.extend([scope.playbook_dir.join(folder).join(&name), scope.playbook_dir.join(&name)]);
+    first(places)
+}
+
+/// Finds a file of `vars_files:`.
+///
+/// # Errors
+/// The places searched.
+pub(super) fn vars_file(name: &str, playbook_dir: &Path) -> Result<PathBuf, Vec<PathBuf>> {
+    let name = expand_home(name);
+    if name.is_absolute() {
+        return first([name]);
+    }
+    first([playbook_dir.join("vars").join(&name), playbook_dir.join(&name)])
+}
+
+/// Finds the folder of a role. `near` is the folder of the role that asks, if one does.
+///
+/// # Errors
+/// The places searched.
+pub(super) fn role(
+    name: &str,
+    playbook_dir: &Path,
+    paths: &[PathBuf],
+    near: Option<&Path>,
+) -> Result<PathBuf, Vec<PathBuf>> {
+    let mut folders = vec![playbook_dir.join("roles")];
+    folders.extend(paths.iter().cloned());
+    folders.extend(near.map(Path::to_owned));
+    folders.push(playbook_dir.to_owned());
+    let name = expand_home(name);
+    let found =
+        folders.iter().map(|folder| folder.join(&name)).chain([name.clone()]).find(|path| path.is_dir());
+    found.map(|path| tidy(&path)).ok_or(folders)
+}
+
+/// Finds a file of a role: `main` or what `tasks_from:` and its like name, in one of the role's folders.
+pub(super) fn role_file(folder: &Path, from: Option<&str>) -> Option<PathBuf> {
+    let name = from.unwrap_or("main");
+    let mut endings = ENDINGS.to_vec();
+    endings.insert(if from.is_some() { 0 } else { ENDINGS.len() }, "");
+    endings.iter().map(|ending| folder.join(format!("{name}{ending}"))).find(|path| path.is_file())
+}
+
+/// Finds the variable files of a role: one file, or all below a folder of that name.
+pub(super) fn role_vars(folder: &Path, from: Option<&str>) -> Vec<PathBuf> {
+    if let Some(file) = role_file(folder, from) {
+        return vec![file];
+    }
+    let mut files = Vec::new();
+    collect(&folder.join(from.unwrap_or("main")), &mut files);
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        if path.is_dir() {
+            collect(&path, files);
+        } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) || !name.contains('.') {
+            files.push(path);
+        }
+    }
+}
+
+fn first(places: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<PathBuf>> {
+    let mut searched: Vec<PathBuf> = Vec::new();
+    for place in places {
+        let place = tidy(&place);
+        if place.is_file() {
+            return Ok(place);
+        }
+        if !searched.contains(&place) {
+            searched.push(place);
+        }
+    }
+    Err(searched)
+}
+
+/// Takes out `.` and, where it follows a plain name, `..`.
+pub(super) fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}
+
+fn expand_home(name: &str) -> PathBuf {
+    match name.strip_prefix("~/").zip(std::env::var_os("HOME")) {
+        Some((rest, home)) => PathBuf::from(home).join(rest),
+        None => PathBuf::from(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_tidied() {
+        for (path, expected) in [("a/./b/../c", "a/c"), ("../a", "../a"), ("/a/../b", "/b"), ("./x", "x")] {
+            assert_eq!(tidy(Path::new(path)), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn a_roles_file_is_found_by_its_endings() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["main.yaml", "main.json", "setup", "setup.yml"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let name = |from| role_file(dir.path(), from).map(|path| path.file_name().unwrap().to_owned());
+        assert_eq!(name(None), Some("main.yaml".into()));
+        assert_eq!(name(Some("setup")), Some("setup".into()));
+        assert_eq!(name(Some("setup.yml")), Some("setup.yml".into()));
+        assert_eq!(name(Some("other")), None);
+    }
+
+    #[test]
+    fn a_folder_of_variables_is_read_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("main/b")).unwrap();
+        for name in
+            ["main/c.yml", "main/b/x.yaml", "main/a.json", "main/.hidden.yml", "main/old.yml~", "main/n.txt"]
+        {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found = role_vars(dir.path(), None);
+        let names: Vec<_> =
+            found.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["main/a.json", "main/b/x.yaml", "main/c.yml"]);
+    }
+}

@@ -1,0 +1,280 @@
+//! Tasks and handlers.
+
+use std::sync::Arc;
+
+use convoy_protocol::Value;
+
+use super::ast::{Action, Entry, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
+use super::call::{Call, Known};
+use super::inherited::{Inherited, extend};
+use super::keywords::{self, Place, list};
+use super::reader::{Field, Reader, is_identifier};
+use super::template::is_template;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::yaml::Node;
+
+/// What `meta:` can do, by name.
+const METAS: [(&str, Meta); 10] = [
+    ("flush_handlers", Meta::FlushHandlers),
+    ("end_play", Meta::EndPlay),
+    ("end_host", Meta::EndHost),
+    ("end_batch", Meta::EndBatch),
+    ("end_role", Meta::EndRole),
+    ("clear_facts", Meta::ClearFacts),
+    ("clear_host_errors", Meta::ClearHostErrors),
+    ("refresh_inventory", Meta::RefreshInventory),
+    ("reset_connection", Meta::ResetConnection),
+    ("noop", Meta::Noop),
+];
+
+impl Reader<'_> {
+    /// Reads one task or handler; an import becomes what it imports.
+    pub(super) fn task(
+        &mut self,
+        node: &Node,
+        fields: &[Field<'_>],
+        scope: &Inherited,
+        handlers: bool,
+        entries: &mut Vec<Entry>,
+    ) {
+        let place = if handlers { Place::Handler } else { Place::Task };
+        let (own, others): (Vec<Field<'_>>, Vec<Field<'_>>) = fields.iter().partition(|field| {
+            keywords::want(field.name, place).is_some() || field.name.starts_with("with_")
+        });
+        let call = self.call(node, &own, &others);
+        self.others(&others, call.as_ref(), place);
+        let mut task = empty(node, scope);
+        for field in &own {
+            self.task_keyword(*field, place, &mut task);
+        }
+        self.repeat(&own, &mut task);
+        let Some(call) = call else { return };
+        if call.local {
+            task.keywords.delegate_to = Some(Value::from("localhost").at(call.at.clone()));
+        }
+        let defaults =
+            !task.keywords.module_defaults.is_empty() || !scope.keywords.module_defaults.is_empty();
+        self.check_arguments(&call, defaults);
+        task.action_name = call.name.clone();
+        task.args = call.arguments.to_value();
+        match call.known {
+            Known::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
+            Known::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
+            _ => {
+                if let Some(action) = self.action(&task, call, scope, handlers) {
+                    task.action = action;
+                    entries.push(Entry::Task(Arc::new(finish(task, scope))));
+                }
+            }
+        }
+    }
+
+    /// Notes the keys that are neither keywords nor the action.
+    fn others(&mut self, others: &[Field<'_>], call: Option<&Call>, place: Place) {
+        let found = call.is_some() || others.iter().any(|field| super::call::find(field.name).is_some());
+        for field in others.iter().filter(|field| super::call::find(field.name).is_none()) {
+            let like_module = did_you_mean(super::call::short(field.name), super::call::names()).is_some();
+            let like_keyword = did_you_mean(field.name, keywords::known(place)).is_some();
+            if found || (like_keyword && !like_module) || keywords::want(field.name, Place::Handler).is_some()
+            {
+                self.unknown(*field, place);
+            } else {
+                self.unknown_module(field.name, &field.key.at);
+            }
+        }
+    }
+
+    fn task_keyword(&mut self, field: Field<'_>, place: Place, task: &mut Task) {
+        let read_elsewhere =
+            matches!(field.name, "action" | "local_action" | "args" | "loop" | "loop_control");
+        if read_elsewhere || field.name.starts_with("with_") {
+            return;
+        }
+        let Some(value) = self.keyword(field, place) else { return };
+        match field.name {
+            "name" => task.name = Some(value),
+            "vars" => task.vars = self.vars(field.value),
+            "register" => task.register = self.register(field, &value),
+            "until" => task.until = Some(value),
+            "retries" => task.retries = Some(value),
+            "delay" => task.delay = Some(value),
+            "failed_when" => task.failed_when = Some(value),
+            "changed_when" => task.changed_when = Some(value),
+            "notify" => task.notify = self.notifications(value),
+            "listen" => task.listen = flat(value),
+            "async" if value.as_int() == Some(0) => {}
+            "async" => self.problem(&field.key.at, "`async` is not supported yet"),
+            // Without `async` there is nothing to poll.
+            "poll" => {}
+            _ => {
+                self.inheritable(field, value, &mut task.keywords);
+            }
+        }
+    }
+
+    fn register(&mut self, field: Field<'_>, value: &Value) -> Option<Arc<str>> {
+        match value.as_str() {
+            Some(name) if is_identifier(name) => Some(name.into()),
+            _ => {
+                let name = field.value.scalar().unwrap_or(field.value.kind_name()).to_owned();
+                self.not_a_name(&field.value.at, &name);
+                if let Some(problem) = self.problems.last_mut() {
+                    problem.notes.push(format!("Invalid variable name in 'register' specified: '{name}'"));
+                }
+                None
+            }
+        }
+    }
+
+    /// Reads `notify:`, and remembers the names that are literal.
+    pub(super) fn notifications(&mut self, value: Value) -> Vec<Value> {
+        let names = flat(value);
+        self.notified.extend(names.iter().filter(|name| !is_template(name)).cloned());
+        names
+    }
+
+    /// Reads `loop:` or `with_…:`, with `loop_control:`.
+    fn repeat(&mut self, fields: &[Field<'_>], task: &mut Task) {
+        let mut control = LoopControl::default();
+        if let Some(field) =
+            fields.iter().find(|field| field.name == "loop_control" && !field.value.is_null())
+        {
+            for field in self.fields(field.value, "`loop_control`").unwrap_or_default() {
+                if let Some(value) = self.keyword(field, Place::LoopControl) {
+                    self.loop_keyword(field, value, &mut control);
+                }
+            }
+        }
+        for field in fields.iter().filter(|field| field.name == "loop" || field.name.starts_with("with_")) {
+            if task.repeat.is_some() {
+                self.problem_hint(
+                    &field.key.at,
+                    format!("duplicate loop in task: {}", field.name),
+                    "keep one of them",
+                );
+                continue;
+            }
+            if field.value.is_null() {
+                if field.name != "loop" {
+                    self.problem(&field.key.at, format!("`{}` needs a value", field.name));
+                }
+                continue;
+            }
+            let Some(value) = self.value(field.value) else { continue };
+            let source = match field.name.strip_prefix("with_") {
+                Some(lookup) => LoopSource::With { lookup: lookup.into(), terms: value },
+                None if value.as_list().is_some() || is_template(&value) => LoopSource::Items(value),
+                None => {
+                    let message =
+                        format!("`loop` must be a list or a template of one, got {}", value.kind_name());
+                    self.problem_hint(&field.value.at, message, "a variable is written `\"{{ name }}\"`");
+                    continue;
+                }
+            };
+            task.repeat = Some(Loop { source, control: control.clone() });
+        }
+    }
+
+    fn loop_keyword(&mut self, field: Field<'_>, value: Value, control: &mut LoopControl) {
+        if matches!(field.name, "loop_var" | "index_var") && !is_template(&value) {
+            let name = field.value.scalar().unwrap_or_default();
+            if !is_identifier(name) {
+                return self.not_a_name(&field.value.at, name);
+            }
+        }
+        let slot = match field.name {
+            "loop_var" => &mut control.loop_var,
+            "index_var" => &mut control.index_var,
+            "label" => &mut control.label,
+            "pause" => &mut control.pause,
+            "extended" => &mut control.extended,
+            "extended_allitems" => &mut control.extended_allitems,
+            _ => &mut control.break_when,
+        };
+        *slot = Some(value);
+    }
+
+    fn action(&mut self, task: &Task, call: Call, scope: &Inherited, handlers: bool) -> Option<Action> {
+        match call.known {
+            Known::Module(module) => Some(Action::Module(module)),
+            Known::Controller(action) => Some(Action::Controller(action)),
+            Known::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
+            Known::IncludeTasks => self.include_tasks(task, call),
+            _ if handlers => {
+                let message = format!("`{}` cannot be a handler", call.name);
+                self.problem_hint(&call.at, message, "use include_tasks");
+                None
+            }
+            _ => self.role_include(task, call).map(|include| Action::IncludeRole(Box::new(include))),
+        }
+    }
+
+    fn meta(&mut self, call: &Call, scope: &Inherited, handlers: bool) -> Option<Meta> {
+        let word = call
+            .arguments
+            .get("_raw_params")
+            .and_then(|argument| argument.value.as_str())
+            .unwrap_or_default();
+        let Some((_, meta)) = METAS.iter().find(|(name, _)| *name == word) else {
+            let names = METAS.iter().map(|(name, _)| *name);
+            let problem = Diagnostic::user(format!("invalid meta action requested: `{word}`"))
+                .at(call.at.clone())
+                .note(format!("there are {}", names.clone().collect::<Vec<_>>().join(", ")))
+                .hint(did_you_mean(word, names));
+            self.problems.push(problem);
+            return None;
+        };
+        if *meta == Meta::FlushHandlers && handlers {
+            self.problem(&call.at, "`flush_handlers` cannot be used as a handler");
+            return None;
+        }
+        if *meta == Meta::EndRole && (handlers || scope.role.is_none()) {
+            let place = if handlers { "from a handler" } else { "from outside of a role" };
+            self.problem(&call.at, format!("cannot execute `end_role` {place}"));
+            return None;
+        }
+        Some(*meta)
+    }
+}
+
+/// A task of which nothing but its surroundings is known.
+fn empty(node: &Node, scope: &Inherited) -> Task {
+    Task {
+        at: node.at.clone(),
+        name: None,
+        action_name: "".into(),
+        action: Action::Meta(Meta::Noop),
+        args: Value::null(),
+        keywords: Keywords::default(),
+        vars: convoy_protocol::Map::new(),
+        repeat: None,
+        register: None,
+        until: None,
+        retries: None,
+        delay: None,
+        failed_when: None,
+        changed_when: None,
+        notify: Vec::new(),
+        listen: Vec::new(),
+        around: None,
+        role: scope.role.clone(),
+        dir: scope.dir.clone(),
+    }
+}
+
+/// Puts what is inherited under the task's own.
+fn finish(mut task: Task, scope: &Inherited) -> Task {
+    if matches!(task.action, Action::IncludeTasks { .. } | Action::IncludeRole(_)) {
+        task.around = Some(Arc::new(scope.clone()));
+    }
+    task.keywords = task.keywords.within(&scope.keywords);
+    let own = std::mem::replace(&mut task.vars, scope.vars.clone());
+    extend(&mut task.vars, &own);
+    task.notify.splice(0..0, scope.notify.iter().cloned());
+    task
+}
+
+/// All texts of a list, however deep.
+fn flat(value: Value) -> Vec<Value> {
+    if value.as_list().is_some() { list(value).into_iter().flat_map(flat).collect() } else { vec![value] }
+}

@@ -1,0 +1,114 @@
+//! What one task sees on one host.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use convoy_protocol::{Key, Map, Value};
+
+use super::magic::Magic;
+use super::precedence::Layer;
+use crate::template::{Error, Kind as ErrorKind, Scope};
+
+/// Names whose values the tasks now under way will set: while looking ahead they cannot be read.
+#[derive(Debug, Clone, Default)]
+pub struct Pending {
+    /// Registered results and facts set by name.
+    pub names: HashSet<Arc<str>>,
+    /// Whether facts of the node are being gathered.
+    pub facts: bool,
+}
+
+impl Pending {
+    fn covers(&self, name: &str) -> bool {
+        self.names.contains(name) || (self.facts && (name == "ansible_facts" || name == "ansible_local"))
+    }
+}
+
+/// What one task sees on one host. Cheap to clone: everything is shared.
+#[derive(Clone)]
+pub struct TaskScope {
+    /// The loop's variables and, while a result is judged, the result itself: above everything.
+    local: Arc<Map>,
+    magic: Arc<Magic>,
+    layers: Arc<Vec<Layer>>,
+    pending: Arc<Pending>,
+}
+
+impl fmt::Debug for TaskScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskScope").field("magic", &self.magic).finish_non_exhaustive()
+    }
+}
+
+impl TaskScope {
+    /// Puts the layers under the magic variables.
+    pub fn new(magic: Magic, layers: Vec<Layer>) -> Self {
+        Self {
+            local: Arc::default(),
+            magic: Arc::new(magic),
+            layers: Arc::new(layers),
+            pending: Arc::default(),
+        }
+    }
+
+    /// Returns a scope of some variables alone.
+    pub fn of_map(vars: Map) -> Self {
+        Self::new(Magic::default(), vec![Layer::Map(Arc::new(vars))])
+    }
+
+    /// Returns a scope in which `names` cannot be read yet.
+    #[must_use]
+    pub fn ahead(mut self, pending: Pending) -> Self {
+        self.pending = Arc::new(pending);
+        self
+    }
+
+    /// Returns a scope with further variables above all others.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = (Key, Value)>) -> Self {
+        let mut scope = self.clone();
+        Arc::make_mut(&mut scope.local).extend(more);
+        scope
+    }
+
+    /// Returns the raw value of a name.
+    pub fn raw(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.local.get(name) {
+            return Some(value.clone());
+        }
+        self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.map().get(name).cloned()))
+    }
+}
+
+impl Scope for TaskScope {
+    fn get(&self, name: &str) -> Result<Option<Value>, Error> {
+        if !self.local.contains_key(name) && self.pending.covers(name) {
+            return Err(Error::new(ErrorKind::NotYet, format!("'{name}' is not known yet")));
+        }
+        let found = self.raw(name);
+        // Facts are named by what was gathered, which is not known before.
+        if found.is_none() && self.pending.facts && name.starts_with("ansible_") {
+            return Err(Error::new(ErrorKind::NotYet, format!("'{name}' may be a fact not gathered yet")));
+        }
+        Ok(found)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = self.magic.names();
+        for layer in std::iter::once(&*self.local).chain(self.layers.iter().map(Layer::map)) {
+            names.extend(layer.keys().filter_map(|key| key.as_str().map(Arc::from)));
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
+        self.magic.host(name)
+    }
+
+    fn hosts(&self) -> Vec<Arc<str>> {
+        self.magic.all_hosts()
+    }
+}

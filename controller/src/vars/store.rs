@@ -1,0 +1,88 @@
+//! What is known of each host beside the playbook: inventory, facts, results.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use convoy_protocol::{Key, Map, Taint, Value};
+
+/// The variables of one host. Each layer is shared until it is changed.
+#[derive(Debug, Clone, Default)]
+pub struct HostVars {
+    /// The layers of the inventory, lowest first.
+    pub inventory: Arc<Vec<Map>>,
+    /// Facts without their prefix, as in `ansible_facts`.
+    pub facts: Arc<Map>,
+    /// Facts as plain variables.
+    pub injected: Arc<Map>,
+    /// What `include_vars` read.
+    pub included: Arc<Map>,
+    /// What `set_fact` and `register` stored.
+    pub set: Arc<Map>,
+}
+
+/// The variables of all hosts, and those given on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    hosts: HashMap<Arc<str>, HostVars>,
+    /// `-e`: above all others.
+    pub extra: Arc<Map>,
+}
+
+impl Store {
+    /// Starts with the extra variables.
+    pub fn new(extra: Map) -> Self {
+        Self { hosts: HashMap::new(), extra: Arc::new(extra) }
+    }
+
+    /// Sets the inventory's layers of a host, lowest first.
+    pub fn set_inventory(&mut self, host: &Arc<str>, layers: Vec<Map>) {
+        self.hosts.entry(host.clone()).or_default().inventory = Arc::new(layers);
+    }
+
+    /// Returns what is known of a host.
+    pub fn host(&self, host: &str) -> HostVars {
+        self.hosts.get(host).cloned().unwrap_or_default()
+    }
+
+    /// Stores a variable as `set_fact` and `register` do.
+    pub fn set(&mut self, host: &Arc<str>, name: &str, value: Value) {
+        Arc::make_mut(&mut self.hosts.entry(host.clone()).or_default().set).insert(name.into(), value);
+    }
+
+    /// Stores facts that a node reported: data, never templates.
+    pub fn add_facts(&mut self, host: &Arc<str>, facts: &Map) {
+        let vars = self.hosts.entry(host.clone()).or_default();
+        for (key, value) in facts {
+            let value = value.clone().tainted(Taint::UNSAFE);
+            let bare = key.as_str().and_then(|name| name.strip_prefix("ansible_")).map(Key::from);
+            // `ansible_local` keeps its name's meaning in both places.
+            Arc::make_mut(&mut vars.facts).insert(bare.unwrap_or_else(|| key.clone()), value.clone());
+            Arc::make_mut(&mut vars.injected).insert(key.clone(), value);
+        }
+    }
+
+    /// Forgets the facts of a host.
+    pub fn clear_facts(&mut self, host: &str) {
+        if let Some(vars) = self.hosts.get_mut(host) {
+            vars.facts = Arc::default();
+            vars.injected = Arc::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convoy_protocol::map;
+
+    #[test]
+    fn facts_are_data_under_both_names() {
+        let mut store = Store::default();
+        let host: Arc<str> = "h".into();
+        store.add_facts(&host, &map! { "ansible_system" => "Linux", "mine" => "{{ x }}" });
+        let vars = store.host("h");
+        assert_eq!(vars.facts.get("system").unwrap().as_str(), Some("Linux"));
+        assert_eq!(vars.injected.get("ansible_system").unwrap().as_str(), Some("Linux"));
+        assert!(vars.facts.get("mine").unwrap().taint.is_unsafe());
+    }
+}
