@@ -1,6 +1,7 @@
 //! What runs on the workstation: reads playbooks and inventories, drives the agents, reports.
 
 pub mod actions;
+pub mod cli;
 pub mod demo;
 pub mod diagnostic;
 pub mod inventory;

@@ -1,3 +1,20 @@
 //! Carries out plays: the order of tasks, look-ahead, results.
 
+pub mod ahead;
+pub mod batch;
+pub mod connect;
+pub mod cursor;
+pub mod engine;
 pub mod event;
+pub mod flags;
+mod handlers;
+mod include;
+pub mod job;
+mod meta;
+pub mod options;
+pub mod perform;
+pub mod play;
+pub mod result;
+pub mod session;
+mod settle;
+pub mod stage;

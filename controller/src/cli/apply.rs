@@ -1,0 +1,160 @@
+//! `convoy apply`: runs playbooks.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ArgAction;
+use convoy_protocol::{Map, Value};
+
+use super::folder_of;
+use super::listing::{self, View, Wanted};
+use super::run_options::RunOptions;
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::inventory::Inventory;
+use crate::playbook::ast::Play;
+use crate::playbook::{self, Loaded, Loader, walk};
+use crate::report;
+use crate::run::engine::Engine;
+use crate::run::event::RunEvent;
+use crate::run::options::{Options, Tags};
+use crate::run::session;
+use crate::template::{Context, Templar};
+use crate::vars::TaskScope;
+
+/// Arguments of `convoy apply`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Playbooks, run in order
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Run only tasks with one of these tags
+    #[arg(short, long, value_name = "TAGS", value_delimiter = ',', action = ArgAction::Append)]
+    tags: Vec<String>,
+    /// Leave out tasks with one of these tags
+    #[arg(long, value_name = "TAGS", value_delimiter = ',', action = ArgAction::Append)]
+    skip_tags: Vec<String>,
+    /// Run notified handlers even on hosts that failed
+    #[arg(long)]
+    force_handlers: bool,
+    /// List the hosts of each play and do nothing
+    #[arg(long)]
+    list_hosts: bool,
+    /// List the tasks of each play and do nothing
+    #[arg(long)]
+    list_tasks: bool,
+    /// List the tags of each play and do nothing
+    #[arg(long)]
+    list_tags: bool,
+    /// Read the playbooks and do nothing
+    #[arg(long)]
+    syntax_check: bool,
+}
+
+/// Runs the playbooks and returns the exit code.
+///
+/// # Errors
+/// All that is wrong in what the user wrote; then nothing was touched.
+pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
+    let tags = Tags { run: args.tags.clone(), skip: args.skip_tags.clone() };
+    let playbook_dir = args.playbooks.first().map(|playbook| folder_of(playbook));
+    let options =
+        Options { force_handlers: args.force_handlers, ..args.run.engine(tags, playbook_dir, line)? };
+    let loader = Loader::new(playbook::Options::default());
+    let loaded = load(&loader, &args.playbooks, &options)?;
+    let (inventory, inventory_warnings) = Inventory::load(&args.run.sources())?;
+    check_tags(&loaded, &options.tags)?;
+    let wanted = Wanted { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags };
+    if args.syntax_check || wanted.hosts || wanted.tasks || wanted.tags {
+        return list(&loaded, &inventory, wanted, &options);
+    }
+    let reporter = report::open(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let engine = Engine::new(options, inventory, loader, reporter)?;
+    for warning in loaded.warnings.iter().chain(&inventory_warnings) {
+        engine.warn(warning.to_string());
+    }
+    session::run(engine, async |engine| {
+        for playbook in &loaded.playbooks {
+            let path = playbook.path.display().to_string().into();
+            engine.tell(RunEvent::PlaybookStart { path, plays: playbook.plays.len() });
+            engine.run(&playbook.plays).await?;
+        }
+        engine.finish().await;
+        Ok(engine.ending())
+    })
+}
+
+/// Reads the playbooks; names of imported files may use the extra variables and those of the play.
+fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
+    let templar = Templar::new(options.template);
+    let render = |value: &Value, vars: &Map| {
+        let mut all = vars.clone();
+        all.extend(options.extra_vars.clone());
+        let scope = TaskScope::of_map(all);
+        let context =
+            Context { search: options.playbook_dir.iter().cloned().collect(), ..Context::default() };
+        templar.render(value, &scope, &context).map_err(|error| {
+            Diagnostic::user(error.to_string()).at(error.origin.clone().or_else(|| value.origin.clone()))
+        })
+    };
+    loader.playbooks(paths, &render)
+}
+
+/// A tag that no task has is a mistake: nothing would be run, and it would look like success.
+fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
+    let special = ["all", "tagged", "untagged", "always", "never"];
+    let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut dynamic = false;
+    for play in loaded.plays() {
+        known.extend(play.keywords.tags.iter().cloned());
+        for (_, task) in walk::tasks(play) {
+            known.extend(task.keywords.tags.iter().cloned());
+            dynamic |= task.around.is_some();
+        }
+    }
+    let unknown = |tag: &&String| !special.contains(&tag.as_str()) && !known.contains(tag.as_str());
+    // What is included while the run goes on may have further tags.
+    let problems: Diagnostics = tags
+        .run
+        .iter()
+        .filter(|_| !dynamic)
+        .filter(unknown)
+        .map(|tag| {
+            Diagnostic::user(format!("no task has the tag `{tag}`"))
+                .hint(did_you_mean(tag, known.iter().map(|tag| &**tag)))
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+fn list(
+    loaded: &Loaded,
+    inventory: &Inventory,
+    wanted: Wanted,
+    options: &Options,
+) -> Result<u8, Diagnostics> {
+    let templar = Templar::new(options.template);
+    let render = |value: &Value, play: &Play| {
+        let mut vars = play.vars.clone();
+        vars.extend(options.extra_vars.clone());
+        templar.render(value, &TaskScope::of_map(vars), &Context::default()).unwrap_or_else(|_| value.clone())
+    };
+    let hosts = |play: &Play| {
+        let pattern = render(&play.hosts, play);
+        let pattern = match pattern.as_list() {
+            Some(list) => list.iter().map(crate::python::str).collect::<Vec<_>>().join(","),
+            None => crate::python::str(&pattern),
+        };
+        inventory
+            .select(&pattern, options.limit.as_deref())
+            .map(|selection| selection.hosts)
+            .unwrap_or_default()
+    };
+    let selected = |tags: &[Arc<str>]| options.tags.matches(tags);
+    let view = View { render: &render, hosts: &hosts, selected: &selected };
+    listing::list(&loaded.playbooks, wanted, &view, &mut std::io::stdout().lock())
+        .map_err(|error| Diagnostic::user(format!("cannot write the list: {error}")))?;
+    Ok(0)
+}

@@ -1,0 +1,89 @@
+//! `convoy exec`: runs one module on the hosts of a pattern.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value, map};
+
+use super::run_options::RunOptions;
+use crate::diagnostic::Diagnostics;
+use crate::inventory::Inventory;
+use crate::json;
+use crate::playbook::ast::Play;
+use crate::playbook::{self, Loader};
+use crate::report;
+use crate::run::engine::Engine;
+use crate::run::options::Tags;
+use crate::run::session;
+use crate::yaml;
+
+/// Arguments of `convoy exec`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which hosts
+    #[arg(value_name = "PATTERN")]
+    pattern: String,
+    /// The module
+    #[arg(short, long, value_name = "MODULE", default_value = "command")]
+    module_name: String,
+    /// Its arguments: `key=value`, JSON, or free text
+    #[arg(short, long, value_name = "ARGS", default_value = "")]
+    args: String,
+    /// List the hosts and do nothing
+    #[arg(long)]
+    list_hosts: bool,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+/// Runs the module and returns the exit code.
+///
+/// # Errors
+/// All that is wrong in what the user typed; then nothing was touched.
+pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
+    let options = args.run.engine(Tags::default(), std::env::current_dir().ok(), line)?;
+    let (inventory, warnings) = Inventory::load(&args.run.sources())?;
+    if args.list_hosts {
+        return list(&args, &inventory);
+    }
+    let loader = Loader::new(playbook::Options::default());
+    let loaded = play(&loader, &args)?;
+    let reporter =
+        report::ad_hoc(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let engine = Engine::new(options, inventory, loader, reporter)?;
+    warnings.iter().for_each(|warning| engine.warn(warning.to_string()));
+    session::run(engine, async |engine| {
+        engine.run(&loaded).await?;
+        engine.finish().await;
+        Ok(engine.ending())
+    })
+}
+
+/// Reads a play with one task, as if it stood in a file: so what is wrong in it is told in the same way.
+fn play(loader: &Loader, args: &Args) -> Result<Vec<Arc<Play>>, Diagnostics> {
+    let name = args.module_name.as_str();
+    let action = match yaml::read("<command line>", &args.args).ok().flatten().map(|node| node.to_value()) {
+        Some(Ok(value)) if value.as_map().is_some() && args.args.trim_start().starts_with('{') => {
+            let mut action = value.as_map().cloned().unwrap_or_default();
+            action.insert("module".into(), name.into());
+            Value::from(action)
+        }
+        _ => format!("{name} {}", args.args).into(),
+    };
+    let task = map! { "action" => action };
+    let play = map! { "hosts" => args.pattern.as_str(), "gather_facts" => false, "tasks" => vec![Value::from(task)] };
+    let text = json::text(&vec![Value::from(play)].into(), json::Style::default());
+    let path = PathBuf::from("<command line>");
+    loader.provide(&path, yaml::read("<command line>", &text)?);
+    let unrendered = |value: &Value, _: &Map| Ok(value.clone());
+    let loaded = loader.playbooks(&[path], &unrendered)?;
+    Ok(loaded.plays().cloned().collect())
+}
+
+fn list(args: &Args, inventory: &Inventory) -> Result<u8, Diagnostics> {
+    let hosts = inventory.select(&args.pattern, args.run.limit.as_deref())?.hosts;
+    let mut text = format!("  hosts ({}):\n", hosts.len());
+    hosts.iter().for_each(|host| text.push_str(&format!("    {host}\n")));
+    super::print(&text)?;
+    Ok(0)
+}

@@ -1,0 +1,96 @@
+//! The command line: one file per subcommand.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+
+pub mod apply;
+pub mod exec;
+pub mod extra_vars;
+pub mod inventory;
+pub mod listing;
+mod python;
+pub mod run_options;
+
+/// Provisions a fleet from one workstation.
+#[derive(Debug, Parser)]
+#[command(name = "convoy", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run playbooks.
+    Apply(Box<apply::Args>),
+    /// Run one module on the hosts of a pattern.
+    Exec(Box<exec::Args>),
+    /// Show hosts, groups and their variables.
+    Inventory(inventory::Args),
+}
+
+/// Runs the command that the words name and returns the exit code.
+pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
+    let words: Vec<std::ffi::OsString> = words.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; everything else is an error in usage.
+            let code = u8::from(error.use_stderr());
+            let _ = error.print();
+            return code;
+        }
+    };
+    let line = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let result = match cli.command {
+        Command::Apply(args) => apply::run(*args, line),
+        Command::Exec(args) => exec::run(*args, line),
+        Command::Inventory(args) => {
+            inventory::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).map(|()| 0)
+        }
+    };
+    result.unwrap_or_else(|diagnostics| tell(&diagnostics))
+}
+
+/// Prints what is wrong and returns its exit code.
+#[expect(clippy::print_stderr, reason = "the one place where errors leave the program")]
+fn tell(diagnostics: &Diagnostics) -> u8 {
+    for (index, diagnostic) in diagnostics.iter().enumerate() {
+        eprintln!("{}{diagnostic}", if index == 0 { "" } else { "\n" });
+    }
+    diagnostics.iter().map(|diagnostic| diagnostic.kind.code()).max().unwrap_or(1)
+}
+
+impl Kind {
+    /// Returns the documented exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::User => 1,
+            Self::Refused => 3,
+            Self::Internal => 255,
+        }
+    }
+}
+
+/// Prints to standard output; a reader that has gone is no error.
+pub(crate) fn print(text: &str) -> Result<(), Diagnostics> {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Diagnostic::user(format!("cannot write: {error}")).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the folder that a playbook stands in, absolute.
+pub(crate) fn folder_of(playbook: &std::path::Path) -> PathBuf {
+    let folder = playbook.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.map_or_else(|| PathBuf::from("."), PathBuf::from);
+    folder.canonicalize().unwrap_or(folder)
+}

@@ -1,0 +1,355 @@
+//! One batch of a play, task by task: Ansible's *linear* order.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+
+use super::ahead::{Lookahead, Seen};
+use super::cursor::{Cursor, Item, Section, TaskRef};
+use super::engine::Engine;
+use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
+use super::perform::{self, HostResult, Perform};
+use super::{ahead, flags, handlers, include, job, meta, settle};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::playbook::ast::{Action, Play, Role, Task};
+use crate::vars::magic::{PlayFacts, search_path};
+
+/// A task where it stands: with the parameters of the includes around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    /// The task.
+    pub task: &'a Arc<Task>,
+    /// The parameters.
+    pub params: &'a Arc<Map>,
+}
+
+/// A host in a batch.
+#[derive(Debug)]
+pub struct HostRun {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is in the play.
+    pub cursor: Cursor,
+    /// What was notified and has not been run.
+    pub notified: Vec<Arc<str>>,
+    /// Whether it could not be reached.
+    pub unreachable: bool,
+    /// What was seen ahead.
+    pub seen: VecDeque<Seen>,
+    /// The use of each role that ran here first: another use of the same role is passed over.
+    pub roles: HashMap<usize, Arc<Role>>,
+}
+
+impl HostRun {
+    /// Returns whether the host takes part in what follows.
+    pub fn is_active(&self) -> bool {
+        !self.unreachable && !self.cursor.is_failed()
+    }
+
+    /// Passes over tasks of roles that ran here already.
+    fn pass_duplicates(&mut self, selected: super::cursor::Selected<'_>) {
+        while let Some(Item::Task(task)) = self.cursor.current()
+            && let Some(role) = task.task.role.as_ref().filter(|role| !role.allow_duplicates)
+            && self.roles.get(&role.identity).is_some_and(|first| !Arc::ptr_eq(first, role))
+        {
+            self.cursor.advance(selected);
+        }
+    }
+}
+
+/// What the results of a task on all hosts come to.
+#[derive(Debug, Default)]
+struct After {
+    disturbed: bool,
+    failed: Vec<usize>,
+    seen: Vec<(usize, Vec<Seen>)>,
+}
+
+impl After {
+    fn note(&mut self, index: usize, result: &HostResult) {
+        self.disturbed |= result.disturbed;
+        if result.is_fatal() {
+            self.failed.push(index);
+        }
+        self.seen.push((index, result.seen.clone()));
+    }
+}
+
+/// A batch of a play under way.
+#[derive(Debug)]
+pub struct Batch<'e> {
+    /// The engine.
+    pub engine: &'e Engine,
+    /// The play.
+    pub play: Arc<Play>,
+    /// Its hosts.
+    pub hosts: Vec<HostRun>,
+    /// The play's handlers, with those of included roles.
+    pub handlers: Vec<TaskRef>,
+    /// How far is looked ahead.
+    pub ahead: Lookahead,
+    /// Whether the play, not only the batch, is to end.
+    pub end_play: bool,
+}
+
+impl<'e> Batch<'e> {
+    /// Puts every host at the start of the play.
+    ///
+    /// # Errors
+    /// If the play's handlers cannot be read.
+    pub fn new(
+        engine: &'e Engine,
+        play: &Arc<Play>,
+        hosts: Vec<Arc<str>>,
+        root: Arc<Section>,
+    ) -> Result<Self, Diagnostics> {
+        let selected = |task: &Task| engine.options.tags.select(task);
+        let hosts = hosts
+            .into_iter()
+            .map(|name| HostRun {
+                name,
+                cursor: Cursor::new(root.clone(), &selected),
+                notified: Vec::new(),
+                unreachable: false,
+                seen: VecDeque::new(),
+                roles: HashMap::new(),
+            })
+            .collect();
+        let handlers = handlers::list(&play.handlers, &Arc::default());
+        let ahead = Lookahead::new(engine.options.look_ahead);
+        let batch = Self { engine, play: play.clone(), hosts, handlers, ahead, end_play: false };
+        batch.tell_play();
+        Ok(batch)
+    }
+
+    /// Runs the batch to its end. Returns how many hosts were lost, and whether the play is to end.
+    ///
+    /// # Errors
+    /// What is wrong in the user's files and shows only now.
+    pub async fn run(mut self) -> Result<(usize, bool), Diagnostics> {
+        while let Some((item, group)) = self.next() {
+            if self.engine.interrupted.get() {
+                self.note_left();
+                break;
+            }
+            match item {
+                Item::Flush { after } => {
+                    group.iter().for_each(|index| handlers::flush(&mut self, *index, after));
+                }
+                Item::Task(task) => self.task(&task, &group).await?,
+                Item::Section(_) => {
+                    return Err(Diagnostic::user("a cursor stopped at a section")
+                        .kind(crate::diagnostic::Kind::Internal)
+                        .into());
+                }
+            }
+            self.tell_play();
+            if self.hosts.iter().all(|host| !host.is_active() && host.cursor.current().is_none()) {
+                self.engine.tell(RunEvent::NoHostsRemaining);
+                break;
+            }
+        }
+        let lost: Vec<Arc<str>> =
+            self.hosts.iter().filter(|host| !host.is_active()).map(|host| host.name.clone()).collect();
+        self.engine.lost.borrow_mut().extend(lost.iter().cloned());
+        Ok((lost.len(), self.end_play))
+    }
+
+    /// Returns what comes first in the play, and the hosts that are there.
+    fn next(&mut self) -> Option<(Item, Vec<usize>)> {
+        let selected = self.selected();
+        self.hosts.iter_mut().for_each(|host| host.pass_duplicates(&selected));
+        let open = |host: &&HostRun| !host.unreachable && host.cursor.current().is_some();
+        let place = self.hosts.iter().filter(open).map(|host| host.cursor.place()).min()?;
+        let group: Vec<usize> = (0..self.hosts.len())
+            .filter(|i| open(&&self.hosts[*i]) && self.hosts[*i].cursor.place() == place)
+            .collect();
+        let item = self.hosts[*group.first()?].cursor.current()?.clone();
+        Some((item, group))
+    }
+
+    /// Returns the predicate of the tags.
+    pub fn selected(&self) -> impl Fn(&Task) -> bool + use<'e> {
+        let engine = self.engine;
+        move |task: &Task| engine.options.tags.select(task)
+    }
+
+    /// Lets magic variables know who is left.
+    fn tell_play(&self) {
+        let gone = self.engine.lost.borrow().clone();
+        let active: Vec<Arc<str>> =
+            self.hosts.iter().filter(|host| host.is_active()).map(|host| host.name.clone()).collect();
+        let here = |host: &Arc<str>| self.hosts.iter().find(|run| run.name == *host).map(HostRun::is_active);
+        let mut play = self.engine.play.borrow_mut();
+        if play.batch == active {
+            return;
+        }
+        let all =
+            play.all.iter().filter(|host| here(host).unwrap_or(!gone.contains(*host))).cloned().collect();
+        *play = Arc::new(PlayFacts { active: all, batch: active, ..PlayFacts::clone(&play) });
+    }
+
+    async fn task(&mut self, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
+        self.announce(task, group);
+        match &task.task.action {
+            Action::Meta(action) => meta::run(self, task, *action, group).await,
+            Action::IncludeTasks { .. } | Action::IncludeRole(_) => include::run(self, task, group),
+            Action::Module(_) | Action::Controller(_) => self.call(task, group).await,
+        }
+    }
+
+    /// Writes the task's heading.
+    fn announce(&self, task: &TaskRef, group: &[usize]) {
+        let Some(first) = group.first() else { return };
+        let name = self.title(task, &self.hosts[*first].name);
+        let kind = if task.handler { TaskKind::Handler } else { TaskKind::Task };
+        let path = format!("{}:{}", task.task.at.file, task.task.at.line).into();
+        self.engine.tell(RunEvent::TaskStart { kind, name, path, check: self.engine.options.check });
+    }
+
+    /// Returns a task's name as it is shown: its role before it, templates rendered as far as they can be.
+    pub fn title(&self, task: &TaskRef, host: &Arc<str>) -> Arc<str> {
+        let engine = self.engine;
+        let name = match &task.task.name {
+            Some(name) => {
+                let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
+                let context = engine.context(Vec::new(), false);
+                let rendered = engine.templar.render(name, &scope, &context).unwrap_or_else(|_| name.clone());
+                crate::python::str(&rendered)
+            }
+            None => task.task.action_name.to_string(),
+        };
+        match &task.task.role {
+            Some(role) => format!("{} : {name}", role.name).into(),
+            None => name.into(),
+        }
+    }
+
+    /// Runs a module or an action on the hosts of the group.
+    async fn call(&mut self, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
+        let once = self.run_once(task, group)?;
+        let doing = if once { &group[..1] } else { group };
+        let plans = self.plans(task, doing);
+        let engine = self.engine;
+        let hosts = plans.iter().map(|(index, _)| self.hosts[*index].name.clone()).collect();
+        engine.tell(RunEvent::Working { hosts });
+        let title = self.hosts.get(doing[0]).map(|host| self.title(task, &host.name)).unwrap_or_default();
+        let mut running: FuturesUnordered<_> = plans
+            .into_iter()
+            .map(|(index, plan)| {
+                let host = self.hosts[index].name.clone();
+                let title = title.clone();
+                async move { (index, perform::perform(engine, &host, task, title, plan).await) }
+            })
+            .collect();
+        let mut after = After::default();
+        while let Some((index, result)) = running.next().await {
+            after.note(index, &result);
+            settle::settle(self, task, index, if once { group } else { &[] }, &result)?;
+        }
+        drop(running);
+        self.after(task, group, once, after)
+    }
+
+    /// Prepares the task on each host, with what can be looked at ahead.
+    fn plans(&mut self, task: &TaskRef, group: &[usize]) -> Vec<(usize, Perform)> {
+        let jobs: Vec<(usize, job::Job)> =
+            group.iter().map(|&index| (index, self.prepare(task, index))).collect();
+        let hit = jobs.iter().all(|(index, job)| ahead::is_seen(&self.hosts[*index].seen, task, job));
+        let mut plans = Vec::new();
+        let more = if hit { Vec::new() } else { self.look_ahead(task, group) };
+        let mut more = more.into_iter();
+        for (index, job) in jobs {
+            let steps = more.next().unwrap_or_default();
+            let seen = ahead::take(&mut self.hosts[index].seen, task, &job);
+            plans.push((index, Perform { job, seen, ahead: steps }));
+        }
+        plans
+    }
+
+    fn prepare(&self, task: &TaskRef, index: usize) -> job::Job {
+        let engine = self.engine;
+        let scope =
+            engine.scope(&self.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
+        let context = engine.context(search_path(&task.task, Some(&self.play)), true);
+        let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
+        job::prepare(view).unwrap_or_else(|error| job::Job::failed(view, error.to_string()))
+    }
+
+    fn run_once(&self, task: &TaskRef, group: &[usize]) -> Result<bool, Diagnostics> {
+        let Some(value) = &task.task.keywords.run_once else { return Ok(false) };
+        let Some(first) = group.first() else { return Ok(false) };
+        self.flag(task, &self.hosts[*first].name, Some(value))
+    }
+
+    /// Decides a boolean keyword for one host.
+    ///
+    /// # Errors
+    /// If it cannot be rendered or is no boolean.
+    pub fn flag(&self, task: &TaskRef, host: &Arc<str>, value: Option<&Value>) -> Result<bool, Diagnostics> {
+        let engine = self.engine;
+        let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
+        let context = engine.context(Vec::new(), true);
+        let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
+        flags::boolean(view, value, false)
+            .map_err(|error| Diagnostic::user(error.to_string()).at(task.task.at.clone()).into())
+    }
+
+    /// Goes on when all hosts of the group have their results.
+    fn after(
+        &mut self,
+        task: &TaskRef,
+        group: &[usize],
+        once: bool,
+        after: After,
+    ) -> Result<(), Diagnostics> {
+        let selected = self.selected();
+        for &index in group.iter().skip(1).filter(|_| once) {
+            let host = &mut self.hosts[index];
+            if after.failed.is_empty() { host.cursor.advance(&selected) } else { host.cursor.fail(&selected) }
+        }
+        if after.disturbed || !after.failed.is_empty() {
+            self.hosts.iter_mut().for_each(|host| host.seen.clear());
+            self.ahead.broken();
+        } else {
+            for (index, seen) in after.seen {
+                self.hosts[index].seen.extend(seen);
+            }
+        }
+        settle::spread(self, task, group, &after.failed)
+    }
+
+    /// Notes what is not done after an interruption.
+    fn note_left(&self) {
+        for host in &self.hosts {
+            if let (true, Some(Item::Task(task))) = (host.is_active(), host.cursor.current()) {
+                let line = format!(
+                    "{}: from task \"{}\" on ({})",
+                    host.name,
+                    self.title(task, &host.name),
+                    task.task.at
+                );
+                self.engine.not_done.borrow_mut().push(line);
+            }
+        }
+    }
+
+    /// Shows the result of one host.
+    pub fn show(&self, task: &TaskRef, host: &Arc<str>, result: &HostResult) {
+        self.engine.tell(RunEvent::Result(TaskResult {
+            host: result.host.clone(),
+            verdict: result.verdict,
+            action: task.task.action_name.clone(),
+            values: Arc::new(result.shown.clone()),
+            diff: if result.looped { Vec::new() } else { result.diff.clone() },
+            label: None,
+            looped: result.looped,
+            ignored: result.ignored && matches!(result.verdict, Verdict::Failed | Verdict::Unreachable),
+            show: result.show,
+            task: self.title(task, host),
+        }));
+    }
+}

@@ -1,0 +1,299 @@
+//! The engine: everything that lasts as long as a run, and the order of its plays.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value};
+
+use super::connect::Connections;
+use super::event::{RunEvent, Stats};
+use super::job::View;
+use super::options::Options;
+use super::stage::Digests;
+use super::{batch, play};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::Inventory;
+use crate::link::content::Contents;
+use crate::playbook::Loader;
+use crate::playbook::ast::Play;
+use crate::report::Reporter;
+use crate::template::{Context, Templar};
+use crate::vars::magic::{Magic, PlayFacts, RunFacts};
+use crate::vars::precedence::{Sources, layers};
+use crate::vars::{Store, TaskScope};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All hosts did all.
+    Well,
+    /// A host failed.
+    Failed,
+    /// A host could not be reached.
+    Unreachable,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+impl Ending {
+    /// Returns the documented exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Failed => 2,
+            Self::Unreachable => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// What lasts as long as a run.
+pub struct Engine {
+    /// How the run was asked for.
+    pub options: Options,
+    /// The hosts.
+    pub inventory: RefCell<Inventory>,
+    /// Reads included files.
+    pub loader: Loader,
+    /// Renders.
+    pub templar: Arc<Templar>,
+    /// The variables of all hosts.
+    pub store: RefCell<Arc<Store>>,
+    /// What magic variables say of the run.
+    pub facts: RefCell<Arc<RunFacts>>,
+    /// What magic variables say of the play that runs.
+    pub play: RefCell<Arc<PlayFacts>>,
+    /// The links to the nodes.
+    pub connections: Connections,
+    /// Content that nodes may ask for.
+    pub contents: Arc<Contents>,
+    /// Digests of files read before.
+    pub digests: Digests,
+    /// Where all that happens is told.
+    pub reporter: RefCell<Box<dyn Reporter>>,
+    /// The recap.
+    pub stats: RefCell<BTreeMap<Arc<str>, Stats>>,
+    /// Hosts that are out, failed or unreachable: no later play has them.
+    pub lost: RefCell<HashSet<Arc<str>>>,
+    /// Set when the user interrupts: no further step is begun.
+    pub interrupted: Cell<bool>,
+    /// What was not done, for the end of the run.
+    pub not_done: RefCell<Vec<String>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Gets ready to run with an inventory and extra variables.
+    ///
+    /// # Errors
+    /// If variables of the inventory cannot be read.
+    pub fn new(
+        options: Options,
+        inventory: Inventory,
+        loader: Loader,
+        reporter: Box<dyn Reporter>,
+    ) -> Result<Self, Diagnostics> {
+        let templar = Arc::new(Templar::new(options.template));
+        let contents = Arc::new(Contents::default());
+        let store = Store::new(options.extra_vars.clone());
+        let engine = Self {
+            connections: Connections::new(&options, contents.clone()),
+            store: RefCell::new(Arc::new(store)),
+            inventory: RefCell::new(inventory),
+            facts: RefCell::default(),
+            play: RefCell::default(),
+            digests: Digests::default(),
+            reporter: RefCell::new(reporter),
+            stats: RefCell::default(),
+            lost: RefCell::default(),
+            interrupted: Cell::new(false),
+            not_done: RefCell::default(),
+            options,
+            loader,
+            templar,
+            contents,
+        };
+        engine.read_inventory()?;
+        Ok(engine)
+    }
+
+    /// Reads what variables say of the inventory; again after a host or group was added.
+    ///
+    /// # Errors
+    /// If variables of the inventory cannot be read.
+    pub fn read_inventory(&self) -> Result<(), Diagnostics> {
+        let inventory = self.inventory.borrow();
+        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| host.name.clone()).collect();
+        let mut store = self.store.borrow_mut();
+        for host in &hosts {
+            let layers = inventory.layers(host, self.options.playbook_dir.as_deref())?;
+            Arc::make_mut(&mut store).set_inventory(host, layers.into_iter().map(|(_, map)| map).collect());
+        }
+        *self.facts.borrow_mut() = Arc::new(RunFacts {
+            groups: inventory.group_map(),
+            group_names: hosts.iter().map(|host| (host.clone(), inventory.group_names(host))).collect(),
+            hosts,
+            inventory_sources: self.options.inventory_sources.clone(),
+            check: self.options.check,
+            diff: self.options.diff,
+            forks: self.options.forks,
+            verbosity: self.options.verbosity,
+            tags: self.options.tags.run.clone(),
+            skip_tags: self.options.tags.skip.clone(),
+            limit: self.options.limit.clone(),
+        });
+        Ok(())
+    }
+
+    /// Runs the plays, one after the other.
+    ///
+    /// # Errors
+    /// What is wrong in the user's files and shows only now.
+    pub async fn run(&self, plays: &[Arc<Play>]) -> Result<(), Diagnostics> {
+        for (index, play) in plays.iter().enumerate() {
+            let go_on = play::run(self, play).await?;
+            if self.interrupted.get() || !go_on {
+                self.note_plays_left(&plays[index + 1..]);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes leave of the nodes and writes the recap.
+    pub async fn finish(&self) {
+        self.connections.close().await;
+        self.recap();
+    }
+
+    fn note_plays_left(&self, plays: &[Arc<Play>]) {
+        for play in plays {
+            let name = crate::python::str(play.name.as_ref().unwrap_or(&play.hosts));
+            self.not_done.borrow_mut().push(format!("play \"{name}\""));
+        }
+    }
+
+    fn recap(&self) {
+        let hosts = self.stats.borrow().iter().map(|(host, stats)| (host.clone(), *stats)).collect();
+        let (trips, sent, received) = self.connections.traffic();
+        self.tell(RunEvent::Recap { hosts, custom: Map::new() });
+        let text = format!("{trips} round trips in all; {sent} bytes sent, {received} received");
+        self.tell(RunEvent::Verbose { level: 2, host: None, text });
+        let lines = self.not_done.take();
+        if !lines.is_empty() {
+            self.tell(RunEvent::NotDone { lines, command: self.options.command_to_go_on() });
+        }
+    }
+
+    /// Returns how the run ended, or would if it ended now.
+    pub fn ending(&self) -> Ending {
+        let stats = self.stats.borrow();
+        if self.interrupted.get() {
+            Ending::Interrupted
+        } else if stats.values().any(|stats| stats.unreachable > 0) {
+            Ending::Unreachable
+        } else if stats.values().any(|stats| stats.failed > 0) {
+            Ending::Failed
+        } else {
+            Ending::Well
+        }
+    }
+
+    /// Returns whether the inventory has a host.
+    pub fn knows(&self, host: &str) -> bool {
+        self.inventory.borrow().host(host).is_some()
+    }
+
+    /// Tells the reporter.
+    pub fn tell(&self, event: RunEvent) {
+        self.reporter.borrow_mut().event(&event);
+    }
+
+    /// Tells a warning.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.tell(RunEvent::Warning(text.into()));
+    }
+
+    /// Counts in the recap.
+    pub fn count(&self, host: &Arc<str>, count: impl FnOnce(&mut Stats)) {
+        count(self.stats.borrow_mut().entry(host.clone()).or_default());
+    }
+
+    /// Returns what a task, or a play, sees on a host.
+    pub fn scope(&self, host: &Arc<str>, task: Option<&batch::Placed<'_>>) -> TaskScope {
+        let store = self.store.borrow().clone();
+        let vars = store.host(host);
+        let play = self.play.borrow().clone();
+        let nothing = Arc::default();
+        let sources = Sources {
+            play: play.play.as_ref(),
+            public: &play.public,
+            vars_files: play.vars_files.get(host).unwrap_or(&nothing),
+            host: &vars,
+            task: task.map(|placed| placed.task),
+            params: task.map_or(&nothing, |placed| placed.params),
+            extra: &store.extra,
+        };
+        let layers = layers(&sources);
+        let magic = Magic {
+            host: host.clone(),
+            run: self.facts.borrow().clone(),
+            task: task.map(|placed| placed.task.clone()),
+            play,
+            store,
+        };
+        TaskScope::new(magic, layers)
+    }
+
+    /// Returns the host a scope is of.
+    pub fn host_of(&self, scope: &TaskScope) -> Arc<str> {
+        scope.raw("inventory_hostname").and_then(|name| name.as_str().map(Arc::from)).unwrap_or_default()
+    }
+
+    /// Returns what a task sees of the host it is delegated to: that host's variables, above them the task's own.
+    pub fn scope_of(&self, host: &Arc<str>, view: View<'_>) -> TaskScope {
+        self.scope(host, Some(&batch::Placed { task: view.task, params: &Arc::default() }))
+    }
+
+    /// Renders a value of a play for the whole play, without a host.
+    ///
+    /// # Errors
+    /// If it cannot be rendered.
+    pub fn render_for_play(&self, play: &Arc<Play>, value: &Value) -> Result<Value, Diagnostic> {
+        let store = self.store.borrow().clone();
+        let facts = Arc::new(PlayFacts { play: Some(play.clone()), ..PlayFacts::default() });
+        let magic = Magic {
+            host: "".into(),
+            run: self.facts.borrow().clone(),
+            play: facts,
+            task: None,
+            store: store.clone(),
+        };
+        let nothing = Arc::default();
+        let sources = Sources {
+            play: Some(play),
+            public: &[],
+            vars_files: &nothing,
+            host: &store.host(""),
+            task: None,
+            params: &nothing,
+            extra: &store.extra,
+        };
+        let scope = TaskScope::new(magic, layers(&sources));
+        self.templar.render(value, &scope, &self.context(vec![play.dir.clone()], true)).map_err(|error| {
+            Diagnostic::user(error.to_string()).at(value.origin.clone().unwrap_or_else(|| play.at.clone()))
+        })
+    }
+
+    /// Returns where files are looked for, and whether impure functions may be called.
+    pub fn context(&self, search: Vec<PathBuf>, impure_allowed: bool) -> Context {
+        Context { search, impure_allowed, ..Context::default() }
+    }
+}

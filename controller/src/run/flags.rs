@@ -1,0 +1,178 @@
+//! The keywords of a task as they are for one host: rendered, with the host's connection variables.
+
+use std::sync::Arc;
+
+use convoy_agent::args::Arg;
+use convoy_protocol::message::Become;
+use convoy_protocol::{Map, Value};
+
+use super::connect::Endpoint;
+use super::job::View;
+use crate::playbook::ast::Keywords;
+use crate::template::Error;
+
+/// The keywords of a task as they are for one call.
+#[derive(Debug, Clone)]
+pub struct Flags {
+    /// Check mode.
+    pub check: bool,
+    /// Whether differences are wanted.
+    pub diff: bool,
+    /// Whether nothing of it may be shown.
+    pub no_log: bool,
+    /// Whether a failure is only noted.
+    pub ignore_errors: bool,
+    /// Whether a lost host is only noted.
+    pub ignore_unreachable: bool,
+    /// The host it is done on, if that is another.
+    pub delegate: Option<Arc<str>>,
+    /// Whether facts go to the delegate.
+    pub delegate_facts: bool,
+    /// How the host is reached.
+    pub endpoint: Arc<Endpoint>,
+    /// The user to be there.
+    pub become_user: Option<Become>,
+    /// Added to the environment.
+    pub environment: Vec<(String, String)>,
+    /// Seconds after which it is given up.
+    pub timeout: Option<u32>,
+}
+
+impl Flags {
+    /// Reads the flags of a task.
+    ///
+    /// # Errors
+    /// If one cannot be rendered or is of the wrong type.
+    pub fn of(view: View<'_>) -> Result<Self, Error> {
+        let keywords = &view.task.keywords;
+        let options = &view.engine.options;
+        let delegate = delegate(view, keywords)?;
+        let target = match &delegate {
+            Some(host) => view.engine.scope_of(host, view),
+            None => view.scope.clone(),
+        };
+        let there = View { scope: &target, ..view };
+        let host = delegate.clone().unwrap_or_else(|| view.engine.host_of(view.scope));
+        Ok(Self {
+            check: boolean(view, keywords.check_mode.as_ref(), options.check)?,
+            diff: boolean(view, keywords.diff.as_ref(), options.diff)?,
+            no_log: boolean(view, keywords.no_log.as_ref(), false)?,
+            ignore_errors: boolean(view, keywords.ignore_errors.as_ref(), false)?,
+            ignore_unreachable: boolean(view, keywords.ignore_unreachable.as_ref(), false)?,
+            delegate_facts: boolean(view, keywords.delegate_facts.as_ref(), false)?,
+            endpoint: Arc::new(Endpoint::of(&host, there)?),
+            become_user: become_user(there)?,
+            environment: environment(view, keywords)?,
+            timeout: seconds(view, keywords.timeout.as_ref())?,
+            delegate,
+        })
+    }
+
+    /// Returns flags for a call that is not done: what matters of them is what is shown.
+    pub fn quiet(view: View<'_>) -> Self {
+        let keywords = &view.task.keywords;
+        let flag = |value: &Option<Value>| boolean(view, value.as_ref(), false).unwrap_or_default();
+        Self {
+            check: view.engine.options.check,
+            diff: false,
+            no_log: flag(&keywords.no_log),
+            ignore_errors: flag(&keywords.ignore_errors),
+            ignore_unreachable: false,
+            delegate: None,
+            delegate_facts: false,
+            endpoint: Arc::default(),
+            become_user: None,
+            environment: Vec::new(),
+            timeout: None,
+        }
+    }
+}
+
+fn delegate(view: View<'_>, keywords: &Keywords) -> Result<Option<Arc<str>>, Error> {
+    let Some(host) = &keywords.delegate_to else { return Ok(None) };
+    let host = view.render(host)?;
+    match host.as_str() {
+        Some(name) if name == crate::template::omit_token() => Ok(None),
+        Some("") | None => Err(Error::other(format!(
+            "Empty hostname produced from delegate_to: \"{}\"",
+            crate::python::str(&host)
+        ))),
+        Some(name) => Ok(Some(name.into())),
+    }
+}
+
+/// Renders a keyword that is a boolean.
+///
+/// # Errors
+/// If it cannot be rendered or is none.
+pub fn boolean(view: View<'_>, value: Option<&Value>, default: bool) -> Result<bool, Error> {
+    let Some(value) = value else { return Ok(default) };
+    let value = view.render(value)?;
+    if value.is_null() || value.as_str() == Some(crate::template::omit_token()) {
+        return Ok(default);
+    }
+    bool::convert(&value).map_err(Error::other)
+}
+
+/// Renders a keyword that is a number of seconds; none and 0 mean no limit.
+///
+/// # Errors
+/// If it cannot be rendered or is no whole number.
+pub fn seconds(view: View<'_>, value: Option<&Value>) -> Result<Option<u32>, Error> {
+    let Some(value) = value else { return Ok(None) };
+    let seconds = i64::convert(&view.render(value)?).map_err(Error::other)?;
+    Ok(u32::try_from(seconds).ok().filter(|seconds| *seconds > 0))
+}
+
+/// Reads a number, also from text or a percentage.
+///
+/// # Errors
+/// If it is none.
+pub fn number(value: &Value) -> Result<f64, String> {
+    match value.as_str() {
+        Some(text) => f64::convert(&text.trim_end_matches('%').into()),
+        None => f64::convert(value),
+    }
+}
+
+fn environment(view: View<'_>, keywords: &Keywords) -> Result<Vec<(String, String)>, Error> {
+    let mut environment = Map::new();
+    for layer in &keywords.environment {
+        let layer = view.render(layer)?;
+        let maps = layer.as_list().map_or_else(|| vec![layer.clone()], <[Value]>::to_vec);
+        for map in maps {
+            environment.extend(map.as_map().cloned().unwrap_or_default());
+        }
+    }
+    let text = |value: &Value| crate::python::str(value);
+    Ok(environment.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+}
+
+/// Reads who to be: the keywords, above them the host's variables, as Ansible has it.
+fn become_user(view: View<'_>) -> Result<Option<Become>, Error> {
+    let keywords = &view.task.keywords;
+    let options = &view.engine.options;
+    let variable = |names: &[&str]| names.iter().find_map(|name| view.scope.raw(name));
+    let wanted = variable(&["ansible_become"]).or_else(|| keywords.r#become.clone());
+    if !boolean(view, wanted.as_ref(), options.r#become)? {
+        return Ok(None);
+    }
+    let text = |names: &[&str], keyword: &Option<Value>| -> Result<Option<String>, Error> {
+        let Some(value) = variable(names).or_else(|| keyword.clone()) else { return Ok(None) };
+        Ok(Some(crate::python::str(&view.render(&value)?)))
+    };
+    let user = text(&["ansible_become_user", "ansible_sudo_user"], &keywords.become_user)?;
+    let method = text(&["ansible_become_method"], &keywords.become_method)?;
+    let flags = text(&["ansible_become_flags", "ansible_sudo_flags"], &keywords.become_flags)?;
+    let password = text(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"], &None)?;
+    let method = method.unwrap_or_else(|| options.become_method.clone());
+    if method.rsplit('.').next() != Some("sudo") {
+        return Err(Error::other(format!("become method {method} is not supported: only sudo is")));
+    }
+    Ok(Some(Become {
+        user: user.unwrap_or_else(|| options.become_user.clone()),
+        method: "sudo".to_owned(),
+        flags: flags.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        password: password.or_else(|| options.become_password.clone()),
+    }))
+}

@@ -1,0 +1,133 @@
+//! Handlers: what is notified, and when it runs.
+
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value};
+
+use super::batch::Batch;
+use super::cursor::{Item, Section, TaskRef};
+use super::event::RunEvent;
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::playbook::ast::Entry;
+
+/// Lists handlers in the order in which they run; blocks among them are opened.
+pub(super) fn list(entries: &[Entry], params: &Arc<Map>) -> Vec<TaskRef> {
+    let mut handlers = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Task(task) => {
+                handlers.push(TaskRef { task: task.clone(), params: params.clone(), handler: true });
+            }
+            Entry::Block(block) => handlers.extend(list(&block.body, params)),
+        }
+    }
+    handlers
+}
+
+/// Notes that a host notified `name`: a handler's name, `role : name`, or a topic that handlers listen to.
+///
+/// # Errors
+/// If there is no such handler.
+pub(super) fn notify(batch: &mut Batch<'_>, index: usize, name: &Arc<str>) -> Result<(), Diagnostics> {
+    let host = batch.hosts[index].name.clone();
+    if !batch.handlers.iter().any(|handler| answers_to(batch, &host, handler, name)) {
+        let known: Vec<String> =
+            batch.handlers.iter().flat_map(|handler| called(batch, &host, handler)).collect();
+        let message = format!(
+            "the requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+        );
+        return Err(Diagnostic::user(message)
+            .hint(did_you_mean(name, known.iter().map(String::as_str)))
+            .into());
+    }
+    let notified = &mut batch.hosts[index].notified;
+    if !notified.contains(name) {
+        notified.push(name.clone());
+    }
+    Ok(())
+}
+
+/// Returns the names and topics of a handler.
+fn called(batch: &Batch<'_>, host: &Arc<str>, handler: &TaskRef) -> Vec<String> {
+    let scope = batch.engine.scope(host, None);
+    let context = batch.engine.context(Vec::new(), true);
+    let render = |value: &Value| {
+        batch.engine.templar.render(value, &scope, &context).unwrap_or_else(|_| value.clone())
+    };
+    let mut names: Vec<String> =
+        handler.task.listen.iter().map(|topic| crate::python::str(&render(topic))).collect();
+    if let Some(name) = &handler.task.name {
+        let name = crate::python::str(&render(name));
+        if let Some(role) = &handler.task.role {
+            names.push(format!("{} : {name}", role.name));
+        }
+        names.push(name);
+    }
+    names
+}
+
+fn answers_to(batch: &Batch<'_>, host: &Arc<str>, handler: &TaskRef, name: &str) -> bool {
+    called(batch, host, handler).iter().any(|called| called == name)
+}
+
+/// Lets the notified handlers of a host run, in the order in which they are defined, from the `after`th on.
+///
+/// Of several handlers with one name the last defined runs, as in Ansible; all that listen to a topic do.
+pub(super) fn flush(batch: &mut Batch<'_>, index: usize, after: usize) {
+    let selected = batch.selected();
+    let host = batch.hosts[index].name.clone();
+    let mut due: Vec<usize> = Vec::new();
+    let mut left = Vec::new();
+    for name in batch.hosts[index].notified.clone() {
+        let found = matching(batch, &host, &name);
+        if found.iter().all(|handler| *handler < after) {
+            left.push(name);
+        }
+        due.extend(found.into_iter().filter(|handler| *handler >= after));
+    }
+    due.sort_unstable();
+    due.dedup();
+    batch.hosts[index].notified = left;
+    let Some(last) = due.last() else {
+        return batch.hosts[index].cursor.advance(&selected);
+    };
+    let mut body: Vec<Item> = Vec::new();
+    let next = last + 1;
+    for handler in due {
+        let called = batch.title(&batch.handlers[handler], &host);
+        let text = format!("NOTIFIED HANDLER {called} for {host}");
+        batch.engine.tell(RunEvent::Verbose { level: 2, host: None, text });
+        let body_of_one = vec![Item::Task(batch.handlers[handler].clone())];
+        body.push(Item::Section(Arc::new(Section {
+            body: body_of_one,
+            rank: Some(handler),
+            ..Section::default()
+        })));
+    }
+    // What these handlers notify in turn runs too, if it is defined after them.
+    let rest = Section {
+        body: vec![Item::Flush { after: next }],
+        rank: Some(batch.handlers.len()),
+        ..Section::default()
+    };
+    body.push(Item::Section(Arc::new(rest)));
+    batch.hosts[index].cursor.enter(body, &selected);
+}
+
+fn matching(batch: &Batch<'_>, host: &Arc<str>, name: &str) -> Vec<usize> {
+    let named = |handler: &TaskRef| {
+        let topics = &handler.task.listen;
+        let all = called(batch, host, handler);
+        all.iter().skip(topics.len()).any(|called| called == name)
+    };
+    let mut found: Vec<usize> = batch.handlers.iter().rposition(named).into_iter().collect();
+    for (index, handler) in batch.handlers.iter().enumerate() {
+        let topics = handler.task.listen.len();
+        if called(batch, host, handler).iter().take(topics).any(|topic| topic == name)
+            && !found.contains(&index)
+        {
+            found.push(index);
+        }
+    }
+    found
+}

@@ -1,0 +1,271 @@
+//! `include_tasks` and `include_role`: what is done is known only when it is reached.
+
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value, map};
+
+use super::batch::{Batch, Placed};
+use super::cursor::{Item, Section, TaskRef};
+use super::event::{RunEvent, Verdict};
+use super::job::{self, View};
+use super::perform::HostResult;
+use super::settle;
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::playbook::Inherited;
+use crate::playbook::ast::{Action, Entry, Role, RoleInclude, Task};
+use crate::template::Error;
+use crate::vars::TaskScope;
+use crate::vars::magic::{PlayFacts, search_path};
+
+/// What one host includes, for one item of a loop.
+struct Wanted {
+    what: What,
+    params: Map,
+    label: Option<Arc<str>>,
+}
+
+#[derive(Clone, PartialEq)]
+enum What {
+    File(String),
+    Role(RoleNames),
+}
+
+/// The names of an `include_role`, rendered.
+#[derive(Clone, PartialEq)]
+struct RoleNames {
+    name: String,
+    tasks_from: Option<String>,
+    vars_from: Option<String>,
+    defaults_from: Option<String>,
+    handlers_from: Option<String>,
+    public: bool,
+}
+
+/// What was included, for all hosts that included the same.
+struct Included {
+    what: What,
+    params: Map,
+    label: Option<Arc<str>>,
+    hosts: Vec<usize>,
+}
+
+/// Includes a file or role on the hosts of a group.
+///
+/// # Errors
+/// What is wrong in the file that is included.
+pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
+    let mut included: Vec<Included> = Vec::new();
+    let mut taken: Vec<usize> = Vec::new();
+    for &index in group {
+        match wanted(batch, task, index) {
+            Ok(wanted) if wanted.is_empty() => skip(batch, task, index)?,
+            Ok(wanted) => {
+                taken.push(index);
+                for wanted in wanted {
+                    add(&mut included, wanted, index);
+                }
+            }
+            Err(error) => fail(batch, task, index, &error)?,
+        }
+    }
+    let mut bodies: Vec<(usize, Vec<Item>)> = taken.iter().map(|index| (*index, Vec::new())).collect();
+    for (rank, included) in included.into_iter().enumerate() {
+        let section = Arc::new(load(batch, task, &included, rank)?);
+        for (_, body) in bodies.iter_mut().filter(|(index, _)| included.hosts.contains(index)) {
+            body.push(Item::Section(section.clone()));
+        }
+    }
+    let selected = batch.selected();
+    for (index, body) in bodies {
+        batch.hosts[index].cursor.enter(body, &selected);
+    }
+    Ok(())
+}
+
+fn add(included: &mut Vec<Included>, wanted: Wanted, index: usize) {
+    let same = |other: &&mut Included| {
+        other.what == wanted.what && other.params == wanted.params && !other.hosts.contains(&index)
+    };
+    match included.iter_mut().find(same) {
+        Some(included) => included.hosts.push(index),
+        None => {
+            let Wanted { what, params, label } = wanted;
+            included.push(Included { what, params, label, hosts: vec![index] });
+        }
+    }
+}
+
+/// Returns what a host includes: one for each item of the loop whose conditions hold.
+fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>, Error> {
+    let engine = batch.engine;
+    let scope =
+        engine.scope(&batch.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
+    let context = engine.context(search_path(&task.task, Some(&batch.play)), true);
+    let view = View { engine, task: &task.task, scope: &scope, context: &context };
+    let mut wanted = Vec::new();
+    for (vars, label) in job::loop_scopes(view)? {
+        let scope = scope.with(vars.iter().cloned());
+        let view = View { scope: &scope, ..view };
+        if job::failing_condition(view)?.is_some() {
+            continue;
+        }
+        let mut params = Map::clone(&task.params);
+        params.extend(vars.iter().cloned());
+        params.extend(task.task.vars.clone());
+        wanted.push(Wanted {
+            what: what(view)?,
+            params,
+            label: label.map(|label| crate::python::str(&label).into()),
+        });
+    }
+    Ok(wanted)
+}
+
+fn what(view: View<'_>) -> Result<What, Error> {
+    let text = |value: &Value| view.render(value).map(|value| crate::python::str(&value));
+    let optional = |value: &Option<Value>| value.as_ref().map(text).transpose();
+    match &view.task.action {
+        Action::IncludeRole(role) => Ok(What::Role(RoleNames {
+            name: text(&role.name)?,
+            tasks_from: optional(&role.tasks_from)?,
+            vars_from: optional(&role.vars_from)?,
+            defaults_from: optional(&role.defaults_from)?,
+            handlers_from: optional(&role.handlers_from)?,
+            public: super::flags::boolean(view, role.public.as_ref(), false)?,
+        })),
+        Action::IncludeTasks { file, .. } => Ok(What::File(text(file)?)),
+        _ => Err(Error::other("not an include".to_owned())),
+    }
+}
+
+/// Reads what is included.
+fn load(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    included: &Included,
+    rank: usize,
+) -> Result<Section, Diagnostics> {
+    let engine = batch.engine;
+    let hosts: Vec<Arc<str>> = included.hosts.iter().map(|index| batch.hosts[*index].name.clone()).collect();
+    let scope = engine.scope(&hosts[0], Some(&Placed { task: &task.task, params: &task.params }));
+    let scope = scope.with(included.params.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let params = Arc::new(included.params.clone());
+    let (entries, shown) = match &included.what {
+        What::File(file) => file_entries(batch, task, file, &scope)?,
+        What::Role(names) => role_entries(batch, task, names, &scope)?,
+    };
+    for host in &hosts {
+        engine.count(host, |stats| stats.ok += 1);
+    }
+    engine.tell(RunEvent::Included { file: shown.into(), hosts, label: included.label.clone() });
+    Ok(Section { rank: Some(rank), ..Section::of(&entries, &params, task.handler) })
+}
+
+type Entries = (Vec<Entry>, String);
+
+fn file_entries(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    file: &str,
+    scope: &TaskScope,
+) -> Result<Entries, Diagnostics> {
+    let base = inherited(&task.task)?;
+    let loader = &batch.engine.loader;
+    let path = loader
+        .find_file(file, &base, task.handler)
+        .map_err(|searched| missing(&task.task, file, &searched))?;
+    let loaded = {
+        let render = renderer(batch, &task.task, scope);
+        loader.task_file(&path, &base, task.handler, &render)?
+    };
+    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.to_string()));
+    take_over(batch, &loaded.handlers, &loaded.roles);
+    Ok((loaded.entries, path.display().to_string()))
+}
+
+fn missing(task: &Task, file: &str, searched: &[std::path::PathBuf]) -> Diagnostics {
+    let mut diagnostic =
+        Diagnostic::user(format!("could not find or access the task file `{file}`")).at(task.at.clone());
+    for place in searched {
+        diagnostic = diagnostic.note(format!("searched {}", place.display()));
+    }
+    diagnostic.into()
+}
+
+fn role_entries(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    names: &RoleNames,
+    scope: &TaskScope,
+) -> Result<Entries, Diagnostics> {
+    let Action::IncludeRole(include) = &task.task.action else { return Ok((Vec::new(), String::new())) };
+    let text = |text: &Option<String>| text.as_deref().map(Value::from);
+    let rendered = RoleInclude {
+        name: names.name.as_str().into(),
+        tasks_from: text(&names.tasks_from),
+        vars_from: text(&names.vars_from),
+        defaults_from: text(&names.defaults_from),
+        handlers_from: text(&names.handlers_from),
+        ..RoleInclude::clone(include)
+    };
+    let base = inherited(&task.task)?;
+    let loaded = {
+        let render = renderer(batch, &task.task, scope);
+        batch.engine.loader.role(&rendered, &base, &render)?
+    };
+    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.to_string()));
+    let public: &[Arc<Role>] = if names.public { &loaded.roles } else { &[] };
+    take_over(batch, &loaded.handlers, public);
+    Ok((loaded.tasks, names.name.clone()))
+}
+
+/// Makes handlers and roles that came with an include those of the play.
+fn take_over(batch: &mut Batch<'_>, handlers: &[Entry], roles: &[Arc<Role>]) {
+    let known = |handler: &TaskRef| batch.handlers.iter().any(|old| Arc::ptr_eq(&old.task, &handler.task));
+    let mut new: Vec<TaskRef> = super::handlers::list(handlers, &Arc::default());
+    new.retain(|handler| !known(handler));
+    batch.handlers.extend(new);
+    if !roles.is_empty() {
+        let mut play = batch.engine.play.borrow_mut();
+        let mut public = play.public.clone();
+        public.extend(roles.iter().cloned());
+        *play = Arc::new(PlayFacts { public, ..PlayFacts::clone(&play) });
+    }
+}
+
+/// Returns what a dynamic include hands down.
+fn inherited(task: &Task) -> Result<Inherited, Diagnostics> {
+    Inherited::of_include(task).ok_or_else(|| {
+        Diagnostic::user("an include without surroundings").kind(Kind::Internal).at(task.at.clone()).into()
+    })
+}
+
+fn renderer<'a>(
+    batch: &'a Batch<'_>,
+    task: &'a Arc<Task>,
+    scope: &'a TaskScope,
+) -> impl Fn(&Value, &Map) -> Result<Value, Diagnostic> + 'a {
+    move |value, vars| {
+        let engine = batch.engine;
+        let scope = scope.with(vars.iter().map(|(key, value)| (key.clone(), value.clone())));
+        let context = engine.context(search_path(task, Some(&batch.play)), true);
+        engine.templar.render(value, &scope, &context).map_err(|error| {
+            let at = value.origin.clone().unwrap_or_else(|| task.at.clone());
+            Diagnostic::user(error.to_string()).at(at)
+        })
+    }
+}
+
+fn skip(batch: &mut Batch<'_>, task: &TaskRef, index: usize) -> Result<(), Diagnostics> {
+    let values =
+        map! { "changed" => false, "skipped" => true, "skip_reason" => "Conditional result was False" };
+    let result = HostResult::of(&batch.hosts[index].name, values, Verdict::Skipped);
+    settle::settle(batch, task, index, &[], &result)
+}
+
+fn fail(batch: &mut Batch<'_>, task: &TaskRef, index: usize, error: &Error) -> Result<(), Diagnostics> {
+    let values = map! { "changed" => false, "failed" => true, "msg" => error.to_string() };
+    let result = HostResult::of(&batch.hosts[index].name, values, Verdict::Failed);
+    settle::settle(batch, task, index, &[], &result)?;
+    settle::spread(batch, task, &[index], &[index])
+}

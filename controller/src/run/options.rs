@@ -1,0 +1,120 @@
+//! How a run was asked for: the command line, read.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use convoy_protocol::Map;
+
+use crate::playbook::ast::Task;
+use crate::template;
+
+/// How a run was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `-C`.
+    pub check: bool,
+    /// `-D`.
+    pub diff: bool,
+    /// `-f`: how many hosts are worked with at once.
+    pub forks: usize,
+    /// How many `-v`.
+    pub verbosity: u8,
+    /// `-t` and `--skip-tags`.
+    pub tags: Tags,
+    /// `-l`.
+    pub limit: Option<String>,
+    /// `-e`.
+    pub extra_vars: Map,
+    /// `--force-handlers`.
+    pub force_handlers: bool,
+    /// `-b`.
+    pub r#become: bool,
+    /// `--become-user`.
+    pub become_user: String,
+    /// `--become-method`.
+    pub become_method: String,
+    /// `-K`.
+    pub become_password: Option<String>,
+    /// `-u`.
+    pub remote_user: Option<String>,
+    /// `--private-key`.
+    pub private_key: Option<PathBuf>,
+    /// `-c`.
+    pub connection: Option<String>,
+    /// `-T`: seconds to connect.
+    pub timeout_seconds: u64,
+    /// Whether unknown host keys are accepted (`ANSIBLE_HOST_KEY_CHECKING=False`): never the default.
+    pub host_key_checking: bool,
+    /// The folder of the first playbook.
+    pub playbook_dir: Option<PathBuf>,
+    /// The sources of the inventory, absolute.
+    pub inventory_sources: Vec<String>,
+    /// How templates are rendered.
+    pub template: template::Options,
+    /// Whether tasks are looked at ahead; off only to compare.
+    pub look_ahead: bool,
+    /// The run's name, for the nodes' records.
+    pub run: String,
+    /// The command line as it was given, for the command that goes on.
+    pub command_line: Vec<String>,
+}
+
+impl Options {
+    /// Returns the command that goes on after a failure: the same again, since what is done is found done.
+    pub fn command_to_go_on(&self) -> Option<String> {
+        (!self.command_line.is_empty())
+            .then(|| self.command_line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Quotes a word for a shell where it needs it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Which tasks the tags of the command line select.
+#[derive(Debug, Clone, Default)]
+pub struct Tags {
+    /// `-t`; empty means all.
+    pub run: Vec<String>,
+    /// `--skip-tags`.
+    pub skip: Vec<String>,
+}
+
+impl Tags {
+    /// Returns whether a task is run. The special tags are Ansible's: `all`, `tagged`, `untagged`, `always`, `never`.
+    pub fn select(&self, task: &Task) -> bool {
+        self.matches(&task.keywords.tags)
+    }
+
+    /// Returns whether a task with these tags is run.
+    pub fn matches(&self, tags: &[Arc<str>]) -> bool {
+        let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+        let has = |tag: &str| tags.contains(&tag);
+        let listed = |list: &[String], tag: &str| list.iter().any(|word| word == tag);
+        let named = |list: &[String]| tags.iter().any(|tag| listed(list, tag));
+        let untagged = tags.is_empty();
+        let tagged = tags.iter().any(|tag| *tag != "never");
+        let wanted = if self.run.is_empty() || listed(&self.run, "all") {
+            !has("never") || named(&self.run)
+        } else {
+            has("always")
+                || named(&self.run)
+                || (listed(&self.run, "tagged") && !untagged && !has("never"))
+                || (listed(&self.run, "untagged") && untagged)
+        };
+        let skipped = if listed(&self.skip, "all") {
+            !has("always") || listed(&self.skip, "always")
+        } else {
+            named(&self.skip)
+                || (listed(&self.skip, "tagged") && tagged)
+                || (listed(&self.skip, "untagged") && untagged)
+        };
+        wanted && !skipped
+    }
+}

@@ -1,0 +1,484 @@
+//! One task on one host: its calls, tries and items, up to the result.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use convoy_agent::args::Arg;
+use convoy_protocol::message::{Order, Step};
+use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
+
+use super::ahead::{Ahead, Seen};
+use super::connect::Endpoint;
+use super::cursor::TaskRef;
+use super::engine::Engine;
+use super::event::{HostName, RunEvent, TaskResult, Verdict};
+use super::job::{Call, Item, Job, View, What};
+use super::result::{self, CallResult};
+use crate::actions::Scene;
+use crate::playbook::ast::Task;
+use crate::template::Context;
+use crate::vars::magic::search_path;
+
+/// What is to be done on one host.
+#[derive(Debug)]
+pub struct Perform {
+    /// The task, made ready.
+    pub job: Job,
+    /// What was seen of it ahead.
+    pub seen: Option<Vec<Outcome>>,
+    /// What is looked at along with it.
+    pub ahead: Vec<Ahead>,
+}
+
+/// The result of a task on one host.
+#[derive(Debug)]
+pub struct HostResult {
+    /// What is registered.
+    pub values: Map,
+    /// What is shown: the same, or a note that it is hidden.
+    pub shown: Map,
+    /// What was, or would be, different.
+    pub diff: Vec<Diff>,
+    /// In one word.
+    pub verdict: Verdict,
+    /// Whether the task has a loop.
+    pub looped: bool,
+    /// Whether a failure is only noted.
+    pub ignored: bool,
+    /// The host, and the one it was done on, if that is another.
+    pub host: HostName,
+    /// Whether anything was done that other tasks could see.
+    pub disturbed: bool,
+    /// Per call: variables to be stored, facts, what to notify.
+    pub calls: Vec<CallEffects>,
+    /// What was seen ahead.
+    pub seen: Vec<Seen>,
+    /// Whether it is shown in full at any verbosity.
+    pub show: bool,
+}
+
+/// What a call leaves behind at the controller.
+#[derive(Debug, Default)]
+pub struct CallEffects {
+    /// Variables of `set_fact`, and whether they are facts as well.
+    pub variables: Option<(Map, bool)>,
+    /// Facts that a module reported.
+    pub facts: Option<Map>,
+    /// The host that facts go to, if that is another.
+    pub facts_host: Option<Arc<str>>,
+    /// What is notified, if the task changed something.
+    pub notify: Vec<Arc<str>>,
+}
+
+impl HostResult {
+    /// Returns a result that came to be without a call.
+    pub fn of(host: &Arc<str>, values: Map, verdict: Verdict) -> Self {
+        Self {
+            shown: values.clone(),
+            values,
+            diff: Vec::new(),
+            verdict,
+            looped: false,
+            ignored: false,
+            host: HostName::of(host),
+            disturbed: false,
+            calls: Vec::new(),
+            seen: Vec::new(),
+            show: false,
+        }
+    }
+
+    /// Returns whether the host is out unless it is rescued.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.verdict, Verdict::Failed | Verdict::Unreachable) && !self.ignored
+    }
+}
+
+/// One task on one host, under way.
+struct Doing<'a> {
+    engine: &'a Engine,
+    host: &'a Arc<str>,
+    task: &'a TaskRef,
+    title: Arc<str>,
+    context: Context,
+}
+
+/// Does a task on a host.
+pub async fn perform(
+    engine: &Engine,
+    host: &Arc<str>,
+    task: &TaskRef,
+    title: Arc<str>,
+    plan: Perform,
+) -> HostResult {
+    let play = engine.play.borrow().play.clone();
+    let context = engine.context(search_path(&task.task, play.as_deref()), true);
+    let doing = Doing { engine, host, task, title, context };
+    let Perform { job, seen, ahead } = plan;
+    let one_by_one = doing.is_one_by_one();
+    let mut seen_ahead = Vec::new();
+    let mut answers = match (seen, job.step()) {
+        (Some(outcomes), _) => Some(Ok(outcomes)),
+        (None, Some((endpoint, step))) if !one_by_one => {
+            Some(doing.exchange(&endpoint, step, ahead, &mut seen_ahead).await)
+        }
+        _ => None,
+    };
+    let mut result = match job {
+        Job::Nothing(values) => doing.nothing(values),
+        Job::Single(call) => doing.single(call, &mut answers).await,
+        Job::Loop(items) => doing.every(items, &mut answers).await,
+    };
+    result.seen = seen_ahead;
+    result
+}
+
+type Answers = Option<Result<Vec<Outcome>, String>>;
+
+impl Doing<'_> {
+    fn task(&self) -> &Arc<Task> {
+        &self.task.task
+    }
+
+    /// Whether each call waits for the one before: because it may be tried again, or a pause or a check stands between.
+    fn is_one_by_one(&self) -> bool {
+        let task = self.task();
+        let control = task.repeat.as_ref().map(|repeat| &repeat.control);
+        task.until.is_some()
+            || task.retries.is_some()
+            || control.is_some_and(|control| control.pause.is_some() || control.break_when.is_some())
+    }
+
+    /// Sends a step, with what is to be looked at along with it.
+    async fn exchange(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        step: Step,
+        ahead: Vec<Ahead>,
+        seen: &mut Vec<Seen>,
+    ) -> Result<Vec<Outcome>, String> {
+        let count = step.orders.len();
+        // A window goes to one node; what is delegated elsewhere ends it.
+        let ahead: Vec<Ahead> = ahead.into_iter().take_while(|ahead| ahead.endpoint == *endpoint).collect();
+        let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
+        let answer = self.engine.connections.ask(endpoint, steps).await?;
+        let mut answered = answer.steps.into_iter();
+        let outcomes = answered.next().unwrap_or_default();
+        if outcomes.len() != count {
+            return Err(format!("the agent answered {} of {count} orders", outcomes.len()));
+        }
+        for (ahead, outcomes) in ahead.into_iter().zip(answered) {
+            if outcomes.iter().any(|outcome| outcome.status != Status::Same) {
+                break;
+            }
+            seen.push(Seen { task: ahead.task, step: ahead.step, endpoint: ahead.endpoint, outcomes });
+        }
+        Ok(outcomes)
+    }
+
+    fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
+        View { engine: self.engine, task: self.task(), scope: &call.scope, context: &self.context }
+    }
+
+    fn name_of(&self, call: &Call) -> HostName {
+        host_name(self.host, call.flags.delegate.as_ref(), &call.flags.endpoint)
+    }
+
+    fn nothing(&self, values: Map) -> HostResult {
+        HostResult { looped: true, ..HostResult::of(self.host, values, Verdict::Skipped) }
+    }
+
+    async fn single(&self, call: Call, answers: &mut Answers) -> HostResult {
+        let result = self.call(&call, answers).await;
+        let effects = self.effects(&call, &result);
+        let secret = call.flags.no_log;
+        let ignored = match result.verdict {
+            Verdict::Unreachable => call.flags.ignore_unreachable,
+            _ => call.flags.ignore_errors,
+        };
+        HostResult {
+            shown: if secret { censored(&result.values) } else { result.values.clone() },
+            diff: if secret { Vec::new() } else { result.diff },
+            verdict: result.verdict,
+            looped: false,
+            ignored,
+            host: self.name_of(&call),
+            disturbed: result.disturbed,
+            calls: vec![effects],
+            seen: Vec::new(),
+            show: result.show,
+            values: if secret { hidden(result.values) } else { result.values },
+        }
+    }
+
+    async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> HostResult {
+        let mut all = Collected { host: HostName::of(self.host), ..Collected::default() };
+        let last = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            let mut result = self.call(&item.call, answers).await;
+            let label = self.label(&item, &mut result);
+            for (name, value) in &item.vars {
+                result.values.insert(name.clone(), value.clone());
+            }
+            self.show_item(&item.call, &result, label);
+            let stop = self.breaks(&item.call, &result);
+            all.host = self.name_of(&item.call);
+            all.add(self.effects(&item.call, &result), &item.call, result);
+            if stop || self.engine.interrupted.get() && self.is_one_by_one() {
+                break;
+            }
+            if index + 1 < last {
+                self.pause(&item.call).await;
+            }
+        }
+        all.finish()
+    }
+
+    /// Waits between two items, if the loop says so.
+    async fn pause(&self, call: &Call) {
+        let Some(pause) = self.task().repeat.as_ref().and_then(|repeat| repeat.control.pause.as_ref()) else {
+            return;
+        };
+        let seconds = self.view(call).render(pause).ok().and_then(|value| f64::convert(&value).ok());
+        tokio::time::sleep(Duration::from_secs_f64(seconds.unwrap_or(0.0).clamp(0.0, 1e6))).await;
+    }
+
+    fn breaks(&self, call: &Call, result: &CallResult) -> bool {
+        let condition = self.task().repeat.as_ref().and_then(|repeat| repeat.control.break_when.as_ref());
+        condition.is_some_and(|condition| result.condition(self.view(call), call, condition).unwrap_or(false))
+    }
+
+    fn label(&self, item: &Item, result: &mut CallResult) -> Value {
+        let Some(label) = self.task().repeat.as_ref().and_then(|repeat| repeat.control.label.as_ref()) else {
+            return item.item.clone();
+        };
+        let scope = result.scope(self.task(), &item.call);
+        match (View { scope: &scope, ..self.view(&item.call) }).render(label) {
+            Ok(label) => label,
+            Err(error) => {
+                let msg = format!("Failed to template loop_control.label: {error}");
+                result.values.extend(map! { "failed" => true, "msg" => msg });
+                result.verdict = Verdict::Failed;
+                item.item.clone()
+            }
+        }
+    }
+
+    fn show_item(&self, call: &Call, result: &CallResult, label: Value) {
+        let secret = call.flags.no_log;
+        self.engine.tell(RunEvent::Item(TaskResult {
+            host: self.name_of(call),
+            verdict: result.verdict,
+            action: self.task().action_name.clone(),
+            values: Arc::new(if secret { censored(&result.values) } else { result.values.clone() }),
+            diff: if secret { Vec::new() } else { result.diff.clone() },
+            label: (!secret).then_some(label),
+            looped: true,
+            ignored: false,
+            show: result.show,
+            task: self.title.clone(),
+        }));
+    }
+
+    /// Does one call, with its tries.
+    async fn call(&self, call: &Call, answers: &mut Answers) -> CallResult {
+        let view = self.view(call);
+        let tries = match self.tries(call) {
+            Ok(tries) => tries,
+            Err(error) => return CallResult::failed(&error),
+        };
+        let mut attempt = 1;
+        loop {
+            let mut result = self.once(call, answers).await;
+            if tries > 1 {
+                result.values.insert("attempts".into(), attempt.into());
+                result.disturbed |= attempt > 1;
+            }
+            result.judge(view, call);
+            if tries == 1 || matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable) {
+                return result;
+            }
+            let satisfied = match &self.task().until {
+                Some(until) => result.condition(view, call, until),
+                None => Ok(result.verdict != Verdict::Failed),
+            };
+            match satisfied {
+                Ok(true) => return result,
+                Err(error) => return CallResult::failed(&error.to_string()),
+                Ok(false) if attempt >= tries || self.engine.interrupted.get() => {
+                    result.values.extend(map! { "attempts" => tries - 1, "failed" => true });
+                    return CallResult { verdict: Verdict::Failed, disturbed: true, ..result };
+                }
+                Ok(false) => self.wait(call, &mut result, tries, attempt).await,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Returns how often a call is tried at most: once, or as `retries` says after it.
+    fn tries(&self, call: &Call) -> Result<i64, String> {
+        let task = self.task();
+        match &task.retries {
+            Some(retries) => {
+                let value = self.view(call).render(retries).map_err(|error| error.to_string())?;
+                Ok(1 + i64::convert(&value)?.max(0))
+            }
+            None if task.until.is_some() => Ok(4),
+            None => Ok(1),
+        }
+    }
+
+    async fn wait(&self, call: &Call, result: &mut CallResult, tries: i64, attempt: i64) {
+        result.values.insert("retries".into(), tries.into());
+        let values = if call.flags.no_log { censored(&result.values) } else { result.values.clone() };
+        self.engine.tell(RunEvent::Retry {
+            host: self.name_of(call),
+            task: self.title.clone(),
+            left: u32::try_from(tries - attempt).unwrap_or(0),
+            values: Arc::new(values),
+        });
+        let delay = self.task().delay.as_ref().and_then(|delay| self.view(call).render(delay).ok());
+        let seconds = delay.and_then(|delay| f64::convert(&delay).ok()).unwrap_or(5.0);
+        tokio::time::sleep(Duration::from_secs_f64(if seconds < 0.0 { 1.0 } else { seconds.min(1e6) })).await;
+    }
+
+    /// Does one call once.
+    async fn once(&self, call: &Call, answers: &mut Answers) -> CallResult {
+        match &call.what {
+            What::Skip { condition } => CallResult::skipped(condition.clone()),
+            What::Fail(msg) => CallResult::failed(msg),
+            What::Action(action, args) => {
+                let scene = Scene {
+                    scope: &call.scope,
+                    templar: &self.engine.templar,
+                    context: &self.context,
+                    verbosity: self.engine.options.verbosity,
+                };
+                CallResult::of_action((action.run)(args, &scene))
+            }
+            What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
+                Ok(outcome) => CallResult::of_outcome(outcome, call.flags.diff),
+                Err(error) => CallResult::unreachable(error),
+            },
+        }
+    }
+
+    /// Takes the answer that is there already, or asks.
+    async fn answer(
+        &self,
+        order: &Order,
+        endpoint: &Arc<Endpoint>,
+        answers: &mut Answers,
+    ) -> Result<Outcome, String> {
+        match answers {
+            Some(Ok(outcomes)) if !outcomes.is_empty() => return Ok(outcomes.remove(0)),
+            Some(Err(error)) => return Err(error.clone()),
+            _ => {}
+        }
+        let step = Step { orders: vec![order.clone()] };
+        let outcomes = self.exchange(endpoint, step, Vec::new(), &mut Vec::new()).await?;
+        outcomes.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())
+    }
+
+    /// Returns what a call leaves behind.
+    fn effects(&self, call: &Call, result: &CallResult) -> CallEffects {
+        let task = self.task();
+        let well = !matches!(result.verdict, Verdict::Failed | Verdict::Unreachable | Verdict::Skipped);
+        let facts = result.values.get("ansible_facts").and_then(Value::as_map);
+        let scope = result.scope(task, call);
+        let view = View { scope: &scope, ..self.view(call) };
+        let notify = task.notify.iter().filter_map(|name| view.render(name).ok());
+        CallEffects {
+            variables: result.variables.clone().filter(|_| well),
+            facts: facts.filter(|_| well && result.variables.is_none()).cloned(),
+            facts_host: call.flags.delegate.clone().filter(|_| call.flags.delegate_facts),
+            notify: match result.verdict {
+                Verdict::Changed => notify.flat_map(|value| names(&value)).collect(),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+/// Returns how a host is shown, with the one that a task was delegated to.
+fn host_name(host: &Arc<str>, delegate: Option<&Arc<str>>, endpoint: &Endpoint) -> HostName {
+    let elsewhere = !endpoint.address.is_empty() && delegate.is_some_and(|name| **name != *endpoint.address);
+    HostName {
+        name: host.clone(),
+        delegate: delegate.cloned(),
+        address: elsewhere.then(|| endpoint.address.as_str().into()),
+    }
+}
+
+fn names(value: &Value) -> Vec<Arc<str>> {
+    match value.as_list() {
+        Some(list) => list.iter().filter_map(Value::as_str).map(Arc::from).collect(),
+        None => value.as_str().map(Arc::from).into_iter().collect(),
+    }
+}
+
+/// The results of a loop's items, while they come.
+#[derive(Debug, Default)]
+struct Collected {
+    items: Vec<Map>,
+    calls: Vec<CallEffects>,
+    disturbed: bool,
+    no_log: bool,
+    host: HostName,
+    ignored: Option<bool>,
+    show: bool,
+}
+
+impl Collected {
+    fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
+        self.disturbed |= result.disturbed;
+        self.no_log |= call.flags.no_log;
+        self.show |= result.show;
+        let ignore = match result.verdict {
+            Verdict::Failed => Some(call.flags.ignore_errors),
+            Verdict::Unreachable => Some(call.flags.ignore_unreachable),
+            _ => None,
+        };
+        // Ignored only if every item that failed is.
+        if let Some(ignore) = ignore {
+            self.ignored = Some(self.ignored.unwrap_or(true) && ignore);
+        }
+        self.items.push(result.values);
+        self.calls.push(effects);
+    }
+
+    fn finish(self) -> HostResult {
+        let values = result::collect(self.items);
+        let verdict = result::verdict(&values);
+        HostResult {
+            shown: if self.no_log { censored(&values) } else { values.clone() },
+            values: if self.no_log { hidden(values) } else { values },
+            diff: Vec::new(),
+            verdict,
+            looped: true,
+            ignored: self.ignored.unwrap_or(false),
+            host: self.host,
+            disturbed: self.disturbed,
+            calls: self.calls,
+            seen: Vec::new(),
+            show: self.show,
+        }
+    }
+}
+
+/// What is shown of a result under `no_log`: that there is one.
+fn censored(values: &Map) -> Map {
+    let text = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
+    let mut shown = map! { "censored" => text };
+    for name in ["changed", "attempts", "retries"] {
+        if let Some(value) = values.get(name) {
+            shown.insert(name.into(), value.clone());
+        }
+    }
+    shown
+}
+
+/// Marks all values of a result as secret.
+fn hidden(values: Map) -> Map {
+    values.into_iter().map(|(key, value)| (key, value.tainted(Taint::SECRET))).collect()
+}

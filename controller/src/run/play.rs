@@ -1,0 +1,211 @@
+//! One play: which hosts, in which batches.
+
+use std::sync::Arc;
+
+use convoy_agent::args::Arg;
+use convoy_protocol::{Map, Value, map};
+
+use super::batch::Batch;
+use super::cursor::{Item, Section, TaskRef};
+use super::engine::Engine;
+use super::event::RunEvent;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::playbook::ast::{Action, Keywords, Play, Task};
+use crate::vars::magic::PlayFacts;
+
+/// Runs a play. Returns whether the next one is to be run.
+///
+/// # Errors
+/// What is wrong in the user's files and shows only now.
+pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics> {
+    let pattern = pattern(engine, play)?;
+    let name = match &play.name {
+        Some(name) => crate::python::str(&engine.render_for_play(play, name)?),
+        None => pattern.clone(),
+    };
+    engine.tell(RunEvent::PlayStart { name: name.into(), check: engine.options.check });
+    let all = hosts(engine, play, &pattern)?;
+    if all.is_empty() {
+        engine.tell(RunEvent::NoHostsMatched);
+        return Ok(true);
+    }
+    let lost = engine.lost.borrow().clone();
+    let left: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains(*host)).cloned().collect();
+    if left.is_empty() {
+        engine.tell(RunEvent::NoHostsRemaining);
+        return Ok(false);
+    }
+    *engine.play.borrow_mut() = Arc::new(PlayFacts {
+        play: Some(play.clone()),
+        all: all.clone(),
+        active: left.clone(),
+        public: play.roles.clone(),
+        ..PlayFacts::default()
+    });
+    for batch in batches(engine, play, &left)? {
+        let size = batch.len();
+        let (lost, ended) = Batch::new(engine, play, batch, root(engine, play)?)?.run().await?;
+        if engine.interrupted.get() || ended {
+            break;
+        }
+        if lost == size {
+            // As Ansible does: where nobody came through, the rest of the play is not tried.
+            return Ok(engine.lost.borrow().len() < all.len().max(engine.facts.borrow().hosts.len()));
+        }
+    }
+    Ok(true)
+}
+
+fn pattern(engine: &Engine, play: &Arc<Play>) -> Result<String, Diagnostics> {
+    let value = engine.render_for_play(play, &play.hosts)?;
+    Ok(match value.as_list() {
+        Some(list) => list.iter().map(crate::python::str).collect::<Vec<_>>().join(","),
+        None => crate::python::str(&value),
+    })
+}
+
+fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str>>, Diagnostics> {
+    let selection = engine.inventory.borrow().select(pattern, engine.options.limit.as_deref())?;
+    for warning in &selection.warnings {
+        engine.warn(warning.message.clone());
+    }
+    let mut hosts = selection.hosts;
+    let order = play.order.as_ref().map(|order| engine.render_for_play(play, order)).transpose()?;
+    match order.as_ref().and_then(Value::as_str).unwrap_or("inventory") {
+        "inventory" => {}
+        "reverse_inventory" => hosts.reverse(),
+        "sorted" => hosts.sort(),
+        "reverse_sorted" => hosts.sort_by(|a, b| b.cmp(a)),
+        "shuffle" => rand::seq::SliceRandom::shuffle(&mut hosts[..], &mut rand::rng()),
+        other => {
+            let message = format!(
+                "order `{other}` is not one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
+            );
+            return Err(Diagnostic::user(message).at(play.at.clone()).into());
+        }
+    }
+    Ok(hosts)
+}
+
+/// Cuts the hosts into batches as `serial` says; its last entry holds for all that is left.
+fn batches(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Result<Vec<Vec<Arc<str>>>, Diagnostics> {
+    let Some(serial) = &play.serial else { return Ok(vec![hosts.to_vec()]) };
+    let rendered = engine.render_for_play(play, serial)?;
+    let sizes = rendered.as_list().map_or_else(|| vec![rendered.clone()], <[Value]>::to_vec);
+    let mut batches = Vec::new();
+    let mut rest = hosts;
+    let mut last = hosts.len();
+    let mut sizes = sizes.iter();
+    while !rest.is_empty() {
+        if let Some(size) = sizes.next() {
+            last = batch_size(&crate::python::str(size), hosts.len()).ok_or_else(|| {
+                Diagnostic::user("serial must be a number of hosts or a percentage").at(play.at.clone())
+            })?;
+        }
+        let (batch, others) = rest.split_at(last.clamp(1, rest.len()));
+        batches.push(batch.to_vec());
+        rest = others;
+    }
+    Ok(batches)
+}
+
+/// Returns how many hosts a `serial` entry means; 0 means all.
+fn batch_size(text: &str, hosts: usize) -> Option<usize> {
+    if let Some(percent) = text.trim().strip_suffix('%') {
+        let percent: f64 = percent.trim().parse().ok()?;
+        return Some(((hosts as f64 * percent / 100.0) as usize).max(1));
+    }
+    let size: i64 = text.trim().parse().ok()?;
+    Some(if size <= 0 { hosts } else { usize::try_from(size).ok()? })
+}
+
+/// Puts the play's sections together: facts, then pre_tasks, roles and tasks, post_tasks, handlers flushed after each.
+fn root(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Section>, Diagnostics> {
+    let params = Arc::new(Map::new());
+    let force = engine.options.force_handlers || keyword(engine, play, play.force_handlers.as_ref(), false)?;
+    let mut body = Vec::new();
+    if keyword(engine, play, play.gather_facts.as_ref(), true)? {
+        let task = Arc::new(gather(play)?);
+        body.push(Item::Task(TaskRef { task, params: params.clone(), handler: false }));
+    }
+    for entries in &play.sections {
+        let flush = Item::Flush { after: 0 };
+        let mut section = Section::of(entries, &params, false);
+        if force {
+            section.always.push(flush);
+        } else {
+            section.body.push(flush);
+        }
+        body.push(Item::Section(Arc::new(section)));
+    }
+    Ok(Arc::new(Section { body, ..Section::default() }))
+}
+
+/// Reads a boolean keyword of a play.
+fn keyword(
+    engine: &Engine,
+    play: &Arc<Play>,
+    value: Option<&Value>,
+    default: bool,
+) -> Result<bool, Diagnostics> {
+    let Some(value) = value else { return Ok(default) };
+    let at = value.origin.clone().unwrap_or_else(|| play.at.clone());
+    let value = engine.render_for_play(play, value)?;
+    bool::convert(&value).map_err(|why| Diagnostic::user(why).at(at).into())
+}
+
+/// The task that gathers facts at the start of a play.
+fn gather(play: &Play) -> Result<Task, Diagnostics> {
+    let Some(setup) = convoy_agent::modules::find("setup") else {
+        return Err(Diagnostic::user("the agent has no setup module")
+            .kind(crate::diagnostic::Kind::Internal)
+            .into());
+    };
+    let mut args = map! {};
+    if let Some(subset) = &play.gather_subset {
+        args.insert("gather_subset".into(), subset.clone());
+    }
+    Ok(Task {
+        at: play.at.clone(),
+        name: Some("Gathering Facts".into()),
+        action_name: "setup".into(),
+        action: Action::Module(setup),
+        args: args.into(),
+        keywords: Keywords {
+            tags: vec!["always".into()],
+            when: play.import_when.clone(),
+            ..play.keywords.clone()
+        },
+        vars: Map::new(),
+        repeat: None,
+        register: None,
+        until: None,
+        retries: None,
+        delay: None,
+        failed_when: None,
+        changed_when: None,
+        notify: Vec::new(),
+        listen: Vec::new(),
+        role: None,
+        around: None,
+        dir: play.dir.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batch_sizes() {
+        for (text, hosts, size) in [
+            ("2", 10, Some(2)),
+            ("30%", 10, Some(3)),
+            ("5%", 10, Some(1)),
+            ("0", 10, Some(10)),
+            ("two", 10, None),
+        ] {
+            assert_eq!(batch_size(text, hosts), size, "{text}");
+        }
+    }
+}

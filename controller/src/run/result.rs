@@ -1,0 +1,208 @@
+//! From what an agent or action answered to the result that a playbook sees and registers.
+
+use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
+
+use super::event::Verdict;
+use super::job::{Call, View};
+use crate::actions;
+use crate::playbook::ast::Task;
+use crate::template::Error;
+
+/// The result of one call.
+#[derive(Debug, Clone)]
+pub struct CallResult {
+    /// The values that are registered and shown.
+    pub values: Map,
+    /// What was, or would be, different.
+    pub diff: Vec<Diff>,
+    /// In one word.
+    pub verdict: Verdict,
+    /// Whether a node was, or may have been, changed, or the call waited: what was looked at ahead counts no more.
+    pub disturbed: bool,
+    /// Variables to be stored for the host, and whether they are facts too.
+    pub variables: Option<(Map, bool)>,
+    /// Whether it is shown in full at any verbosity.
+    pub show: bool,
+}
+
+impl CallResult {
+    /// A call that was not done.
+    pub fn skipped(condition: Value) -> Self {
+        Self::plain(
+            map! {
+                "changed" => false,
+                "skipped" => true,
+                "skip_reason" => "Conditional result was False",
+                "false_condition" => condition,
+            },
+            Verdict::Skipped,
+        )
+    }
+
+    /// A call that could not be made ready.
+    pub fn failed(msg: &str) -> Self {
+        Self::plain(map! { "failed" => true, "msg" => msg, "changed" => false }, Verdict::Failed)
+    }
+
+    /// A host that could not be reached.
+    pub fn unreachable(msg: String) -> Self {
+        let values = map! { "unreachable" => true, "msg" => msg, "changed" => false };
+        Self { disturbed: true, ..Self::plain(values, Verdict::Unreachable) }
+    }
+
+    fn plain(values: Map, verdict: Verdict) -> Self {
+        Self { values, diff: Vec::new(), verdict, disturbed: false, variables: None, show: false }
+    }
+
+    /// What a node answered.
+    pub fn of_outcome(outcome: Outcome, diff_wanted: bool) -> Self {
+        let Outcome { status, mut values, diff, .. } = outcome;
+        let changed = match status {
+            // A command that failed has run.
+            Status::Failed => values.get("changed").and_then(Value::as_bool).unwrap_or(false),
+            status => matches!(status, Status::Changed | Status::WouldChange),
+        };
+        values.insert("changed".into(), changed.into());
+        if status == Status::Undecided {
+            values.insert("skipped".into(), true.into());
+        }
+        if diff_wanted && !diff.is_empty() {
+            values.insert("diff".into(), diff_value(&diff));
+        }
+        for value in values.values_mut() {
+            *value = std::mem::take(value).tainted(Taint::UNSAFE);
+        }
+        values.insert("failed".into(), (status == Status::Failed).into());
+        let verdict = verdict(&values);
+        let disturbed = !matches!(status, Status::Same);
+        Self { values, diff, verdict, disturbed, variables: None, show: false }
+    }
+
+    /// What an action of the controller answered.
+    pub fn of_action(answer: Result<actions::Done, convoy_agent::module::Failure>) -> Self {
+        match answer {
+            Err(failure) => {
+                let mut values = failure.values;
+                if !values.contains_key("msg") {
+                    values.insert("msg".into(), failure.msg.into());
+                }
+                values.extend(map! { "failed" => true, "changed" => false });
+                Self::plain(values, Verdict::Failed)
+            }
+            Ok(done) => {
+                let mut values = done.values;
+                values.insert("changed".into(), false.into());
+                if let Some(reason) = done.skipped {
+                    values.extend(map! { "skipped" => true, "skipped_reason" => reason });
+                }
+                values.insert("failed".into(), false.into());
+                let variables = (!done.variables.is_empty()).then_some((done.variables, done.facts));
+                let verdict = verdict(&values);
+                Self { show: done.show, variables, ..Self::plain(values, verdict) }
+            }
+        }
+    }
+
+    /// Applies `changed_when` and `failed_when`.
+    pub fn judge(&mut self, view: View<'_>, call: &Call) {
+        if matches!(self.verdict, Verdict::Skipped | Verdict::Unreachable) {
+            return;
+        }
+        let task = view.task;
+        for (name, condition) in [("changed", &task.changed_when), ("failed", &task.failed_when)] {
+            let Some(condition) = condition else { continue };
+            match self.condition(view, call, condition) {
+                Ok(holds) => {
+                    self.values.insert(name.into(), holds.into());
+                    if name == "failed" {
+                        self.values.insert("failed_when_result".into(), holds.into());
+                    }
+                }
+                Err(error) => {
+                    self.values.insert("failed".into(), true.into());
+                    self.values.insert(format!("{name}_when_result").into(), error.to_string().into());
+                }
+            }
+        }
+        self.verdict = verdict(&self.values);
+    }
+
+    /// Decides a condition that may look at this result under its registered name.
+    ///
+    /// # Errors
+    /// If the condition cannot be decided.
+    pub fn condition(&self, view: View<'_>, call: &Call, condition: &Value) -> Result<bool, Error> {
+        let scope = self.scope(view.task, call);
+        View { scope: &scope, ..view }.condition(condition)
+    }
+
+    /// Returns what the call's task sees after the call.
+    pub fn scope(&self, task: &Task, call: &Call) -> crate::vars::TaskScope {
+        let mut more: Vec<(Key, Value)> = Vec::new();
+        if let Some((variables, _)) = &self.variables {
+            more.extend(variables.iter().map(|(key, value)| (key.clone(), value.clone())));
+        } else if let Some(facts) = self.values.get("ansible_facts").and_then(Value::as_map) {
+            more.extend(facts.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        if let Some(name) = &task.register {
+            more.push((name.clone().into(), self.values.clone().into()));
+        }
+        call.scope.with(more)
+    }
+}
+
+/// Reads the verdict off the values, as Ansible's callbacks do.
+pub fn verdict(values: &Map) -> Verdict {
+    let is = |name: &str| values.get(name).and_then(Value::as_bool) == Some(true);
+    if is("unreachable") {
+        Verdict::Unreachable
+    } else if is("failed") {
+        Verdict::Failed
+    } else if is("skipped") {
+        Verdict::Skipped
+    } else if is("changed") {
+        Verdict::Changed
+    } else {
+        Verdict::Ok
+    }
+}
+
+/// Collects the results of a loop's items under `results`.
+pub fn collect(items: Vec<Map>) -> Map {
+    let is = |item: &Map, name: &str| item.get(name).and_then(Value::as_bool) == Some(true);
+    let any = |name: &str| items.iter().any(|item| is(item, name));
+    let (changed, failed, unreachable) = (any("changed"), any("failed"), any("unreachable"));
+    let skipped = items.iter().all(|item| is(item, "skipped"));
+    let msg = match (failed, skipped) {
+        (true, _) => "One or more items failed",
+        (_, true) => "All items skipped",
+        _ => "All items completed",
+    };
+    let results: Value = items.into_iter().map(Value::from).collect();
+    let mut values = map! { "results" => results, "skipped" => skipped, "msg" => msg, "changed" => changed };
+    if failed {
+        values.insert("failed".into(), true.into());
+    }
+    if unreachable {
+        values.insert("unreachable".into(), true.into());
+    }
+    values
+}
+
+/// The differences as a playbook can look at them, in Ansible's form.
+fn diff_value(diff: &[Diff]) -> Value {
+    let value = |diff: &Diff| match diff {
+        Diff::Prepared(text) => Value::from(map! { "prepared" => text.clone() }),
+        Diff::Text { before, after } => map! {
+            "before" => before.text.clone(),
+            "after" => after.text.clone(),
+            "before_header" => before.header.clone(),
+            "after_header" => after.header.clone(),
+        }
+        .into(),
+    };
+    match diff {
+        [one] => value(one),
+        several => several.iter().map(value).collect(),
+    }
+}

@@ -1,0 +1,49 @@
+//! A run from the outside: the runtime it lives in, and what Ctrl-C means.
+
+use std::io;
+
+use super::engine::{Ending, Engine};
+use super::event::RunEvent;
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+
+/// Runs `work` with an engine and returns the exit code.
+///
+/// Ctrl-C once: the running step is finished, then it is said what was not done. Twice: the run ends at once; what
+/// nodes are doing they finish by themselves.
+///
+/// # Errors
+/// What is wrong in the user's files and shows only while running.
+pub fn run(
+    engine: Engine,
+    work: impl AsyncFnOnce(&Engine) -> Result<Ending, Diagnostics>,
+) -> Result<u8, Diagnostics> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Diagnostic::user(format!("cannot start the runtime: {error}")).kind(Kind::Internal)
+    })?;
+    let ending = runtime.block_on(async {
+        let mut work = std::pin::pin!(work(&engine));
+        let mut interrupts = 0;
+        loop {
+            tokio::select! {
+                ending = &mut work => return ending,
+                pressed = tokio::signal::ctrl_c() => {
+                    interrupts += 1;
+                    if pressed.is_err() || interrupts > 1 {
+                        return Ok(Ending::Interrupted);
+                    }
+                    engine.interrupted.set(true);
+                    engine.connections.cancel();
+                    engine.tell(RunEvent::Warning(
+                        "interrupted: finishing the running step; press Ctrl-C again to leave at once".to_owned(),
+                    ));
+                }
+            }
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    let quiet =
+        engine.reporter.borrow().fault().is_some_and(|fault| fault.kind() == io::ErrorKind::BrokenPipe);
+    // The reader has gone: nothing more can be told, and that is no failure of the run.
+    if quiet { Ok(ending?.code()) } else { ending.map(Ending::code) }
+}

@@ -1,0 +1,163 @@
+//! What a result means for the host and for the others: variables, notifications, the recap, failures.
+
+use std::sync::Arc;
+
+use convoy_protocol::{Map, Value};
+
+use super::batch::Batch;
+use super::cursor::TaskRef;
+use super::event::Verdict;
+use super::perform::{CallEffects, HostResult};
+use super::{flags, job};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::vars::Store;
+
+/// Applies the result of a task on one host. `also`: further hosts that get its variables (`run_once`).
+///
+/// # Errors
+/// If a handler that is notified does not exist.
+pub(super) fn settle(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    index: usize,
+    also: &[usize],
+    result: &HostResult,
+) -> Result<(), Diagnostics> {
+    let host = batch.hosts[index].name.clone();
+    let mut hosts = vec![host.clone()];
+    hosts.extend(also.iter().filter(|i| **i != index).map(|i| batch.hosts[*i].name.clone()));
+    remember(batch, task, &hosts, result);
+    count(batch, &host, index, result);
+    if !result.ignored && matches!(result.verdict, Verdict::Failed) {
+        remember_failure(batch, task, index, result);
+    }
+    batch.show(task, &host, result);
+    go_on(batch, index, result);
+    if let (Some(role), Verdict::Ok | Verdict::Changed | Verdict::Failed) = (&task.task.role, result.verdict)
+    {
+        batch.hosts[index].roles.entry(role.identity).or_insert_with(|| role.clone());
+    }
+    for effects in &result.calls {
+        for name in &effects.notify {
+            super::handlers::notify(batch, index, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores facts, variables and the registered result.
+fn remember(batch: &Batch<'_>, task: &TaskRef, hosts: &[Arc<str>], result: &HostResult) {
+    let mut store = batch.engine.store.borrow_mut();
+    let store = Arc::make_mut(&mut store);
+    for effects in &result.calls {
+        effects.store(store, hosts);
+    }
+    if let Some(name) = &task.task.register {
+        let value = Value::from(result.values.clone());
+        hosts.iter().for_each(|host| store.set(host, name, value.clone()));
+    }
+}
+
+impl CallEffects {
+    fn store(&self, store: &mut Store, hosts: &[Arc<str>]) {
+        for host in self.facts_host.as_ref().map_or(hosts, std::slice::from_ref) {
+            if let Some((variables, as_facts)) = &self.variables {
+                if *as_facts {
+                    store.add_facts(host, variables);
+                }
+                for (name, value) in variables {
+                    store.set(host, &name.to_string(), value.clone());
+                }
+            }
+            if let Some(facts) = &self.facts {
+                store.add_facts(host, facts);
+            }
+        }
+    }
+}
+
+fn count(batch: &Batch<'_>, host: &Arc<str>, index: usize, result: &HostResult) {
+    let rescued = batch.hosts[index].cursor.can_be_rescued();
+    let changed = result.values.get("changed").and_then(Value::as_bool) == Some(true);
+    batch.engine.count(host, |stats| match result.verdict {
+        Verdict::Skipped => stats.skipped += 1,
+        Verdict::Failed if !result.ignored && rescued => stats.rescued += 1,
+        Verdict::Failed if !result.ignored => stats.failed += 1,
+        Verdict::Unreachable if !result.ignored => stats.unreachable += 1,
+        verdict => {
+            stats.ok += 1;
+            stats.changed += u32::from(changed);
+            stats.ignored += u32::from(matches!(verdict, Verdict::Failed | Verdict::Unreachable));
+        }
+    });
+}
+
+/// Lets a rescue look at what failed.
+fn remember_failure(batch: &Batch<'_>, task: &TaskRef, index: usize, result: &HostResult) {
+    let host = &batch.hosts[index];
+    if !host.cursor.can_be_rescued() {
+        return;
+    }
+    let mut failed = Map::new();
+    failed.insert("name".into(), task.task.name.clone().unwrap_or_default());
+    failed.insert("action".into(), task.task.action_name.clone().into());
+    failed.insert("args".into(), task.task.args.clone());
+    failed
+        .insert("tags".into(), task.task.keywords.tags.iter().map(|tag| Value::from(tag.clone())).collect());
+    // Shown as written: a failed task is looked at, not done again.
+    let failed = Value::from(failed).tainted(convoy_protocol::Taint::UNSAFE);
+    let mut store = batch.engine.store.borrow_mut();
+    let store = Arc::make_mut(&mut store);
+    store.set(&host.name, "ansible_failed_task", failed);
+    store.set(&host.name, "ansible_failed_result", result.values.clone().into());
+}
+
+fn go_on(batch: &mut Batch<'_>, index: usize, result: &HostResult) {
+    let selected = batch.selected();
+    let host = &mut batch.hosts[index];
+    match result.verdict {
+        Verdict::Failed if !result.ignored => host.cursor.fail(&selected),
+        Verdict::Unreachable if !result.ignored => host.unreachable = true,
+        _ => host.cursor.advance(&selected),
+    }
+}
+
+/// Spreads failures to hosts that had none, as `any_errors_fatal`, `max_fail_percentage` and `run_once` say.
+///
+/// # Errors
+/// If one of them cannot be rendered.
+pub(super) fn spread(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    group: &[usize],
+    failed: &[usize],
+) -> Result<(), Diagnostics> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let Some(first) = group.first() else { return Ok(()) };
+    let host = batch.hosts[*first].name.clone();
+    let fatal = batch.flag(task, &host, task.task.keywords.any_errors_fatal.as_ref())?;
+    let selected = batch.selected();
+    if fatal || too_many(batch, task, &host)? {
+        for (index, host) in batch.hosts.iter_mut().enumerate() {
+            if !failed.contains(&index) && host.is_active() {
+                host.cursor.fail(&selected);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn too_many(batch: &Batch<'_>, task: &TaskRef, host: &Arc<str>) -> Result<bool, Diagnostics> {
+    let Some(limit) = &batch.play.max_fail_percentage else { return Ok(false) };
+    let engine = batch.engine;
+    let scope = engine.scope(host, None);
+    let context = engine.context(Vec::new(), true);
+    let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
+    let wrong = |why: String| Diagnostic::user(why).at(batch.play.at.clone());
+    let limit = view.render(limit).map_err(|error| wrong(error.to_string()))?;
+    let limit = flags::number(&limit).map_err(|why| wrong(format!("max_fail_percentage: {why}")))?;
+    let lost = batch.hosts.iter().filter(|host| !host.is_active()).count();
+    Ok(lost as f64 * 100.0 / batch.hosts.len() as f64 > limit)
+}

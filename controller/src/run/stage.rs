@@ -1,0 +1,206 @@
+//! Files and templates of the workstation that a module wants: found, rendered, and named by their digest.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use convoy_agent::args::{Arg, Staged};
+use convoy_agent::module::Module;
+use convoy_protocol::{Digest, Map, Value, map};
+
+use super::job::View;
+use crate::link::content::Contents;
+use crate::paths::expand_user;
+use crate::template::{Error, FileOptions};
+
+/// Why a file could not be staged.
+#[derive(Debug)]
+pub enum Unstaged {
+    /// A template failed.
+    Template(Error),
+    /// A file could not be found or read; the text is for the task's result.
+    File(String),
+}
+
+impl From<Error> for Unstaged {
+    fn from(error: Error) -> Self {
+        Self::Template(error)
+    }
+}
+
+/// Digests of files that were read before, so that a large file is read once for all hosts.
+#[derive(Debug, Default)]
+pub struct Digests {
+    known: Mutex<HashMap<(PathBuf, u64, SystemTime), Digest>>,
+}
+
+impl Digests {
+    fn of(&self, path: &Path, meta: &fs::Metadata, contents: &Contents) -> io::Result<Digest> {
+        let key = (path.to_owned(), meta.len(), meta.modified()?);
+        if let Some(digest) = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
+            return Ok(*digest);
+        }
+        let (digest, _) = contents.add_file(path)?;
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, digest);
+        Ok(digest)
+    }
+}
+
+/// Replaces the arguments that name files of the workstation by descriptions of their content.
+///
+/// # Errors
+/// If a file cannot be found or read, or a template not rendered.
+pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unstaged> {
+    let remote = args.get("remote_src").is_some_and(|value| bool::convert(value).unwrap_or(false));
+    for param in module.spec.params.iter().filter(|param| param.staged != Staged::No && !remote) {
+        let names = std::iter::once(&param.name).chain(param.aliases);
+        let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
+        let Some(source) = args.get(name).map(crate::python::str) else { continue };
+        let staged = match param.staged {
+            Staged::Template => template(view, &source, &args)?,
+            _ => file(view, &source)?,
+        };
+        args.insert(param.name.into(), staged);
+        if name != param.name {
+            args.shift_remove(name);
+        }
+    }
+    Ok(args)
+}
+
+fn file(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
+    let path = find(view, "files", source)?;
+    let unreadable =
+        |path: &Path, error: &io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
+    let meta = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+    if !meta.is_dir() {
+        return describe(view, &path, &meta).map(Value::from).map_err(|error| unreadable(&path, &error));
+    }
+    let mut entries = Vec::new();
+    walk(view, &path, Path::new(""), &mut entries).map_err(|error| unreadable(&path, &error))?;
+    let tree: Value = entries.into_iter().collect();
+    Ok(map! { "name" => name(&path), "slash" => source.ends_with('/'), "mode" => mode(&meta), "tree" => tree }.into())
+}
+
+fn describe(view: View<'_>, path: &Path, meta: &fs::Metadata) -> io::Result<Map> {
+    let digest = view.engine.digests.of(path, meta, &view.engine.contents)?;
+    Ok(map! {
+        "digest" => digest.to_string(),
+        "size" => i64::try_from(meta.len()).unwrap_or(i64::MAX),
+        "mode" => mode(meta),
+        "name" => name(path),
+    })
+}
+
+fn mode(meta: &fs::Metadata) -> i64 {
+    i64::from(meta.permissions().mode() & 0o7777)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Lists a folder, sorted, folders before what is in them.
+fn walk(view: View<'_>, root: &Path, folder: &Path, entries: &mut Vec<Value>) -> io::Result<()> {
+    let mut names: Vec<_> =
+        fs::read_dir(root.join(folder))?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    names.sort();
+    for name in names {
+        let relative = folder.join(&name);
+        let path = root.join(&relative);
+        let shown = relative.to_string_lossy().into_owned();
+        let meta = fs::symlink_metadata(&path)?;
+        let mut entry = map! { "path" => shown, "mode" => mode(&meta), "uid" => i64::from(meta.uid()) };
+        if meta.is_symlink() {
+            entry.insert("kind".into(), "link".into());
+            entry.insert("target".into(), fs::read_link(&path)?.to_string_lossy().as_ref().into());
+        } else if meta.is_dir() {
+            entry.insert("kind".into(), "dir".into());
+        } else if meta.is_file() {
+            entry.insert("kind".into(), "file".into());
+            entry.extend(describe(view, &path, &meta)?);
+        } else {
+            continue;
+        }
+        let folder = meta.is_dir();
+        entries.push(entry.into());
+        if folder {
+            walk(view, root, &relative, entries)?;
+        }
+    }
+    Ok(())
+}
+
+fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged> {
+    let path = find(view, "templates", source)?;
+    let options = file_options(args)?;
+    let rendered = view.engine.templar.render_file(&path, &options, view.scope, view.context)?;
+    let text = rendered.as_str().unwrap_or_default();
+    let digest = view.engine.contents.add_bytes(text.as_bytes().to_vec());
+    let description = map! {
+        "digest" => digest.to_string(),
+        "size" => i64::try_from(text.len()).unwrap_or(i64::MAX),
+        "mode" => fs::metadata(&path).map(|meta| mode(&meta)).unwrap_or(0o644),
+        "name" => name(&path).trim_end_matches(".j2").trim_end_matches(".hbs").to_owned(),
+    };
+    Ok(Value::from(description).tainted(rendered.taint))
+}
+
+/// Reads the arguments of `template` that say how it is rendered.
+fn file_options(args: &Map) -> Result<FileOptions, Error> {
+    let mut options = FileOptions::default();
+    let flag = |name: &str, default: bool| match args.get(name) {
+        Some(value) => bool::convert(value).map_err(Error::other),
+        None => Ok(default),
+    };
+    options.trim_blocks = flag("trim_blocks", options.trim_blocks)?;
+    options.lstrip_blocks = flag("lstrip_blocks", options.lstrip_blocks)?;
+    let text = |name: &str| args.get(name).and_then(Value::as_str).map(str::to_owned);
+    if let Some(sequence) = text("newline_sequence") {
+        options.newline_sequence = sequence.replace("\\r", "\r").replace("\\n", "\n");
+    }
+    for (slot, name) in [
+        (&mut options.variable.0, "variable_start_string"),
+        (&mut options.variable.1, "variable_end_string"),
+        (&mut options.block.0, "block_start_string"),
+        (&mut options.block.1, "block_end_string"),
+        (&mut options.comment.0, "comment_start_string"),
+        (&mut options.comment.1, "comment_end_string"),
+    ] {
+        if let Some(mark) = text(name) {
+            *slot = mark;
+        }
+    }
+    Ok(options)
+}
+
+/// Finds a file: in `kind` and beside it, in the folders of the task's search path.
+fn find(view: View<'_>, kind: &str, source: &str) -> Result<PathBuf, Unstaged> {
+    let expanded = expand_user(source);
+    if expanded.is_absolute() {
+        return if expanded.exists() { Ok(expanded) } else { Err(missing(source, &[expanded])) };
+    }
+    let mut searched = Vec::new();
+    for folder in &view.context.search {
+        for candidate in [folder.join(kind).join(&expanded), folder.join(&expanded)] {
+            if candidate.exists() {
+                return Ok(candidate);
+            }
+            searched.push(candidate);
+        }
+    }
+    Err(missing(source, &searched))
+}
+
+fn missing(source: &str, searched: &[PathBuf]) -> Unstaged {
+    let places: Vec<String> = searched.iter().map(|path| format!("\t{}", path.display())).collect();
+    Unstaged::File(format!(
+        "Could not find or access '{source}'\nSearched in:\n{} on the Ansible Controller.\nIf you are using a module and \
+         expect the file to exist on the remote, see the remote_src option",
+        places.join("\n")
+    ))
+}
