@@ -1,6 +1,6 @@
 //! Paths as the user writes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Replaces a leading `~` by the user's home.
 pub fn expand_user(path: &str) -> PathBuf {
@@ -10,4 +10,9 @@ pub fn expand_user(path: &str) -> PathBuf {
         }
         _ => path.into(),
     }
+}
+
+/// Returns a path from the root on, without looking at the file system.
+pub fn absolute(path: impl AsRef<Path>) -> PathBuf {
+    std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned())
 }

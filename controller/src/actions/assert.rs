@@ -43,7 +43,8 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     let conditions = that.as_list().map_or_else(|| vec![that.clone()], <[Value]>::to_vec);
     for condition in conditions {
         if !scene.condition(&condition)? {
-            return Err(Failure::new("").with("evaluated_to", false).with("assertion", condition).with("msg", fail_msg));
+            let values = map! { "evaluated_to" => false, "assertion" => condition, "msg" => fail_msg };
+            return Ok(Done { values, failed: true, show: !args.quiet, ..Done::default() });
         }
     }
     Ok(Done { values: map! { "msg" => success_msg }, show: !args.quiet, ..Done::default() })

@@ -37,6 +37,8 @@ pub struct Done {
     pub facts: bool,
     /// The reason, if there was nothing to be done.
     pub skipped: Option<String>,
+    /// Whether it failed as it should (`assert`); the values say why.
+    pub failed: bool,
     /// Whether the result is shown in full at any verbosity.
     pub show: bool,
 }

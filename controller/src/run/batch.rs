@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 
 use super::ahead::{Lookahead, Seen};
 use super::cursor::{Cursor, Item, Section, TaskRef};
 use super::engine::Engine;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::perform::{self, HostResult, Perform};
-use super::{ahead, flags, handlers, include, job, meta, settle};
+use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
 use crate::playbook::ast::{Action, Play, Role, Task};
 use crate::vars::magic::{PlayFacts, search_path};
 
@@ -39,6 +39,8 @@ pub struct HostRun {
     pub unreachable: bool,
     /// What was seen ahead.
     pub seen: VecDeque<Seen>,
+    /// Whether the play's `vars_files` are all read.
+    pub vars_files: bool,
     /// The use of each role that ran here first: another use of the same role is passed over.
     pub roles: HashMap<usize, Arc<Role>>,
 }
@@ -91,21 +93,27 @@ pub struct Batch<'e> {
     pub handlers: Vec<TaskRef>,
     /// How far is looked ahead.
     pub ahead: Lookahead,
-    /// Whether the play, not only the batch, is to end.
-    pub end_play: bool,
+    /// Why the batch ends before its last task, if it does.
+    pub end: Option<Ended>,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The next one follows, if there is one.
+    Batch {
+        /// How many of its hosts were lost.
+        lost: usize,
+    },
+    /// The play is to end (`meta: end_play`).
+    Play,
+    /// Too many hosts failed (`max_fail_percentage`): nothing that follows is run.
+    Broken,
 }
 
 impl<'e> Batch<'e> {
     /// Puts every host at the start of the play.
-    ///
-    /// # Errors
-    /// If the play's handlers cannot be read.
-    pub fn new(
-        engine: &'e Engine,
-        play: &Arc<Play>,
-        hosts: Vec<Arc<str>>,
-        root: Arc<Section>,
-    ) -> Result<Self, Diagnostics> {
+    pub fn new(engine: &'e Engine, play: &Arc<Play>, hosts: Vec<Arc<str>>, root: Arc<Section>) -> Self {
         let selected = |task: &Task| engine.options.tags.select(task);
         let hosts = hosts
             .into_iter()
@@ -115,21 +123,22 @@ impl<'e> Batch<'e> {
                 notified: Vec::new(),
                 unreachable: false,
                 seen: VecDeque::new(),
+                vars_files: play.vars_files.is_empty(),
                 roles: HashMap::new(),
             })
             .collect();
         let handlers = handlers::list(&play.handlers, &Arc::default());
         let ahead = Lookahead::new(engine.options.look_ahead);
-        let batch = Self { engine, play: play.clone(), hosts, handlers, ahead, end_play: false };
+        let batch = Self { engine, play: play.clone(), hosts, handlers, ahead, end: None };
         batch.tell_play();
-        Ok(batch)
+        batch
     }
 
-    /// Runs the batch to its end. Returns how many hosts were lost, and whether the play is to end.
+    /// Runs the batch to its end.
     ///
     /// # Errors
     /// What is wrong in the user's files and shows only now.
-    pub async fn run(mut self) -> Result<(usize, bool), Diagnostics> {
+    pub async fn run(mut self) -> Result<Ended, Diagnostics> {
         while let Some((item, group)) = self.next() {
             if self.engine.interrupted.get() {
                 self.note_left();
@@ -147,7 +156,7 @@ impl<'e> Batch<'e> {
                 }
             }
             self.tell_play();
-            if self.hosts.iter().all(|host| !host.is_active() && host.cursor.current().is_none()) {
+            if matches!(self.end, Some(Ended::Broken)) {
                 self.engine.tell(RunEvent::NoHostsRemaining);
                 break;
             }
@@ -155,7 +164,7 @@ impl<'e> Batch<'e> {
         let lost: Vec<Arc<str>> =
             self.hosts.iter().filter(|host| !host.is_active()).map(|host| host.name.clone()).collect();
         self.engine.lost.borrow_mut().extend(lost.iter().cloned());
-        Ok((lost.len(), self.end_play))
+        Ok(self.end.unwrap_or(Ended::Batch { lost: lost.len() }))
     }
 
     /// Returns what comes first in the play, and the hosts that are there.
@@ -193,6 +202,12 @@ impl<'e> Batch<'e> {
     }
 
     async fn task(&mut self, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
+        for &index in group {
+            let host = &mut self.hosts[index];
+            if !host.vars_files {
+                host.vars_files = vars_files::read(self.engine, &self.play, &host.name)?;
+            }
+        }
         self.announce(task, group);
         match &task.task.action {
             Action::Meta(action) => meta::run(self, task, *action, group).await,
@@ -206,7 +221,7 @@ impl<'e> Batch<'e> {
         let Some(first) = group.first() else { return };
         let name = self.title(task, &self.hosts[*first].name);
         let kind = if task.handler { TaskKind::Handler } else { TaskKind::Task };
-        let path = format!("{}:{}", task.task.at.file, task.task.at.line).into();
+        let path = format!("{}:{}", absolute(&*task.task.at.file).display(), task.task.at.line).into();
         self.engine.tell(RunEvent::TaskStart { kind, name, path, check: self.engine.options.check });
     }
 
@@ -234,17 +249,16 @@ impl<'e> Batch<'e> {
         let doing = if once { &group[..1] } else { group };
         let plans = self.plans(task, doing);
         let engine = self.engine;
-        let hosts = plans.iter().map(|(index, _)| self.hosts[*index].name.clone()).collect();
-        engine.tell(RunEvent::Working { hosts });
+        let plans: Vec<(usize, Arc<str>, Perform)> =
+            plans.into_iter().map(|(index, plan)| (index, self.hosts[index].name.clone(), plan)).collect();
+        engine.tell(RunEvent::Working { hosts: plans.iter().map(|(_, host, _)| host.clone()).collect() });
         let title = self.hosts.get(doing[0]).map(|host| self.title(task, &host.name)).unwrap_or_default();
-        let mut running: FuturesUnordered<_> = plans
-            .into_iter()
-            .map(|(index, plan)| {
-                let host = self.hosts[index].name.clone();
-                let title = title.clone();
-                async move { (index, perform::perform(engine, &host, task, title, plan).await) }
-            })
-            .collect();
+        let at_once = self.throttle(task, doing)?;
+        let perform = |(index, host, plan): (usize, Arc<str>, Perform)| {
+            let title = title.clone();
+            async move { (index, perform::perform(engine, &host, task, title, plan).await) }
+        };
+        let mut running = futures::stream::iter(plans).map(perform).buffer_unordered(at_once);
         let mut after = After::default();
         while let Some((index, result)) = running.next().await {
             after.note(index, &result);
@@ -283,6 +297,23 @@ impl<'e> Batch<'e> {
         let Some(value) = &task.task.keywords.run_once else { return Ok(false) };
         let Some(first) = group.first() else { return Ok(false) };
         self.flag(task, &self.hosts[*first].name, Some(value))
+    }
+
+    /// Returns with how many hosts a task is done at once.
+    fn throttle(&self, task: &TaskRef, group: &[usize]) -> Result<usize, Diagnostics> {
+        let hosts = group.len().max(1);
+        let (Some(value), Some(first)) = (&task.task.keywords.throttle, group.first()) else {
+            return Ok(hosts);
+        };
+        let engine = self.engine;
+        let placed = Placed { task: &task.task, params: &task.params };
+        let scope = engine.scope(&self.hosts[*first].name, Some(&placed));
+        let context = engine.context(Vec::new(), true);
+        let wrong = |why: String| Diagnostic::user(format!("throttle: {why}")).at(task.task.at.clone());
+        let value =
+            engine.templar.render(value, &scope, &context).map_err(|error| wrong(error.to_string()))?;
+        let limit = flags::number(&value).map_err(wrong)? as usize;
+        Ok(if limit == 0 { hosts } else { limit })
     }
 
     /// Decides a boolean keyword for one host.

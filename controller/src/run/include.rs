@@ -11,6 +11,7 @@ use super::job::{self, View};
 use super::perform::HostResult;
 use super::settle;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::paths::absolute;
 use crate::playbook::Inherited;
 use crate::playbook::ast::{Action, Entry, Role, RoleInclude, Task};
 use crate::template::Error;
@@ -180,7 +181,7 @@ fn file_entries(
     };
     loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.to_string()));
     take_over(batch, &loaded.handlers, &loaded.roles);
-    Ok((loaded.entries, path.display().to_string()))
+    Ok((loaded.entries, absolute(&path).display().to_string()))
 }
 
 fn missing(task: &Task, file: &str, searched: &[std::path::PathBuf]) -> Diagnostics {

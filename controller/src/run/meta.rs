@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, Placed};
+use super::batch::{Batch, Ended, Placed};
 use super::cursor::{Item, TaskRef};
 use super::event::RunEvent;
 use super::job::{self, View};
@@ -77,7 +77,7 @@ async fn act(
         }
         Meta::EndBatch | Meta::EndPlay => {
             batch.hosts.iter_mut().filter(|host| host.is_active()).for_each(|host| host.cursor.end());
-            batch.end_play |= action == Meta::EndPlay;
+            batch.end = (action == Meta::EndPlay).then_some(Ended::Play).or(batch.end);
             if action == Meta::EndPlay { "ending play".to_owned() } else { "ending batch".to_owned() }
         }
         Meta::EndRole => {

@@ -18,3 +18,4 @@ pub mod result;
 pub mod session;
 mod settle;
 pub mod stage;
+mod vars_files;

@@ -357,7 +357,7 @@ impl Doing<'_> {
                 CallResult::of_action((action.run)(args, &scene))
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
-                Ok(outcome) => CallResult::of_outcome(outcome, call.flags.diff),
+                Ok(outcome) => CallResult::of_outcome(outcome, order, call.flags.diff),
                 Err(error) => CallResult::unreachable(error),
             },
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::{Map, Value, map};
 
-use super::batch::Batch;
+use super::batch::{Batch, Ended};
 use super::cursor::{Item, Section, TaskRef};
 use super::engine::Engine;
 use super::event::RunEvent;
@@ -23,37 +23,49 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
         Some(name) => crate::python::str(&engine.render_for_play(play, name)?),
         None => pattern.clone(),
     };
-    engine.tell(RunEvent::PlayStart { name: name.into(), check: engine.options.check });
+    warn_of_strategy(engine, play)?;
+    let start = RunEvent::PlayStart { name: name.into(), check: engine.options.check };
     let all = hosts(engine, play, &pattern)?;
     if all.is_empty() {
+        engine.tell(start);
         engine.tell(RunEvent::NoHostsMatched);
         return Ok(true);
-    }
-    let lost = engine.lost.borrow().clone();
-    let left: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains(*host)).cloned().collect();
-    if left.is_empty() {
-        engine.tell(RunEvent::NoHostsRemaining);
-        return Ok(false);
     }
     *engine.play.borrow_mut() = Arc::new(PlayFacts {
         play: Some(play.clone()),
         all: all.clone(),
-        active: left.clone(),
         public: play.roles.clone(),
         ..PlayFacts::default()
     });
-    for batch in batches(engine, play, &left)? {
+    for batch in batches(engine, play, &all)? {
+        engine.tell(start.clone());
         let size = batch.len();
-        let (lost, ended) = Batch::new(engine, play, batch, root(engine, play)?)?.run().await?;
-        if engine.interrupted.get() || ended {
-            break;
+        let lost = engine.lost.borrow().clone();
+        let left = batch.into_iter().filter(|host| !lost.contains(host)).collect();
+        let ended = Batch::new(engine, play, left, root(engine, play)?).run().await?;
+        match ended {
+            Ended::Broken => return Ok(false),
+            Ended::Play => break,
+            // As Ansible does: where a whole batch is lost, nothing that follows is tried.
+            Ended::Batch { lost } if lost == size => return Ok(false),
+            Ended::Batch { .. } => {}
         }
-        if lost == size {
-            // As Ansible does: where nobody came through, the rest of the play is not tried.
-            return Ok(engine.lost.borrow().len() < all.len().max(engine.facts.borrow().hosts.len()));
+        if engine.interrupted.get() {
+            break;
         }
     }
     Ok(true)
+}
+
+/// Other strategies let hosts run ahead of each other; the order they may take includes the one taken here.
+fn warn_of_strategy(engine: &Engine, play: &Arc<Play>) -> Result<(), Diagnostics> {
+    let Some(strategy) = &play.strategy else { return Ok(()) };
+    let strategy = crate::python::str(&engine.render_for_play(play, strategy)?);
+    if strategy.rsplit('.').next() != Some("linear") {
+        engine
+            .warn(format!("strategy `{strategy}` is run as linear: each task on all hosts before the next"));
+    }
+    Ok(())
 }
 
 fn pattern(engine: &Engine, play: &Arc<Play>) -> Result<String, Diagnostics> {

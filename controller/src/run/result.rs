@@ -1,6 +1,7 @@
 //! From what an agent or action answered to the result that a playbook sees and registers.
 
-use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
+use convoy_protocol::message::Order;
+use convoy_protocol::{Diff, Key, Kind, Map, Outcome, Status, Taint, Value, map};
 
 use super::event::Verdict;
 use super::job::{Call, View};
@@ -54,9 +55,13 @@ impl CallResult {
         Self { values, diff: Vec::new(), verdict, disturbed: false, variables: None, show: false }
     }
 
-    /// What a node answered.
-    pub fn of_outcome(outcome: Outcome, diff_wanted: bool) -> Self {
-        let Outcome { status, mut values, diff, .. } = outcome;
+    /// What a node answered. What came of secret arguments is secret too.
+    pub fn of_outcome(outcome: Outcome, order: &Order, diff_wanted: bool) -> Self {
+        let Outcome { status, mut values, mut diff, .. } = outcome;
+        let secret = order.args.values().any(|value| value.deep_taint().is_secret());
+        if secret && !diff.is_empty() {
+            diff = vec![Diff::Prepared("the difference is not shown: it holds secrets\n".to_owned())];
+        }
         let changed = match status {
             // A command that failed has run.
             Status::Failed => values.get("changed").and_then(Value::as_bool).unwrap_or(false),
@@ -70,7 +75,10 @@ impl CallResult {
             values.insert("diff".into(), diff_value(&diff));
         }
         for value in values.values_mut() {
-            *value = std::mem::take(value).tainted(Taint::UNSAFE);
+            // Numbers and booleans tell how it went, not what was written.
+            let tells = matches!(value.kind, Kind::Null | Kind::Bool(_) | Kind::Int(_));
+            let taint = if secret && !tells { Taint::UNSAFE | Taint::SECRET } else { Taint::UNSAFE };
+            *value = std::mem::take(value).tainted(taint);
         }
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
@@ -95,7 +103,7 @@ impl CallResult {
                 if let Some(reason) = done.skipped {
                     values.extend(map! { "skipped" => true, "skipped_reason" => reason });
                 }
-                values.insert("failed".into(), false.into());
+                values.insert("failed".into(), done.failed.into());
                 let variables = (!done.variables.is_empty()).then_some((done.variables, done.facts));
                 let verdict = verdict(&values);
                 Self { show: done.show, variables, ..Self::plain(values, verdict) }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::batch::Batch;
+use super::batch::{Batch, Ended};
 use super::cursor::TaskRef;
 use super::event::Verdict;
 use super::perform::{CallEffects, HostResult};
@@ -33,6 +33,11 @@ pub(super) fn settle(
     }
     batch.show(task, &host, result);
     go_on(batch, index, result);
+    if !batch.hosts[index].is_active() {
+        let line =
+            format!("{host}: task \"{}\" ({}) and what follows it", batch.title(task, &host), task.task.at);
+        batch.engine.not_done.borrow_mut().push(line);
+    }
     if let (Some(role), Verdict::Ok | Verdict::Changed | Verdict::Failed) = (&task.task.role, result.verdict)
     {
         batch.hosts[index].roles.entry(role.identity).or_insert_with(|| role.clone());
@@ -139,7 +144,11 @@ pub(super) fn spread(
     let host = batch.hosts[*first].name.clone();
     let fatal = batch.flag(task, &host, task.task.keywords.any_errors_fatal.as_ref())?;
     let selected = batch.selected();
-    if fatal || too_many(batch, task, &host)? {
+    let broken = too_many(batch, task, &host)?;
+    if broken {
+        batch.end = Some(Ended::Broken);
+    }
+    if fatal || broken {
         for (index, host) in batch.hosts.iter_mut().enumerate() {
             if !failed.contains(&index) && host.is_active() {
                 host.cursor.fail(&selected);

@@ -10,6 +10,7 @@ use convoy_protocol::{Map, Value, map};
 use super::TaskScope;
 use super::precedence::{Sources, layers};
 use super::store::Store;
+use crate::paths::absolute;
 use crate::playbook::ast::{Play, Role, Task};
 use crate::template::{Scope, omit_token};
 
@@ -148,7 +149,9 @@ impl Magic {
     fn of_play(&self, name: &str) -> Option<Value> {
         let play = self.play.play.as_ref()?;
         Some(match name {
-            "playbook_dir" => path(&play.dir),
+            "playbook_dir" => {
+                path(&absolute(if play.dir.as_os_str().is_empty() { Path::new(".") } else { &play.dir }))
+            }
             "ansible_play_hosts_all" => texts(&self.play.all),
             "ansible_play_hosts" => texts(&self.play.active),
             "ansible_play_batch" | "play_hosts" => texts(&self.play.batch),
