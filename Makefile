@@ -1,0 +1,30 @@
+# What is done often. Everything goes through cargo, which knows where its target folder is.
+
+CARGO ?= cargo
+GIT := git -c safe.directory='*'
+
+# What must not stay in a source file.
+UNFINISHED := \b(dbg|todo|unimplemented)!\(|\b(FIXME|XXX|TODO)\b
+SOURCES := '*.rs' '*.sh' '*.toml' '*.yml' '*.yaml' '*.hbs' '*.j2' '*.java'
+
+.PHONY: demo test lint
+
+# Runs convoy against nodes inside one process.
+demo:
+	$(CARGO) run --locked --quiet -p convoy -- demo
+
+# Runs all tests, after installing what they need and the machine lacks.
+test:
+	tests/setup.sh
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  $(CARGO) nextest run --locked --workspace && $(CARGO) test --locked --workspace --doc; \
+	else \
+	  $(CARGO) test --locked --workspace; \
+	fi
+
+# Checks the form of the sources and everything that clippy knows.
+lint:
+	$(CARGO) fmt --all --check
+	$(GIT) grep -nE '$(UNFINISHED)' -- $(SOURCES); \
+	  case $$? in 1) ;; 0) echo 'unfinished: see the lines above' >&2; exit 1 ;; *) exit 1 ;; esac
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings

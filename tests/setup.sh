@@ -1,0 +1,72 @@
+#!/bin/sh
+# Installs the programs that the tests run against, where they are missing. Silent if there is nothing to do.
+set -eu
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+# Debian's packages that are missing; without those of the second list a few tests pass some of their cases over.
+required=
+optional=
+
+require() {
+    command -v "$1" >/dev/null || required="$required $2"
+}
+
+require cc gcc
+require git git
+require sshd openssh-server
+require ssh-keygen openssh-client
+require sudo sudo
+require ip iproute2
+require getent libc-bin
+require gzip gzip
+command -v busybox >/dev/null || optional="$optional busybox"
+
+# The agent is linked statically; a compiler that has no libc.a prints the bare name.
+if command -v cc >/dev/null && [ "$(cc -print-file-name=libc.a)" = libc.a ]; then
+    required="$required libc6-dev"
+fi
+
+[ -n "$required$optional" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    as_root="sudo -n"
+fi
+
+# Where systemd runs, Debian's openssh-server would start an SSH server for the network: that is for the user to decide.
+may_install() {
+    command -v apt-get >/dev/null || return 1
+    $as_root true 2>/dev/null || return 1
+    [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]
+}
+
+install() {
+    # shellcheck disable=SC2086 # several words each
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $1 </dev/null >"$log" 2>&1
+}
+
+if may_install; then
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    echo "tests/setup.sh: installing$required$optional"
+    # The lists of packages are often empty in a container, and asking for them takes longer than installing.
+    if install "$required $optional"; then
+        exit 0
+    fi
+    $as_root apt-get update -qq </dev/null >"$log" 2>&1 || true
+    if install "$required $optional" || { [ -n "$required" ] && install "$required"; }; then
+        exit 0
+    fi
+    cat "$log" >&2
+fi
+
+if [ -n "$required" ]; then
+    cat >&2 <<EOF
+tests/setup.sh: the tests need what Debian has in these packages, and could not install them:$required
+Install them, on Debian with: sudo apt-get install$required$optional
+EOF
+    exit 1
+fi
+echo "tests/setup.sh: going on without$optional; a few tests have fewer cases then" >&2
