@@ -14,6 +14,7 @@ require() {
 
 require cc gcc
 require git git
+require make make
 require sshd openssh-server
 require ssh-keygen openssh-client
 require sudo sudo
