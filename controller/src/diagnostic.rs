@@ -66,6 +66,15 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// Returns the message as one line of a warning.
+    pub fn warning(&self) -> String {
+        let at = self.origin.as_ref().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        let hint = self.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+        format!("{}{at}{hint}", self.message)
+    }
+}
+
 /// Several messages: what is wrong is collected and told at once.
 pub type Diagnostics = Vec<Diagnostic>;
 

@@ -2,7 +2,8 @@
 # lines are joined by a space. No single quote, backslash, exclamation mark: one pair of single quotes must carry it
 # through any login shell. Output before the agent runs is lines that begin with $k; errors of tools go there as well.
 exec 3>&2 2>&1;
-umask 077;
+# Private while we write; the agent works with the login's own mask.
+o=$(umask); umask 077;
 k=convoy-boot; k=${k}strap-1;
 no() { echo "$k fail $1"; exit 1; };
 m=$(uname -m);
@@ -22,7 +23,7 @@ ok() { case $(ls -ld "$1" 2>/dev/null) in d????-??-*) [ -O "$1" ];; *) false;; e
 for c do
 f=$c/agent-$d;
 if [ -O "$f" ] && [ -x "$f" ] && ok "$c"; then
-case $(sha256sum <"$f") in "$d"*) exec "$f" 2>&3 3>&-;; esac;
+case $(sha256sum <"$f") in "$d"*) umask $o; exec "$f" 2>&3 3>&-;; esac;
 fi;
 done;
 # Not there: find a folder that has the space and lets programs run.
@@ -64,4 +65,5 @@ case $(sha256sum <"$t") in "$d"*) ;; *) no "the agent arrived damaged";; esac;
 f=$c/agent-$d;
 mv -f "$t" "$f" || no "$f cannot be made";
 q; trap - 0;
+umask $o;
 exec "$f" 2>&3 3>&-

@@ -73,7 +73,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let reporter = report::open(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, reporter)?;
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
-        engine.warn(warning.to_string());
+        engine.warn(warning.warning());
     }
     session::run(engine, async |engine| {
         for playbook in &loaded.playbooks {

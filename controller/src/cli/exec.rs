@@ -51,7 +51,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let reporter =
         report::ad_hoc(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, reporter)?;
-    warnings.iter().for_each(|warning| engine.warn(warning.to_string()));
+    warnings.iter().for_each(|warning| engine.warn(warning.warning()));
     session::run(engine, async |engine| {
         engine.run(&loaded).await?;
         engine.finish().await;

@@ -179,7 +179,7 @@ fn file_entries(
         let render = renderer(batch, &task.task, scope);
         loader.task_file(&path, &base, task.handler, &render)?
     };
-    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.to_string()));
+    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.warning()));
     take_over(batch, &loaded.handlers, &loaded.roles);
     Ok((loaded.entries, absolute(&path).display().to_string()))
 }
@@ -214,7 +214,7 @@ fn role_entries(
         let render = renderer(batch, &task.task, scope);
         batch.engine.loader.role(&rendered, &base, &render)?
     };
-    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.to_string()));
+    loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.warning()));
     let public: &[Arc<Role>] = if names.public { &loaded.roles } else { &[] };
     take_over(batch, &loaded.handlers, public);
     Ok((loaded.tasks, names.name.clone()))

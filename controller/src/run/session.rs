@@ -42,8 +42,12 @@ pub fn run(
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
-    let quiet =
-        engine.reporter.borrow().fault().is_some_and(|fault| fault.kind() == io::ErrorKind::BrokenPipe);
-    // The reader has gone: nothing more can be told, and that is no failure of the run.
-    if quiet { Ok(ending?.code()) } else { ending.map(Ending::code) }
+    let ending = ending?;
+    match engine.reporter.borrow().fault() {
+        // The reader has enough (`| head`): nothing more can be told, and that is no failure of the run.
+        Some(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Diagnostic::user(format!("the run was carried out, but cannot be shown: {fault}")).into())
+        }
+        _ => Ok(ending.code()),
+    }
 }

@@ -150,3 +150,15 @@ async fn a_node_that_lacks_something_says_what() {
         "without gzip it is sent as it is"
     );
 }
+
+#[tokio::test]
+async fn the_agent_works_with_the_mask_of_the_login() {
+    let home = tempfile::tempdir().unwrap();
+    for _sent_and_cached in 0..2 {
+        let opening = opening(Some(vec![step([order("shell", map! { "_raw_params" => "umask" })])]));
+        let script = format!("umask 027; {}", opening.command());
+        let stream = local::spawn(shell("sh", home.path()).arg("-c").arg(script)).unwrap();
+        let answer = Link::open(stream, opening, Arc::default()).first().await.unwrap().unwrap();
+        assert_eq!(answer.steps[0][0].values.get("stdout").and_then(|text| text.as_str()), Some("0027"));
+    }
+}
