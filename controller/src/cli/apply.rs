@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::Inventory;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
-use crate::report;
+use crate::report::{self, Reporter};
 use crate::run::engine::Engine;
 use crate::run::event::RunEvent;
 use crate::run::options::{Options, Tags};
@@ -58,6 +58,18 @@ pub struct Args {
 /// # Errors
 /// All that is wrong in what the user wrote; then nothing was touched.
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
+    run_watched(args, line, |reporter| reporter)
+}
+
+/// Runs the playbooks with a reporter that `watch` makes of the one that the arguments ask for.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn run_watched(
+    args: Args,
+    line: Vec<String>,
+    watch: impl FnOnce(Box<dyn Reporter>) -> Box<dyn Reporter>,
+) -> Result<u8, Diagnostics> {
     let tags = Tags { run: args.tags.clone(), skip: args.skip_tags.clone() };
     let playbook_dir = args.playbooks.first().map(|playbook| folder_of(playbook));
     let options =
@@ -71,7 +83,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
         return list(&loaded, &inventory, wanted, &options);
     }
     let reporter = report::open(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let engine = Engine::new(options, inventory, loader, reporter)?;
+    let engine = Engine::new(options, inventory, loader, watch(reporter))?;
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
         engine.warn(warning.warning());
     }
