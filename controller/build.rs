@@ -14,6 +14,8 @@ use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
 const OVERRIDE: &str = "CONVOY_AGENT_";
+/// The folders of the repository that `convoy demo` carries.
+const PROJECT: [&str; 3] = ["playbooks/wso2-apim", "templates/wso2-apim", "inventory/demo"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -25,6 +27,37 @@ fn main() -> Result<(), Box<dyn Error>> {
         agents.push((name, build_agent(&target, &out)?));
     }
     fs::write(out.join("agents.rs"), table(&agents, &out)?)?;
+    fs::write(out.join("project.rs"), project()?)?;
+    Ok(())
+}
+
+/// Returns the Rust text of the table of files that `convoy demo` carries: name and content.
+fn project() -> Result<String, Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let mut files = Vec::new();
+    for folder in PROJECT {
+        println!("cargo::rerun-if-changed={}", root.join(folder).display());
+        list(&root.join(folder), &mut files)?;
+    }
+    files.sort();
+    let mut text = String::from("&[\n");
+    for file in &files {
+        writeln!(text, "    ({:?}, include_str!({file:?})),", file.strip_prefix(&root)?)?;
+    }
+    text.push_str("]\n");
+    Ok(text)
+}
+
+/// Lists the files in a folder, however deep.
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            list(&entry.path(), files)?;
+        } else {
+            files.push(entry.path());
+        }
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 
 pub mod apply;
+pub mod demo;
 pub mod exec;
 pub mod extra_vars;
 pub mod inventory;
@@ -32,6 +33,8 @@ pub enum Command {
     Exec(Box<exec::Args>),
     /// Show hosts, groups and their variables.
     Inventory(inventory::Args),
+    /// Upgrade a small cluster that is made for it on this machine.
+    Demo(demo::Args),
 }
 
 /// Runs the command that the words name and returns the exit code.
@@ -50,6 +53,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let result = match cli.command {
         Command::Apply(args) => apply::run(*args, line),
         Command::Exec(args) => exec::run(*args, line),
+        Command::Demo(args) => demo::run(&args),
         Command::Inventory(args) => {
             inventory::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).map(|()| 0)
         }
