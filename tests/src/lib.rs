@@ -1,3 +1,4 @@
 //! The real parts that tests run against.
 
+pub mod program;
 pub mod sshd;
