@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use convoy_protocol::{Key, Kind, Map, Value};
+use convoy_protocol::{Key, Kind, Map, Value, map};
 
-use super::python;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::{Group, Inventory};
+use crate::json;
+use crate::python;
 use crate::yaml;
 
 /// Show the hosts, groups and variables of an inventory
@@ -88,7 +89,7 @@ struct Show<'i> {
 impl Show<'_> {
     fn dump(&self, value: &Value) -> Result<String, Diagnostic> {
         if !self.args.yaml {
-            return Ok(python::json(value));
+            return Ok(as_json(value));
         }
         yaml::write(&in_order(value)).map_err(|error| Diagnostic::user(error.to_string()))
     }
@@ -238,8 +239,8 @@ fn twig(text: &str, depth: usize) -> String {
 }
 
 fn leaves(vars: &Map, depth: usize, lines: &mut Vec<String>) {
-    for (key, value) in python::sorted(vars) {
-        lines.push(twig(&format!("{{{key} = {}}}", python::text(value)), depth));
+    for (key, value) in sorted(vars) {
+        lines.push(twig(&format!("{{{key} = {}}}", python::str(value)), depth));
     }
 }
 
@@ -248,10 +249,31 @@ fn in_order(value: &Value) -> Value {
     match &value.kind {
         Kind::List(list) => list.iter().map(in_order).collect(),
         Kind::Map(map) => {
-            python::sorted(map).into_iter().map(|(key, value)| (key.clone(), in_order(value))).collect()
+            sorted(map).into_iter().map(|(key, value)| (key.clone(), in_order(value))).collect()
         }
         _ => value.clone(),
     }
+}
+
+/// Returns a value as JSON, as `ansible-inventory` prints it: what is no template is marked.
+fn as_json(value: &Value) -> String {
+    json::text(&marked(value), json::Style { indent: Some(4), sort_keys: true, ..json::Style::default() })
+}
+
+fn marked(value: &Value) -> Value {
+    match &value.kind {
+        Kind::Text(text) if value.taint.is_unsafe() => map! { "__ansible_unsafe" => text.clone() }.into(),
+        Kind::List(list) => list.iter().map(marked).collect(),
+        Kind::Map(map) => map.iter().map(|(key, value)| (key.clone(), marked(value))).collect(),
+        _ => value.clone(),
+    }
+}
+
+/// Returns the entries of `map`, sorted by key.
+fn sorted(map: &Map) -> Vec<(&Key, &Value)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by(|a, b| a.0.cmp(b.0));
+    entries
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ pub mod exec;
 pub mod extra_vars;
 pub mod inventory;
 pub mod listing;
-mod python;
 pub mod run_options;
 
 /// Provisions a fleet from one workstation.
@@ -49,6 +48,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
             return code;
         }
     };
+    trace();
     let line = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let result = match cli.command {
         Command::Apply(args) => apply::run(*args, line),
@@ -59,6 +59,15 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         }
     };
     result.unwrap_or_else(|diagnostics| tell(&diagnostics))
+}
+
+/// Writes what convoy does inside to standard error if `CONVOY_LOG` says what is wanted (`convoy=debug`).
+fn trace() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("CONVOY_LOG") {
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // One that is there already is the caller's choice.
+        let _ = subscriber.try_init();
+    }
 }
 
 /// Prints what is wrong and returns its exit code.

@@ -244,6 +244,7 @@ impl Connections {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
+                tracing::debug!(host = %endpoint.host, %error, "link lost");
                 let lost = connected.take();
                 let stderr =
                     lost.as_ref().and_then(|lost| lost.process.as_ref()).map(ssh::Process::stderr_tail);
@@ -255,6 +256,7 @@ impl Connections {
     }
 
     async fn open(&self, endpoint: &Endpoint, steps: Vec<Step>) -> Result<Connected, String> {
+        tracing::debug!(host = %endpoint.host, address = %endpoint.address, local = endpoint.local, "connecting");
         let hello = Hello { run: self.options.run.clone(), silence_seconds: SILENCE_SECONDS };
         let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?;
         if endpoint.local {

@@ -176,13 +176,13 @@ fn generator(run: &Run<'_>, seed: Option<Val>, what: &str) -> Result<rand::rngs:
         Some(seed) => Ok(rand::rngs::StdRng::from_seed(sha2::Sha256::digest(soft(seed)?.as_bytes()).into())),
         None => {
             run.impure(what)?;
-            Ok(rand::rngs::StdRng::from_os_rng())
+            Ok(rand::make_rng())
         }
     }
 }
 
 fn random(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    use rand::Rng;
+    use rand::RngExt;
     let start = args.take(0, "start").filter(|v| !matches!(v, Val::None));
     let step = args.take(1, "step").filter(|v| !matches!(v, Val::None));
     let mut random = generator(run, args.take(2, "seed"), "random")?;
