@@ -35,28 +35,29 @@ pub struct Args {
 /// # Errors
 /// If the cluster cannot be made, or the second run has changed something.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
-    let mut temporary = None;
-    let folder = match &args.dir {
-        Some(folder) => folder.clone(),
+    let (folder, mut temporary) = match &args.dir {
+        Some(folder) => (folder.clone(), None),
         None => {
             let made = temporary_folder()?;
-            let path = made.path().to_owned();
-            if args.keep {
-                _ = made.keep();
-            } else {
-                temporary = Some(made);
-            }
-            path
+            (made.path().to_owned(), Some(made))
         }
     };
     let site = Site::open(&folder)?;
     let outcome = twice(&site);
-    // Also after a failure, and most of all then.
-    say(&where_to_look(&site, temporary.is_some()));
+    let stays = args.keep || args.dir.is_some() || worth_a_look(&outcome);
+    if let Some(temporary) = &mut temporary {
+        temporary.disable_cleanup(stays);
+    }
+    say(&where_to_look(&site, stays));
     // The nodes' commands end before their folder goes.
     drop(site);
     drop(temporary);
     outcome
+}
+
+/// Returns whether the folder shows why the demo has failed; an interrupted one has not.
+fn worth_a_look(outcome: &Result<u8, Diagnostics>) -> bool {
+    !matches!(outcome, Ok(0 | 130))
 }
 
 fn temporary_folder() -> Result<TempDir, Diagnostic> {
@@ -149,8 +150,8 @@ impl Reporter for Witness {
     }
 }
 
-fn where_to_look(site: &Site, removed: bool) -> String {
-    if removed {
+fn where_to_look(site: &Site, stays: bool) -> String {
+    if !stays {
         return "Nothing of this is left. To look at homes, playbook and templates: convoy demo --keep"
             .to_owned();
     }
@@ -180,6 +181,16 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_demo_that_failed_is_worth_a_look() {
+        let fault = Err(Diagnostic::user("x").into());
+        for (outcome, expected) in
+            [(Ok(0), false), (Ok(130), false), (Ok(2), true), (Ok(4), true), (fault, true)]
+        {
+            assert_eq!(worth_a_look(&outcome), expected, "{outcome:?}");
+        }
+    }
 
     #[test]
     fn every_node_must_take_part_and_stay_as_it_is() {
