@@ -11,18 +11,21 @@ use std::sync::OnceLock;
 pub fn convoy() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        // A test runs from TARGET/PROFILE/deps.
+        let test = std::env::current_exe().unwrap_or_default();
+        let folder = |up: usize| test.ancestors().nth(up).unwrap_or(&test);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "-p", "convoy", "--bin", "convoy"])
+            .args(["build", "--quiet", "--locked", "-p", "convoy", "--bin", "convoy", "--target-dir"])
+            .arg(folder(3))
+            .args(folder(2).ends_with("release").then_some("--release"))
             .current_dir(repository())
             .status();
         assert!(
             status.as_ref().is_ok_and(std::process::ExitStatus::success),
             "convoy does not build: {status:?}"
         );
-        // A test runs from target/PROFILE/deps.
-        let test = std::env::current_exe().unwrap_or_default();
-        test.ancestors().nth(2).unwrap_or(&test).join("convoy")
+        folder(2).join("convoy")
     })
 }
 

@@ -153,6 +153,7 @@ fn each_role_is_configured_for_its_databases_and_its_part() {
     assert_eq!(environment["name"].as_str(), Some("Production and Sandbox"));
     assert_eq!(environment["https_endpoint"].as_str(), Some("https://gw1:8243"));
     assert_eq!(texts(&cp["apim"]["event_hub"]["event_duplicate_url"]), ["tcp://cp2:5672"]);
+    assert_eq!(texts(&cp["apim"]["event_hub"]["event_listening_endpoints"]), ["tcp://localhost:5672"]);
     let listening = ["tcp://cp1:5672", "tcp://cp2:5672"];
     assert_eq!(texts(&tm["apim"]["event_hub"]["event_listening_endpoints"]), listening);
     let labels = &gw["apim"]["sync_runtime_artifacts"]["gateway"]["gateway_labels"];
@@ -210,4 +211,17 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     );
     assert_eq!(outcome, Outcome { code: Some(3), stdout: String::new(), stderr: message });
     assert_eq!(fs::read_dir(path).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_that_options_cannot_name_is_refused() {
+    let folder = tempdir().unwrap();
+    let blank = folder.path().canonicalize().unwrap().join("with blank");
+    fs::create_dir(&blank).unwrap();
+    let outcome = program::run(&blank, &["demo", "--dir", "demo"]);
+    let message = format!(
+        "error: cannot make the demo in {}/demo: the path has blanks or quotes\nhint: name another folder with --dir\n",
+        blank.display()
+    );
+    assert_eq!(outcome, Outcome { code: Some(1), stdout: String::new(), stderr: message });
 }
