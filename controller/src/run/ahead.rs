@@ -1,9 +1,9 @@
 //! Look-ahead: what follows a task is sent along with it, to be looked at and not to be done.
 //!
-//! What was seen is used only if nothing at all happened since it was looked at, on any host, and only if the task,
-//! when its turn comes, asks for exactly what was looked at. So look-ahead can only ever spare a *same*.
+//! What was seen is used only if nothing at all happened since it was looked at, on any host; only if the task, when
+//! its turn comes, asks for exactly what was looked at; and only if that is so on every host that does the task, since
+//! what one of them does another may see. So look-ahead can only ever spare a *same*.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use convoy_protocol::message::Step;
@@ -13,7 +13,9 @@ use super::batch::{Batch, Placed};
 use super::connect::Endpoint;
 use super::cursor::{Cursor, Item, TaskRef};
 use super::job::{self, Job, View};
-use crate::playbook::ast::{Action, Task};
+use super::perform::one_by_one;
+use crate::playbook::ast::{Action, Meta, Task};
+use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 use crate::vars::scope::Pending;
 
@@ -57,14 +59,14 @@ impl Lookahead {
         Self { width: WIDEST, enabled }
     }
 
-    /// What was seen did not hold.
+    /// Something was changed, or failed: what follows will need to be done, too, as it seems.
     pub fn broken(&mut self) {
         self.width = 1;
     }
 
-    /// Returns how many tasks after the current one are looked at in the next window.
-    fn take_width(&mut self) -> usize {
-        if !self.enabled {
+    /// Returns how many tasks after `task` are looked at along with it.
+    pub fn width(&mut self, task: &Task) -> usize {
+        if !self.enabled || !is_call(task) || one_by_one(task) {
             return 0;
         }
         let width = self.width;
@@ -74,7 +76,7 @@ impl Lookahead {
 }
 
 /// Returns whether the job was seen already, or needs no node at all.
-pub fn is_seen(seen: &VecDeque<Seen>, task: &TaskRef, job: &Job) -> bool {
+pub fn is_seen(seen: &[Seen], task: &TaskRef, job: &Job) -> bool {
     match job.step() {
         Some((endpoint, step)) => seen.iter().any(|seen| matches(seen, task, &endpoint, &step)),
         None => job.calls().iter().all(|call| !matches!(call.what, job::What::Order(..))),
@@ -85,71 +87,82 @@ fn matches(seen: &Seen, task: &TaskRef, endpoint: &Endpoint, step: &Step) -> boo
     seen.task.same(task) && *seen.endpoint == *endpoint && seen.step == *step
 }
 
-/// Takes what was seen of a job; what was seen before it is passed and gone.
-pub fn take(seen: &mut VecDeque<Seen>, task: &TaskRef, job: &Job) -> Option<Vec<Outcome>> {
+/// Takes what was seen of a job.
+pub fn take(seen: &mut Vec<Seen>, task: &TaskRef, job: &Job) -> Option<Vec<Outcome>> {
     let (endpoint, step) = job.step()?;
     let at = seen.iter().position(|seen| matches(seen, task, &endpoint, &step))?;
-    let found = seen.drain(..=at).next_back();
-    found.map(|seen| seen.outcomes)
+    Some(seen.remove(at).outcomes)
 }
 
 impl Batch<'_> {
-    /// Returns for each host of the group the tasks that are to be looked at along with `task`.
-    pub fn look_ahead(&mut self, task: &TaskRef, group: &[usize]) -> Vec<Vec<Ahead>> {
-        let width = self.ahead.take_width();
-        if width == 0 || !plain(&task.task) {
-            return Vec::new();
-        }
-        group.iter().map(|&index| self.ahead_of(task, index, width)).collect()
-    }
-
-    fn ahead_of(&self, first: &TaskRef, index: usize, width: usize) -> Vec<Ahead> {
+    /// Returns up to `width` tasks of a host of the group that are to be looked at along with `first`.
+    pub fn look_ahead(&self, first: &TaskRef, index: usize, group: &[usize], width: usize) -> Vec<Ahead> {
         let selected = self.selected();
         let mut cursor: Cursor = self.hosts[index].cursor.clone();
         let mut pending = Pending::default();
         let mut found = Vec::new();
         will_set(&first.task, &mut pending);
-        loop {
+        while found.len() < width {
             cursor.advance(&selected);
             let task = match cursor.current() {
                 Some(Item::Task(task)) => task.clone(),
                 // Nothing is notified as long as everything is as asked.
                 Some(Item::Flush { .. }) if self.hosts[index].notified.is_empty() => continue,
-                _ => return found,
+                _ => break,
             };
-            if found.len() == width || !plain(&task.task) {
-                return found;
+            if self.does_nothing(&task.task, index) {
+                continue;
             }
-            let Some(job) = self.prepare_ahead(&task, index, &pending) else { return found };
-            will_set(&task.task, &mut pending);
-            match job.step() {
-                Some((endpoint, step)) => found.push(Ahead { task, step, endpoint }),
-                // Skipped, or done here: nothing to ask, nothing in the way; unless it will fail.
-                None if job.calls().iter().any(|call| matches!(call.what, job::What::Fail(_))) => {
-                    return found;
+            if !is_call(&task.task) || one_by_one(&task.task) {
+                break;
+            }
+            // A task that runs once is looked at where it will run, as far as can be told now.
+            let elsewhere = task.task.keywords.run_once.is_some() && group.first() != Some(&index);
+            if !elsewhere {
+                match self.prepare_ahead(&task, index, &pending) {
+                    Ok(job) if job.calls().iter().any(|call| matches!(call.what, job::What::Fail(_))) => {
+                        break;
+                    }
+                    Ok(job) => found.extend(self.not_seen(task.clone(), index, &job)),
+                    // It is asked when its turn comes; if then it is as asked, what follows it has been seen already.
+                    Err(error) if error.kind == ErrorKind::NotYet => {}
+                    Err(_) => break,
                 }
-                None => {}
             }
+            will_set(&task.task, &mut pending);
         }
+        found
     }
 
-    fn prepare_ahead(&self, task: &TaskRef, index: usize, pending: &Pending) -> Option<Job> {
+    /// Returns whether it is known that a meta task will do nothing.
+    fn does_nothing(&self, task: &Task, index: usize) -> bool {
+        let nothing = match task.action {
+            Action::Meta(Meta::Noop) => true,
+            Action::Meta(Meta::FlushHandlers) => self.hosts[index].notified.is_empty(),
+            _ => false,
+        };
+        nothing && task.keywords.when.is_empty()
+    }
+
+    /// Returns what is to be asked to look at a job; nothing if there is nothing to ask, or it was seen already.
+    fn not_seen(&self, task: TaskRef, index: usize, job: &Job) -> Option<Ahead> {
+        let (endpoint, step) = job.step()?;
+        let seen = self.hosts[index].seen.iter().any(|seen| matches(seen, &task, &endpoint, &step));
+        (!seen).then_some(Ahead { task, step, endpoint })
+    }
+
+    fn prepare_ahead(&self, task: &TaskRef, index: usize, pending: &Pending) -> Result<Job, Error> {
         let engine = self.engine;
         let placed = Placed { task: &task.task, params: &task.params };
         let scope = engine.scope(&self.hosts[index].name, Some(&placed)).ahead(pending.clone());
         let context = engine.context(search_path(&task.task, Some(&self.play)), false);
-        job::prepare(View { engine, task: &task.task, scope: &scope, context: &context }).ok()
+        job::prepare(View { engine, task: &task.task, scope: &scope, context: &context })
     }
 }
 
-/// Returns whether a task asks its node once, without waiting between and without further questions here.
-fn plain(task: &Task) -> bool {
-    let waits = task.repeat.as_ref().is_some_and(|repeat| {
-        let control = &repeat.control;
-        control.pause.is_some() || control.break_when.is_some()
-    });
-    let call = matches!(task.action, Action::Module(_) | Action::Controller(_));
-    call && !waits && task.until.is_none() && task.retries.is_none() && task.keywords.run_once.is_none()
+/// Returns whether a task is a call: no include, nothing about the run itself.
+fn is_call(task: &Task) -> bool {
+    matches!(task.action, Action::Module(_) | Action::Controller(_))
 }
 
 /// Notes the names that a task will set.

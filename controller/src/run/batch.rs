@@ -1,6 +1,6 @@
 //! One batch of a play, task by task: Ansible's *linear* order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
@@ -38,7 +38,7 @@ pub struct HostRun {
     /// Whether it could not be reached.
     pub unreachable: bool,
     /// What was seen ahead.
-    pub seen: VecDeque<Seen>,
+    pub seen: Vec<Seen>,
     /// Whether the play's `vars_files` are all read.
     pub vars_files: bool,
     /// The use of each role that ran here first: another use of the same role is passed over.
@@ -66,6 +66,7 @@ impl HostRun {
 #[derive(Debug, Default)]
 struct After {
     disturbed: bool,
+    changed: bool,
     failed: Vec<usize>,
     seen: Vec<(usize, Vec<Seen>)>,
 }
@@ -73,6 +74,7 @@ struct After {
 impl After {
     fn note(&mut self, index: usize, result: &HostResult) {
         self.disturbed |= result.disturbed;
+        self.changed |= result.verdict == Verdict::Changed;
         if result.is_fatal() {
             self.failed.push(index);
         }
@@ -122,7 +124,7 @@ impl<'e> Batch<'e> {
                 cursor: Cursor::new(root.clone(), &selected),
                 notified: Vec::new(),
                 unreachable: false,
-                seen: VecDeque::new(),
+                seen: Vec::new(),
                 vars_files: play.vars_files.is_empty(),
                 roles: HashMap::new(),
             })
@@ -273,12 +275,12 @@ impl<'e> Batch<'e> {
         let jobs: Vec<(usize, job::Job)> =
             group.iter().map(|&index| (index, self.prepare(task, index))).collect();
         let hit = jobs.iter().all(|(index, job)| ahead::is_seen(&self.hosts[*index].seen, task, job));
+        let width = if hit { 0 } else { self.ahead.width(&task.task) };
         let mut plans = Vec::new();
-        let more = if hit { Vec::new() } else { self.look_ahead(task, group) };
-        let mut more = more.into_iter();
         for (index, job) in jobs {
-            let steps = more.next().unwrap_or_default();
-            let seen = ahead::take(&mut self.hosts[index].seen, task, &job);
+            let asks = width > 0 && job.step().is_some();
+            let steps = if asks { self.look_ahead(task, index, group, width) } else { Vec::new() };
+            let seen = ahead::take(&mut self.hosts[index].seen, task, &job).filter(|_| hit);
             plans.push((index, Perform { job, seen, ahead: steps }));
         }
         plans
@@ -344,7 +346,10 @@ impl<'e> Batch<'e> {
         }
         if after.disturbed || !after.failed.is_empty() {
             self.hosts.iter_mut().for_each(|host| host.seen.clear());
-            self.ahead.broken();
+            // A command that only asks says nothing of what follows it.
+            if after.changed || !after.failed.is_empty() {
+                self.ahead.broken();
+            }
         } else {
             for (index, seen) in after.seen {
                 self.hosts[index].seen.extend(seen);

@@ -91,6 +91,8 @@ pub(super) fn flush(batch: &mut Batch<'_>, index: usize, after: usize) {
     let Some(last) = due.last() else {
         return batch.hosts[index].cursor.advance(&selected);
     };
+    // They stand where nothing was thought to be done, so what they do came into no window: they may wait, or ask here.
+    batch.hosts.iter_mut().for_each(|host| host.seen.clear());
     let mut body: Vec<Item> = Vec::new();
     let next = last + 1;
     for handler in due {

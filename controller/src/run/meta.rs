@@ -36,7 +36,10 @@ pub(super) async fn run(
         let host = batch.hosts[index].name.clone();
         batch.engine.tell(RunEvent::Verbose { level: 1, host: Some(host), text: format!("META: {text}") });
     }
-    batch.hosts.iter_mut().for_each(|host| host.seen.clear());
+    // Handlers that are flushed see to it themselves.
+    if !matches!(action, Meta::Noop | Meta::FlushHandlers) {
+        batch.hosts.iter_mut().for_each(|host| host.seen.clear());
+    }
     Ok(())
 }
 

@@ -115,11 +115,12 @@ pub async fn perform(
     let context = engine.context(search_path(&task.task, play.as_deref()), true);
     let doing = Doing { engine, host, task, title, context };
     let Perform { job, seen, ahead } = plan;
-    let one_by_one = doing.is_one_by_one();
+    // How often it is tried must be known before it is tried.
+    let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
     let mut seen_ahead = Vec::new();
     let mut answers = match (seen, job.step()) {
         (Some(outcomes), _) => Some(Ok(outcomes)),
-        (None, Some((endpoint, step))) if !one_by_one => {
+        (None, Some((endpoint, step))) if ready => {
             Some(doing.exchange(&endpoint, step, ahead, &mut seen_ahead).await)
         }
         _ => None,
@@ -135,18 +136,19 @@ pub async fn perform(
 
 type Answers = Option<Result<Vec<Outcome>, String>>;
 
+/// Returns whether each item of a task's loop waits for the one before: because it may be tried again, or a pause or a
+/// check stands between.
+pub fn one_by_one(task: &Task) -> bool {
+    task.repeat.as_ref().is_some_and(|repeat| {
+        let control = &repeat.control;
+        let tried_again = task.until.is_some() || task.retries.is_some();
+        tried_again || control.pause.is_some() || control.break_when.is_some()
+    })
+}
+
 impl Doing<'_> {
     fn task(&self) -> &Arc<Task> {
         &self.task.task
-    }
-
-    /// Whether each call waits for the one before: because it may be tried again, or a pause or a check stands between.
-    fn is_one_by_one(&self) -> bool {
-        let task = self.task();
-        let control = task.repeat.as_ref().map(|repeat| &repeat.control);
-        task.until.is_some()
-            || task.retries.is_some()
-            || control.is_some_and(|control| control.pause.is_some() || control.break_when.is_some())
     }
 
     /// Sends a step, with what is to be looked at along with it.
@@ -158,8 +160,8 @@ impl Doing<'_> {
         seen: &mut Vec<Seen>,
     ) -> Result<Vec<Outcome>, String> {
         let count = step.orders.len();
-        // A window goes to one node; what is delegated elsewhere ends it.
-        let ahead: Vec<Ahead> = ahead.into_iter().take_while(|ahead| ahead.endpoint == *endpoint).collect();
+        // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
+        let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
         let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
         let answer = self.engine.connections.ask(endpoint, steps).await?;
         let mut answered = answer.steps.into_iter();
@@ -224,7 +226,7 @@ impl Doing<'_> {
             let stop = self.breaks(&item.call, &result);
             all.host = self.name_of(&item.call);
             all.add(self.effects(&item.call, &result), &item.call, result);
-            if stop || self.engine.interrupted.get() && self.is_one_by_one() {
+            if stop || self.engine.interrupted.get() && one_by_one(self.task()) {
                 break;
             }
             if index + 1 < last {
@@ -304,7 +306,12 @@ impl Doing<'_> {
             };
             match satisfied {
                 Ok(true) => return result,
-                Err(error) => return CallResult::failed(&error.to_string()),
+                Err(error) => {
+                    return CallResult {
+                        disturbed: result.disturbed,
+                        ..CallResult::failed(&error.to_string())
+                    };
+                }
                 Ok(false) if attempt >= tries || self.engine.interrupted.get() => {
                     result.values.extend(map! { "attempts" => tries - 1, "failed" => true });
                     return CallResult { verdict: Verdict::Failed, disturbed: true, ..result };

@@ -1,0 +1,165 @@
+//! Runs of one playbook on hosts that are folders of this machine, and what came of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use convoy::inventory::Inventory;
+use convoy::playbook::{self, Loader};
+use convoy::report::Reporter;
+use convoy::run::engine::Engine;
+use convoy::run::event::{RunEvent, TaskResult};
+use convoy::run::options::Options;
+use convoy::run::session;
+use convoy::template;
+use convoy_protocol::Map;
+use tempfile::TempDir;
+
+/// Hosts on this machine. Each has a folder of its own, and there is one that all share.
+pub(crate) struct Place {
+    folder: TempDir,
+    hosts: usize,
+}
+
+/// What came of a run.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ran {
+    /// For each host, and for the headings, what was told, in order.
+    pub(crate) told: BTreeMap<String, Vec<String>>,
+    /// The exit code, or what was wrong in the playbook.
+    pub(crate) exit: Result<u8, String>,
+    /// All files with mode and content.
+    pub(crate) files: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Record(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
+
+impl Record {
+    fn add(&self, whose: &str, text: String) {
+        self.0.lock().unwrap().entry(whose.to_owned()).or_default().push(text);
+    }
+}
+
+impl Reporter for Record {
+    fn event(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::PlayStart { name, .. } => self.add("headings", format!("play {name}")),
+            RunEvent::TaskStart { kind, name, .. } => self.add("headings", format!("{kind:?} {name}")),
+            RunEvent::NoHostsRemaining => self.add("headings", "no hosts remaining".to_owned()),
+            RunEvent::Result(result) | RunEvent::Item(result) => self.add(&result.host.name, shown(result)),
+            RunEvent::Retry { host, left, .. } => self.add(&host.name, format!("{left} tries left")),
+            RunEvent::Recap { hosts, .. } => {
+                hosts.iter().for_each(|(host, stats)| self.add(host, format!("{stats:?}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn fault(&self) -> Option<&io::Error> {
+        None
+    }
+}
+
+/// Says all of a result that does not tell the time.
+fn shown(result: &TaskResult) -> String {
+    let value =
+        |name: &str| result.values.get(name).map(|value| format!(" {name}={value:?}")).unwrap_or_default();
+    let values: String =
+        ["changed", "failed", "msg", "rc", "stdout", "attempts", "dest", "state"].map(value).concat();
+    let TaskResult { host, verdict, task, label, looped, ignored, .. } = result;
+    let delegate = host.delegate.as_deref().unwrap_or("itself");
+    format!("{task} by {delegate}: {verdict:?} item={label:?} looped={looped} ignored={ignored}{values}")
+}
+
+impl Place {
+    /// Makes the folder of a place for so many hosts, called `a`, `b` and so on.
+    pub(crate) fn new(hosts: usize) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap(), hosts };
+        let lines = place.hosts().map(|host| format!("{host} ansible_connection=local\n"));
+        fs::write(place.path("hosts"), lines.collect::<String>()).unwrap();
+        place
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = String> {
+        ('a'..).take(self.hosts).map(String::from)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts these files, by path and content, in the place of all there are.
+    pub(crate) fn reset(&self, files: &[(String, String)]) {
+        let root = self.path("root");
+        if root.exists() {
+            fs::remove_dir_all(&root).unwrap();
+        }
+        for folder in self.hosts().chain(["shared".to_owned()]) {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for (name, content) in files {
+            fs::write(root.join(name), content).unwrap();
+        }
+    }
+
+    /// Runs a playbook in which `root` is where the folders are. Returns what came of it, and how many round trips
+    /// it took.
+    pub(crate) fn run(&self, playbook: &str, look_ahead: bool) -> (Ran, u64) {
+        let path = self.path("site.yml");
+        fs::write(&path, playbook).unwrap();
+        let record = Record::default();
+        let told = record.0.clone();
+        let mut trips = 0;
+        let exit = self.exit(&path, look_ahead, record, &mut trips);
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        let mut files = Vec::new();
+        list(&self.path("root"), &mut files);
+        (Ran { told, exit, files }, trips)
+    }
+
+    fn exit(&self, path: &Path, look_ahead: bool, record: Record, trips: &mut u64) -> Result<u8, String> {
+        let loader = Loader::new(playbook::Options { roles_path: Vec::new() });
+        let render = |value: &convoy_protocol::Value, _: &Map| Ok(value.clone());
+        let loaded = loader.playbooks(&[path.to_owned()], &render).map_err(|error| format!("{error:?}"))?;
+        let source = self.path("hosts").display().to_string();
+        let (inventory, _) = Inventory::load(&[source]).map_err(|error| format!("{error:?}"))?;
+        let root = self.path("root").display().to_string();
+        let options = Options {
+            // One host after the other, so that what they do to each other is the same each time.
+            forks: 1,
+            extra_vars: convoy_protocol::map! { "root" => root },
+            template: template::Options::default(),
+            look_ahead,
+            run: "test".to_owned(),
+            ..Options::default()
+        };
+        let engine = Engine::new(options, inventory, loader, Box::new(record))
+            .map_err(|error| format!("{error:?}"))?;
+        let ran = session::run(engine, async |engine| {
+            for playbook in &loaded.playbooks {
+                engine.run(&playbook.plays).await?;
+            }
+            engine.finish().await;
+            *trips = engine.connections.traffic().0;
+            Ok(engine.ending())
+        });
+        ran.map_err(|error| format!("{error:?}"))
+    }
+}
+
+fn list(folder: &Path, files: &mut Vec<String>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let content = if meta.is_file() { fs::read_to_string(&path).unwrap() } else { String::new() };
+        files.push(format!("{} {:o} {content:?}", path.display(), meta.permissions().mode()));
+        if meta.is_dir() {
+            list(&path, files);
+        }
+    }
+}
