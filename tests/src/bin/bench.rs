@@ -1,5 +1,6 @@
 //! Times the re-application of thirty tasks on one node behind a real sshd: convoy with and without look-ahead, and
-//! `ansible-playbook` where it is installed. Usage: `bench [CONVOY]`; without it, the `convoy` beside this program.
+//! `ansible-playbook` where it is installed. Usage: `bench [CONVOY [ROUNDS]]`; by default the `convoy` beside this
+//! program, and each timed five times.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use convoy_tests::sshd::{ClientKey, Sshd, SshdOptions, output};
 use tempfile::TempDir;
 
-/// How often each program is timed; they take turns.
+/// How often each program is timed unless it is said; they take turns.
 const ROUNDS: usize = 5;
 /// How many tasks of each of the three kinds there are.
 const OF_A_KIND: usize = 10;
@@ -44,14 +45,15 @@ fn main() -> Outcome<()> {
         Some(path) => PathBuf::from(path),
         None => std::env::current_exe()?.with_file_name("convoy"),
     };
-    if !convoy.exists() {
-        return Err(format!("there is no {}: build convoy first", convoy.display()).into());
-    }
+    let convoy = convoy
+        .canonicalize()
+        .map_err(|error| format!("cannot use {}: {error}; build convoy first", convoy.display()))?;
+    let rounds = std::env::args().nth(2).map_or(Ok(ROUNDS), |rounds| rounds.parse())?.max(1);
     let bench = Bench::new()?;
     let contenders = contenders(&convoy);
     bench.run(&contenders[0], false)?;
     let mut runs: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for (contender, runs) in contenders.iter().zip(&mut runs) {
             runs.push(bench.run(contender, true)?);
         }
