@@ -40,7 +40,7 @@ struct Record(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
 
 impl Record {
     fn add(&self, whose: &str, text: String) {
-        self.0.lock().unwrap().entry(whose.to_owned()).or_default().push(text);
+        self.0.lock().expect("no panic while it was held").entry(whose.to_owned()).or_default().push(text);
     }
 }
 
@@ -78,9 +78,9 @@ fn shown(result: &TaskResult) -> String {
 impl Place {
     /// Makes the folder of a place for so many hosts, called `a`, `b` and so on.
     pub(crate) fn new(hosts: usize) -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap(), hosts };
+        let place = Self { folder: tempfile::tempdir().expect("a temporary folder"), hosts };
         let lines = place.hosts().map(|host| format!("{host} ansible_connection=local\n"));
-        fs::write(place.path("hosts"), lines.collect::<String>()).unwrap();
+        fs::write(place.path("hosts"), lines.collect::<String>()).expect("a place to write");
         place
     }
 
@@ -96,13 +96,13 @@ impl Place {
     pub(crate) fn reset(&self, files: &[(String, String)]) {
         let root = self.path("root");
         if root.exists() {
-            fs::remove_dir_all(&root).unwrap();
+            fs::remove_dir_all(&root).expect("a place to write");
         }
         for folder in self.hosts().chain(["shared".to_owned()]) {
-            fs::create_dir_all(root.join(folder)).unwrap();
+            fs::create_dir_all(root.join(folder)).expect("a place to write");
         }
         for (name, content) in files {
-            fs::write(root.join(name), content).unwrap();
+            fs::write(root.join(name), content).expect("a place to write");
         }
     }
 
@@ -110,12 +110,12 @@ impl Place {
     /// it took.
     pub(crate) fn run(&self, playbook: &str, look_ahead: bool) -> (Ran, u64) {
         let path = self.path("site.yml");
-        fs::write(&path, playbook).unwrap();
+        fs::write(&path, playbook).expect("a place to write");
         let record = Record::default();
         let told = record.0.clone();
         let mut trips = 0;
         let exit = self.exit(&path, look_ahead, record, &mut trips);
-        let told = std::mem::take(&mut *told.lock().unwrap());
+        let told = std::mem::take(&mut *told.lock().expect("no panic while it was held"));
         let mut files = Vec::new();
         list(&self.path("root"), &mut files);
         (Ran { told, exit, files }, trips)
@@ -152,11 +152,12 @@ impl Place {
 }
 
 fn list(folder: &Path, files: &mut Vec<String>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     entries.sort();
     for path in entries {
-        let meta = fs::symlink_metadata(&path).unwrap();
-        let content = if meta.is_file() { fs::read_to_string(&path).unwrap() } else { String::new() };
+        let meta = fs::symlink_metadata(&path).expect("what is listed");
+        let content = if meta.is_file() { fs::read_to_string(&path).expect("text") } else { String::new() };
         files.push(format!("{} {:o} {content:?}", path.display(), meta.permissions().mode()));
         if meta.is_dir() {
             list(&path, files);
