@@ -7,6 +7,7 @@ mod hosts;
 mod look;
 mod meta;
 mod process;
+mod temporary;
 mod users;
 mod write;
 mod zone;

@@ -28,6 +28,7 @@ modules! {
     setup,
     shell,
     stat,
+    tempfile,
     template,
     wait_for,
 }

@@ -13,3 +13,4 @@ mod harness;
 mod lineinfile;
 mod lineinfile_cases;
 mod look;
+mod tempfile;
