@@ -74,7 +74,7 @@ pub(super) fn run_watched(
     let playbook_dir = args.playbooks.first().map(|playbook| folder_of(playbook));
     let options =
         Options { force_handlers: args.force_handlers, ..args.run.engine(tags, playbook_dir, line)? };
-    let loader = Loader::new(playbook::Options::default());
+    let loader = Loader::new(playbook::Options::from_environment(|name| std::env::var_os(name)));
     let loaded = load(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) = Inventory::load(&args.run.sources())?;
     check_tags(&loaded, &options.tags)?;

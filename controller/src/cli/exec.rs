@@ -46,7 +46,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     if args.list_hosts {
         return list(&args, &inventory);
     }
-    let loader = Loader::new(playbook::Options::default());
+    let loader = Loader::new(playbook::Options::from_environment(|name| std::env::var_os(name)));
     let loaded = play(&loader, &args)?;
     let reporter =
         report::ad_hoc(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));

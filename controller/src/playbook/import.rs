@@ -311,11 +311,10 @@ impl Reader<'_> {
             );
             return false;
         }
-        if task.register.is_some() || task.until.is_some() || !task.notify.is_empty() {
-            let warning =
-                Diagnostic::user(format!("`register`, `until` and `notify` mean nothing on `{short}`"))
-                    .at(call.at.clone())
-                    .hint(Some("give them to the imported tasks".to_owned()));
+        if task.register.is_some() || task.until.is_some() {
+            let warning = Diagnostic::user(format!("`register` and `until` mean nothing on `{short}`"))
+                .at(call.at.clone())
+                .hint(Some("give them to the imported tasks".to_owned()));
             self.warnings.push(warning);
         }
         true
@@ -334,6 +333,7 @@ fn handed_down(task: &Task, scope: &Inherited) -> Inherited {
     let mut inner = scope.clone();
     inner.keywords = task.keywords.clone().within(&scope.keywords);
     extend(&mut inner.vars, &task.vars);
+    inner.notify.extend(task.notify.iter().cloned());
     inner
 }
 

@@ -297,7 +297,7 @@ pub(super) fn list(value: Value) -> Vec<Value> {
 }
 
 /// Returns the tags of `tags:`: a list, or text with commas between them.
-fn tags(value: &Value) -> Vec<Arc<str>> {
+pub(super) fn tags(value: &Value) -> Vec<Arc<str>> {
     match &value.kind {
         Kind::List(items) => items.iter().flat_map(tags).collect(),
         Kind::Text(text) if is_template(value) => vec![text.clone()],

@@ -1,6 +1,7 @@
 //! The door to this folder: reads playbooks before a run, and included files and roles during it.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,12 +26,28 @@ pub struct Options {
     pub roles_path: Vec<PathBuf>,
 }
 
-impl Default for Options {
-    /// Ansible's places: `~/.ansible/roles`, `/usr/share/ansible/roles`, `/etc/ansible/roles`.
-    fn default() -> Self {
-        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ansible/roles"));
-        let system = ["/usr/share/ansible/roles", "/etc/ansible/roles"].map(PathBuf::from);
-        Self { roles_path: home.into_iter().chain(system).collect() }
+impl Options {
+    /// Returns the folders that `ANSIBLE_ROLES_PATH` names, or else Ansible's places: `~/.ansible/roles`,
+    /// `/usr/share/ansible/roles`, `/etc/ansible/roles`. `environment` returns the value of a variable.
+    pub fn from_environment(environment: impl Fn(&str) -> Option<OsString>) -> Self {
+        let home = environment("HOME");
+        let roles_path = match environment("ANSIBLE_ROLES_PATH").filter(|path| !path.is_empty()) {
+            Some(path) => std::env::split_paths(&path)
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .map(|folder| match (folder.strip_prefix("~"), &home) {
+                    (Ok(rest), Some(home)) => Path::new(home).join(rest),
+                    _ => folder,
+                })
+                .collect(),
+            None => {
+                let system = ["/usr/share/ansible/roles", "/etc/ansible/roles"].map(PathBuf::from);
+                home.map(|home| PathBuf::from(home).join(".ansible/roles"))
+                    .into_iter()
+                    .chain(system)
+                    .collect()
+            }
+        };
+        Self { roles_path }
     }
 }
 
@@ -199,4 +216,25 @@ fn once(diagnostics: &mut Vec<Diagnostic>) {
 /// What is behind these locks is whole between any two statements, so a panic elsewhere spoils nothing.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_looked_for_where_the_environment_says() {
+        for (path, expected) in [
+            (None, vec!["/home/me/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]),
+            (Some(""), vec!["/home/me/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]),
+            (Some("../:/srv/roles:~/mine"), vec!["../", "/srv/roles", "/home/me/mine"]),
+        ] {
+            let options = Options::from_environment(|name| match name {
+                "HOME" => Some("/home/me".into()),
+                "ANSIBLE_ROLES_PATH" => path.map(OsString::from),
+                _ => None,
+            });
+            assert_eq!(options.roles_path, expected.iter().map(PathBuf::from).collect::<Vec<_>>());
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::reader::{Field, Reader};
 use super::search;
 use super::template::{holds_template, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::paths::tidy;
 use crate::yaml::Node;
 
 const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
@@ -50,7 +51,7 @@ impl Reader<'_> {
             self.problem(&node.at, "a playbook must contain at least one play");
         }
         let mut trail = imported.clone();
-        trail.trail.push(search::tidy(path));
+        trail.trail.push(tidy(path));
         let mut plays = Vec::new();
         for item in items {
             let Some(fields) = self.fields(item, Place::Play.name()) else { continue };
@@ -93,7 +94,7 @@ impl Reader<'_> {
         let Some(text) = self.name(&value, &scope, "a playbook") else { return Vec::new() };
         let parts = kv::split(&text).unwrap_or_default();
         let Some(name) = parts.first().map(|name| name.trim()) else { return Vec::new() };
-        let file = search::tidy(&path.parent().unwrap_or(Path::new("")).join(name));
+        let file = tidy(&path.parent().unwrap_or(Path::new("")).join(name));
         if !file.is_file() {
             self.problems.push(not_found(&format!("the playbook `{name}`"), &value, &[file]));
             return Vec::new();

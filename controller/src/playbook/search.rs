@@ -1,8 +1,9 @@
 //! Where files and roles are looked for, in Ansible's order.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::inherited::Inherited;
+use crate::paths::tidy;
 
 /// What a role's files may end with, in order of preference.
 pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
@@ -129,21 +130,6 @@ fn first(places: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<PathB
     Err(searched)
 }
 
-/// Takes out `.` and, where it follows a plain name, `..`.
-pub(super) fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
-                tidy.pop();
-            }
-            other => tidy.push(other),
-        }
-    }
-    tidy
-}
-
 fn expand_home(name: &str) -> PathBuf {
     match name.strip_prefix("~/").zip(std::env::var_os("HOME")) {
         Some((rest, home)) => PathBuf::from(home).join(rest),
@@ -154,13 +140,6 @@ fn expand_home(name: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_tidied() {
-        for (path, expected) in [("a/./b/../c", "a/c"), ("../a", "../a"), ("/a/../b", "/b"), ("./x", "x")] {
-            assert_eq!(tidy(Path::new(path)), Path::new(expected));
-        }
-    }
 
     #[test]
     fn a_roles_file_is_found_by_its_endings() {

@@ -9,7 +9,7 @@ use super::call::{Call, Known};
 use super::inherited::{Inherited, extend};
 use super::keywords::{self, Place, list};
 use super::reader::{Field, Reader, is_identifier};
-use super::template::is_template;
+use super::template::{has_braces, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
 
@@ -63,10 +63,35 @@ impl Reader<'_> {
             _ => {
                 if let Some(action) = self.action(&task, call, scope, handlers) {
                     task.action = action;
-                    entries.push(Entry::Task(Arc::new(finish(task, scope))));
+                    let mut task = finish(task, scope);
+                    self.render_tags(&mut task, scope);
+                    entries.push(Entry::Task(Arc::new(task)));
                 }
             }
         }
+    }
+
+    /// Renders the tags that are templates: what is run is decided by them before any host is known.
+    fn render_tags(&mut self, task: &mut Task, scope: &Inherited) {
+        if !task.keywords.tags.iter().any(|tag| has_braces(tag)) {
+            return;
+        }
+        let mut names = scope.names();
+        extend(&mut names, &task.vars);
+        let mut tags: Vec<Arc<str>> = Vec::new();
+        for tag in std::mem::take(&mut task.keywords.tags) {
+            if !has_braces(&tag) {
+                tags.push(tag);
+                continue;
+            }
+            let rendered = (self.render)(&Value::from(tag).at(task.at.clone()), &names).map_err(|problem| {
+                problem.note("tags are read before any host is known: they may use extra vars and `vars`, no facts and no inventory")
+            });
+            tags.extend(self.keep(rendered).iter().flat_map(keywords::tags));
+        }
+        let mut seen = std::collections::HashSet::new();
+        tags.retain(|tag| seen.insert(tag.clone()));
+        task.keywords.tags = tags;
     }
 
     /// Notes the keys that are neither keywords nor the action.

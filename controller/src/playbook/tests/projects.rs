@@ -59,6 +59,8 @@ const NESTED: &str = "\
           vars: {a: task}
         - import_tasks: '{{ file }}.yml'
           when: handed
+          notify: g
+          tags: ['{{ file }}, x', p]
           vars: {c: import}
         - name: dynamic
           include_tasks: {file: x.yml, apply: {tags: applied, become_user: db, notify: h2, vars: {d: apply}}}
@@ -69,6 +71,8 @@ const NESTED: &str = "\
         - meta: flush_handlers
   handlers:
     - name: h
+      ping:
+    - name: g
       ping:
 ";
 
@@ -85,6 +89,8 @@ fn what_surrounds_a_task_reaches_it() {
     assert_eq!(texts(&inner.notify), ["h"]);
     let imported = task(&play, "imported");
     assert_eq!(texts(&imported.keywords.when), ["outer", "handed"]);
+    assert_eq!(texts(&imported.notify), ["h", "g"]);
+    assert_eq!(imported.keywords.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["p", "more", "x"]);
     assert_eq!(imported.vars, map! { "a" => "block", "b" => "block", "c" => "import" });
     let sections: Vec<_> =
         walk::tasks(&play).map(|(section, task)| (section, task.action_name.to_string())).collect();
