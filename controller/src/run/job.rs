@@ -309,6 +309,16 @@ fn message(view: View<'_>, error: &Error) -> String {
     error.to_string()
 }
 
+/// Ansible names the class of what went wrong in a template file.
+fn of_template(error: &Error) -> String {
+    let class = match error.kind {
+        ErrorKind::Undefined => "AnsibleUndefinedVariable",
+        ErrorKind::Syntax if error.message.starts_with("Could not load") => "TemplateSyntaxError",
+        _ => "AnsibleError",
+    };
+    format!("{class}: {error}")
+}
+
 fn ready(view: View<'_>) -> Result<Call, Error> {
     if let Some(condition) = failing_condition(view)? {
         return Ok(skipped(view, condition));
@@ -381,7 +391,8 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
     if module.spec.params.iter().any(|param| param.staged != Staged::No) {
         args = match stage::stage(view, module, args) {
             Ok(args) => args,
-            Err(stage::Unstaged::Template(error)) => return Err(error),
+            Err(stage::Unstaged::Template(error)) if ahead(&error) => return Err(error),
+            Err(stage::Unstaged::Template(error)) => return Ok(What::Fail(of_template(&error))),
             Err(stage::Unstaged::File(msg)) => return Ok(What::Fail(msg)),
         };
     }

@@ -193,8 +193,14 @@ fn call(call: &ast::Call<'_>) -> Result<Expr, Error> {
 }
 
 fn arguments(args: &[ast::CallArg<'_>]) -> Result<Vec<Arg>, Error> {
+    let mut named = std::collections::HashSet::new();
     args.iter()
         .map(|arg| {
+            if let ast::CallArg::Kwarg(name, _) = arg
+                && !named.insert(*name)
+            {
+                return Err(Error::syntax(format!("keyword argument repeated: {name}")));
+            }
             Ok(match arg {
                 ast::CallArg::Pos(e) => Arg::Pos(expression(e)?),
                 ast::CallArg::Kwarg(name, e) => Arg::Key((*name).into(), expression(e)?),

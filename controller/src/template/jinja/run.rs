@@ -315,6 +315,7 @@ impl<'a> Run<'a> {
 
     /// Makes one value of the pieces that a template put out.
     pub(crate) fn join(&self, mut out: Out, mode: Text) -> Result<Val, Error> {
+        out.parts.iter().try_for_each(|part| self.all_defined(part))?;
         let native = self.templar.native() && mode == Text::Convert;
         if native && out.parts.is_empty() {
             return Ok(Val::None);
@@ -333,11 +334,21 @@ impl<'a> Run<'a> {
         Ok(if mode == Text::Convert { convert(joined, native) } else { Val::text(joined) })
     }
 
+    /// Fails if anything in a value is undefined, however deep: it would be written out as Python shows it.
+    fn all_defined(&self, value: &Val) -> Result<(), Error> {
+        match value {
+            Val::Undefined(_) => value.clone().defined().map(drop),
+            Val::List(list) => list.items.borrow().iter().try_for_each(|item| self.all_defined(item)),
+            Val::Dict(dict) => dict.items.borrow().values().try_for_each(|item| self.all_defined(item)),
+            _ => Ok(()),
+        }
+    }
+
     /// Applies a filter.
     pub(crate) fn filter(&self, name: &str, subject: Val, mut args: Args) -> Result<Val, Error> {
         let short = builtin_name(name);
         let Some(filter) = filters::find(short) else {
-            return Err(Error::syntax(format!("Could not load \"{name}\": '{name}'")));
+            return Err(not_loaded(name));
         };
         if !filters::is_lazy(short) {
             for value in args.pos.iter_mut().flatten() {
@@ -367,7 +378,7 @@ impl<'a> Run<'a> {
     pub(crate) fn test(&self, name: &str, subject: Val, mut args: Args) -> Result<bool, Error> {
         let short = builtin_name(name);
         let Some(test) = tests_jinja::find(short).or_else(|| tests_ansible::find(short)) else {
-            return Err(Error::syntax(format!("Could not load \"{name}\": '{name}'")));
+            return Err(not_loaded(name));
         };
         for value in args.pos.iter_mut().flatten() {
             *value = self.resolve(value)?;
@@ -382,6 +393,15 @@ impl<'a> Run<'a> {
         args.finish(short)?;
         Ok(result)
     }
+}
+
+/// There is no such filter or test. What cannot even be the name of one Ansible reports without its usual frame.
+fn not_loaded(name: &str) -> Error {
+    if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+        return Error::syntax(format!("Could not load \"{name}\": '{name}'"));
+    }
+    let message = format!("Could not load \"{name}\": 'invalid plugin name: ansible.builtin.{name}'");
+    Error::new(Fault::Syntax, message)
 }
 
 fn builtin_name(name: &str) -> &str {

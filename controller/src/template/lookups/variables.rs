@@ -48,7 +48,17 @@ pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let names = call.run.scope.names();
     let mut made = Vec::new();
     for term in &call.terms {
-        let regex = compile_regex(&str(term), false, false)?;
+        let pattern = term.as_str().ok_or_else(|| {
+            let (text, class) = (str(term), term.type_name());
+            Error::other(format!(
+                "Invalid setting identifier, \"{text}\" is not a string, it is a <class '{class}'>"
+            ))
+        })?;
+        let regex = compile_regex(pattern, false, false).map_err(|error| {
+            let repeats = pattern.starts_with(['*', '+', '?']);
+            let why = if repeats { "nothing to repeat at position 0".to_owned() } else { error.to_string() };
+            Error::other(format!("Unable to use \"{pattern}\" as a search parameter: {why}"))
+        })?;
         made.extend(
             names
                 .iter()
