@@ -234,11 +234,12 @@ impl Magic {
 }
 
 /// Returns where a task's relative files are looked for: its role and the roles that asked for it, its own folder,
-/// the playbook's.
+/// the playbook's. All of them are absolute: what is found there is handed on to modules and templates.
 pub fn search_path(task: &Task, play: Option<&Play>) -> Vec<PathBuf> {
     let mut path: Vec<PathBuf> = task.role.iter().map(|role| role.path.clone()).collect();
     path.push(task.dir.clone());
     path.extend(play.map(|play| play.dir.clone()));
+    path.iter_mut().for_each(|folder| *folder = absolute(folder));
     let mut seen = HashSet::new();
     path.retain(|folder| seen.insert(folder.clone()));
     path
@@ -253,7 +254,13 @@ fn names(roles: &[Arc<Role>]) -> Value {
 }
 
 fn path(path: &Path) -> Value {
-    path.to_string_lossy().as_ref().into()
+    absolute(path).to_string_lossy().as_ref().into()
+}
+
+/// Returns a path as it is from everywhere: playbooks and roles are often named relative to the working folder.
+fn absolute(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| crate::paths::tidy(&path))
 }
 
 fn dependencies(roles: &[Arc<Role>]) -> Vec<Arc<Role>> {
@@ -269,4 +276,18 @@ fn version() -> Value {
     let [major, minor, revision] = LANGUAGE;
     let full = format!("{major}.{minor}.{revision}");
     map! { "full" => full.clone(), "string" => full, "major" => major, "minor" => minor, "revision" => revision }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_absolute_wherever_the_playbook_was_named_from() {
+        let here = std::env::current_dir().unwrap();
+        for (given, expected) in [("", here.clone()), (".", here.clone()), ("a/../b", here.join("b"))] {
+            assert_eq!(path(Path::new(given)), Value::from(expected.to_string_lossy().as_ref()));
+        }
+        assert_eq!(absolute(Path::new("/x/./y")), Path::new("/x/y"));
+    }
 }

@@ -95,13 +95,11 @@ impl Scope for TaskScope {
     }
 
     fn names(&self) -> Vec<Arc<str>> {
-        let mut names: Vec<Arc<str>> = self.magic.names();
-        for layer in std::iter::once(&*self.local).chain(self.layers.iter().map(Layer::map)) {
-            names.extend(layer.keys().filter_map(|key| key.as_str().map(Arc::from)));
-        }
-        names.sort_unstable();
-        names.dedup();
-        names
+        // From the lowest layer up, each in its own order: so Ansible's lookup `varnames` has them.
+        let layers = self.layers.iter().rev().map(Layer::map).chain([&*self.local]);
+        let names = layers.flat_map(|layer| layer.keys().filter_map(|key| key.as_str().map(Arc::from)));
+        let mut seen = HashSet::new();
+        names.chain(self.magic.names()).filter(|name: &Arc<str>| seen.insert(name.clone())).collect()
     }
 
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
@@ -110,5 +108,23 @@ impl Scope for TaskScope {
 
     fn hosts(&self) -> Vec<Arc<str>> {
         self.magic.all_hosts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use convoy_protocol::map;
+
+    use super::*;
+
+    #[test]
+    fn names_come_from_the_lowest_layer_up() {
+        let layer = |map: Map| Layer::Map(Arc::new(map));
+        let scope = TaskScope::new(
+            Magic::default(),
+            vec![layer(map! { "z" => 1, "a" => 1 }), layer(map! { "y" => 1, "a" => 2 })],
+        );
+        let names = scope.with([(Key::from("item"), Value::from(1))]).names();
+        assert_eq!(names.iter().take(4).map(|name| &**name).collect::<Vec<_>>(), ["y", "a", "z", "item"]);
     }
 }
