@@ -17,6 +17,7 @@ pub const ACTION: Action = Action {
     },
     spec: Args::SPEC,
     any_argument: false,
+    sets_unknown_names: false,
     unrendered: &["var"],
     run,
 };

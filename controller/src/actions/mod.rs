@@ -20,10 +20,24 @@ pub struct Action {
     pub spec: Spec,
     /// Whether it takes any argument at all (`set_fact`).
     pub any_argument: bool,
+    /// Whether the names of the variables that it sets are known only afterwards (`include_vars`).
+    pub sets_unknown_names: bool,
     /// Arguments that the action renders itself.
     pub unrendered: &'static [&'static str],
     /// Does it for one host (and one item of a loop).
     pub run: fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>,
+}
+
+/// Where the variables of an action are stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// With those of `set_fact`.
+    #[default]
+    Set,
+    /// There, and as facts (`cacheable`).
+    Facts,
+    /// With those of `include_vars`, below them.
+    Included,
 }
 
 /// What an action returns.
@@ -33,8 +47,8 @@ pub struct Done {
     pub values: Map,
     /// Variables to be stored for the host.
     pub variables: Map,
-    /// Whether the variables are facts as well (`cacheable`).
-    pub facts: bool,
+    /// Where they are stored.
+    pub kept: Kept,
     /// The reason, if there was nothing to be done.
     pub skipped: Option<String>,
     /// Whether it failed as it should (`assert`); the values say why.
@@ -93,6 +107,7 @@ actions! {
     assert,
     debug,
     fail,
+    include_vars,
     set_fact,
 }
 

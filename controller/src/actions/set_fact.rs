@@ -4,18 +4,19 @@ use convoy_agent::args::{Arg, Arguments, Spec};
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Kept, Scene};
 
 /// The action.
 pub const ACTION: Action = Action {
     name: "set_fact",
     doc: Doc {
         summary: "Sets variables of the host for the rest of the run",
-        description: "The values are rendered once, now. Other hosts see them in `hostvars`.",
+        description: "Names and values are rendered once, now. Other hosts see them in `hostvars`.",
         example: "- set_fact:\n    product_dir: \"{{ wso2_base }}/wso2am-4.1.0\"\n",
     },
     spec: Spec { free_form: false, ..Args::SPEC },
     any_argument: true,
+    sets_unknown_names: false,
     unrendered: &[],
     run,
 };
@@ -28,12 +29,14 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     let mut done = Done::default();
     for (key, value) in args {
-        let name = key.to_string();
+        let name = crate::python::str(&scene.render(&key.to_value())?);
         if name == "cacheable" {
-            done.facts = bool::convert(value).map_err(Failure::new)?;
+            if bool::convert(value).map_err(Failure::new)? {
+                done.kept = Kept::Facts;
+            }
             continue;
         }
         if !is_variable_name(&name) {
@@ -42,7 +45,7 @@ fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
                  and contain only letters, numbers and underscores."
             )));
         }
-        done.variables.insert(key.clone(), as_boolean(value));
+        done.variables.insert(name.into(), as_boolean(value));
     }
     if done.variables.is_empty() {
         let msg = "No key/value pairs provided, at least one is required for this action to succeed";
@@ -67,4 +70,37 @@ fn as_boolean(value: &Value) -> Value {
         _ => return value.clone(),
     };
     Value { kind: convoy_protocol::Kind::Bool(boolean), ..value.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use convoy_protocol::map;
+
+    use super::*;
+    use crate::template::{Context, Options, Templar};
+    use crate::vars::TaskScope;
+
+    fn set(args: &Map) -> Result<Done, Failure> {
+        let scene = Scene {
+            scope: &TaskScope::of_map(map! { "item" => "b" }),
+            templar: &Arc::new(Templar::new(Options::default())),
+            context: &Context::default(),
+            verbosity: 0,
+        };
+        run(args, &scene)
+    }
+
+    #[test]
+    fn names_may_be_templates() {
+        let done = set(&map! { "a_{{ item }}" => 1, "c" => "yes", "cacheable" => true }).unwrap();
+        assert_eq!((done.variables, done.kept), (map! { "a_b" => 1, "c" => true }, Kept::Facts));
+        let error = set(&map! { "{{ item }}-" => 1 }).unwrap_err();
+        assert_eq!(
+            error.msg,
+            "The variable name 'b-' is not valid. Variables must start with a letter or underscore character, \
+             and contain only letters, numbers and underscores."
+        );
+    }
 }

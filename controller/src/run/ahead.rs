@@ -15,7 +15,7 @@ use super::cursor::{Cursor, Item, TaskRef};
 use super::job::{self, Job, View};
 use super::perform::one_by_one;
 use crate::playbook::ast::{Action, Meta, Task};
-use crate::template::{Error, Kind as ErrorKind};
+use crate::template::{Error, Kind as ErrorKind, Templar};
 use crate::vars::magic::search_path;
 use crate::vars::scope::Pending;
 
@@ -66,7 +66,7 @@ impl Lookahead {
 
     /// Returns how many tasks after `task` are looked at along with it.
     pub fn width(&mut self, task: &Task) -> usize {
-        if !self.enabled || !is_call(task) || one_by_one(task) {
+        if !self.enabled || !can_be_passed(task) {
             return 0;
         }
         let width = self.width;
@@ -113,7 +113,7 @@ impl Batch<'_> {
             if self.does_nothing(&task.task, index) {
                 continue;
             }
-            if !is_call(&task.task) || one_by_one(&task.task) {
+            if !can_be_passed(&task.task) {
                 break;
             }
             // A task that runs once is looked at where it will run, as far as can be told now.
@@ -160,9 +160,27 @@ impl Batch<'_> {
     }
 }
 
+/// Returns whether what follows a task can be looked at before the task is done.
+fn can_be_passed(task: &Task) -> bool {
+    is_call(task) && !one_by_one(task) && names_are_known(task)
+}
+
 /// Returns whether a task is a call: no include, nothing about the run itself.
 fn is_call(task: &Task) -> bool {
     matches!(task.action, Action::Module(_) | Action::Controller(_))
+}
+
+/// Returns whether the names of the variables that a task sets are known before it is done.
+fn names_are_known(task: &Task) -> bool {
+    match &task.action {
+        Action::Controller(action) if action.sets_unknown_names => false,
+        Action::Controller(action) if action.any_argument => task.args.as_map().is_some_and(|args| {
+            args.keys().all(|key| {
+                key.as_str().is_none_or(|name| name != "_variable_params" && !Templar::is_template(name))
+            })
+        }),
+        _ => true,
+    }
 }
 
 /// Notes the names that a task will set.

@@ -24,11 +24,8 @@ pub(super) async fn run(
     for &index in group {
         if !holds(batch, task, index)? {
             let host = batch.hosts[index].name.clone();
-            batch.engine.tell(RunEvent::Verbose {
-                level: 1,
-                host: Some(host),
-                text: "META: skipped".to_owned(),
-            });
+            let text = format!("META: {}", passed_over(action, task, &host));
+            batch.engine.tell(RunEvent::Verbose { level: 1, host: Some(host), text });
             batch.hosts[index].cursor.advance(&selected);
             continue;
         }
@@ -41,6 +38,24 @@ pub(super) async fn run(
         batch.hosts.iter_mut().for_each(|host| host.seen.clear());
     }
     Ok(())
+}
+
+/// Says that the condition does not hold, and what that means.
+fn passed_over(action: Meta, task: &TaskRef, host: &str) -> String {
+    let role = task.task.role.as_ref().map_or("", |role| &role.name);
+    let (name, rest) = match action {
+        Meta::Noop => ("noop", String::new()),
+        Meta::FlushHandlers => ("flush_handlers", format!(", not running handlers for {host}")),
+        Meta::RefreshInventory => ("refresh_inventory", String::new()),
+        Meta::ClearFacts => ("clear_facts", format!(", not clearing facts and fact cache for {host}")),
+        Meta::ClearHostErrors => ("clear_host_errors", format!(", not clearing host error state for {host}")),
+        Meta::ResetConnection => ("reset_connection", String::new()),
+        Meta::EndHost => ("end_host", format!(", continuing execution for {host}")),
+        Meta::EndBatch => ("end_batch", ", continuing current batch".to_owned()),
+        Meta::EndPlay => ("end_play", ", continuing play".to_owned()),
+        Meta::EndRole => ("end_role", format!(", continuing role {role} for {host}")),
+    };
+    format!("{name} conditional evaluated to False{rest}")
 }
 
 fn holds(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<bool, Diagnostics> {

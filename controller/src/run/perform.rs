@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{Call, Item, Job, View, What};
 use super::result::{self, CallResult};
-use crate::actions::Scene;
+use crate::actions::{Kept, Scene};
 use crate::playbook::ast::Task;
 use crate::template::Context;
 use crate::vars::magic::search_path;
@@ -60,8 +60,8 @@ pub struct HostResult {
 /// What a call leaves behind at the controller.
 #[derive(Debug, Default)]
 pub struct CallEffects {
-    /// Variables of `set_fact`, and whether they are facts as well.
-    pub variables: Option<(Map, bool)>,
+    /// Variables of `set_fact` and `include_vars`, and where they are stored.
+    pub variables: Option<(Map, Kept)>,
     /// Facts that a module reported.
     pub facts: Option<Map>,
     /// The host that facts go to, if that is another.
@@ -258,8 +258,8 @@ impl Doing<'_> {
         match (View { scope: &scope, ..self.view(&item.call) }).render(label) {
             Ok(label) => label,
             Err(error) => {
-                let msg = format!("Failed to template loop_control.label: {error}");
-                result.values.extend(map! { "failed" => true, "msg" => msg });
+                let msg = Value::from(format!("Failed to template loop_control.label: {error}"));
+                result.values.extend(map! { "failed" => true, "msg" => msg.tainted(Taint::UNSAFE) });
                 result.verdict = Verdict::Failed;
                 item.item.clone()
             }

@@ -5,7 +5,7 @@ use convoy_protocol::{Diff, Key, Kind, Map, Outcome, Status, Taint, Value, map};
 
 use super::event::Verdict;
 use super::job::{Call, View};
-use crate::actions;
+use crate::actions::{self, Kept};
 use crate::playbook::ast::Task;
 use crate::template::Error;
 
@@ -20,8 +20,8 @@ pub struct CallResult {
     pub verdict: Verdict,
     /// Whether a node was, or may have been, changed, or the call waited: what was looked at ahead counts no more.
     pub disturbed: bool,
-    /// Variables to be stored for the host, and whether they are facts too.
-    pub variables: Option<(Map, bool)>,
+    /// Variables to be stored for the host, and where.
+    pub variables: Option<(Map, Kept)>,
     /// Whether it is shown in full at any verbosity.
     pub show: bool,
 }
@@ -51,7 +51,9 @@ impl CallResult {
         Self { disturbed: true, ..Self::plain(values, Verdict::Unreachable) }
     }
 
+    /// A result is data, whatever it quotes; variables that an action of the controller sets are not.
     fn plain(values: Map, verdict: Verdict) -> Self {
+        let values = values.into_iter().map(|(key, value)| (key, value.tainted(Taint::UNSAFE))).collect();
         Self { values, diff: Vec::new(), verdict, disturbed: false, variables: None, show: false }
     }
 
@@ -104,9 +106,12 @@ impl CallResult {
                     values.extend(map! { "skipped" => true, "skipped_reason" => reason });
                 }
                 values.insert("failed".into(), done.failed.into());
-                let variables = (!done.variables.is_empty()).then_some((done.variables, done.facts));
                 let verdict = verdict(&values);
-                Self { show: done.show, variables, ..Self::plain(values, verdict) }
+                if done.variables.is_empty() {
+                    return Self { show: done.show, ..Self::plain(values, verdict) };
+                }
+                let variables = Some((done.variables, done.kept));
+                Self { values, show: done.show, variables, ..Self::plain(Map::new(), verdict) }
             }
         }
     }
@@ -128,7 +133,8 @@ impl CallResult {
                 }
                 Err(error) => {
                     self.values.insert("failed".into(), true.into());
-                    self.values.insert(format!("{name}_when_result").into(), error.to_string().into());
+                    let error = Value::from(error.to_string()).tainted(Taint::UNSAFE);
+                    self.values.insert(format!("{name}_when_result").into(), error);
                 }
             }
         }
@@ -212,5 +218,26 @@ fn diff_value(diff: &[Diff]) -> Value {
     match diff {
         [one] => value(one),
         several => several.iter().map(value).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_data_but_variables_are_not() {
+        let is_unsafe = |result: &CallResult, name: &str| result.values[name].taint.is_unsafe();
+        let failed = CallResult::failed("{{ x }} is undefined");
+        let action = CallResult::of_action(Ok(actions::Done {
+            values: map! { "ansible_facts" => "{{ x }}" },
+            variables: map! { "y" => "{{ x }}" },
+            ..actions::Done::default()
+        }));
+        assert!(is_unsafe(&failed, "msg") && !is_unsafe(&action, "ansible_facts"));
+        let shown = actions::Done { values: map! { "msg" => "{{ x }}" }, ..actions::Done::default() };
+        assert!(is_unsafe(&CallResult::of_action(Ok(shown)), "msg"));
+        let refused = convoy_agent::module::Failure::new("{{ x }}");
+        assert!(is_unsafe(&CallResult::of_action(Err(refused)), "msg"));
     }
 }

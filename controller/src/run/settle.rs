@@ -9,6 +9,7 @@ use super::cursor::TaskRef;
 use super::event::Verdict;
 use super::perform::{CallEffects, HostResult};
 use super::{flags, job};
+use crate::actions::Kept;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::vars::Store;
 
@@ -66,13 +67,17 @@ fn remember(batch: &Batch<'_>, task: &TaskRef, hosts: &[Arc<str>], result: &Host
 impl CallEffects {
     fn store(&self, store: &mut Store, hosts: &[Arc<str>]) {
         for host in self.facts_host.as_ref().map_or(hosts, std::slice::from_ref) {
-            if let Some((variables, as_facts)) = &self.variables {
-                if *as_facts {
-                    store.add_facts(host, variables);
+            match &self.variables {
+                Some((variables, Kept::Included)) => store.include(host, variables),
+                Some((variables, kept)) => {
+                    if *kept == Kept::Facts {
+                        store.add_facts(host, variables);
+                    }
+                    for (name, value) in variables {
+                        store.set(host, &name.to_string(), value.clone());
+                    }
                 }
-                for (name, value) in variables {
-                    store.set(host, &name.to_string(), value.clone());
-                }
+                None => {}
             }
             if let Some(facts) = &self.facts {
                 store.add_facts(host, facts);
@@ -122,7 +127,11 @@ fn go_on(batch: &mut Batch<'_>, index: usize, result: &HostResult) {
     let host = &mut batch.hosts[index];
     match result.verdict {
         Verdict::Failed if !result.ignored => host.cursor.fail(&selected),
-        Verdict::Unreachable if !result.ignored => host.unreachable = true,
+        Verdict::Unreachable if !result.ignored => {
+            host.unreachable = true;
+            // `clear_host_errors` brings the host back: to the next task, not to this one.
+            host.cursor.advance(&selected);
+        }
         _ => host.cursor.advance(&selected),
     }
 }

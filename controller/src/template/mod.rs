@@ -12,6 +12,7 @@ mod tests;
 
 pub use context::{Context, Scope};
 pub use error::{Error, Kind, Position};
+pub(crate) use jinja::compile_regex;
 pub use lookups::lookup;
 pub use options::FileOptions;
 pub use templar::{Options, Templar, omit_token};

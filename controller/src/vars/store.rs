@@ -49,6 +49,13 @@ impl Store {
         Arc::make_mut(&mut self.hosts.entry(host.clone()).or_default().set).insert(name.into(), value);
     }
 
+    /// Stores variables as `include_vars` does.
+    pub fn include(&mut self, host: &Arc<str>, variables: &Map) {
+        let vars = self.hosts.entry(host.clone()).or_default();
+        Arc::make_mut(&mut vars.included)
+            .extend(variables.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+
     /// Stores facts that a node reported: data, never templates.
     pub fn add_facts(&mut self, host: &Arc<str>, facts: &Map) {
         let vars = self.hosts.entry(host.clone()).or_default();

@@ -50,7 +50,7 @@ fn yaml_reads_back_as_the_same_inventory() {
     let (second, _) = Inventory::load(&[copy.display().to_string()]).unwrap();
     for (group, hosts) in &first.group_map() {
         let sorted = |value: &Value| {
-            let mut names: Vec<String> = value.as_list().unwrap().iter().map(python::text).collect();
+            let mut names: Vec<String> = value.as_list().unwrap().iter().map(python::str).collect();
             names.sort();
             names
         };
