@@ -12,9 +12,12 @@ pub fn expand_user(path: &str) -> PathBuf {
     }
 }
 
-/// Returns a path from the root on, without looking at the file system.
+/// Returns a path as it is from everywhere, without looking at the file system: playbooks and roles are often named
+/// relative to the working folder.
 pub fn absolute(path: impl AsRef<Path>) -> PathBuf {
-    std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned())
+    let path = path.as_ref();
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| tidy(&path))
 }
 
 /// Takes out `.` and, where it follows a plain name, `..`.

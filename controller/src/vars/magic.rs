@@ -149,9 +149,7 @@ impl Magic {
     fn of_play(&self, name: &str) -> Option<Value> {
         let play = self.play.play.as_ref()?;
         Some(match name {
-            "playbook_dir" => {
-                path(&absolute(if play.dir.as_os_str().is_empty() { Path::new(".") } else { &play.dir }))
-            }
+            "playbook_dir" => path(&play.dir),
             "ansible_play_hosts_all" => texts(&self.play.all),
             "ansible_play_hosts" => texts(&self.play.active),
             "ansible_play_batch" | "play_hosts" => texts(&self.play.batch),
@@ -239,7 +237,7 @@ pub fn search_path(task: &Task, play: Option<&Play>) -> Vec<PathBuf> {
     let mut path: Vec<PathBuf> = task.role.iter().map(|role| role.path.clone()).collect();
     path.push(task.dir.clone());
     path.extend(play.map(|play| play.dir.clone()));
-    path.iter_mut().for_each(|folder| *folder = absolute(folder));
+    path.iter_mut().for_each(|folder| *folder = absolute(&*folder));
     let mut seen = HashSet::new();
     path.retain(|folder| seen.insert(folder.clone()));
     path
@@ -255,12 +253,6 @@ fn names(roles: &[Arc<Role>]) -> Value {
 
 fn path(path: &Path) -> Value {
     absolute(path).to_string_lossy().as_ref().into()
-}
-
-/// Returns a path as it is from everywhere: playbooks and roles are often named relative to the working folder.
-fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| crate::paths::tidy(&path))
 }
 
 fn dependencies(roles: &[Arc<Role>]) -> Vec<Arc<Role>> {
