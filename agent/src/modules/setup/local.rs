@@ -22,7 +22,10 @@ pub(super) fn collect(look: &Look, folder: &Path, facts: &mut Map) {
 }
 
 fn one(look: &Look, path: &Path) -> Result<Value, Failure> {
-    let text = if look.can_execute(path) && look.stat(path)?.is_some_and(|meta| meta.mode & 0o111 != 0) {
+    let Some(meta) = look.stat(path)? else {
+        return Err(Failure::new(format!("Could not stat fact ({}): it leads to nothing", path.display())));
+    };
+    let text = if look.can_execute(path) && meta.mode & 0o111 != 0 {
         let output = look.ask(&Process::new([path]))?;
         if output.rc != 0 {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
