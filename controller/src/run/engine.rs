@@ -145,7 +145,10 @@ impl Engine {
             diff: self.options.diff,
             forks: self.options.forks,
             verbosity: self.options.verbosity,
-            tags: self.options.tags.run.clone(),
+            tags: match &self.options.tags.run[..] {
+                [] => vec!["all".to_owned()],
+                tags => tags.to_vec(),
+            },
             skip_tags: self.options.tags.skip.clone(),
             limit: self.options.limit.clone(),
         });

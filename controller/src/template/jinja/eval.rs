@@ -143,7 +143,12 @@ impl Exec<'_, '_> {
             return Ok(value);
         }
         Ok(match &**name {
-            "hostvars" if !self.run.scope.hosts().is_empty() => Val::HostVars,
+            // `localhost` has variables even where no inventory names it.
+            "hostvars"
+                if !self.run.scope.hosts().is_empty() || self.run.scope.host("localhost").is_some() =>
+            {
+                Val::HostVars
+            }
             "vars" => Val::Vars(self.scope.clone()),
             "omit" => Val::text(crate::template::omit_token()),
             other => match functions::find(other) {

@@ -39,7 +39,12 @@ fn number(name: &str, text: &str) -> Result<i64, Error> {
         }
         None => text.parse(),
     };
-    parsed.map_err(|_| Error::other(format!("can't parse {name}={text} as integer")))
+    parsed.map_err(|_| {
+        Error::other(format!(
+            "Invalid type for configuration option plugin_type: lookup plugin: sequence setting: {name}: can't parse \
+             {text} as integer"
+        ))
+    })
 }
 
 fn set(range: &mut Range, name: &str, value: &str) -> Result<(), Error> {
