@@ -1,4 +1,5 @@
 //! The real parts that tests run against.
 
 pub mod program;
+pub mod project;
 pub mod sshd;
