@@ -57,7 +57,9 @@ fn show(var: &Value, scene: &Scene<'_>) -> Result<Map, Failure> {
             } else {
                 text.to_string()
             };
-            let value = scene.templar.evaluate(&name, scene.scope, scene.context);
+            // As a template: what is not the value of a variable as it stands becomes text, as in Ansible.
+            let template = Value::from(format!("{{{{ {name} }}}}"));
+            let value = scene.render(&Value { origin: var.origin.clone(), ..template });
             (name, value)
         }
         Kind::List(_) => ("<class 'list'>".to_owned(), scene.render(var)),

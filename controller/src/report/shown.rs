@@ -11,6 +11,8 @@ use crate::run::event::{TaskResult, Verdict};
 #[derive(Debug)]
 pub(super) struct Shown {
     values: Map,
+    /// Whether there is one for each item of a loop.
+    items: bool,
     /// Shown without `-v` too, on several lines.
     pub(super) always: bool,
     /// Not shown, whatever the number of `-v`.
@@ -21,6 +23,7 @@ impl Shown {
     /// Takes what is to be shown of a result.
     pub(super) fn new(result: &TaskResult) -> Self {
         let mut values = (*result.values).clone();
+        let items = values.contains_key("results");
         let debug = is_action(&result.action, "debug");
         let never = is_action(&result.action, "setup") || is_action(&result.action, "gather_facts");
         for key in ["failed", "skipped"] {
@@ -29,7 +32,7 @@ impl Shown {
         if debug && result.verdict != Verdict::Unreachable {
             keep_message(&mut values);
         }
-        Self { values, always: result.show, never }
+        Self { values, items, always: result.show, never }
     }
 
     /// Takes the result of a try that is followed by another.
@@ -41,12 +44,12 @@ impl Shown {
 
     /// Takes values that are no result.
     pub(super) fn statistics(values: &Map) -> Self {
-        Self { values: values.clone(), always: false, never: false }
+        Self { values: values.clone(), items: false, always: false, never: false }
     }
 
     /// Returns whether the result has one for each item of its loop.
     pub(super) fn has_items(&self) -> bool {
-        self.values.contains_key("results")
+        self.items
     }
 
     /// Leaves out the results of the items, which were shown each on their own.

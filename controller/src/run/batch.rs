@@ -159,6 +159,8 @@ impl<'e> Batch<'e> {
             }
             self.tell_play();
             if matches!(self.end, Some(Ended::Broken)) {
+                // Once for the limit and once for the end: so Ansible tells it.
+                self.engine.tell(RunEvent::NoHostsRemaining);
                 self.engine.tell(RunEvent::NoHostsRemaining);
                 break;
             }
@@ -219,7 +221,7 @@ impl<'e> Batch<'e> {
     }
 
     /// Writes the task's heading.
-    fn announce(&self, task: &TaskRef, group: &[usize]) {
+    pub fn announce(&self, task: &TaskRef, group: &[usize]) {
         let Some(first) = group.first() else { return };
         let name = self.title(task, &self.hosts[*first].name);
         let kind = if task.handler { TaskKind::Handler } else { TaskKind::Task };
@@ -237,7 +239,12 @@ impl<'e> Batch<'e> {
                 let rendered = engine.templar.render(name, &scope, &context).unwrap_or_else(|_| name.clone());
                 crate::python::str(&rendered)
             }
-            None => task.task.action_name.to_string(),
+            None => match &task.task.action {
+                Action::IncludeRole(role) => {
+                    format!("{} : {}", task.task.action_name, crate::python::str(&role.name))
+                }
+                _ => task.task.action_name.to_string(),
+            },
         };
         match &task.task.role {
             Some(role) => format!("{} : {name}", role.name).into(),

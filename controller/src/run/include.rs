@@ -6,9 +6,10 @@ use convoy_protocol::{Map, Value, map};
 
 use super::batch::{Batch, Placed};
 use super::cursor::{Item, Section, TaskRef};
-use super::event::{RunEvent, Verdict};
+use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{self, View};
 use super::perform::HostResult;
+use super::result::CallResult;
 use super::settle;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::paths::absolute;
@@ -107,7 +108,10 @@ fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>
     for (vars, label) in job::loop_scopes(view)? {
         let scope = scope.with(vars.iter().cloned());
         let view = View { scope: &scope, ..view };
-        if job::failing_condition(view)?.is_some() {
+        if let Some(condition) = job::failing_condition(view)? {
+            if label.is_some() {
+                batch.engine.tell(RunEvent::Item(skipped_item(batch, task, index, condition, label)));
+            }
             continue;
         }
         let mut params = Map::clone(&task.params);
@@ -120,6 +124,29 @@ fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>
         });
     }
     Ok(wanted)
+}
+
+/// How an item is told whose conditions do not hold.
+fn skipped_item(
+    batch: &Batch<'_>,
+    task: &TaskRef,
+    index: usize,
+    condition: Value,
+    label: Option<Value>,
+) -> TaskResult {
+    let host = &batch.hosts[index].name;
+    TaskResult {
+        host: HostName::of(host),
+        verdict: Verdict::Skipped,
+        action: task.task.action_name.clone(),
+        values: Arc::new(CallResult::skipped(condition).values),
+        diff: Vec::new(),
+        label,
+        looped: true,
+        ignored: false,
+        show: false,
+        task: batch.title(task, host),
+    }
 }
 
 fn what(view: View<'_>) -> Result<What, Error> {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use convoy_protocol::Map;
+
 use super::batch::{Batch, Ended, Placed};
 use super::cursor::{Item, TaskRef};
-use super::event::RunEvent;
+use super::event::{RunEvent, Verdict};
 use super::job::{self, View};
+use super::perform::HostResult;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Meta, Role};
 use crate::vars::magic::search_path;
@@ -21,9 +24,13 @@ pub(super) async fn run(
     group: &[usize],
 ) -> Result<(), Diagnostics> {
     let selected = batch.selected();
-    for &index in group {
+    for (rank, &index) in group.iter().enumerate() {
+        if rank > 0 && for_each_host(action) {
+            batch.announce(task, &group[rank..]);
+        }
         if !holds(batch, task, index)? {
             let host = batch.hosts[index].name.clone();
+            batch.show(task, &host, &HostResult::of(&host, Map::new(), Verdict::Skipped));
             let text = format!("META: {}", passed_over(action, task, &host));
             batch.engine.tell(RunEvent::Verbose { level: 1, host: Some(host), text });
             batch.hosts[index].cursor.advance(&selected);
@@ -56,6 +63,11 @@ fn passed_over(action: Meta, task: &TaskRef, host: &str) -> String {
         Meta::EndRole => ("end_role", format!(", continuing role {role} for {host}")),
     };
     format!("{name} conditional evaluated to False{rest}")
+}
+
+/// Whether Ansible does this once for each host, each time with its own heading.
+fn for_each_host(action: Meta) -> bool {
+    matches!(action, Meta::Noop | Meta::FlushHandlers | Meta::EndHost | Meta::EndRole | Meta::ResetConnection)
 }
 
 fn holds(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<bool, Diagnostics> {

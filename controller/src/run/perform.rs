@@ -208,7 +208,7 @@ impl Doing<'_> {
             disturbed: result.disturbed,
             calls: vec![effects],
             seen: Vec::new(),
-            show: result.show,
+            show: result.show && !secret,
             values: if secret { hidden(result.values) } else { result.values },
         }
     }
@@ -277,7 +277,7 @@ impl Doing<'_> {
             label: (!secret).then_some(label),
             looped: true,
             ignored: false,
-            show: result.show,
+            show: result.show && !secret,
             task: self.title.clone(),
         }));
     }
@@ -433,14 +433,12 @@ struct Collected {
     no_log: bool,
     host: HostName,
     ignored: Option<bool>,
-    show: bool,
 }
 
 impl Collected {
     fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
         self.disturbed |= result.disturbed;
         self.no_log |= call.flags.no_log;
-        self.show |= result.show;
         let ignore = match result.verdict {
             Verdict::Failed => Some(call.flags.ignore_errors),
             Verdict::Unreachable => Some(call.flags.ignore_unreachable),
@@ -468,7 +466,8 @@ impl Collected {
             disturbed: self.disturbed,
             calls: self.calls,
             seen: Vec::new(),
-            show: self.show,
+            // Each item has been shown.
+            show: false,
         }
     }
 }
