@@ -54,7 +54,10 @@ impl Project {
             fs::create_dir_all(folder.path().join(name))?;
         }
         let key = ClientKey::generate(folder.path(), "ed25519")?;
-        let shown = vec![(folder.path().display().to_string(), "[folder]".to_owned())];
+        let shown = vec![
+            (program::convoy().display().to_string(), "convoy".to_owned()),
+            (folder.path().display().to_string(), "[folder]".to_owned()),
+        ];
         Ok(Self { folder, key, normal: RefCell::new(shown) })
     }
 
@@ -183,7 +186,8 @@ impl Project {
         Ok(Ran { stdout: text(&done.stdout), stderr: text(&done.stderr), code: done.status.code() })
     }
 
-    fn normal(&self, text: &str) -> String {
+    /// Returns text without what differs from run to run.
+    pub fn normal(&self, text: &str) -> String {
         self.normal.borrow().iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
     }
 }

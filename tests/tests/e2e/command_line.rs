@@ -1,0 +1,98 @@
+//! The other things that the command can be asked.
+
+use convoy_tests::project::Project;
+
+use crate::harness::site;
+
+const SITE: &str = "- name: Web
+  hosts: web
+  gather_facts: false
+  tags: [web]
+  tasks:
+    - name: Reach
+      ping:
+      tags: [reach]
+    - block:
+        - name: Say
+          debug: msg=hello
+          tags: [say]
+- hosts: db
+  gather_facts: false
+  tasks:
+    - ping:
+";
+
+fn listed() -> Project {
+    let project = site(SITE);
+    project.file("hosts", "[web]\nweb1\nweb2\n[db]\ndb1\n[all:vars]\nansible_connection=local\n").unwrap();
+    project
+}
+
+#[test]
+fn version() {
+    let ran = listed().run(["--version"]).unwrap();
+    assert_eq!((ran.stdout, ran.code), (format!("convoy {}\n", env!("CARGO_PKG_VERSION")), Some(0)));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_1() {
+    for words in
+        [&["aply"][..], &["apply"], &["apply", "--forks", "many", "site.yml"], &["apply", "none.yml"]]
+    {
+        let ran = listed().run(words).unwrap();
+        assert_eq!((ran.stdout.as_str(), ran.code), ("", Some(1)), "{words:?}: {ran}");
+        assert!(ran.stderr.starts_with("error: "), "{words:?}: {ran}");
+    }
+}
+
+#[test]
+fn lists_do_nothing() {
+    let project = listed();
+    let mut all = String::new();
+    for option in ["--list-hosts", "--list-tasks", "--list-tags", "--syntax-check"] {
+        let ran = project.apply([option]).unwrap();
+        all.push_str(&format!("==== {option}\n{ran}\n"));
+    }
+    all.push_str(&format!("==== --limit\n{}", project.apply(["--list-hosts", "--limit", "web2"]).unwrap()));
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn one_module_on_all_hosts() {
+    let project = Project::new().unwrap();
+    let _one = project.node("one").unwrap();
+    let _two = project.node("two").unwrap();
+    let ran = project.run(["exec", "all", "-i", "hosts", "-m", "ping"]).unwrap();
+    let answer =
+        |host: &str| format!("{host} | SUCCESS => {{\n    \"changed\": false,\n    \"ping\": \"pong\"\n}}\n");
+    assert!(ran.stdout.contains(&answer("one")) && ran.stdout.contains(&answer("two")), "{ran}");
+    assert_eq!((ran.stdout.lines().count(), ran.code), (8, Some(0)), "{ran}");
+    let ran = project.run(["exec", "one", "-i", "hosts", "-a", "echo hello"]).unwrap();
+    assert_eq!(ran.to_string(), "one | CHANGED | rc=0 >>\nhello\n--- exit code 0\n");
+    let ran = project.run(["exec", "one", "-i", "hosts", "-a", "/bin/false"]).unwrap();
+    assert_eq!(ran.to_string(), "one | FAILED | rc=1 >>\nnon-zero return code\n--- exit code 2\n");
+}
+
+/// What `docs/json-output.md` says of each event.
+#[test]
+fn json_lines() {
+    let project = listed();
+    let ran = project.apply(["--output", "json"]).unwrap();
+    assert_eq!((ran.stderr.as_str(), ran.code), ("", Some(0)), "{ran}");
+    let page =
+        std::fs::read_to_string(convoy_tests::program::repository().join("docs/json-output.md")).unwrap();
+    let mut events = Vec::new();
+    for line in ran.stdout.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect(line);
+        let name = event["event"].as_str().unwrap_or_default().to_owned();
+        assert!(page.contains(&format!("\n## {name}\n")), "not documented: {line}");
+        events.push((name, line));
+    }
+    let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    let task = |hosts: usize| [&["task_start", "working"][..], &["result"].repeat(hosts)].concat();
+    let mut expected = vec!["playbook_start", "play_start"];
+    expected.extend([task(2), task(2), vec!["play_start"], task(1), vec!["recap"]].concat());
+    assert_eq!(names, expected, "{ran}");
+    let recap = r#"{"event": "recap", "hosts": {"db1": {"ok": 1, "changed": 0, "unreachable": 0, "failed": 0, "skipped": 0, "rescued": 0, "ignored": 0}, "#;
+    assert!(ran.stdout.lines().last().unwrap().starts_with(recap), "{ran}");
+}

@@ -1,0 +1,147 @@
+//! Runs that are cut off: whatever happens, a file has its old content or its new one.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use convoy_tests::project::{Node, listing};
+use convoy_tests::sshd::poll;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::tasks;
+
+/// Enough to be cut off in the middle.
+const SIZE: usize = 16 << 20;
+
+/// Returns the agents whose program lies in the node's cache.
+fn agents(node: &Node) -> io::Result<Vec<Pid>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let program = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+        if program.starts_with(&node.home) {
+            found.extend(Pid::from_raw(pid));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns all bytes that lie below a folder.
+fn stored(folder: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What is looked at may be gone already.
+        let Ok(data) = entry.metadata() else { continue };
+        sum += if data.is_dir() { stored(&entry.path()).unwrap_or(0) } else { data.len() };
+    }
+    Ok(sum)
+}
+
+#[test]
+fn an_agent_killed_within_a_copy_leaves_the_old_file() {
+    let project = tasks("- copy: {src: large, dest: '{{ place }}/large', mode: '0644'}");
+    // Not compressible, so that it takes its time.
+    let mut state = 1_u64;
+    let new: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+    .take(SIZE)
+    .collect();
+    project.file("files/large", &new).unwrap();
+    let node = project.node("l").unwrap();
+    let target = node.place.join("large");
+    fs::write(&target, "old").unwrap();
+
+    let before = stored(&node.home).unwrap();
+    let child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
+    // A part of the content has arrived, somewhere.
+    poll(|| {
+        let arrived = stored(&node.home)? + stored(&node.place)? - before;
+        Ok((arrived > (SIZE / 8) as u64).then_some(()))
+    })
+    .unwrap();
+    for agent in agents(&node).unwrap() {
+        kill_process(agent, Signal::KILL).unwrap();
+    }
+    let ran = project.wait(child).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{ran}");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "old");
+
+    let again = project.apply([]).unwrap();
+    assert_eq!((again.recap("l").as_str(), again.code), ("ok=1 changed=1", Some(0)), "{again}");
+    assert!(fs::read(&target).unwrap() == new);
+    let left = listing(&node.place).unwrap();
+    assert_eq!(left.lines().count(), 1, "{left}");
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_the_old_file() {
+    let project = tasks("- copy: {src: large, dest: '{{ place }}/small/large'}");
+    project.file("files/large", vec![b'x'; 4 << 20]).unwrap();
+    let node = project.node("l").unwrap();
+    let small = node.place.join("small");
+    fs::create_dir(&small).unwrap();
+    let Some(_mounted) = Mounted::tmpfs(&small) else {
+        eprintln!("not tested: only root can mount a small tmpfs");
+        return;
+    };
+    fs::write(small.join("large"), "old").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
+    assert!(ran.stdout.contains("No space left on device"), "{ran}");
+    assert_eq!(fs::read_to_string(small.join("large")).unwrap(), "old");
+    assert_eq!(fs::read_dir(&small).unwrap().count(), 1);
+}
+
+/// A file system of one MiB; dropping it unmounts it.
+struct Mounted<'p>(&'p Path);
+
+impl<'p> Mounted<'p> {
+    fn tmpfs(path: &'p Path) -> Option<Self> {
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "none"])
+            .arg(path)
+            .output()
+            .ok()?;
+        mount.status.success().then_some(Self(path))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0).output();
+    }
+}
+
+#[test]
+fn ctrl_c_finishes_the_step_and_says_what_was_not_done() {
+    let project = tasks(
+        "- command: mkfifo {{ place }}/gate
+- name: Under way
+  shell: 'touch {{ place }}/begun; read line < {{ place }}/gate; touch {{ place }}/ended'
+- name: Not begun
+  file: {path: '{{ place }}/never', state: touch}",
+    );
+    let node = project.node("l").unwrap();
+    let mut child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
+    poll(|| Ok(node.place.join("begun").exists().then_some(()))).unwrap();
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    while !said.contains("Ctrl-C") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    // The command is still waiting at the gate.
+    assert!(!node.place.join("ended").exists());
+    fs::write(node.place.join("gate"), "go\n").unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    let mut ran = project.wait(child).unwrap();
+    ran.stderr = project.normal(&said);
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert!(node.place.join("ended").exists(), "{ran}");
+    assert!(!node.place.join("never").exists(), "{ran}");
+    insta::assert_snapshot!(ran);
+}

@@ -1,0 +1,202 @@
+//! Each module through the whole chain: checked, applied, applied again.
+
+use std::fs;
+
+use convoy_tests::project::{Project, Ran, listing};
+
+use crate::harness::{site, tasks};
+
+/// Applies three times: a dry run writes nothing, the first run changes `changes` tasks, the second none.
+fn twice(project: &Project, place: &std::path::Path, first: &str, again: &str) -> Ran {
+    let before = listing(place).unwrap();
+    let checked = project.apply(["--check", "--diff"]).unwrap();
+    assert_eq!(checked.code, Some(0), "{checked}");
+    assert_eq!(listing(place).unwrap(), before, "a dry run wrote something: {checked}");
+    let ran = project.apply(["--diff"]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), (first, Some(0)), "{ran}");
+    let after = listing(place).unwrap();
+    let second = project.apply(["--diff"]).unwrap();
+    assert_eq!((second.recap("l").as_str(), second.code), (again, Some(0)), "{second}");
+    assert_eq!(listing(place).unwrap(), after, "the second run wrote something: {second}");
+    ran
+}
+
+#[test]
+fn copy() {
+    let project = tasks(
+        "- copy: {src: one, dest: '{{ place }}/one', mode: '0600'}
+- copy: {src: tree, dest: '{{ place }}'}
+- copy: {src: tree/, dest: '{{ place }}/inside/', mode: '0640', directory_mode: '0750'}
+- copy: {content: {a: [1, true]}, dest: '{{ place }}/data.json'}
+- copy: {src: '{{ place }}/one', dest: '{{ place }}/other', remote_src: true}",
+    );
+    let binary: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    project.file("files/one", &binary).unwrap();
+    project.file("files/tree/a", "a\n").unwrap().file("files/tree/deep/b", "").unwrap();
+    let node = project.node("l").unwrap();
+    fs::create_dir(node.place.join("inside")).unwrap();
+    // In a dry run there is no `one` to be copied on the node.
+    fs::write(node.place.join("one"), "before").unwrap();
+    twice(&project, &node.place, "ok=5 changed=5", "ok=5");
+    assert_eq!(fs::read(node.place.join("one")).unwrap(), binary);
+    assert_eq!(fs::read(node.place.join("other")).unwrap(), binary);
+    assert_eq!(fs::read_to_string(node.place.join("tree/a")).unwrap(), "a\n");
+    assert_eq!(fs::read_to_string(node.place.join("inside/deep/b")).unwrap(), "");
+    assert_eq!(fs::read_to_string(node.place.join("data.json")).unwrap(), r#"{"a": [1, true]}"#);
+}
+
+#[test]
+fn template() {
+    let project = tasks(
+        "- template: {src: a.conf.j2, dest: '{{ place }}/a.conf', mode: '0644'}
+- template: {src: b.conf.hbs, dest: '{{ place }}/b.conf', mode: '0644'}",
+    );
+    project
+        .file("group_vars/all.yml", "ports: [1, 2]\nname: web & <co>\ntls: {enabled: true}\n")
+        .unwrap()
+        .file("templates/a.conf.j2", "name = {{ name }}\n{% for p in ports %}\nport {{ p }}\n{% endfor %}\n")
+        .unwrap()
+        .file(
+            "templates/b.conf.hbs",
+            "name = {{name}}\n{{#each ports}}\nport {{this}}\n{{/each}}\n{{#if tls.enabled}}\ntls\n{{/if}}\n",
+        )
+        .unwrap();
+    let node = project.node("l").unwrap();
+    twice(&project, &node.place, "ok=2 changed=2", "ok=2");
+    assert_eq!(fs::read_to_string(node.place.join("a.conf")).unwrap(), "name = web & <co>\nport 1\nport 2\n");
+    assert_eq!(
+        fs::read_to_string(node.place.join("b.conf")).unwrap(),
+        "name = web & <co>\nport 1\nport 2\ntls\n"
+    );
+}
+
+#[test]
+fn file() {
+    let project = tasks(
+        "- file: {path: '{{ place }}/a/b', state: directory, mode: '0750'}
+- file: {path: '{{ place }}/link', src: there, state: link}
+- file: {path: '{{ place }}/old', state: absent}
+- file: {path: '{{ place }}/there', mode: '0600'}",
+    );
+    let node = project.node("l").unwrap();
+    fs::create_dir_all(node.place.join("old/deep")).unwrap();
+    fs::write(node.place.join("there"), "").unwrap();
+    twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    assert!(!node.place.join("old").exists());
+    assert_eq!(fs::read_link(node.place.join("link")).unwrap().to_str(), Some("there"));
+}
+
+#[test]
+fn lineinfile() {
+    let project = tasks(
+        "- lineinfile: {path: '{{ place }}/conf', regexp: '^port', line: port 2}
+- lineinfile: {path: '{{ place }}/conf', line: last}
+- lineinfile: {path: '{{ place }}/conf', regexp: '^old', state: absent}
+- lineinfile: {path: '{{ place }}/new', line: first, create: true, mode: '0644'}",
+    );
+    let node = project.node("l").unwrap();
+    fs::write(node.place.join("conf"), "port 1\nold\nend\n").unwrap();
+    let ran = twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    assert_eq!(fs::read_to_string(node.place.join("conf")).unwrap(), "port 2\nend\nlast\n");
+    assert!(ran.says("-port 1") && ran.says("+port 2"), "{ran}");
+}
+
+#[test]
+fn command_and_shell() {
+    let project = tasks(
+        "- command: {cmd: touch made, chdir: '{{ place }}', creates: made}
+- shell: {cmd: 'echo one | tr a-z A-Z > said', chdir: '{{ place }}', creates: said}
+- command: {argv: [printf, '%s', 'a b']}
+  register: said
+  changed_when: false
+  check_mode: false
+- assert: {that: said.stdout == 'a b'}",
+    );
+    let node = project.node("l").unwrap();
+    twice(&project, &node.place, "ok=4 changed=2", "ok=4");
+    assert_eq!(fs::read_to_string(node.place.join("said")).unwrap(), "ONE\n");
+}
+
+/// Modules that never change anything.
+#[test]
+fn questions() {
+    let project = site(
+        "- hosts: all
+  tasks:
+    - ping:
+    - setup: {gather_subset: [min]}
+    - stat: {path: '{{ place }}/x'}
+      register: x
+    - wait_for: {path: '{{ place }}/x'}
+    - wait_for: {port: '{{ ansible_port }}', host: 127.0.0.1}
+    - set_fact: {sum: '{{ x.stat.checksum }}'}
+    - assert:
+        that: [sum == '11f6ad8ec52a2984abaafd7c3b516503785c2072', x.stat.size == 1, ansible_system == 'Linux']
+    - debug: {var: x.stat.mode}
+    - meta: noop
+    - fail: {msg: never}
+      when: not x.stat.exists
+",
+    );
+    let node = project.node("l").unwrap();
+    fs::write(node.place.join("x"), "x").unwrap();
+    twice(&project, &node.place, "ok=9 skipped=1", "ok=9 skipped=1");
+}
+
+#[test]
+fn a_wait_ends_when_the_file_is_there() {
+    let project = tasks(
+        "- shell: (sleep 0.2; echo > {{ place }}/late) > /dev/null 2>&1 &
+- wait_for: {path: '{{ place }}/late', sleep: 1, timeout: 60}
+- stat: path={{ place }}/late
+  register: late
+  until: late.stat.exists
+  retries: 3
+  delay: 1
+- assert: {that: late.stat.exists}",
+    );
+    let _node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=4 changed=1", Some(0)), "{ran}");
+}
+
+/// Handlers run when a dry run would have notified them, and do nothing either.
+#[test]
+fn a_dry_run_of_handlers_writes_nothing() {
+    let project = site(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: {content: x, dest: '{{ place }}/x'}
+      notify: Mark
+  handlers:
+    - name: Mark
+      copy: {content: y, dest: '{{ place }}/y'}
+",
+    );
+    let node = project.node("l").unwrap();
+    twice(&project, &node.place, "ok=2 changed=2", "ok=1");
+}
+
+#[test]
+fn a_secret_is_nowhere_in_the_output() {
+    let project = tasks(
+        "- copy: {content: hunter2, dest: '{{ place }}/x'}
+  no_log: true
+- command: 'printf %s hunter2'
+  no_log: true
+  register: said
+- debug: {var: said}
+- copy: {content: '{{ said.stdout }}', dest: '{{ place }}/y'}
+- command: sh -c 'echo hunter2; exit 1'
+  no_log: true
+  ignore_errors: true",
+    );
+    let node = project.node("l").unwrap();
+    for form in [&["-vvvv", "--diff"][..], &["--output", "json", "-vvv"], &["--check", "-vvv", "--diff"]] {
+        let ran = project.apply(form.iter().copied()).unwrap();
+        assert_eq!(ran.code, Some(0), "{ran}");
+        assert!(!ran.to_string().contains("hunter2"), "{ran}");
+    }
+    assert_eq!(fs::read_to_string(node.place.join("y")).unwrap(), "hunter2");
+}

@@ -1,0 +1,112 @@
+//! Hosts that cannot be reached, or that are reached and then say nothing: never ok, never changed.
+
+use std::fs;
+
+use convoy_tests::project::{Project, Ran};
+use convoy_tests::sshd::{ClientKey, SshdOptions};
+
+use crate::harness::tasks;
+
+/// Returns what is said of a host that cannot be reached.
+fn reason(project: &Project, words: &[&str]) -> String {
+    let ran = project.apply(words.iter().copied()).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{ran}");
+    let (_, rest) = ran.stdout.split_once("UNREACHABLE! => ").expect("a reason");
+    rest.lines().next().unwrap_or_default().to_owned()
+}
+
+fn reasons(msg: &str) -> String {
+    format!(r#"{{"changed": false, "msg": "{msg}", "unreachable": true}}"#)
+}
+
+#[test]
+fn nothing_listens() {
+    let project = tasks("- ping:");
+    project.host("l ansible_host=127.0.0.1 ansible_port=1").unwrap();
+    let expected = reasons(
+        "Failed to connect to the host via ssh: 127.0.0.1 port 1: connection refused, nothing listens there",
+    );
+    assert_eq!(reason(&project, &[]), expected);
+}
+
+#[test]
+fn a_key_that_is_not_admitted() {
+    let project = tasks("- ping:");
+    let node = project.node("l").unwrap();
+    let other = ClientKey::generate(&project.home(), "ed25519").unwrap();
+    let inventory = fs::read_to_string(project.path("hosts")).unwrap();
+    let right = project.key().path.display().to_string();
+    project.file("hosts", inventory.replace(&right, &other.path.display().to_string())).unwrap();
+    let login = format!("{}@127.0.0.1", node.sshd.user);
+    let msg = format!(
+        "Failed to connect to the host via ssh: {login}: Permission denied (publickey); tried ~/id_ed25519"
+    );
+    assert_eq!(reason(&project, &[]), reasons(&msg));
+}
+
+/// The changed key is refused before the user's key is shown to that server.
+#[test]
+fn a_changed_host_key() {
+    let project = tasks("- ping:");
+    let node = project.node("l").unwrap();
+    let known = project.home().join(".ssh/known_hosts");
+    let other = ClientKey::generate(&project.home(), "ed25519").unwrap();
+    let changed: Vec<&str> = other.public.split(' ').take(2).collect();
+    fs::write(&known, format!("[127.0.0.1]:{} {}\n", node.sshd.port, changed.join(" "))).unwrap();
+    let said = reason(&project, &[]);
+    assert!(said.contains("changed") && said.contains("known_hosts:1"), "{said}");
+    let log = node.sshd.log();
+    assert!(!log.contains("Accepted") && !log.contains("Failed publickey"), "{log}");
+    let words = ["exec", "all", "-i", "hosts", "-m", "ping"];
+    let child = project.command(words).env("ANSIBLE_HOST_KEY_CHECKING", "False").spawn().unwrap();
+    let ran = project.wait(child).unwrap();
+    assert_eq!(ran.code, Some(0), "{ran}");
+}
+
+/// A node that lets the login in and the command begin, and then says nothing to any module.
+#[test]
+fn no_module_succeeds_on_a_node_that_never_answers() {
+    let arguments = |name: &str| match name {
+        "command" | "shell" => "touch {{ place }}/made",
+        "copy" => "{content: x, dest: '{{ place }}/x'}",
+        "template" => "{src: x.j2, dest: '{{ place }}/x'}",
+        "lineinfile" => "{path: '{{ place }}/x', line: x, create: true}",
+        "file" => "{path: '{{ place }}/x', state: touch}",
+        "stat" => "{path: '{{ place }}/x'}",
+        "wait_for" => "{path: '{{ place }}/x', timeout: 1}",
+        "ping" | "setup" => "",
+        other => panic!("how is {other} called?"),
+    };
+    let modules = convoy_agent::modules::ALL;
+    let project = tasks("- ping:");
+    project.file("templates/x.j2", "x").unwrap();
+    let mut options = SshdOptions::new(project.key());
+    options.configuration.push("ForceCommand sleep 600".to_owned());
+    let node = project.node_with("l", options).unwrap();
+    let plays: String = modules
+        .iter()
+        .map(|module| {
+            let name = module.name;
+            project
+                .file(
+                    &format!("{name}.yml"),
+                    format!(
+                        "- hosts: all\n  gather_facts: false\n  tasks:\n    - {name}: {}\n",
+                        arguments(name)
+                    ),
+                )
+                .unwrap();
+            format!("{name}.yml ")
+        })
+        .collect();
+    // All at once: each waits for the whole time that a node may be silent.
+    let children: Vec<_> = plays
+        .split_whitespace()
+        .map(|play| (play, project.command(["apply", "-i", "hosts", play]).spawn().unwrap()))
+        .collect();
+    for (play, child) in children {
+        let ran: Ran = project.wait(child).unwrap();
+        assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{play}: {ran}");
+    }
+    assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);
+}

@@ -1,0 +1,61 @@
+//! The default configuration files of the product that convoy upgrades first, as content and as templates.
+
+use std::fs;
+use std::path::PathBuf;
+
+use convoy_tests::program::repository;
+
+use crate::harness::tasks;
+
+/// Returns the folder of the product's own files, which are not part of this tree.
+fn data() -> Option<PathBuf> {
+    let given = std::env::var_os("CONVOY_WSO2_DATA").map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| repository().join("../shared/wso2/data"));
+    let found = folder.is_dir();
+    if !found {
+        eprintln!("not tested: there is no {} (CONVOY_WSO2_DATA names the folder)", folder.display());
+    }
+    found.then_some(folder)
+}
+
+#[test]
+fn default_files_arrive_as_they_are() {
+    let Some(data) = data() else { return };
+    let mut names: Vec<String> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".toml"))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "no .toml in {}", data.display());
+    let mut list = String::new();
+    for name in &names {
+        list.push_str(&format!(
+            "- copy: {{src: {name}, dest: '{{{{ place }}}}/{name}'}}
+- template: {{src: {name}, dest: '{{{{ place }}}}/j2-{name}'}}
+- template: {{src: {name}.hbs, dest: '{{{{ place }}}}/hbs-{name}'}}\n"
+        ));
+    }
+    let project = tasks(&list);
+    let mut changed = 0;
+    for name in &names {
+        let content = fs::read(data.join(name)).unwrap();
+        project.file(&format!("files/{name}"), &content).unwrap();
+        // What both engines would read as an instruction is quoted, as whoever makes a template of it would.
+        let text = String::from_utf8(content).unwrap();
+        let jinja = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}");
+        project.file(&format!("templates/{name}"), jinja).unwrap();
+        project.file(&format!("templates/{name}.hbs"), text.replace("{{", "\\{{")).unwrap();
+        changed += 3;
+    }
+    let node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!(ran.recap("l"), format!("ok={changed} changed={changed}"), "{ran}");
+    for name in &names {
+        let content = fs::read(data.join(name)).unwrap();
+        for arrived in [name.clone(), format!("j2-{name}"), format!("hbs-{name}")] {
+            assert!(fs::read(node.place.join(&arrived)).unwrap() == content, "{arrived} is not as it was");
+        }
+    }
+    assert_eq!(project.apply([]).unwrap().recap("l"), format!("ok={changed}"));
+}
