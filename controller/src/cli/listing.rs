@@ -10,7 +10,7 @@ use crate::playbook::Playbook;
 use crate::playbook::ast::{Action, Entry, Play, Task};
 
 /// What is listed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The hosts of each play.
     pub hosts: bool,
@@ -37,6 +37,9 @@ pub struct View<'a> {
 pub fn list(playbooks: &[Playbook], wanted: Wanted, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for playbook in playbooks {
         writeln!(out, "\nplaybook: {}", playbook.path.display())?;
+        if wanted == Wanted::default() {
+            continue;
+        }
         for (index, play) in playbook.plays.iter().enumerate() {
             heading(index + 1, play, wanted, view, out)?;
             if wanted.tasks || wanted.tags {

@@ -298,15 +298,26 @@ fn call(view: View<'_>) -> Result<Call, Error> {
     }
 }
 
-/// Ansible adds where the task stands to the message of an undefined variable; so do we, in one line.
+/// Ansible adds where the task stands to the message of an undefined variable; so do we, in one line, and the place in
+/// the template file where there is one.
 fn message(view: View<'_>, error: &Error) -> String {
-    if error.kind == ErrorKind::Undefined {
-        let at = error.origin.as_deref().unwrap_or(&view.task.at);
-        return format!(
-            "The task includes an option with an undefined variable.. {error}\n\nThe error appears to be in {at}"
-        );
+    let place = error.position.as_ref().map(|place| match place.column {
+        0 => format!("{}:{}", place.file, place.line),
+        column => format!("{}:{}:{column}", place.file, place.line),
+    });
+    let message = if error.kind == ErrorKind::Undefined {
+        format!("The task includes an option with an undefined variable.. {error}")
+    } else {
+        error.to_string()
+    };
+    match place {
+        None if error.kind != ErrorKind::Undefined => message,
+        None => {
+            let at = error.origin.as_deref().unwrap_or(&view.task.at);
+            format!("{message}\n\nThe error appears to be in {at}")
+        }
+        Some(place) => format!("{message}\n\nThe error appears to be in {place}"),
     }
-    error.to_string()
 }
 
 /// Ansible names the class of what went wrong in a template file.
