@@ -24,7 +24,9 @@ const SITE: &str = "- name: Web
 
 fn listed() -> Project {
     let project = site(SITE);
-    project.file("hosts", "[web]\nweb1\nweb2\n[db]\ndb1\n[all:vars]\nansible_connection=local\n").unwrap();
+    project
+        .file("hosts", "[web]\nweb1\nweb2\n[db]\ndb1\n[all:vars]\nansible_connection=local\n")
+        .expect("an inventory");
     project
 }
 

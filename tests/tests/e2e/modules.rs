@@ -8,16 +8,16 @@ use crate::harness::{site, tasks};
 
 /// Applies three times: a dry run writes nothing, the first run changes `changes` tasks, the second none.
 fn twice(project: &Project, place: &std::path::Path, first: &str, again: &str) -> Ran {
-    let before = listing(place).unwrap();
-    let checked = project.apply(["--check", "--diff"]).unwrap();
+    let before = listing(place).expect("a listing");
+    let checked = project.apply(["--check", "--diff"]).expect("a run");
     assert_eq!(checked.code, Some(0), "{checked}");
-    assert_eq!(listing(place).unwrap(), before, "a dry run wrote something: {checked}");
-    let ran = project.apply(["--diff"]).unwrap();
+    assert_eq!(listing(place).expect("a listing"), before, "a dry run wrote something: {checked}");
+    let ran = project.apply(["--diff"]).expect("a run");
     assert_eq!((ran.recap("l").as_str(), ran.code), (first, Some(0)), "{ran}");
-    let after = listing(place).unwrap();
-    let second = project.apply(["--diff"]).unwrap();
+    let after = listing(place).expect("a listing");
+    let second = project.apply(["--diff"]).expect("a run");
     assert_eq!((second.recap("l").as_str(), second.code), (again, Some(0)), "{second}");
-    assert_eq!(listing(place).unwrap(), after, "the second run wrote something: {second}");
+    assert_eq!(listing(place).expect("a listing"), after, "the second run wrote something: {second}");
     ran
 }
 

@@ -57,7 +57,7 @@ const DUE: &[(&str, &str)] = &[
 ];
 
 fn report(name: &str, project: &Project) -> String {
-    let ran = project.apply([]).unwrap();
+    let ran = project.apply([]).expect("a run");
     format!("==== {name}\n{ran}\n")
 }
 

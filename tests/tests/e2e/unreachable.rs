@@ -9,7 +9,7 @@ use crate::harness::tasks;
 
 /// Returns what is said of a host that cannot be reached.
 fn reason(project: &Project, words: &[&str]) -> String {
-    let ran = project.apply(words.iter().copied()).unwrap();
+    let ran = project.apply(words.iter().copied()).expect("a run");
     assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{ran}");
     let (_, rest) = ran.stdout.split_once("UNREACHABLE! => ").expect("a reason");
     rest.lines().next().unwrap_or_default().to_owned()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use convoy_tests::program::repository;
 
-use crate::harness::tasks;
+use crate::harness::{skip, tasks};
 
 /// Returns the folder of the product's own files, which are not part of this tree.
 fn data() -> Option<PathBuf> {
@@ -13,7 +13,7 @@ fn data() -> Option<PathBuf> {
     let folder = given.unwrap_or_else(|| repository().join("../shared/wso2/data"));
     let found = folder.is_dir();
     if !found {
-        eprintln!("not tested: there is no {} (CONVOY_WSO2_DATA names the folder)", folder.display());
+        skip(&format!("there is no {} (CONVOY_WSO2_DATA names the folder)", folder.display()));
     }
     found.then_some(folder)
 }
