@@ -67,12 +67,25 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
                     add(&mut included, wanted, index);
                 }
             }
-            Err(error) => fail(batch, task, index, &error)?,
+            Err(error) => fail(batch, task, index, map! { "msg" => error.to_string() })?,
         }
     }
     let mut bodies: Vec<(usize, Vec<Item>)> = taken.iter().map(|index| (*index, Vec::new())).collect();
     for (rank, included) in included.into_iter().enumerate() {
-        let section = Arc::new(load(batch, task, &included, rank)?);
+        let section = match load(batch, task, &included, rank) {
+            Ok(section) => Arc::new(section),
+            // A host that cannot have it has failed, which may be rescued; the others go on.
+            Err(problems) => {
+                let reason: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                for index in
+                    included.hosts.iter().filter(|index| bodies.iter().any(|(host, _)| host == *index))
+                {
+                    fail(batch, task, *index, map! { "reason" => reason.join("\n\n") })?;
+                }
+                bodies.retain(|(index, _)| !included.hosts.contains(index));
+                continue;
+            }
+        };
         for (_, body) in bodies.iter_mut().filter(|(index, _)| included.hosts.contains(index)) {
             body.push(Item::Section(section.clone()));
         }
@@ -291,8 +304,9 @@ fn skip(batch: &mut Batch<'_>, task: &TaskRef, index: usize) -> Result<(), Diagn
     settle::settle(batch, task, index, &[], &result)
 }
 
-fn fail(batch: &mut Batch<'_>, task: &TaskRef, index: usize, error: &Error) -> Result<(), Diagnostics> {
-    let values = map! { "changed" => false, "failed" => true, "msg" => error.to_string() };
+fn fail(batch: &mut Batch<'_>, task: &TaskRef, index: usize, why: Map) -> Result<(), Diagnostics> {
+    let mut values = map! { "changed" => false, "failed" => true };
+    values.extend(why);
     let result = HostResult::of(&batch.hosts[index].name, values, Verdict::Failed);
     settle::settle(batch, task, index, &[], &result)?;
     settle::spread(batch, task, &[index], &[index])

@@ -99,3 +99,16 @@ fn applying_thirty_tasks_again_is_one_round_trip() {
     let line = again.stdout.lines().find(|line| line.contains("round trip")).unwrap_or_default();
     assert_eq!(line.split(';').next(), Some("1 round trips in all"), "{again}");
 }
+
+#[test]
+fn an_include_that_cannot_be_read_fails_its_hosts_and_can_be_rescued() {
+    let project = tasks(
+        "- block:\n    - include_tasks: none.yml\n  rescue:\n    - debug: msg=rescued\n- include_tasks: bad.yml",
+    );
+    project.file("bad.yml", "- coppy: x=1\n").unwrap();
+    let _node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1 failed=1 rescued=1", Some(2)), "{ran}");
+    assert!(ran.stdout.contains("could not find or access the task file `none.yml`"), "{ran}");
+    assert!(ran.stdout.contains("did you mean `copy`?"), "{ran}");
+}

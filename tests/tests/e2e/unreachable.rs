@@ -74,6 +74,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         "file" => "{path: '{{ place }}/x', state: touch}",
         "stat" => "{path: '{{ place }}/x'}",
         "wait_for" => "{path: '{{ place }}/x', timeout: 1}",
+        "tempfile" => "{state: file}",
         "ping" | "setup" => "",
         other => panic!("how is {other} called?"),
     };

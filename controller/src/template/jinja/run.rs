@@ -8,11 +8,12 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Kind, Map, Taint, Value};
 
 use super::args::Args;
+use super::outcome::{convert, keep};
 use super::scope::ScopeRef;
 use super::source::has_template;
 use super::template::{Exec, Out};
-use super::value::{Lazy, LazyState, ListKind, TextKind, Val};
-use super::{filters, literal, tests_ansible, tests_jinja, text};
+use super::value::{Lazy, LazyState, TextKind, Val};
+use super::{filters, tests_ansible, tests_jinja, text};
 use crate::template::error::{Error, Kind as Fault};
 use crate::template::{Context, Scope, Templar};
 
@@ -436,50 +437,6 @@ fn single_variable(text: &str) -> Option<&str> {
 
 fn newlines(text: &str) -> usize {
     text.bytes().rev().take_while(|b| *b == b'\n').count()
-}
-
-/// A lone piece that stays what it is, where Python would write it down and read it again.
-fn keep(value: &Val, native: bool) -> Option<Val> {
-    match value {
-        Val::Str(..) => None,
-        Val::Bool(_) | Val::Unknown(_) => Some(value.clone()),
-        Val::Dict(_) => readable(value).then(|| value.clone()),
-        Val::List(list) if native || list.kind != ListKind::Tuple => readable(value).then(|| value.clone()),
-        other => native.then(|| other.clone()),
-    }
-}
-
-/// Whether Python's written form of the value can be read back.
-fn readable(value: &Val) -> bool {
-    match value {
-        Val::Float(x) => x.is_finite(),
-        Val::List(list) => list.items.borrow().iter().all(readable),
-        Val::Dict(dict) => dict.items.borrow().values().all(readable),
-        Val::None
-        | Val::Bool(_)
-        | Val::Int(_)
-        | Val::Str(..)
-        | Val::Bytes(_)
-        | Val::Lazy(_)
-        | Val::Unknown(_) => true,
-        _ => false,
-    }
-}
-
-/// Text that looks like a list, a dictionary or a boolean becomes one.
-pub(crate) fn convert(text: String, native: bool) -> Val {
-    let candidate = native || text.starts_with(['{', '[']) || text == "True" || text == "False";
-    if !candidate {
-        return Val::text(text);
-    }
-    match literal::read(&text, !native) {
-        Some(Val::Str(inner, _)) => {
-            let quote = &text[..1];
-            Val::text(format!("{quote}{inner}{quote}"))
-        }
-        Some(value) if !native || !text.starts_with([' ', '\t', '\n']) => value,
-        _ => Val::text(text),
-    }
 }
 
 /// Runs compiled templates for the door.
