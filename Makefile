@@ -7,7 +7,7 @@ GIT := git -c safe.directory='*'
 UNFINISHED := \b(dbg|todo|unimplemented)!\(|\b(FIXME|XXX|TODO)\b
 SOURCES := '*.rs' '*.sh' '*.toml' '*.yml' '*.yaml' '*.hbs' '*.j2' '*.java'
 
-.PHONY: demo test lint
+.PHONY: demo test lint bench
 
 # Runs convoy against nodes inside one process.
 demo:
@@ -30,3 +30,8 @@ lint:
 	$(GIT) grep -nE '$(UNFINISHED)' -- $(SOURCES); \
 	  case $$? in 1) ;; 0) echo 'unfinished: see the lines above' >&2; exit 1 ;; *) exit 1 ;; esac
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# Times thirty tasks that are done already, beside ansible-playbook if it is installed.
+bench:
+	$(CARGO) build --locked --release -p convoy
+	$(CARGO) run --locked --release -p convoy-tests --bin bench

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_agent::args::Staged;
 use convoy_agent::module::Module;
 use convoy_protocol::message::{Order, Step};
-use convoy_protocol::{Key, Map, Value};
+use convoy_protocol::{Key, Map, Origin, Value};
 
 use super::connect::Endpoint;
 use super::engine::Engine;
@@ -301,22 +301,22 @@ fn call(view: View<'_>) -> Result<Call, Error> {
 /// Ansible adds where the task stands to the message of an undefined variable; so do we, in one line, and the place in
 /// the template file where there is one.
 fn message(view: View<'_>, error: &Error) -> String {
-    let place = error.position.as_ref().map(|place| match place.column {
+    if error.kind != ErrorKind::Undefined {
+        return placed(error.to_string(), error, None);
+    }
+    let at = error.origin.as_deref().unwrap_or(&view.task.at);
+    placed(format!("The task includes an option with an undefined variable.. {error}"), error, Some(at))
+}
+
+/// Adds where it went wrong: in the template file, if it was one, else at `at`.
+fn placed(message: String, error: &Error, at: Option<&Origin>) -> String {
+    let in_file = error.position.as_ref().map(|place| match place.column {
         0 => format!("{}:{}", place.file, place.line),
         column => format!("{}:{}:{column}", place.file, place.line),
     });
-    let message = if error.kind == ErrorKind::Undefined {
-        format!("The task includes an option with an undefined variable.. {error}")
-    } else {
-        error.to_string()
-    };
-    match place {
-        None if error.kind != ErrorKind::Undefined => message,
-        None => {
-            let at = error.origin.as_deref().unwrap_or(&view.task.at);
-            format!("{message}\n\nThe error appears to be in {at}")
-        }
+    match in_file.or_else(|| at.map(ToString::to_string)) {
         Some(place) => format!("{message}\n\nThe error appears to be in {place}"),
+        None => message,
     }
 }
 
@@ -403,7 +403,9 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
         args = match stage::stage(view, module, args) {
             Ok(args) => args,
             Err(stage::Unstaged::Template(error)) if ahead(&error) => return Err(error),
-            Err(stage::Unstaged::Template(error)) => return Ok(What::Fail(of_template(&error))),
+            Err(stage::Unstaged::Template(error)) => {
+                return Ok(What::Fail(placed(of_template(&error), &error, None)));
+            }
             Err(stage::Unstaged::File(msg)) => return Ok(What::Fail(msg)),
         };
     }

@@ -25,7 +25,7 @@ pub(super) fn render(run: &Run<'_>, path: &Path, text: &str) -> Result<String, E
         column: u32::try_from(column).unwrap_or(0),
     };
     let template = Template::compile(text).map_err(|e| {
-        let mut error = Error::new(Kind::Syntax, e.reason().to_string());
+        let mut error = Error::new(Kind::Syntax, said(&e.reason().to_string()));
         error.position = e.pos().map(|(line, column)| place(line, column));
         error
     })?;
@@ -217,4 +217,12 @@ fn plain(value: &Json) -> String {
 fn truthy(value: &Json) -> bool {
     use handlebars::JsonTruthy;
     value.is_truthy(false)
+}
+
+/// Returns what the parser says, less the names of its own rules.
+fn said(text: &str) -> String {
+    match text.split_once(": expected ") {
+        Some((what, rules)) if rules.contains('_') => what.to_owned(),
+        _ => text.to_owned(),
+    }
 }
