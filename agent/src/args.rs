@@ -233,11 +233,43 @@ pub trait Arguments: Sized {
     /// What they are read by.
     const SPEC: Spec;
 
+    /// Takes them out of resolved ones, among which may be others.
+    ///
+    /// # Errors
+    /// A text in Ansible's wording.
+    fn take(resolved: &Map) -> Result<Self, String>;
+
     /// Reads the arguments of one call.
     ///
     /// # Errors
     /// A text in Ansible's wording.
-    fn read(module: &str, args: &Map) -> Result<Self, String>;
+    fn read(module: &str, args: &Map) -> Result<Self, String> {
+        Self::take(&Self::SPEC.resolve(module, args)?)
+    }
+}
+
+/// Returns the lists one after the other; `any` is what the array is made of before they are in it.
+pub const fn join<T: Copy, const N: usize>(lists: &[&[T]], any: T) -> [T; N] {
+    let mut joined = [any; N];
+    let (mut list, mut from, mut to) = (0, 0, 0);
+    while to < N {
+        if from == lists[list].len() {
+            (list, from) = (list + 1, 0);
+        } else {
+            joined[to] = lists[list][from];
+            (from, to) = (from + 1, to + 1);
+        }
+    }
+    joined
+}
+
+/// Returns how many there are in all lists together.
+pub const fn count<T>(lists: &[&[T]]) -> usize {
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        (list, count) = (list + 1, count + lists[list].len());
+    }
+    count
 }
 
 /// Takes one argument out of resolved ones.
@@ -266,19 +298,33 @@ fn describe(param: &Param, value: &Value, why: &str) -> String {
 
 /// Declares the arguments of a module: a struct, its [`Spec`](crate::args::Spec), and the reading of it.
 ///
+/// Parameters that several modules have are arguments by themselves, declared and documented once. A module is
+/// `including` them: they lie in a field of their own, the user sees them among the others.
+///
 /// ```
+/// convoy_agent::arguments! {
+///     /// How something is said.
+///     pub struct Manner {
+///         /// How often.
+///         times: i64 [default("1")],
+///     }
+/// }
+///
 /// convoy_agent::arguments! {
 ///     /// Arguments of a module that greets.
 ///     pub struct Args {
 ///         /// Whom to greet.
 ///         name: String [required, aliases("who")],
-///         /// How often.
-///         times: i64 [default("1")],
 ///         /// With what.
 ///         words: Option<String>,
 ///     }
+///     including [manner: Manner]
 ///     mutually_exclusive ["name", "words"]
 /// }
+///
+/// # use convoy_agent::args::Arguments;
+/// let args = Args::read("greet", &convoy_protocol::map! { "who" => "Ann", "times" => 2 }).unwrap();
+/// assert_eq!(args.manner.times, 2);
 /// ```
 #[macro_export]
 macro_rules! arguments {
@@ -287,6 +333,7 @@ macro_rules! arguments {
         pub struct $name:ident {
             $( $(#[doc = $doc:literal])+ $field:ident: $type:ty $([ $($option:ident $(($($word:literal),*))?),* ])?, )*
         }
+        $(including [ $($part:ident: $group:ty),* ])?
         $(mutually_exclusive $([ $($exclusive:literal),* ])+)?
         $(required_one_of $([ $($one:literal),* ])+)?
         $(free_form: $free:literal)?
@@ -295,34 +342,55 @@ macro_rules! arguments {
         #[derive(Debug)]
         pub struct $name {
             $( $(#[doc = $doc])+ pub $field: $type, )*
+            $($( #[doc = "Parameters that other modules have as well."] pub $part: $group, )*)?
         }
 
         impl $crate::args::Arguments for $name {
             const SPEC: $crate::args::Spec = $crate::args::Spec {
-                params: &[$(
-                    $crate::args::Param::new::<$type>(
-                        $crate::args::parameter_name(stringify!($field)),
-                        concat!($($doc, "\n"),+),
-                    )
-                    $($(.$option($(&[$($word),*])?))*)?,
-                )*],
-                mutually_exclusive: &[$($(&[$($exclusive),*]),+)?],
-                required_one_of: &[$($(&[$($one),*]),+)?],
+                params: $crate::joined!($crate::args::Param, $crate::args::Param::new::<bool>("", ""), [
+                    &[$(
+                        $crate::args::Param::new::<$type>(
+                            $crate::args::parameter_name(stringify!($field)),
+                            concat!($($doc, "\n"),+),
+                        )
+                        $($(.$option($(&[$($word),*])?))*)?,
+                    )*]
+                    $($(, <$group as $crate::args::Arguments>::SPEC.params)*)?
+                ]),
+                mutually_exclusive: $crate::joined!(&[&str], &[], [
+                    &[$($(&[$($exclusive),*]),+)?]
+                    $($(, <$group as $crate::args::Arguments>::SPEC.mutually_exclusive)*)?
+                ]),
+                required_one_of: $crate::joined!(&[&str], &[], [
+                    &[$($(&[$($one),*]),+)?]
+                    $($(, <$group as $crate::args::Arguments>::SPEC.required_one_of)*)?
+                ]),
                 free_form: false $(|| $free)?,
             };
 
-            fn read(module: &str, args: &$crate::__private::Map) -> Result<Self, String> {
-                let resolved = Self::SPEC.resolve(module, args)?;
+            fn take(resolved: &$crate::__private::Map) -> Result<Self, String> {
                 let mut params = Self::SPEC.params.iter();
                 Ok(Self {
                     $( $field: match params.next() {
-                        Some(param) => $crate::args::take::<$type>(&resolved, param)?,
+                        Some(param) => $crate::args::take::<$type>(resolved, param)?,
                         None => return Err(String::new()),
                     }, )*
+                    $($( $part: <$group as $crate::args::Arguments>::take(resolved)?, )*)?
                 })
             }
         }
     };
+}
+
+/// Joins constant lists; for [`arguments!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! joined {
+    ($type:ty, $any:expr, [$($list:expr),+]) => {{
+        const LISTS: &[&[$type]] = &[$($list),+];
+        const ALL: [$type; $crate::args::count(LISTS)] = $crate::args::join(LISTS, $any);
+        &ALL
+    }};
 }
 
 /// Declares an enum whose variants are the choices of a parameter: `choices! { /// … pub enum State { Absent = "absent" } }`.
@@ -386,8 +454,31 @@ mod tests {
         mutually_exclusive ["count", "type"]
     }
 
+    arguments! {
+        /// Arguments of another module, which has those of the first as well.
+        pub struct Wider {
+            /// Whether it is wide.
+            wide: bool [default("true")],
+        }
+        including [sample: Sample]
+        required_one_of ["wide", "count"]
+    }
+
     fn error(args: &Map) -> String {
         Sample::read("sample", args).unwrap_err()
+    }
+
+    #[test]
+    fn shared_parameters_come_with_their_rules() {
+        let args = Wider::read("wider", &map! { "name" => "/a", "count" => 2, "wide" => "no" }).unwrap();
+        assert_eq!((args.wide, args.sample.path.as_str(), args.sample.count), (false, "/a", Some(2)));
+        let names: Vec<&str> = Wider::SPEC.params.iter().map(|param| param.name).collect();
+        assert_eq!(names, ["wide", "path", "state", "count", "type"]);
+        let error = |args: &Map| Wider::read("wider", args).unwrap_err();
+        let excluded = "parameters are mutually exclusive: count|type";
+        assert_eq!(error(&map! { "path" => "/a", "count" => 1, "type" => "x" }), excluded);
+        assert_eq!(error(&map! { "path" => "/a" }), "one of the following is required: wide, count");
+        assert_eq!(error(&map! { "wide" => true }), "missing required arguments: path");
     }
 
     #[test]

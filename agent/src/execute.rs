@@ -4,9 +4,44 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, Value, map};
 
+use crate::args::NodePath;
 use crate::files::{glob, python_os_error};
 use crate::module::{Checked, Done, Failure};
 use crate::system::{Look, Output, Process, RunError, System};
+
+crate::arguments! {
+    /// Around what is run: what every module that runs something takes.
+    pub struct RunArgs {
+        /// The folder to run in.
+        chdir: Option<NodePath>,
+        /// Not run if this exists; may hold `*`, `?` and `[…]`.
+        creates: Option<NodePath>,
+        /// Not run if this does not exist; may hold `*`, `?` and `[…]`.
+        removes: Option<NodePath>,
+        /// What it reads from standard input.
+        stdin: Option<String>,
+        /// Whether a line end is added to `stdin`.
+        stdin_add_newline: bool [default("true")],
+        /// Whether line ends at the end of the outputs are taken away.
+        strip_empty_ends: bool [default("true")],
+    }
+}
+
+impl RunArgs {
+    /// Returns the request to run `argv`, which the answer shows as `shown`.
+    pub fn request(&self, shown: Value, argv: Vec<String>, look: &Look) -> Request<'_> {
+        let text = |path: &NodePath| look.expand(path).to_string_lossy().into_owned();
+        Request {
+            shown,
+            argv,
+            chdir: self.chdir.as_ref().map(|path| look.expand(path)),
+            creates: self.creates.as_ref().map(text),
+            removes: self.removes.as_ref().map(text),
+            stdin: self.stdin.as_deref(),
+            stdin_add_newline: self.stdin_add_newline,
+        }
+    }
+}
 
 /// What is asked for.
 #[derive(Debug)]

@@ -20,18 +20,76 @@ pub struct Wanted<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Parameters of Ansible's file modules that convoy can honour only where they mean nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Foreign<'a> {
-    /// `seuser`, `serole`, `setype`, `selevel`, as far as they are given.
-    pub selinux: [(&'static str, Option<&'a String>); 4],
-    /// `attributes`
-    pub attributes: Option<&'a String>,
-    /// `unsafe_writes`
-    pub unsafe_writes: bool,
+crate::arguments! {
+    /// What every module that writes files takes besides their content: in Ansible, the common file arguments.
+    pub struct FileArgs {
+        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`. Where a file of the
+        /// workstation is copied, `preserve` means those that it has.
+        mode: Option<Mode>,
+        /// The owner, by name or number.
+        owner: Option<String>,
+        /// The group, by name or number.
+        group: Option<String>,
+        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        seuser: Option<String>,
+        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        serole: Option<String>,
+        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        setype: Option<String>,
+        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        selevel: Option<String>,
+        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
+        attributes: Option<String> [aliases("attr")],
+        /// Not supported: files are replaced whole or not at all.
+        unsafe_writes: bool [default("false")],
+    }
 }
 
-/// Collects the parameters of [`Wanted`] from a module's arguments.
+impl FileArgs {
+    /// Returns what is asked for, as far as convoy does it.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted { mode: self.mode.as_ref(), owner: self.owner.as_deref(), group: self.group.as_deref() }
+    }
+
+    /// Returns whether the mode is that of the source.
+    pub fn keeps_mode(&self) -> bool {
+        self.mode.as_ref().is_some_and(|mode| mode.0 == "preserve")
+    }
+
+    /// Refuses what convoy cannot do. SELinux contexts are accepted where SELinux is off: they mean nothing there.
+    ///
+    /// # Errors
+    /// With the name of the parameter and the reason.
+    pub fn refuse_foreign(&self, look: &Look) -> Result<(), Failure> {
+        if self.unsafe_writes {
+            return Err(Failure::new(
+                "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted",
+            ));
+        }
+        if self.attributes.as_ref().is_some_and(|text| !text.is_empty()) {
+            return Err(Failure::new(
+                "attributes is not supported by convoy: run chattr by the command module to set them",
+            ));
+        }
+        let selinux = [
+            ("seuser", &self.seuser),
+            ("serole", &self.serole),
+            ("setype", &self.setype),
+            ("selevel", &self.selevel),
+        ];
+        let given = selinux.iter().find(|(_, value)| value.is_some());
+        if let Some((name, _)) = given
+            && look.has_selinux()
+        {
+            return Err(Failure::new(format!(
+                "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon by the command module"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// [`FileArgs::wanted`] for a module that declares the parameters by itself.
 #[macro_export]
 macro_rules! wanted {
     ($args:expr) => {
@@ -43,50 +101,23 @@ macro_rules! wanted {
     };
 }
 
-/// Refuses the parameters of [`Foreign`] among a module's arguments.
+/// [`FileArgs::refuse_foreign`] for a module that declares the parameters by itself.
 #[macro_export]
 macro_rules! refuse_foreign {
     ($args:expr, $node:expr) => {
-        $crate::files::attributes::Foreign {
-            selinux: [
-                ("seuser", $args.seuser.as_ref()),
-                ("serole", $args.serole.as_ref()),
-                ("setype", $args.setype.as_ref()),
-                ("selevel", $args.selevel.as_ref()),
-            ],
-            attributes: $args.attributes.as_ref(),
+        $crate::files::attributes::FileArgs {
+            mode: None,
+            owner: None,
+            group: None,
+            seuser: $args.seuser.clone(),
+            serole: $args.serole.clone(),
+            setype: $args.setype.clone(),
+            selevel: $args.selevel.clone(),
+            attributes: $args.attributes.clone(),
             unsafe_writes: $args.unsafe_writes,
         }
-        .refuse($node)
+        .refuse_foreign($node)
     };
-}
-
-impl Foreign<'_> {
-    /// Refuses what convoy cannot do. SELinux contexts are accepted where SELinux is off: they mean nothing there.
-    ///
-    /// # Errors
-    /// With the name of the parameter and the reason.
-    pub fn refuse(self, look: &Look) -> Result<(), Failure> {
-        if self.unsafe_writes {
-            return Err(Failure::new(
-                "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted",
-            ));
-        }
-        if self.attributes.is_some_and(|text| !text.is_empty()) {
-            return Err(Failure::new(
-                "attributes is not supported by convoy: run chattr by the command module to set them",
-            ));
-        }
-        let given = self.selinux.iter().find(|(_, value)| value.is_some());
-        if let Some((name, _)) = given
-            && look.has_selinux()
-        {
-            return Err(Failure::new(format!(
-                "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon by the command module"
-            )));
-        }
-        Ok(())
-    }
 }
 
 impl Wanted<'_> {

@@ -2,8 +2,7 @@
 
 use convoy_protocol::Value;
 
-use crate::args::NodePath;
-use crate::execute::{self, Request};
+use crate::execute::{self, RunArgs};
 use crate::files::words;
 use crate::module::{Checked, Doc, Done, Failure};
 use crate::system::{Look, System};
@@ -29,19 +28,8 @@ crate::arguments! {
         expand_argument_vars: bool [default("true")],
         /// Means nothing here; see `shell`.
         executable: Option<String>,
-        /// The folder to run in.
-        chdir: Option<NodePath>,
-        /// Not run if this exists; may hold `*`, `?` and `[…]`.
-        creates: Option<NodePath>,
-        /// Not run if this does not exist; may hold `*`, `?` and `[…]`.
-        removes: Option<NodePath>,
-        /// What the command reads from standard input.
-        stdin: Option<String>,
-        /// Whether a line end is added to `stdin`.
-        stdin_add_newline: bool [default("true")],
-        /// Whether line ends at the end of the outputs are taken away.
-        strip_empty_ends: bool [default("true")],
     }
+    including [run: RunArgs]
     free_form: true
 }
 
@@ -62,16 +50,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return Err(execute::no_command("no command given"));
     }
     let expand = |word: &String| if args.expand_argument_vars { look.expand_text(word) } else { word.clone() };
-    let request = Request {
-        shown: words.iter().map(|word| Value::from(word.as_str())).collect(),
-        argv: words.iter().map(expand).collect(),
-        chdir: args.chdir.as_ref().map(|path| look.expand(path)),
-        creates: args.creates.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
-        removes: args.removes.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
-        stdin: args.stdin.as_deref(),
-        stdin_add_newline: args.stdin_add_newline,
-    };
-    let mut checked = execute::check(request, look)?;
+    let shown = words.iter().map(|word| Value::from(word.as_str())).collect();
+    let argv = words.iter().map(expand).collect();
+    let mut checked = execute::check(args.run.request(shown, argv, look), look)?;
     if let (Some(executable), Checked::Same(values) | Checked::Differs { values, .. } | Checked::Unknown { values, .. }) =
         (&args.executable, &mut checked)
     {
@@ -88,5 +69,5 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// # Errors
 /// If it cannot be started, ends with another code than 0, or does not end in time.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    execute::apply(&plan, args.strip_empty_ends, node)
+    execute::apply(&plan, args.run.strip_empty_ends, node)
 }

@@ -6,7 +6,7 @@ use convoy_protocol::{Kind, Map, Value, map};
 
 use crate::args::{Arg, Mode, NodePath};
 use crate::content::{Content, EntryKind, Supplied, Tree};
-use crate::files::attributes::{self, Wanted};
+use crate::files::attributes::{self, FileArgs, Wanted};
 use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
@@ -51,25 +51,8 @@ crate::arguments! {
         checksum: Option<String>,
         /// The mode of folders that are made.
         directory_mode: Option<Mode>,
-        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`, or `preserve` for those of the source.
-        mode: Option<Mode>,
-        /// The owner, by name or number.
-        owner: Option<String>,
-        /// The group, by name or number.
-        group: Option<String>,
-        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        seuser: Option<String>,
-        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        serole: Option<String>,
-        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        setype: Option<String>,
-        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        selevel: Option<String>,
-        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
-        attributes: Option<String> [aliases("attr")],
-        /// Not supported: files are replaced whole or not at all.
-        unsafe_writes: bool [default("false")],
     }
+    including [file: FileArgs]
 }
 
 /// What is to be done.
@@ -86,7 +69,7 @@ pub enum Plan {
 /// # Errors
 /// If the arguments contradict each other, or something is in the way.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    crate::refuse_foreign!(args, look)?;
+    args.file.refuse_foreign(look)?;
     let dest = with_folder(look.expand(&args.dest));
     if args.dest.0.as_os_str().is_empty() {
         return Err(Failure::new("dest is required"));
@@ -119,16 +102,12 @@ fn bytes(content: &Value) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn keeps_mode(args: &Args) -> bool {
-    args.mode.as_ref().is_some_and(|mode| mode.0 == "preserve")
-}
-
 fn wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.mode.as_ref().filter(|_| !keeps_mode(args)), ..crate::wanted!(args) }
+    Wanted { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
 }
 
 fn folder_wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.directory_mode.as_ref(), ..crate::wanted!(args) }
+    Wanted { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
 }
 
 fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put<'a> {
@@ -188,7 +167,7 @@ fn from_controller(args: &Args, look: &Look, dest: PathBuf, content: &Content) -
     let (dest, parents) = file_in(args, look, dest, Path::new(&content.name))?;
     let mut put = put(args, dest, Source::Controller(content.clone()), content.name.clone());
     put.parents = parents;
-    put.preserve = keeps_mode(args).then_some(content.mode);
+    put.preserve = args.file.keeps_mode().then_some(content.mode);
     put.checksum = args.checksum.as_deref();
     boxed(put::check(put, look, Map::new())?)
 }
@@ -209,7 +188,7 @@ fn controller_items<'a>(args: &'a Args, look: &Look, dest: &Path, tree: &Tree) -
                 let header = entry.path.display().to_string();
                 let mut put = put(args, path, Source::Controller(content.clone()), header);
                 put.follow = false;
-                put.preserve = keeps_mode(args).then_some(content.mode);
+                put.preserve = args.file.keeps_mode().then_some(content.mode);
                 Item::File(put)
             }
         });
@@ -231,10 +210,10 @@ fn from_node(args: &Args, look: &Look, dest: PathBuf, path: &NodePath) -> Result
         } else {
             dest.join(source.file_name().unwrap_or_default())
         };
-        let contents = Wanted { mode: None, ..crate::wanted!(args) };
+        let contents = Wanted { mode: None, ..args.file.wanted() };
         let mut items = tree::items_of_node(look, &source, &root, contents, args.local_follow == Some(true))?;
         // The mode is that of the destination alone, as Ansible has it.
-        if args.mode.is_some() && !keeps_mode(args) {
+        if args.file.mode.is_some() && !args.file.keeps_mode() {
             items.push(Item::Dir { path: dest.clone(), wanted: wanted(args), new: None });
         }
         return many(look, items, dest, &source.to_string_lossy());
@@ -245,7 +224,7 @@ fn from_node(args: &Args, look: &Look, dest: PathBuf, path: &NodePath) -> Result
     let (dest, parents) = file_in(args, look, dest, Path::new(source.file_name().unwrap_or_default()))?;
     let mut put = put(args, dest, Source::Node(source.clone()), source.display().to_string());
     put.parents = parents;
-    put.preserve = keeps_mode(args).then_some(meta.mode);
+    put.preserve = args.file.keeps_mode().then_some(meta.mode);
     put.written = Attributes { mode: Some(meta.mode), uid: Some(look.uid()), gid: Some(look.gid()) };
     put.checksum = args.checksum.as_deref();
     boxed(put::check(put, look, map! { "src" => source.to_string_lossy().as_ref() })?)

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, map};
 
-use crate::args::{Mode, NodePath};
-use crate::files::{attributes as shared, difference};
+use crate::args::NodePath;
+use crate::files::attributes::{self as shared, FileArgs};
+use crate::files::difference;
 use crate::module::{Checked, Doc, Done, Failure};
 use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
 
@@ -62,25 +63,8 @@ crate::arguments! {
         access_time: Option<String>,
         /// How `access_time` is written.
         access_time_format: String [default("%Y%m%d%H%M.%S")],
-        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`.
-        mode: Option<Mode>,
-        /// The owner, by name or number.
-        owner: Option<String>,
-        /// The group, by name or number.
-        group: Option<String>,
-        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        seuser: Option<String>,
-        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        serole: Option<String>,
-        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        setype: Option<String>,
-        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        selevel: Option<String>,
-        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
-        attributes: Option<String> [aliases("attr")],
-        /// Not supported: files are replaced whole or not at all.
-        unsafe_writes: bool [default("false")],
     }
+    including [file: FileArgs]
 }
 
 /// One thing to do.
@@ -128,7 +112,7 @@ fn refuse(msg: String, path: &Path) -> Failure {
 /// # Errors
 /// If something is in the way, or the arguments contradict each other.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    crate::refuse_foreign!(args, look)?;
+    args.file.refuse_foreign(look)?;
     let mut path = look.expand(&args.path);
     let src = args.src.as_ref().map(|src| look.expand(src));
     if !matches!(args.state, Some(State::Link | State::Absent))

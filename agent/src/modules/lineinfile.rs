@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Diff, DiffSide, Map, map};
 
-use crate::args::{Mode, NodePath};
-use crate::files::attributes::Wanted;
+use crate::args::NodePath;
+use crate::files::attributes::FileArgs;
 use crate::files::mode::Base;
 use crate::files::{backup, difference, dirname, tree, validate};
 use crate::module::{Checked, Doc, Done, Failure};
@@ -60,25 +60,8 @@ crate::arguments! {
         firstmatch: bool [default("false")],
         /// A command that must accept the new file, named by `%s`, before it takes its place.
         validate: Option<String>,
-        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`.
-        mode: Option<Mode>,
-        /// The owner, by name or number.
-        owner: Option<String>,
-        /// The group, by name or number.
-        group: Option<String>,
-        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        seuser: Option<String>,
-        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        serole: Option<String>,
-        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        setype: Option<String>,
-        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        selevel: Option<String>,
-        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
-        attributes: Option<String> [aliases("attr")],
-        /// Not supported: files are replaced whole or not at all.
-        unsafe_writes: bool [default("false")],
     }
+    including [file: FileArgs]
     mutually_exclusive ["insertbefore", "insertafter"] ["regexp", "search_string"] ["backrefs", "search_string"]
 }
 
@@ -98,7 +81,7 @@ pub struct Plan {
 /// # Errors
 /// If there is no file, the arguments contradict each other, or a regular expression is none.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    crate::refuse_foreign!(args, look)?;
+    args.file.refuse_foreign(look)?;
     let path = look.expand(&args.path);
     if look.stat(&path)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("Path {} is a directory !", path.display())).with("rc", 256));
@@ -140,7 +123,7 @@ fn finish(
 ) -> Result<Checked<Plan>, Failure> {
     let target = look.real_path(&path);
     let expected = look.lstat(&target)?;
-    let wanted: Wanted<'_> = crate::wanted!(args);
+    let wanted = args.file.wanted();
     let umask = look.umask();
     let mode = expected.as_ref().map_or(0o666 & !umask, |meta| meta.mode);
     let all = wanted.resolve(look, &path, Base { mode, is_dir: false, umask })?;

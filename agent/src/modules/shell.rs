@@ -1,7 +1,6 @@
 //! `shell`: a line is given to a shell.
 
-use crate::args::NodePath;
-use crate::execute::{self, Request};
+use crate::execute::{self, RunArgs};
 use crate::module::{Checked, Doc, Done, Failure};
 use crate::system::{Look, System};
 
@@ -24,19 +23,8 @@ crate::arguments! {
         executable: Option<String>,
         /// Means nothing here: the shell expands.
         expand_argument_vars: bool [default("true")],
-        /// The folder to run in.
-        chdir: Option<NodePath>,
-        /// Not run if this exists; may hold `*`, `?` and `[…]`.
-        creates: Option<NodePath>,
-        /// Not run if this does not exist; may hold `*`, `?` and `[…]`.
-        removes: Option<NodePath>,
-        /// What the command reads from standard input.
-        stdin: Option<String>,
-        /// Whether a line end is added to `stdin`.
-        stdin_add_newline: bool [default("true")],
-        /// Whether line ends at the end of the outputs are taken away.
-        strip_empty_ends: bool [default("true")],
     }
+    including [run: RunArgs]
     free_form: true
 }
 
@@ -47,16 +35,9 @@ crate::arguments! {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
     let line = line.ok_or_else(|| execute::no_command("no command given"))?;
-    let request = Request {
-        shown: line.into(),
-        argv: vec![args.executable.clone().unwrap_or_else(|| "/bin/sh".into()), "-c".into(), line.into()],
-        chdir: args.chdir.as_ref().map(|path| look.expand(path)),
-        creates: args.creates.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
-        removes: args.removes.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
-        stdin: args.stdin.as_deref(),
-        stdin_add_newline: args.stdin_add_newline,
-    };
-    execute::check(request, look)
+    let shell = args.executable.as_deref().unwrap_or("/bin/sh");
+    let argv = [shell, "-c", line].map(str::to_owned).to_vec();
+    execute::check(args.run.request(line.into(), argv, look), look)
 }
 
 /// Runs it.
@@ -64,5 +45,5 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// # Errors
 /// If it cannot be started, ends with another code than 0, or does not end in time.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    execute::apply(&plan, args.strip_empty_ends, node)
+    execute::apply(&plan, args.run.strip_empty_ends, node)
 }

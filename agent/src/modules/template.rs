@@ -4,9 +4,9 @@
 
 use convoy_protocol::Map;
 
-use crate::args::{Mode, NodePath};
+use crate::args::NodePath;
 use crate::content::Supplied;
-use crate::files::attributes::Wanted;
+use crate::files::attributes::{FileArgs, Wanted};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_folder};
 use crate::module::{Checked, Doc, Done, Failure};
@@ -57,25 +57,8 @@ crate::arguments! {
         lstrip_blocks: Option<bool>,
         /// The encoding of the result.
         output_encoding: Option<String>,
-        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`, or `preserve` for those of the source.
-        mode: Option<Mode>,
-        /// The owner, by name or number.
-        owner: Option<String>,
-        /// The group, by name or number.
-        group: Option<String>,
-        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        seuser: Option<String>,
-        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        serole: Option<String>,
-        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        setype: Option<String>,
-        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
-        selevel: Option<String>,
-        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
-        attributes: Option<String> [aliases("attr")],
-        /// Not supported: files are replaced whole or not at all.
-        unsafe_writes: bool [default("false")],
     }
+    including [file: FileArgs]
 }
 
 /// Compares what is there with what was rendered.
@@ -83,7 +66,7 @@ crate::arguments! {
 /// # Errors
 /// If something is in the way.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    crate::refuse_foreign!(args, look)?;
+    args.file.refuse_foreign(look)?;
     let Supplied::File(content) = &args.src else {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
@@ -91,8 +74,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         dest = dest.join(&content.name);
     }
-    let preserve = args.mode.as_ref().is_some_and(|mode| mode.0 == "preserve");
-    let wanted = Wanted { mode: args.mode.as_ref().filter(|_| !preserve), ..crate::wanted!(args) };
+    let preserve = args.file.keeps_mode();
+    let wanted = Wanted { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
     let mut put = Put::new(dest, Source::Controller(content.clone()), wanted);
     put.header.clone_from(&content.name);
     put.preserve = preserve.then_some(content.mode);

@@ -25,7 +25,7 @@ fn text(path: &Path) -> Value {
 
 impl Task<'_> {
     pub(super) fn wanted(&self) -> Wanted<'_> {
-        crate::wanted!(self.args)
+        self.args.file.wanted()
     }
 
     fn resolve_new(&self, path: &Path, is_dir: bool) -> Result<Attributes, Failure> {
