@@ -7,8 +7,8 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Key, Kind, Map, Value, map};
 
-use super::set_fact::is_variable_name;
 use super::{Action, Done, Kept, Scene};
+use crate::python::is_identifier;
 use crate::template::compile_regex;
 use crate::yaml;
 
@@ -81,7 +81,7 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
         found.extend(read(file)?);
     }
     let mut variables = match &args.name {
-        Some(name) if is_variable_name(name) => map! { name.as_str() => found },
+        Some(name) if is_identifier(name) => map! { name.as_str() => found },
         Some(name) => return Err(refuse(format!("the variable name '{name}' is not valid"))),
         None => found,
     };

@@ -39,7 +39,7 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
             }
             continue;
         }
-        if !is_variable_name(&name) {
+        if !crate::python::is_identifier(&name) {
             return Err(Failure::new(format!(
                 "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
                  and contain only letters, numbers and underscores."
@@ -53,13 +53,6 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     }
     done.values.insert("ansible_facts".into(), done.variables.clone().into());
     Ok(done)
-}
-
-/// Returns whether `name` can be the name of a variable.
-pub fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// Text that says a boolean is one: `set_fact: x=yes`, as Ansible has it.

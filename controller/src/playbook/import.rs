@@ -69,17 +69,7 @@ impl Reader<'_> {
         handlers: bool,
         entries: &mut Vec<Entry>,
     ) {
-        if !self.importable(task, call) {
-            return;
-        }
-        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
-        if let Some(apply) = call.arguments.take("apply") {
-            self.problem_hint(
-                &apply.at,
-                "`apply` is for include_tasks",
-                "give the keywords to the import itself",
-            );
-        }
+        let Some(mut call) = self.importable(task, call) else { return };
         let Some(file) = self.file_name(&mut call) else { return };
         let inner = handed_down(task, scope);
         let Some(name) = self.name(&file.value, &inner, "an imported file") else { return };
@@ -121,17 +111,7 @@ impl Reader<'_> {
             let message = format!("`{}` cannot be a handler", call.name);
             return self.problem_hint(&call.at, message, "use import_tasks");
         }
-        if !self.importable(task, call) {
-            return;
-        }
-        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
-        if let Some(apply) = call.arguments.take("apply") {
-            self.problem_hint(
-                &apply.at,
-                "`apply` is for include_role",
-                "give the keywords to the import itself",
-            );
-        }
+        let Some(mut call) = self.importable(task, call) else { return };
         let Some(include) = self.role_arguments(&mut call) else { return };
         let inner = handed_down(task, scope);
         let Some(used) = self.use_of(&include, &inner, task.vars.clone(), true) else { return };
@@ -300,16 +280,14 @@ impl Reader<'_> {
         }
     }
 
-    fn importable(&mut self, task: &Task, call: &Call) -> bool {
+    /// Returns the call of an import without what only an include may have; `None` if the task cannot be an import.
+    fn importable(&mut self, task: &Task, call: &Call) -> Option<Call> {
         let short = super::call::short(&call.name);
+        let include = short.replace("import", "include");
         if task.repeat.is_some() {
             let message = format!("you cannot use loops on `{short}` statements");
-            self.problem_hint(
-                &call.at,
-                message,
-                format!("use `{}` instead", short.replace("import", "include")),
-            );
-            return false;
+            self.problem_hint(&call.at, message, format!("use `{include}` instead"));
+            return None;
         }
         if task.register.is_some() || task.until.is_some() {
             let warning = Diagnostic::user(format!("`register` and `until` mean nothing on `{short}`"))
@@ -317,7 +295,12 @@ impl Reader<'_> {
                 .hint(Some("give them to the imported tasks".to_owned()));
             self.warnings.push(warning);
         }
-        true
+        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
+        if let Some(apply) = call.arguments.take("apply") {
+            let message = format!("`apply` is for {include}");
+            self.problem_hint(&apply.at, message, "give the keywords to the import itself");
+        }
+        Some(call)
     }
 }
 

@@ -11,6 +11,7 @@ use super::keywords::{self, Place, Want};
 use super::loader::{Loader, Render};
 use super::template::is_template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::python::is_identifier;
 use crate::yaml::Node;
 
 /// Reads files, going on after each problem.
@@ -278,17 +279,4 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
         true
     }
-}
-
-/// Returns whether `name` can be the name of a variable, as Python and Ansible have it.
-pub(super) fn is_identifier(name: &str) -> bool {
-    const WORDS: [&str; 35] = [
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-        "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
-        "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
-    ];
-    let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !WORDS.contains(&name)
 }

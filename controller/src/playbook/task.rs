@@ -8,9 +8,10 @@ use super::ast::{Action, Entry, Keywords, Loop, LoopControl, LoopSource, Meta, T
 use super::call::{Call, Known};
 use super::inherited::{Inherited, extend};
 use super::keywords::{self, Place, list};
-use super::reader::{Field, Reader, is_identifier};
+use super::reader::{Field, Reader};
 use super::template::{has_braces, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::python::is_identifier;
 use crate::yaml::Node;
 
 /// What `meta:` can do, by name.

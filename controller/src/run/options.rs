@@ -6,6 +6,7 @@ use std::sync::Arc;
 use convoy_protocol::Map;
 
 use crate::playbook::ast::Task;
+use crate::python::shell_quoted;
 use crate::template;
 
 /// How a run was asked for.
@@ -63,17 +64,7 @@ impl Options {
     /// Returns the command that goes on after a failure: the same again, since what is done is found done.
     pub fn command_to_go_on(&self) -> Option<String> {
         (!self.command_line.is_empty())
-            .then(|| self.command_line.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "))
-    }
-}
-
-/// Quotes a word for a shell where it needs it.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+            .then(|| self.command_line.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" "))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use convoy_protocol::{Origin, Value};
 
 use super::Error;
+use crate::paths::expand_user;
 
 /// Where names are looked up. Values are raw: text in them may still be a template and is rendered on use.
 pub trait Scope {
@@ -60,15 +61,5 @@ impl Context {
         let mut context = self.clone();
         context.search.insert(0, folder.to_owned());
         context
-    }
-}
-
-/// Replaces a leading `~` by the user's home.
-pub(super) fn expand_user(path: &str) -> PathBuf {
-    match (path.strip_prefix('~'), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-            PathBuf::from(format!("{}{rest}", home.to_string_lossy().trim_end_matches('/')))
-        }
-        _ => path.into(),
     }
 }

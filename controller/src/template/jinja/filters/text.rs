@@ -1,6 +1,7 @@
 //! Filters on text.
 
 use super::Filter;
+use crate::python::shell_quoted;
 use crate::template::Error;
 use crate::template::jinja::args::Args;
 use crate::template::jinja::ops::text_like;
@@ -21,7 +22,9 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("lower", |_, v, _| Ok(soft(v)?.to_lowercase().into())),
     ("upper", |_, v, _| Ok(soft(v)?.to_uppercase().into())),
     ("pprint", |_, v, _| Ok(repr(&v.defined()?).into())),
-    ("quote", |_, v, _| Ok(quote(&if matches!(v, Val::None) { String::new() } else { soft(v)? }).into())),
+    ("quote", |_, v, _| {
+        Ok(shell_quoted(&if matches!(v, Val::None) { String::new() } else { soft(v)? }).into())
+    }),
     ("replace", replace),
     ("safe", |_, v, _| Ok(Val::Str(soft(v)?.into(), TextKind::Markup))),
     ("split", |_, v, args| methods::split(&soft(v)?, false, args)),
@@ -142,16 +145,6 @@ fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         out.push_str(line);
     }
     Ok(text_like(&v, out))
-}
-
-/// A word for a POSIX shell, as Python's `shlex.quote` writes it.
-pub(crate) fn quote(text: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !text.is_empty() && text.chars().all(safe) {
-        text.into()
-    } else {
-        format!("'{}'", text.replace('\'', "'\"'\"'"))
-    }
 }
 
 fn replace(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
