@@ -5,6 +5,7 @@ pub mod backup;
 pub mod difference;
 pub mod glob;
 pub mod json;
+pub mod keyed;
 pub mod mode;
 pub mod put;
 pub mod tree;

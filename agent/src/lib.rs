@@ -14,6 +14,7 @@ pub mod modules;
 pub mod pattern;
 pub mod serve;
 pub mod system;
+pub mod toml;
 mod window;
 
 #[doc(hidden)]

@@ -30,6 +30,7 @@ modules! {
     stat,
     tempfile,
     template,
+    toml,
     wait_for,
 }
 

@@ -14,3 +14,4 @@ mod lineinfile;
 mod lineinfile_cases;
 mod look;
 mod tempfile;
+mod toml;

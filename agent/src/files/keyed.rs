@@ -1,0 +1,131 @@
+//! Files of keys and values, edited in place: what their modules have in common.
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Diff, DiffSide, Map, Value, map};
+
+use super::attributes::FileArgs;
+use super::put::{self, Plan, Put, Source};
+use crate::args::NodePath;
+use crate::module::{Checked, Failure};
+use crate::system::Look;
+
+crate::arguments! {
+    /// Parameters of all modules that edit a file of keys and values.
+    pub struct KeyedArgs {
+        /// The file.
+        path: NodePath [required, aliases("dest")],
+        /// Whether a missing file is made.
+        create: bool [default("false")],
+        /// Whether the old file is copied to a name with the time in it.
+        backup: bool [default("false")],
+        /// A command that must accept the new file, named by `%s`, before it takes its place.
+        validate: Option<String>,
+    }
+    including [file: FileArgs]
+}
+
+/// A key whose value is different.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key's name.
+    pub key: String,
+    /// Its value before, as written in the file; `None`: it was not there.
+    pub before: Option<String>,
+    /// Its value after.
+    pub after: Option<String>,
+}
+
+impl KeyedArgs {
+    /// Returns the file's path, links followed, and what it holds: nothing if it shall be made.
+    ///
+    /// # Errors
+    /// If it is missing and shall not be made, is a folder, or cannot be read.
+    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
+        self.file.refuse_foreign(look)?;
+        let path = look.real_path(&look.expand(&self.path));
+        let bytes = match look.stat(&path)? {
+            Some(meta) if meta.is_dir() => {
+                return Err(Failure::new(format!("{} is a folder", path.display())));
+            }
+            Some(_) => look.read(&path)?,
+            None if self.create => Vec::new(),
+            None => {
+                return Err(Failure::new(format!(
+                    "{} does not exist; `create: true` makes it",
+                    path.display()
+                )));
+            }
+        };
+        Ok((path, bytes))
+    }
+
+    /// Answers that the file was only read.
+    pub fn answer<P>(path: &Path, data: Value) -> Checked<P> {
+        Checked::Same(map! { "path" => path.to_string_lossy().as_ref(), "data" => data })
+    }
+
+    /// Answers with what is to be written, and with the keys that differ.
+    ///
+    /// # Errors
+    /// If the file could not be written.
+    pub fn finish(
+        &self,
+        look: &Look,
+        path: &Path,
+        new: Vec<u8>,
+        changed: &[Change],
+    ) -> Result<Checked<Plan>, Failure> {
+        let keys: Vec<Value> = changed.iter().map(|change| change.key.as_str().into()).collect();
+        let put = Put {
+            backup: self.backup,
+            validate: self.validate.as_deref(),
+            ..Put::new(path.to_owned(), Source::Memory(new), self.file.wanted())
+        };
+        let values = map! { "path" => path.to_string_lossy().as_ref(), "keys" => keys };
+        Ok(match put::check(put, look, values)? {
+            Checked::Differs { plan, values, .. } if !changed.is_empty() && look.wants_diff() => {
+                Checked::Differs { plan, diff: vec![difference(path, changed)], values }
+            }
+            checked => checked,
+        })
+    }
+}
+
+/// Returns a difference that names the keys, each in a line.
+fn difference(path: &Path, changed: &[Change]) -> Diff {
+    let side = |value: fn(&Change) -> Option<&String>| DiffSide {
+        header: path.display().to_string(),
+        text: changed
+            .iter()
+            .filter_map(|change| Some(format!("{} = {}\n", change.key, value(change)?)))
+            .collect(),
+    };
+    Diff::Text { before: side(|change| change.before.as_ref()), after: side(|change| change.after.as_ref()) }
+}
+
+/// Returns the keys of `old` and `new` that differ, in the order of `new`, those that are gone at the end.
+pub fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change> {
+    let find = |all: &[(String, String)], key: &str| {
+        all.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+    };
+    let gone = old.iter().filter(|(key, _)| find(new, key).is_none());
+    new.iter()
+        .chain(gone)
+        .map(|(key, _)| Change { key: key.clone(), before: find(old, key), after: find(new, key) })
+        .filter(|change| change.before != change.after)
+        .collect()
+}
+
+/// Returns the keys and values of a map as pairs of text, as arguments have them.
+///
+/// # Errors
+/// If a value is a list or a map.
+pub fn pairs(name: &str, map: Option<&Map>) -> Result<Vec<(String, String)>, Failure> {
+    let pair = |(key, value): (&convoy_protocol::Key, &Value)| {
+        let value = <String as crate::args::Arg>::convert(value)
+            .map_err(|why| Failure::new(format!("{name}: {key}: {why}")))?;
+        Ok((key.to_string(), value))
+    };
+    map.into_iter().flatten().map(pair).collect()
+}

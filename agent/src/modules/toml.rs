@@ -1,0 +1,142 @@
+//! `toml`: keys of a TOML file.
+
+use std::path::Path;
+
+use convoy_protocol::{Map, Value};
+
+use crate::args::Arg;
+use crate::content::Supplied;
+use crate::files::keyed::KeyedArgs;
+use crate::files::put;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, System};
+use crate::toml::{KeyPath, Merge, Part, Toml, TomlError, changes};
+
+pub use crate::files::put::Plan;
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Sets, removes and reads keys of a TOML file",
+    description: "What is not asked for stays as it is, byte for byte: comments, order, white space, line ends. Keys are \
+        named as in TOML, `database.apim_db.url`, with quotes where a key has a dot of its own, \
+        `passthru_http.\"http.socket.timeout\"`. One table of a list is named by one of its keys or by its place from 0, \
+        `apim.gateway.environment[name=\"Default\"].type`; one that is named by a key and not there is added. Differences \
+        show keys, not lines. Without anything to set or remove, the file is only read.",
+    example: "- name: Point the shared database elsewhere\n  toml:\n    path: /opt/wso2/repository/conf/deployment.toml\n    set:\n      database.shared_db:\n        type: mysql\n        url: jdbc:mysql://db:3306/shared\n      apim.gateway.environment[name=\"Default\"].type: hybrid\n    remove: [apim.analytics]\n    keep_last: secrets\n",
+};
+
+crate::arguments! {
+    /// Arguments of `toml`.
+    pub struct Args {
+        /// The table that all keys are named from; without it, the whole file.
+        table: Option<String>,
+        /// Keys with the values they shall have. A map is merged into the table that is there.
+        set: Option<Map>,
+        /// More of the same, as TOML.
+        content: Option<String>,
+        /// More of the same, as a template on the workstation that comes to TOML.
+        src: Option<Supplied> [controller_template],
+        /// Keys that shall not be there: values, tables with all within them, or tables of a list.
+        remove: Vec<String>,
+        /// For lists of tables the key by which each table is known. Tables of such a list are merged, and added where they
+        /// are not there; those of other lists become exactly as given.
+        known_by: Option<Map>,
+        /// Tables behind which no new table is put.
+        keep_last: Vec<String>,
+    }
+    including [keyed: KeyedArgs]
+}
+
+/// Compares the file with what is asked for.
+///
+/// # Errors
+/// If the file is missing or no TOML, or a key cannot be set.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    let (path, bytes) = args.keyed.read(look)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Failure::new(format!("{} is not in UTF-8: {error}", path.display())))?;
+    let old = Toml::parse(text).map_err(|error| of_file(&path, &error))?;
+    let table = args.table.as_deref().map_or(Ok(KeyPath::default()), KeyPath::parse).map_err(of_task)?;
+    if is_reading(args) {
+        let data = old.get(&table).map_err(of_task)?.unwrap_or_default();
+        return Ok(KeyedArgs::answer(&path, data));
+    }
+    let mut new = old.clone();
+    edit(args, look, &table, &mut new)?;
+    let changed = changes(&old.data(), &new.data());
+    args.keyed.finish(look, &path, new.text().as_bytes().to_vec(), &changed)
+}
+
+/// Writes the file.
+///
+/// # Errors
+/// If it cannot be written or is not accepted; the old file is untouched then.
+pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    put::apply(plan, node)
+}
+
+fn is_reading(args: &Args) -> bool {
+    args.set.is_none() && args.content.is_none() && args.src.is_none() && args.remove.is_empty()
+}
+
+fn of_file(path: &Path, error: &TomlError) -> Failure {
+    match error {
+        TomlError::Syntax { line, column, message } => {
+            Failure::new(format!("{}:{line}:{column}: {message}", path.display()))
+        }
+        other => Failure::new(format!("{}: {other}", path.display())),
+    }
+}
+
+fn of_task(error: TomlError) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Does all that is asked for.
+fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<(), Failure> {
+    let merge = Merge { keep_last: args.keep_last.clone(), known_by: known_by(args, table)? };
+    for name in &args.remove {
+        let path = KeyPath::parse(name).map_err(of_task)?;
+        if matches!(path.0.last(), Some(Part::Index(_))) {
+            return Err(Failure::new(format!(
+                "remove: {name} is named by its place, where the next run would find another: name it by a key, or \
+                 set the whole list"
+            )));
+        }
+        toml.remove(&table.join(&path)).map_err(of_task)?;
+    }
+    let mut set = |path: &KeyPath, value: &Value| toml.set(path, value, &merge).map_err(of_task);
+    for text in fragments(args, look)? {
+        let fragment = Toml::parse(text).map_err(|error| Failure::new(format!("what is to be merged: {error}")))?;
+        set(table, &fragment.data())?;
+    }
+    for (key, value) in args.set.iter().flatten() {
+        let key = KeyPath::parse(&key.to_string()).map_err(of_task)?;
+        set(&table.join(&key), value)?;
+    }
+    Ok(())
+}
+
+fn known_by(args: &Args, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Failure> {
+    let read = |(list, key): (&convoy_protocol::Key, &Value)| {
+        let list = KeyPath::parse(&list.to_string()).map_err(of_task)?;
+        let key = String::convert(key).map_err(|why| Failure::new(format!("known_by: {why}")))?;
+        Ok((table.join(&list), key))
+    };
+    args.known_by.iter().flatten().map(read).collect()
+}
+
+/// Returns what is to be merged, as text.
+fn fragments(args: &Args, look: &Look) -> Result<Vec<String>, Failure> {
+    let mut fragments = Vec::new();
+    if let Some(src) = &args.src {
+        let Supplied::File(content) = src else {
+            return Err(Failure::new("src is no template that the controller has rendered"));
+        };
+        let bytes = look.read(&look.content(&content.digest)?)?;
+        let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
+        fragments.push(text);
+    }
+    fragments.extend(args.content.clone());
+    Ok(fragments)
+}
