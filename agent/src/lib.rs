@@ -12,6 +12,7 @@ mod line;
 pub mod module;
 pub mod modules;
 pub mod pattern;
+pub mod properties;
 pub mod serve;
 pub mod system;
 pub mod toml;

@@ -25,6 +25,7 @@ modules! {
     file,
     lineinfile,
     ping,
+    properties,
     setup,
     shell,
     stat,

@@ -13,5 +13,6 @@ mod harness;
 mod lineinfile;
 mod lineinfile_cases;
 mod look;
+mod properties;
 mod tempfile;
 mod toml;

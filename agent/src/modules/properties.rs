@@ -1,0 +1,87 @@
+//! `properties`: keys of a `.properties` file.
+
+use convoy_protocol::Map;
+
+use crate::args::Arg;
+use crate::files::keyed::{KeyedArgs, changes, pairs};
+use crate::files::put;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::properties::{Properties, decoded, encoded};
+use crate::system::{Look, System};
+
+pub use crate::files::put::Plan;
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Sets, removes and reads keys of a .properties file",
+    description: "What is not asked for stays as it is, byte for byte: comments, order, white space, line ends. A new key \
+        goes behind those whose names begin alike, written as they are. Lists with commas, such as `loggers` of \
+        log4j2, can get or lose single members. Differences show keys, not lines. Without anything to set or remove, the \
+        file is only read.",
+    example: "- name: Log to the machine's own log as well\n  properties:\n    path: /opt/wso2/repository/conf/log4j2.properties\n    set:\n      appender.SYSLOG.type: Syslog\n      appender.SYSLOG.name: SYSLOG\n      appender.SYSLOG.host: localhost\n    members:\n      appenders: [SYSLOG]\n",
+};
+
+crate::arguments! {
+    /// Arguments of `properties`.
+    pub struct Args {
+        /// Keys with the values they shall have.
+        set: Option<Map>,
+        /// Keys that shall not be there; with `*` at its end all that begin so.
+        remove: Vec<String>,
+        /// For keys that hold lists with commas, the members that shall be in them.
+        members: Option<Map>,
+        /// For keys that hold lists with commas, the members that shall not be in them.
+        remove_members: Option<Map>,
+    }
+    including [keyed: KeyedArgs]
+}
+
+/// Compares the file with what is asked for.
+///
+/// # Errors
+/// If the file is missing, or a value is no text.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    let (path, bytes) = args.keyed.read(look)?;
+    let (text, utf8) = decoded(bytes);
+    let old = Properties::parse(text);
+    if args.set.is_none() && args.remove.is_empty() && args.members.is_none() && args.remove_members.is_none() {
+        let data: Map = old.pairs().into_iter().map(|(key, value)| (key.as_str().into(), value.into())).collect();
+        return Ok(KeyedArgs::answer(&path, data.into()));
+    }
+    let mut new = old.clone();
+    for key in &args.remove {
+        new.remove(key);
+    }
+    for (key, value) in pairs("set", args.set.as_ref())? {
+        new.set(&key, &value);
+    }
+    for (key, member) in lists("remove_members", args.remove_members.as_ref())? {
+        new.remove_member(&key, &member);
+    }
+    for (key, member) in lists("members", args.members.as_ref())? {
+        new.add_member(&key, &member);
+    }
+    let changed = changes(&old.pairs(), &new.pairs());
+    args.keyed.finish(look, &path, encoded(new.text(), utf8), &changed)
+}
+
+/// Writes the file.
+///
+/// # Errors
+/// If it cannot be written or is not accepted; the old file is untouched then.
+pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    put::apply(plan, node)
+}
+
+/// Returns each member of each list with the list's key.
+fn lists(name: &str, map: Option<&Map>) -> Result<Vec<(String, String)>, Failure> {
+    let mut all = Vec::new();
+    for (key, value) in map.into_iter().flatten() {
+        let members = Vec::<String>::convert(value).map_err(|why| Failure::new(format!("{name}: {key}: {why}")))?;
+        if let Some(bad) = members.iter().find(|member| member.contains(',') || member.trim().is_empty()) {
+            return Err(Failure::new(format!("{name}: {key}: `{bad}` cannot be a member of a list with commas")));
+        }
+        all.extend(members.into_iter().map(|member| (key.to_string(), member)));
+    }
+    Ok(all)
+}
