@@ -35,6 +35,12 @@ pub fn repository() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
+/// Returns the folder of the product's own files, which are not part of this tree. Tests that need it are ignored where
+/// it is missing: `has_wso2_data` of the build script.
+pub fn wso2_data() -> PathBuf {
+    repository().join(std::env::var_os("CONVOY_WSO2_DATA").unwrap_or_else(|| "../shared/wso2/data".into()))
+}
+
 /// Runs `convoy` with these words in the folder, which is its `HOME` and `TMPDIR` too, and in no other environment.
 ///
 /// # Panics

@@ -118,7 +118,9 @@ impl Project {
         let (home, place) = (folder.join("home"), folder.join("place"));
         fs::create_dir_all(&home)?;
         fs::create_dir_all(&place)?;
-        let sshd = Sshd::start(&SshdOptions { home: Some(home.clone()), ..options })?;
+        // Other accounts have homes of their own, and none of them may enter our folder.
+        let own = options.accounts.is_none().then(|| home.clone());
+        let sshd = Sshd::start(&SshdOptions { home: own, ..options })?;
         append(&self.home().join(".ssh/known_hosts"), &sshd.known_hosts("ed25519")?)?;
         self.host(&format!(
             "{name} ansible_host=127.0.0.1 ansible_port={} ansible_user={} ansible_ssh_private_key_file={} place={}",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,18 @@ pub struct SshdOptions {
     pub host_key_types: Vec<&'static str>,
     /// Further lines of its configuration, which go before its own; `{folder}` stands for its folder.
     pub configuration: Vec<String>,
+    /// Accounts that the machine has for this sshd alone.
+    pub accounts: Option<Accounts>,
+}
+
+/// Accounts in a copy of `/etc` that one sshd sees, in place of the machine's, with what it starts. `/home` has nothing
+/// but their homes there. All is gone when the sshd ends, however it ends.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// Who logs in.
+    pub login: &'static str,
+    /// Lines of shell that make them, with the functions of `accounts.sh`.
+    pub lines: &'static str,
 }
 
 impl SshdOptions {
@@ -38,6 +51,7 @@ impl SshdOptions {
             authorized: vec![key.public.clone()],
             host_key_types: vec!["ed25519"],
             configuration: Vec::new(),
+            accounts: None,
         }
     }
 }
@@ -46,7 +60,7 @@ impl SshdOptions {
 pub struct Sshd {
     /// Where it listens on 127.0.0.1.
     pub port: u16,
-    /// The user who may log in: the one who runs the test.
+    /// The user who may log in: the one who runs the test, unless there are other accounts.
     pub user: String,
     folder: TempDir,
     process: Child,
@@ -77,13 +91,16 @@ impl Sshd {
         for _ in 0..PORTS {
             let port = free_port()?;
             fs::write(folder.path().join("sshd_config"), configuration(options, folder.path(), port))?;
-            if let Some(process) = spawn(folder.path(), port)? {
+            if let Some(process) = spawn(folder.path(), port, options.accounts.as_ref())? {
                 sshd = Some((port, process));
                 break;
             }
         }
         match sshd {
-            Some((port, process)) => Ok(Self { port, user, folder, process }),
+            Some((port, process)) => {
+                let user = options.accounts.as_ref().map_or(user, |accounts| accounts.login.to_owned());
+                Ok(Self { port, user, folder, process })
+            }
             None => Err(io::Error::other(format!("sshd does not start: {}", log_of(folder.path())))),
         }
     }
@@ -262,9 +279,10 @@ fn configuration(options: &SshdOptions, folder: &Path, port: u16) -> String {
 }
 
 /// Returns `None` if it did not come up, which is most often because the port was taken.
-fn spawn(folder: &Path, port: u16) -> io::Result<Option<Child>> {
+fn spawn(folder: &Path, port: u16, accounts: Option<&Accounts>) -> io::Result<Option<Child>> {
     let log = File::create(folder.join("log"))?;
-    let mut process = Command::new(SSHD)
+    let mut process = accounts
+        .map_or_else(|| Ok(Command::new(SSHD)), |accounts| with(accounts, folder))?
         .args(["-D", "-e", "-f"])
         .arg(folder.join("sshd_config"))
         .stdin(Stdio::null())
@@ -278,6 +296,19 @@ fn spawn(folder: &Path, port: u16) -> io::Result<Option<Child>> {
         Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(true))
     })
     .map(|listens| listens.then_some(process))
+}
+
+/// Returns a command that makes the accounts and goes on as sshd.
+fn with(accounts: &Accounts, folder: &Path) -> io::Result<Command> {
+    let (script, etc) = (folder.join("accounts.sh"), folder.join("etc"));
+    fs::create_dir_all(&etc)?;
+    // Not private: commands of the accounts stand in its folder when they begin.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    let lines = [include_str!("accounts.sh"), accounts.lines, "shift; exec \"$@\""];
+    fs::write(&script, lines.join("\n"))?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh"]).arg(script).arg(etc).arg(SSHD);
+    Ok(command)
 }
 
 fn log_of(folder: &Path) -> String {

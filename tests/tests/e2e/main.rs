@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ansible;
 #[cfg(test)]
+mod becoming;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod faults;

@@ -1,26 +1,18 @@
 //! The default configuration files of the product that convoy upgrades first, as content and as templates.
 
 use std::fs;
-use std::path::PathBuf;
 
-use convoy_tests::program::repository;
+use convoy_tests::program::wso2_data;
 
-use crate::harness::{skip, tasks};
-
-/// Returns the folder of the product's own files, which are not part of this tree.
-fn data() -> Option<PathBuf> {
-    let given = std::env::var_os("CONVOY_WSO2_DATA").map(PathBuf::from);
-    let folder = given.unwrap_or_else(|| repository().join("../shared/wso2/data"));
-    let found = folder.is_dir();
-    if !found {
-        skip(&format!("there is no {} (CONVOY_WSO2_DATA names the folder)", folder.display()));
-    }
-    found.then_some(folder)
-}
+use crate::harness::tasks;
 
 #[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
 fn default_files_arrive_as_they_are() {
-    let Some(data) = data() else { return };
+    let data = wso2_data();
     let mut names: Vec<String> = fs::read_dir(&data)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
