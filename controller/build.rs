@@ -23,7 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut agents: Vec<(String, PathBuf)> = given_agents();
     let name = target.replace('-', "_");
     println!("cargo::rerun-if-env-changed={OVERRIDE}{name}");
-    if !agents.iter().any(|(t, _)| *t == name) {
+    println!("cargo::rustc-check-cfg=cfg(agent_given)");
+    if agents.iter().any(|(t, _)| *t == name) {
+        println!("cargo::rustc-cfg=agent_given");
+    } else {
         agents.push((name, build_agent(&target, &out)?));
     }
     fs::write(out.join("agents.rs"), table(&agents, &out)?)?;
@@ -72,14 +75,16 @@ fn given_agents() -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// Builds the static agent with the cargo that builds us, in a target folder of its own.
+/// Builds the static agent with the cargo that builds us, in a target folder of its own. What is in it is then listed
+/// in `agent.map`: it is stripped itself.
 fn build_agent(target: &str, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
     for input in ["agent", "protocol", "Cargo.lock", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     let folder = out.join("agent");
-    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.replace('-', "_").to_uppercase());
+    let map = format!("-Clink-arg=-Map={}", out.join("agent.map").display());
+    let flags = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Xlinker", &map].join("\x1f");
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo
         .current_dir(&root)
@@ -95,12 +100,10 @@ fn build_agent(target: &str, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
             "convoy-agent",
         ])
         .args(["--target", target, "--target-dir"])
-        .arg(&folder)
-        .env(flags, "-Ctarget-feature=+crt-static");
+        .arg(&folder);
     // What the outer build was given (coverage, clippy's driver, other flags) is not for the node's binary.
     for inherited in [
         "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
         "RUSTC_WRAPPER",
         "RUSTC_WORKSPACE_WRAPPER",
         "CARGO_BUILD_TARGET",
@@ -109,6 +112,7 @@ fn build_agent(target: &str, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     ] {
         cargo.env_remove(inherited);
     }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
     if !cargo.status()?.success() {
         return Err("the agent did not build: see cargo's messages above".into());
     }

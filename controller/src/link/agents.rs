@@ -54,6 +54,8 @@ pub fn for_machine(machine: &str) -> Option<&'static EmbeddedAgent> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use convoy_protocol::Digest;
 
@@ -63,5 +65,31 @@ mod tests {
         let bytes = agent.unpack().unwrap();
         assert_eq!((Digest::of(&bytes).to_string().as_str(), bytes.len()), (agent.digest, agent.size));
         assert!(for_machine("vax").is_none());
+    }
+
+    /// What of a libc asks for users, groups, hosts and their like: in a static program it loads libraries of the node.
+    const NAMES: &str = "getaddrinfo getaddrinfo_a getnameinfo initgroups getgrouplist getpw getlogin getlogin_r \
+        cuserid gethostid getspnam getspnam_r getspent getaliasbyname getnetgrent innetgr setnetgrent \
+        getpwnam getpwnam_r getpwuid getpwuid_r getpwent getpwent_r getgrnam getgrnam_r getgrgid getgrgid_r getgrent \
+        getgrent_r gethostbyname gethostbyname_r gethostbyname2 gethostbyname2_r gethostbyaddr gethostbyaddr_r \
+        gethostent gethostent_r getnetbyname getnetbyname_r getnetbyaddr getnetbyaddr_r getservbyname getservbyname_r \
+        getservbyport getservbyport_r getservent getprotobyname getprotobyname_r getprotobynumber \
+        getprotobynumber_r getrpcbyname getrpcbynumber ether_hostton wordexp";
+
+    #[test]
+    #[cfg_attr(agent_given, ignore = "the agent was not built here but given by CONVOY_AGENT_<target>")]
+    fn the_agent_asks_libc_for_no_names() {
+        let map = std::fs::read_to_string(concat!(env!("OUT_DIR"), "/agent.map")).unwrap();
+        // Whatever linker it is of, a line of its map ends with the symbol. What nobody calls is not linked.
+        let linked: HashSet<&str> = map
+            .lines()
+            .filter_map(|line| line.split_whitespace().next_back())
+            .map(|symbol| symbol.trim_start_matches('_'))
+            .collect();
+        for there in ["libc_start_main", "sigaction", "getgroups"] {
+            assert!(linked.contains(there), "{there} is in every agent: the map is none");
+        }
+        let names: Vec<&str> = NAMES.split_whitespace().filter(|name| linked.contains(name)).collect();
+        assert!(names.is_empty(), "the agent calls {names:?}; see the head of agent/src/system/users.rs");
     }
 }
