@@ -1,4 +1,4 @@
-//! JSON text as Python's `json.dumps` writes it: the one place where values become JSON.
+//! JSON text as Python's `json.dumps` writes it: the one place where values become JSON. And the way back.
 
 use std::fmt::Write as _;
 
@@ -33,6 +33,29 @@ pub fn map_text(map: &Map, style: Style) -> String {
     let mut writer = Writer::new(style, || comparable_map(map));
     writer.map(map, 0);
     writer.out
+}
+
+/// Reads JSON.
+///
+/// # Errors
+///
+/// Why the text is not JSON, and where.
+pub fn read(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(text).map(from_serde)
+}
+
+fn from_serde(value: serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Value::null(),
+        Json::Bool(b) => b.into(),
+        Json::Number(n) => n.as_i64().map_or_else(|| n.as_f64().unwrap_or(f64::NAN).into(), Value::from),
+        Json::String(text) => text.into(),
+        Json::Array(items) => items.into_iter().map(from_serde).collect(),
+        Json::Object(map) => {
+            map.into_iter().map(|(key, value)| (Key::from(key), from_serde(value))).collect()
+        }
+    }
 }
 
 /// Returns a number as Python's `repr` writes it; `inf` and `nan` are written as JSON's readers in Python take them.
@@ -262,6 +285,14 @@ mod tests {
         numbers.insert(Key::Int(9), 2.into());
         assert_eq!(map_text(&numbers, LINE), r#"{"9": 2, "10": 1}"#);
         assert_eq!(map_text(&numbers, Style { sort_keys: false, ..LINE }), r#"{"10": 1, "9": 2}"#);
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let written = r#"{"b": [1, null, true, -2.5, "é\\u00e9"], "a": {"z": {}, "9": 9223372036854775807}}"#;
+        let style = Style { sort_keys: false, ..LINE };
+        assert_eq!(text(&read(written).unwrap(), style), written.replace("\\u00e9", "é"));
+        assert_eq!(read("{").unwrap_err().to_string(), "EOF while parsing an object at line 1 column 1");
     }
 
     #[test]

@@ -76,7 +76,8 @@ pub(super) fn run_watched(
         Options { force_handlers: args.force_handlers, ..args.run.engine(tags, playbook_dir, line)? };
     let loader = Loader::new(playbook::Options::from_environment(|name| std::env::var_os(name)));
     let loaded = load(&loader, &args.playbooks, &options)?;
-    let (inventory, inventory_warnings) = Inventory::load(&args.run.sources())?;
+    let (inventory, inventory_warnings) =
+        Inventory::load(&args.run.sources(), &args.run.inventory_options(&options))?;
     check_tags(&loaded, &options.tags)?;
     let wanted = Wanted { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags };
     if args.syntax_check || wanted.hosts || wanted.tasks || wanted.tags {

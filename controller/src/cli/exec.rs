@@ -42,7 +42,7 @@ pub struct Args {
 /// All that is wrong in what the user typed; then nothing was touched.
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let options = args.run.engine(Tags::default(), std::env::current_dir().ok(), line)?;
-    let (inventory, warnings) = Inventory::load(&args.run.sources())?;
+    let (inventory, warnings) = Inventory::load(&args.run.sources(), &args.run.inventory_options(&options))?;
     if args.list_hosts {
         return list(&args, &inventory);
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Key, Kind, Map, Value, map};
 
+use super::extra_vars;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-use crate::inventory::{Group, Inventory};
+use crate::inventory::{Group, Inventory, Options};
 use crate::json;
 use crate::python;
 use crate::yaml;
@@ -41,6 +42,9 @@ pub struct Args {
     /// With --list, show variables where they are set, not merged for each host
     #[arg(long)]
     pub export: bool,
+    /// Set variables, for `constructed` with `use_extra_vars`: `key=value`, YAML, JSON, or `@FILE`
+    #[arg(short, long = "extra-vars", value_name = "VARS")]
+    pub extra_vars: Vec<String>,
     /// Show only the hosts that this pattern names too
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
@@ -58,7 +62,8 @@ const INTERNAL: [&str; 2] = ["inventory_dir", "inventory_file"];
 ///
 /// What is wrong with the inventory or the request.
 pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> Result<(), Diagnostics> {
-    let (inventory, mut found) = Inventory::load(&args.inventory)?;
+    let options = Options { extra_vars: extra_vars::read(&args.extra_vars)?, ..Options::default() };
+    let (inventory, mut found) = Inventory::load(&args.inventory, &options)?;
     let mut show = Show { inventory: &inventory, args, available: HashSet::new(), seen: HashSet::new() };
     let text = if let Some(pattern) = &args.host {
         show.host(pattern, &mut found)?

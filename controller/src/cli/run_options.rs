@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::extra_vars;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory;
 use crate::report;
 use crate::run::options::{Options, Tags};
 use crate::template;
@@ -125,6 +126,15 @@ impl RunOptions {
     /// Returns the sources of the inventory; without any, none: only `localhost` is known then.
     pub fn sources(&self) -> Vec<String> {
         self.inventory.clone()
+    }
+
+    /// Returns how the inventory is read.
+    pub fn inventory_options(&self, options: &Options) -> inventory::Options {
+        inventory::Options {
+            extra_vars: options.extra_vars.clone(),
+            template: options.template,
+            ..inventory::Options::default()
+        }
     }
 
     /// Returns how the run is shown.

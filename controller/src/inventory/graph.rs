@@ -6,8 +6,15 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Map, Value};
 use indexmap::IndexSet;
 
-use super::{Group, Host, Inventory, LOCALHOST};
+use super::{Group, GroupNames, Host, Inventory, LOCALHOST};
 use crate::diagnostic::Diagnostic;
+
+/// Returns the name with what cannot stand in the name of a variable replaced.
+pub(super) fn safe_name(name: &str) -> String {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let good = |index: usize, c: char| word(c) && !(index == 0 && c.is_numeric());
+    name.chars().enumerate().map(|(index, c)| if good(index, c) { c } else { '_' }).collect()
+}
 
 impl Group {
     pub(super) fn new(name: &Arc<str>) -> Self {
@@ -36,11 +43,25 @@ impl Inventory {
         if let Some((known, _)) = self.groups.get_key_value(name) {
             return Ok(known.clone());
         }
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        if name.starts_with(|c: char| c.is_numeric()) || !name.chars().all(word) {
-            let text =
-                "Invalid characters were found in group names but not replaced, use -vvvv to see details";
-            self.warn(Diagnostic::user(text));
+        let safe = safe_name(name);
+        let replaced = self.options.group_names.are_replaced();
+        if safe != name {
+            let what = match self.options.group_names {
+                GroupNames::Never => "not replaced",
+                GroupNames::Always => "automatically replaced",
+                GroupNames::Silently | GroupNames::Ignore => "",
+            };
+            if !what.is_empty() {
+                let ending = if replaced { "and" } else { "but" };
+                let text = format!(
+                    "Invalid characters were found in group names {ending} {what}, use -vvvv to see details"
+                );
+                self.warn(Diagnostic::user(text));
+            }
+        }
+        let name = if replaced { &safe } else { name };
+        if let Some((known, _)) = self.groups.get_key_value(name) {
+            return Ok(known.clone());
         }
         let name: Arc<str> = name.into();
         self.groups.insert(name.clone(), Group::new(&name));
@@ -142,6 +163,20 @@ impl Inventory {
         if let Some(host) = self.hosts.get_mut(host) {
             host.vars.insert(key, value);
         }
+    }
+
+    /// Sets a variable of the group called `name`, or else of the host.
+    pub(super) fn set_var(&mut self, name: &str, key: Key, value: Value) -> Result<(), Diagnostic> {
+        if self.groups.contains_key(name) {
+            return self.set_group_var(name, key, value);
+        }
+        self.set_host_var(name, key, value);
+        Ok(())
+    }
+
+    /// Adds the group called `name`, or else the host, to `group`.
+    pub(super) fn add_member(&mut self, group: &str, name: &str) -> Result<bool, Diagnostic> {
+        if self.groups.contains_key(name) { self.add_child(group, name) } else { self.put(name, group) }
     }
 
     /// Carries out the rules: every group is below `all`, every host in `ungrouped` or in a group.

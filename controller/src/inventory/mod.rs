@@ -1,10 +1,13 @@
 //! The inventory: which hosts there are, in which groups, with which variables.
 
 mod address;
+mod constructed;
 mod graph;
 mod ini;
 mod literal;
+mod options;
 mod pattern;
+mod script;
 mod source;
 mod tree;
 mod vars;
@@ -19,6 +22,8 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
+use graph::safe_name;
+pub use options::{GroupNames, Options};
 pub use pattern::Selection;
 pub use vars::LayerKind;
 
@@ -66,17 +71,19 @@ pub struct Inventory {
     /// The source that is being read: what new hosts get as `inventory_file` and `inventory_dir`.
     current: Option<(String, String)>,
     warnings: Vec<Diagnostic>,
+    options: Options,
     files: Mutex<HashMap<PathBuf, Arc<Map>>>,
 }
 
 impl Inventory {
-    /// Reads all of `sources`, in order: files, folders of files, or lists of hosts (`a,b,`). Returns warnings too.
+    /// Reads all of `sources`, in order: files, scripts, folders of them, or lists of hosts (`a,b,`). Returns warnings
+    /// too.
     ///
     /// # Errors
     ///
     /// All that is wrong in the sources, each with its place.
-    pub fn load(sources: &[String]) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
-        let mut inventory = Self::empty();
+    pub fn load(sources: &[String], options: &Options) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let mut inventory = Self::empty(options.clone());
         let mut errors = Diagnostics::new();
         let mut any = false;
         for text in sources.iter().filter(|text| !text.is_empty()) {
@@ -98,7 +105,7 @@ impl Inventory {
     }
 
     /// Returns an inventory of `all` and `ungrouped`, without hosts.
-    fn empty() -> Self {
+    fn empty(options: Options) -> Self {
         let mut inventory = Self {
             hosts: IndexMap::new(),
             groups: IndexMap::new(),
@@ -106,6 +113,7 @@ impl Inventory {
             folders: Vec::new(),
             current: None,
             warnings: Vec::new(),
+            options,
             files: Mutex::default(),
         };
         let all: Arc<str> = "all".into();

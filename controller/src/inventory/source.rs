@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Inventory, address, ini, tree};
+use super::{Inventory, address, constructed, ini, script, tree};
 use crate::diagnostic::Diagnostic;
-use crate::yaml;
+use crate::yaml::{self, Node};
 
 /// What Ansible leaves out in a folder of sources.
 const IGNORED: [&str; 13] =
@@ -18,15 +18,22 @@ pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diag
         return Ok(true);
     }
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    inventory.folders.push(absolute(folder));
     if !path.exists() {
+        inventory.folders.push(absolute(folder));
         inventory.warn(Diagnostic::user(format!(
             "Unable to parse {} as an inventory source",
             absolute(path).display()
         )));
         return Ok(false);
     }
-    file_or_folder(inventory, path)
+    // What stands beside a source is not seen yet while it is read (`use_vars_plugins`); in a folder it is.
+    if path.is_dir() {
+        inventory.folders.push(absolute(folder));
+        return file_or_folder(inventory, path);
+    }
+    file(inventory, path)?;
+    inventory.folders.push(absolute(folder));
+    Ok(true)
 }
 
 fn file_or_folder(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagnostic> {
@@ -53,27 +60,34 @@ fn file_or_folder(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagno
 }
 
 fn file(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
-    let (name, text) = yaml::text_of(path)?;
-    if text.starts_with("#!") {
-        return Err(Diagnostic::user(format!("{name} is a script; inventory scripts are not supported yet"))
-            .hint(Some("write its output to a file, and give that".to_owned())));
-    }
     let whole = absolute(path);
     let folder = whole.parent().unwrap_or(Path::new("/")).display().to_string();
     inventory.current = Some((whole.display().to_string(), folder));
+    if script::is_program(path)? {
+        return script::read(inventory, path);
+    }
+    let (name, text) = yaml::text_of(path)?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yml" | "yaml" | "json") => match yaml::read(&name, &text)? {
-            Some(root) => tree::read(inventory, &root),
+            Some(root) => in_yaml(inventory, &root),
             None => Ok(()),
         },
         Some("toml") => Err(Diagnostic::user(format!("{name}: inventories in TOML are not supported"))
             .hint(Some("write it as YAML or INI".to_owned()))),
         None => match yaml::read(&name, &text) {
-            Ok(Some(root)) if root.as_map().is_some() => tree::read(inventory, &root),
+            Ok(Some(root)) if root.as_map().is_some() => in_yaml(inventory, &root),
             Err(error) if looks_like_yaml(&text) => Err(error),
             _ => ini::read(inventory, &name, &text),
         },
         Some(_) => ini::read(inventory, &name, &text),
+    }
+}
+
+/// Reads hosts and groups, or what a plugin is to do.
+fn in_yaml(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnostic> {
+    match root.get("plugin") {
+        Some(plugin) => constructed::read(inventory, plugin, root),
+        None => tree::read(inventory, root),
     }
 }
 

@@ -14,9 +14,6 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnos
         let what = format!("a YAML inventory is a map of groups, not {}", root.kind_name());
         return Err(Diagnostic::user(what).at(root.at.clone()));
     };
-    if let Some(plugin) = root.get("plugin") {
-        return Err(Diagnostic::user("inventory plugins are not supported").at(plugin.at.clone()));
-    }
     for (name, node) in groups {
         group(inventory, name, node)?;
     }

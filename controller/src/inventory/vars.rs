@@ -45,6 +45,7 @@ impl Inventory {
     ) -> Result<Vec<(LayerKind, Map)>, Diagnostics> {
         let groups = self.ranked_groups(host);
         let names: Vec<&str> = groups.iter().map(|group| &*group.name).collect();
+        let own = self.own_layers(host);
         let inventory: Vec<&Path> = self.folders.iter().map(PathBuf::as_path).collect();
         let playbook: Vec<&Path> = playbook_dir.into_iter().collect();
         let mut errors = Diagnostics::new();
@@ -54,26 +55,35 @@ impl Inventory {
                 Map::new()
             })
         };
-        let own = if self.is_implicit(host) {
-            map! { "ansible_connection" => "local" }
-        } else {
-            self.host(host).map(|host| host.vars.clone()).unwrap_or_default()
-        };
-        let layers = vec![
-            (LayerKind::InventoryAll, self.group("all").map(|group| group.vars.clone()).unwrap_or_default()),
-            (LayerKind::InventoryGroups, combined(&groups)),
+        let mut layers = vec![
             (LayerKind::GroupVarsAll, files(&inventory, "group_vars", &["all"])),
             (LayerKind::PlaybookGroupVarsAll, files(&playbook, "group_vars", &["all"])),
             (LayerKind::GroupVars, files(&inventory, "group_vars", &names)),
             (LayerKind::PlaybookGroupVars, files(&playbook, "group_vars", &names)),
-            (LayerKind::InventoryHost, own),
             (LayerKind::HostVars, files(&inventory, "host_vars", &[host])),
             (LayerKind::PlaybookHostVars, files(&playbook, "host_vars", &[host])),
         ];
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(layers.into_iter().filter(|(_, map)| !map.is_empty()).collect())
+        layers.extend(own);
+        layers.sort_by_key(|(kind, _)| *kind);
+        layers.retain(|(_, map)| !map.is_empty());
+        Ok(layers)
+    }
+
+    /// Returns the layers that come from the sources themselves, not from `group_vars` and `host_vars`.
+    pub(super) fn own_layers(&self, host: &str) -> Vec<(LayerKind, Map)> {
+        let own = if self.is_implicit(host) {
+            map! { "ansible_connection" => "local" }
+        } else {
+            self.host(host).map(|host| host.vars.clone()).unwrap_or_default()
+        };
+        vec![
+            (LayerKind::InventoryAll, self.group("all").map(|group| group.vars.clone()).unwrap_or_default()),
+            (LayerKind::InventoryGroups, combined(&self.ranked_groups(host))),
+            (LayerKind::InventoryHost, own),
+        ]
     }
 
     /// Returns the variables of the group itself: the inventory's, then those of its files.

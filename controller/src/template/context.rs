@@ -38,6 +38,8 @@ pub struct Context {
     pub search: Vec<PathBuf>,
     /// Whether commands, clocks and chance may be asked; not while looking ahead.
     pub impure_allowed: bool,
+    /// Whether lookups are refused, as inventory plugins do.
+    pub no_lookups: bool,
     /// Where the user wrote what is rendered, for errors.
     pub origin: Option<Arc<Origin>>,
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use convoy::inventory::Inventory;
+use convoy::inventory::{self, Inventory};
 use convoy::playbook::{self, Loader};
 use convoy::report::Reporter;
 use convoy::run::engine::Engine;
@@ -126,7 +126,8 @@ impl Place {
         let render = |value: &convoy_protocol::Value, _: &Map| Ok(value.clone());
         let loaded = loader.playbooks(&[path.to_owned()], &render).map_err(|error| format!("{error:?}"))?;
         let source = self.path("hosts").display().to_string();
-        let (inventory, _) = Inventory::load(&[source]).map_err(|error| format!("{error:?}"))?;
+        let (inventory, _) = Inventory::load(&[source], &inventory::Options::default())
+            .map_err(|error| format!("{error:?}"))?;
         let root = self.path("root").display().to_string();
         let options = Options {
             // One host after the other, so that what they do to each other is the same each time.

@@ -40,14 +40,27 @@ fn prints_what_ansible_prints() {
     }
 }
 
+/// A folder with a script, a file and groups made of what both say.
+#[test]
+fn what_scripts_say_and_plugins_make_is_what_ansible_prints() {
+    let warning = "[WARNING]: Found both group and host with same name: alone\n".to_owned();
+    for (name, change) in [
+        ("mixed.json", (|args| args.list = true) as fn(&mut Args)),
+        ("mixed-export.json", |args| (args.list, args.export) = (true, true)),
+        ("mixed.txt", |args| args.graph = true),
+    ] {
+        assert_eq!(shown("mixed", change), warning.clone() + &expected(name), "{name}");
+    }
+}
+
 #[test]
 fn yaml_reads_back_as_the_same_inventory() {
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("copy.yml");
     let text = shown("hosts.ini", |args| (args.list, args.yaml, args.export) = (true, true, true));
     std::fs::write(&copy, &text).unwrap();
-    let (first, _) = Inventory::load(&[fixture("hosts.ini")]).unwrap();
-    let (second, _) = Inventory::load(&[copy.display().to_string()]).unwrap();
+    let (first, _) = Inventory::load(&[fixture("hosts.ini")], &Options::default()).unwrap();
+    let (second, _) = Inventory::load(&[copy.display().to_string()], &Options::default()).unwrap();
     for (group, hosts) in &first.group_map() {
         let sorted = |value: &Value| {
             let mut names: Vec<String> = value.as_list().unwrap().iter().map(python::str).collect();

@@ -102,6 +102,10 @@ pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> R
     let run = exec.run;
     let name = args.need_text(0, " name")?;
     let found = find(&name)?;
+    if run.context.no_lookups {
+        let what = format!("The lookup `{name}` was found, however lookups were disabled from templating");
+        return Err(Error::other(what));
+    }
     let want_list = args.key("wantlist").map_or(Ok(as_list), |v| v.truth())?;
     let allow_unsafe = args.key("allow_unsafe").map_or(Ok(false), |v| v.truth())?;
     let errors = args.key("errors").map_or_else(|| "strict".into(), |v| str(&v));

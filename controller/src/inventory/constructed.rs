@@ -1,0 +1,361 @@
+//! The inventory plugin `constructed`: variables and groups made from what hosts have already.
+
+use std::sync::Arc;
+
+use convoy_agent::args::Arg;
+use convoy_protocol::{Kind, Map, Origin, Value, map};
+
+use super::{Inventory, safe_name};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::python;
+use crate::template::{Context, Error, Templar};
+use crate::vars::TaskScope;
+use crate::yaml::Node;
+
+/// Names under which the plugin is known.
+const NAMES: [&str; 3] = ["constructed", "ansible.builtin.constructed", "ansible.legacy.constructed"];
+
+const OPTIONS: [&str; 8] = [
+    "plugin",
+    "compose",
+    "groups",
+    "keyed_groups",
+    "leading_separator",
+    "strict",
+    "use_extra_vars",
+    "use_vars_plugins",
+];
+
+const KEYED: [&str; 6] =
+    ["key", "prefix", "separator", "parent_group", "default_value", "trailing_separator"];
+
+/// Carries out what `root` asks of the plugin it names.
+///
+/// # Errors
+///
+/// If that is another plugin, an option is unknown or of the wrong kind, or an expression fails under `strict`.
+pub(super) fn read(inventory: &mut Inventory, plugin: &Node, root: &Node) -> Result<(), Diagnostic> {
+    let name = plugin.scalar().unwrap_or_default();
+    if !NAMES.contains(&name) {
+        return Err(Diagnostic::user(format!("the inventory plugin `{name}` is not supported"))
+            .at(plugin.at.clone())
+            .note("supported: constructed; scripts that print JSON; INI and YAML")
+            .hint(did_you_mean(name, NAMES).or_else(|| {
+                Some(
+                    "keep what it finds in a file, or let a script print it: ansible-inventory --list"
+                        .to_owned(),
+                )
+            })));
+    }
+    refuse_unknown(root, &OPTIONS, "constructed")?;
+    let config = Config::read(root)?;
+    let templar = Templar::new(inventory.options.template);
+    let mut construct = Construct { inventory, templar, config };
+    let hosts: Vec<Arc<str>> = construct.inventory.hosts.keys().cloned().collect();
+    hosts.iter().try_for_each(|host| construct.host(host))
+}
+
+/// An expression and where it stands.
+struct Expression {
+    text: String,
+    at: Arc<Origin>,
+}
+
+struct Keyed {
+    key: Expression,
+    prefix: String,
+    separator: String,
+    parent: Option<Value>,
+    default_value: Option<String>,
+    trailing_separator: Option<bool>,
+}
+
+struct Config {
+    compose: Vec<(String, Expression)>,
+    groups: Vec<(String, Expression)>,
+    keyed: Vec<Keyed>,
+    leading_separator: bool,
+    strict: bool,
+    use_extra_vars: bool,
+    use_vars_plugins: bool,
+}
+
+impl Config {
+    fn read(root: &Node) -> Result<Self, Diagnostic> {
+        Ok(Self {
+            compose: expressions(root, "compose")?,
+            groups: expressions(root, "groups")?,
+            keyed: keyed_groups(root)?,
+            leading_separator: flag(root, "leading_separator")?.unwrap_or(true),
+            strict: flag(root, "strict")?.unwrap_or(false),
+            use_extra_vars: flag(root, "use_extra_vars")?.unwrap_or(false),
+            use_vars_plugins: flag(root, "use_vars_plugins")?.unwrap_or(false),
+        })
+    }
+}
+
+fn refuse_unknown(map: &Node, known: &[&str], what: &str) -> Result<(), Diagnostic> {
+    for (key, _) in map.as_map().unwrap_or_default() {
+        let name = key.scalar().unwrap_or_default();
+        if !known.contains(&name) {
+            return Err(Diagnostic::user(format!("`{name}` is not an option of {what}"))
+                .at(key.at.clone())
+                .hint(did_you_mean(name, known.iter().copied())));
+        }
+    }
+    Ok(())
+}
+
+fn wrong(node: &Node, what: String) -> Diagnostic {
+    Diagnostic::user(what).at(node.at.clone())
+}
+
+fn flag(root: &Node, name: &str) -> Result<Option<bool>, Diagnostic> {
+    let Some(node) = root.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
+    let value = node.to_value()?;
+    bool::convert(&value).map(Some).map_err(|why| wrong(node, format!("`{name}`: {why}")))
+}
+
+fn text(root: &Node, name: &str) -> Result<Option<String>, Diagnostic> {
+    let Some(node) = root.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
+    Ok(Some(python::str(&node.to_value()?)))
+}
+
+fn expression(node: &Node) -> Result<Expression, Diagnostic> {
+    let value = node.to_value()?;
+    Ok(Expression { text: python::str(&value), at: node.at.clone() })
+}
+
+fn expressions(root: &Node, name: &str) -> Result<Vec<(String, Expression)>, Diagnostic> {
+    let Some(node) = root.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
+    let Some(entries) = node.as_map() else {
+        return Err(wrong(node, format!("`{name}` is a map of expressions, not {}", node.kind_name())));
+    };
+    entries
+        .iter()
+        .map(|(key, value)| Ok((key.scalar().unwrap_or_default().to_owned(), expression(value)?)))
+        .collect()
+}
+
+fn keyed_groups(root: &Node) -> Result<Vec<Keyed>, Diagnostic> {
+    let Some(node) = root.get("keyed_groups").filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
+    let Some(entries) = node.as_list() else {
+        return Err(wrong(node, format!("`keyed_groups` is a list of maps, not {}", node.kind_name())));
+    };
+    entries.iter().map(keyed_group).collect()
+}
+
+fn keyed_group(entry: &Node) -> Result<Keyed, Diagnostic> {
+    if entry.as_map().is_none() {
+        let what = format!("an entry of `keyed_groups` is a map, not {}", entry.kind_name());
+        return Err(wrong(entry, what));
+    }
+    refuse_unknown(entry, &KEYED, "keyed_groups")?;
+    let Some(key) = entry.get("key") else {
+        return Err(wrong(entry, "an entry of `keyed_groups` needs a `key`".to_owned()));
+    };
+    let default_value = text(entry, "default_value")?;
+    let trailing_separator = flag(entry, "trailing_separator")?;
+    if default_value.is_some() && trailing_separator.is_some() {
+        let what = "parameters are mutually exclusive for keyed groups: default_value|trailing_separator";
+        return Err(wrong(entry, what.to_owned()));
+    }
+    let parent = entry.get("parent_group").filter(|node| !node.is_null()).map(Node::to_value).transpose()?;
+    Ok(Keyed {
+        key: expression(key)?,
+        prefix: text(entry, "prefix")?.unwrap_or_default(),
+        separator: text(entry, "separator")?.unwrap_or_else(|| "_".to_owned()),
+        parent,
+        default_value,
+        trailing_separator,
+    })
+}
+
+struct Construct<'i> {
+    inventory: &'i mut Inventory,
+    templar: Templar,
+    config: Config,
+}
+
+impl Construct<'_> {
+    fn host(&mut self, host: &Arc<str>) -> Result<(), Diagnostic> {
+        let scope = self.scope(host)?;
+        let mut composed = Vec::new();
+        for (name, expression) in &self.config.compose {
+            match self.compose(expression, &scope) {
+                Ok(value) => composed.push((name.as_str().into(), value)),
+                Err(error) => {
+                    self.fault(expression, format!("Could not set {name} for host {host}: {error}"))?;
+                }
+            }
+        }
+        for (name, value) in composed {
+            self.inventory.set_var(host, name, value)?;
+        }
+        // The groups may ask for what was just composed.
+        let scope = self.scope(host)?;
+        let mut names = Vec::new();
+        for (group, expression) in &self.config.groups {
+            let condition = expression.text.as_str().into();
+            match self.templar.condition(&condition, &scope, &context(false)) {
+                Ok(holds) => names.extend(holds.then(|| group.clone())),
+                Err(error) => {
+                    let what = format!("Could not add host {host} to group {group}: {error}");
+                    self.fault(expression, what)?;
+                }
+            }
+        }
+        for name in names {
+            let group = self.inventory.add_group(&safe_name(&name))?;
+            self.inventory.add_member(&group, host)?;
+        }
+        let groups = self.config.keyed.iter().map(|keyed| self.keyed(keyed, host, &scope));
+        for (parent, groups) in groups.collect::<Result<Vec<_>, _>>()? {
+            self.join(host, parent.as_deref(), &groups)?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, host: &str, parent: Option<&str>, groups: &[String]) -> Result<(), Diagnostic> {
+        for name in groups {
+            let group = self.inventory.add_group(name)?;
+            self.inventory.put(host, &group)?;
+            if let Some(parent) = parent {
+                let parent = self.inventory.add_group(parent)?;
+                self.inventory.add_child(&parent, &group)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the groups that an entry makes for a host, and their parent.
+    fn keyed(
+        &self,
+        keyed: &Keyed,
+        host: &str,
+        scope: &TaskScope,
+    ) -> Result<(Option<String>, Vec<String>), Diagnostic> {
+        let nothing = Ok((None, Vec::new()));
+        let text = &keyed.key.text;
+        let key = match self.compose(&keyed.key, scope) {
+            Ok(key) => key,
+            Err(error) => {
+                let what = format!("Could not generate group for host {host} from {text} entry: {error}");
+                return self.fault(&keyed.key, what).and(nothing);
+            }
+        };
+        if is_nothing(&key) && !(key.as_str() == Some("") && keyed.default_value.is_some()) {
+            if key.as_list().is_none() && key.as_map().is_none() {
+                let what = format!("No key or key resulted empty for {text} in host {host}, invalid entry");
+                self.fault(&keyed.key, what)?;
+            }
+            return nothing;
+        }
+        let parent =
+            match keyed.parent.as_ref().map(|parent| self.templar.render(parent, scope, &context(false))) {
+                Some(Err(error)) => {
+                    let what =
+                        format!("Could not generate parent group for group {}: {error}", python::str(&key));
+                    return self.fault(&keyed.key, what).and(nothing);
+                }
+                parent => parent
+                    .transpose()
+                    .ok()
+                    .flatten()
+                    .map(|name| python::str(&name))
+                    .filter(|name| !name.is_empty()),
+            };
+        let bare = keyed.names(&key).ok_or_else(|| {
+            Diagnostic::user(format!(
+                "Invalid group name format, expected a string or a list of them or dictionary, got: {}",
+                key.kind_name()
+            ))
+            .at(keyed.key.at.clone())
+            .note(format!("`{text}` of host {host}"))
+        })?;
+        let leading = self.config.leading_separator || !keyed.prefix.is_empty();
+        let separator = if leading { keyed.separator.as_str() } else { "" };
+        let names = bare.iter().map(|name| safe_name(&format!("{}{separator}{name}", keyed.prefix)));
+        Ok((parent.map(|name| safe_name(&name)), names.collect()))
+    }
+
+    /// Renders an expression; lookups are not allowed in it.
+    fn compose(&self, expression: &Expression, scope: &TaskScope) -> Result<Value, Error> {
+        let template = Value::from(format!("{{{{{}}}}}", expression.text));
+        self.templar.render(&template, scope, &context(true))
+    }
+
+    /// Under `strict` what went wrong is an error; else the entry is passed over for the host.
+    fn fault(&self, expression: &Expression, what: String) -> Result<(), Diagnostic> {
+        if self.config.strict { Err(Diagnostic::user(what).at(expression.at.clone())) } else { Ok(()) }
+    }
+
+    /// Returns what expressions see: the host's variables so far.
+    fn scope(&self, host: &Arc<str>) -> Result<TaskScope, Diagnostic> {
+        let first = |errors: Diagnostics| {
+            errors
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Diagnostic::user("a file of variables cannot be read"))
+        };
+        let layers = if self.config.use_vars_plugins {
+            self.inventory.layers(host, None).map_err(first)?
+        } else {
+            self.inventory.own_layers(host)
+        };
+        let mut vars: Map = layers.into_iter().flat_map(|(_, map)| map).collect();
+        let groups: Value = self.inventory.group_names(host).into_iter().map(Value::from).collect();
+        if self.config.use_extra_vars {
+            vars.extend(self.inventory.options.extra_vars.clone());
+        }
+        Ok(TaskScope::of_map(vars).with(map! {
+            "inventory_hostname" => host.clone(),
+            "inventory_hostname_short" => host.split('.').next().unwrap_or_default(),
+            "group_names" => groups,
+        }))
+    }
+}
+
+impl Keyed {
+    /// Returns the names that a key comes to, without the prefix; `None` if it is no text, list or map.
+    fn names(&self, key: &Value) -> Option<Vec<String>> {
+        let or_default = |value: &Value| {
+            self.default_value
+                .clone()
+                .filter(|_| value.as_str() == Some(""))
+                .unwrap_or_else(|| python::str(value))
+        };
+        Some(match &key.kind {
+            Kind::Text(_) => vec![or_default(key)],
+            Kind::List(list) => list.iter().map(or_default).collect(),
+            Kind::Map(map) => map
+                .iter()
+                .map(|(name, value)| {
+                    let empty = value.as_str() == Some("");
+                    if empty && self.default_value.is_none() && self.trailing_separator == Some(false) {
+                        name.to_string()
+                    } else {
+                        format!("{name}{}{}", self.separator, or_default(value))
+                    }
+                })
+                .collect(),
+            _ => return None,
+        })
+    }
+}
+
+fn context(no_lookups: bool) -> Context {
+    Context { impure_allowed: true, no_lookups, ..Context::default() }
+}
+
+/// Returns whether Python takes a value for false.
+fn is_nothing(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Null | Kind::Bool(false) | Kind::Int(0) => true,
+        Kind::Float(x) => *x == 0.0,
+        Kind::Text(text) => text.is_empty(),
+        Kind::List(list) => list.is_empty(),
+        Kind::Map(map) => map.is_empty(),
+        _ => false,
+    }
+}
