@@ -2,12 +2,15 @@
 
 pub mod attributes;
 pub mod backup;
+pub mod base64;
 pub mod difference;
+pub mod encoding;
 pub mod glob;
 pub mod json;
 pub mod keyed;
 pub mod mode;
 pub mod put;
+pub mod status;
 pub mod tree;
 pub mod validate;
 pub mod words;

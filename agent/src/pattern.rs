@@ -1,6 +1,12 @@
 //! Regular expressions as playbooks write them: Python's.
 
+mod template;
+
+use std::ops::Range;
+
 use fancy_regex::Regex;
+
+pub use template::{BadTemplate, Template};
 
 use crate::module::Failure;
 
@@ -8,6 +14,7 @@ use crate::module::Failure;
 #[derive(Debug)]
 pub struct Pattern {
     regex: Regex,
+    by_line: bool,
 }
 
 /// What the groups of a match hold; those that took no part hold nothing.
@@ -23,13 +30,22 @@ pub struct Group {
     pub text: Option<String>,
 }
 
+/// How an expression is meant, beside what it says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flags {
+    /// `^` and `$` mean each line's.
+    by_line: bool,
+    /// `.` also means a line end.
+    dot_all: bool,
+}
+
 impl Pattern {
     /// Compiles Python's regular expression.
     ///
     /// # Errors
     /// If it is none.
     pub fn new(pattern: &str) -> Result<Self, Failure> {
-        Self::compile(pattern, false)
+        Self::compile(pattern, Flags::default())
     }
 
     /// Compiles Python's regular expression, of which `^` and `$` mean each line's.
@@ -37,13 +53,59 @@ impl Pattern {
     /// # Errors
     /// If it is none.
     pub fn by_line(pattern: &str) -> Result<Self, Failure> {
-        Self::compile(pattern, true)
+        Self::compile(pattern, Flags { by_line: true, dot_all: false })
     }
 
-    fn compile(pattern: &str, by_line: bool) -> Result<Self, Failure> {
-        let regex = Regex::new(&translate(pattern, by_line))
+    /// Compiles Python's regular expression, of which `.` also means a line end.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn dot_all(pattern: &str) -> Result<Self, Failure> {
+        Self::compile(pattern, Flags { by_line: false, dot_all: true })
+    }
+
+    fn compile(pattern: &str, mut flags: Flags) -> Result<Self, Failure> {
+        flags.by_line |= own_flags(pattern).contains('m');
+        let translated = translate(pattern, flags.by_line);
+        let translated = if flags.dot_all { format!("(?s:{translated})") } else { translated };
+        let regex = Regex::new(&translated)
             .map_err(|error| Failure::new(format!("Invalid regular expression: '{pattern}': {error}")))?;
-        Ok(Self { regex })
+        Ok(Self { regex, by_line: flags.by_line })
+    }
+
+    /// Returns whether `^` and `$` mean each line's.
+    pub fn is_by_line(&self) -> bool {
+        self.by_line
+    }
+
+    fn gave_up(&self, error: &fancy_regex::Error) -> Failure {
+        Failure::new(format!("the regular expression '{}' gave up: {error}", self.regex.as_str()))
+    }
+
+    /// Returns whether the text begins with a match, as Python's `match` does.
+    ///
+    /// # Errors
+    /// If the expression takes too much to match.
+    pub fn matches_start(&self, text: &str) -> Result<bool, Failure> {
+        // The first match is the one that begins first.
+        Ok(self.span(text)?.is_some_and(|span| span.start == 0))
+    }
+
+    /// Returns where the first match is.
+    ///
+    /// # Errors
+    /// If the expression takes too much to match.
+    pub fn span(&self, text: &str) -> Result<Option<Range<usize>>, Failure> {
+        self.regex.find(text).map(|found| found.map(|found| found.range())).map_err(|e| self.gave_up(&e))
+    }
+
+    /// Returns where the first match has its group `name`; `None` if there is no match, or the group took no part.
+    ///
+    /// # Errors
+    /// If the expression takes too much to match.
+    pub fn span_of(&self, text: &str, name: &str) -> Result<Option<Range<usize>>, Failure> {
+        let captures = self.regex.captures(text).map_err(|error| self.gave_up(&error))?;
+        Ok(captures.and_then(|captures| captures.name(name).map(|group| group.range())))
     }
 
     /// Looks for the first match.
@@ -51,16 +113,48 @@ impl Pattern {
     /// # Errors
     /// If the expression takes too much to match.
     pub fn search(&self, text: &str) -> Result<Option<Groups>, Failure> {
-        let gave_up = |error| {
-            Failure::new(format!("the regular expression '{}' gave up: {error}", self.regex.as_str()))
-        };
-        let Some(captures) = self.regex.captures(text).map_err(gave_up)? else { return Ok(None) };
+        let captures = self.regex.captures(text).map_err(|error| self.gave_up(&error))?;
+        let Some(captures) = captures else { return Ok(None) };
         let group = |(i, name): (usize, Option<&str>)| Group {
             name: name.map(str::to_owned),
             text: captures.get(i).map(|found| found.as_str().to_owned()),
         };
         Ok(Some(Groups(self.regex.capture_names().enumerate().map(group).collect())))
     }
+
+    /// Puts `template` in the place of all matches; returns the text and how many there were. As Python's `subn`.
+    ///
+    /// # Errors
+    /// If the expression takes too much to match.
+    pub fn replace_all(&self, text: &str, template: &Template) -> Result<(String, usize), Failure> {
+        let (mut out, mut count, mut copied, mut at) = (String::new(), 0, 0, 0);
+        // Where an empty match was: there, only one that is not empty counts next.
+        let mut empty_at = None;
+        while at <= text.len() {
+            let captures = self.regex.captures_from_pos(text, at).map_err(|error| self.gave_up(&error))?;
+            let Some(captures) = captures else { break };
+            let Some(whole) = captures.get(0).map(|whole| whole.range()) else { break };
+            if whole.is_empty() && empty_at == Some(whole.start) {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
+                empty_at = None;
+                continue;
+            }
+            out.push_str(&text[copied..whole.start]);
+            template.expand(|number| captures.get(number).map(|group| group.as_str()), &mut out);
+            count += 1;
+            (copied, at) = (whole.end, whole.end);
+            empty_at = whole.is_empty().then_some(whole.end);
+        }
+        out.push_str(&text[copied..]);
+        Ok((out, count))
+    }
+}
+
+/// Returns the letters of the flags that an expression begins with, such as `(?mi)`.
+fn own_flags(pattern: &str) -> &str {
+    let letters =
+        pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')).map(|(letters, _)| letters);
+    letters.filter(|letters| letters.bytes().all(|b| b.is_ascii_lowercase())).unwrap_or_default()
 }
 
 /// Writes Python's regular expression as `fancy-regex` reads it.
@@ -121,63 +215,6 @@ impl Groups {
     pub fn all(&self) -> &[Group] {
         &self.0
     }
-
-    fn text(&self, number: usize) -> Option<&str> {
-        self.0.get(number).map(|group| group.text.as_deref().unwrap_or_default())
-    }
-
-    /// Replaces `\1` and `\g<name>` in `line`, as Python's `Match.expand` does.
-    ///
-    /// # Errors
-    /// If it refers to no group.
-    pub fn expand(&self, line: &str) -> Result<String, Failure> {
-        let refuse = |what: &str| Failure::new(format!("cannot expand '{line}': {what}"));
-        let unknown = |name: &str| refuse(&format!("invalid group reference {name}"));
-        let mut out = String::new();
-        let mut rest = line;
-        while let Some(at) = rest.find('\\') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at + 1..];
-            if let Some(named) = rest.strip_prefix("g<") {
-                let (name, after) =
-                    named.split_once('>').ok_or_else(|| refuse("missing >, unterminated name"))?;
-                let by_name = || self.0.iter().position(|group| group.name.as_deref() == Some(name));
-                let number = name.parse().ok().or_else(by_name);
-                out.push_str(number.and_then(|number| self.text(number)).ok_or_else(|| unknown(name))?);
-                rest = after;
-            } else if rest.starts_with(|c: char| ('1'..='9').contains(&c)) {
-                let digits = rest.bytes().take(2).take_while(u8::is_ascii_digit).count();
-                let number = &rest[..digits];
-                out.push_str(number.parse().ok().and_then(|n| self.text(n)).ok_or_else(|| unknown(number))?);
-                rest = &rest[digits..];
-            } else {
-                let c = rest.chars().next().ok_or_else(|| refuse("bad escape (end of pattern)"))?;
-                rest = &rest[c.len_utf8()..];
-                match escape(c) {
-                    Some(c) => out.push(c),
-                    None if c.is_ascii_alphabetic() => return Err(refuse(&format!("bad escape \\{c}"))),
-                    None => out.extend(['\\', c]),
-                }
-            }
-        }
-        out.push_str(rest);
-        Ok(out)
-    }
-}
-
-fn escape(c: char) -> Option<char> {
-    Some(match c {
-        'n' => '\n',
-        't' => '\t',
-        'r' => '\r',
-        'f' => '\u{c}',
-        'v' => '\u{b}',
-        'a' => '\u{7}',
-        'b' => '\u{8}',
-        '0' => '\0',
-        '\\' => '\\',
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -215,11 +252,34 @@ mod tests {
         assert!(Pattern::new("(").unwrap_err().msg.starts_with("Invalid regular expression: '(': "));
     }
 
+    // The expected texts are those of CPython's re.subn.
     #[test]
-    fn references_are_expanded() {
-        let groups = Pattern::new("(?P<key>a+)=(b)?").unwrap().search("aa=").unwrap().unwrap();
-        assert_eq!(groups.expand(r"\1-\g<key>-\g<1>-\2-\\-\t-\.").unwrap(), "aa-aa-aa--\\-\t-\\.");
-        assert_eq!(groups.expand(r"\3").unwrap_err().msg, r"cannot expand '\3': invalid group reference 3");
-        assert_eq!(groups.expand(r"\q").unwrap_err().msg, r"cannot expand '\q': bad escape \q");
+    fn replaces_as_python() {
+        for (pattern, template, text, expected) in [
+            ("^a", "b", "a\na\nca", ("b\nb\nca", 2)),
+            ("a$", "b", "a\nca\n", ("b\ncb\n", 2)),
+            ("x*", "-", "abxd", ("-a-b--d-", 5)),
+            ("(a)(b)?", r"\2[\g<1>]\g<0>", "abxa", ("b[a]abx[a]a", 2)),
+            ("(?P<k>\\w+)=", r"\g<k>: ", "é=1\nb=2", ("é: 1\nb: 2", 2)),
+            ("", "-", "éa", ("-é-a-", 3)),
+            ("z", "-", "a", ("a", 0)),
+            ("\\n", " ", "a\nb\n", ("a b ", 2)),
+        ] {
+            let pattern = Pattern::by_line(pattern).unwrap();
+            let template = Template::parse(template, &pattern).unwrap();
+            let (text, count) = pattern.replace_all(text, &template).unwrap();
+            assert_eq!((text.as_str(), count), expected);
+        }
+    }
+
+    #[test]
+    fn an_expressions_own_flags_count() {
+        assert!(Pattern::new("(?mi)^B$").unwrap().search("a\nb\nc").unwrap().is_some());
+        assert!(
+            Pattern::new("(?m)^b").unwrap().is_by_line() && !Pattern::new("(?:m)b").unwrap().is_by_line()
+        );
+        assert_eq!(Pattern::dot_all("a.*c").unwrap().span("xa\nc").unwrap(), Some(1..4));
+        assert_eq!(Pattern::dot_all("a(?P<in>.*)c").unwrap().span_of("xa\nc", "in").unwrap(), Some(2..3));
+        assert!(Pattern::new("b").unwrap().matches_start("ab").is_ok_and(|starts| !starts));
     }
 }

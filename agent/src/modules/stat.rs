@@ -5,8 +5,9 @@ use std::path::Path;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::files::status;
 use crate::module::{Checked, Doc, Done, Failure};
-use crate::system::{Algorithm, FileKind, Look, Meta, Process, System};
+use crate::system::{Algorithm, Look, Process, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -43,8 +44,18 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallibl
     let Some(meta) = meta else {
         return Ok(Checked::Same(map! { "stat" => map! { "exists" => false } }));
     };
-    let mut stat = format(&path, &meta);
+    let mut stat = map! { "exists" => true, "path" => path.to_string_lossy().as_ref() };
+    stat.extend(status::of(look, &meta));
+    // Unlike `find`, `stat` leaves out the names that there are none for.
+    for name in ["pw_name", "gr_name"] {
+        if stat.get(name).and_then(Value::as_str) == Some("") {
+            stat.shift_remove(name);
+        }
+    }
     stat.extend(map! {
+        "blocks" => status::whole(meta.blocks),
+        "block_size" => status::whole(meta.block_size),
+        "device_type" => status::whole(meta.rdev),
         "readable" => look.can_read(&path),
         "writeable" => look.can_write(&path),
         "executable" => look.can_execute(&path),
@@ -52,12 +63,6 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallibl
     if meta.is_link() {
         stat.insert("lnk_source".into(), look.real_path(&path).to_string_lossy().as_ref().into());
         stat.insert("lnk_target".into(), look.read_link(&path)?.to_string_lossy().as_ref().into());
-    }
-    if let Some(user) = look.user_by_id(meta.uid) {
-        stat.insert("pw_name".into(), user.name.into());
-    }
-    if let Some(group) = look.group_name(meta.gid) {
-        stat.insert("gr_name".into(), group.into());
     }
     if args.get_checksum && meta.is_file() && look.can_read(&path) {
         stat.insert("checksum".into(), look.checksum(&path, args.checksum_algorithm)?.into());
@@ -70,49 +75,6 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallibl
         stat.extend(flags(look, &path));
     }
     Ok(Checked::Same(map! { "stat" => stat }))
-}
-
-fn whole(number: u64) -> Value {
-    i64::try_from(number).unwrap_or(i64::MAX).into()
-}
-
-fn format(path: &Path, meta: &Meta) -> Map {
-    let bit = |mask: u32| meta.mode & mask != 0;
-    map! {
-        "exists" => true,
-        "path" => path.to_string_lossy().as_ref(),
-        "mode" => format!("{:04o}", meta.mode),
-        "isdir" => meta.is_dir(),
-        "ischr" => meta.kind == FileKind::CharDevice,
-        "isblk" => meta.kind == FileKind::BlockDevice,
-        "isreg" => meta.is_file(),
-        "isfifo" => meta.kind == FileKind::Fifo,
-        "islnk" => meta.is_link(),
-        "issock" => meta.kind == FileKind::Socket,
-        "uid" => meta.uid,
-        "gid" => meta.gid,
-        "size" => whole(meta.size),
-        "inode" => whole(meta.ino),
-        "dev" => whole(meta.dev),
-        "nlink" => whole(meta.nlink),
-        "atime" => meta.atime.as_f64(),
-        "mtime" => meta.mtime.as_f64(),
-        "ctime" => meta.ctime.as_f64(),
-        "wusr" => bit(0o200),
-        "rusr" => bit(0o400),
-        "xusr" => bit(0o100),
-        "wgrp" => bit(0o020),
-        "rgrp" => bit(0o040),
-        "xgrp" => bit(0o010),
-        "woth" => bit(0o002),
-        "roth" => bit(0o004),
-        "xoth" => bit(0o001),
-        "isuid" => bit(0o4000),
-        "isgid" => bit(0o2000),
-        "blocks" => whole(meta.blocks),
-        "block_size" => whole(meta.block_size),
-        "device_type" => whole(meta.rdev),
-    }
 }
 
 fn answer(look: &Look, process: &Process) -> Option<String> {

@@ -1,4 +1,4 @@
-//! `ping`, `stat`, `setup` and `wait_for`.
+//! Modules that only look: `getent`, `ping`, `setup`, `slurp`, `stat` and `wait_for`.
 
 use std::net::TcpListener;
 
@@ -32,6 +32,52 @@ fn ping_answers() {
     let mut node = Node::new();
     assert_eq!(node.run("ping", map! {}).values, map! { "ping" => "pong" });
     assert_eq!(node.fails("ping", map! { "data" => "crash" }), "boom");
+}
+
+#[test]
+fn slurp_returns_what_a_small_file_holds() {
+    let mut node = Node::new();
+    std::fs::write(node.path("f"), [0, 0xff, b'x']).unwrap();
+    let seen = node.run("slurp", map! { "path" => node.text("f") });
+    let expected = map! { "content" => "AP94", "source" => node.text("f"), "encoding" => "base64" };
+    assert_eq!((seen.status, seen.values), (Status::Same, expected));
+    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let error = node.fails("slurp", map! { "src" => folder.as_str() });
+    assert_eq!(error, format!("source is a directory and must be a file: {folder}"));
+    let error = node.fails("slurp", map! { "src" => node.text("none") });
+    assert_eq!(error, format!("file not found: {}", node.text("none")));
+    let large = std::fs::File::create(node.path("large")).unwrap();
+    large.set_len(12 * 1024 * 1024).unwrap();
+    let most = node.run("slurp", map! { "src" => node.text("large") });
+    assert_eq!(text(&most, "content").len(), 16 * 1024 * 1024);
+    large.set_len(12 * 1024 * 1024 + 1).unwrap();
+    let outcome = node.run("slurp", map! { "src" => node.text("large") });
+    let expected = format!(
+        "{} is larger than the 12582912 bytes that slurp returns: use fetch for it",
+        node.text("large")
+    );
+    assert_eq!((outcome.status, text(&outcome, "msg")), (Status::Failed, expected.as_str()));
+}
+
+#[test]
+fn getent_stores_entries_as_facts() {
+    let mut node = Node::new();
+    let root = node.run("getent", map! { "database" => "passwd", "key" => "root", "service" => "files" });
+    let entry = root.values["ansible_facts"].get("getent_passwd").and_then(|all| all.get("root")).unwrap();
+    assert_eq!((root.status, entry.as_list().map(<[Value]>::len)), (Status::Same, Some(6)));
+    assert_eq!(entry.as_list().unwrap()[4], "/root".into());
+    let nobody = map! { "database" => "passwd", "key" => "no-such-user" };
+    let missing = "One or more supplied key could not be found in the database.";
+    assert_eq!(node.fails("getent", nobody.clone()), missing);
+    let mut forgiven = nobody;
+    forgiven.insert("fail_key".into(), false.into());
+    let none = map! { "getent_passwd" => map! { "no-such-user" => () } };
+    assert_eq!(node.run("getent", forgiven).values, map! { "ansible_facts" => none, "msg" => missing });
+    let unknown = map! { "database" => "nonsense", "key" => "x" };
+    assert_eq!(node.fails("getent", unknown), "Missing arguments, or database unknown.");
+    // `files` has one line per protocol: several of the same service are in a list.
+    let services = node.run("getent", map! { "database" => "group", "split" => "x" });
+    assert!(services.values["ansible_facts"].get("getent_group").is_some());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod copy;
 mod execute;
 mod failures;
 mod file;
+mod find;
 mod harness;
 mod lineinfile;
 mod lineinfile_cases;

@@ -2,7 +2,7 @@
 
 use super::{Args, State};
 use crate::module::Failure;
-use crate::pattern::{Groups, Pattern};
+use crate::pattern::{Groups, Pattern, Template};
 
 /// The edited file.
 #[derive(Debug)]
@@ -65,8 +65,8 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 /// Where what was looked for is.
 struct Places {
-    /// The line that `regexp` or `search_string` finds, and what the groups hold.
-    matched: Option<(usize, Option<Groups>)>,
+    /// The line that `regexp` or `search_string` finds, and what it becomes with `backrefs`.
+    matched: Option<(usize, Option<String>)>,
     /// The line that is the wanted one already.
     exact: Option<usize>,
     /// Where a new line goes.
@@ -77,7 +77,7 @@ fn present(args: &Args, old: &[u8]) -> Result<Edited, Failure> {
     let mut lines = split(old);
     let line = args.line.clone().unwrap_or_default().into_bytes();
     let places = find(args, &lines, &line)?;
-    let msg = place(args, &mut lines, &line, &places)?;
+    let msg = place(args, &mut lines, &line, &places);
     let content = lines.into_iter().flat_map(|line| line.bytes).collect();
     Ok(Edited { content, msg: msg.map(str::to_owned), found: 0 })
 }
@@ -87,7 +87,10 @@ fn find(args: &Args, lines: &[Line<'_>], wanted: &[u8]) -> Result<Places, Failur
     let regex = args.regexp.as_deref().map(Pattern::new).transpose()?;
     for (i, line) in lines.iter().enumerate() {
         let hit = match (&regex, &args.search_string) {
-            (Some(regex), _) => regex.search(&line.text)?.map(Some),
+            (Some(regex), _) => match regex.search(&line.text)? {
+                Some(groups) if args.backrefs => Some(Some(expanded(args, regex, &groups)?)),
+                groups => groups.map(|_| None),
+            },
             (None, Some(text)) => contains(&line.bytes, text).then_some(None),
             (None, None) => None,
         };
@@ -127,6 +130,14 @@ fn find(args: &Args, lines: &[Line<'_>], wanted: &[u8]) -> Result<Places, Failur
     Ok(places)
 }
 
+/// Returns the wanted line with what the groups of a match hold.
+fn expanded(args: &Args, regex: &Pattern, groups: &Groups) -> Result<String, Failure> {
+    let line = args.line.as_deref().unwrap_or_default();
+    let template = Template::parse(line, regex);
+    let template = template.map_err(|why| Failure::new(format!("cannot expand '{line}': {why}")))?;
+    Ok(template.filled(groups))
+}
+
 fn filled(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.is_empty())
 }
@@ -143,37 +154,37 @@ fn place(
     lines: &mut Vec<Line<'_>>,
     line: &[u8],
     places: &Places,
-) -> Result<Option<&'static str>, Failure> {
+) -> Option<&'static str> {
     if let Some(at) = places.matched.as_ref().map(|found| found.0).or(places.exact) {
         let mut bytes = match &places.matched {
-            Some((_, Some(groups))) if args.backrefs => groups.expand(&String::from_utf8_lossy(line))?.into_bytes(),
+            Some((_, Some(expanded))) => expanded.clone().into_bytes(),
             _ => line.to_vec(),
         };
         if !bytes.ends_with(b"\n") {
             bytes.push(b'\n');
         }
         if lines[at].bytes == bytes {
-            return Ok(None);
+            return None;
         }
         lines[at].bytes = bytes;
-        return Ok(Some("line replaced"));
+        return Some("line replaced");
     }
     if args.backrefs {
-        return Ok(None);
+        return None;
     }
     let after = args.insertafter.as_deref();
     if args.insertbefore.as_deref() == Some("BOF") || after == Some("BOF") {
         lines.insert(0, new_line(line));
-        return Ok(Some("line added"));
+        return Some("line added");
     }
     match places.insert {
-        Some(at) if after != Some("EOF") => Ok(insert(lines, line, at, filled(&args.insertafter))),
+        Some(at) if after != Some("EOF") => insert(lines, line, at, filled(&args.insertafter)),
         _ => {
             if lines.last().is_some_and(|last| !last.bytes.ends_with(b"\n") && !last.bytes.ends_with(b"\r")) {
                 lines.push(new_line(b""));
             }
             lines.push(new_line(line));
-            Ok(Some("line added"))
+            Some("line added")
         }
     }
 }
