@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod backup;
 pub mod base64;
 pub mod difference;
+pub mod edit;
 pub mod encoding;
 pub mod glob;
 pub mod json;

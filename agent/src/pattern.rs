@@ -2,9 +2,10 @@
 
 mod template;
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
-use fancy_regex::Regex;
+use fancy_regex::{Regex, RegexBuilder};
 
 pub use template::{BadTemplate, Template};
 
@@ -130,15 +131,25 @@ impl Pattern {
         let (mut out, mut count, mut copied, mut at) = (String::new(), 0, 0, 0);
         // Where an empty match was: there, only one that is not empty counts next.
         let mut empty_at = None;
+        // It is refused only where no match can be anything but empty.
+        let not_empty =
+            LazyCell::new(|| RegexBuilder::new(self.regex.as_str()).find_not_empty(true).build().ok());
         while at <= text.len() {
             let captures = self.regex.captures_from_pos(text, at).map_err(|error| self.gave_up(&error))?;
-            let Some(captures) = captures else { break };
-            let Some(whole) = captures.get(0).map(|whole| whole.range()) else { break };
-            if whole.is_empty() && empty_at == Some(whole.start) {
-                at += text[at..].chars().next().map_or(1, char::len_utf8);
-                empty_at = None;
-                continue;
+            let Some(mut captures) = captures else { break };
+            if captures.get(0).is_some_and(|whole| whole.end() == at) && empty_at == Some(at) {
+                let other = not_empty.as_ref().map(|regex| regex.captures_from_pos(text, at)).transpose();
+                let other = other.map_err(|error| self.gave_up(&error))?.flatten();
+                match other.filter(|other| other.get(0).is_some_and(|whole| whole.start() == at)) {
+                    Some(other) => captures = other,
+                    None => {
+                        at += text[at..].chars().next().map_or(1, char::len_utf8);
+                        empty_at = None;
+                        continue;
+                    }
+                }
             }
+            let Some(whole) = captures.get(0).map(|whole| whole.range()) else { break };
             out.push_str(&text[copied..whole.start]);
             template.expand(|number| captures.get(number).map(|group| group.as_str()), &mut out);
             count += 1;

@@ -52,6 +52,11 @@ pub fn decode(look: &Look, bytes: &[u8], name: &str) -> Result<String, NoText> {
     }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
+        if chunk.valid().chars().any(|c| stray_byte(c).is_some()) {
+            return Err(NoText::Failed(
+                "it holds characters from U+10FE00 to U+10FEFF, which convoy needs itself".into(),
+            ));
+        }
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|byte| stray(*byte)));
     }

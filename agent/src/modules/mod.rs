@@ -20,6 +20,7 @@ macro_rules! modules {
 }
 
 modules! {
+    blockinfile,
     command,
     copy,
     file,
@@ -28,6 +29,7 @@ modules! {
     lineinfile,
     ping,
     properties,
+    replace,
     setup,
     shell,
     slurp,

@@ -1,28 +1,14 @@
 //! `lineinfile`.
 
-use convoy_protocol::{Diff, Map, Status, map};
+use convoy_protocol::map;
 
+use super::edits::follows_ansible;
 use super::harness::{Node, text};
 use super::lineinfile_cases::CASES;
 
 #[test]
 fn edits_as_ansible_does() {
-    let mut node = Node::new();
-    for (before, pairs, after, msg) in CASES {
-        node.write("file", before);
-        let mut args: Map = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        args.insert("path".into(), node.text("file").into());
-        let announced = node.check("lineinfile", args.clone());
-        let outcome = node.run("lineinfile", args);
-        let expected = if before == after { Status::Same } else { Status::Changed };
-        assert_eq!(outcome.status, expected, "{before:?} {pairs:?}: {:?}", outcome.values);
-        assert_eq!(node.read("file"), *after, "{before:?} {pairs:?}");
-        assert_eq!(text(&outcome, "msg"), *msg, "{before:?} {pairs:?}");
-        assert_eq!(announced.diff, outcome.diff);
-        if let [Diff::Text { before: old, after: new }] = &outcome.diff[..] {
-            assert_eq!((old.text.as_str(), new.text.as_str()), (*before, *after));
-        }
-    }
+    follows_ansible("lineinfile", CASES);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Files before and after, and what is said; made by running ansible-core 2.18's own module.
 
-/// Before, arguments, after, message.
-type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+use super::edits::Case;
 
 /// All cases.
 #[rustfmt::skip]

@@ -5,7 +5,10 @@
     reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
 )]
 
+mod blockinfile;
+mod blockinfile_cases;
 mod copy;
+mod edits;
 mod execute;
 mod failures;
 mod file;
@@ -15,5 +18,7 @@ mod lineinfile;
 mod lineinfile_cases;
 mod look;
 mod properties;
+mod replace;
+mod replace_cases;
 mod tempfile;
 mod toml;
