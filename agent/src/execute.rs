@@ -95,6 +95,18 @@ pub fn outputs(stdout: &str, stderr: &str) -> Map {
     }
 }
 
+/// Returns those outputs of a program that are not empty, as values of an answer.
+pub fn said(output: &Output) -> Map {
+    let mut values = outputs(&output.stdout_text(), &output.stderr_text());
+    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        if bytes.is_empty() {
+            values.shift_remove(name);
+            values.shift_remove(format!("{name}_lines").as_str());
+        }
+    }
+    values
+}
+
 /// Returns the failure of a task without a command.
 pub fn no_command(msg: &str) -> Failure {
     Failure { msg: msg.to_owned(), values: outputs("", "") }.with("rc", 256).with("cmd", ())

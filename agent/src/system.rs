@@ -23,10 +23,11 @@ use convoy_protocol::message::Order;
 
 pub use checksum::{Algorithm, Checksums};
 pub use clock::Civil;
+pub(crate) use clock::civil_from_days;
 pub use look::DIFF_LIMIT;
 pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};
-pub use users::User;
+pub use users::{Group, Shadow, User};
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
 use crate::content::Contents;

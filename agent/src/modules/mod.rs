@@ -26,6 +26,7 @@ modules! {
     file,
     find,
     getent,
+    group,
     lineinfile,
     ping,
     properties,
@@ -37,6 +38,7 @@ modules! {
     tempfile,
     template,
     toml,
+    user,
     wait_for,
 }
 

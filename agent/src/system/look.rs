@@ -182,12 +182,30 @@ impl Look {
 
     /// Returns where a program is, by `PATH`.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let file = |folder: String| Path::new(&folder).join(name);
+        self.program_folders().into_iter().map(file).find(|file| file.is_file() && self.can_execute(file))
+    }
+
+    /// Returns where a program is that a module cannot do without.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn require_program(&self, name: &str) -> Result<PathBuf, Failure> {
+        self.program(name).ok_or_else(|| {
+            let folders = self.program_folders().join(":");
+            Failure::new(format!("Failed to find required executable \"{name}\" in paths: {folders}"))
+        })
+    }
+
+    fn program_folders(&self) -> Vec<String> {
         let path = self.variable("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let folders = path.split(':').chain(["/sbin", "/usr/sbin", "/usr/local/sbin"]);
+        let mut folders: Vec<String> = Vec::new();
+        for folder in path.split(':').chain(["/sbin", "/usr/sbin", "/usr/local/sbin"]) {
+            if !folder.is_empty() && !folders.iter().any(|known| known == folder) {
+                folders.push(folder.to_owned());
+            }
+        }
         folders
-            .filter(|folder| !folder.is_empty())
-            .map(|folder| Path::new(folder).join(name))
-            .find(|file| file.is_file() && self.can_execute(file))
     }
 
     /// Returns whether SELinux is switched on.

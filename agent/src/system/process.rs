@@ -15,6 +15,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::{Look, System, reason};
+use crate::execute;
 use crate::module::Failure;
 
 /// How often a process is asked after where the kernel cannot tell when it ends.
@@ -68,6 +69,30 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+impl Output {
+    /// Returns standard output as text, without the line ends after it.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches(['\n', '\r']).to_owned()
+    }
+
+    /// Returns standard error as text, without the line ends after it.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).trim_end_matches(['\n', '\r']).to_owned()
+    }
+
+    /// Returns what the process said of its own failure: standard error, or else standard output.
+    pub fn complaint(&self) -> String {
+        let error = self.stderr_text();
+        if error.trim().is_empty() { self.stdout_text() } else { error }
+    }
+
+    /// Returns the failure of a process that ended with another code than 0.
+    pub fn failure(&self, msg: impl Into<String>) -> Failure {
+        Failure { msg: msg.into(), values: execute::outputs(&self.stdout_text(), &self.stderr_text()) }
+            .with("rc", self.rc)
+    }
+}
+
 /// Why a process gave no output.
 #[derive(Debug)]
 pub enum RunError {
@@ -88,6 +113,15 @@ impl System {
         // It may add users.
         self.forget_users();
         self.ask(process)
+    }
+
+    /// Runs a process to its end; another exit code than 0 is a failure, with what the process said as its message.
+    ///
+    /// # Errors
+    /// If it cannot be started, does not end before the order's deadline, or fails.
+    pub fn run_well(&mut self, process: &Process) -> Result<Output, Failure> {
+        let output = self.run(process)?;
+        if output.rc == 0 { Ok(output) } else { Err(output.failure(output.complaint())) }
     }
 
     /// Runs a process to its end and tells errors apart.

@@ -3,6 +3,7 @@
 //! Never from libc: in a static program its name functions load the node's own libraries and may crash.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
@@ -38,6 +39,69 @@ impl User {
             home: home.into(),
             shell: shell.into(),
         })
+    }
+}
+
+/// One line of the group database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
+    /// The users that have it besides their first group.
+    pub members: Vec<String>,
+}
+
+impl Group {
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, gid, members] = fields[..] else { return None };
+        let members = members.split(',').map(str::trim).filter(|member| !member.is_empty());
+        Some(Self {
+            name: name.into(),
+            gid: gid.parse().ok()?,
+            members: members.map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// One line of the database of passwords. Days count from 1970; `None` where the field is empty.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Shadow {
+    /// The hash, with `!` before it if the account is locked. A secret.
+    pub password: String,
+    /// The days before a password may be changed.
+    pub min: Option<i64>,
+    /// The days after which it must be changed.
+    pub max: Option<i64>,
+    /// The days of warning before.
+    pub warn: Option<i64>,
+    /// The days after that until the account is closed.
+    pub inactive: Option<i64>,
+    /// The day on which the account ends.
+    pub expires: Option<i64>,
+}
+
+impl Shadow {
+    fn parse(line: &str) -> Self {
+        let fields: Vec<&str> = line.split(':').collect();
+        // Some tools write -1 for what is not set.
+        let number = |index: usize| fields.get(index)?.trim().parse().ok().filter(|days| *days >= 0);
+        Self {
+            password: fields.get(1).copied().unwrap_or_default().to_owned(),
+            min: number(3),
+            max: number(4),
+            warn: number(5),
+            inactive: number(6),
+            expires: number(7),
+        }
+    }
+}
+
+impl fmt::Debug for Shadow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shadow").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
@@ -113,13 +177,45 @@ impl Look {
         self.entry("passwd", "/etc/passwd", Key::Id(uid)).as_deref().and_then(User::parse)
     }
 
+    /// Returns the user of that name in the node's own file, whatever a directory says.
+    pub fn local_user(&self, name: &str) -> Option<User> {
+        self.database("/etc/passwd").lines().find(|line| Key::Name(name).is_of(line)).and_then(User::parse)
+    }
+
+    /// Returns the group of that name, if there is one.
+    pub fn group(&self, name: &str) -> Option<Group> {
+        self.entry("group", "/etc/group", Key::Name(name)).as_deref().and_then(Group::parse)
+    }
+
+    /// Returns the group of that number, if there is one.
+    pub fn group_by_id(&self, gid: u32) -> Option<Group> {
+        self.entry("group", "/etc/group", Key::Id(gid)).as_deref().and_then(Group::parse)
+    }
+
+    /// Returns the groups in the node's own file.
+    pub fn local_groups(&self) -> Vec<Group> {
+        self.database("/etc/group").lines().filter_map(Group::parse).collect()
+    }
+
     /// Returns the number of the group of that name, if there is one.
     pub fn group_id(&self, name: &str) -> Option<u32> {
-        self.entry("group", "/etc/group", Key::Name(name))?.split(':').nth(2)?.parse().ok()
+        self.group(name).map(|group| group.gid)
     }
 
     /// Returns the name of the group of that number, if there is one.
     pub fn group_name(&self, gid: u32) -> Option<String> {
-        self.entry("group", "/etc/group", Key::Id(gid))?.split(':').next().map(str::to_owned)
+        self.group_by_id(gid).map(|group| group.name)
+    }
+
+    /// Returns what is stored of a user's password; `None` if it cannot be seen, or there is nothing.
+    pub fn shadow(&self, name: &str) -> Option<Shadow> {
+        let line = self.entry("shadow", "/etc/shadow", Key::Name(name));
+        if let Some(line) = line {
+            return Some(Shadow::parse(&line));
+        }
+        // Where there is no shadow file, the hash is beside the name.
+        let line = self.entry("passwd", "/etc/passwd", Key::Name(name))?;
+        let password = line.split(':').nth(1).unwrap_or_default();
+        (password.len() > 1).then(|| Shadow { password: password.to_owned(), ..Shadow::default() })
     }
 }

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
 )]
 
+mod accounts;
 mod blockinfile;
 mod blockinfile_cases;
 mod copy;
@@ -14,6 +15,7 @@ mod failures;
 mod file;
 mod find;
 mod harness;
+mod isolated;
 mod lineinfile;
 mod lineinfile_cases;
 mod look;

@@ -1,0 +1,297 @@
+//! `user`: an account.
+
+mod account;
+mod home;
+mod libuser;
+mod password;
+mod ssh_key;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use convoy_protocol::{Map, Value, map};
+
+use crate::args::NodePath;
+use crate::execute;
+use crate::files::difference;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, Process, System, User};
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Sees to it that there is an account, or is not",
+    description: "Uses `useradd`, `usermod`, `userdel` and `chage`; with `local`, libuser's programs. A password is \
+        given as its hash, and handed to `chpasswd` by standard input: it is never an argument of a program, which \
+        every user of the node could read.",
+    example: "- name: Make the account that runs the product\n  user:\n    name: wso2carbon\n    uid: 802\n    group: wso2\n    home: /home/wso2carbon\n    shell: /bin/bash\n",
+};
+
+crate::choices! {
+    /// Whether the account shall be there.
+    pub enum State {
+        /// It shall not.
+        Absent = "absent",
+        /// It shall.
+        Present = "present",
+    }
+}
+
+crate::choices! {
+    /// When the password is set.
+    pub enum UpdatePassword {
+        /// Whenever it is another one.
+        Always = "always",
+        /// When the account is made.
+        OnCreate = "on_create",
+    }
+}
+
+crate::arguments! {
+    /// Arguments of `user`.
+    pub struct Args {
+        /// Its name.
+        name: String [required, aliases("user")],
+        /// Whether it shall be there.
+        state: State [default("present")],
+        /// Its number.
+        uid: Option<i64>,
+        /// Whether another account may have the same number.
+        non_unique: bool [default("false")],
+        /// Its first group, by name or number.
+        group: Option<String>,
+        /// Its other groups, by name or number; an empty list is none.
+        groups: Option<Vec<String>>,
+        /// Whether it keeps the other groups that it has.
+        append: bool [default("false")],
+        /// The full name, or what it is for.
+        comment: Option<String>,
+        /// Its home folder.
+        home: Option<NodePath>,
+        /// Whether the home folder is made if it is missing.
+        create_home: bool [default("true"), aliases("createhome")],
+        /// Whether the old home folder is moved if `home` is another one.
+        move_home: bool [default("false")],
+        /// The folder whose content a new home folder gets.
+        skeleton: Option<String>,
+        /// The bits that a new home folder does not get, as octal digits.
+        umask: Option<String>,
+        /// The login shell.
+        shell: Option<NodePath>,
+        /// The hash of the password.
+        password: Option<String>,
+        /// When the password is set.
+        update_password: UpdatePassword [default("always")],
+        /// Whether the password is locked.
+        password_lock: Option<bool>,
+        /// The days after which the password must be changed.
+        password_expire_max: Option<i64>,
+        /// The days before the password may be changed.
+        password_expire_min: Option<i64>,
+        /// The days of warning before the password must be changed.
+        password_expire_warn: Option<i64>,
+        /// The days from then until the account is closed.
+        password_expire_account_disable: Option<i64>,
+        /// When the account ends, in seconds from 1970; a negative number: never.
+        expires: Option<f64>,
+        /// Whether a new one gets a number of the range for the system.
+        system: bool [default("false")],
+        /// The smallest number that a new one may get.
+        uid_min: Option<i64>,
+        /// The largest number that a new one may get.
+        uid_max: Option<i64>,
+        /// Whether the home folder goes with the account.
+        remove: bool [default("false")],
+        /// Whether the account is removed while it is in use, and a key replaced.
+        force: bool [default("false")],
+        /// Whether a key for SSH is made.
+        generate_ssh_key: bool [default("false")],
+        /// The length of the key; 0: as `ssh-keygen` likes.
+        ssh_key_bits: i64 [default("0")],
+        /// The type of the key.
+        ssh_key_type: String [default("rsa")],
+        /// The file of the key, from the home folder. Without it: `.ssh/id_` and the type.
+        ssh_key_file: Option<NodePath>,
+        /// The comment of the key. Without it: what made it, and where.
+        ssh_key_comment: Option<String>,
+        /// The passphrase of the key.
+        ssh_key_passphrase: Option<String>,
+        /// Whether only the node's own files count, and libuser's programs are used.
+        local: bool [default("false")],
+        /// A user of SELinux. Means nothing where SELinux is off.
+        seuser: Option<String>,
+        /// Not supported: it is of BSD.
+        login_class: Option<String>,
+        /// Not supported: it is of macOS.
+        hidden: Option<bool>,
+        /// Not supported: it is of Solaris.
+        profile: Option<String>,
+        /// Not supported: it is of Solaris.
+        authorization: Option<String>,
+        /// Not supported: it is of Solaris.
+        role: Option<String>,
+    }
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Programs that make, change or remove the account.
+    programs: Vec<Vec<OsString>>,
+    /// The hash to be set.
+    password: Option<String>,
+    /// Whether the home folder is made.
+    home: bool,
+    /// Whether a key is made.
+    key: bool,
+    /// The ages of the password.
+    chage: Option<Vec<OsString>>,
+    /// Whether the account is new.
+    creates: bool,
+}
+
+impl Plan {
+    fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.password.is_none() && !self.home && !self.key && self.chage.is_none()
+    }
+}
+
+fn validate(args: &Args) -> Result<(), Failure> {
+    let foreign = [
+        ("login_class", args.login_class.is_some(), "BSD"),
+        ("hidden", args.hidden.is_some(), "macOS"),
+        ("profile", args.profile.is_some(), "Solaris"),
+        ("authorization", args.authorization.is_some(), "Solaris"),
+        ("role", args.role.is_some(), "Solaris"),
+    ];
+    if let Some((name, _, of)) = foreign.iter().find(|(_, is_given, _)| *is_given) {
+        return Err(Failure::new(format!("{name} is not supported by convoy: it means something on {of} only")));
+    }
+    let not_local = [
+        ("umask", args.umask.is_some()),
+        ("uid_min", args.uid_min.is_some()),
+        ("uid_max", args.uid_max.is_some()),
+    ];
+    if let Some((name, _)) = not_local.iter().find(|(_, is_given)| *is_given && args.local) {
+        return Err(Failure::new(format!("'{name}' can not be used with 'local'")));
+    }
+    if args.password.as_ref().is_some_and(|hash| hash.contains(['\n', ':'])) {
+        return Err(Failure::new("password holds a line end or a colon, which no hash has"));
+    }
+    Ok(())
+}
+
+fn existing(args: &Args, look: &Look) -> Option<User> {
+    if args.local { look.local_user(&args.name) } else { look.user(&args.name) }
+}
+
+/// Compares the account with what is asked for.
+///
+/// # Errors
+/// If the arguments contradict each other, a group does not exist, or a program is missing.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    validate(args)?;
+    let user = existing(args, look);
+    let mut values = values(args, look);
+    let (plan, changes) = match (args.state, &user) {
+        (State::Absent, None) => return Ok(Checked::Same(values)),
+        (State::Absent, Some(_)) => (account::remove(args, look)?, account::gone(args)),
+        (State::Present, None) => account::create(args, look)?,
+        (State::Present, Some(user)) => account::modify(args, look, user)?,
+    };
+    if args.state == State::Present {
+        values.extend(outcome(args, plan.creates));
+    }
+    if plan.is_empty() {
+        return Ok(Checked::Same(values));
+    }
+    let diff = if look.wants_diff() { vec![difference::of_maps(&changes.before, &changes.after)] } else { Vec::new() };
+    Ok(Checked::Differs { plan, diff, values })
+}
+
+fn outcome(args: &Args, creates: bool) -> Map {
+    if creates {
+        map! { "system" => args.system, "create_home" => args.create_home }
+    } else {
+        map! { "append" => args.append, "move_home" => args.move_home }
+    }
+}
+
+fn warnings(args: &Args) -> Vec<Value> {
+    let mut all = Vec::new();
+    if args.groups.is_none() && args.append {
+        all.push("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.This will change to an error in Ansible 2.14.".into());
+    }
+    if args.password.as_deref().is_some_and(|password| !password::is_hash(password)) {
+        all.push("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.".into());
+    }
+    all
+}
+
+fn values(args: &Args, look: &Look) -> Map {
+    let is_wanted = args.state == State::Present;
+    let mut values = map! { "name" => &*args.name, "state" => if is_wanted { "present" } else { "absent" } };
+    let warnings = warnings(args);
+    if !warnings.is_empty() {
+        values.insert("warnings".into(), warnings.into());
+    }
+    if !is_wanted {
+        return values;
+    }
+    if args.password.is_some() {
+        values.insert("password".into(), "NOT_LOGGING_PASSWORD".into());
+    }
+    if let Some(user) = existing(args, look) {
+        values.extend(map! {
+            "uid" => user.uid, "group" => user.gid, "comment" => &*user.gecos, "home" => &*user.home, "shell" => &*user.shell,
+        });
+        if let Some(groups) = &args.groups {
+            values.insert("groups".into(), groups.join(",").into());
+        }
+        if args.generate_ssh_key {
+            values.extend(ssh_key::describe(args, look, &user));
+        }
+    }
+    values
+}
+
+/// Makes, changes or removes the account.
+///
+/// # Errors
+/// If a program fails; with what it says. What was done before it stays, and a second run goes on from there.
+pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    let named = |failure: Failure| failure.with("name", &*args.name);
+    let mut said = Map::new();
+    for argv in plan.programs {
+        let output = node.run_well(&Process::new(argv)).map_err(named)?;
+        said.extend(execute::said(&output));
+    }
+    if let Some(hash) = &plan.password {
+        password::set(&args.name, hash, node).map_err(named)?;
+    }
+    if args.state == State::Absent {
+        let mut values = map! { "force" => args.force, "remove" => args.remove };
+        values.extend(said);
+        return Ok(Done { changed: true, values });
+    }
+    let user = existing(args, node).ok_or_else(|| {
+        named(Failure::new(format!("failed to look up user name: {}", args.name)))
+    })?;
+    if plan.home {
+        home::create(args, &home_of(args, node, &user), &user, node)?;
+    }
+    if plan.key {
+        ssh_key::generate(args, &user, node).map_err(named)?;
+    }
+    if let Some(argv) = plan.chage {
+        node.run_well(&Process::new(argv)).map_err(named)?;
+    }
+    let mut values = values(args, node);
+    values.extend(outcome(args, plan.creates));
+    values.extend(said);
+    Ok(Done { changed: true, values })
+}
+
+/// Returns where the home folder shall be.
+fn home_of(args: &Args, look: &Look, user: &User) -> PathBuf {
+    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| look.expand(home))
+}
