@@ -14,6 +14,7 @@ pub mod modules;
 pub mod pattern;
 pub mod properties;
 pub mod serve;
+pub mod services;
 pub mod system;
 pub mod toml;
 mod window;

@@ -33,6 +33,23 @@ pub enum Checked<P> {
     },
 }
 
+impl<P> Checked<P> {
+    /// Returns the same with another plan.
+    pub fn map<Q>(self, make: impl FnOnce(P) -> Q) -> Checked<Q> {
+        match self {
+            Self::Same(values) => Checked::Same(values),
+            Self::Differs { plan, diff, values } => Checked::Differs { plan: make(plan), diff, values },
+            Self::Unknown { plan, why, values } => Checked::Unknown { plan: make(plan), why, values },
+        }
+    }
+
+    /// Returns the return values.
+    pub fn values_mut(&mut self) -> &mut Map {
+        let (Self::Same(values) | Self::Differs { values, .. } | Self::Unknown { values, .. }) = self;
+        values
+    }
+}
+
 /// What `apply` did.
 #[derive(Debug)]
 pub struct Done {

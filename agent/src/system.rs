@@ -4,6 +4,7 @@ mod checksum;
 mod clock;
 mod expand;
 mod hosts;
+mod init;
 mod look;
 mod meta;
 mod process;
@@ -66,6 +67,23 @@ impl Look {
     /// Returns the time at which the running order is given up.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline.map(|deadline| deadline.at)
+    }
+
+    /// Sleeps, but not beyond the order's deadline.
+    ///
+    /// # Errors
+    /// If the deadline comes first.
+    pub fn sleep(&self, span: Duration) -> Result<(), Failure> {
+        match self.deadline().map(|at| at.saturating_duration_since(Instant::now())) {
+            Some(left) if left <= span => {
+                std::thread::sleep(left);
+                Err(self.timed_out())
+            }
+            _ => {
+                std::thread::sleep(span);
+                Ok(())
+            }
+        }
     }
 
     /// Returns the failure of an order that was given up, in Ansible's words.

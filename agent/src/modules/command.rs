@@ -53,13 +53,11 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let shown = words.iter().map(|word| Value::from(word.as_str())).collect();
     let argv = words.iter().map(expand).collect();
     let mut checked = execute::check(args.run.request(shown, argv, look), look)?;
-    if let (Some(executable), Checked::Same(values) | Checked::Differs { values, .. } | Checked::Unknown { values, .. }) =
-        (&args.executable, &mut checked)
-    {
+    if let Some(executable) = &args.executable {
         let warning = format!(
             "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '{executable}'."
         );
-        values.insert("warnings".into(), vec![Value::from(warning)].into());
+        checked.values_mut().insert("warnings".into(), vec![Value::from(warning)].into());
     }
     Ok(checked)
 }

@@ -146,21 +146,6 @@ fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or_default())
 }
 
-/// Sleeps, but not beyond the order's deadline.
-fn sleep(span: Duration, node: &Look) -> Result<(), Failure> {
-    let left = node.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-    match left {
-        Some(left) if left <= span => {
-            std::thread::sleep(left);
-            Err(node.timed_out())
-        }
-        _ => {
-            std::thread::sleep(span);
-            Ok(())
-        }
-    }
-}
-
 /// Waits.
 ///
 /// # Errors
@@ -169,9 +154,9 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
     let start = Instant::now();
     let end = start + seconds(args.timeout);
     let probe = Probe::new(args, node)?;
-    sleep(seconds(args.delay), node)?;
+    node.sleep(seconds(args.delay))?;
     if args.port.is_none() && args.path.is_none() {
-        sleep(seconds(args.timeout), node)?;
+        node.sleep(seconds(args.timeout))?;
         return Ok(Done { changed: false, values: values(args, node, None, start.elapsed().as_secs()) });
     }
     let connect = seconds(args.connect_timeout).max(Duration::from_millis(1));
@@ -180,7 +165,7 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
         if let Some(groups) = probe.look(node, connect.min(left.max(Duration::from_millis(1))))? {
             return Ok(Done { changed: false, values: values(args, node, groups.as_ref(), start.elapsed().as_secs()) });
         }
-        sleep(seconds(args.sleep), node)?;
+        node.sleep(seconds(args.sleep))?;
     }
     let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
     Err(Failure::new(args.msg.clone().unwrap_or_else(|| late(args, node))).with("elapsed", elapsed))

@@ -24,6 +24,8 @@ impl Contents for Folder {
 
 pub(crate) struct Node {
     pub(crate) system: System,
+    /// What orders have in their environment besides their own.
+    pub(crate) environment: Vec<(String, String)>,
     folder: TempDir,
     contents: TempDir,
 }
@@ -35,7 +37,7 @@ impl Node {
     pub(crate) fn new() -> Self {
         let contents = tempfile::tempdir().unwrap();
         let system = System::new(Box::new(Folder(contents.path().to_owned())));
-        Self { system, folder: tempfile::tempdir().unwrap(), contents }
+        Self { system, environment: Vec::new(), folder: tempfile::tempdir().unwrap(), contents }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -86,8 +88,10 @@ impl Node {
     }
 
     pub(crate) fn obey(&mut self, order: &Order) -> Outcome {
-        self.system.begin(order);
-        (modules::find(&order.module).unwrap().run)(order, true, &mut self.system)
+        let mut order = order.clone();
+        order.environment.extend(self.environment.clone());
+        self.system.begin(&order);
+        (modules::find(&order.module).unwrap().run)(&order, true, &mut self.system)
     }
 
     pub(crate) fn run(&mut self, module: &str, args: Map) -> Outcome {

@@ -22,5 +22,6 @@ mod look;
 mod properties;
 mod replace;
 mod replace_cases;
+mod services;
 mod tempfile;
 mod toml;

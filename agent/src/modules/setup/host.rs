@@ -78,25 +78,7 @@ pub(super) fn date_time(look: &Look, facts: &mut Map) {
 }
 
 pub(super) fn service_manager(look: &Look, facts: &mut Map) {
-    let first = slurp("/proc/1/comm");
-    let runs_systemd = ["/run/systemd/system/", "/dev/.run/systemd/", "/dev/.systemd/"];
-    let is_there = |path: &str| Path::new(path).exists();
-    let init = std::fs::read_link("/sbin/init").unwrap_or_default();
-    let name = match first.trim() {
-        "procd" => "openwrt_init",
-        "runit-init" => "runit",
-        "svscan" => "svc",
-        "openrc-init" => "openrc",
-        // These say nothing of what runs the services.
-        name if !name.is_empty() && name != "init" && !name.ends_with("sh") => name,
-        _ if look.program("systemctl").is_some() && runs_systemd.into_iter().any(is_there) => "systemd",
-        _ if look.program("initctl").is_some() && is_there("/etc/init/") => "upstart",
-        _ if is_there("/sbin/openrc") => "openrc",
-        _ if look.program("systemctl").is_some() && init.ends_with("systemd") => "systemd",
-        _ if is_there("/etc/init.d/") => "sysvinit",
-        _ => "service",
-    };
-    facts.insert("service_mgr".into(), name.into());
+    facts.insert("service_mgr".into(), look.service_manager().into());
 }
 
 pub(super) fn security(look: &Look, facts: &mut Map) {
@@ -115,12 +97,5 @@ pub(super) fn security(look: &Look, facts: &mut Map) {
 }
 
 pub(super) fn chroot(look: &Look, facts: &mut Map) {
-    let at = |path: &str| look.stat(Path::new(path)).ok().flatten().map(|meta| (meta.dev, meta.ino));
-    // Who may not see the first process's root is told apart by the inode that a file system's root has.
-    let is_chroot = match (at("/proc/1/root/."), at("/")) {
-        (Some(first), Some(own)) => first != own,
-        (None, Some((_, ino))) => !matches!(ino, 2 | 128 | 256),
-        _ => false,
-    };
-    facts.insert("is_chroot".into(), is_chroot.into());
+    facts.insert("is_chroot".into(), look.is_chroot().into());
 }
