@@ -1,4 +1,4 @@
-//! Base64 as results carry it.
+//! Base64 as results and files of SSH carry it.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -15,6 +15,24 @@ pub fn encode(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Returns the bytes of a text in Base64, with padding; `None` if it is none.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    for group in digits.as_bytes().chunks(4) {
+        let mut number = 0;
+        for at in 0..4 {
+            let digit = group.get(at).map_or(Some(0), |digit| DIGITS.iter().position(|other| other == digit));
+            number = number << 6 | u32::try_from(digit?).ok()?;
+        }
+        bytes.extend(&number.to_be_bytes()[1..group.len()]);
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -34,7 +52,11 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(encode(bytes.as_bytes()), text);
+            assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()));
         }
         assert_eq!(encode(&[0xff, 0xfe, 0xfb]), "//77");
+        for text in ["Zg", "Zg=", "Z===", "Z!==", "===="] {
+            assert_eq!(decode(text), None, "{text}");
+        }
     }
 }

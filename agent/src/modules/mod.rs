@@ -27,6 +27,7 @@ modules! {
     find,
     getent,
     group,
+    known_hosts,
     lineinfile,
     ping,
     properties,

@@ -16,6 +16,7 @@ mod file;
 mod find;
 mod harness;
 mod isolated;
+mod known_hosts;
 mod lineinfile;
 mod lineinfile_cases;
 mod look;
