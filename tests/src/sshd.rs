@@ -21,7 +21,8 @@ const PORTS: usize = 5;
 /// What an sshd is like.
 #[derive(Debug, Clone)]
 pub struct SshdOptions {
-    /// `HOME` of the commands it runs; without one the user's own. Their working directory is the user's own in any case.
+    /// `HOME` of the commands it runs; without one the server's own folder, or the account's if it has [`Accounts`]. It is
+    /// never the user's own: shells read their start-up files there. Their working directory is the user's in any case.
     pub home: Option<PathBuf>,
     /// The public keys that may log in, one line each.
     pub authorized: Vec<String>,
@@ -274,7 +275,8 @@ fn configuration(options: &SshdOptions, folder: &Path, port: u16) -> String {
     lines.extend(
         options.host_key_types.iter().map(|kind| format!("HostKey {}", host_key(folder, kind).display())),
     );
-    lines.extend(options.home.iter().map(|home| format!("SetEnv HOME={}", home.display())));
+    let own = || options.accounts.is_none().then(|| folder.to_owned());
+    lines.extend(options.home.clone().or_else(own).map(|home| format!("SetEnv HOME={}", home.display())));
     lines.join("\n") + "\n"
 }
 
