@@ -18,6 +18,8 @@ pub const ACTION: Action = Action {
     spec: Args::SPEC,
     any_argument: false,
     sets_unknown_names: false,
+    changes_inventory: false,
+    once_for_all: false,
     unrendered: &["var"],
     run,
 };

@@ -24,6 +24,8 @@ pub const ACTION: Action = Action {
     spec: Args::SPEC,
     any_argument: false,
     sets_unknown_names: true,
+    changes_inventory: false,
+    once_for_all: false,
     unrendered: &[],
     run,
 };

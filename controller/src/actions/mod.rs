@@ -6,6 +6,7 @@ use convoy_agent::args::Spec;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
+use crate::inventory::Addition;
 use crate::template::{Context, Error, Templar};
 use crate::vars::TaskScope;
 
@@ -22,6 +23,10 @@ pub struct Action {
     pub any_argument: bool,
     /// Whether the names of the variables that it sets are known only afterwards (`include_vars`).
     pub sets_unknown_names: bool,
+    /// Whether it adds to the inventory: what follows may see other groups and variables.
+    pub changes_inventory: bool,
+    /// Whether it is done once for all hosts of the batch.
+    pub once_for_all: bool,
     /// Arguments that the action renders itself.
     pub unrendered: &'static [&'static str],
     /// Does it for one host (and one item of a loop).
@@ -49,6 +54,10 @@ pub struct Done {
     pub variables: Map,
     /// Where they are stored.
     pub kept: Kept,
+    /// What is added to the inventory.
+    pub addition: Option<Addition>,
+    /// Whether that changed it.
+    pub changed: bool,
     /// The reason, if there was nothing to be done.
     pub skipped: Option<String>,
     /// Whether it failed as it should (`assert`); the values say why.
@@ -104,9 +113,11 @@ macro_rules! actions {
 }
 
 actions! {
+    add_host,
     assert,
     debug,
     fail,
+    group_by,
     include_vars,
     set_fact,
 }
@@ -118,4 +129,19 @@ pub fn find(name: &str) -> Option<&'static Action> {
         .or_else(|| name.strip_prefix("ansible.legacy."))
         .unwrap_or(name);
     ALL.iter().find(|action| action.name == short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls an action where nothing but `vars` is known.
+    pub(super) fn scene<T>(vars: Map, call: impl FnOnce(&Scene<'_>) -> T) -> T {
+        call(&Scene {
+            scope: &TaskScope::of_map(vars),
+            templar: &Arc::new(Templar::new(crate::template::Options::default())),
+            context: &Context::default(),
+            verbosity: 0,
+        })
+    }
 }

@@ -17,6 +17,8 @@ pub const ACTION: Action = Action {
     spec: Spec { free_form: false, ..Args::SPEC },
     any_argument: true,
     sets_unknown_names: false,
+    changes_inventory: false,
+    once_for_all: false,
     unrendered: &[],
     run,
 };
@@ -67,22 +69,13 @@ fn as_boolean(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use convoy_protocol::map;
 
     use super::*;
-    use crate::template::{Context, Options, Templar};
-    use crate::vars::TaskScope;
+    use crate::actions::tests::scene;
 
     fn set(args: &Map) -> Result<Done, Failure> {
-        let scene = Scene {
-            scope: &TaskScope::of_map(map! { "item" => "b" }),
-            templar: &Arc::new(Templar::new(Options::default())),
-            context: &Context::default(),
-            verbosity: 0,
-        };
-        run(args, &scene)
+        scene(map! { "item" => "b" }, |scene| run(args, scene))
     }
 
     #[test]

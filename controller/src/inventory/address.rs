@@ -37,6 +37,14 @@ pub(super) fn parse(text: &str) -> Option<(&str, Option<u16>)> {
     (good(&NAME) || good(&IPV6)).then_some((host, port))
 }
 
+/// Splits one host from its port; what is no address is the name as it is.
+pub fn split_port(text: &str) -> (&str, Option<u16>) {
+    match parse(text) {
+        Some((name, port)) if !name.contains('[') => (name, port),
+        _ => (text, None),
+    }
+}
+
 /// Returns the hosts that `text` names, and their port.
 ///
 /// # Errors

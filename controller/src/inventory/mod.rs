@@ -1,5 +1,6 @@
 //! The inventory: which hosts there are, in which groups, with which variables.
 
+mod addition;
 mod address;
 mod constructed;
 mod graph;
@@ -22,6 +23,8 @@ use indexmap::IndexMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
+pub use addition::Addition;
+pub use address::split_port;
 use graph::safe_name;
 pub use options::{GroupNames, Options};
 pub use pattern::Selection;
@@ -72,6 +75,10 @@ pub struct Inventory {
     current: Option<(String, String)>,
     warnings: Vec<Diagnostic>,
     options: Options,
+    /// What it was read from.
+    sources: Vec<String>,
+    /// What was added since.
+    additions: Vec<Addition>,
     files: Mutex<HashMap<PathBuf, Arc<Map>>>,
 }
 
@@ -84,6 +91,7 @@ impl Inventory {
     /// All that is wrong in the sources, each with its place.
     pub fn load(sources: &[String], options: &Options) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
         let mut inventory = Self::empty(options.clone());
+        inventory.sources = sources.to_vec();
         let mut errors = Diagnostics::new();
         let mut any = false;
         for text in sources.iter().filter(|text| !text.is_empty()) {
@@ -114,6 +122,8 @@ impl Inventory {
             current: None,
             warnings: Vec::new(),
             options,
+            sources: Vec::new(),
+            additions: Vec::new(),
             files: Mutex::default(),
         };
         let all: Arc<str> = "all".into();

@@ -101,10 +101,7 @@ fn host_list(inventory: &mut Inventory, source: &str) -> Result<(), Diagnostic> 
     let folder = absolute(Path::new("")).display().to_string();
     inventory.current = Some((source.to_owned(), folder));
     for text in source.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-        let (name, port) = match address::parse(text) {
-            Some((name, port)) if !name.contains('[') => (name, port),
-            _ => (text, None),
-        };
+        let (name, port) = address::split_port(text);
         if inventory.host(name).is_none() {
             inventory.add_host(name, Some("ungrouped"), port)?;
         }

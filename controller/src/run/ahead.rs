@@ -162,12 +162,17 @@ impl Batch<'_> {
 
 /// Returns whether what follows a task can be looked at before the task is done.
 fn can_be_passed(task: &Task) -> bool {
-    is_call(task) && !one_by_one(task) && names_are_known(task)
+    is_call(task) && !one_by_one(task) && names_are_known(task) && !changes_inventory(task)
 }
 
 /// Returns whether a task is a call: no include, nothing about the run itself.
 fn is_call(task: &Task) -> bool {
     matches!(task.action, Action::Module(_) | Action::Controller(_))
+}
+
+/// Returns whether what follows may see other groups and variables.
+fn changes_inventory(task: &Task) -> bool {
+    matches!(task.action, Action::Controller(action) if action.changes_inventory)
 }
 
 /// Returns whether the names of the variables that a task sets are known before it is done.

@@ -254,7 +254,8 @@ impl<'e> Batch<'e> {
 
     /// Runs a module or an action on the hosts of the group.
     async fn call(&mut self, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
-        let once = self.run_once(task, group)?;
+        let asked = self.run_once(task, group)?;
+        let once = asked || matches!(task.task.action, Action::Controller(action) if action.once_for_all);
         let doing = if once { &group[..1] } else { group };
         let plans = self.plans(task, doing);
         let engine = self.engine;
@@ -271,9 +272,10 @@ impl<'e> Batch<'e> {
         let mut after = After::default();
         while let Some((index, result)) = running.next().await {
             after.note(index, &result);
-            settle::settle(self, task, index, if once { group } else { &[] }, &result)?;
+            settle::settle(self, task, index, if asked { group } else { &[] }, &result)?;
         }
         drop(running);
+        engine.read_additions()?;
         self.after(task, group, once, after)
     }
 

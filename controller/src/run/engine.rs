@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use convoy_agent::module::Failure;
 use convoy_protocol::{Map, Value};
 
 use super::connect::Connections;
@@ -14,7 +15,7 @@ use super::options::Options;
 use super::stage::Digests;
 use super::{batch, play};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::Inventory;
+use crate::inventory::{Addition, Inventory};
 use crate::link::content::Contents;
 use crate::playbook::Loader;
 use crate::playbook::ast::Play;
@@ -77,6 +78,8 @@ pub struct Engine {
     pub stats: RefCell<BTreeMap<Arc<str>, Stats>>,
     /// Hosts that are out, failed or unreachable: no later play has them.
     pub lost: RefCell<HashSet<Arc<str>>>,
+    /// Whether something was added to the inventory that variables do not tell of yet.
+    pub extended: Cell<bool>,
     /// Set when the user interrupts: no further step is begun.
     pub interrupted: Cell<bool>,
     /// What was not done, for the end of the run.
@@ -113,6 +116,7 @@ impl Engine {
             reporter: RefCell::new(reporter),
             stats: RefCell::default(),
             lost: RefCell::default(),
+            extended: Cell::new(false),
             interrupted: Cell::new(false),
             not_done: RefCell::default(),
             options,
@@ -122,6 +126,57 @@ impl Engine {
         };
         engine.read_inventory()?;
         Ok(engine)
+    }
+
+    /// Adds to the inventory; variables tell of it once the task is done on all hosts. Returns whether that changed it.
+    ///
+    /// # Errors
+    /// If it cannot be added.
+    pub fn add(&self, addition: Addition) -> Result<bool, Failure> {
+        let name = match &addition {
+            Addition::Host { name, .. } => Some(Arc::from(name.as_str())),
+            Addition::Group { .. } => None,
+        };
+        let mut inventory = self.inventory.borrow_mut();
+        let changed = inventory.add(addition).map_err(|error| Failure::new(error.message))?;
+        self.extended.set(true);
+        if let Some(name) = name.filter(|_| changed) {
+            self.join_play(name);
+        }
+        for warning in inventory.take_warnings() {
+            self.warn(warning.warning());
+        }
+        Ok(changed)
+    }
+
+    /// Counts a host among those of the play, as Ansible does: it takes no part in it.
+    fn join_play(&self, host: Arc<str>) {
+        let mut play = self.play.borrow_mut();
+        if !play.all.contains(&host) {
+            let play = Arc::make_mut(&mut play);
+            play.all.push(host.clone());
+            play.active.push(host);
+        }
+    }
+
+    /// Lets variables tell of what was added to the inventory.
+    ///
+    /// # Errors
+    /// If variables of the inventory cannot be read.
+    pub fn read_additions(&self) -> Result<(), Diagnostics> {
+        if self.extended.take() { self.read_inventory() } else { Ok(()) }
+    }
+
+    /// Reads the sources of the inventory again, with what was added since.
+    ///
+    /// # Errors
+    /// What is wrong in them.
+    pub fn refresh_inventory(&self) -> Result<(), Diagnostics> {
+        let (fresh, warnings) = self.inventory.borrow().refresh()?;
+        self.inventory.replace(fresh);
+        warnings.iter().for_each(|warning| self.warn(warning.warning()));
+        Arc::make_mut(&mut self.store.borrow_mut()).forget_inventory();
+        self.read_inventory()
     }
 
     /// Reads what variables say of the inventory; again after a host or group was added.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::Map;
+use convoy_protocol::map;
 
 use super::batch::{Batch, Ended, Placed};
 use super::cursor::{Item, TaskRef};
@@ -24,21 +24,31 @@ pub(super) async fn run(
     group: &[usize],
 ) -> Result<(), Diagnostics> {
     let selected = batch.selected();
+    if has_no_condition(action) && !task.task.keywords.when.is_empty() {
+        batch.engine.warn(format!("{} task does not support when conditional", name(action)));
+    }
     for (rank, &index) in group.iter().enumerate() {
-        if rank > 0 && for_each_host(action) {
-            batch.announce(task, &group[rank..]);
-        }
-        if !holds(batch, task, index)? {
-            let host = batch.hosts[index].name.clone();
-            batch.show(task, &host, &HostResult::of(&host, Map::new(), Verdict::Skipped));
-            let text = format!("META: {}", passed_over(action, task, &host));
-            batch.engine.tell(RunEvent::Verbose { level: 1, host: Some(host), text });
+        if rank > 0 && !for_each_host(action) {
             batch.hosts[index].cursor.advance(&selected);
             continue;
         }
-        let text = act(batch, task, action, index).await?;
+        if rank > 0 {
+            batch.announce(task, &group[rank..]);
+        }
+        let say = |batch: &Batch<'_>, text: &str| {
+            batch.engine.tell(RunEvent::Verbose { level: 2, host: None, text: format!("META: {text}") });
+        };
+        if holds(batch, task, action, index)? {
+            let text = act(batch, task, action, index).await?;
+            say(batch, &text);
+            continue;
+        }
         let host = batch.hosts[index].name.clone();
-        batch.engine.tell(RunEvent::Verbose { level: 1, host: Some(host), text: format!("META: {text}") });
+        let why = passed_over(action, task, &host);
+        say(batch, &why);
+        let values = map! { "msg" => name(action), "skipped" => true, "skip_reason" => why };
+        batch.show(task, &host, &HostResult::of(&host, values, Verdict::Skipped));
+        batch.hosts[index].cursor.advance(&selected);
     }
     // Handlers that are flushed see to it themselves.
     if !matches!(action, Meta::Noop | Meta::FlushHandlers) {
@@ -50,27 +60,48 @@ pub(super) async fn run(
 /// Says that the condition does not hold, and what that means.
 fn passed_over(action: Meta, task: &TaskRef, host: &str) -> String {
     let role = task.task.role.as_ref().map_or("", |role| &role.name);
-    let (name, rest) = match action {
-        Meta::Noop => ("noop", String::new()),
-        Meta::FlushHandlers => ("flush_handlers", format!(", not running handlers for {host}")),
-        Meta::RefreshInventory => ("refresh_inventory", String::new()),
-        Meta::ClearFacts => ("clear_facts", format!(", not clearing facts and fact cache for {host}")),
-        Meta::ClearHostErrors => ("clear_host_errors", format!(", not clearing host error state for {host}")),
-        Meta::ResetConnection => ("reset_connection", String::new()),
-        Meta::EndHost => ("end_host", format!(", continuing execution for {host}")),
-        Meta::EndBatch => ("end_batch", ", continuing current batch".to_owned()),
-        Meta::EndPlay => ("end_play", ", continuing play".to_owned()),
-        Meta::EndRole => ("end_role", format!(", continuing role {role} for {host}")),
+    let rest = match action {
+        Meta::Noop | Meta::RefreshInventory | Meta::ResetConnection => String::new(),
+        Meta::FlushHandlers => format!(", not running handlers for {host}"),
+        Meta::ClearFacts => format!(", not clearing facts and fact cache for {host}"),
+        Meta::ClearHostErrors => format!(", not clearing host error state for {host}"),
+        Meta::EndHost => format!(", continuing execution for {host}"),
+        Meta::EndBatch => ", continuing current batch".to_owned(),
+        Meta::EndPlay => ", continuing play".to_owned(),
+        Meta::EndRole => format!(", continuing role {role} for {host}"),
     };
-    format!("{name} conditional evaluated to False{rest}")
+    format!("{} conditional evaluated to False{rest}", name(action))
 }
 
-/// Whether Ansible does this once for each host, each time with its own heading.
+fn name(action: Meta) -> &'static str {
+    match action {
+        Meta::Noop => "noop",
+        Meta::FlushHandlers => "flush_handlers",
+        Meta::RefreshInventory => "refresh_inventory",
+        Meta::ClearFacts => "clear_facts",
+        Meta::ClearHostErrors => "clear_host_errors",
+        Meta::ResetConnection => "reset_connection",
+        Meta::EndHost => "end_host",
+        Meta::EndBatch => "end_batch",
+        Meta::EndPlay => "end_play",
+        Meta::EndRole => "end_role",
+    }
+}
+
+/// Whether Ansible does this whatever its `when` says.
+fn has_no_condition(action: Meta) -> bool {
+    matches!(action, Meta::Noop | Meta::RefreshInventory | Meta::ResetConnection)
+}
+
+/// Whether this is done for each host, each time with its own heading; else once, as the first host has it.
 fn for_each_host(action: Meta) -> bool {
     matches!(action, Meta::Noop | Meta::FlushHandlers | Meta::EndHost | Meta::EndRole | Meta::ResetConnection)
 }
 
-fn holds(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<bool, Diagnostics> {
+fn holds(batch: &Batch<'_>, task: &TaskRef, action: Meta, index: usize) -> Result<bool, Diagnostics> {
+    if has_no_condition(action) {
+        return Ok(true);
+    }
     let engine = batch.engine;
     let scope =
         engine.scope(&batch.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
@@ -115,7 +146,9 @@ async fn act(
             format!("ending role for {name}")
         }
         Meta::ClearFacts => {
-            Arc::make_mut(&mut batch.engine.store.borrow_mut()).clear_facts(&name);
+            let mut store = batch.engine.store.borrow_mut();
+            batch.hosts.iter().for_each(|host| Arc::make_mut(&mut store).clear_facts(&host.name));
+            drop(store);
             advance(batch);
             "facts cleared".to_owned()
         }
@@ -129,7 +162,7 @@ async fn act(
             "cleared host errors".to_owned()
         }
         Meta::RefreshInventory => {
-            batch.engine.read_inventory()?;
+            batch.engine.refresh_inventory()?;
             advance(batch);
             "inventory successfully refreshed".to_owned()
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_agent::args::Arg;
+use convoy_agent::module::Failure;
 use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
 
@@ -14,7 +15,7 @@ use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{Call, Item, Job, View, What};
 use super::result::{self, CallResult};
-use crate::actions::{Kept, Scene};
+use crate::actions::{Done, Kept, Scene};
 use crate::playbook::ast::Task;
 use crate::template::Context;
 use crate::vars::magic::search_path;
@@ -361,13 +362,19 @@ impl Doing<'_> {
                     context: &self.context,
                     verbosity: self.engine.options.verbosity,
                 };
-                CallResult::of_action((action.run)(args, &scene))
+                CallResult::of_action((action.run)(args, &scene).and_then(|done| self.add(done)))
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
                 Ok(outcome) => CallResult::of_outcome(outcome, order, call.flags.diff),
                 Err(error) => CallResult::unreachable(error),
             },
         }
+    }
+
+    /// Adds to the inventory what an action found to be added.
+    fn add(&self, done: Done) -> Result<Done, Failure> {
+        let Some(addition) = done.addition.clone() else { return Ok(done) };
+        Ok(Done { changed: self.engine.add(addition)?, ..done })
     }
 
     /// Takes the answer that is there already, or asks.

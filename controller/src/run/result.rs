@@ -101,7 +101,7 @@ impl CallResult {
             }
             Ok(done) => {
                 let mut values = done.values;
-                values.insert("changed".into(), false.into());
+                values.insert("changed".into(), done.changed.into());
                 if let Some(reason) = done.skipped {
                     values.extend(map! { "skipped" => true, "skipped_reason" => reason });
                 }

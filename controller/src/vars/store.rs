@@ -39,6 +39,11 @@ impl Store {
         self.hosts.entry(host.clone()).or_default().inventory = Arc::new(layers);
     }
 
+    /// Forgets the inventory's layers of all hosts.
+    pub fn forget_inventory(&mut self) {
+        self.hosts.values_mut().for_each(|vars| vars.inventory = Arc::default());
+    }
+
     /// Returns what is known of a host.
     pub fn host(&self, host: &str) -> HostVars {
         self.hosts.get(host).cloned().unwrap_or_default()

@@ -21,7 +21,7 @@ macro_rules! cases {
 }
 
 cases! {
-    blocks, check, conditions, delegation, environment, facts, failing, failures, handlers, includes, loops, messages,
+    blocks, check, conditions, delegation, dynamic, environment, facts, failing, failures, handlers, includes, loops, messages,
     percentage, roles, serial, tags, tolerated, until,
 }
 

@@ -283,6 +283,40 @@ fn a_thousand_hosts_have_their_groups_and_variables() {
 }
 
 #[test]
+fn what_was_added_outlives_reading_again() {
+    let files = [("hosts", "[web]\na\nb\n"), ("group_vars/fresh.yml", "from_file: yes\n")];
+    let (dir, loaded) = in_folder(&files, &["hosts"]);
+    let (mut inventory, _) = loaded.unwrap();
+    let host = |vars: Map| Addition::Host { name: "new".into(), groups: vec!["fresh".into()], vars };
+    let group =
+        |host: &str| Addition::Group { name: "g".into(), parents: vec!["up".into()], host: host.into() };
+    let steps = [
+        (host(Map::new()), true),
+        (host(Map::new()), false),
+        (host(convoy_protocol::map! { "x" => 1 }), true),
+        (group("a"), true),
+        (group("a"), false),
+        (group("b"), true),
+        (group("localhost"), true),
+    ];
+    for (addition, changed) in steps {
+        assert_eq!(inventory.add(addition.clone()).unwrap(), changed, "{addition:?}");
+    }
+    std::fs::write(dir.path().join("hosts"), "[web]\na\nc\n").unwrap();
+    let (fresh, warnings) = inventory.refresh().unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(names(&fresh.hosts().map(|host| host.name.clone()).collect::<Vec<_>>()), "a c new localhost");
+    assert_eq!(names(&fresh.hosts_of("up")), "a localhost");
+    let vars: Map = fresh.layers("new", None).unwrap().into_iter().flat_map(|(_, map)| map).collect();
+    assert_eq!((vars["x"].as_int(), vars["from_file"].as_bool()), (Some(1), Some(true)));
+    let local = &fresh.host("localhost").unwrap().vars["ansible_connection"];
+    assert_eq!(local.as_str(), Some("local"));
+    let error =
+        inventory.add(Addition::Group { name: "all".into(), parents: vec!["g".into()], host: "a".into() });
+    assert_eq!(error.unwrap_err().message, "group `all` cannot be a child of `g`, which is below it");
+}
+
+#[test]
 fn groups_and_hosts_can_be_added_later() {
     let mut inventory = load("hosts.ini");
     inventory.add_host("new", Some("all"), None).unwrap();
