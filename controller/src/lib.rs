@@ -12,6 +12,7 @@ pub mod playbook;
 pub mod python;
 pub mod report;
 pub mod run;
+pub mod settings;
 pub mod ssh;
 pub mod template;
 pub mod vars;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
-use convoy_protocol::{Key, Kind, Map, Value, map};
+use convoy_protocol::{Kind, Map, Value, map};
 
 use super::{Action, Done, Kept, Scene};
 use crate::python::is_identifier;
 use crate::template::compile_regex;
+use crate::vars::merged;
 use crate::yaml;
 
 /// The action.
@@ -204,18 +205,6 @@ fn read(path: &Path) -> Result<Map, Failure> {
         Kind::Null => Ok(Map::new()),
         _ => Err(refuse(format!("{} must be stored as a dictionary/hash", path.display()))),
     }
-}
-
-/// Returns `old` with `new` put into it: maps key by key, of all else the new one.
-fn merged(old: &Value, new: &Value) -> Value {
-    let (Kind::Map(before), Kind::Map(after)) = (&old.kind, &new.kind) else { return new.clone() };
-    let mut map = Map::clone(before);
-    for (key, value) in after.iter() {
-        let key: Key = key.clone();
-        let value = map.get(&key).map_or_else(|| value.clone(), |old| merged(old, value));
-        map.insert(key, value);
-    }
-    Value { kind: Kind::Map(std::sync::Arc::new(map)), ..new.clone() }
 }
 
 #[cfg(test)]

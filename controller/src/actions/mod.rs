@@ -138,7 +138,7 @@ mod tests {
     /// Calls an action where nothing but `vars` is known.
     pub(super) fn scene<T>(vars: Map, call: impl FnOnce(&Scene<'_>) -> T) -> T {
         call(&Scene {
-            scope: &TaskScope::of_map(vars),
+            scope: &TaskScope::of_map(Map::new()).with(vars),
             templar: &Arc::new(Templar::new(crate::template::Options::default())),
             context: &Context::default(),
             verbosity: 0,

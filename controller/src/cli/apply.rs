@@ -19,6 +19,7 @@ use crate::run::engine::Engine;
 use crate::run::event::RunEvent;
 use crate::run::options::{Options, Tags};
 use crate::run::session;
+use crate::settings;
 use crate::template::{Context, Templar};
 use crate::vars::TaskScope;
 
@@ -58,7 +59,7 @@ pub struct Args {
 /// # Errors
 /// All that is wrong in what the user wrote; then nothing was touched.
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
-    run_watched(args, line, |reporter| reporter)
+    run_watched(args, line, &settings::read()?, |reporter| reporter)
 }
 
 /// Runs the playbooks with a reporter that `watch` makes of the one that the arguments ask for.
@@ -68,23 +69,29 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
 pub(super) fn run_watched(
     args: Args,
     line: Vec<String>,
+    read: &settings::Read,
     watch: impl FnOnce(Box<dyn Reporter>) -> Box<dyn Reporter>,
 ) -> Result<u8, Diagnostics> {
-    let tags = Tags { run: args.tags.clone(), skip: args.skip_tags.clone() };
+    let settings = &read.settings;
+    let or = |given: &[String], set: &[String]| if given.is_empty() { set.to_vec() } else { given.to_vec() };
+    let tags =
+        Tags { run: or(&args.tags, &settings.run_tags), skip: or(&args.skip_tags, &settings.skip_tags) };
     let playbook_dir = args.playbooks.first().map(|playbook| folder_of(playbook));
-    let options =
-        Options { force_handlers: args.force_handlers, ..args.run.engine(tags, playbook_dir, line)? };
-    let loader = Loader::new(playbook::Options::from_environment(|name| std::env::var_os(name)));
+    let mut options = args.run.engine(settings, tags, playbook_dir, line)?;
+    options.force_handlers |= args.force_handlers;
+    let loader = Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")));
     let loaded = load(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) =
-        Inventory::load(&args.run.sources(), &args.run.inventory_options(&options))?;
+        Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
     check_tags(&loaded, &options.tags)?;
     let wanted = Wanted { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags };
     if args.syntax_check || wanted.hosts || wanted.tasks || wanted.tags {
         return list(&loaded, &inventory, wanted, &options);
     }
-    let reporter = report::open(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let reporter =
+        report::open(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, watch(reporter))?;
+    engine.tell_settings(read);
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
         engine.warn(warning.warning());
     }

@@ -15,6 +15,7 @@ use crate::report;
 use crate::run::engine::Engine;
 use crate::run::options::Tags;
 use crate::run::session;
+use crate::settings;
 use crate::yaml;
 
 /// Arguments of `convoy exec`.
@@ -41,16 +42,20 @@ pub struct Args {
 /// # Errors
 /// All that is wrong in what the user typed; then nothing was touched.
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
-    let options = args.run.engine(Tags::default(), std::env::current_dir().ok(), line)?;
-    let (inventory, warnings) = Inventory::load(&args.run.sources(), &args.run.inventory_options(&options))?;
+    let read = settings::read()?;
+    let settings = &read.settings;
+    let options = args.run.engine(settings, Tags::default(), std::env::current_dir().ok(), line)?;
+    let (inventory, warnings) =
+        Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
     if args.list_hosts {
         return list(&args, &inventory);
     }
-    let loader = Loader::new(playbook::Options::from_environment(|name| std::env::var_os(name)));
+    let loader = Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")));
     let loaded = play(&loader, &args)?;
     let reporter =
-        report::ad_hoc(&args.run.report(), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+        report::ad_hoc(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, reporter)?;
+    engine.tell_settings(&read);
     warnings.iter().for_each(|warning| engine.warn(warning.warning()));
     session::run(engine, async |engine| {
         engine.run(&loaded).await?;

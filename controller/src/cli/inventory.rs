@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::{Group, Inventory, Options};
 use crate::json;
 use crate::python;
+use crate::settings;
 use crate::yaml;
 
 /// Show the hosts, groups and variables of an inventory
@@ -62,8 +63,22 @@ const INTERNAL: [&str; 2] = ["inventory_dir", "inventory_file"];
 ///
 /// What is wrong with the inventory or the request.
 pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> Result<(), Diagnostics> {
-    let options = Options { extra_vars: extra_vars::read(&args.extra_vars)?, ..Options::default() };
-    let (inventory, mut found) = Inventory::load(&args.inventory, &options)?;
+    let read = settings::read()?;
+    show(args, &read, out, warnings)
+}
+
+fn show(
+    args: &Args,
+    read: &settings::Read,
+    out: &mut dyn Write,
+    warnings: &mut dyn Write,
+) -> Result<(), Diagnostics> {
+    let settings = &read.settings;
+    let options = Options { extra_vars: extra_vars::read(&args.extra_vars)?, ..Options::of(settings) };
+    let sources = if args.inventory.is_empty() { &settings.inventory.0 } else { &args.inventory };
+    let (inventory, read_warnings) = Inventory::load(sources, &options)?;
+    let mut found = read.warnings.clone();
+    found.extend(read_warnings);
     let mut show = Show { inventory: &inventory, args, available: HashSet::new(), seen: HashSet::new() };
     let text = if let Some(pattern) = &args.host {
         show.host(pattern, &mut found)?
@@ -78,7 +93,7 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> Result
     };
     let written = found
         .iter()
-        .try_for_each(|warning| writeln!(warnings, "[WARNING]: {}", warning.message))
+        .try_for_each(|warning| writeln!(warnings, "[WARNING]: {}", warning.warning()))
         .and_then(|()| writeln!(out, "{}", text.trim_end_matches('\n')));
     written.map_err(|error| Diagnostic::user(format!("cannot write: {error}")).into())
 }
@@ -215,11 +230,7 @@ impl Show<'_> {
         let vars = if self.args.export {
             self.inventory.host_vars(host, dir)?
         } else {
-            self.inventory
-                .layers(host, Some(dir.unwrap_or(Path::new("."))))?
-                .into_iter()
-                .flat_map(|(_, map)| map)
-                .collect()
+            self.inventory.flat(&self.inventory.layers(host, Some(dir.unwrap_or(Path::new("."))))?)
         };
         Ok(visible(vars))
     }

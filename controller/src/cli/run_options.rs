@@ -9,11 +9,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory;
 use crate::report;
 use crate::run::options::{Options, Tags};
+use crate::settings::Settings;
 use crate::template;
-
-/// How many hosts are worked with at once if nobody says otherwise. More than Ansible's 5: a host costs the
-/// workstation a connection, not a process.
-const FORKS: usize = 50;
 
 /// Options that `apply` and `exec` share.
 #[derive(Debug, Args)]
@@ -33,9 +30,9 @@ pub struct RunOptions {
     /// Show what is or would be different
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Work with so many hosts at once
-    #[arg(short, long, value_name = "N", default_value_t = FORKS)]
-    pub forks: usize,
+    /// Work with so many hosts at once [default: 50]
+    #[arg(short, long, value_name = "N")]
+    pub forks: Option<usize>,
     /// Show more; up to -vvvv
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -48,18 +45,18 @@ pub struct RunOptions {
     /// Reach hosts this way: ssh or local
     #[arg(short, long, value_name = "CONNECTION")]
     pub connection: Option<String>,
-    /// Give up connecting after so many seconds
-    #[arg(short = 'T', long, value_name = "SECONDS", default_value_t = 10)]
-    pub timeout: u64,
+    /// Give up connecting after so many seconds [default: 10]
+    #[arg(short = 'T', long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
     /// Become another user on the host
     #[arg(short, long)]
     pub r#become: bool,
-    /// The user to become
-    #[arg(long, value_name = "USER", default_value = "root")]
-    pub become_user: String,
-    /// How to become it
-    #[arg(long, value_name = "METHOD", default_value = "sudo")]
-    pub become_method: String,
+    /// The user to become [default: root]
+    #[arg(long, value_name = "USER")]
+    pub become_user: Option<String>,
+    /// How to become it [default: sudo]
+    #[arg(long, value_name = "METHOD")]
+    pub become_method: Option<String>,
     /// Ask for the password to become another user
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,
@@ -84,39 +81,39 @@ pub enum Output {
 }
 
 impl RunOptions {
-    /// Returns the engine's options.
+    /// Returns the engine's options; what is not on the command line is as the settings say.
     ///
     /// # Errors
     /// If extra variables or a password cannot be read.
     pub fn engine(
         &self,
+        settings: &Settings,
         tags: Tags,
         playbook_dir: Option<PathBuf>,
         line: Vec<String>,
     ) -> Result<Options, Diagnostics> {
-        let native = std::env::var("ANSIBLE_JINJA2_NATIVE").is_ok_and(|value| is_true(&value));
-        let checking = std::env::var("ANSIBLE_HOST_KEY_CHECKING").is_ok_and(|value| !is_true(&value));
         Ok(Options {
             check: self.check,
-            diff: self.diff,
-            forks: self.forks,
-            verbosity: self.verbose,
+            diff: self.diff || settings.diff_always,
+            forks: self.forks.unwrap_or(settings.forks),
+            verbosity: self.verbosity(settings),
             tags,
             limit: self.limit.clone(),
             extra_vars: extra_vars::read(&self.extra_vars)?,
-            force_handlers: false,
-            r#become: self.r#become,
-            become_user: self.become_user.clone(),
-            become_method: self.become_method.clone(),
-            become_password: self.become_password()?,
-            remote_user: self.user.clone(),
-            private_key: self.private_key.clone(),
-            connection: self.connection.clone(),
-            timeout_seconds: self.timeout,
-            host_key_checking: !checking,
+            force_handlers: settings.force_handlers,
+            r#become: self.r#become || settings.r#become,
+            become_user: self.become_user.clone().unwrap_or_else(|| settings.become_user.clone()),
+            become_method: self.become_method.clone().unwrap_or_else(|| settings.become_method.clone()),
+            become_password: self.become_password(settings)?,
+            remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
+            private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),
+            connection: self.connection.clone().or_else(|| settings.transport.clone()),
+            timeout_seconds: self.timeout.unwrap_or(settings.timeout),
+            host_key_checking: settings.host_key_checking,
             playbook_dir,
-            inventory_sources: self.sources().iter().map(|source| absolute(source)).collect(),
-            template: template::Options { native },
+            inventory_sources: self.sources(settings).iter().map(|source| absolute(source)).collect(),
+            settings: settings.clone(),
+            template: template::Options { native: settings.jinja2_native },
             look_ahead: !self.no_look_ahead,
             run: format!("{}-{}", timestamp(), std::process::id()),
             command_line: line,
@@ -124,35 +121,39 @@ impl RunOptions {
     }
 
     /// Returns the sources of the inventory; without any, none: only `localhost` is known then.
-    pub fn sources(&self) -> Vec<String> {
-        self.inventory.clone()
+    pub fn sources(&self, settings: &Settings) -> Vec<String> {
+        if self.inventory.is_empty() { settings.inventory.0.clone() } else { self.inventory.clone() }
+    }
+
+    fn verbosity(&self, settings: &Settings) -> u8 {
+        if self.verbose == 0 { settings.verbosity } else { self.verbose }
     }
 
     /// Returns how the inventory is read.
     pub fn inventory_options(&self, options: &Options) -> inventory::Options {
         inventory::Options {
             extra_vars: options.extra_vars.clone(),
-            template: options.template,
-            ..inventory::Options::default()
+            ..inventory::Options::of(&options.settings)
         }
     }
 
     /// Returns how the run is shown.
-    pub fn report(&self) -> report::Options {
+    pub fn report(&self, settings: &Settings) -> report::Options {
         let format = match self.output {
             Output::Text => report::Format::Text,
             Output::Json => report::Format::Json,
         };
-        report::Options::detect(format, self.verbose)
+        report::Options::detect(format, self.verbosity(settings), settings)
     }
 
-    fn become_password(&self) -> Result<Option<String>, Diagnostics> {
-        if let Some(file) = &self.become_password_file {
+    fn become_password(&self, settings: &Settings) -> Result<Option<String>, Diagnostics> {
+        let file = self.become_password_file.as_ref().or(settings.become_password_file.as_ref());
+        if let Some(file) = file.filter(|_| !self.ask_become_pass) {
             let text = std::fs::read_to_string(file)
                 .map_err(|error| Diagnostic::user(format!("cannot read {}: {error}", file.display())))?;
             return Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()));
         }
-        if !self.ask_become_pass {
+        if !self.ask_become_pass && !settings.become_ask_pass {
             return Ok(None);
         }
         let mut terminal = console::Term::stderr();
@@ -165,10 +166,6 @@ impl RunOptions {
                     .into()
             })
     }
-}
-
-fn is_true(text: &str) -> bool {
-    ["1", "y", "yes", "t", "true", "on"].contains(&text.trim().to_lowercase().as_str())
 }
 
 fn absolute(source: &str) -> String {

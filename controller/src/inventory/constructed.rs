@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use convoy_agent::args::Arg;
-use convoy_protocol::{Kind, Map, Origin, Value, map};
+use convoy_protocol::{Kind, Origin, Value, map};
 
 use super::{Inventory, safe_name};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
@@ -48,7 +48,7 @@ pub(super) fn read(inventory: &mut Inventory, plugin: &Node, root: &Node) -> Res
             })));
     }
     refuse_unknown(root, &OPTIONS, "constructed")?;
-    let config = Config::read(root)?;
+    let config = Config::read(root, inventory.options.use_extra_vars)?;
     let templar = Templar::new(inventory.options.template);
     let mut construct = Construct { inventory, templar, config };
     let hosts: Vec<Arc<str>> = construct.inventory.hosts.keys().cloned().collect();
@@ -81,14 +81,14 @@ struct Config {
 }
 
 impl Config {
-    fn read(root: &Node) -> Result<Self, Diagnostic> {
+    fn read(root: &Node, use_extra_vars: bool) -> Result<Self, Diagnostic> {
         Ok(Self {
             compose: expressions(root, "compose")?,
             groups: expressions(root, "groups")?,
             keyed: keyed_groups(root)?,
             leading_separator: flag(root, "leading_separator")?.unwrap_or(true),
             strict: flag(root, "strict")?.unwrap_or(false),
-            use_extra_vars: flag(root, "use_extra_vars")?.unwrap_or(false),
+            use_extra_vars: flag(root, "use_extra_vars")?.unwrap_or(use_extra_vars),
             use_vars_plugins: flag(root, "use_vars_plugins")?.unwrap_or(false),
         })
     }
@@ -303,7 +303,7 @@ impl Construct<'_> {
         } else {
             self.inventory.own_layers(host)
         };
-        let mut vars: Map = layers.into_iter().flat_map(|(_, map)| map).collect();
+        let mut vars = self.inventory.flat(&layers);
         let groups: Value = self.inventory.group_names(host).into_iter().map(Value::from).collect();
         if self.config.use_extra_vars {
             vars.extend(self.inventory.options.extra_vars.clone());

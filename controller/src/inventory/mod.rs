@@ -105,7 +105,10 @@ impl Inventory {
         }
         if any {
             inventory.reconcile()?;
-        } else {
+        } else if options.unparsed_is_failed {
+            let what = "No inventory was parsed, please check your configuration and options.";
+            return Err(Diagnostic::user(what).into());
+        } else if options.unparsed_warning {
             inventory.warn(Diagnostic::user("No inventory was parsed, only implicit localhost is available"));
         }
         let warnings = inventory.take_warnings();

@@ -20,6 +20,12 @@ pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diag
     let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     if !path.exists() {
         inventory.folders.push(absolute(folder));
+        if inventory.options.any_unparsed_is_failed {
+            return Err(Diagnostic::user(format!(
+                "Completely failed to parse inventory source {}",
+                absolute(path).display()
+            )));
+        }
         inventory.warn(Diagnostic::user(format!(
             "Unable to parse {} as an inventory source",
             absolute(path).display()

@@ -7,6 +7,7 @@ use convoy_protocol::{Map, map};
 
 use super::{Group, Inventory, source};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::vars::merged;
 use crate::yaml;
 
 /// Where the variables of a layer come from. The order is Ansible's, lowest precedence first.
@@ -81,7 +82,7 @@ impl Inventory {
         };
         vec![
             (LayerKind::InventoryAll, self.group("all").map(|group| group.vars.clone()).unwrap_or_default()),
-            (LayerKind::InventoryGroups, combined(&self.ranked_groups(host))),
+            (LayerKind::InventoryGroups, self.combined(&self.ranked_groups(host))),
             (LayerKind::InventoryHost, own),
         ]
     }
@@ -94,7 +95,7 @@ impl Inventory {
     pub fn group_vars(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Map, Diagnostics> {
         let folders: Vec<&Path> = self.folders.iter().map(PathBuf::as_path).chain(playbook_dir).collect();
         let mut vars = group.vars.clone();
-        vars.extend(self.files_of(&folders, "group_vars", &[&group.name])?);
+        self.extend(&mut vars, &self.files_of(&folders, "group_vars", &[&group.name])?);
         if group.priority != 1 {
             vars.insert("ansible_group_priority".into(), group.priority.into());
         }
@@ -107,12 +108,33 @@ impl Inventory {
     ///
     /// As [`Self::layers`].
     pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Map, Diagnostics> {
-        let layers = self.layers(host, playbook_dir)?;
-        Ok(layers
-            .into_iter()
-            .filter(|(kind, _)| *kind >= LayerKind::InventoryHost)
-            .flat_map(|(_, map)| map)
-            .collect())
+        let mut layers = self.layers(host, playbook_dir)?;
+        layers.retain(|(kind, _)| *kind >= LayerKind::InventoryHost);
+        Ok(self.flat(&layers))
+    }
+
+    /// Returns what layers come to, the later ones above the earlier.
+    pub fn flat(&self, layers: &[(LayerKind, Map)]) -> Map {
+        let mut vars = Map::new();
+        layers.iter().for_each(|(_, layer)| self.extend(&mut vars, layer));
+        vars
+    }
+
+    fn combined(&self, groups: &[&Group]) -> Map {
+        let mut vars = Map::new();
+        groups.iter().for_each(|group| self.extend(&mut vars, &group.vars));
+        vars
+    }
+
+    /// Puts variables above those that are there.
+    fn extend(&self, vars: &mut Map, more: &Map) {
+        for (key, value) in more {
+            let value = match vars.get(key).filter(|_| self.options.merge) {
+                Some(weak) => merged(weak, value),
+                None => value.clone(),
+            };
+            vars.insert(key.clone(), value);
+        }
     }
 
     fn files_of(&self, folders: &[&Path], kind: &str, names: &[&str]) -> Result<Map, Diagnostics> {
@@ -123,9 +145,7 @@ impl Inventory {
             for name in names.iter().filter(|name| !name.starts_with('/')) {
                 for file in files_named(&folder.join(kind).join(name)) {
                     match self.file(&file) {
-                        Ok(found) => {
-                            vars.extend(found.iter().map(|(key, value)| (key.clone(), value.clone())));
-                        }
+                        Ok(found) => self.extend(&mut vars, &found),
                         Err(error) => errors.push(error),
                     }
                 }
@@ -153,10 +173,6 @@ impl Inventory {
         files.insert(path.to_owned(), map.clone());
         Ok(map)
     }
-}
-
-fn combined(groups: &[&Group]) -> Map {
-    groups.iter().flat_map(|group| group.vars.clone()).collect()
 }
 
 /// Returns the first there is of `name`, `name.yml`, `name.yaml` and `name.json`; for a folder, the files in it.

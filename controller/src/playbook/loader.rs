@@ -13,6 +13,7 @@ use super::reader::Reader;
 use super::role::{Identity, RoleLoaded};
 use super::search::{self, Asked};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::settings::Settings;
 use crate::yaml::{self, Node};
 
 /// What names are rendered with while files are read (`import_tasks: "{{ x }}.yml"`): the function adds the extra vars to
@@ -20,34 +21,24 @@ use crate::yaml::{self, Node};
 pub type Render<'a> = &'a dyn Fn(&Value, &Map) -> Result<Value, Diagnostic>;
 
 /// Where else to look.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Folders of roles, after `roles/` beside the playbook.
     pub roles_path: Vec<PathBuf>,
+    /// Whether handlers may be notified that are not there.
+    pub handlers_may_be_missing: bool,
 }
 
 impl Options {
-    /// Returns the folders that `ANSIBLE_ROLES_PATH` names, or else Ansible's places: `~/.ansible/roles`,
-    /// `/usr/share/ansible/roles`, `/etc/ansible/roles`. `environment` returns the value of a variable.
-    pub fn from_environment(environment: impl Fn(&str) -> Option<OsString>) -> Self {
-        let home = environment("HOME");
-        let roles_path = match environment("ANSIBLE_ROLES_PATH").filter(|path| !path.is_empty()) {
-            Some(path) => std::env::split_paths(&path)
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .map(|folder| match (folder.strip_prefix("~"), &home) {
-                    (Ok(rest), Some(home)) => Path::new(home).join(rest),
-                    _ => folder,
-                })
-                .collect(),
-            None => {
-                let system = ["/usr/share/ansible/roles", "/etc/ansible/roles"].map(PathBuf::from);
-                home.map(|home| PathBuf::from(home).join(".ansible/roles"))
-                    .into_iter()
-                    .chain(system)
-                    .collect()
-            }
-        };
-        Self { roles_path }
+    /// Returns what the settings say; without folders of roles Ansible's places: `~/.ansible/roles`,
+    /// `/usr/share/ansible/roles`, `/etc/ansible/roles`.
+    pub fn of(settings: &Settings, home: Option<OsString>) -> Self {
+        let mut roles_path = settings.roles_path.clone();
+        if roles_path.is_empty() {
+            roles_path.extend(home.map(|home| PathBuf::from(home).join(".ansible/roles")));
+            roles_path.extend(["/usr/share/ansible/roles", "/etc/ansible/roles"].map(PathBuf::from));
+        }
+        Self { roles_path, handlers_may_be_missing: !settings.error_on_missing_handler }
     }
 }
 
@@ -223,18 +214,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_looked_for_where_the_environment_says() {
-        for (path, expected) in [
-            (None, vec!["/home/me/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]),
-            (Some(""), vec!["/home/me/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"]),
-            (Some("../:/srv/roles:~/mine"), vec!["../", "/srv/roles", "/home/me/mine"]),
-        ] {
-            let options = Options::from_environment(|name| match name {
-                "HOME" => Some("/home/me".into()),
-                "ANSIBLE_ROLES_PATH" => path.map(OsString::from),
-                _ => None,
-            });
-            assert_eq!(options.roles_path, expected.iter().map(PathBuf::from).collect::<Vec<_>>());
-        }
+    fn roles_are_looked_for_where_the_settings_say() {
+        let mut settings = Settings::default();
+        let folders = |settings: &Settings| Options::of(settings, Some("/home/me".into())).roles_path;
+        let ansibles = ["/home/me/.ansible/roles", "/usr/share/ansible/roles", "/etc/ansible/roles"];
+        assert_eq!(folders(&settings), ansibles.map(PathBuf::from));
+        settings.roles_path = vec!["/srv/roles".into()];
+        assert_eq!(folders(&settings), [PathBuf::from("/srv/roles")]);
     }
 }

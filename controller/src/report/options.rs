@@ -1,5 +1,7 @@
 //! How a run is shown, from the command line, the terminal and the environment.
 
+use crate::settings::Settings;
+
 /// The columns of a heading where there is no terminal, and at least.
 const COLUMNS: usize = 79;
 
@@ -28,6 +30,10 @@ pub struct Options {
     pub columns: usize,
     /// Whether the recap shows what `set_stats` collected.
     pub custom_stats: bool,
+    /// Whether results of hosts that had nothing to do are shown.
+    pub ok_hosts: bool,
+    /// Whether results of hosts that were skipped are shown.
+    pub skipped_hosts: bool,
 }
 
 impl Default for Options {
@@ -39,16 +45,18 @@ impl Default for Options {
             live: false,
             columns: COLUMNS,
             custom_stats: false,
+            ok_hosts: true,
+            skipped_hosts: true,
         }
     }
 }
 
 impl Options {
     /// Returns the options for this process's standard output and environment.
-    pub fn detect(format: Format, verbosity: u8) -> Self {
+    pub fn detect(format: Format, verbosity: u8, settings: &Settings) -> Self {
         let terminal = console::Term::stdout();
         let columns = terminal.is_term().then(|| terminal.size().1.into());
-        Self::new(format, verbosity, columns, |name| std::env::var(name).ok())
+        Self::new(format, verbosity, columns, settings, |name| std::env::var(name).ok())
     }
 
     /// Returns the options for a terminal of so many columns, or for none, in an environment.
@@ -56,27 +64,24 @@ impl Options {
         format: Format,
         verbosity: u8,
         terminal: Option<usize>,
+        settings: &Settings,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let set = |name: &str| environment(name).is_some_and(|value| !value.is_empty());
-        let is_true = |name: &str| environment(name).is_some_and(|value| truth(&value));
         let capable = terminal.is_some() && set("TERM") && environment("TERM").as_deref() != Some("dumb");
-        let plain = set("NO_COLOR") || is_true("ANSIBLE_NOCOLOR");
+        let plain = set("NO_COLOR") || settings.nocolor;
         let text = format == Format::Text;
         Self {
             format,
             verbosity,
-            color: text && (is_true("ANSIBLE_FORCE_COLOR") || (capable && !plain)),
+            color: text && (settings.force_color || (capable && !plain)),
             live: text && capable && !set("CI"),
             columns: terminal.map_or(0, |columns| columns.saturating_sub(1)).max(COLUMNS),
-            custom_stats: is_true("ANSIBLE_SHOW_CUSTOM_STATS"),
+            custom_stats: settings.show_custom_stats,
+            ok_hosts: settings.display_ok_hosts,
+            skipped_hosts: settings.display_skipped_hosts,
         }
     }
-}
-
-/// Reads a boolean as Ansible's configuration does.
-fn truth(value: &str) -> bool {
-    ["y", "yes", "on", "1", "true", "t", "1.0"].contains(&value.trim().to_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -84,9 +89,13 @@ mod tests {
     use super::*;
 
     fn options(terminal: Option<usize>, environment: &[(&str, &str)]) -> (bool, bool, usize) {
-        let options = Options::new(Format::Text, 0, terminal, |name| {
+        let find = |name: &str| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        });
+        };
+        let names: Vec<String> = environment.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let settings =
+            crate::settings::read_with(std::path::Path::new("/nowhere"), &names, &find).unwrap().settings;
+        let options = Options::new(Format::Text, 0, terminal, &settings, find);
         (options.color, options.live, options.columns)
     }
 
@@ -113,7 +122,7 @@ mod tests {
 
     #[test]
     fn json_has_neither_colour_nor_display() {
-        let options = Options::new(Format::Json, 0, Some(80), |_| Some("1".to_owned()));
+        let options = Options::new(Format::Json, 0, Some(80), &Settings::default(), |_| Some("1".to_owned()));
         assert_eq!((options.color, options.live), (false, false));
     }
 }

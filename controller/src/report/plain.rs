@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
@@ -17,6 +18,10 @@ pub struct Plain {
     screen: Screen,
     verbosity: u8,
     custom_stats: bool,
+    ok_hosts: bool,
+    skipped_hosts: bool,
+    /// The heading of a task that has nothing to show yet, where not all results are shown.
+    heading: Option<(TaskKind, Arc<str>, Arc<str>)>,
 }
 
 impl Reporter for Plain {
@@ -37,6 +42,9 @@ impl Plain {
             screen: Screen::new(out, err, options.color, options.columns),
             verbosity: options.verbosity,
             custom_stats: options.custom_stats,
+            ok_hosts: options.ok_hosts,
+            skipped_hosts: options.skipped_hosts,
+            heading: None,
         }
     }
 
@@ -49,10 +57,17 @@ impl Plain {
             },
             RunEvent::NoHostsMatched => self.screen.line("skipping: no hosts matched", Some(Color::Skip)),
             RunEvent::NoHostsRemaining => self.screen.banner("NO MORE HOSTS LEFT"),
-            RunEvent::TaskStart { kind, name, path, .. } => self.task(*kind, name, path),
+            RunEvent::TaskStart { kind, name, path, .. } => {
+                if self.ok_hosts && self.skipped_hosts {
+                    self.task(*kind, name, path);
+                } else {
+                    self.heading = Some((*kind, name.clone(), path.clone()));
+                }
+            }
             RunEvent::Working { .. } => {}
-            RunEvent::Result(result) => self.result(result),
-            RunEvent::Item(result) => self.item(result),
+            RunEvent::Result(result) if self.shows(result.verdict) => self.result(result),
+            RunEvent::Item(result) if self.shows(result.verdict) => self.item(result),
+            RunEvent::Result(_) | RunEvent::Item(_) => {}
             RunEvent::Retry { host, task, left, values } => self.retry(host, task, *left, values),
             RunEvent::Included { file, hosts, label } => {
                 let item = label.as_ref().map(|label| format!(" => (item={label})")).unwrap_or_default();
@@ -91,6 +106,19 @@ impl Plain {
         if self.verbosity >= 2 && !path.is_empty() {
             self.screen.line(&format!("task path: {path}"), Some(Color::Debug));
         }
+    }
+
+    /// Returns whether such a result is shown; then its heading is, too.
+    fn shows(&mut self, verdict: Verdict) -> bool {
+        let shows = match verdict {
+            Verdict::Ok => self.ok_hosts,
+            Verdict::Skipped => self.skipped_hosts,
+            Verdict::Changed | Verdict::Failed | Verdict::Unreachable => true,
+        };
+        if let Some((kind, name, path)) = self.heading.take_if(|_| shows) {
+            self.task(kind, &name, &path);
+        }
+        shows
     }
 
     fn result(&mut self, result: &TaskResult) {

@@ -136,6 +136,19 @@ impl<'e> Batch<'e> {
         batch
     }
 
+    /// Passes over the gathering of facts on hosts whose facts are known.
+    pub fn keep_facts(&mut self) {
+        let selected = self.selected();
+        let store = self.engine.store.borrow().clone();
+        for host in &mut self.hosts {
+            let gathers =
+                matches!(host.cursor.current(), Some(Item::Task(task)) if task.is_gathering(&self.play));
+            if gathers && store.host(&host.name).facts.contains_key("gather_subset") {
+                host.cursor.advance(&selected);
+            }
+        }
+    }
+
     /// Runs the batch to its end.
     ///
     /// # Errors

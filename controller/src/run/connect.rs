@@ -16,6 +16,7 @@ use super::options::Options;
 use crate::link::content::Contents;
 use crate::link::{Link, LinkError, Opening, local};
 use crate::paths::expand_user;
+use crate::settings::Settings;
 use crate::ssh::{self, HostKeyChecking, Target};
 use crate::template::Error;
 
@@ -112,11 +113,11 @@ impl Endpoint {
             host: host.clone(),
             local,
             address: text(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| host.to_string()),
-            port: port.map(|port| number(&port)).transpose()?,
+            port: port.map(|port| number(&port)).transpose()?.or(options.settings.remote_port),
             user,
             password: text(&["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"])?,
             key: key.map(|key| expand_user(&key)).or_else(|| options.private_key.clone()),
-            ssh: ssh_options(&text)?,
+            ssh: ssh_options(&text, &options.settings)?,
         })
     }
 
@@ -149,19 +150,25 @@ type Lookup<'a> = &'a dyn Fn(&[&str]) -> Result<Option<String>, Error>;
 
 /// Reads `-o` options from the variables in which Ansible has them; one that cannot be honoured is an error, not
 /// dropped.
-fn ssh_options(text: Lookup<'_>) -> Result<SshOptions, Error> {
+fn ssh_options(text: Lookup<'_>, settings: &Settings) -> Result<SshOptions, Error> {
     let mut options = SshOptions::default();
     if let Some(checking) = text(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])? {
         let check = bool::convert(&checking.as_str().into()).map_err(Error::other)?;
         options.checking = Some(if check { Checking::Strict } else { Checking::Off });
     }
-    for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args"] {
-        let Some(args) = text(&[name])? else { continue };
+    for (name, set) in [
+        ("ansible_ssh_common_args", &settings.ssh_common_args),
+        ("ansible_ssh_extra_args", &settings.ssh_extra_args),
+        ("ansible_ssh_args", &settings.ssh_args),
+    ] {
+        let Some(args) = text(&[name])?.or_else(|| set.clone()) else { continue };
         let mut words = args.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
         while let Some(word) = words.next() {
             let option = match word.strip_prefix("-o") {
                 Some("") => words.next().unwrap_or_default(),
                 Some(option) => option,
+                // Compression costs more than it gains between agents; everybody's `ssh_args` begin with it.
+                None if word == "-C" => continue,
                 None => {
                     return Err(Error::other(format!(
                         "{name}: `{word}` is not supported: only `-o` options are"

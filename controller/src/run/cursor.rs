@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
-use crate::playbook::ast::{Entry, Task};
+use crate::playbook::ast::{Entry, Play, Task};
 
 /// Something to do, with what it needs to know of the way it came into the play.
 #[derive(Debug, Clone)]
@@ -35,6 +35,11 @@ pub struct TaskRef {
 }
 
 impl TaskRef {
+    /// Returns whether this is the gathering of facts at the start of the play: it stands where the play does.
+    pub fn is_gathering(&self, play: &Play) -> bool {
+        Arc::ptr_eq(&self.task.at, &play.at)
+    }
+
     /// Returns whether both are the same task at the same place of the play.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.task, &other.task) && Arc::ptr_eq(&self.params, &other.params)

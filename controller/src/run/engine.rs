@@ -20,6 +20,7 @@ use crate::link::content::Contents;
 use crate::playbook::Loader;
 use crate::playbook::ast::Play;
 use crate::report::Reporter;
+use crate::settings::{self, HashBehaviour};
 use crate::template::{Context, Templar};
 use crate::vars::magic::{Magic, PlayFacts, RunFacts};
 use crate::vars::precedence::{Sources, layers};
@@ -105,7 +106,7 @@ impl Engine {
     ) -> Result<Self, Diagnostics> {
         let templar = Arc::new(Templar::new(options.template));
         let contents = Arc::new(Contents::default());
-        let store = Store::new(options.extra_vars.clone());
+        let store = Store::new(options.extra_vars.clone(), options.settings.inject_facts_as_vars);
         let engine = Self {
             connections: Connections::new(&options, contents.clone()),
             store: RefCell::new(Arc::new(store)),
@@ -194,6 +195,7 @@ impl Engine {
         *self.facts.borrow_mut() = Arc::new(RunFacts {
             groups: inventory.group_map(),
             group_names: hosts.iter().map(|host| (host.clone(), inventory.group_names(host))).collect(),
+            merge: self.options.settings.hash_behaviour == HashBehaviour::Merge,
             hosts,
             inventory_sources: self.options.inventory_sources.clone(),
             check: self.options.check,
@@ -267,6 +269,14 @@ impl Engine {
     /// Returns whether the inventory has a host.
     pub fn knows(&self, host: &str) -> bool {
         self.inventory.borrow().host(host).is_some()
+    }
+
+    /// Tells where the settings come from, and which have no effect.
+    pub fn tell_settings(&self, read: &settings::Read) {
+        for text in &read.told {
+            self.tell(RunEvent::Verbose { level: 1, host: None, text: text.clone() });
+        }
+        read.warnings.iter().for_each(|warning| self.warn(warning.warning()));
     }
 
     /// Tells the reporter.

@@ -63,7 +63,10 @@ impl Flags {
             endpoint: Arc::new(Endpoint::of(&host, there)?),
             become_user: become_user(there)?,
             environment: environment(view, keywords)?,
-            timeout: seconds(view, keywords.timeout.as_ref())?,
+            timeout: match keywords.timeout.as_ref() {
+                None => Some(options.settings.task_timeout).filter(|seconds| *seconds > 0),
+                asked => seconds(view, asked)?,
+            },
             delegate,
         })
     }
@@ -164,6 +167,7 @@ fn become_user(view: View<'_>) -> Result<Option<Become>, Error> {
     let user = text(&["ansible_become_user", "ansible_sudo_user"], &keywords.become_user)?;
     let method = text(&["ansible_become_method"], &keywords.become_method)?;
     let flags = text(&["ansible_become_flags", "ansible_sudo_flags"], &keywords.become_flags)?;
+    let flags = flags.or_else(|| options.settings.become_flags.clone());
     let password = text(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"], &None)?;
     let method = method.unwrap_or_else(|| options.become_method.clone());
     if method.rsplit('.').next() != Some("sudo") {

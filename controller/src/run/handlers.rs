@@ -36,6 +36,10 @@ pub(super) fn notify(batch: &mut Batch<'_>, index: usize, name: &Arc<str>) -> Re
         let message = format!(
             "the requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
         );
+        if !batch.engine.options.settings.error_on_missing_handler {
+            batch.engine.warn(message);
+            return Ok(());
+        }
         return Err(Diagnostic::user(message)
             .hint(did_you_mean(name, known.iter().map(String::as_str)))
             .into());

@@ -7,6 +7,7 @@ use convoy_protocol::Map;
 
 use crate::playbook::ast::Task;
 use crate::python::shell_quoted;
+use crate::settings::Settings;
 use crate::template;
 
 /// How a run was asked for.
@@ -50,6 +51,8 @@ pub struct Options {
     pub playbook_dir: Option<PathBuf>,
     /// The sources of the inventory, absolute.
     pub inventory_sources: Vec<String>,
+    /// What `ansible.cfg` and the environment say.
+    pub settings: Settings,
     /// How templates are rendered.
     pub template: template::Options,
     /// Whether tasks are looked at ahead; off only to compare.

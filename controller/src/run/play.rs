@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::event::RunEvent;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Action, Keywords, Play, Task};
+use crate::settings::{Gathering, Mismatch};
 use crate::vars::magic::PlayFacts;
 
 /// Runs a play. Returns whether the next one is to be run.
@@ -34,7 +35,7 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
     *engine.play.borrow_mut() = Arc::new(PlayFacts {
         play: Some(play.clone()),
         all: all.clone(),
-        public: play.roles.clone(),
+        public: if engine.options.settings.private_role_vars { Vec::new() } else { play.roles.clone() },
         ..PlayFacts::default()
     });
     for batch in batches(engine, play, &all)? {
@@ -42,7 +43,11 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
         let size = batch.len();
         let lost = engine.lost.borrow().clone();
         let left = batch.into_iter().filter(|host| !lost.contains(host)).collect();
-        let ended = Batch::new(engine, play, left, root(engine, play)?).run().await?;
+        let mut batch = Batch::new(engine, play, left, root(engine, play)?);
+        if engine.options.settings.gathering == Gathering::Smart {
+            batch.keep_facts();
+        }
+        let ended = batch.run().await?;
         match ended {
             Ended::Broken => return Ok(false),
             Ended::Play => break,
@@ -59,8 +64,10 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
 
 /// Other strategies let hosts run ahead of each other; the order they may take includes the one taken here.
 fn warn_of_strategy(engine: &Engine, play: &Arc<Play>) -> Result<(), Diagnostics> {
-    let Some(strategy) = &play.strategy else { return Ok(()) };
-    let strategy = crate::python::str(&engine.render_for_play(play, strategy)?);
+    let strategy = match &play.strategy {
+        Some(strategy) => crate::python::str(&engine.render_for_play(play, strategy)?),
+        None => engine.options.settings.strategy.clone(),
+    };
     if strategy.rsplit('.').next() != Some("linear") {
         engine
             .warn(format!("strategy `{strategy}` is run as linear: each task on all hosts before the next"));
@@ -78,8 +85,10 @@ fn pattern(engine: &Engine, play: &Arc<Play>) -> Result<String, Diagnostics> {
 
 fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str>>, Diagnostics> {
     let selection = engine.inventory.borrow().select(pattern, engine.options.limit.as_deref())?;
-    for warning in &selection.warnings {
-        engine.warn(warning.message.clone());
+    match engine.options.settings.host_pattern_mismatch {
+        Mismatch::Error if !selection.warnings.is_empty() => return Err(selection.warnings),
+        Mismatch::Ignore => {}
+        _ => selection.warnings.iter().for_each(|warning| engine.warn(warning.message.clone())),
     }
     let mut hosts = selection.hosts;
     let order = play.order.as_ref().map(|order| engine.render_for_play(play, order)).transpose()?;
@@ -136,7 +145,8 @@ fn root(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Section>, Diagnostics> 
     let params = Arc::new(Map::new());
     let force = engine.options.force_handlers || keyword(engine, play, play.force_handlers.as_ref(), false)?;
     let mut body = Vec::new();
-    if keyword(engine, play, play.gather_facts.as_ref(), true)? {
+    let implied = engine.options.settings.gathering != Gathering::Explicit;
+    if keyword(engine, play, play.gather_facts.as_ref(), implied)? {
         let task = Arc::new(gather(play)?);
         body.push(Item::Task(TaskRef { task, params: params.clone(), handler: false }));
     }

@@ -151,7 +151,10 @@ pub(super) fn spread(
     }
     let Some(first) = group.first() else { return Ok(()) };
     let host = batch.hosts[*first].name.clone();
-    let fatal = batch.flag(task, &host, task.task.keywords.any_errors_fatal.as_ref())?;
+    let fatal = match task.task.keywords.any_errors_fatal.as_ref() {
+        None => batch.engine.options.settings.any_errors_fatal,
+        asked => batch.flag(task, &host, asked)?,
+    };
     let selected = batch.selected();
     let broken = too_many(batch, task, &host)?;
     if broken {

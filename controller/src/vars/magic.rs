@@ -26,6 +26,8 @@ pub struct RunFacts {
     pub group_names: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// The hosts of the inventory, in its order.
     pub hosts: Vec<Arc<str>>,
+    /// Whether maps that several sources of variables have are put together.
+    pub merge: bool,
     /// The sources of the inventory, absolute.
     pub inventory_sources: Vec<String>,
     /// `-C`.

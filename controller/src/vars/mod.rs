@@ -5,5 +5,5 @@ pub mod precedence;
 pub mod scope;
 pub mod store;
 
-pub use scope::TaskScope;
+pub use scope::{TaskScope, merged};
 pub use store::Store;

@@ -77,7 +77,12 @@ impl TaskScope {
         if let Some(value) = self.local.get(name) {
             return Some(value.clone());
         }
-        self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.map().get(name).cloned()))
+        let found = || self.layers.iter().filter_map(|layer| layer.map().get(name));
+        let merged = |weak: Value, strong: Value| merged(&weak, &strong);
+        self.magic.get(name).or_else(|| match self.magic.run.merge {
+            true => found().rev().cloned().reduce(merged),
+            false => found().next().cloned(),
+        })
     }
 }
 
@@ -109,6 +114,17 @@ impl Scope for TaskScope {
     fn hosts(&self) -> Vec<Arc<str>> {
         self.magic.all_hosts()
     }
+}
+
+/// Puts two values together if both are maps, key by key and however deep; else the stronger one counts.
+pub fn merged(weak: &Value, strong: &Value) -> Value {
+    let (Some(below), Some(above)) = (weak.as_map(), strong.as_map()) else { return strong.clone() };
+    let mut all = below.clone();
+    for (key, value) in above {
+        let value = all.get(key).map_or_else(|| value.clone(), |old| merged(old, value));
+        all.insert(key.clone(), value);
+    }
+    Value::from(all).tainted(weak.taint | strong.taint)
 }
 
 #[cfg(test)]

@@ -26,12 +26,14 @@ pub struct Store {
     hosts: HashMap<Arc<str>, HostVars>,
     /// `-e`: above all others.
     pub extra: Arc<Map>,
+    /// Whether facts are variables beside `ansible_facts`.
+    inject: bool,
 }
 
 impl Store {
     /// Starts with the extra variables.
-    pub fn new(extra: Map) -> Self {
-        Self { hosts: HashMap::new(), extra: Arc::new(extra) }
+    pub fn new(extra: Map, inject: bool) -> Self {
+        Self { hosts: HashMap::new(), extra: Arc::new(extra), inject }
     }
 
     /// Sets the inventory's layers of a host, lowest first.
@@ -69,7 +71,9 @@ impl Store {
             let bare = key.as_str().and_then(|name| name.strip_prefix("ansible_")).map(Key::from);
             // `ansible_local` keeps its name's meaning in both places.
             Arc::make_mut(&mut vars.facts).insert(bare.unwrap_or_else(|| key.clone()), value.clone());
-            Arc::make_mut(&mut vars.injected).insert(key.clone(), value);
+            if self.inject || key.as_str() == Some("ansible_local") {
+                Arc::make_mut(&mut vars.injected).insert(key.clone(), value);
+            }
         }
     }
 
@@ -89,12 +93,15 @@ mod tests {
 
     #[test]
     fn facts_are_data_under_both_names() {
-        let mut store = Store::default();
+        let mut store = Store::new(Map::new(), true);
         let host: Arc<str> = "h".into();
         store.add_facts(&host, &map! { "ansible_system" => "Linux", "mine" => "{{ x }}" });
         let vars = store.host("h");
         assert_eq!(vars.facts.get("system").unwrap().as_str(), Some("Linux"));
         assert_eq!(vars.injected.get("ansible_system").unwrap().as_str(), Some("Linux"));
         assert!(vars.facts.get("mine").unwrap().taint.is_unsafe());
+        let mut store = Store::new(Map::new(), false);
+        store.add_facts(&host, &map! { "ansible_system" => "Linux", "ansible_local" => map! {} });
+        assert_eq!(*store.host("h").injected, map! { "ansible_local" => map! {} });
     }
 }

@@ -98,3 +98,38 @@ fn json_lines() {
     let recap = r#"{"event": "recap", "hosts": {"db1": {"ok": 1, "changed": 0, "unreachable": 0, "failed": 0, "skipped": 0, "rescued": 0, "ignored": 0}, "#;
     assert!(ran.stdout.lines().last().unwrap().starts_with(recap), "{ran}");
 }
+
+/// `ansible.cfg` beside the playbook, the environment above it, the command line above both.
+#[test]
+fn settings_come_from_file_and_environment() {
+    let project = site(
+        "- hosts: l:nobody\n  tasks:\n    - debug: {msg: '{{ ansible_forks }} {{ m }}', var: omit}\n      when: false\n\
+         \x20   - debug: msg='{{ ansible_forks }} {{ m }}'\n      vars: {m: {b: 2}}\n",
+    );
+    project.host("l\n[all:vars]\nm={'a': 1}").unwrap();
+    let config = "[defaults]\ninventory = hosts\nforks = 3\ngathering = explicit\nhash_behaviour = merge\n\
+                  display_skipped_hosts = no\nfork = 1\n[inventory]\nhost_pattern_mismatch = ignore\n";
+    project.file("ansible.cfg", config).unwrap();
+    let ran = project.run(["apply", "-v", "site.yml"]).unwrap();
+    let expected = "Using [folder]/site/ansible.cfg as config file
+setting inventory = hosts (from [folder]/site/ansible.cfg:2)
+setting host_pattern_mismatch = ignore (from [folder]/site/ansible.cfg:9)
+setting forks = 3 (from [folder]/site/ansible.cfg:3)
+setting gathering = explicit (from [folder]/site/ansible.cfg:4)
+setting hash_behaviour = merge (from [folder]/site/ansible.cfg:5)
+setting display_skipped_hosts = no (from [folder]/site/ansible.cfg:6)
+
+PLAY [l:nobody] ****************************************************************
+
+TASK [debug] *******************************************************************
+ok: [l] => {
+    \"msg\": \"3 {'a': 1, 'b': 2}\"
+}
+";
+    assert!(ran.stdout.starts_with(expected), "{ran}");
+    let warning = "[WARNING]: `fork` in [defaults] is not a setting that convoy knows\n\
+                   ([folder]/site/ansible.cfg:7:1); did you mean `forks`?\n";
+    assert_eq!(ran.stderr.replace('\n', " "), warning.replace('\n', " "), "{ran}");
+    let child = project.command(["apply", "-f", "5", "site.yml"]).env("ANSIBLE_FORKS", "4").spawn().unwrap();
+    assert!(project.wait(child).unwrap().stdout.contains("\"5 {'a'"));
+}

@@ -122,7 +122,7 @@ impl Place {
     }
 
     fn exit(&self, path: &Path, look_ahead: bool, record: Record, trips: &mut u64) -> Result<u8, String> {
-        let loader = Loader::new(playbook::Options { roles_path: Vec::new() });
+        let loader = Loader::new(playbook::Options::default());
         let render = |value: &convoy_protocol::Value, _: &Map| Ok(value.clone());
         let loaded = loader.playbooks(&[path.to_owned()], &render).map_err(|error| format!("{error:?}"))?;
         let source = self.path("hosts").display().to_string();

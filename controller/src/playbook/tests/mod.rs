@@ -48,7 +48,7 @@ impl Project {
 }
 
 fn loader() -> Loader {
-    Loader::new(Options { roles_path: Vec::new() })
+    Loader::new(Options::default())
 }
 
 /// Replaces `{{ name }}` alone; enough for names of files.
