@@ -54,7 +54,7 @@ pub enum Staged {
     /// Sent as it is.
     No,
     /// Names a file or folder on the workstation; replaced by description of it by digest,
-    /// unless the boolean parameter `remote_src` is true.
+    /// unless the boolean parameter `remote_src` is, or is by default, true.
     File,
     /// Names a template on the workstation; rendered there, then as [`Staged::File`].
     Template,

@@ -120,8 +120,7 @@ pub fn apply(
     if let Some(command) = validate {
         let output = validate::run(node, command, temporary.path())?;
         if output.rc != 0 {
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(Failure::new(format!("failed to validate: rc:{} error:{error}", output.rc)));
+            return Err(validate::refused(&output));
         }
     }
     if let Some(name) = keep_as

@@ -10,7 +10,7 @@ use super::mode::Base;
 use super::{backup, dirname, validate};
 use crate::content::Content;
 use crate::module::{Checked, Done, Failure};
-use crate::system::{Attributes, Bytes, Checksums, Look, Meta, System};
+use crate::system::{Attributes, Bytes, Checksums, Look, Meta, Output, System};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct Put<'a> {
     pub backup: bool,
     /// The command that must accept the new file.
     pub validate: Option<&'a str>,
+    /// The failure of a new file that it does not accept.
+    pub refused: fn(&Output) -> Failure,
     /// The SHA-1 that the content must have.
     pub checksum: Option<&'a str>,
     /// Folders to be made before, with their attributes.
@@ -71,6 +73,7 @@ impl<'a> Put<'a> {
             follow: false,
             backup: false,
             validate: None,
+            refused: validate::refused_by_copy,
             checksum: None,
             parents: Vec::new(),
             folder_is_planned: false,
@@ -93,6 +96,7 @@ struct Writing {
     source: Source,
     backup: bool,
     validate: Option<String>,
+    refused: fn(&Output) -> Failure,
     checksum: Option<String>,
 }
 
@@ -206,6 +210,7 @@ fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, F
         source: put.source,
         backup: put.backup,
         validate: put.validate.map(str::to_owned),
+        refused: put.refused,
         checksum: put.checksum.map(str::to_owned),
     });
     let plan = Plan { dest: put.dest, expected: old, attributes, content, parents: put.parents };
@@ -322,10 +327,7 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
     if let Some(command) = &writing.validate {
         let output = validate::run(node, command, temporary.path())?;
         if output.rc != 0 {
-            return Err(Failure::new("failed to validate")
-                .with("exit_status", output.rc)
-                .with("stdout", String::from_utf8_lossy(&output.stdout).as_ref())
-                .with("stderr", String::from_utf8_lossy(&output.stderr).as_ref()));
+            return Err((writing.refused)(&output));
         }
     }
     let kept = if writing.backup { backup::make(node, dest)? } else { None };

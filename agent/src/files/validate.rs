@@ -6,6 +6,20 @@ use super::words;
 use crate::module::Failure;
 use crate::system::{Output, Process, System};
 
+/// Returns the failure of a file that was not accepted, as `assemble` and the modules that edit files tell of it.
+pub fn refused(output: &Output) -> Failure {
+    let error = String::from_utf8_lossy(&output.stderr);
+    Failure::new(format!("failed to validate: rc:{} error:{error}", output.rc))
+}
+
+/// As [`refused`], as `copy` and `template` tell of it.
+pub fn refused_by_copy(output: &Output) -> Failure {
+    Failure::new("failed to validate")
+        .with("exit_status", output.rc)
+        .with("stdout", String::from_utf8_lossy(&output.stdout).as_ref())
+        .with("stderr", String::from_utf8_lossy(&output.stderr).as_ref())
+}
+
 /// Runs `command` with `%s` replaced by the path of the new file.
 ///
 /// # Errors

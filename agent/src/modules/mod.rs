@@ -20,6 +20,7 @@ macro_rules! modules {
 }
 
 modules! {
+    assemble,
     blockinfile,
     command,
     copy,

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod assemble;
 mod blockinfile;
 mod blockinfile_cases;
 mod copy;

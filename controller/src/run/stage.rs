@@ -55,14 +55,19 @@ impl Digests {
 /// # Errors
 /// If a file cannot be found or read, or a template not rendered.
 pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unstaged> {
-    let remote = args.get("remote_src").is_some_and(|value| bool::convert(value).unwrap_or(false));
+    let is_true = |value: &Value| bool::convert(value).unwrap_or(false);
+    let remote = match (args.get("remote_src"), module.spec.param("remote_src")) {
+        (Some(value), _) => is_true(value),
+        (None, Some(param)) => param.default.is_some_and(|text| is_true(&text.into())),
+        (None, None) => false,
+    };
     for param in module.spec.params.iter().filter(|param| param.staged != Staged::No && !remote) {
         let names = std::iter::once(&param.name).chain(param.aliases);
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
         let Some(source) = args.get(name).map(crate::python::str) else { continue };
         let staged = match param.staged {
             Staged::Template => template(view, &source, &args)?,
-            _ => file(view, &source)?,
+            _ => file(view, &source, args.get("local_follow").is_none_or(is_true))?,
         };
         args.insert(param.name.into(), staged);
         if name != param.name {
@@ -72,7 +77,8 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
     Ok(args)
 }
 
-fn file(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
+/// Describes a file or folder; links in a folder are what they lead to, if `follow`.
+fn file(view: View<'_>, source: &str, follow: bool) -> Result<Value, Unstaged> {
     let path = find(view, "files", source)?;
     let unreadable =
         |path: &Path, error: &io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
@@ -80,9 +86,9 @@ fn file(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
     if !meta.is_dir() {
         return describe(view, &path, &meta).map(Value::from).map_err(|error| unreadable(&path, &error));
     }
-    let mut entries = Vec::new();
-    walk(view, &path, Path::new(""), &mut entries).map_err(|error| unreadable(&path, &error))?;
-    let tree: Value = entries.into_iter().collect();
+    let mut walk = Walk { view, root: &path, follow, above: vec![identity(&meta)], entries: Vec::new() };
+    walk.folder(Path::new("")).map_err(|error| unreadable(&path, &error))?;
+    let tree: Value = walk.entries.into_iter().collect();
     Ok(map! { "name" => name(&path), "slash" => source.ends_with('/'), "mode" => mode(&meta), "tree" => tree }.into())
 }
 
@@ -104,16 +110,37 @@ fn name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Lists a folder, sorted, folders before what is in them.
-fn walk(view: View<'_>, root: &Path, folder: &Path, entries: &mut Vec<Value>) -> io::Result<()> {
-    let mut names: Vec<_> =
-        fs::read_dir(root.join(folder))?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-    names.sort();
-    for name in names {
-        let relative = folder.join(&name);
-        let path = root.join(&relative);
+/// Returns by what a folder is known, however it was come to.
+fn identity(meta: &fs::Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+/// A folder that is being listed.
+struct Walk<'a> {
+    view: View<'a>,
+    root: &'a Path,
+    follow: bool,
+    /// The folders that led here: a link to one of them stays a link.
+    above: Vec<(u64, u64)>,
+    entries: Vec<Value>,
+}
+
+impl Walk<'_> {
+    /// Lists what is in a folder, sorted, folders before what is in them.
+    fn folder(&mut self, folder: &Path) -> io::Result<()> {
+        let names = fs::read_dir(self.root.join(folder))?.map(|entry| Ok(entry?.file_name()));
+        let mut names: Vec<_> = names.collect::<io::Result<_>>()?;
+        names.sort();
+        for name in names {
+            self.entry(&folder.join(&name))?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, relative: &Path) -> io::Result<()> {
+        let path = self.root.join(relative);
+        let meta = self.meta(&path)?;
         let shown = relative.to_string_lossy().into_owned();
-        let meta = fs::symlink_metadata(&path)?;
         let mut entry = map! { "path" => shown, "mode" => mode(&meta), "uid" => i64::from(meta.uid()) };
         if meta.is_symlink() {
             entry.insert("kind".into(), "link".into());
@@ -122,17 +149,31 @@ fn walk(view: View<'_>, root: &Path, folder: &Path, entries: &mut Vec<Value>) ->
             entry.insert("kind".into(), "dir".into());
         } else if meta.is_file() {
             entry.insert("kind".into(), "file".into());
-            entry.extend(describe(view, &path, &meta)?);
+            entry.extend(describe(self.view, &path, &meta)?);
         } else {
-            continue;
+            return Ok(());
         }
-        let folder = meta.is_dir();
-        entries.push(entry.into());
-        if folder {
-            walk(view, root, &relative, entries)?;
+        self.entries.push(entry.into());
+        if meta.is_dir() {
+            self.above.push(identity(&meta));
+            self.folder(relative)?;
+            self.above.pop();
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Returns what is at a path, through a link if links are followed and this one leads to a file or to a folder that
+    /// is not above it.
+    fn meta(&self, path: &Path) -> io::Result<fs::Metadata> {
+        let own = fs::symlink_metadata(path)?;
+        if !self.follow || !own.is_symlink() {
+            return Ok(own);
+        }
+        Ok(match fs::metadata(path) {
+            Ok(meta) if meta.is_file() || (meta.is_dir() && !self.above.contains(&identity(&meta))) => meta,
+            _ => own,
+        })
+    }
 }
 
 fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged> {
