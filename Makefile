@@ -31,7 +31,8 @@ lint:
 	  case $$? in 1) ;; 0) echo 'unfinished: see the lines above' >&2; exit 1 ;; *) exit 1 ;; esac
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-# Times thirty tasks that are done already, beside ansible-playbook if it is installed.
+# Times thirty tasks that are done already, on a node nearby and on one 50 ms away, beside ansible-playbook if it is
+# installed.
 bench:
 	$(CARGO) build --locked --release -p convoy
 	$(CARGO) run --locked --release -p convoy-tests --bin bench

@@ -2,4 +2,5 @@
 
 pub mod program;
 pub mod project;
+pub mod proxy;
 pub mod sshd;

@@ -1,5 +1,5 @@
-//! Times the re-application of thirty tasks on one node behind a real sshd: convoy with and without look-ahead, and
-//! `ansible-playbook` where it is installed. Usage: `bench [CONVOY [ROUNDS]]`; by default the `convoy` beside this
+//! Times the re-application of thirty tasks on one node behind a real sshd, near and far: convoy with and without
+//! look-ahead, `ansible-playbook` where it is installed, and as a measure a single question. Usage: `bench [CONVOY [ROUNDS]]`; by default the `convoy` beside this
 //! program, and each timed five times.
 
 use std::error::Error;
@@ -8,8 +8,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use convoy_tests::proxy::Proxy;
 use convoy_tests::sshd::{ClientKey, Sshd, SshdOptions, output};
 use tempfile::TempDir;
 
@@ -17,6 +18,8 @@ use tempfile::TempDir;
 const ROUNDS: usize = 5;
 /// How many tasks of each of the three kinds there are.
 const OF_A_KIND: usize = 10;
+/// How far away the far node is, in each direction: half a round trip.
+const FAR: Duration = Duration::from_millis(25);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -24,6 +27,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 struct Bench {
     folder: TempDir,
     _sshd: Sshd,
+    _proxy: Option<Proxy>,
 }
 
 /// A program to be timed.
@@ -32,6 +36,8 @@ struct Contender {
     program: PathBuf,
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
+    /// What it prints if all is well and nothing was changed.
+    expected: String,
 }
 
 /// One run.
@@ -49,33 +55,50 @@ fn main() -> Outcome<()> {
         .canonicalize()
         .map_err(|error| format!("cannot use {}: {error}; build convoy first", convoy.display()))?;
     let rounds = std::env::args().nth(2).map_or(Ok(ROUNDS), |rounds| rounds.parse())?.max(1);
-    let bench = Bench::new()?;
     let contenders = contenders(&convoy);
-    bench.run(&contenders[0], false)?;
-    let mut runs: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (contender, runs) in contenders.iter().zip(&mut runs) {
-            runs.push(bench.run(contender, true)?);
+    for (place, delay) in [("on loopback", None), ("50 ms of round trip away", Some(FAR))] {
+        let bench = Bench::new(delay)?;
+        bench.run(&contenders[1], false)?;
+        let mut runs: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
+        for _ in 0..rounds {
+            for (contender, runs) in contenders.iter().zip(&mut runs) {
+                runs.push(bench.run(contender, true)?);
+            }
         }
+        let table = table(place, &contenders, &mut runs)?;
+        io::stdout().write_all(table.as_bytes())?;
     }
-    let table = table(&contenders, &mut runs)?;
-    io::stdout().write_all(table.as_bytes())?;
     Ok(())
 }
 
+/// Returns the programs; the first is what the others are measured by.
 fn contenders(convoy: &Path) -> Vec<Contender> {
-    let of_convoy = |name, arguments| Contender { name, program: convoy.into(), arguments, environment: &[] };
+    const SITE: &[&str] = &["-i", "hosts", "site.yml"];
+    let again = format!("ok={}    changed=0 ", OF_A_KIND * 3 + 1);
+    let of_convoy = |name, arguments, expected: &str| Contender {
+        name,
+        program: convoy.into(),
+        arguments,
+        environment: &[],
+        expected: expected.to_owned(),
+    };
     let mut contenders = vec![
-        of_convoy("convoy", &["apply", "-vv"]),
-        of_convoy("convoy --no-look-ahead", &["apply", "-vv", "--no-look-ahead"]),
+        of_convoy("connect and one question", &["exec", "all", "-i", "hosts", "-m", "ping"], "SUCCESS"),
+        of_convoy("convoy", &["apply", "-vv", "-i", "hosts", "site.yml"], &again),
+        of_convoy(
+            "convoy --no-look-ahead",
+            &["apply", "-vv", "--no-look-ahead", "-i", "hosts", "site.yml"],
+            &again,
+        ),
     ];
     let installed = Command::new("ansible-playbook").arg("--version").stdout(Stdio::null()).status();
     if installed.is_ok_and(|status| status.success()) {
         let of_ansible = |name, environment| Contender {
             name,
             program: "ansible-playbook".into(),
-            arguments: &[],
+            arguments: SITE,
             environment,
+            expected: again.clone(),
         };
         contenders.push(of_ansible("ansible-playbook", &[]));
         contenders.push(of_ansible("ansible-playbook, pipelining", &[("ANSIBLE_PIPELINING", "True")]));
@@ -84,39 +107,40 @@ fn contenders(convoy: &Path) -> Vec<Contender> {
 }
 
 impl Bench {
-    fn new() -> Outcome<Self> {
+    /// Starts a node, which is `delay` away in each direction.
+    fn new(delay: Option<Duration>) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let root = folder.path();
         let key = ClientKey::generate(root, "ed25519")?;
         let home = root.join("home");
         fs::create_dir(&home)?;
         let sshd = Sshd::start(&SshdOptions { home: Some(home), ..SshdOptions::new(&key) })?;
+        let proxy = delay.map(|delay| Proxy::start(sshd.port, delay)).transpose()?;
+        let port = proxy.as_ref().map_or(sshd.port, |proxy| proxy.port);
         let known_hosts = root.join("known_hosts");
-        fs::write(&known_hosts, sshd.known_hosts("ed25519")?)?;
+        fs::write(&known_hosts, format!("[127.0.0.1]:{port} {}\n", sshd.host_key("ed25519")?.trim_end()))?;
         let node = format!(
             "node ansible_host=127.0.0.1 ansible_port={} ansible_user={} ansible_ssh_private_key_file={} \
              ansible_ssh_common_args='-o UserKnownHostsFile={} -o IdentitiesOnly=yes'\n",
-            sshd.port,
+            port,
             sshd.user,
             key.path.display(),
             known_hosts.display()
         );
         fs::write(root.join("hosts"), node)?;
         fs::write(root.join("site.yml"), playbook(&root.join("node"))?)?;
-        Ok(Self { folder, _sshd: sshd })
+        Ok(Self { folder, _sshd: sshd, _proxy: proxy })
     }
 
     /// Applies the playbook; `again`: nothing may be left to change.
     fn run(&self, contender: &Contender, again: bool) -> Outcome<Run> {
         let mut command = Command::new(&contender.program);
-        command.args(contender.arguments).args(["-i", "hosts", "site.yml"]).current_dir(self.folder.path());
+        command.args(contender.arguments).current_dir(self.folder.path());
         command.env("ANSIBLE_LOCALHOST_WARNING", "False").envs(contender.environment.iter().copied());
         let start = Instant::now();
         let printed = output(&mut command)?;
         let seconds = start.elapsed().as_secs_f64();
-        let tasks = OF_A_KIND * 3 + 1;
-        let well = printed.contains(&format!("ok={tasks} "));
-        if !well || again && !printed.contains("changed=0 ") {
+        if again && !printed.contains(&contender.expected) {
             return Err(format!("{} did something else than expected:\n{printed}", contender.name).into());
         }
         let before =
@@ -139,10 +163,10 @@ fn playbook(node: &Path) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-fn table(contenders: &[Contender], runs: &mut [Vec<Run>]) -> Outcome<String> {
+fn table(place: &str, contenders: &[Contender], runs: &mut [Vec<Run>]) -> Outcome<String> {
     let mut text = format!(
-        "{:<30} {:>9} {:>9} {:>12} {:>7}\n",
-        "re-application", "median s", "best s", "round trips", "ratio"
+        "\nthirty tasks again, {place}\n{:<30} {:>9} {:>9} {:>12} {:>7}\n",
+        "", "median s", "best s", "round trips", "ratio"
     );
     let mut first = None;
     for (contender, runs) in contenders.iter().zip(runs) {

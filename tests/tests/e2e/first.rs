@@ -1,8 +1,10 @@
 //! What the command is for: the same playbook twice, and its exit codes.
 
 use std::fs;
+use std::time::Duration;
 
 use convoy_tests::project::listing;
+use convoy_tests::proxy::Proxy;
 
 use crate::harness::{site, tasks};
 
@@ -98,6 +100,37 @@ fn applying_thirty_tasks_again_is_one_round_trip() {
     assert_eq!(again.recap("l"), "ok=30", "{again}");
     let line = again.stdout.lines().find(|line| line.contains("round trip")).unwrap_or_default();
     assert_eq!(line.split(';').next(), Some("1 round trips in all"), "{again}");
+}
+
+/// On the way itself, not in what convoy says: thirty tasks that are done take as many turns as a single question.
+#[test]
+fn thirty_tasks_that_are_done_take_no_more_turns_than_one() {
+    let list: String = (0..30)
+        .map(|n| format!("- copy: {{content: 'number {n}', dest: '{{{{ place }}}}/{n}'}}\n"))
+        .collect();
+    let project = tasks(&list);
+    let node = project.node("l").unwrap();
+    let proxy = Proxy::start(node.sshd.port, Duration::from_millis(25)).unwrap();
+    let known = fs::read_to_string(project.home().join(".ssh/known_hosts")).unwrap();
+    let (near, far) = (node.sshd.port.to_string(), proxy.port.to_string());
+    fs::write(project.home().join(".ssh/known_hosts"), known.replace(&near, &far)).unwrap();
+    let inventory = fs::read_to_string(project.path("hosts")).unwrap();
+    project
+        .file("hosts", inventory.replace(&format!("ansible_port={near}"), &format!("ansible_port={far}")))
+        .unwrap();
+    assert_eq!(project.apply([]).unwrap().recap("l"), "ok=30 changed=30");
+    let turns = |words: &[&str]| {
+        let before = proxy.turns();
+        let ran = project.run(words).unwrap();
+        assert_eq!(ran.code, Some(0), "{ran}");
+        proxy.turns() - before
+    };
+    let one = turns(&["exec", "all", "-i", "hosts", "-m", "ping"]);
+    let thirty = turns(&["apply", "-i", "hosts", "site.yml"]);
+    let each_on_its_own = turns(&["apply", "-i", "hosts", "site.yml", "--no-look-ahead"]);
+    // A packet that overtakes another one, such as a window adjustment of SSH, may be a turn more.
+    assert!(thirty <= one + 3, "{thirty} turns, {one} for a single question");
+    assert!(each_on_its_own >= one + 29, "{each_on_its_own} turns, {one} for a single question");
 }
 
 #[test]
