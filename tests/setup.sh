@@ -21,6 +21,9 @@ require sudo sudo
 require ip iproute2
 require getent libc-bin
 require gzip gzip
+require doas opendoas
+require unshare util-linux
+require useradd passwd
 command -v busybox >/dev/null || optional="$optional busybox"
 
 # The agent is linked statically; a compiler that has no libc.a prints the bare name.

@@ -1,10 +1,11 @@
-//! `become`: one agent per other user, started with sudo on first use and kept. Towards it, we are the controller.
+//! `become`: one agent per other user, started on first use and kept. Towards it, we are the controller.
+
+mod method;
+mod terminal;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
@@ -24,7 +25,12 @@ use crate::line::{Line, lock};
 use crate::module::Failure;
 use crate::system::reason;
 
-/// How much of sudo's own messages is kept, in bytes.
+use method::{Prompt, command, refusal};
+use terminal::Terminal;
+
+pub use terminal::enter;
+
+/// How much of what the program prints is kept, in bytes.
 const MESSAGES: usize = 16 * 1024;
 
 /// How long a leaving agent is waited for before it is killed.
@@ -53,8 +59,8 @@ impl Relatives {
     }
 }
 
-/// Whom to be, without the password.
-type Key = (String, String, Vec<String>);
+/// Whom to be and how, without the password.
+type Key = Become;
 
 /// The agents of other users.
 pub(crate) struct Children {
@@ -96,7 +102,7 @@ impl Children {
 
     /// Has one order done by the agent of another user.
     pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, Failure> {
-        let key = (other.user.clone(), other.method.clone(), other.flags.clone());
+        let key = Become { password: None, ..other.clone() };
         if !self.children.contains_key(&key) {
             let child = self.start(other)?;
             self.children.insert(key.clone(), child);
@@ -111,10 +117,6 @@ impl Children {
     }
 
     fn start(&mut self, other: &Become) -> Result<Child, Failure> {
-        if other.method != "sudo" {
-            let text = format!("become method '{}' is not supported: use sudo", other.method);
-            return Err(Failure::new(text));
-        }
         let program = match &self.program {
             Some(program) => program.clone(),
             None => self.program.insert(Arc::new(Program::read()?)).clone(),
@@ -132,10 +134,10 @@ impl Children {
 
 /// What is heard from a child.
 enum Heard {
-    /// Sudo asks for the password.
+    /// The program asks for the password.
     Prompt,
-    /// All that sudo printed, at its end.
-    Messages(String),
+    /// The program has ended, or goes on where we cannot follow: what it printed says why.
+    Refused,
     Bootstrap(Said),
     Answer(Answer),
     Alive,
@@ -147,7 +149,10 @@ struct Child {
     pid: Pid,
     line: Arc<Line>,
     heard: Receiver<Heard>,
-    prompt: String,
+    /// Where it asks for the password, if not on its standard streams. Closing it would end all that runs there.
+    terminal: Option<Terminal>,
+    /// What the program has printed.
+    printed: Arc<Mutex<Vec<u8>>>,
     silence: Duration,
     windows: u64,
     relatives: Arc<Relatives>,
@@ -161,15 +166,13 @@ impl Child {
         cache: &Arc<Cache>,
         relatives: &Arc<Relatives>,
     ) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Failure::new(format!("cannot become {}: sudo is not installed on this node", other.user))
-            }
-            _ => Failure::new(format!("cannot become {}: cannot run sudo: {}", other.user, reason(&error))),
-        };
-        let prompt = format!("[convoy {}] password:", random().map_err(cannot)?);
-        let mut process =
-            sudo(other, &prompt, &script(std::slice::from_ref(offer), 0)).spawn().map_err(cannot)?;
+        let cannot = |error: io::Error| method::cannot_run(other, &error);
+        let prompt = Prompt::new(other.method).map_err(cannot)?;
+        // Without a password no terminal is needed: the program is told not to ask.
+        let asks_there = prompt.needs_terminal() && other.password.is_some();
+        let terminal = asks_there.then(Terminal::open).transpose().map_err(cannot)?;
+        let script = script(std::slice::from_ref(offer), 0);
+        let mut process = command(other, &prompt, &script, terminal.as_ref())?.spawn().map_err(cannot)?;
         let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
         let (Some(pid), Some(stdin), Some(stdout), Some(stderr)) =
             (pid, process.stdin.take(), process.stdout.take(), process.stderr.take())
@@ -179,60 +182,96 @@ impl Child {
         let line = Arc::new(Line::new(stdin));
         relatives.add(pid, line.clone());
         let (said, heard) = mpsc::channel();
-        let (relatives, windows) = (relatives.clone(), 0);
-        let child = Self { process, pid, line, heard, prompt, silence, windows, relatives };
-        let messages = (said.clone(), child.prompt.clone());
-        let answers = (child.line.clone(), cache.clone());
-        let named = |name: &str| thread::Builder::new().name(name.into());
-        named("sudo").spawn(move || read_messages(stderr, &messages.1, &messages.0)).map_err(cannot)?;
-        named("child")
-            .spawn(move || {
-                let gone = read_answers(stdout, &answers.0, &answers.1, &said).unwrap_or_else(|why| why);
-                said.send(Heard::Gone(gone)).ok();
-            })
-            .map_err(cannot)?;
+        let (relatives, printed) = (relatives.clone(), Arc::default());
+        let child = Self { process, pid, line, heard, terminal, printed, silence, windows: 0, relatives };
+        child.listen(stdout, stderr, &prompt, cache, &said).map_err(cannot)?;
         Ok(child)
     }
 
-    /// Gives sudo its password and the bootstrap the agent, until the agent runs.
+    /// Starts the threads that hear what it says: on its standard streams, and on the terminal if it has one.
+    fn listen(
+        &self,
+        stdout: impl Read + Send + 'static,
+        stderr: impl Read + Send + 'static,
+        prompt: &Prompt,
+        cache: &Arc<Cache>,
+        said: &Sender<Heard>,
+    ) -> io::Result<()> {
+        let named = |name: &str| thread::Builder::new().name(name.into());
+        if let Some(terminal) = &self.terminal {
+            let (terminal, prompt, said) = (terminal.our_end()?, prompt.clone(), said.clone());
+            named("terminal").spawn(move || read_messages(terminal, &prompt, &Arc::default(), &said))?;
+        }
+        let (prompts, printed, messages) = (prompt.clone(), self.printed.clone(), said.clone());
+        named("messages").spawn(move || {
+            read_messages(stderr, &prompts, &printed, &messages);
+            messages.send(Heard::Refused).ok();
+        })?;
+        let (line, cache, prompt, said) = (self.line.clone(), cache.clone(), prompt.clone(), said.clone());
+        named("child").spawn(move || {
+            let gone = read_answers(stdout, &prompt, &line, &cache, &said).unwrap_or_else(|why| why);
+            said.send(Heard::Gone(gone)).ok();
+        })?;
+        Ok(())
+    }
+
+    /// Gives the program its password and the bootstrap the agent, until the agent runs.
     fn wait_until_ready(&mut self, other: &Become, program: &Program) -> Result<(), Failure> {
         let mut asked = false;
+        let name = other.method.name();
         let cannot = |why: &str| Failure::new(format!("cannot become {}: {why}", other.user));
         loop {
             match self.heard.recv_timeout(self.silence) {
-                Ok(Heard::Prompt) if asked => return Err(Failure::new("Incorrect sudo password")),
+                Ok(Heard::Prompt) if asked => return Err(method::incorrect(other)),
                 Ok(Heard::Prompt) => {
                     asked = true;
-                    let password =
-                        other.password.as_deref().ok_or_else(|| Failure::new("Missing sudo password"))?;
-                    // If sudo is gone, its messages say why.
-                    self.line.raw(format!("{password}\n").as_bytes()).ok();
+                    let password = other.password.as_deref().ok_or_else(|| method::missing(other))?;
+                    // If the program is gone, its messages say why.
+                    self.answer(format!("{password}\n").as_bytes()).ok();
                 }
                 Ok(Heard::Bootstrap(Said::Need { .. })) => {
                     self.line.raw(&program.bytes).ok();
                 }
                 Ok(Heard::Bootstrap(Said::Failed(why))) => return Err(cannot(&why)),
                 Ok(Heard::Bootstrap(Said::Ready)) => return Ok(()),
-                Ok(Heard::Messages(text)) => return Err(refusal(&text).unwrap_or_else(|| cannot(&text))),
-                Ok(Heard::Gone(noise)) => return Err(self.why_gone(&noise, cannot)),
+                Ok(Heard::Refused) => return Err(self.why_refused(other, "")),
+                Ok(Heard::Gone(noise)) => return Err(self.why_gone(other, &noise)),
                 Ok(_) => {}
                 Err(_) => {
-                    return Err(cannot(&format!("sudo did nothing for {} seconds", self.silence.as_secs())));
+                    let seconds = self.silence.as_secs();
+                    let printed = match shown(&lock(&self.printed)) {
+                        text if text.is_empty() => text,
+                        text => format!("; it printed: {text}"),
+                    };
+                    return Err(cannot(&format!("{name} did nothing for {seconds} seconds{printed}")));
                 }
             }
         }
     }
 
-    /// Returns why sudo ended: what it printed says more than what it did not start.
-    fn why_gone(&self, noise: &str, cannot: impl Fn(&str) -> Failure) -> Failure {
+    /// Gives an answer where the program asked.
+    fn answer(&self, bytes: &[u8]) -> io::Result<()> {
+        match &self.terminal {
+            Some(terminal) => terminal.write(bytes),
+            None => self.line.raw(bytes),
+        }
+    }
+
+    /// Returns why the program refuses: what it printed says more than `noise`, which came in place of an agent.
+    fn why_refused(&self, other: &Become, noise: &str) -> Failure {
+        let printed = String::from_utf8_lossy(&lock(&self.printed)).into_owned();
+        refusal(other, if printed.trim().is_empty() { noise } else { &printed })
+    }
+
+    /// Returns why the program ended, after it has printed all it will.
+    fn why_gone(&self, other: &Become, noise: &str) -> Failure {
         let deadline = Instant::now() + LEAVING;
         while let Ok(heard) = self.heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if let Heard::Messages(text) = heard {
-                let text = if text.is_empty() { noise.to_owned() } else { text };
-                return refusal(&text).unwrap_or_else(|| cannot(&text));
+            if matches!(heard, Heard::Refused) {
+                break;
             }
         }
-        cannot(noise)
+        self.why_refused(other, noise)
     }
 
     fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, String> {
@@ -276,81 +315,39 @@ impl Drop for Child {
     }
 }
 
-fn random() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn sudo(other: &Become, prompt: &str, script: &str) -> Command {
-    let mut command = Command::new("sudo");
-    if other.password.is_some() {
-        command.args(other.flags.iter().filter_map(|flag| without_n(flag)));
-        command.args(["-S", "-p", prompt]);
-    } else {
-        command.args(&other.flags).arg("-n");
-    }
-    // Sudo's messages are read, so they are to be English; what it starts gets the user's language back.
-    let restore = match std::env::var("LC_ALL") {
-        Ok(language) => vec!["LC_ALL=$1; shift; ".to_owned(), language],
-        Err(_) => vec!["unset LC_ALL; ".to_owned()],
-    };
-    command.args(["-H", "-u", &other.user, "/bin/sh", "-c"]).arg(format!("{}{script}", restore[0])).arg("sh");
-    command.args(&restore[1..]).env("LC_ALL", "C").process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Returns a flag of sudo without `-n`, which forbids it to read the password.
-fn without_n(flag: &str) -> Option<String> {
-    let letters = flag.strip_prefix('-').filter(|letters| letters.chars().all(|c| c.is_ascii_alphabetic()));
-    match letters {
-        _ if flag == "--non-interactive" => None,
-        Some(letters) => {
-            Some(letters.replace('n', "")).filter(|rest| !rest.is_empty()).map(|rest| format!("-{rest}"))
-        }
-        None => Some(flag.to_owned()),
-    }
-}
-
-/// Returns the failure that sudo's messages tell of, in Ansible's words, if it is one of the password.
-fn refusal(text: &str) -> Option<Failure> {
-    let any = |known: &[&str]| known.iter().any(|words| text.contains(words));
-    if any(&["incorrect password attempt", "Sorry, try again"]) {
-        Some(Failure::new("Incorrect sudo password"))
-    } else if any(&["a password is required", "no password was provided"]) {
-        Some(Failure::new("Missing sudo password"))
-    } else {
-        None
-    }
-}
-
-/// Reads what sudo prints and tells of each prompt.
-fn read_messages(mut stderr: impl Read, prompt: &str, said: &Sender<Heard>) {
-    let mut text = Vec::new();
+/// Reads what the program prints, keeps it, and tells of each prompt.
+fn read_messages(
+    mut stderr: impl Read,
+    prompt: &Prompt,
+    printed: &Arc<Mutex<Vec<u8>>>,
+    said: &Sender<Heard>,
+) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = stderr.read(&mut buffer) {
+        let mut text = lock(printed);
         if text.len() < MESSAGES {
             text.extend_from_slice(&buffer[..n]);
         }
-        while let Some(at) = text.windows(prompt.len()).position(|part| part == prompt.as_bytes()) {
-            text.drain(at..at + prompt.len());
+        while prompt.take(&mut text) {
             said.send(Heard::Prompt).ok();
         }
+        if method::goes_on_in_vain(&text) {
+            said.send(Heard::Refused).ok();
+        }
     }
-    said.send(Heard::Messages(shown(&text))).ok();
 }
 
 /// Reads what the bootstrap and then the agent say; returns why that ended.
 fn read_answers(
     mut stdout: impl Read,
+    prompt: &Prompt,
     line: &Line,
     cache: &Arc<Cache>,
     said: &Sender<Heard>,
 ) -> Result<String, String> {
     let mut buffer = vec![0; 64 * 1024];
     let mut scanner = Scanner::default();
-    let mut ready = false;
+    let (mut ready, mut asked) = (false, false);
     while !ready {
         let n = stdout.read(&mut buffer).map_err(|error| error.to_string())?;
         if n == 0 {
@@ -360,6 +357,11 @@ fn read_answers(
         while let Some(next) = if ready { None } else { scanner.take().map_err(|error| error.to_string())? } {
             ready = next == Said::Ready;
             said.send(Heard::Bootstrap(next)).map_err(|_| String::new())?;
+        }
+        // Busybox asks here.
+        if !ready && !asked && prompt.take(&mut scanner.noise().into_bytes()) {
+            asked = true;
+            said.send(Heard::Prompt).map_err(|_| String::new())?;
         }
     }
     let mut decoder = Decoder::default();
@@ -429,42 +431,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_needs_sudo_without_n() {
-        for (flag, rest) in [
-            ("-n", None),
-            ("-nE", Some("-E")),
-            ("--non-interactive", None),
-            ("--preserve-env", Some("--preserve-env")),
-            ("-H", Some("-H")),
-        ] {
-            assert_eq!(without_n(flag).as_deref(), rest, "{flag}");
-        }
-    }
-
-    #[test]
-    fn sudo_refuses_in_ansibles_words() {
-        let msg = |text| refusal(text).map(|failure| failure.msg);
-        assert_eq!(msg("sudo: a password is required").as_deref(), Some("Missing sudo password"));
-        assert_eq!(
-            msg("Sorry, try again.\nsudo: 1 incorrect password attempt").as_deref(),
-            Some("Incorrect sudo password")
-        );
-        assert_eq!(msg("u is not in the sudoers file."), None);
-    }
-
-    #[test]
     fn prompts_are_told_and_not_kept() {
         let (said, heard) = mpsc::channel();
-        read_messages(&b"lecture\n[x] password:Sorry, try again.\n[x] password:"[..], "[x] password:", &said);
+        let (prompt, printed) = (Prompt::Marked("[x] password:".into()), Arc::default());
+        read_messages(
+            &b"lecture\n[x] password:Sorry, try again.\n[x] password:"[..],
+            &prompt,
+            &printed,
+            &said,
+        );
         drop(said);
-        let heard: Vec<String> = heard
-            .iter()
-            .map(|heard| match heard {
-                Heard::Prompt => "prompt".into(),
-                Heard::Messages(text) => text,
-                _ => "other".into(),
-            })
-            .collect();
-        assert_eq!(heard, ["prompt", "prompt", "lecture\nSorry, try again."]);
+        assert!(heard.iter().all(|heard| matches!(heard, Heard::Prompt)));
+        assert_eq!(shown(&lock(&printed)), "lecture\nSorry, try again.");
     }
 }

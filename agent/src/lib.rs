@@ -19,6 +19,8 @@ pub mod system;
 pub mod toml;
 mod window;
 
+pub use child::enter as enter_terminal;
+
 #[doc(hidden)]
 pub mod __private {
     //! Names that the macros use.

@@ -6,6 +6,9 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = convoy_agent::enter_terminal(std::env::args_os().skip(1)) {
+        return code;
+    }
     // Without the buffer that `Stdout` has: it splits at line ends, and each message is to be one write.
     match io::stdout().as_fd().try_clone_to_owned() {
         Ok(output) => convoy_agent::serve::serve(io::stdin(), File::from(output)),

@@ -108,12 +108,45 @@ pub struct Order {
 pub struct Become {
     /// The user's name.
     pub user: String,
-    /// The program: `sudo`.
-    pub method: String,
-    /// Options for it, before ours.
-    pub flags: Vec<String>,
+    /// The program that makes us that user.
+    pub method: Method,
+    /// Where that program is, if not under its own name: words in one line, quoted as for a shell.
+    pub exe: Option<String>,
+    /// Options for it, in one line; `None`: what it is given by default.
+    pub flags: Option<String>,
     /// Its password, if one was given.
     pub password: Option<String>,
+}
+
+/// A program that makes another user of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Method {
+    /// `sudo`
+    Sudo,
+    /// `su`
+    Su,
+    /// `doas`
+    Doas,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Sudo, Self::Su, Self::Doas];
+
+    /// Returns the program's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Su => "su",
+            Self::Doas => "doas",
+        }
+    }
+
+    /// Returns the method of this name, with or without a collection before it.
+    pub fn named(name: &str) -> Option<Self> {
+        let short = name.rsplit('.').next()?;
+        Self::ALL.into_iter().find(|method| method.name() == short)
+    }
 }
 
 /// Never shows the password.

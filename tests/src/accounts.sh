@@ -4,7 +4,9 @@ PATH=$PATH:/usr/sbin:/sbin
 mount -t tmpfs tmpfs "$1"
 cp -a /etc/. "$1"
 mount --bind "$1" /etc
-for folder in /home /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+for folder in /home /root /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+chmod 0700 /root
+chmod 0755 /home
 # Where sudo notes who has given a password, and who was lectured.
 for folder in /run/sudo /var/lib/sudo; do
     mkdir -p "$folder"

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 
 pub mod apply;
+pub mod become_options;
 pub mod demo;
 pub mod exec;
 pub mod extra_vars;

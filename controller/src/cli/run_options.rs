@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::become_options::BecomeOptions;
 use super::extra_vars;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::inventory;
 use crate::report;
 use crate::run::options::{Options, Tags};
@@ -48,21 +49,9 @@ pub struct RunOptions {
     /// Give up connecting after so many seconds [default: 10]
     #[arg(short = 'T', long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
-    /// Become another user on the host
-    #[arg(short, long)]
-    pub r#become: bool,
-    /// The user to become [default: root]
-    #[arg(long, value_name = "USER")]
-    pub become_user: Option<String>,
-    /// How to become it [default: sudo]
-    #[arg(long, value_name = "METHOD")]
-    pub become_method: Option<String>,
-    /// Ask for the password to become another user
-    #[arg(short = 'K', long)]
-    pub ask_become_pass: bool,
-    /// Read the password to become another user from this file
-    #[arg(long, value_name = "FILE", conflicts_with = "ask_become_pass")]
-    pub become_password_file: Option<PathBuf>,
+    /// Becoming another user.
+    #[command(flatten)]
+    pub r#become: BecomeOptions,
     /// In what form the run is shown
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,
@@ -101,10 +90,7 @@ impl RunOptions {
             limit: self.limit.clone(),
             extra_vars: extra_vars::read(&self.extra_vars)?,
             force_handlers: settings.force_handlers,
-            r#become: self.r#become || settings.r#become,
-            become_user: self.become_user.clone().unwrap_or_else(|| settings.become_user.clone()),
-            become_method: self.become_method.clone().unwrap_or_else(|| settings.become_method.clone()),
-            become_password: self.become_password(settings)?,
+            r#become: self.r#become.outside(settings)?,
             remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
             private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),
             connection: self.connection.clone().or_else(|| settings.transport.clone()),
@@ -144,27 +130,6 @@ impl RunOptions {
             Output::Json => report::Format::Json,
         };
         report::Options::detect(format, self.verbosity(settings), settings)
-    }
-
-    fn become_password(&self, settings: &Settings) -> Result<Option<String>, Diagnostics> {
-        let file = self.become_password_file.as_ref().or(settings.become_password_file.as_ref());
-        if let Some(file) = file.filter(|_| !self.ask_become_pass) {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Diagnostic::user(format!("cannot read {}: {error}", file.display())))?;
-            return Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()));
-        }
-        if !self.ask_become_pass && !settings.become_ask_pass {
-            return Ok(None);
-        }
-        let mut terminal = console::Term::stderr();
-        std::io::Write::write_all(&mut terminal, b"BECOME password: ")
-            .and_then(|()| terminal.read_secure_line())
-            .map(Some)
-            .map_err(|error| {
-                Diagnostic::user(format!("cannot ask for the password: {error}"))
-                    .hint("without a terminal give it in a file, with --become-password-file".to_owned())
-                    .into()
-            })
     }
 }
 

@@ -257,6 +257,8 @@ pub struct Keywords {
     pub become_method: Option<Value>,
     /// `become_flags:`.
     pub become_flags: Option<Value>,
+    /// `become_exe:`.
+    pub become_exe: Option<Value>,
     /// `connection:`.
     pub connection: Option<Value>,
     /// `remote_user:`.

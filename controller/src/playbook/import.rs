@@ -249,6 +249,7 @@ impl Reader<'_> {
             ("become_user", keywords.become_user.is_some()),
             ("become_method", keywords.become_method.is_some()),
             ("become_flags", keywords.become_flags.is_some()),
+            ("become_exe", keywords.become_exe.is_some()),
             ("connection", keywords.connection.is_some()),
             ("remote_user", keywords.remote_user.is_some()),
             ("port", keywords.port.is_some()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use convoy_agent::args::Arg;
+use convoy_protocol::message::Method;
 use convoy_protocol::{Kind, Value};
 
 use super::ast::Keywords;
@@ -71,6 +72,8 @@ pub(super) enum Want {
     Number,
     /// Text, or a scalar that reads as one.
     Text,
+    /// A program to become another user by.
+    Method,
     /// Text or a list.
     Texts,
     /// A condition or a list of them.
@@ -100,10 +103,10 @@ const TABLE: &[(&str, Want, u16)] = &[
     ("timeout", Want::Int, EVERYWHERE),
     ("debugger", Want::Any, EVERYWHERE),
     ("become", Want::Bool, EVERYWHERE),
-    ("become_method", Want::Text, EVERYWHERE),
+    ("become_method", Want::Method, EVERYWHERE),
     ("become_user", Want::Text, EVERYWHERE),
     ("become_flags", Want::Text, EVERYWHERE),
-    ("become_exe", Want::Unsupported, EVERYWHERE),
+    ("become_exe", Want::Text, EVERYWHERE),
     ("tags", Want::Texts, EVERYWHERE),
     ("collections", Want::Any, EVERYWHERE),
     ("when", Want::Condition, BELOW),
@@ -177,6 +180,9 @@ impl Want {
             Self::Int => (i64::convert(value).is_ok(), "a whole number"),
             Self::Number => (number(value), "a number"),
             Self::Text => (scalar, "text"),
+            Self::Method => {
+                (value.as_str().is_some_and(|name| Method::named(name).is_some()), "sudo, su or doas")
+            }
             Self::Texts => (texts(value), "text or a list of texts"),
             Self::Condition => (condition(value), "a condition or a list of conditions"),
             Self::Any | Self::Unsupported => (true, ""),
@@ -227,6 +233,7 @@ impl Keywords {
             become_user: self.become_user.or_else(|| outer.become_user.clone()),
             become_method: self.become_method.or_else(|| outer.become_method.clone()),
             become_flags: self.become_flags.or_else(|| outer.become_flags.clone()),
+            become_exe: self.become_exe.or_else(|| outer.become_exe.clone()),
             connection: self.connection.or_else(|| outer.connection.clone()),
             remote_user: self.remote_user.or_else(|| outer.remote_user.clone()),
             port: self.port.or_else(|| outer.port.clone()),
@@ -267,6 +274,7 @@ impl Keywords {
             "become_user" => &mut self.become_user,
             "become_method" => &mut self.become_method,
             "become_flags" => &mut self.become_flags,
+            "become_exe" => &mut self.become_exe,
             "connection" => &mut self.connection,
             "remote_user" | "user" => &mut self.remote_user,
             "port" => &mut self.port,

@@ -6,6 +6,7 @@ use convoy_agent::args::Arg;
 use convoy_protocol::message::Become;
 use convoy_protocol::{Map, Value};
 
+use super::becoming;
 use super::connect::Endpoint;
 use super::job::View;
 use crate::playbook::ast::Keywords;
@@ -31,7 +32,7 @@ pub struct Flags {
     /// How the host is reached.
     pub endpoint: Arc<Endpoint>,
     /// The user to be there.
-    pub become_user: Option<Become>,
+    pub become_user: Option<Box<Become>>,
     /// Added to the environment.
     pub environment: Vec<(String, String)>,
     /// Seconds after which it is given up.
@@ -61,7 +62,7 @@ impl Flags {
             ignore_unreachable: boolean(view, keywords.ignore_unreachable.as_ref(), false)?,
             delegate_facts: boolean(view, keywords.delegate_facts.as_ref(), false)?,
             endpoint: Arc::new(Endpoint::of(&host, there)?),
-            become_user: become_user(there)?,
+            become_user: becoming::of(there)?.map(Box::new),
             environment: environment(view, keywords)?,
             timeout: match keywords.timeout.as_ref() {
                 None => Some(options.settings.task_timeout).filter(|seconds| *seconds > 0),
@@ -149,34 +150,4 @@ fn environment(view: View<'_>, keywords: &Keywords) -> Result<Vec<(String, Strin
     }
     let text = |value: &Value| crate::python::str(value);
     Ok(environment.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
-}
-
-/// Reads who to be: the keywords, above them the host's variables, as Ansible has it.
-fn become_user(view: View<'_>) -> Result<Option<Become>, Error> {
-    let keywords = &view.task.keywords;
-    let options = &view.engine.options;
-    let variable = |names: &[&str]| names.iter().find_map(|name| view.scope.raw(name));
-    let wanted = variable(&["ansible_become"]).or_else(|| keywords.r#become.clone());
-    if !boolean(view, wanted.as_ref(), options.r#become)? {
-        return Ok(None);
-    }
-    let text = |names: &[&str], keyword: &Option<Value>| -> Result<Option<String>, Error> {
-        let Some(value) = variable(names).or_else(|| keyword.clone()) else { return Ok(None) };
-        Ok(Some(crate::python::str(&view.render(&value)?)))
-    };
-    let user = text(&["ansible_become_user", "ansible_sudo_user"], &keywords.become_user)?;
-    let method = text(&["ansible_become_method"], &keywords.become_method)?;
-    let flags = text(&["ansible_become_flags", "ansible_sudo_flags"], &keywords.become_flags)?;
-    let flags = flags.or_else(|| options.settings.become_flags.clone());
-    let password = text(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"], &None)?;
-    let method = method.unwrap_or_else(|| options.become_method.clone());
-    if method.rsplit('.').next() != Some("sudo") {
-        return Err(Error::other(format!("become method {method} is not supported: only sudo is")));
-    }
-    Ok(Some(Become {
-        user: user.unwrap_or_else(|| options.become_user.clone()),
-        method: "sudo".to_owned(),
-        flags: flags.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
-        password: password.or_else(|| options.become_password.clone()),
-    }))
 }

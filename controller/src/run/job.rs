@@ -415,7 +415,7 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
         check: flags.check,
         diff: flags.diff,
         environment: flags.environment.clone(),
-        become_user: flags.become_user.clone(),
+        become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
     };
     Ok(What::Order(Box::new(order), flags.endpoint.clone()))

@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod batch;
+pub mod becoming;
 pub mod connect;
 pub mod cursor;
 pub mod engine;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
+use super::becoming::Outside;
 use crate::playbook::ast::Task;
 use crate::python::shell_quoted;
 use crate::settings::Settings;
@@ -29,14 +30,8 @@ pub struct Options {
     pub extra_vars: Map,
     /// `--force-handlers`.
     pub force_handlers: bool,
-    /// `-b`.
-    pub r#become: bool,
-    /// `--become-user`.
-    pub become_user: String,
-    /// `--become-method`.
-    pub become_method: String,
-    /// `-K`.
-    pub become_password: Option<String>,
+    /// `-b` and its like.
+    pub r#become: Outside,
     /// `-u`.
     pub remote_user: Option<String>,
     /// `--private-key`.

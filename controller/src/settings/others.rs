@@ -64,6 +64,11 @@ const fn told(
 
 /// All of them.
 pub static OTHERS: &[Other] = &[
+    // Honoured by `run::becoming`, which knows the methods.
+    quiet(
+        &[],
+        &["ANSIBLE_BECOME_EXE", "ANSIBLE_BECOME_PASS", "ANSIBLE_SUDO_*", "ANSIBLE_SU_*", "ANSIBLE_DOAS_*"],
+    ),
     // Whatever stands in the way of speed, or serves only Ansible's own ways.
     quiet(
         &[
@@ -427,16 +432,9 @@ pub static OTHERS: &[Other] = &[
             "su_become_plugin.*",
             "runas_become_plugin.*",
         ],
-        &[
-            "ANSIBLE_SU",
-            "ANSIBLE_SU_*",
-            "ANSIBLE_BECOME_EXE",
-            "ANSIBLE_BECOME_PASS",
-            "ANSIBLE_SUDO_*",
-            "ANSIBLE_RUNAS_*",
-        ],
+        &["ANSIBLE_SU", "ANSIBLE_RUNAS_*"],
         &["false", "no", "0"],
-        "`sudo` is called as it is found; a password comes from `-K` or a file",
+        "variables such as `ansible_sudo_exe`, and the environment's, say how a method is called",
     ),
     told(
         &["ssh_connection.pkcs11_provider"],

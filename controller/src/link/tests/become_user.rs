@@ -27,14 +27,27 @@ echo "sudo: 3 incorrect password attempts" >&2
 exit 1
 "#;
 
+/// Behaves as busybox's su does: it asks on standard output, and takes a line and not a byte more.
+const SU: &str = r#"#!/bin/sh
+printf "Password: "
+IFS= read -r password
+[ "$password" = right ] || { echo "su: incorrect password" >&2; exit 1; }
+[ "$1 $2" = "nobody -c" ] && exec /bin/sh -c "$3"
+"#;
+
 fn link_with_sudo(home: &Path, text: Option<&str>) -> Link {
+    link_with_program(home, "sudo", text)
+}
+
+/// Opens a link to a node whose `name` is this script; without one it lacks the program.
+fn link_with_program(home: &Path, name: &str, text: Option<&str>) -> Link {
     let bin = home.join("bin");
     fs::create_dir(&bin).unwrap();
     let mut path = bin.to_str().unwrap().to_owned();
     match text {
         Some(text) => {
-            fs::write(bin.join("sudo"), text).unwrap();
-            fs::set_permissions(bin.join("sudo"), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::write(bin.join(name), text).unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
             path.push_str(":/usr/bin:/bin");
         }
         None => {
@@ -58,7 +71,6 @@ async fn as_user(link: &Link, become_user: Option<Become>, module: &str, args: M
 async fn the_password_goes_to_the_prompt_alone() {
     let home = tempfile::tempdir().unwrap();
     let link = link_with_sudo(home.path(), Some(SUDO));
-    let su = || Some(Become { method: "su".into(), ..sudo("nobody", None).unwrap() });
     for (other, status, text) in [
         (sudo("nobody", Some("wrong")), Status::Failed, "Incorrect sudo password"),
         (sudo("nobody", None), Status::Failed, "Missing sudo password"),
@@ -67,11 +79,25 @@ async fn the_password_goes_to_the_prompt_alone() {
             Status::Failed,
             "cannot become daemon: tester is not in the sudoers file.",
         ),
-        (su(), Status::Failed, "become method 'su' is not supported: use sudo"),
         (sudo("nobody", Some("right")), Status::Same, ""),
         (sudo("nobody", Some("not asked for again")), Status::Same, ""),
     ] {
         assert_eq!(msg(&as_user(&link, other, "ping", Map::new()).await), (status, text));
+    }
+    link.close().await;
+}
+
+#[tokio::test]
+async fn a_prompt_on_standard_output_is_one_too() {
+    let home = tempfile::tempdir().unwrap();
+    let link = link_with_program(home.path(), "su", Some(SU));
+    let su = |password| Some(Become { method: Method::Su, ..sudo("nobody", password).unwrap() });
+    for (password, status, text) in [
+        (None, Status::Failed, "Missing su password"),
+        (Some("wrong"), Status::Failed, "Incorrect su password"),
+        (Some("right"), Status::Same, ""),
+    ] {
+        assert_eq!(msg(&as_user(&link, su(password), "ping", Map::new()).await), (status, text));
     }
     link.close().await;
 }

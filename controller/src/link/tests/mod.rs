@@ -8,7 +8,7 @@ mod work;
 use std::path::Path;
 use std::sync::Arc;
 
-use convoy_protocol::message::{Become, Hello, Order, Step};
+use convoy_protocol::message::{Become, Hello, Method, Order, Step};
 use convoy_protocol::{Map, Outcome, Status, map};
 use tokio::process::Command;
 
@@ -37,8 +37,9 @@ fn ping(data: &str) -> Step {
 fn sudo(user: &str, password: Option<&str>) -> Option<Become> {
     Some(Become {
         user: user.into(),
-        method: "sudo".into(),
-        flags: Vec::new(),
+        method: Method::Sudo,
+        exe: None,
+        flags: None,
         password: password.map(str::to_owned),
     })
 }

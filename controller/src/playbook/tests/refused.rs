@@ -19,7 +19,7 @@ const TASKS: &[&str] = &[
     "- ping:\n  args: variable",
     "- ping:\n  register: 1abc",
     "- ping:\n  vars: {a-b: 1}",
-    "- ping:\n  become: maybe\n  retries: many",
+    "- ping:\n  become: maybe\n  become_method: runas\n  retries: many",
     "- ping:\n  environment: PATH",
     "- ping:\n  async: 10",
     "- ping:\n  debugger: always",
