@@ -6,7 +6,7 @@ mod runs;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use plays::{Play, plays};
+use plays::{Play, Project, plays};
 use runs::Place;
 
 /// Plays that are tried unless `PROPTEST_CASES` says how many: each is run four times.
@@ -24,17 +24,24 @@ fn config() -> Config {
 
 /// Applies a play twice with and twice without look-ahead.
 fn compare(play: &Play) -> Result<(), TestCaseError> {
-    let yaml = play.yaml();
+    let project = play.project();
     let place = Place::new(play.hosts);
     let twice = |look_ahead| {
         place.reset(&play.files);
-        [place.run(&yaml, look_ahead), place.run(&yaml, look_ahead)]
+        [place.run(&project, look_ahead), place.run(&project, look_ahead)]
     };
     let (plain, ahead) = (twice(false), twice(true));
     for (run, ((plain, naive), (ahead, spared))) in plain.iter().zip(&ahead).enumerate() {
-        prop_assert_eq!(plain, ahead, "run {} of:\n{}", run + 1, &yaml);
-        prop_assert!(plain.exit.is_ok(), "{:?}:\n{}", &plain.exit, &yaml);
-        prop_assert!(spared <= naive, "run {}: {} round trips, not {}:\n{}", run + 1, spared, naive, &yaml);
+        prop_assert_eq!(plain, ahead, "run {} of:\n{}", run + 1, &project);
+        prop_assert!(plain.exit.is_ok(), "{:?}:\n{}", &plain.exit, &project);
+        prop_assert!(
+            spared <= naive,
+            "run {}: {} round trips, not {}:\n{}",
+            run + 1,
+            spared,
+            naive,
+            &project
+        );
     }
     Ok(())
 }
@@ -52,9 +59,10 @@ fn both(tasks: &str, files: &[(&str, &str)]) -> (runs::Ran, u64) {
     let place = Place::new(2);
     let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let yaml = format!("- hosts: all\n  gather_facts: false\n{tasks}");
+    let project = Project { site: yaml.clone(), included: Vec::new() };
     let run = |look_ahead| {
         place.reset(&files);
-        place.run(&yaml, look_ahead)
+        place.run(&project, look_ahead)
     };
     let (plain, naive) = run(false);
     let (ahead, spared) = run(true);

@@ -13,15 +13,33 @@ pub(crate) struct Play {
     pub(crate) files: Vec<(String, String)>,
     /// Keywords of the play.
     pub(crate) keywords: Vec<&'static str>,
-    /// Its tasks, in its three sections.
+    /// Whether `become` counts: an agent for each user and host takes its time.
+    pub(crate) becomes: bool,
+    /// Its tasks, in its two sections.
     pub(crate) tasks: [Vec<Entry>; 2],
     /// What its two handlers do.
     pub(crate) handlers: [Task; 2],
 }
 
+/// The files of a play.
+#[derive(Default)]
+pub(crate) struct Project {
+    /// The playbook.
+    pub(crate) site: String,
+    /// What it includes, by name.
+    pub(crate) included: Vec<(String, String)>,
+}
+
+impl fmt::Display for Project {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.site)?;
+        self.included.iter().try_for_each(|(name, text)| write!(f, "# {name}\n{text}"))
+    }
+}
+
 impl fmt::Debug for Play {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} hosts, files {:?}:\n{}", self.hosts, self.files, self.yaml())
+        write!(f, "{} hosts, files {:?}:\n{}", self.hosts, self.files, self.project())
     }
 }
 
@@ -43,6 +61,10 @@ pub(crate) enum Entry {
     Block([Vec<Entry>; 3]),
     /// `meta: flush_handlers`.
     Flush,
+    /// Facts are gathered, and one of them is used.
+    Facts(String),
+    /// Tasks in a file of their own, with a further keyword of the include.
+    Include(Vec<Entry>, Option<&'static str>),
 }
 
 /// A task.
@@ -113,6 +135,8 @@ fn tasks() -> impl Strategy<Value = Task> {
         (0.05, "check_mode: true"),
         (0.05, "failed_when: false"),
         (0.05, "throttle: 1"),
+        (0.25, "become: true"),
+        (0.7, "become_user: nobody"),
     ];
     let keywords: Vec<_> = keywords.map(|(chance, text)| prop::option::weighted(chance, Just(text))).into();
     (whats(), keywords).prop_map(|(what, keywords)| {
@@ -131,10 +155,21 @@ fn entries() -> impl Strategy<Value = Entry> {
             Entry::Depends { looked_at, then: then.to_owned(), fact }
         }),
         1 => Just(Entry::Flush),
+        1 => paths().prop_map(Entry::Facts),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         let list = |sizes: std::ops::Range<usize>| prop::collection::vec(inner.clone(), sizes);
-        [list(1..4).boxed(), list(0..2).boxed(), list(0..2).boxed()].prop_map(Entry::Block)
+        let keyword = prop::option::of(prop::sample::select(vec![
+            "when: inventory_hostname == 'a'",
+            "when: seen is defined",
+            "loop: [one, two]",
+            "run_once: true",
+            "apply: {become: true, become_user: nobody}",
+        ]));
+        prop_oneof![
+            2 => [list(1..4).boxed(), list(0..2).boxed(), list(0..2).boxed()].prop_map(Entry::Block),
+            1 => (list(1..4), keyword).prop_map(|(entries, keyword)| Entry::Include(entries, keyword)),
+        ]
     })
 }
 
@@ -149,29 +184,40 @@ pub(crate) fn plays() -> impl Strategy<Value = Play> {
             .map(|((folder, name), text)| (format!("{folder}/{name}"), text.to_owned()))
             .collect()
     });
-    let keywords = [(0.2, "serial: 1"), (0.15, "any_errors_fatal: true"), (0.15, "force_handlers: true")];
+    let keywords = [
+        (0.2, "serial: 1"),
+        (0.15, "any_errors_fatal: true"),
+        (0.15, "force_handlers: true"),
+        (0.15, "max_fail_percentage: 40"),
+        (0.15, "gather_subset: [min]"),
+    ];
     let keywords: Vec<_> = keywords.map(|(chance, text)| prop::option::weighted(chance, Just(text))).into();
     let section = |sizes| prop::collection::vec(entries(), sizes);
-    (2..4_usize, files, keywords, [section(0..3).boxed(), section(1..9).boxed()], [tasks(), tasks()])
-        .prop_map(|(hosts, files, keywords, tasks, handlers)| Play {
+    let becomes = prop::bool::weighted(0.2);
+    let tasks = ([section(0..3).boxed(), section(1..9).boxed()], [tasks(), tasks()]);
+    (2..4_usize, files, keywords, becomes, tasks).prop_map(
+        |(hosts, files, keywords, becomes, (tasks, handlers))| Play {
             hosts,
             files,
             keywords: keywords.into_iter().flatten().collect(),
+            becomes,
             tasks,
             handlers,
-        })
+        },
+    )
 }
 
 impl Play {
-    /// Returns the playbook.
-    pub(crate) fn yaml(&self) -> String {
-        let mut lines = vec!["- hosts: all".to_owned(), "  gather_facts: false".to_owned()];
+    /// Returns the playbook and what it includes.
+    pub(crate) fn project(&self) -> Project {
+        let facts = self.keywords.iter().any(|keyword| keyword.starts_with("gather_subset"));
+        let mut lines = vec!["- hosts: all".to_owned(), format!("  gather_facts: {facts}")];
         lines.extend(self.keywords.iter().map(|keyword| format!("  {keyword}")));
-        let mut number = 0;
+        let mut writer = Writer::default();
         for (section, entries) in ["pre_tasks", "tasks"].into_iter().zip(&self.tasks) {
             if !entries.is_empty() {
                 lines.push(format!("  {section}:"));
-                write(entries, 4, &mut lines, &mut number);
+                writer.write(entries, 4, &mut lines);
             }
         }
         lines.push("  handlers:".to_owned());
@@ -183,35 +229,68 @@ impl Play {
             let own = lines.split_off(start);
             lines.extend(own.into_iter().filter(kept));
         }
-        lines.join("\n") + "\n"
+        let mut project = Project { site: lines.join("\n") + "\n", included: writer.included };
+        if !self.becomes {
+            for text in project.included.iter_mut().map(|(_, text)| text).chain([&mut project.site]) {
+                *text = text.replace("become: true", "become: false");
+            }
+        }
+        project
     }
 }
 
-fn write(entries: &[Entry], indent: usize, lines: &mut Vec<String>, number: &mut usize) {
-    let pad = " ".repeat(indent);
-    for entry in entries {
-        *number += 1;
-        match entry {
-            Entry::Task(task) => task.write(indent, lines, &number.to_string()),
-            Entry::Flush => lines.push(format!("{pad}- meta: flush_handlers")),
-            Entry::Depends { looked_at, then, fact } => {
-                lines.push(format!("{pad}- stat: {{path: \"{looked_at}\"}}"));
-                lines.push(format!("{pad}  register: seen"));
-                let mut text = "{{ seen.stat.exists }}";
-                if *fact {
-                    lines.push(format!("{pad}- set_fact: {{found: \"there is {text}\"}}"));
-                    text = "{{ found }}";
+/// Writes entries down.
+#[derive(Default)]
+struct Writer {
+    number: usize,
+    included: Vec<(String, String)>,
+}
+
+impl Writer {
+    fn write(&mut self, entries: &[Entry], indent: usize, lines: &mut Vec<String>) {
+        let pad = " ".repeat(indent);
+        for entry in entries {
+            self.number += 1;
+            match entry {
+                Entry::Task(task) => task.write(indent, lines, &self.number.to_string()),
+                Entry::Flush => lines.push(format!("{pad}- meta: flush_handlers")),
+                Entry::Facts(path) => {
+                    lines.push(format!("{pad}- setup: {{gather_subset: [min]}}"));
+                    let text = "on {{ ansible_facts.system }}";
+                    lines.push(format!("{pad}- copy: {{content: \"{text}\", dest: \"{path}\"}}"));
+                    lines.push(format!("{pad}  ignore_errors: true"));
                 }
-                let path = "{{ root }}/{{ inventory_hostname }}/x";
-                lines.push(format!("{pad}- copy: {{content: \"{text}\", dest: \"{path}\"}}"));
-                lines.extend(then.starts_with("when").then(|| format!("{pad}  {then}")));
-            }
-            Entry::Block(parts) => {
-                for (part, entries) in ["- block", "  rescue", "  always"].into_iter().zip(parts) {
-                    if !entries.is_empty() {
-                        lines.push(format!("{pad}{part}:"));
-                        write(entries, indent + 4, lines, number);
+                Entry::Depends { looked_at, then, fact } => {
+                    lines.push(format!("{pad}- stat: {{path: \"{looked_at}\"}}"));
+                    lines.push(format!("{pad}  register: seen"));
+                    let mut text = "{{ seen.stat.exists }}";
+                    if *fact {
+                        lines.push(format!("{pad}- set_fact: {{found: \"there is {text}\"}}"));
+                        text = "{{ found }}";
                     }
+                    let path = "{{ root }}/{{ inventory_hostname }}/x";
+                    lines.push(format!("{pad}- copy: {{content: \"{text}\", dest: \"{path}\"}}"));
+                    lines.extend(then.starts_with("when").then(|| format!("{pad}  {then}")));
+                }
+                Entry::Block(parts) => {
+                    for (part, entries) in ["- block", "  rescue", "  always"].into_iter().zip(parts) {
+                        if !entries.is_empty() {
+                            lines.push(format!("{pad}{part}:"));
+                            self.write(entries, indent + 4, lines);
+                        }
+                    }
+                }
+                Entry::Include(entries, keyword) => {
+                    let name = format!("included{}.yml", self.number);
+                    let (apply, keyword) = match keyword.and_then(|text| text.strip_prefix("apply: ")) {
+                        Some(apply) => (format!(", apply: {apply}"), None),
+                        None => (String::new(), *keyword),
+                    };
+                    lines.push(format!("{pad}- include_tasks: {{file: {name}{apply}}}"));
+                    lines.extend(keyword.map(|keyword| format!("{pad}  {keyword}")));
+                    let mut inside = Vec::new();
+                    self.write(entries, 0, &mut inside);
+                    self.included.push((name, inside.join("\n") + "\n"));
                 }
             }
         }

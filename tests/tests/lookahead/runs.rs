@@ -18,6 +18,8 @@ use convoy::template;
 use convoy_protocol::Map;
 use tempfile::TempDir;
 
+use crate::plays::Project;
+
 /// Hosts on this machine. Each has a folder of its own, and there is one that all share.
 pub(crate) struct Place {
     folder: TempDir,
@@ -79,6 +81,7 @@ impl Place {
     /// Makes the folder of a place for so many hosts, called `a`, `b` and so on.
     pub(crate) fn new(hosts: usize) -> Self {
         let place = Self { folder: tempfile::tempdir().expect("a temporary folder"), hosts };
+        open_to_all(place.folder.path());
         let lines = place.hosts().map(|host| format!("{host} ansible_connection=local\n"));
         fs::write(place.path("hosts"), lines.collect::<String>()).expect("a place to write");
         place
@@ -99,7 +102,9 @@ impl Place {
             fs::remove_dir_all(&root).expect("a place to write");
         }
         for folder in self.hosts().chain(["shared".to_owned()]) {
-            fs::create_dir_all(root.join(folder)).expect("a place to write");
+            fs::create_dir_all(root.join(&folder)).expect("a place to write");
+            // Other users work there too.
+            open_to_all(&root.join(folder));
         }
         for (name, content) in files {
             fs::write(root.join(name), content).expect("a place to write");
@@ -108,9 +113,12 @@ impl Place {
 
     /// Runs a playbook in which `root` is where the folders are. Returns what came of it, and how many round trips
     /// it took.
-    pub(crate) fn run(&self, playbook: &str, look_ahead: bool) -> (Ran, u64) {
+    pub(crate) fn run(&self, project: &Project, look_ahead: bool) -> (Ran, u64) {
         let path = self.path("site.yml");
-        fs::write(&path, playbook).expect("a place to write");
+        fs::write(&path, &project.site).expect("a place to write");
+        for (name, text) in &project.included {
+            fs::write(self.path(name), text).expect("a place to write");
+        }
         let record = Record::default();
         let told = record.0.clone();
         let mut trips = 0;
@@ -150,6 +158,10 @@ impl Place {
         });
         ran.map_err(|error| format!("{error:?}"))
     }
+}
+
+fn open_to_all(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("our folder");
 }
 
 fn list(folder: &Path, files: &mut Vec<String>) {
