@@ -89,37 +89,6 @@ impl FileArgs {
     }
 }
 
-/// [`FileArgs::wanted`] for a module that declares the parameters by itself.
-#[macro_export]
-macro_rules! wanted {
-    ($args:expr) => {
-        $crate::files::attributes::Wanted {
-            mode: $args.mode.as_ref(),
-            owner: $args.owner.as_deref(),
-            group: $args.group.as_deref(),
-        }
-    };
-}
-
-/// [`FileArgs::refuse_foreign`] for a module that declares the parameters by itself.
-#[macro_export]
-macro_rules! refuse_foreign {
-    ($args:expr, $node:expr) => {
-        $crate::files::attributes::FileArgs {
-            mode: None,
-            owner: None,
-            group: None,
-            seuser: $args.seuser.clone(),
-            serole: $args.serole.clone(),
-            setype: $args.setype.clone(),
-            selevel: $args.selevel.clone(),
-            attributes: $args.attributes.clone(),
-            unsafe_writes: $args.unsafe_writes,
-        }
-        .refuse_foreign($node)
-    };
-}
-
 impl Wanted<'_> {
     /// Returns whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
