@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use convoy_protocol::{Map, Value, map};
 
+use super::files::Files;
 use super::slurp;
 use crate::system::Look;
 
@@ -15,16 +16,45 @@ pub(super) fn collect(_look: &Look, facts: &mut Map) {
     if let Some(seconds) = uptime.split('.').next().and_then(|text| text.parse::<i64>().ok()) {
         facts.insert("uptime_seconds".into(), seconds.into());
     }
-    for (file, name) in [
-        ("product_name", "product_name"),
-        ("product_version", "product_version"),
-        ("sys_vendor", "system_vendor"),
-        ("bios_version", "bios_version"),
-    ] {
+    for (file, name) in FIRMWARE {
         let text = slurp(&format!("/sys/class/dmi/id/{file}"));
         let text = text.trim();
-        facts.insert(name.into(), if text.is_empty() { "NA" } else { text }.into());
+        facts.insert((*name).into(), if text.is_empty() { "NA" } else { text }.into());
     }
+    facts.insert("form_factor".into(), form_factor(slurp("/sys/class/dmi/id/chassis_type").trim()).into());
+}
+
+/// Files of the firmware's tables, and the facts they become.
+const FIRMWARE: &[(&str, &str)] = &[
+    ("bios_date", "bios_date"),
+    ("bios_vendor", "bios_vendor"),
+    ("bios_version", "bios_version"),
+    ("board_asset_tag", "board_asset_tag"),
+    ("board_name", "board_name"),
+    ("board_serial", "board_serial"),
+    ("board_vendor", "board_vendor"),
+    ("board_version", "board_version"),
+    ("chassis_asset_tag", "chassis_asset_tag"),
+    ("chassis_serial", "chassis_serial"),
+    ("chassis_vendor", "chassis_vendor"),
+    ("chassis_version", "chassis_version"),
+    ("product_name", "product_name"),
+    ("product_serial", "product_serial"),
+    ("product_uuid", "product_uuid"),
+    ("product_version", "product_version"),
+    ("sys_vendor", "system_vendor"),
+];
+
+/// Returns the kind of the chassis that a number of the firmware's tables (SMBIOS, type 3) stands for.
+fn form_factor(number: &str) -> &'static str {
+    const KINDS: [&str; 36] = [
+        "Unknown", "Other", "Unknown", "Desktop", "Low Profile Desktop", "Pizza Box", "Mini Tower", "Tower", "Portable",
+        "Laptop", "Notebook", "Hand Held", "Docking Station", "All In One", "Sub Notebook", "Space-saving", "Lunch Box",
+        "Main Server Chassis", "Expansion Chassis", "Sub Chassis", "Bus Expansion Chassis", "Peripheral Chassis",
+        "RAID Chassis", "Rack Mount Chassis", "Sealed-case PC", "Multi-system", "CompactPCI", "AdvancedTCA", "Blade",
+        "Blade Enclosure", "Tablet", "Convertible", "Detachable", "IoT Gateway", "Embedded PC", "Mini PC",
+    ];
+    number.parse().ok().and_then(|number: usize| KINDS.get(number).copied()).unwrap_or("NA")
 }
 
 fn memory(text: &str, facts: &mut Map) {
@@ -51,6 +81,7 @@ fn memory(text: &str, facts: &mut Map) {
 fn processors(text: &str, usable: u32, facts: &mut Map) {
     let mut list: Vec<Value> = Vec::new();
     let mut sockets = BTreeSet::new();
+    let mut flags: Vec<Value> = Vec::new();
     let (mut processors, mut cores, mut siblings) = (0, 1, 1);
     for line in text.lines() {
         let Some((name, value)) = line.split_once(':') else { continue };
@@ -61,6 +92,7 @@ fn processors(text: &str, usable: u32, facts: &mut Map) {
                 list.push(value.into());
             }
             "vendor_id" | "model name" | "Processor" | "cpu" => list.push(value.into()),
+            "flags" | "Features" if flags.is_empty() => flags = value.split_whitespace().map(Value::from).collect(),
             "physical id" => {
                 sockets.insert(value.to_owned());
             }
@@ -74,6 +106,9 @@ fn processors(text: &str, usable: u32, facts: &mut Map) {
         0 => (processors, 1, 1),
         sockets => (sockets, cores, (siblings / cores).max(1)),
     };
+    if !flags.is_empty() {
+        facts.insert("flags".into(), flags.into());
+    }
     facts.extend(map! {
         "processor" => list,
         "processor_count" => count,
@@ -105,7 +140,7 @@ pub(super) fn mounts(_look: &Look, facts: &mut Map) {
             "options" => options.as_str(),
             "dump" => dump.parse::<i64>().ok(),
             "passno" => pass.parse::<i64>().ok(),
-            "uuid" => "N/A",
+            "uuid" => super::devices::uuid(&Files::here(), device).unwrap_or_else(|| "N/A".to_owned()),
         };
         if !is_remote(device, kind) {
             mount.extend(sizes(place));

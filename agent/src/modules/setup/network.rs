@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use convoy_protocol::{Map, Value, map};
 
+use super::files::Files;
 use super::slurp;
 use crate::system::Look;
 
@@ -94,6 +95,15 @@ fn interface(name: &str) -> Map {
         _ => "unknown",
     };
     values.insert("type".into(), kind.into());
+    values.extend(file("speed").parse::<i64>().ok().map(|speed| ("speed".into(), speed.into())));
+    let link = |name: &str| Files::here().link(&format!("/sys/class/net/{name}"));
+    for (fact, link) in
+        [("pciid", link(&format!("{name}/device"))), ("module", link(&format!("{name}/device/driver/module")))]
+    {
+        if !link.is_empty() {
+            values.insert(fact.into(), link.into());
+        }
+    }
     let mac = file("address");
     if !mac.is_empty() && kind != "loopback" {
         values.insert("macaddress".into(), mac.into());
@@ -120,6 +130,8 @@ pub(super) fn collect(look: &Look, facts: &mut Map) {
         }
     }
     let default = default_ipv4(&routes, &interfaces);
+    let default_six = default_ipv6(&slurp("/proc/net/ipv6_route"), &interfaces);
+    let reachable = locally_reachable(&addresses, &six);
     facts.extend(map! {
         "interfaces" => interfaces.keys().map(|name| Value::from(name.as_str())).collect::<Value>(),
         "all_ipv4_addresses" =>
@@ -127,6 +139,8 @@ pub(super) fn collect(look: &Look, facts: &mut Map) {
         "all_ipv6_addresses" =>
             six.iter().filter(|a| !a.1.is_loopback()).map(|a| Value::from(a.1.to_string())).collect::<Value>(),
         "default_ipv4" => default,
+        "default_ipv6" => default_six,
+        "locally_reachable_ips" => reachable,
     });
     for (name, values) in interfaces {
         facts.insert(name.replace(['-', ':'], "_").into(), values.into());
@@ -174,6 +188,45 @@ fn default_ipv4(routes: &[Route], interfaces: &BTreeMap<String, Map>) -> Map {
     values
 }
 
+/// Returns the addresses that are the node's own, and all of the loopback's network.
+fn locally_reachable(four: &[Ipv4Addr], six: &[(String, Ipv6Addr, Map)]) -> Map {
+    let mut own: Vec<String> = four.iter().map(ToString::to_string).collect();
+    if four.iter().any(Ipv4Addr::is_loopback) {
+        own.push("127.0.0.0/8".to_owned());
+    }
+    own.sort();
+    let mut six: Vec<String> = six.iter().map(|(_, address, _)| address.to_string()).collect();
+    six.sort();
+    let list = |all: Vec<String>| all.into_iter().map(Value::from).collect::<Value>();
+    map! { "ipv4" => list(own), "ipv6" => list(six) }
+}
+
+/// Reads the best default route of /proc/net/ipv6_route, and what its interface has.
+fn default_ipv6(text: &str, interfaces: &BTreeMap<String, Map>) -> Map {
+    /// The route leads through a gateway.
+    const GATEWAY: u32 = 0x2;
+    let route = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [to, length, _, _, gateway, metric, _, _, flags, interface] = words[..] else { return None };
+        let number = |hex: &str| u32::from_str_radix(hex, 16).ok();
+        let is_default = length == "00" && to.chars().all(|c| c == '0') && number(flags)? & GATEWAY != 0;
+        let gateway = Ipv6Addr::from(u128::from_str_radix(gateway, 16).ok()?);
+        is_default.then_some((number(metric)?, gateway, interface.to_owned()))
+    };
+    let Some((_, gateway, name)) = text.lines().filter_map(route).min_by_key(|route| route.0) else {
+        return Map::new();
+    };
+    let mut values = map! { "gateway" => gateway.to_string(), "interface" => name.as_str() };
+    let Some(interface) = interfaces.get(&name) else { return values };
+    for name in ["macaddress", "mtu", "type"] {
+        values.extend(interface.get(name).map(|value| (name.into(), value.clone())));
+    }
+    let addresses = interface.get("ipv6").and_then(Value::as_list).unwrap_or_default();
+    let global = addresses.iter().find(|address| address.get("scope").and_then(Value::as_str) == Some("global"));
+    values.extend(global.and_then(Value::as_map).cloned().unwrap_or_default());
+    values
+}
+
 pub(super) fn dns(_look: &Look, facts: &mut Map) {
     let text = slurp("/etc/resolv.conf");
     let mut dns = Map::new();
@@ -200,6 +253,27 @@ pub(super) fn dns(_look: &Look, facts: &mut Map) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_address_of_ipv6_is_found() {
+        let zero = "0".repeat(32);
+        let gateway = "fd000000000000000000000000000001";
+        let table = format!(
+            "{zero} 00 {zero} 00 {zero} ffffffff 00000001 00000000 00200200 lo\n\
+             {zero} 00 {zero} 00 {gateway} 00000400 00000001 00000000 00000003 ete0\n"
+        );
+        let address = |text: &str, scope: &str| {
+            Value::from(map! { "address" => text, "prefix" => "64", "scope" => scope })
+        };
+        let six = vec![address("fe80::1", "link"), address("fd00::2", "global")];
+        let interfaces = BTreeMap::from([("ete0".to_owned(), map! { "mtu" => 1400, "ipv6" => six })]);
+        let expected = map! {
+            "gateway" => "fd00::1", "interface" => "ete0", "mtu" => 1400,
+            "address" => "fd00::2", "prefix" => "64", "scope" => "global",
+        };
+        assert_eq!(default_ipv6(&table, &interfaces), expected);
+        assert_eq!(default_ipv6("", &interfaces), Map::new());
+    }
 
     #[test]
     fn the_default_address_is_found() {
