@@ -46,6 +46,9 @@ pub struct Args {
     /// Set variables, for `constructed` with `use_extra_vars`: `key=value`, YAML, JSON, or `@FILE`
     #[arg(short, long = "extra-vars", value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// Show where the settings come from
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// Show only the hosts that this pattern names too
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
@@ -91,9 +94,13 @@ fn show(
         let value = if args.yaml { show.tree("all")?.into() } else { show.list(&selection.hosts)? };
         show.dump(&value)?
     };
-    let written = found
+    let told = if args.verbose.max(settings.verbosity) > 0 { &read.told[..] } else { &[] };
+    let written = told
         .iter()
-        .try_for_each(|warning| writeln!(warnings, "[WARNING]: {}", warning.warning()))
+        .try_for_each(|text| writeln!(warnings, "{text}"))
+        .and_then(|()| {
+            found.iter().try_for_each(|warning| writeln!(warnings, "[WARNING]: {}", warning.warning()))
+        })
         .and_then(|()| writeln!(out, "{}", text.trim_end_matches('\n')));
     written.map_err(|error| Diagnostic::user(format!("cannot write: {error}")).into())
 }

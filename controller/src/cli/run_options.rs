@@ -55,6 +55,9 @@ pub struct RunOptions {
     /// In what form the run is shown
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,
+    /// Forget cached facts: there are none, facts are kept for one run
+    #[arg(long)]
+    pub flush_cache: bool,
     /// Do each task on its own, without looking ahead
     #[arg(long)]
     pub no_look_ahead: bool,

@@ -45,6 +45,8 @@ pub struct Options {
     pub any_unparsed_is_failed: bool,
     /// Whether `constructed` sees extra variables unless its file says otherwise.
     pub use_extra_vars: bool,
+    /// Whether lists of hosts may have ranges.
+    pub ranges_in_lists: bool,
     /// Whether maps that several sources have are put together.
     pub merge: bool,
     /// How long a script may take, all of its calls together.
@@ -68,6 +70,10 @@ impl Options {
             unparsed_is_failed: settings.inventory_unparsed_is_failed,
             any_unparsed_is_failed: settings.inventory_any_unparsed_is_failed,
             use_extra_vars: settings.inventory_use_extra_vars,
+            ranges_in_lists: settings
+                .inventory_plugins
+                .iter()
+                .any(|name| name.rsplit('.').next() == Some("advanced_host_list")),
             merge: settings.hash_behaviour == HashBehaviour::Merge,
             // A cloud with many pages of hosts takes its time; a prompt that nobody sees takes forever.
             script_limit: Duration::from_secs(600),

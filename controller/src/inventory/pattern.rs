@@ -161,6 +161,10 @@ fn limit_patterns(limit: &str) -> Result<Vec<String>, Diagnostic> {
         if !Path::new(file).exists() {
             return Err(Diagnostic::user(format!("Unable to find limit file {file}")));
         }
+        if Path::new(file).is_dir() {
+            let what = format!("Limit starting with \"@\" must be a file, not a directory: {file}");
+            return Err(Diagnostic::user(what));
+        }
         let (_, text) = crate::yaml::text_of(Path::new(file))?;
         patterns.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     }

@@ -107,9 +107,19 @@ fn host_list(inventory: &mut Inventory, source: &str) -> Result<(), Diagnostic> 
     let folder = absolute(Path::new("")).display().to_string();
     inventory.current = Some((source.to_owned(), folder));
     for text in source.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-        let (name, port) = address::split_port(text);
-        if inventory.host(name).is_none() {
-            inventory.add_host(name, Some("ungrouped"), port)?;
+        let ranges = inventory.options.ranges_in_lists && address::parse(text).is_some();
+        let (names, port) = if ranges {
+            address::expand(text).map_err(|why| {
+                Diagnostic::user(format!("Failed to parse {source} with advanced_host_list")).note(why)
+            })?
+        } else {
+            let (name, port) = address::split_port(text);
+            (vec![name.to_owned()], port)
+        };
+        for name in names {
+            if inventory.host(&name).is_none() {
+                inventory.add_host(&name, Some("ungrouped"), port)?;
+            }
         }
     }
     Ok(())

@@ -293,7 +293,6 @@ pub static OTHERS: &[Other] = &[
     ),
     told(
         &[
-            "inventory.enable_plugins",
             "inventory.cache",
             "inventory.export",
             "inventory.cache_plugin",
@@ -312,7 +311,6 @@ pub static OTHERS: &[Other] = &[
             "vars_host_group_vars.stage",
         ],
         &[
-            "ANSIBLE_INVENTORY_ENABLED",
             "ANSIBLE_INVENTORY_CACHE*",
             "ANSIBLE_INVENTORY_IGNORE*",
             "ANSIBLE_INVENTORY_PLUGIN_*",

@@ -86,6 +86,8 @@ impl Default for Settings {
 settings! {
     /// Sources of the inventory, if there is no `-i`.
     inventory: PathList = "", ["defaults.inventory"], ["ANSIBLE_INVENTORY"];
+    /// Plugins of the inventory; `advanced_host_list` among them: lists of hosts may have ranges. The others are built in.
+    inventory_plugins: Vec<String> = "host_list, script, auto, yaml, ini, toml", ["inventory.enable_plugins"], ["ANSIBLE_INVENTORY_ENABLED"];
     /// What becomes of characters in a group's name that a variable's name cannot have.
     force_valid_group_names: GroupNames = "never", ["defaults.force_valid_group_names"], ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
     /// Whether it is told that no source of the inventory could be read.

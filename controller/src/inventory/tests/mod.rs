@@ -130,6 +130,8 @@ fn patterns_that_make_no_sense_are_refused() {
     assert_eq!(inventory.select("~*", None).unwrap_err().message, "Invalid host list pattern: ~*");
     let error = inventory.select("all", Some("@/none")).unwrap_err();
     assert_eq!(error.to_string(), "error: Unable to find limit file /none");
+    let error = inventory.select("all", Some("@/")).unwrap_err();
+    assert_eq!(error.to_string(), "error: Limit starting with \"@\" must be a file, not a directory: /");
 }
 
 #[test]
@@ -184,6 +186,23 @@ fn localhost_is_there_without_being_named() {
     let (nothing, warnings) = Inventory::load(&[], &Options::default()).unwrap();
     assert_eq!(nothing.hosts().count(), 0);
     assert_eq!(warnings[0].message, "No inventory was parsed, only implicit localhost is available");
+}
+
+#[test]
+fn lists_have_ranges_if_the_plugin_is_asked_for() {
+    let load = |source: &str, ranges_in_lists: bool| {
+        Inventory::load(&[source.to_owned()], &Options { ranges_in_lists, ..Options::default() })
+    };
+    let hosts = |source: &str, ranges: bool| {
+        let (inventory, _) = load(source, ranges).unwrap();
+        names(&inventory.hosts().map(|host| host.name.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(hosts("n[1:3],m:22,", true), "n1 n2 n3 m");
+    assert_eq!(hosts("n[1:3],m:22,", false), "n[1:3] m");
+    assert_eq!(hosts("n[1:],", true), "n[1:]");
+    let error = load("n[3:1],", true).unwrap_err()[0].to_string();
+    let expected = "error: Failed to parse n[3:1], with advanced_host_list\n  = note: the range `[3:1]` ends before it begins";
+    assert_eq!(error, expected);
 }
 
 #[test]
