@@ -58,6 +58,11 @@ pub enum Staged {
     File,
     /// Names a template on the workstation; rendered there, then as [`Staged::File`].
     Template,
+    /// A command line whose first word names a file on the workstation; replaced by the file's description with the
+    /// rest of the line.
+    Script,
+    /// Names a place on the workstation, where the content that the outcome offers is put.
+    Landing,
 }
 
 /// One parameter of a module.
@@ -121,6 +126,20 @@ impl Param {
     #[must_use]
     pub const fn controller_file(mut self) -> Self {
         self.staged = Staged::File;
+        self
+    }
+
+    /// It is a command line that begins with a file on the workstation.
+    #[must_use]
+    pub const fn controller_script(mut self) -> Self {
+        self.staged = Staged::Script;
+        self
+    }
+
+    /// It names a place on the workstation for what the module offers.
+    #[must_use]
+    pub const fn controller_landing(mut self) -> Self {
+        self.staged = Staged::Landing;
         self
     }
 

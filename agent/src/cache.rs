@@ -1,21 +1,22 @@
 //! Content that has come from the controller, kept by digest in the folder that holds the agent itself.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use convoy_protocol::Digest;
-use convoy_protocol::message::{CHUNK, Chunk, FromAgent};
-use flate2::read::DeflateDecoder;
+use convoy_protocol::frame::FrameError;
+use convoy_protocol::message::{Chunk, FromAgent};
 use sha2::{Digest as _, Sha256};
 
-use crate::content::Contents;
+use crate::content::{Contents, Held};
 use crate::line::{Line, lock};
 use crate::module::Failure;
-use crate::system::reason;
+use crate::offers::Offers;
+use crate::system::{WORKSHOP, reason};
 
 /// Content that was not used for so long is removed.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -33,6 +34,8 @@ pub(crate) struct Cache {
     /// Whether the folder is removed at the end.
     temporary: bool,
     line: Arc<Line>,
+    /// What goes the other way.
+    pub(crate) offers: Offers,
     /// Held while content is fetched: one at a time.
     turn: Mutex<()>,
     incoming: Mutex<Option<Incoming>>,
@@ -69,8 +72,8 @@ impl Cache {
     }
 
     pub(crate) fn at(folder: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
-        let (turn, incoming, arrived) = Default::default();
-        Self { folder, temporary, line, turn, incoming, arrived }
+        let (offers, turn, incoming, arrived) = Default::default();
+        Self { folder, temporary, line, offers, turn, incoming, arrived }
     }
 
     fn contents(&self) -> PathBuf {
@@ -112,6 +115,11 @@ impl Cache {
         self.arrived.notify_all();
     }
 
+    /// Passes on to the controller what the agent of another user says to it.
+    pub(crate) fn pass_on(&self, message: &FromAgent) -> Result<(), FrameError> {
+        self.line.send(message)
+    }
+
     /// Ends the wait for `digest`, or for any content if that is `None`.
     pub(crate) fn refuse(&self, digest: Option<&Digest>, why: &str) {
         let mut incoming = lock(&self.incoming);
@@ -145,6 +153,7 @@ impl Cache {
             fs::remove_file(path).ok();
             total -= size;
         }
+        remove_left_workshops(&self.folder, now);
         let own = fs::read_link("/proc/self/exe").unwrap_or_default();
         if let Ok(file) = File::open(&own) {
             file.set_modified(now).ok();
@@ -167,7 +176,28 @@ impl Cache {
     }
 }
 
+/// Removes the folders in which agents ran something and that they could not remove, since they were killed.
+fn remove_left_workshops(folder: &Path, now: SystemTime) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix(WORKSHOP).and_then(|rest| rest.split('-').next()) else { continue };
+        let made = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let age = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
+        if age > IN_USE && !Path::new("/proc").join(pid).exists() {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
 impl Contents for Arc<Cache> {
+    fn offer(&self, digest: Digest, file: Held) {
+        self.offers.add(digest, file);
+    }
+
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let _turn = lock(&self.turn);
         if let Some(path) = self.held(digest) {
@@ -194,7 +224,7 @@ impl Contents for Arc<Cache> {
 impl Incoming {
     fn take(&mut self, chunk: &Chunk, folder: &Path) {
         let State::Open(file, hasher) = &mut self.state else { return };
-        let written = unpack(chunk).and_then(|bytes| {
+        let written = chunk.unpack().and_then(|bytes| {
             hasher.update(&bytes);
             file.write_all(&bytes)
         });
@@ -224,20 +254,6 @@ impl Incoming {
             self.state = State::Failed(why.to_owned());
         }
     }
-}
-
-/// Returns the bytes of a chunk, never more than a chunk may have.
-fn unpack(chunk: &Chunk) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if chunk.deflated {
-        DeflateDecoder::new(&chunk.bytes[..]).take(CHUNK as u64 + 1).read_to_end(&mut bytes)?;
-    } else {
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    if bytes.len() > CHUNK {
-        return Err(io::Error::other("a part of it is larger than a part may be"));
-    }
-    Ok(bytes)
 }
 
 fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
@@ -275,6 +291,7 @@ fn private_folder() -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use convoy_protocol::message::CHUNK;
     use std::thread;
 
     fn cache(folder: &Path) -> Arc<Cache> {
@@ -322,11 +339,7 @@ mod tests {
     fn damaged_refused_and_oversized_content_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (cache, digest) = (cache(dir.path()), Digest::of(b"one"));
-        let bomb = {
-            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-            packer.write_all(&vec![0; CHUNK + 1]).unwrap();
-            packer.finish().unwrap()
-        };
+        let bomb = Chunk::pack(digest, false, vec![0; CHUNK + 1]).bytes;
         type Spoil<'a> = Box<dyn Fn(&Cache) + 'a>;
         let cases: [(&str, Spoil<'_>); 4] = [
             ("no such file", Box::new(|c| c.refuse(Some(&digest), "no such file"))),

@@ -110,7 +110,11 @@ impl Children {
         let child =
             self.children.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
         let order = Order { become_user: None, ..order.clone() };
-        child.ask(order, earnest).map_err(|why| {
+        let outcome = child.ask(order, earnest);
+        if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
+            self.cache.offers.add_of_child(offer.digest, child.line.clone());
+        }
+        outcome.map_err(|why| {
             self.children.remove(&key);
             Failure::new(format!("the agent of user {} {why}", other.user))
         })
@@ -371,6 +375,9 @@ fn read_answers(
             match message {
                 FromAgent::Answer(answer) => said.send(Heard::Answer(answer)).map_err(|_| String::new())?,
                 FromAgent::Need(digest) => supply(&digest, cache, line).map_err(|error| error.to_string())?,
+                FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
+                    cache.pass_on(&message).map_err(|error| error.to_string())?;
+                }
                 FromAgent::Welcome(_) | FromAgent::Pong(_) => {
                     said.send(Heard::Alive).map_err(|_| String::new())?;
                 }

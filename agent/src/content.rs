@@ -7,6 +7,8 @@ use convoy_protocol::{Digest, Map, Value};
 use crate::args::{Arg, NodePath, ParamKind};
 use crate::module::Failure;
 
+pub use crate::offers::Held;
+
 /// Where content that is known by its digest comes from.
 pub trait Contents {
     /// Returns a file that holds exactly the bytes named by `digest`.
@@ -14,6 +16,12 @@ pub trait Contents {
     /// # Errors
     /// If the content cannot be had.
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure>;
+
+    /// Lets the controller ask for the beginning of a file by its digest.
+    fn offer(&self, digest: Digest, file: Held);
+
+    /// Returns a folder of this user's own in which programs may be run.
+    fn folder(&self) -> &Path;
 }
 
 /// A file on the workstation, described.
@@ -135,6 +143,25 @@ impl Arg for Content {
     fn convert(value: &Value) -> Result<Self, String> {
         let map = value.as_map().ok_or_else(|| format!("{} describes no file", value.kind_name()))?;
         content(map, single_name(text(map, "name")?)?)
+    }
+}
+
+/// A script on the workstation, described, with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The script.
+    pub content: Content,
+    /// What follows its name, as the user quoted it for the shell.
+    pub arguments: String,
+}
+
+impl Arg for Script {
+    const KIND: ParamKind = ParamKind::Str;
+
+    fn convert(value: &Value) -> Result<Self, String> {
+        let content = Content::convert(value)?;
+        let arguments = value.as_map().map(|map| text(map, "arguments")).transpose()?.unwrap_or_default();
+        Ok(Self { content, arguments: arguments.to_owned() })
     }
 }
 

@@ -169,25 +169,41 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
     Ok(Checked::Unknown { plan, why, values })
 }
 
+/// Runs a process to its end, whatever its exit code.
+fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Failure> {
+    node.run_told_apart(process).map_err(|error| match error {
+        RunError::Late => node.timed_out(),
+        RunError::Start(error) | RunError::Pipe(error) => {
+            let msg = python_os_error(&error, Path::new(program));
+            let rc = error.raw_os_error().unwrap_or(257);
+            Failure { msg, values: outputs("", "") }.with("rc", rc)
+        }
+    })
+}
+
+/// Runs a process of which only its outputs and exit code are told, as `raw` and `script` do.
+///
+/// # Errors
+/// As [`apply`].
+pub fn bare(process: &Process, program: &str, node: &mut System) -> Result<Done, Failure> {
+    let output = run(process, program, node)?;
+    let mut values = result(&output, false);
+    values.extend(map! { "rc" => output.rc, "changed" => true });
+    if output.rc != 0 {
+        return Err(Failure { msg: "non-zero return code".into(), values });
+    }
+    Ok(Done { changed: true, values })
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// If it cannot be started, ends with another code than 0, or does not end in time.
 pub fn apply(plan: &Plan, strip: bool, node: &mut System) -> Result<Done, Failure> {
     let start = node.now();
-    let output = match node.run_told_apart(&plan.process) {
-        Ok(output) => output,
-        Err(RunError::Late) => return Err(node.timed_out()),
-        Err(RunError::Start(error) | RunError::Pipe(error)) => {
-            let program = plan.argv.first().map(String::as_str).unwrap_or_default();
-            return Err(Failure {
-                msg: python_os_error(&error, Path::new(program)),
-                values: outputs("", ""),
-            }
-            .with("cmd", quoted(&plan.argv))
-            .with("rc", error.raw_os_error().unwrap_or(257)));
-        }
-    };
+    let program = plan.argv.first().map(String::as_str).unwrap_or_default();
+    let output =
+        run(&plan.process, program, node).map_err(|failure| failure.with("cmd", quoted(&plan.argv)))?;
     let end = node.now();
     let mut values = result(&output, strip);
     values.extend(map! {

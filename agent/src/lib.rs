@@ -11,6 +11,7 @@ pub mod files;
 mod line;
 pub mod module;
 pub mod modules;
+mod offers;
 pub mod pattern;
 pub mod properties;
 pub mod serve;

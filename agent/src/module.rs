@@ -124,7 +124,7 @@ pub fn drive<A: Arguments, P>(
         }
     };
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Outcome { status, values, diff, millis }
+    Outcome { status, values, diff, offer: node.take_offer(), millis }
 }
 
 fn steps<A: Arguments, P>(

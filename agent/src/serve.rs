@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use convoy_protocol::Digest;
 use convoy_protocol::frame::{self, MAGIC};
 use convoy_protocol::message::{FromAgent, Hello, ToAgent, Welcome, Window};
 use rustix::process::{Pid, Signal, geteuid, getpid, kill_process, kill_process_group};
@@ -49,6 +50,8 @@ struct Shared {
     cancelled: AtomicBool,
     heard: Mutex<Instant>,
     silence: Mutex<Duration>,
+    /// Parts of content that the controller asks for: digest and offset.
+    pulls: Sender<(Digest, u64)>,
 }
 
 /// Talks with a controller until it leaves, is cut off or falls silent, then cleans up.
@@ -64,6 +67,7 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
         Err(error) => return fault(&line, &format!("no folder for content on this node: {error}")),
     };
     enter_a_folder();
+    let (pulls, pulled) = mpsc::channel();
     let shared = Arc::new(Shared {
         line,
         cache,
@@ -72,6 +76,7 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
         cancelled: AtomicBool::new(false),
         heard: Mutex::new(Instant::now()),
         silence: Mutex::new(Duration::from_secs(30)),
+        pulls,
     });
     let (ends, ended) = mpsc::channel();
     let (windows, work) = mpsc::channel();
@@ -79,6 +84,7 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
         read_thread(&shared, input, windows, &ends),
         watch_thread(&shared, &ends),
         work_thread(&shared, work, &ends),
+        give_thread(&shared, pulled, &ends),
     ] {
         if let Err(error) = job {
             return fault(&shared.line, &format!("cannot start a thread: {error}"));
@@ -157,12 +163,27 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
                 shared.cache.refuse(Some(&digest), &why);
                 false
             }
+            ToAgent::Pull { digest, offset } => shared.pulls.send((digest, offset)).is_err(),
             ToAgent::Bye => return End::Bye,
         };
         if gone {
             return End::Cut;
         }
     }
+}
+
+/// Sends content on a thread of its own: a slow disk holds up nothing else.
+fn give_thread(shared: &Arc<Shared>, pulled: Receiver<(Digest, u64)>, ends: &Sender<End>) -> Started {
+    let (shared, ends) = (shared.clone(), ends.clone());
+    let job = move || {
+        for (digest, offset) in pulled {
+            if shared.cache.offers.give(digest, offset, &shared.line).is_err() {
+                ends.send(End::Cut).ok();
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("give".into()).spawn(job).map(drop)
 }
 
 fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {

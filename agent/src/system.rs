@@ -7,19 +7,21 @@ mod hosts;
 mod init;
 mod look;
 mod meta;
+mod offer;
 mod process;
 mod temporary;
 mod users;
 mod write;
 mod zone;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
 pub use checksum::{Algorithm, Checksums};
@@ -28,6 +30,8 @@ pub(crate) use clock::civil_from_days;
 pub use look::DIFF_LIMIT;
 pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};
+pub(crate) use temporary::WORKSHOP;
+pub use temporary::Workshop;
 pub use users::{Group, Shadow, User};
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
@@ -42,6 +46,7 @@ pub struct Look {
     environment: Vec<(String, String)>,
     deadline: Option<Deadline>,
     contents: Box<dyn Contents + Send>,
+    offered: Cell<Option<Offer>>,
     users: RefCell<users::Cache>,
     umask: OnceCell<u32>,
 }
@@ -122,6 +127,7 @@ impl System {
                 environment: Vec::new(),
                 deadline: None,
                 contents,
+                offered: Cell::default(),
                 users: RefCell::default(),
                 umask: OnceCell::new(),
             },
@@ -138,6 +144,7 @@ impl System {
         self.look.deadline = order
             .deadline_seconds
             .map(|seconds| Deadline { at: Instant::now() + Duration::from_secs(seconds.into()), seconds });
+        self.look.offered.take();
         self.look.forget_users();
     }
 }

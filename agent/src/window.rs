@@ -79,7 +79,7 @@ impl Progress {
 pub(crate) fn failed(failure: Failure) -> Outcome {
     let mut values = failure.values;
     values.insert("msg".into(), failure.msg.into());
-    Outcome { status: Status::Failed, values, diff: Vec::new(), millis: 0 }
+    Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 }
 }
 
 fn timed_out(module: &str, seconds: u32) -> Failure {
@@ -196,8 +196,13 @@ pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> 
     for outcome in first.steps.iter_mut().flatten() {
         let status = format!("{:?}", outcome.status);
         let text = format!("the result cannot be sent: {error}; without that it would have been {status}");
-        *outcome =
-            Outcome { values: map! { "msg" => text }, diff: Vec::new(), status: Status::Failed, ..*outcome };
+        *outcome = Outcome {
+            values: map! { "msg" => text },
+            diff: Vec::new(),
+            status: Status::Failed,
+            offer: None,
+            ..*outcome
+        };
     }
     line.send(&FromAgent::Answer(first))
 }
@@ -223,7 +228,7 @@ mod tests {
     }
 
     fn outcome(status: Status, text: String) -> Outcome {
-        Outcome { status, values: map! { "stdout" => text }, diff: Vec::new(), millis: 7 }
+        Outcome { status, values: map! { "stdout" => text }, diff: Vec::new(), offer: None, millis: 7 }
     }
 
     fn sent(steps: Vec<Vec<Outcome>>) -> Vec<Vec<Outcome>> {

@@ -2,6 +2,7 @@
 //! beyond the codec.
 
 pub mod bootstrap;
+pub mod chunk;
 pub mod digest;
 pub mod frame;
 pub mod map;
@@ -11,5 +12,5 @@ pub mod value;
 
 pub use digest::Digest;
 pub use map::{Key, Map};
-pub use outcome::{Diff, DiffSide, Outcome, Status};
+pub use outcome::{Diff, DiffSide, Offer, Outcome, Status};
 pub use value::{Kind, Origin, Taint, Value};

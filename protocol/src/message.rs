@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::chunk::{CHUNK, Chunk};
 use crate::{Digest, Map, Outcome};
 
 /// What a controller says to an agent.
@@ -23,6 +24,14 @@ pub enum ToAgent {
         /// Why not.
         why: String,
     },
+    /// A part of the content that an outcome offers is wanted: answered by one [`FromAgent::Chunk`] or
+    /// [`FromAgent::NoContent`].
+    Pull {
+        /// The content's digest.
+        digest: Digest,
+        /// Where the part begins, in bytes.
+        offset: u64,
+    },
     /// A sign of life; answered at once by [`FromAgent::Pong`], also while a step runs.
     Ping(u64),
     /// Finish the running step, then answer the window with what was done.
@@ -40,6 +49,15 @@ pub enum FromAgent {
     Answer(Answer),
     /// Content is wanted, of which the agent knows only the digest.
     Need(Digest),
+    /// The part that [`ToAgent::Pull`] asked for.
+    Chunk(Chunk),
+    /// The part that [`ToAgent::Pull`] asked for cannot be had.
+    NoContent {
+        /// The content's digest.
+        digest: Digest,
+        /// Why not.
+        why: String,
+    },
     /// The answer to [`ToAgent::Ping`], with its number.
     Pong(u64),
     /// The agent cannot go on and leaves.
@@ -167,26 +185,4 @@ pub struct Answer {
     /// For each step, in order, the outcomes of its orders: always of the first step, then of those that are
     /// all [`crate::Status::Same`].
     pub steps: Vec<Vec<Outcome>>,
-}
-
-/// A part of some content, in order, without gaps.
-#[derive(Serialize, Deserialize)]
-pub struct Chunk {
-    /// The whole content's digest.
-    pub digest: Digest,
-    /// Whether this is the last part.
-    pub last: bool,
-    /// Whether `bytes` is compressed (deflate, each chunk on its own).
-    pub deflated: bool,
-    /// The part; at most [`CHUNK`] bytes when unpacked.
-    pub bytes: Vec<u8>,
-}
-
-/// The size of a chunk before compression, in bytes.
-pub const CHUNK: usize = 256 * 1024;
-
-impl fmt::Debug for Chunk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Chunk({}, {} bytes, last: {})", self.digest, self.bytes.len(), self.last)
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Map;
+use crate::{Digest, Map};
 
 /// What became of one call of a module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,19 @@ pub struct Outcome {
     pub values: Map,
     /// What was, or would be, different; only if it was asked for.
     pub diff: Vec<Diff>,
+    /// Content that the controller may ask for, part by part.
+    pub offer: Option<Offer>,
     /// How long it took, in milliseconds.
     pub millis: u64,
+}
+
+/// Content that a node has to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 /// The outcome in one word.

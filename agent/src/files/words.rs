@@ -6,11 +6,26 @@
 /// If a quote is not closed or nothing follows a backslash, in Python's words.
 pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
+    let mut rest = line;
+    while let Some((word, behind)) = first(rest)? {
+        words.push(word);
+        rest = behind;
+    }
+    Ok(words)
+}
+
+/// Takes the first word off a line; returns it and what is behind it, as it is. `None` if there is none.
+///
+/// # Errors
+/// As [`split`].
+pub fn first(line: &str) -> Result<Option<(String, &str)>, &'static str> {
     let mut word: Option<String> = None;
+    let mut rest = line;
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         match c {
-            ' ' | '\t' | '\r' | '\n' => words.extend(word.take()),
+            ' ' | '\t' | '\r' | '\n' if word.is_some() => break,
+            ' ' | '\t' | '\r' | '\n' => {}
             '\'' => {
                 let word = word.get_or_insert_default();
                 loop {
@@ -24,9 +39,9 @@ pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
             '\\' => word.get_or_insert_default().push(chars.next().ok_or("No escaped character")?),
             c => word.get_or_insert_default().push(c),
         }
+        rest = chars.as_str();
     }
-    words.extend(word);
-    Ok(words)
+    Ok(word.map(|word| (word, rest)))
 }
 
 fn double_quoted(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), &'static str> {
@@ -62,6 +77,8 @@ mod tests {
         ] {
             assert_eq!(split(line).unwrap(), words, "{line}");
         }
+        assert_eq!(first(" 'a b'c  d 'e"), Ok(Some(("a bc".into(), "  d 'e"))));
+        assert_eq!((first("a"), first(" ")), (Ok(Some(("a".into(), ""))), Ok(None)));
         assert_eq!(split("a 'b"), Err("No closing quotation"));
         assert_eq!(split("a \"b"), Err("No closing quotation"));
         assert_eq!(split("a\\"), Err("No escaped character"));

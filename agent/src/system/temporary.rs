@@ -15,6 +15,29 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 /// How many names are tried before the folder is given up.
 const TRIES: usize = 100;
 
+/// What the names of folders begin with in which something is run; the number of the agent's process follows.
+pub(crate) const WORKSHOP: &str = "script-";
+
+/// A copy of a program in a folder of its own. Removed when dropped.
+#[derive(Debug)]
+pub struct Workshop {
+    folder: PathBuf,
+    program: PathBuf,
+}
+
+impl Workshop {
+    /// Returns where the program is.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
 /// Returns eight characters that nobody can guess.
 fn random() -> String {
     let mut number = RandomState::new().build_hasher().finish();
@@ -66,6 +89,25 @@ impl System {
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
         make(folder, prefix, suffix, |path| DirBuilder::new().mode(0o700).create(path))
+    }
+}
+
+impl System {
+    /// Copies `source` to where only this user can see it and programs may be run, under this name.
+    ///
+    /// # Errors
+    /// If it cannot be copied; nothing is left of it then.
+    pub fn make_workshop(&mut self, source: &Path, name: &str) -> Result<Workshop, Failure> {
+        let base = self.contents.folder().to_owned();
+        let folder = self.make_temporary_folder(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
+        let workshop = Workshop { program: folder.join(name), folder };
+        let copy = || {
+            let mut file = OpenOptions::new();
+            let mut file = file.write(true).create_new(true).mode(0o700).open(&workshop.program)?;
+            io::copy(&mut std::fs::File::open(source)?, &mut file).map(drop)
+        };
+        copy().map_err(|error| cannot("write", &workshop.program, &error))?;
+        Ok(workshop)
     }
 }
 

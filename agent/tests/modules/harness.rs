@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use convoy_agent::content::Contents;
+use convoy_agent::content::{Contents, Held};
 use convoy_agent::module::Failure;
 use convoy_agent::modules;
 use convoy_agent::system::System;
@@ -13,12 +14,24 @@ use convoy_protocol::message::Order;
 use convoy_protocol::{Digest, Map, Outcome, Status, Value, map};
 use tempfile::TempDir;
 
-struct Folder(PathBuf);
+/// Content by digest, and what was offered.
+struct Folder {
+    contents: PathBuf,
+    offers: Arc<Mutex<Vec<(Digest, Held)>>>,
+}
 
 impl Contents for Folder {
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
-        let path = self.0.join(digest.to_string());
+        let path = self.contents.join(digest.to_string());
         if path.exists() { Ok(path) } else { Err(Failure::new(format!("no content {digest}"))) }
+    }
+
+    fn offer(&self, digest: Digest, file: Held) {
+        self.offers.lock().unwrap().push((digest, file));
+    }
+
+    fn folder(&self) -> &Path {
+        &self.contents
     }
 }
 
@@ -28,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) environment: Vec<(String, String)>,
     folder: TempDir,
     contents: TempDir,
+    offers: Arc<Mutex<Vec<(Digest, Held)>>>,
 }
 
 /// What is below a folder: mode, time of change and content of each path.
@@ -36,8 +50,10 @@ pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
 impl Node {
     pub(crate) fn new() -> Self {
         let contents = tempfile::tempdir().unwrap();
-        let system = System::new(Box::new(Folder(contents.path().to_owned())));
-        Self { system, environment: Vec::new(), folder: tempfile::tempdir().unwrap(), contents }
+        let offers = Arc::default();
+        let folder = Folder { contents: contents.path().to_owned(), offers: Arc::clone(&offers) };
+        let system = System::new(Box::new(folder));
+        Self { system, environment: Vec::new(), folder: tempfile::tempdir().unwrap(), contents, offers }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -58,6 +74,16 @@ impl Node {
 
     pub(crate) fn mode(&self, name: &str) -> u32 {
         fs::symlink_metadata(self.path(name)).unwrap().mode() & 0o7777
+    }
+
+    /// Returns how many files are where content is kept and programs are run.
+    pub(crate) fn kept(&self) -> usize {
+        fs::read_dir(self.contents.path()).unwrap().count()
+    }
+
+    /// Takes what was offered to the controller.
+    pub(crate) fn offers(&self) -> Vec<(Digest, Held)> {
+        std::mem::take(&mut *self.offers.lock().unwrap())
     }
 
     /// Describes content as the controller does; it can be fetched.

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use convoy_protocol::Digest;
 use convoy_protocol::message::{CHUNK, Chunk, ToAgent};
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
 use sha2::{Digest as _, Sha256};
 
 /// What may be sent to nodes.
@@ -151,9 +149,7 @@ impl Reading {
             }
             Ok(last) => {
                 self.ended = last;
-                let packed = deflate(&bytes);
-                let deflated = packed.len() < bytes.len();
-                ToAgent::Chunk(Chunk { digest, last, deflated, bytes: if deflated { packed } else { bytes } })
+                ToAgent::Chunk(Chunk::pack(digest, last, bytes))
             }
         })
     }
@@ -171,16 +167,6 @@ impl Reading {
             return Err(self.path.as_deref().map_or_else(|| "its bytes have changed".into(), changed));
         }
         Ok(last)
-    }
-}
-
-fn deflate(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut packer = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
-    // Writing to memory does not fail; were it to, what comes out would be longer than `bytes` and not be used.
-    match packer.write_all(bytes).and_then(|()| packer.finish()) {
-        Ok(packed) => packed,
-        Err(_) => bytes.to_vec(),
     }
 }
 

@@ -3,7 +3,7 @@
 use convoy_protocol::Digest;
 use convoy_protocol::bootstrap::{Said, Scanner};
 use convoy_protocol::frame::{Decoder, FrameError};
-use convoy_protocol::message::FromAgent;
+use convoy_protocol::message::{Chunk, FromAgent};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -121,12 +121,23 @@ impl Incoming<'_> {
                     return Err(LinkError::Nonsense("it asks for too many contents at once".into()));
                 }
             },
+            FromAgent::Chunk(chunk) => self.part(chunk.digest, Ok(chunk))?,
+            FromAgent::NoContent { digest, why } => {
+                self.part(digest, Err(convoy_protocol::bootstrap::shown(why.as_bytes())))?;
+            }
             FromAgent::Pong(_) => {}
             FromAgent::Fault(why) => {
                 return Err(LinkError::Fault(convoy_protocol::bootstrap::shown(why.as_bytes())));
             }
         }
         Ok(())
+    }
+
+    fn part(&self, digest: Digest, part: Result<Chunk, String>) -> Result<(), LinkError> {
+        if self.shared.pulls.take(digest, part) {
+            return Ok(());
+        }
+        Err(LinkError::Nonsense("it sends content that nobody asked for".into()))
     }
 }
 

@@ -10,10 +10,12 @@ mod incoming;
 pub mod local;
 mod mux;
 mod outgoing;
+mod pull;
 
 pub use bootstrap::Opening;
 pub use content::Contents;
 pub use mux::Link;
+pub use pull::{PullError, Puller};
 
 /// Why a node cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

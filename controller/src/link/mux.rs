@@ -17,6 +17,7 @@ use tokio::time::{Instant, interval, timeout};
 use super::bootstrap::FIRST;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, PARTS, pump};
+use super::pull::{Puller, Pulls};
 use super::{Contents, LinkError, Opening};
 
 /// The time between two signs of life, if the silence allowed is not short.
@@ -55,6 +56,10 @@ pub(super) struct Shared {
     pub(super) received: AtomicU64,
     windows: AtomicU64,
     welcome: watch::Sender<Option<Result<Arc<Welcome>, LinkError>>>,
+    /// Content that comes from the node.
+    pub(super) pulls: Pulls,
+    /// Held while content comes: one after the other.
+    pub(super) pulling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +68,7 @@ struct Waiting {
     windows: HashMap<u64, (Shape, oneshot::Sender<Result<Answer, LinkError>>)>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -103,6 +108,11 @@ impl Shared {
         wrong.map_or(Ok(()), Err)
     }
 
+    /// Returns whether the link has failed.
+    pub(super) fn is_dead(&self) -> bool {
+        lock(&self.waiting).dead.is_some()
+    }
+
     fn fail(&self, error: &LinkError) {
         let mut waiting = lock(&self.waiting);
         waiting.dead = Some(error.clone());
@@ -110,6 +120,7 @@ impl Shared {
             waiter.send(Err(error.clone())).ok();
         }
         drop(waiting);
+        self.pulls.end();
         self.welcome.send_replace(Some(Err(error.clone())));
     }
 
@@ -177,6 +188,8 @@ impl Link {
             received: AtomicU64::new(0),
             windows: AtomicU64::new(FIRST),
             welcome: watch::Sender::new(None),
+            pulls: Pulls::default(),
+            pulling: tokio::sync::Mutex::default(),
         });
         let first = opening
             .first
@@ -228,6 +241,11 @@ impl Link {
         // If nobody takes it the link has failed, and the waiter says why.
         self.messages.send(bytes).ok();
         received(waiter).await
+    }
+
+    /// Returns what takes content that outcomes have offered.
+    pub fn puller(&self) -> Puller {
+        Puller { shared: self.shared.clone(), messages: self.messages.clone() }
     }
 
     /// Asks the agent not to look ahead any further in the running window, so that its answer comes soon.

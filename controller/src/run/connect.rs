@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::job::View;
 use super::options::Options;
 use crate::link::content::Contents;
-use crate::link::{Link, LinkError, Opening, local};
+use crate::link::{Link, LinkError, Opening, Puller, local};
 use crate::paths::expand_user;
 use crate::settings::Settings;
 use crate::ssh::{self, HostKeyChecking, Target};
@@ -260,6 +260,13 @@ impl Connections {
                 Err(said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}")))
             }
         }
+    }
+
+    /// Returns what takes content that a host's outcomes have offered; `None` if there is no link to it any more.
+    pub async fn puller(&self, endpoint: &Endpoint) -> Option<Puller> {
+        let slot = self.slots.borrow().get(endpoint)?.clone();
+        let connected = slot.lock().await;
+        connected.as_ref().map(|there| there.link.puller())
     }
 
     async fn open(&self, endpoint: &Endpoint, steps: Vec<Step>) -> Result<Connected, String> {

@@ -11,6 +11,7 @@ pub mod flags;
 mod handlers;
 mod include;
 pub mod job;
+mod land;
 mod meta;
 pub mod options;
 pub mod perform;

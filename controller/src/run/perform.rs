@@ -14,6 +14,7 @@ use super::cursor::TaskRef;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{Call, Item, Job, View, What};
+use super::land::land;
 use super::result::{self, CallResult};
 use crate::actions::{Done, Kept, Scene};
 use crate::playbook::ast::Task;
@@ -365,7 +366,10 @@ impl Doing<'_> {
                 CallResult::of_action((action.run)(args, &scene).and_then(|done| self.add(done)))
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
-                Ok(outcome) => CallResult::of_outcome(outcome, order, call.flags.diff),
+                Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
+                    Ok(outcome) => CallResult::of_outcome(outcome, order, call.flags.diff),
+                    Err(error) => CallResult::unreachable(error),
+                },
                 Err(error) => CallResult::unreachable(error),
             },
         }

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use convoy_agent::args::{Arg, Staged};
+use convoy_agent::files::words;
 use convoy_agent::module::Module;
 use convoy_protocol::{Digest, Key, Map, Value, map};
 
@@ -61,12 +62,14 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
         (None, Some(param)) => param.default.is_some_and(|text| is_true(&text.into())),
         (None, None) => false,
     };
-    for param in module.spec.params.iter().filter(|param| param.staged != Staged::No && !remote) {
+    let is_sent = |staged| matches!(staged, Staged::File | Staged::Template | Staged::Script);
+    for param in module.spec.params.iter().filter(|param| is_sent(param.staged) && !remote) {
         let names = std::iter::once(&param.name).chain(param.aliases);
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
         let Some(source) = args.get(name).map(crate::python::str) else { continue };
         let staged = match param.staged {
             Staged::Template => template(view, &source, &args)?,
+            Staged::Script => script(view, &source)?,
             _ => file(view, &source, args.get("local_follow").is_none_or(is_true))?,
         };
         args.insert(param.name.into(), staged);
@@ -90,6 +93,19 @@ fn file(view: View<'_>, source: &str, follow: bool) -> Result<Value, Unstaged> {
     walk.folder(Path::new("")).map_err(|error| unreadable(&path, &error))?;
     let tree: Value = walk.entries.into_iter().collect();
     Ok(map! { "name" => name(&path), "slash" => source.ends_with('/'), "mode" => mode(&meta), "tree" => tree }.into())
+}
+
+/// Describes the script that a command line begins with, and keeps the rest of the line.
+fn script(view: View<'_>, line: &str) -> Result<Value, Unstaged> {
+    let unread = |why: &str| Unstaged::File(format!("cannot split the command: {why}"));
+    let (name, arguments) =
+        words::first(line).map_err(unread)?.ok_or_else(|| Unstaged::File("no command given".into()))?;
+    let path = find(view, "files", &name)?;
+    let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
+    let meta = fs::metadata(&path).map_err(unreadable)?;
+    let mut described = describe(view, &path, &meta).map_err(unreadable)?;
+    described.insert("arguments".into(), arguments.trim_end().into());
+    Ok(described.into())
 }
 
 fn describe(view: View<'_>, path: &Path, meta: &fs::Metadata) -> io::Result<Map> {

@@ -15,7 +15,7 @@ use crate::harness::tasks;
 const SIZE: usize = 8 << 20;
 
 /// Returns the agents whose program lies in the node's cache.
-fn agents(node: &Node) -> io::Result<Vec<Pid>> {
+pub(crate) fn agents(node: &Node) -> io::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };

@@ -9,6 +9,8 @@ mod command_line;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fetch;
+#[cfg(test)]
 mod first;
 #[cfg(test)]
 mod harness;

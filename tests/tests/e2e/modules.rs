@@ -117,6 +117,55 @@ fn command_and_shell() {
     assert_eq!(fs::read_to_string(node.place.join("said")).unwrap(), "ONE\n");
 }
 
+#[test]
+fn edits_of_text_files() {
+    let project = tasks(
+        "- blockinfile: {path: '{{ place }}/conf', block: \"a\\nb\", marker: '# {mark}', insertafter: ^one}
+- replace: {path: '{{ place }}/conf', regexp: '^(t)wo$', replace: '\\1hree'}
+- assemble: {src: parts, dest: '{{ place }}/whole', remote_src: false, mode: '0644'}
+- assemble: {src: '{{ place }}/d', dest: '{{ place }}/other', delimiter: '--'}",
+    );
+    project.file("files/parts/2", "two").unwrap().file("files/parts/1", "one").unwrap();
+    std::os::unix::fs::symlink("1", project.path("files/parts/3")).unwrap();
+    let node = project.node("l").unwrap();
+    fs::write(node.place.join("conf"), "one\ntwo\n").unwrap();
+    fs::create_dir(node.place.join("d")).unwrap();
+    fs::write(node.place.join("d/x"), "x").unwrap();
+    fs::write(node.place.join("d/y"), "y").unwrap();
+    twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    assert_eq!(fs::read_to_string(node.place.join("conf")).unwrap(), "one\n# BEGIN\na\nb\n# END\nthree\n");
+    assert_eq!(fs::read_to_string(node.place.join("whole")).unwrap(), "one\ntwo\none");
+    assert_eq!(fs::read_to_string(node.place.join("other")).unwrap(), "x\n--\ny");
+}
+
+#[test]
+fn raw_and_script() {
+    let project = tasks(
+        "- raw: echo one | tr a-z A-Z
+  register: said
+- script: 'make it.sh'
+  ignore_errors: true
+  register: split
+- script: '\"make it.sh\" \"{{ place }}/a b\" two'
+  register: made
+- script: {cmd: \"'make it.sh' {{ place }}/c\", creates: '{{ place }}/c'}
+- script: {cmd: \"'make it.sh' {{ place }}/c\", creates: '{{ place }}/c'}
+- assert:
+    that:
+      - said.stdout == 'ONE\\n' and said.stdout_lines == ['ONE']
+      - split.msg is search(\"Could not find or access 'make'\")
+      - made.stdout_lines == ['make it.sh', 'two'] and made is changed and made.rc == 0",
+    );
+    project.file("files/make it.sh", "#!/bin/sh\ntouch \"$1\"; basename \"$0\"; echo $2\n").unwrap();
+    let node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    let recap = "ok=5 changed=3 skipped=1 ignored=1";
+    assert_eq!((ran.recap("l").as_str(), ran.code), (recap, Some(0)), "{ran}");
+    assert!(node.place.join("a b").exists() && node.place.join("c").exists());
+    let left = fs::read_dir(node.home.join(".cache/convoy")).unwrap().flatten();
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("script-")));
+}
+
 /// Modules that never change anything.
 #[test]
 fn questions() {
@@ -128,6 +177,15 @@ fn questions() {
     - stat: {path: '{{ place }}/x'}
       register: x
     - wait_for: {path: '{{ place }}/x'}
+    - find: {paths: '{{ place }}'}
+      register: all
+    - slurp: {src: '{{ place }}/x'}
+      register: held
+    - getent: {database: passwd, key: root}
+    - assert:
+        that:
+          - all.matched == 1 and all.files[0].path == place ~ '/x'
+          - held.content | b64decode == 'x' and getent_passwd.root[1] == '0'
     - wait_for: {port: '{{ ansible_port }}', host: 127.0.0.1}
     - set_fact: {sum: '{{ x.stat.checksum }}'}
     - assert:
@@ -140,7 +198,7 @@ fn questions() {
     );
     let node = project.node("l").unwrap();
     fs::write(node.place.join("x"), "x").unwrap();
-    twice(&project, &node.place, "ok=9 skipped=1", "ok=9 skipped=1");
+    twice(&project, &node.place, "ok=13 skipped=1", "ok=13 skipped=1");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 /// Behaves as sudo does towards a user whose password is `right`, but changes no user.
-const SUDO: &str = r#"#!/bin/sh
+pub(super) const SUDO: &str = r#"#!/bin/sh
 while :; do
     case $1 in
     -S | -H) shift ;;
@@ -35,7 +35,7 @@ IFS= read -r password
 [ "$1 $2" = "nobody -c" ] && exec /bin/sh -c "$3"
 "#;
 
-fn link_with_sudo(home: &Path, text: Option<&str>) -> Link {
+pub(super) fn link_with_sudo(home: &Path, text: Option<&str>) -> Link {
     link_with_program(home, "sudo", text)
 }
 

@@ -33,7 +33,7 @@ fn answer(window: u64, steps: Vec<Vec<Outcome>>) -> Vec<u8> {
 }
 
 fn outcome(status: Status) -> Outcome {
-    Outcome { status, values: Map::new(), diff: Vec::new(), millis: 0 }
+    Outcome { status, values: Map::new(), diff: Vec::new(), offer: None, millis: 0 }
 }
 
 fn nonsense(why: &str) -> LinkError {

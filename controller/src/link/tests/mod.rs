@@ -3,6 +3,7 @@
 mod become_user;
 mod bootstrap;
 mod hostile;
+mod pull;
 mod work;
 
 use std::path::Path;

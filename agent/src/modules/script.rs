@@ -1,0 +1,96 @@
+//! `script`: a script of the workstation is run on the node.
+
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::{Map, map};
+
+use crate::args::NodePath;
+use crate::content::Script;
+use crate::execute;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, Process, System};
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Runs a script of the workstation on the node",
+    description: "The script is copied to where only its user can see it, run by a shell, and removed. \
+        Whether it is needed cannot be known, unless `creates` or `removes` says so.",
+    example: "- name: Warm up the gateway\n  script: warm-up.sh --port 8243\n  args:\n    creates: /opt/wso2/.warm\n",
+};
+
+crate::arguments! {
+    /// Arguments of `script`.
+    pub struct Args {
+        /// The script and its arguments in one line, quoted as for a shell.
+        _raw_params: Option<Script> [aliases("cmd"), controller_script],
+        /// The folder to run in, by its whole path.
+        chdir: Option<NodePath>,
+        /// Not run if this exists.
+        creates: Option<NodePath>,
+        /// Not run if this does not exist.
+        removes: Option<NodePath>,
+        /// The program that runs the script, in place of that named in its first line.
+        executable: Option<String>,
+    }
+    required_one_of ["_raw_params", "cmd"]
+    free_form: true
+}
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Plan {
+    script: Script,
+    folder: Option<PathBuf>,
+}
+
+/// Looks whether the script must be run.
+///
+/// # Errors
+/// If there is no script, or `chdir` is no whole path.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    let Some(script) = args._raw_params.clone() else { return Err(execute::no_command("no command given")) };
+    let skipped = |path: &Path, why: &str| {
+        let msg = format!("{} {why}", path.display());
+        Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }))
+    };
+    let creates = args.creates.as_ref().map(|path| look.expand(path));
+    if let Some(path) = &creates
+        && look.stat(path)?.is_some()
+    {
+        return skipped(path, "exists, matching creates option");
+    }
+    let removes = args.removes.as_ref().map(|path| look.expand(path));
+    if let Some(path) = &removes
+        && look.stat(path)?.is_none()
+    {
+        return skipped(path, "does not exist, matching removes option");
+    }
+    let folder = args.chdir.as_ref().map(|path| look.expand(path));
+    if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_absolute()) {
+        let msg = format!("chdir {} must be an absolute path for a Unix-aware remote node", folder.display());
+        return Err(Failure::new(msg));
+    }
+    let plan = Plan { script, folder };
+    // With one of these, what the script is for is not there yet: known without running it.
+    if creates.is_some() || removes.is_some() {
+        return Ok(Checked::Differs { plan, diff: Vec::new(), values: Map::new() });
+    }
+    Ok(Checked::Unknown { plan, why: "Check mode is not supported for this task.", values: Map::new() })
+}
+
+/// Runs the script.
+///
+/// # Errors
+/// If it cannot be had or started, ends with another code than 0, or does not end in time.
+pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    let Script { content, arguments } = &plan.script;
+    let source = node.content(&content.digest)?;
+    let workshop = node.make_workshop(&source, &content.name)?;
+    let program = execute::quoted(&[workshop.program().to_string_lossy().into_owned()]);
+    let line = match args.executable.as_deref().filter(|executable| !executable.is_empty()) {
+        Some(executable) => format!("{executable} {program}{arguments}"),
+        None => format!("{program}{arguments}"),
+    };
+    let shell = "/bin/sh";
+    execute::bare(&Process::new([shell, "-c", &line]).folder(plan.folder), shell, node)
+}
