@@ -79,7 +79,7 @@ fn given_agents() -> Vec<(String, PathBuf)> {
 /// in `agent.map`: it is stripped itself.
 fn build_agent(target: &str, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
-    for input in ["agent", "protocol", "Cargo.lock", "Cargo.toml"] {
+    for input in ["agent", "archive", "protocol", "Cargo.lock", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     let folder = out.join("agent");

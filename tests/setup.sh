@@ -24,6 +24,10 @@ require gzip gzip
 require doas opendoas
 require unshare util-linux
 require useradd passwd
+require bzip2 bzip2
+require xz xz-utils
+require zip zip
+require zstd zstd
 command -v busybox >/dev/null || optional="$optional busybox"
 
 # The agent is linked statically; a compiler that has no libc.a prints the bare name.

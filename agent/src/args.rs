@@ -63,6 +63,8 @@ pub enum Staged {
     Script,
     /// Names a place on the workstation, where the content that the outcome offers is put.
     Landing,
+    /// Names an archive on the workstation; as [`Staged::File`], with the digest of its manifest beside it.
+    Archive,
 }
 
 /// One parameter of a module.
@@ -140,6 +142,13 @@ impl Param {
     #[must_use]
     pub const fn controller_landing(mut self) -> Self {
         self.staged = Staged::Landing;
+        self
+    }
+
+    /// It names an archive on the workstation.
+    #[must_use]
+    pub const fn controller_archive(mut self) -> Self {
+        self.staged = Staged::Archive;
         self
     }
 

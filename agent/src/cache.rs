@@ -1,7 +1,7 @@
 //! Content that has come from the controller, kept by digest in the folder that holds the agent itself.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -80,6 +80,10 @@ impl Cache {
         self.folder.join("content")
     }
 
+    fn notes(&self) -> PathBuf {
+        self.folder.join("notes")
+    }
+
     /// Returns the cached file if it really holds that content; removes it if it does not.
     fn held(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.contents().join(digest.to_string());
@@ -154,6 +158,11 @@ impl Cache {
             total -= size;
         }
         remove_left_workshops(&self.folder, now);
+        for (path, meta) in files(&self.notes()) {
+            if age(&meta) > KEEP {
+                fs::remove_file(path).ok();
+            }
+        }
         let own = fs::read_link("/proc/self/exe").unwrap_or_default();
         if let Ok(file) = File::open(&own) {
             file.set_modified(now).ok();
@@ -219,6 +228,30 @@ impl Contents for Arc<Cache> {
             incoming = self.arrived.wait(incoming).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    fn note(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.notes().join(Digest::of(name.as_bytes()).to_string());
+        let mut file = File::options().read(true).custom_flags(nofollow()).open(path).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn keep_note(&self, name: &str, bytes: &[u8]) {
+        if !self.temporary {
+            // Without a note the work is done again, no more.
+            write_note(&self.notes(), &Digest::of(name.as_bytes()).to_string(), bytes).ok();
+        }
+    }
+}
+
+/// Writes a note; a reader finds it whole or not at all.
+fn write_note(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    let path = folder.join(format!(".{name}-{}", std::process::id()));
+    fs::remove_file(&path).ok();
+    File::options().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+    fs::rename(&path, folder.join(name))
 }
 
 impl Incoming {
@@ -361,20 +394,49 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_kept_unless_the_cache_is_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let lasting = cache(dir.path());
+        assert_eq!(lasting.note("a"), None);
+        lasting.keep_note("a", b"one");
+        lasting.keep_note("a", b"two");
+        lasting.keep_note("b", b"three");
+        assert_eq!((lasting.note("a"), lasting.note("b")), (Some(b"two".to_vec()), Some(b"three".to_vec())));
+        assert_eq!(files(&dir.path().join("notes")).len(), 2);
+        let passing = Arc::new(Cache::at(dir.path().join("x"), true, Arc::new(Line::new(io::sink()))));
+        passing.keep_note("a", b"one");
+        assert_eq!((passing.note("a"), dir.path().join("x").exists()), (None, false));
+    }
+
+    #[test]
     fn what_is_old_is_removed() {
         let dir = tempfile::tempdir().unwrap();
         let content = dir.path().join("content");
         fs::create_dir(&content).unwrap();
-        for (name, days) in [("old", 8), ("new", 1), ("agent-old", 8), ("agent-new", 1), ("other", 8)] {
-            let folder = if name.len() == 3 { &content } else { dir.path() };
+        let notes = dir.path().join("notes");
+        fs::create_dir(&notes).unwrap();
+        for (name, days) in [
+            ("old", 8),
+            ("new", 1),
+            ("agent-old", 8),
+            ("agent-new", 1),
+            ("other", 8),
+            ("note", 1),
+            ("nota", 8),
+        ] {
+            let folder = match name {
+                "old" | "new" => &content,
+                "note" | "nota" => &notes,
+                _ => dir.path(),
+            };
             let file = File::create(folder.join(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
         }
         cache(dir.path()).prune();
         let mut names: Vec<_> =
-            files(dir.path()).into_iter().chain(files(&content)).map(|(p, _)| p).collect();
+            [dir.path(), &content, &notes].into_iter().flat_map(files).map(|(path, _)| path).collect();
         names.sort();
-        let expected = ["agent-new", "content/new", "other"].map(|name| dir.path().join(name));
+        let expected = ["agent-new", "content/new", "notes/note", "other"].map(|name| dir.path().join(name));
         assert_eq!(names, expected);
     }
 }

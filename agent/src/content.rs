@@ -22,6 +22,14 @@ pub trait Contents {
 
     /// Returns a folder of this user's own in which programs may be run.
     fn folder(&self) -> &Path;
+
+    /// Returns what was noted under `name`. A note only spares work: it may be gone at any time.
+    fn note(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Notes something under `name`, in the place of what was noted before.
+    fn keep_note(&self, _name: &str, _bytes: &[u8]) {}
 }
 
 /// A file on the workstation, described.
@@ -79,6 +87,15 @@ pub enum Supplied {
     Node(NodePath),
 }
 
+/// What a parameter holds that names an archive, after the controller has staged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packed {
+    /// An archive of the workstation, and the digest of its manifest.
+    Controller(Content, Digest),
+    /// A path on the node, or an address to fetch it from.
+    Node(NodePath),
+}
+
 fn member<'v>(map: &'v Map, name: &str) -> Result<&'v Value, String> {
     map.get(name).ok_or_else(|| format!("a description of a file lacks '{name}'"))
 }
@@ -100,10 +117,12 @@ fn mode(map: &Map) -> Result<u32, String> {
     Ok((number(map, "mode")? & 0o7777) as u32)
 }
 
+fn digest(map: &Map, name: &str) -> Result<Digest, String> {
+    text(map, name)?.parse().map_err(|e: convoy_protocol::digest::NotADigest| e.to_string())
+}
+
 fn content(map: &Map, name: String) -> Result<Content, String> {
-    let digest =
-        text(map, "digest")?.parse().map_err(|e: convoy_protocol::digest::NotADigest| e.to_string())?;
-    Ok(Content { digest, size: number(map, "size")?, mode: mode(map)?, name })
+    Ok(Content { digest: digest(map, "digest")?, size: number(map, "size")?, mode: mode(map)?, name })
 }
 
 fn single_name(name: &str) -> Result<String, String> {
@@ -162,6 +181,17 @@ impl Arg for Script {
         let content = Content::convert(value)?;
         let arguments = value.as_map().map(|map| text(map, "arguments")).transpose()?.unwrap_or_default();
         Ok(Self { content, arguments: arguments.to_owned() })
+    }
+}
+
+impl Arg for Packed {
+    const KIND: ParamKind = ParamKind::Path;
+
+    fn convert(value: &Value) -> Result<Self, String> {
+        match value.as_map() {
+            Some(map) => Ok(Self::Controller(Content::convert(value)?, digest(map, "manifest")?)),
+            None => NodePath::convert(value).map(Self::Node),
+        }
     }
 }
 

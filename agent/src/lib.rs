@@ -8,6 +8,7 @@ mod child;
 pub mod content;
 pub mod execute;
 pub mod files;
+pub mod known;
 mod line;
 pub mod module;
 pub mod modules;

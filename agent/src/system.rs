@@ -1,5 +1,6 @@
 //! The one door to the node.
 
+mod batch;
 mod checksum;
 mod clock;
 mod expand;
@@ -9,6 +10,7 @@ mod look;
 mod meta;
 mod offer;
 mod process;
+mod space;
 mod temporary;
 mod users;
 mod write;
@@ -24,12 +26,14 @@ use std::time::{Duration, Instant};
 use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
+pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
 pub use checksum::{Algorithm, Checksums};
 pub use clock::Civil;
 pub(crate) use clock::civil_from_days;
 pub use look::DIFF_LIMIT;
 pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};
+pub use space::Space;
 pub(crate) use temporary::WORKSHOP;
 pub use temporary::Workshop;
 pub use users::{Group, Shadow, User};

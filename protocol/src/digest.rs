@@ -17,6 +17,11 @@ impl Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// Returns its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads `source` to its end and returns its digest and its length in bytes.
     ///
     /// # Errors

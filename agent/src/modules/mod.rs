@@ -46,6 +46,7 @@ modules! {
     tempfile,
     template,
     toml,
+    unarchive,
     user,
     wait_for,
 }

@@ -124,6 +124,16 @@ impl Look {
         self.contents.fetch(digest)
     }
 
+    /// Returns what an earlier order noted under `name`. A note only spares work: it may be gone at any time.
+    pub(crate) fn note(&self, name: &str) -> Option<Vec<u8>> {
+        self.contents.note(name)
+    }
+
+    /// Notes something for later orders, in the agent's own folder.
+    pub(crate) fn keep_note(&self, name: &str, bytes: &[u8]) {
+        self.contents.keep_note(name, bytes);
+    }
+
     /// Returns the environment in which the order's processes run.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();

@@ -40,6 +40,28 @@ pub struct Temporary {
 }
 
 impl Temporary {
+    /// Makes an empty file beside `path`, which only its owner can use.
+    pub(super) fn create(path: &Path) -> Result<(Self, File), Failure> {
+        let temporary = Self { path: beside(path), target: path.to_owned(), placed: false };
+        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).custom_flags(flags);
+        let file = options.open(&temporary.path).map_err(|e| cannot("write to the folder of", path, &e))?;
+        Ok((temporary, file))
+    }
+
+    /// Names an existing file as the one that shall take the place of `target`.
+    pub(super) fn named(path: PathBuf, target: &Path) -> Self {
+        Self { path, target: target.to_owned(), placed: false }
+    }
+
+    /// Moves it to its place, without making that durable.
+    pub(super) fn take_place(mut self) -> Result<(), Failure> {
+        fs::rename(&self.path, &self.target).map_err(|e| cannot("replace", &self.target, &e))?;
+        self.placed = true;
+        Ok(())
+    }
+
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -55,13 +77,13 @@ impl Drop for Temporary {
 }
 
 /// Returns the folder that `path` is in.
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Returns a name beside `path` that nothing has and nobody can guess. It ends as `path` does, since programs that
 /// validate a file may look at its extension.
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     let random = RandomState::new().build_hasher().finish();
     let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
     folder(path).join(format!(".convoy-{random:016x}{extension}"))
@@ -120,45 +142,46 @@ impl System {
         attributes: Attributes,
     ) -> Result<Temporary, Failure> {
         let old = self.lstat(path)?.filter(Meta::is_file);
-        let mode = attributes.mode.or(old.as_ref().map(|meta| meta.mode)).unwrap_or(0o666 & !self.umask());
-        let (own_uid, own_gid) = (self.uid(), self.gid());
-        let uid = attributes.uid.or(old.as_ref().map(|meta| meta.uid)).unwrap_or(own_uid);
-        let gid = attributes.gid.or(old.as_ref().map(|meta| meta.gid));
-        let temporary = Temporary { path: beside(path), target: path.to_owned(), placed: false };
-        let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(flags)
-            .open(&temporary.path)
-            .map_err(|e| cannot("write to the folder of", path, &e))?;
+        let (temporary, file) = Temporary::create(path)?;
         let write = || -> io::Result<()> {
             fill(&file, bytes)?;
-            if uid != own_uid || gid.is_some_and(|gid| gid != own_gid) {
-                let (uid, gid) = owner(Some(uid), gid);
-                match rustix::fs::fchown(&file, uid, gid) {
-                    // Who may write a file, but does not own it, replaces it by one of their own, as Ansible does.
-                    Err(rustix::io::Errno::PERM) if attributes.uid.is_none() && attributes.gid.is_none() => {}
-                    other => other?,
-                }
-            }
-            file.set_permissions(Permissions::from_mode(mode))?;
+            self.attribute(&file, old.as_ref(), attributes)?;
             file.sync_all()
         };
         write().map_err(|e| cannot("write", path, &e))?;
         Ok(temporary)
     }
 
+    /// Gives a new file its attributes: those of the `old` one that it shall replace, where none are asked for.
+    pub(super) fn attribute(
+        &self,
+        file: &File,
+        old: Option<&Meta>,
+        attributes: Attributes,
+    ) -> io::Result<()> {
+        let mode = attributes.mode.or(old.map(|meta| meta.mode)).unwrap_or(0o666 & !self.umask());
+        let (own_uid, own_gid) = (self.uid(), self.gid());
+        let uid = attributes.uid.or(old.map(|meta| meta.uid)).unwrap_or(own_uid);
+        let gid = attributes.gid.or(old.map(|meta| meta.gid));
+        if uid != own_uid || gid.is_some_and(|gid| gid != own_gid) {
+            let (uid, gid) = owner(Some(uid), gid);
+            match rustix::fs::fchown(file, uid, gid) {
+                // Who may write a file, but does not own it, replaces it by one of their own, as Ansible does.
+                Err(rustix::io::Errno::PERM) if attributes.uid.is_none() && attributes.gid.is_none() => {}
+                other => other?,
+            }
+        }
+        file.set_permissions(Permissions::from_mode(mode))
+    }
+
     /// Puts a prepared file in its place, if what is there still is `expected` (`None`: nothing).
     ///
     /// # Errors
     /// If something has changed what was there, or the file cannot be moved; the old one is untouched then.
-    pub fn place(&mut self, mut temporary: Temporary, expected: Option<&Meta>) -> Result<(), Failure> {
+    pub fn place(&mut self, temporary: Temporary, expected: Option<&Meta>) -> Result<(), Failure> {
         let target = temporary.target.clone();
         self.expect_unchanged(&target, expected)?;
-        fs::rename(&temporary.path, &target).map_err(|e| cannot("replace", &target, &e))?;
-        temporary.placed = true;
+        temporary.take_place()?;
         sync_folder(&target).map_err(|e| cannot("make durable", &target, &e))
     }
 

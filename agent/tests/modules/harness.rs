@@ -88,10 +88,25 @@ impl Node {
 
     /// Describes content as the controller does; it can be fetched.
     pub(crate) fn content(&self, name: &str, content: &str, mode: u32) -> Map {
-        let described = self.missing_content(name, content, mode);
-        let digest = described["digest"].as_str().unwrap();
-        fs::write(self.contents.path().join(digest), content).unwrap();
-        described
+        self.content_bytes(name, content.as_bytes(), mode)
+    }
+
+    /// As [`content`](Self::content), for what is no text.
+    pub(crate) fn content_bytes(&self, name: &str, content: &[u8], mode: u32) -> Map {
+        let digest = Digest::of(content).to_string();
+        fs::write(self.contents.path().join(&digest), content).unwrap();
+        let size = i64::try_from(content.len()).unwrap();
+        map! { "digest" => digest, "size" => size, "mode" => mode, "name" => name }
+    }
+
+    /// Puts other bytes in the place of described content.
+    pub(crate) fn replace_content(&self, described: &Map, content: &[u8]) {
+        fs::write(self.contents.path().join(described["digest"].as_str().unwrap()), content).unwrap();
+    }
+
+    /// Takes care that described content can no longer be fetched.
+    pub(crate) fn forget_content(&self, described: &Map) {
+        fs::remove_file(self.contents.path().join(described["digest"].as_str().unwrap())).unwrap();
     }
 
     /// Describes content that cannot be fetched.

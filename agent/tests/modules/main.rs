@@ -6,6 +6,8 @@
 )]
 
 mod accounts;
+#[path = "../../../archive/tests/reader/builder.rs"]
+mod archives;
 mod assemble;
 mod blockinfile;
 mod blockinfile_cases;
@@ -29,3 +31,4 @@ mod scripts;
 mod services;
 mod tempfile;
 mod toml;
+mod unarchive;

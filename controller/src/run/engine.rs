@@ -12,7 +12,7 @@ use super::connect::Connections;
 use super::event::{RunEvent, Stats};
 use super::job::View;
 use super::options::Options;
-use super::stage::Digests;
+use super::stage::{Digests, Manifests};
 use super::{batch, play};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Addition, Inventory};
@@ -73,6 +73,8 @@ pub struct Engine {
     pub contents: Arc<Contents>,
     /// Digests of files read before.
     pub digests: Digests,
+    /// Manifests of archives read before.
+    pub manifests: Manifests,
     /// Where all that happens is told.
     pub reporter: RefCell<Box<dyn Reporter>>,
     /// The recap.
@@ -114,6 +116,7 @@ impl Engine {
             facts: RefCell::default(),
             play: RefCell::default(),
             digests: Digests::default(),
+            manifests: Manifests::default(),
             reporter: RefCell::new(reporter),
             stats: RefCell::default(),
             lost: RefCell::default(),

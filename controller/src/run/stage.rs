@@ -51,6 +51,27 @@ impl Digests {
     }
 }
 
+/// Manifests of archives that were read before, each made once for all hosts.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    known: Mutex<HashMap<Digest, Digest>>,
+}
+
+impl Manifests {
+    /// Returns the digest by which the manifest of the archive with this digest can be had.
+    fn of(&self, archive: Digest, path: &Path, contents: &Contents) -> Result<Digest, convoy_archive::Error> {
+        // Held while the archive is read: whoever wants the same one waits.
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(manifest) = known.get(&archive) {
+            return Ok(*manifest);
+        }
+        let mut file = fs::File::open(path).map_err(convoy_archive::Error::Io)?;
+        let manifest = contents.add_bytes(convoy_archive::read(&mut file)?.encode());
+        known.insert(archive, manifest);
+        Ok(manifest)
+    }
+}
+
 /// Replaces the arguments that name files of the workstation by descriptions of their content.
 ///
 /// # Errors
@@ -59,6 +80,8 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
     let is_true = |value: &Value| bool::convert(value).unwrap_or(false);
     let remote = match (args.get("remote_src"), module.spec.param("remote_src")) {
         (Some(value), _) => is_true(value),
+        // `copy: no` is how `unarchive` said it once.
+        (None, Some(_)) if args.get("copy").is_some_and(|copy| !is_true(copy)) => true,
         (None, Some(param)) => param.default.is_some_and(|text| is_true(&text.into())),
         (None, None) => false,
     };
@@ -70,6 +93,7 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
         let staged = match param.staged {
             Staged::Template => template(view, &source, &args)?,
             Staged::Script => script(view, &source)?,
+            Staged::Archive => archive(view, &source)?,
             _ => file(view, &source, args.get("local_follow").is_none_or(is_true))?,
         };
         args.insert(param.name.into(), staged);
@@ -105,6 +129,24 @@ fn script(view: View<'_>, line: &str) -> Result<Value, Unstaged> {
     let meta = fs::metadata(&path).map_err(unreadable)?;
     let mut described = describe(view, &path, &meta).map_err(unreadable)?;
     described.insert("arguments".into(), arguments.trim_end().into());
+    Ok(described.into())
+}
+
+fn archive(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
+    let path = find(view, "files", source)?;
+    let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
+    let meta = fs::metadata(&path).map_err(unreadable)?;
+    if !meta.is_file() {
+        return Err(Unstaged::File(format!("cannot unpack {source}: it is not a file")));
+    }
+    if meta.len() == 0 {
+        return Err(Unstaged::File(format!("Invalid archive '{source}', the file is 0 bytes")));
+    }
+    let mut described = describe(view, &path, &meta).map_err(unreadable)?;
+    let digest = view.engine.digests.of(&path, &meta, &view.engine.contents).map_err(unreadable)?;
+    let manifest = view.engine.manifests.of(digest, &path, &view.engine.contents);
+    let manifest = manifest.map_err(|error| Unstaged::File(error.of_archive(source)))?;
+    described.insert("manifest".into(), manifest.to_string().into());
     Ok(described.into())
 }
 

@@ -14,6 +14,16 @@ use crate::harness::tasks;
 /// Enough to be cut off in the middle.
 const SIZE: usize = 8 << 20;
 
+/// Returns bytes that cannot be compressed, so that sending them takes its time.
+pub(crate) fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
 /// Returns the agents whose program lies in the node's cache.
 pub(crate) fn agents(node: &Node) -> io::Result<Vec<Pid>> {
     let mut found = Vec::new();
@@ -42,14 +52,7 @@ fn stored(folder: &Path) -> io::Result<u64> {
 #[test]
 fn an_agent_killed_within_a_copy_leaves_the_old_file() {
     let project = tasks("- copy: {src: large, dest: '{{ place }}/large', mode: '0644'}");
-    // Not compressible, so that it takes its time.
-    let mut state = 1_u64;
-    let new: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    })
-    .take(SIZE)
-    .collect();
+    let new = noise(SIZE);
     project.file("files/large", &new).unwrap();
     let node = project.node("l").unwrap();
     let target = node.place.join("large");

@@ -3,7 +3,17 @@
 #[cfg(test)]
 mod ansible;
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod becoming;
+#[cfg(test)]
+#[path = "../../../archive/tests/reader/builder.rs"]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "written for the tests of the reader; these need less of it"
+)]
+mod builder;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]

@@ -1,0 +1,179 @@
+//! `unarchive`: what is in an archive comes to be in a folder of the node.
+
+mod compare;
+mod extract;
+mod options;
+mod select;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use convoy_archive::{Format, Manifest};
+use convoy_protocol::{Diff, Map, Value, map};
+
+use crate::args::NodePath;
+use crate::content::Packed;
+use crate::files::attributes::{self, FileArgs};
+use crate::files::with_folder;
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, System};
+use compare::Comparison;
+use options::Options;
+use source::Source;
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Unpacks an archive",
+    description: "Reads zip, tar, and tar packed by gzip, bzip2, xz or zstd; which of them an archive is, its bytes \
+        tell and not its name. Nothing of it is needed on the node. An archive on the workstation is read there: what \
+        is on the node is compared with the list of its members, and the archive itself is sent only if something \
+        differs. Then only that is unpacked.\n\n\
+        A file is the same if it has the member's content, by digest, and its mode; its time is set, but not compared. \
+        A symbolic `mode`, such as `u+rwX,g=rX,o=`, starts from that of the archive. The owner is that of the task. Without one, root unpacks files of a tar archive for whom the archive says, \
+        and all others are of the running user and not compared. Set-user-id, set-group-id and sticky bits of an \
+        archive are set only with `extra_opts: --same-permissions`, or by `mode`.\n\n\
+        Refused before anything is written: archives that are damaged or cut off; members that lead out of `dest`, by \
+        `..`, by an absolute name, through a symbolic link of the archive or through one on the node; hard links to \
+        what is not in the archive; devices and pipes; names that are in it twice, that differ in case alone, that \
+        are not UTF-8 or have control characters; encrypted members; what unpacks to more than 1 GiB and 250 times \
+        its own size; what does not fit on the file system. If it is interrupted, every file is there whole or not at all, \
+        and the next run does the rest.",
+    example: "- name: Unpack the product\n  unarchive:\n    src: wso2am-4.1.0.zip\n    dest: /opt/wso2\n    owner: wso2\n",
+};
+
+crate::arguments! {
+    /// Arguments of `unarchive`.
+    pub struct Args {
+        /// The archive on the workstation; with `remote_src`, on the node.
+        src: Packed [required, controller_archive],
+        /// The folder that it is unpacked into, which must be there.
+        dest: NodePath [required],
+        /// Whether `src` is on the node.
+        remote_src: Option<bool>,
+        /// An older word for the opposite of `remote_src`.
+        copy: Option<bool>,
+        /// Nothing is done if this is there.
+        creates: Option<NodePath>,
+        /// Whether the answer has the names of the members, as `files`.
+        list_files: bool [default("false")],
+        /// Members to leave out: names, with what is in them, or patterns with `*`, `?` and `[…]`.
+        exclude: Vec<String>,
+        /// The only members to unpack, written as for `exclude`.
+        include: Vec<String>,
+        /// Whether files that were changed later than the archive's are left alone.
+        keep_newer: bool [default("false")],
+        /// Options of `tar` or `unzip`, as far as convoy, which runs neither, knows what they mean: `--strip-components=N`,
+        /// `--no-same-owner`, `--numeric-owner`, `--same-permissions`, `--no-same-permissions`, `--no-overwrite-dir`,
+        /// `--keep-newer-files`, `--exclude=PATTERN` and those without a meaning here.
+        extra_opts: Vec<String>,
+        /// Means nothing: files are read in pieces of a fixed size.
+        io_buffer_size: i64 [default("65536")],
+        /// Whether the certificate of an `https` address is checked.
+        validate_certs: bool [default("true")],
+        /// Whether an archive that a vault encrypts is decrypted.
+        decrypt: bool [default("true")],
+    }
+    including [file: FileArgs]
+    mutually_exclusive ["include", "exclude"] ["copy", "remote_src"]
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    source: Source,
+    dest: PathBuf,
+    work: Comparison,
+}
+
+/// What is unpacked, from where to where; what failures name.
+#[derive(Debug, Clone, Copy)]
+struct Job<'a> {
+    src: &'a str,
+    dest: &'a Path,
+}
+
+impl Job<'_> {
+    /// Returns the failure for this reason.
+    fn failed(self, why: impl std::fmt::Display) -> Failure {
+        Failure::new(format!("failed to unpack {} to {}: {why}", self.src, self.dest.display()))
+    }
+}
+
+/// Compares what is there with what is in the archive.
+///
+/// # Errors
+/// If there is no archive or no folder, if the archive must not be unpacked, or something is in the way.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_foreign(look)?;
+    if let Some(creates) = args.creates.as_ref().map(|path| look.expand(path))
+        && look.stat(&creates)?.is_some()
+    {
+        let msg = format!("skipped, since {} exists", creates.display());
+        return Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }));
+    }
+    let given = with_folder(look.expand(&args.dest));
+    let dest = std::path::absolute(&given).unwrap_or_else(|_| given.clone());
+    if !look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
+        return Err(Failure::new(format!("dest '{}' must be an existing dir", look.expand(&args.dest).display())));
+    }
+    let source = Source::find(&args.src, args.remote_src.unwrap_or(args.copy == Some(false)), look)?;
+    let manifest = source.manifest(look)?;
+    let mut values = answer(args, look, &source, &manifest, &dest)?;
+    let job = Job { src: source.shown(), dest: &dest };
+    let options = Options::new(args, manifest.format, look)?;
+    let selected = select::select(&manifest, &options, job)?;
+    if args.list_files {
+        values.insert("files".into(), selected.names.iter().map(|name| Value::from(*name)).collect());
+    }
+    let work = compare::compare(&args.file, &options, &selected, job, look)?;
+    if work.is_empty() {
+        attributes::describe(look, &dest, &mut values)?;
+        return Ok(Checked::Same(values));
+    }
+    work.fits(job, look)?;
+    let diff = if look.wants_diff() { vec![Diff::Prepared(work.itemized.concat())] } else { Vec::new() };
+    Ok(Checked::Differs { plan: Plan { source, dest, work }, diff, values })
+}
+
+fn answer(args: &Args, look: &Look, source: &Source, manifest: &Manifest, dest: &Path) -> Result<Map, Failure> {
+    let given = look.expand(&args.dest).display().to_string();
+    let mut values = map! { "dest" => given.as_str(), "src" => source.shown(), "handler" => manifest.format.handler() };
+    let mut warnings = Vec::new();
+    if !given.starts_with('/') {
+        let dest = dest.display();
+        warnings.push(format!("Relative destination path '{given}' was resolved to absolute path '{dest}'."));
+    }
+    let special = |mode: u32| mode & 0o7000 != 0;
+    let options = Options::new(args, manifest.format, look)?;
+    let dropped: Vec<_> = manifest.entries.iter().filter(|entry| entry.mode.is_some_and(special)).collect();
+    if let (Some(first), false) = (dropped.first(), options.same_permissions) {
+        warnings.push(format!(
+            "{} members of {} have a set-user-id, set-group-id or sticky bit, such as {}; it is not set without extra_opts: --same-permissions",
+            dropped.len(),
+            source.shown(),
+            first.name
+        ));
+    }
+    if !warnings.is_empty() {
+        values.insert("warnings".into(), warnings.into_iter().map(Value::from).collect());
+    }
+    Ok(values)
+}
+
+/// Unpacks what differs.
+///
+/// # Errors
+/// If something cannot be read or written; what was unpacked until then is whole.
+pub fn apply(_: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    let Plan { source, dest, work } = plan;
+    let job = Job { src: source.shown(), dest: &dest };
+    extract::extract(work, &source, job, node)?;
+    let mut values = Map::new();
+    attributes::describe(node, &dest, &mut values)?;
+    Ok(Done { changed: true, values })
+}
+
+/// Returns whether the archive tells owners as tar does.
+fn is_tar(format: Format) -> bool {
+    format != Format::Zip
+}

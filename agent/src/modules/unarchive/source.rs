@@ -1,0 +1,100 @@
+//! Where the archive is, and what is in it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use convoy_archive::{Error, Manifest};
+use convoy_protocol::Digest;
+
+use crate::content::{Content, Packed};
+use crate::module::Failure;
+use crate::system::{Look, Meta, cannot};
+
+/// Where the archive is.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// On the workstation, with the digest of its manifest.
+    Controller(Content, Digest),
+    /// On the node, at this path.
+    Node(PathBuf, Meta, String),
+}
+
+impl Source {
+    /// Looks for the archive.
+    pub(super) fn find(given: &Packed, on_node: bool, look: &Look) -> Result<Self, Failure> {
+        match given {
+            Packed::Controller(content, manifest) => Ok(Self::Controller(content.clone(), *manifest)),
+            Packed::Node(path) if on_node => Self::on_node(look.expand(path), look),
+            Packed::Node(path) => Err(Failure::new(format!(
+                "{} is a file of the workstation, but its content was not sent with the task",
+                path.0.display()
+            ))),
+        }
+    }
+
+    fn on_node(path: PathBuf, look: &Look) -> Result<Self, Failure> {
+        let shown = path.display().to_string();
+        let Some(meta) = look.stat(&path)? else {
+            return Err(Failure::new(format!("Source '{shown}' does not exist")));
+        };
+        if !meta.is_file() {
+            return Err(Failure::new(format!("Source '{shown}' is not a file")));
+        }
+        if !look.can_read(&path) {
+            return Err(Failure::new(format!("Source '{shown}' not readable")));
+        }
+        if meta.size == 0 {
+            return Err(Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")));
+        }
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let shown = path.display().to_string();
+        Ok(Self::Node(path, meta, shown))
+    }
+
+    /// Returns the name by which people know it.
+    pub(super) fn shown(&self) -> &str {
+        match self {
+            Self::Controller(content, _) => &content.name,
+            Self::Node(_, _, shown) => shown,
+        }
+    }
+
+    /// Returns what is in it.
+    pub(super) fn manifest(&self, look: &Look) -> Result<Manifest, Failure> {
+        match self {
+            Self::Controller(_, digest) => {
+                let bytes = look.read(&look.content(digest)?)?;
+                Manifest::decode(&bytes).map_err(|error| unreadable(self.shown(), &error))
+            }
+            Self::Node(path, meta, shown) => of_node(path, meta, look).map_err(|error| unreadable(shown, &error)),
+        }
+    }
+
+    /// Opens the archive, which comes from the workstation first if it is there.
+    pub(super) fn open(&self, look: &Look) -> Result<File, Failure> {
+        let path = match self {
+            Self::Controller(content, _) => look.content(&content.digest)?,
+            Self::Node(path, ..) => path.clone(),
+        };
+        File::open(&path).map_err(|error| cannot("read", &path, &error))
+    }
+}
+
+/// Returns the failure of an archive that cannot be unpacked for this reason.
+pub(super) fn unreadable(shown: &str, error: &Error) -> Failure {
+    Failure::new(error.of_archive(shown))
+}
+
+/// Reads an archive on the node, unless it was read before and has not changed since.
+fn of_node(path: &Path, meta: &Meta, look: &Look) -> Result<Manifest, Error> {
+    let stamp = |meta: &Meta| format!("{} {} {} {:?} {:?}", meta.dev, meta.ino, meta.size, meta.mtime, meta.ctime);
+    let name = format!("manifest {}", stamp(meta));
+    if let Some(known) = look.note(&name).and_then(|bytes| Manifest::decode(&bytes).ok()) {
+        return Ok(known);
+    }
+    let manifest = convoy_archive::read(&mut File::open(path).map_err(Error::Io)?)?;
+    if crate::known::is_settled(look, path, meta) {
+        look.keep_note(&name, &manifest.encode());
+    }
+    Ok(manifest)
+}

@@ -1,0 +1,175 @@
+//! Many new files that take their places together, made durable at once and not one by one.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::write::{beside, folder};
+use super::{Attributes, Meta, System, Temporary, cannot};
+use crate::module::Failure;
+
+/// How many files wait for each other at most. Each is open until then, and each time all that others have written to
+/// that file system has to reach the disk, too: better seldom.
+const FILES: u64 = 8192;
+
+/// How many bytes wait at most.
+pub const BYTES: u64 = 512 << 20;
+
+/// The right to have many files open, given back when dropped: what is started later must not inherit it.
+#[derive(Debug)]
+pub struct OpenFiles {
+    before: Rlimit,
+    most: usize,
+}
+
+impl OpenFiles {
+    /// Takes as many as are allowed and useful.
+    pub fn take() -> Self {
+        let before = getrlimit(Resource::Nofile);
+        let wanted = before.maximum.unwrap_or(u64::MAX).min(2 * FILES);
+        let raised = Rlimit { current: Some(wanted), maximum: before.maximum };
+        let allowed = match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => wanted,
+            Err(_) => before.current.unwrap_or(256),
+        };
+        // Half of them are for others.
+        Self { before, most: usize::try_from(allowed / 2).unwrap_or(100).max(1) }
+    }
+}
+
+impl Drop for OpenFiles {
+    fn drop(&mut self) {
+        // Lowering it is always allowed.
+        setrlimit(Resource::Nofile, self.before).ok();
+    }
+}
+
+/// Whole new files that have not taken their places yet. One that has no name yet vanishes by itself, also when the
+/// agent is killed.
+#[derive(Debug, Default)]
+pub struct Batch {
+    files: Vec<New>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct New {
+    file: File,
+    /// Where it is; `None` if it has no name.
+    temporary: Option<Temporary>,
+    target: PathBuf,
+    expected: Option<Meta>,
+}
+
+impl Batch {
+    /// Returns whether its files should take their places before another is added.
+    pub fn is_full(&self, open: &OpenFiles) -> bool {
+        self.files.len() >= open.most || self.bytes >= BYTES
+    }
+}
+
+/// Makes a file without a name in the folder of `path`; `None` where the file system has no such files.
+fn nameless(path: &Path) -> Option<File> {
+    let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
+    OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(folder(path)).ok()
+}
+
+/// Gives a file without a name this one.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let known = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, known, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+impl System {
+    /// Writes a whole new file that shall be at `path`, where now is `expected` (`None`: nothing). `fill` writes its
+    /// content, `mtime` is when that was changed, in seconds since 1970.
+    ///
+    /// # Errors
+    /// If it cannot be written, and what `fill` returns; nothing is left of it then.
+    pub fn add(
+        &mut self,
+        batch: &mut Batch,
+        path: &Path,
+        expected: Option<Meta>,
+        attributes: Attributes,
+        mtime: i64,
+        fill: impl FnOnce(&File) -> Result<u64, Failure>,
+    ) -> Result<(), Failure> {
+        let (temporary, file) = match nameless(path) {
+            Some(file) => (None, file),
+            None => Temporary::create(path).map(|(temporary, file)| (Some(temporary), file))?,
+        };
+        batch.bytes += fill(&file)?;
+        let finish = || -> io::Result<()> {
+            self.attribute(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
+            let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+            Ok(rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?)
+        };
+        finish().map_err(|e| cannot("write", path, &e))?;
+        batch.files.push(New { file, temporary, target: path.to_owned(), expected });
+        Ok(())
+    }
+
+    /// Puts the files of a batch in their places, after their bytes are where a power failure does not reach them.
+    ///
+    /// # Errors
+    /// If something else has changed what was there, or a file cannot be moved; those before it are in their places.
+    pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
+        sync(&batch.files)?;
+        for new in batch.files {
+            self.expect_still(&new.target, new.expected.as_ref())?;
+            let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
+            match (new.temporary, &new.expected) {
+                (Some(temporary), _) => temporary.take_place()?,
+                // If something has come there since, it is left alone.
+                (None, None) => write(&new.target)?,
+                (None, Some(_)) => {
+                    let path = beside(&new.target);
+                    write(&path)?;
+                    Temporary::named(path, &new.target).take_place()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`expect_unchanged`](super::Look::expect_unchanged), for a file that others of the batch may be names of:
+    /// one fewer changes it, too.
+    fn expect_still(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
+        let same = |then: &Meta, now: &Meta| {
+            (then.dev, then.ino, then.size, then.mtime) == (now.dev, now.ino, now.size, now.mtime)
+        };
+        match (expected, self.lstat(path)?) {
+            (Some(then), Some(now)) if then.nlink > 1 && same(then, &now) => Ok(()),
+            _ => self.expect_unchanged(path, expected),
+        }
+    }
+
+    /// Makes durable all that was changed on the file system of `folder`.
+    ///
+    /// # Errors
+    /// If the file system reports that something was lost.
+    pub fn sync(&mut self, folder: &Path) -> Result<(), Failure> {
+        let sync = |file: File| rustix::fs::syncfs(file).map_err(io::Error::from);
+        File::open(folder).and_then(sync).map_err(|e| cannot("make durable", folder, &e))
+    }
+}
+
+/// Makes durable all that was written to the file systems that the batch's files are on.
+fn sync(files: &[New]) -> Result<(), Failure> {
+    let mut systems = HashMap::new();
+    for new in files {
+        let device = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?.dev();
+        systems.entry(device).or_insert(new);
+    }
+    for new in systems.values() {
+        rustix::fs::syncfs(&new.file).map_err(|e| cannot("make durable", &new.target, &e.into()))?;
+    }
+    Ok(())
+}

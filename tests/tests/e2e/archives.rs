@@ -1,0 +1,81 @@
+//! Archives: what is sent of them, and what is left when it is cut off.
+
+use std::fs;
+
+use convoy_tests::project::{Ran, listing};
+use convoy_tests::sshd::poll;
+use rustix::process::{Signal, kill_process};
+
+use crate::builder::{Tar, Zip};
+use crate::faults::{agents, noise};
+use crate::harness::tasks;
+
+/// Returns round trips, bytes sent and bytes received, as `-vv` tells them.
+fn traffic(ran: &Ran) -> [u64; 3] {
+    let line =
+        ran.stdout.lines().find(|line| line.contains("round trips in all")).expect("a line with the traffic");
+    let numbers: Vec<u64> =
+        line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+    numbers.try_into().expect("three numbers")
+}
+
+#[test]
+fn of_an_unchanged_pack_of_15000_files_nothing_is_sent() {
+    let project = tasks("- unarchive: {src: pack.zip, dest: '{{ place }}'}");
+    let mut zip = Zip::default();
+    for i in 0..15_000 {
+        zip = zip.file(&format!("pack/dir{:02}/file{i}.txt", i % 100), &format!("the content of file {i}\n"));
+    }
+    project.file("files/pack.zip", zip.done()).unwrap();
+    let node = project.node("l").unwrap();
+    let first = project.apply(["-vv"]).unwrap();
+    assert_eq!((first.recap("l").as_str(), first.code), ("ok=1 changed=1", Some(0)), "{first}");
+    assert_eq!(
+        fs::read_to_string(node.place.join("pack/dir42/file14942.txt")).unwrap(),
+        "the content of file 14942\n"
+    );
+    let again = project.apply(["-vv"]).unwrap();
+    assert_eq!((again.recap("l").as_str(), again.code), ("ok=1", Some(0)), "{again}");
+    let [trips, sent, received] = traffic(&again);
+    assert!(trips <= 2 && sent < 20_000 && received < 4_000, "{again}");
+}
+
+#[test]
+fn an_agent_killed_while_it_unpacks_leaves_whole_files_alone() {
+    let project = tasks("- unarchive: {src: pack.tar, dest: '{{ place }}'}");
+    let content = String::from_utf8(noise(16 * 1024).iter().map(|byte| b'a' + byte % 26).collect()).unwrap();
+    let tar = (0..800).fold(Tar::default(), |tar, i| tar.file(&format!("d{}/f{i}", i % 7), &content));
+    project.file("files/pack.tar", tar.done()).unwrap();
+    let node = project.node("l").unwrap();
+    assert_eq!(project.run(["exec", "all", "-i", "hosts", "-m", "ping"]).unwrap().code, Some(0));
+    let child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
+    // It has begun.
+    poll(|| Ok(node.place.join("d0").exists().then_some(()))).unwrap();
+    for agent in agents(&node).unwrap() {
+        kill_process(agent, Signal::KILL).unwrap();
+    }
+    project.wait(child).unwrap();
+    for folder in fs::read_dir(&node.place).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            assert!(path.file_name().unwrap().to_str().unwrap().starts_with('f'), "{}", path.display());
+            assert!(fs::read_to_string(&path).unwrap() == content, "{}", path.display());
+        }
+    }
+    let again = project.apply([]).unwrap();
+    assert_eq!((again.recap("l").as_str(), again.code), ("ok=1 changed=1", Some(0)), "{again}");
+    let left = listing(&node.place).unwrap();
+    assert_eq!(left.lines().count(), 807, "{left}");
+}
+
+#[test]
+fn one_that_leads_out_is_refused_before_the_node_hears_of_it() {
+    let project = tasks("- unarchive: {src: pack.zip, dest: '{{ place }}'}");
+    project.file("files/pack.zip", Zip::default().file("a", "").file("../../etc/x", "").done()).unwrap();
+    let node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
+    let why = "cannot unpack pack.zip: '../../etc/x' leads out of the folder that it would be unpacked into";
+    assert!(ran.stdout.contains(why), "{ran}");
+    assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);
+}
