@@ -26,6 +26,7 @@ require unshare util-linux
 require useradd passwd
 require bzip2 bzip2
 require xz xz-utils
+require openssl openssl
 require zip zip
 require zstd zstd
 command -v busybox >/dev/null || optional="$optional busybox"

@@ -8,6 +8,7 @@ mod child;
 pub mod content;
 pub mod execute;
 pub mod files;
+pub mod http;
 pub mod known;
 mod line;
 pub mod module;

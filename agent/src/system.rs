@@ -34,6 +34,7 @@ pub use look::DIFF_LIMIT;
 pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};
 pub use space::Space;
+pub use temporary::Download;
 pub(crate) use temporary::WORKSHOP;
 pub use temporary::Workshop;
 pub use users::{Group, Shadow, User};

@@ -47,6 +47,7 @@ modules! {
     template,
     toml,
     unarchive,
+    uri,
     user,
     wait_for,
 }

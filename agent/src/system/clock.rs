@@ -97,6 +97,16 @@ impl Look {
         Civil::new(since_1970, 0, "UTC".into())
     }
 
+    /// Returns a moment, in seconds since 1970, as HTTP writes it.
+    pub fn http_date(&self, seconds: i64) -> String {
+        let civil = self.utc(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
+        let day = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][civil.weekday() as usize % 7];
+        let months = ["Dec", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov"];
+        let month = months[civil.month as usize % 12];
+        let Civil { year, day: number, hour, minute, second, .. } = civil;
+        format!("{day}, {number:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+
     /// Returns a moment in the node's time zone: that of `TZ`, else of /etc/localtime, else UTC.
     pub fn local_time(&self, since_1970: Duration) -> Civil {
         let (offset, zone) = self.zone_at(i64::try_from(since_1970.as_secs()).unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,42 @@ impl System {
         };
         copy().map_err(|error| cannot("write", &workshop.program, &error))?;
         Ok(workshop)
+    }
+}
+
+/// What came from a server, in a file of its own. Removed when dropped.
+#[derive(Debug)]
+pub struct Download {
+    path: PathBuf,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+impl Download {
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.path).ok();
+    }
+}
+
+impl System {
+    /// Writes what `body` has to a new file in `folder` that only its owner can use.
+    ///
+    /// # Errors
+    /// If it cannot be read or written; nothing is left of it then.
+    pub fn download(&mut self, folder: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
+        let path = self.make_temporary_file(folder, ".convoy-", "")?;
+        let mut download = Download { path, length: 0 };
+        let file = OpenOptions::new().write(true).open(&download.path);
+        let file = file.map_err(|error| cannot("write", &download.path, &error))?;
+        download.length = crate::http::save(body, &file, &download.path)?;
+        Ok(download)
     }
 }
 
