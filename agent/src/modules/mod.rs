@@ -27,6 +27,7 @@ modules! {
     fetch,
     file,
     find,
+    get_url,
     getent,
     group,
     known_hosts,

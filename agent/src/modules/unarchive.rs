@@ -79,10 +79,19 @@ crate::arguments! {
 
 /// What is to be done.
 #[derive(Debug)]
-pub struct Plan {
+pub enum Plan {
+    /// This differs.
+    Unpack(Box<Work>),
+    /// The archive is to be fetched from this address first, and then compared.
+    Fetch(String, PathBuf),
+}
+
+/// What differs, and where the archive is.
+#[derive(Debug)]
+pub struct Work {
     source: Source,
     dest: PathBuf,
-    work: Comparison,
+    differs: Comparison,
 }
 
 /// What is unpacked, from where to where; what failures name.
@@ -116,7 +125,23 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if !look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("dest '{}' must be an existing dir", look.expand(&args.dest).display())));
     }
-    let source = Source::find(&args.src, args.remote_src.unwrap_or(args.copy == Some(false)), look)?;
+    let on_node = args.remote_src.unwrap_or(args.copy == Some(false));
+    if let Some(address) = Source::address(&args.src, on_node) {
+        let why = "the archive would have been fetched, and compared";
+        return Ok(Checked::Unknown { plan: Plan::Fetch(address, dest), why, values: Map::new() });
+    }
+    let source = Source::find(&args.src, on_node, look)?;
+    let (mut work, values) = compared(args, look, source, dest)?;
+    if work.differs.is_empty() {
+        return Ok(Checked::Same(values));
+    }
+    let lines = std::mem::take(&mut work.differs.itemized).concat();
+    let diff = if look.wants_diff() { vec![Diff::Prepared(lines)] } else { Vec::new() };
+    Ok(Checked::Differs { plan: Plan::Unpack(Box::new(work)), diff, values })
+}
+
+/// Compares, and returns what differs and the return values.
+fn compared(args: &Args, look: &Look, source: Source, dest: PathBuf) -> Result<(Work, Map), Failure> {
     let manifest = source.manifest(look)?;
     let mut values = answer(args, look, &source, &manifest, &dest)?;
     let job = Job { src: source.shown(), dest: &dest };
@@ -125,14 +150,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if args.list_files {
         values.insert("files".into(), selected.names.iter().map(|name| Value::from(*name)).collect());
     }
-    let work = compare::compare(&args.file, &options, &selected, job, look)?;
-    if work.is_empty() {
-        attributes::describe(look, &dest, &mut values)?;
-        return Ok(Checked::Same(values));
-    }
-    work.fits(job, look)?;
-    let diff = if look.wants_diff() { vec![Diff::Prepared(work.itemized.concat())] } else { Vec::new() };
-    Ok(Checked::Differs { plan: Plan { source, dest, work }, diff, values })
+    let differs = compare::compare(&args.file, &options, &selected, job, look)?;
+    differs.fits(job, look)?;
+    attributes::describe(look, &dest, &mut values)?;
+    Ok((Work { source, dest, differs }, values))
 }
 
 fn answer(args: &Args, look: &Look, source: &Source, manifest: &Manifest, dest: &Path) -> Result<Map, Failure> {
@@ -164,11 +185,24 @@ fn answer(args: &Args, look: &Look, source: &Source, manifest: &Manifest, dest: 
 ///
 /// # Errors
 /// If something cannot be read or written; what was unpacked until then is whole.
-pub fn apply(_: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    let Plan { source, dest, work } = plan;
+pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
+    match plan {
+        Plan::Unpack(work) => unpack(*work, node, Map::new()),
+        Plan::Fetch(address, dest) => {
+            let (source, _download) = Source::fetch(&address, args.validate_certs, node)?;
+            let (work, values) = compared(args, node, source, dest)?;
+            if work.differs.is_empty() {
+                return Ok(Done { changed: false, values });
+            }
+            unpack(work, node, values)
+        }
+    }
+}
+
+fn unpack(work: Work, node: &mut System, mut values: Map) -> Result<Done, Failure> {
+    let Work { source, dest, differs } = work;
     let job = Job { src: source.shown(), dest: &dest };
-    extract::extract(work, &source, job, node)?;
-    let mut values = Map::new();
+    extract::extract(differs, &source, job, node)?;
     attributes::describe(node, &dest, &mut values)?;
     Ok(Done { changed: true, values })
 }

@@ -18,6 +18,7 @@ mod failures;
 mod fetch;
 mod file;
 mod find;
+mod get_url;
 mod harness;
 mod isolated;
 mod known_hosts;

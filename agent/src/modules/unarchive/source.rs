@@ -2,13 +2,18 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use convoy_archive::{Error, Manifest};
 use convoy_protocol::Digest;
 
 use crate::content::{Content, Packed};
+use crate::http::{self, Request, Url};
 use crate::module::Failure;
-use crate::system::{Look, Meta, cannot};
+use crate::system::{Download, Look, Meta, System, cannot};
+
+/// How long a server may take for each piece of the archive.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the archive is.
 #[derive(Debug)]
@@ -30,6 +35,32 @@ impl Source {
                 path.0.display()
             ))),
         }
+    }
+
+    /// Returns the address that the archive shall be fetched from, if it is one.
+    pub(super) fn address(given: &Packed, on_node: bool) -> Option<String> {
+        match given {
+            Packed::Node(path) if on_node => Some(path.0.to_string_lossy().into_owned()).filter(|path| path.contains("://")),
+            _ => None,
+        }
+    }
+
+    /// Fetches an archive; it is there as long as what is returned beside it.
+    pub(super) fn fetch(address: &str, validate: bool, node: &mut System) -> Result<(Self, Download), Failure> {
+        let failed = |shown: &str, why: String| Failure::new(format!("Failure downloading {shown}, {why}"));
+        let url = Url::parse(address).map_err(|error| Failure::new(error.to_string()))?;
+        let shown = url.to_string();
+        let mut request = Request::new("GET", url, TIMEOUT);
+        request.tls.validate = validate;
+        let mut response = http::send(node, request).map_err(|error| failed(&shown, error.to_string()))?;
+        if response.status != 200 {
+            return Err(failed(&shown, http::status_text(&response)));
+        }
+        let folder = node.temporary_folder();
+        let download = node.download(&folder, &mut response.body).map_err(|error| failed(&shown, error.msg))?;
+        let meta = node.stat(download.path())?.filter(|meta| meta.size > 0);
+        let meta = meta.ok_or_else(|| Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")))?;
+        Ok((Self::Node(download.path().to_owned(), meta, shown), download))
     }
 
     fn on_node(path: PathBuf, look: &Look) -> Result<Self, Failure> {
