@@ -20,6 +20,11 @@ require ssh-keygen openssh-client
 require sudo sudo
 require ip iproute2
 require getent libc-bin
+require script bsdutils
+require unshare util-linux
+require setpriv util-linux
+require hostname hostname
+require useradd passwd
 require gzip gzip
 require doas opendoas
 require unshare util-linux
