@@ -15,5 +15,6 @@ pub mod run;
 pub mod settings;
 pub mod ssh;
 pub mod template;
+pub mod terminal;
 pub mod vars;
 pub mod yaml;

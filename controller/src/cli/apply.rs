@@ -18,7 +18,7 @@ use crate::report::{self, Reporter};
 use crate::run::engine::Engine;
 use crate::run::event::RunEvent;
 use crate::run::options::{Options, Tags};
-use crate::run::session;
+use crate::run::{host_keys, session};
 use crate::settings;
 use crate::template::{Context, Templar};
 use crate::vars::TaskScope;
@@ -96,6 +96,8 @@ pub(super) fn run_watched(
         engine.warn(warning.warning());
     }
     session::run(engine, async |engine| {
+        let plays: Vec<Arc<Play>> = loaded.plays().cloned().collect();
+        host_keys::settle(engine, &plays).await?;
         for playbook in &loaded.playbooks {
             let path = playbook.path.display().to_string().into();
             engine.tell(RunEvent::PlaybookStart { path, plays: playbook.plays.len() });

@@ -1,10 +1,11 @@
 //! Options for becoming another user on the nodes, and what settings and environment say about it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::passwords;
+use crate::diagnostic::Diagnostics;
 use crate::run::becoming::{Outside, is_setting};
 use crate::settings::Settings;
 
@@ -29,11 +30,12 @@ pub struct BecomeOptions {
 }
 
 impl BecomeOptions {
-    /// Returns what they, the settings and the environment say. The password is asked for, if it is to be.
+    /// Returns what they, the settings and the environment say. The password is asked for, if it is to be; after one
+    /// `typed` for the login an empty one means the same again.
     ///
     /// # Errors
     /// If the password cannot be read.
-    pub fn outside(&self, settings: &Settings) -> Result<Outside, Diagnostics> {
+    pub fn outside(&self, settings: &Settings, typed: Option<&str>) -> Result<Outside, Diagnostics> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, value)| is_setting(name) && !value.is_empty());
@@ -42,8 +44,8 @@ impl BecomeOptions {
             given => given.as_ref(),
         };
         let password = match file {
-            Some(file) => Some(first_line(file)?),
-            None if self.ask_become_pass || settings.become_ask_pass => Some(ask()?),
+            Some(file) => Some(passwords::read(file)?),
+            None if self.ask_become_pass || settings.become_ask_pass => Some(ask(typed)?),
             None => None,
         };
         Ok(Outside {
@@ -56,19 +58,8 @@ impl BecomeOptions {
     }
 }
 
-fn first_line(file: &Path) -> Result<String, Diagnostics> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Diagnostic::user(format!("cannot read {}: {error}", file.display())))?;
-    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-fn ask() -> Result<String, Diagnostics> {
-    let mut terminal = console::Term::stderr();
-    std::io::Write::write_all(&mut terminal, b"BECOME password: ")
-        .and_then(|()| terminal.read_secure_line())
-        .map_err(|error| {
-            Diagnostic::user(format!("cannot ask for the password: {error}"))
-                .hint("without a terminal give it in a file, with --become-password-file".to_owned())
-                .into()
-        })
+fn ask(typed: Option<&str>) -> Result<String, Diagnostics> {
+    let default = if typed.is_some() { "[defaults to SSH password]" } else { "" };
+    let password = passwords::ask(&format!("BECOME password{default}: "), "--become-password-file")?;
+    Ok(typed.filter(|_| password.is_empty()).map_or(password, str::to_owned))
 }

@@ -14,7 +14,7 @@ use crate::playbook::{self, Loader};
 use crate::report;
 use crate::run::engine::Engine;
 use crate::run::options::Tags;
-use crate::run::session;
+use crate::run::{host_keys, session};
 use crate::settings;
 use crate::yaml;
 
@@ -58,6 +58,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     engine.tell_settings(&read);
     warnings.iter().for_each(|warning| engine.warn(warning.warning()));
     session::run(engine, async |engine| {
+        host_keys::settle(engine, &loaded).await?;
         engine.run(&loaded).await?;
         engine.finish().await;
         Ok(engine.ending())

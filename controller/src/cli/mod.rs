@@ -13,6 +13,7 @@ pub mod exec;
 pub mod extra_vars;
 pub mod inventory;
 pub mod listing;
+mod passwords;
 pub mod run_options;
 
 /// Provisions a fleet from one workstation.

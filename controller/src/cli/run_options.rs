@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::become_options::BecomeOptions;
-use super::extra_vars;
+use super::{extra_vars, passwords};
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
 use crate::report;
 use crate::run::options::{Options, Tags};
 use crate::settings::Settings;
+use crate::ssh::HostKeyChecking;
 use crate::template;
 
 /// Options that `apply` and `exec` share.
@@ -43,10 +44,25 @@ pub struct RunOptions {
     /// Log in with this key
     #[arg(long, alias = "key-file", value_name = "FILE")]
     pub private_key: Option<PathBuf>,
+    /// Ask for the password to log in with
+    #[arg(short = 'k', long)]
+    pub ask_pass: bool,
+    /// Read the password to log in with from this file, or from its output if it is a program
+    #[arg(long, alias = "conn-pass-file", value_name = "FILE", conflicts_with = "ask_pass")]
+    pub connection_password_file: Option<PathBuf>,
+    /// What to do about a host key that no known_hosts file has
+    #[arg(long, value_name = "MODE")]
+    pub host_key_checking: Option<HostKeyChecking>,
+    /// Options for ssh that hosts have no ansible_ssh_common_args against: -o, -F, -J and their like
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_common_args: Option<String>,
+    /// Further options for ssh, after the common ones
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_extra_args: Option<String>,
     /// Reach hosts this way: ssh or local
     #[arg(short, long, value_name = "CONNECTION")]
     pub connection: Option<String>,
-    /// Give up connecting after so many seconds [default: 10]
+    /// Give up connecting after so many seconds: 10 if the ssh configuration does not say otherwise
     #[arg(short = 'T', long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
     /// Becoming another user.
@@ -84,6 +100,8 @@ impl RunOptions {
         playbook_dir: Option<PathBuf>,
         line: Vec<String>,
     ) -> Result<Options, Diagnostics> {
+        let connection_password = self.connection_password(settings)?;
+        let typed = connection_password.as_deref().filter(|_| self.asks_for_password(settings));
         Ok(Options {
             check: self.check,
             diff: self.diff || settings.diff_always,
@@ -93,12 +111,15 @@ impl RunOptions {
             limit: self.limit.clone(),
             extra_vars: extra_vars::read(&self.extra_vars)?,
             force_handlers: settings.force_handlers,
-            r#become: self.r#become.outside(settings)?,
+            r#become: self.r#become.outside(settings, typed)?,
             remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
             private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),
             connection: self.connection.clone().or_else(|| settings.transport.clone()),
-            timeout_seconds: self.timeout.unwrap_or(settings.timeout),
-            host_key_checking: settings.host_key_checking,
+            timeout_seconds: self.timeout.or(settings.timeout),
+            host_key_checking: self.host_key_checking(settings),
+            connection_password,
+            ssh_common_args: self.ssh_common_args.clone().or_else(|| settings.ssh_common_args.clone()),
+            ssh_extra_args: self.ssh_extra_args.clone().or_else(|| settings.ssh_extra_args.clone()),
             playbook_dir,
             inventory_sources: self.sources(settings).iter().map(|source| absolute(source)).collect(),
             settings: settings.clone(),
@@ -133,6 +154,23 @@ impl RunOptions {
             Output::Json => report::Format::Json,
         };
         report::Options::detect(format, self.verbosity(settings), settings)
+    }
+
+    /// Returns what to do about unknown host keys if someone said so; a setting can only say not to look.
+    fn host_key_checking(&self, settings: &Settings) -> Option<HostKeyChecking> {
+        self.host_key_checking.or((!settings.host_key_checking).then_some(HostKeyChecking::Off))
+    }
+
+    fn asks_for_password(&self, settings: &Settings) -> bool {
+        self.ask_pass || settings.ask_pass && self.connection_password_file.is_none()
+    }
+
+    fn connection_password(&self, settings: &Settings) -> Result<Option<String>, Diagnostics> {
+        if self.asks_for_password(settings) {
+            return passwords::ask("SSH password: ", "--connection-password-file").map(Some);
+        }
+        let file = self.connection_password_file.as_deref().or(settings.connection_password_file.as_deref());
+        file.map(passwords::read).transpose()
     }
 }
 

@@ -158,7 +158,7 @@ fn connections(nodes: &[EmbeddedNode], key: &Path, known_hosts: &Path) -> Value 
         "ansible_host" => "127.0.0.1",
         "ansible_user" => USER,
         "ansible_ssh_private_key_file" => text(key),
-        "ansible_ssh_common_args" => format!("-o UserKnownHostsFile={} -o IdentitiesOnly=yes", text(known_hosts)),
+        "ansible_ssh_common_args" => format!("-F none -o UserKnownHostsFile={} -o IdentitiesOnly=yes", text(known_hosts)),
     };
     map! { "all" => map! { "hosts" => hosts, "vars" => vars } }.into()
 }

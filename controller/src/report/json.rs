@@ -98,7 +98,9 @@ fn object(event: &RunEvent) -> Map {
             }
             object
         }
-        RunEvent::Warning(text) => map! { "event" => "warning", "text" => text.as_str() },
+        RunEvent::Warning(text) | RunEvent::Notice(text) => {
+            map! { "event" => "warning", "text" => text.as_str() }
+        }
         RunEvent::Verbose { level, host, text } => map! {
             "event" => "verbose",
             "level" => u32::from(*level),

@@ -67,6 +67,7 @@ impl Reporter for Minimal {
         match event {
             RunEvent::Result(result) => self.result(result),
             RunEvent::Warning(text) => self.screen.warning(text),
+            RunEvent::Notice(text) => self.screen.error_line(text, Some(Color::Warn)),
             RunEvent::NoHostsMatched => self.screen.warning("No hosts matched, nothing to do"),
             RunEvent::Verbose { level, text, .. } if *level <= self.verbosity => {
                 self.screen.line(text, Some(Color::Verbose));

@@ -75,6 +75,7 @@ impl Plain {
                 self.screen.line(&line, Some(Color::Included));
             }
             RunEvent::Warning(text) => self.screen.warning(text),
+            RunEvent::Notice(text) => self.screen.error_line(text, Some(Color::Warn)),
             RunEvent::Verbose { level, host, text } => {
                 if self.verbosity >= *level {
                     let host = host.as_ref().map(|host| format!("<{host}> ")).unwrap_or_default();

@@ -10,8 +10,8 @@ use convoy_protocol::message::Step;
 use convoy_protocol::{Key, Outcome};
 
 use super::batch::{Batch, Placed};
-use super::connect::Endpoint;
 use super::cursor::{Cursor, Item, TaskRef};
+use super::endpoint::Endpoint;
 use super::job::{self, Job, View};
 use super::perform::one_by_one;
 use crate::playbook::ast::{Action, Meta, Task};

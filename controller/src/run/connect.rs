@@ -2,203 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use convoy_agent::args::Arg;
-use convoy_protocol::Value;
 use convoy_protocol::message::{Answer, Hello, Step};
 use tokio::sync::{Mutex, Semaphore};
 
-use super::job::View;
+use super::endpoint::Endpoint;
+use super::event::RunEvent;
 use super::options::Options;
 use crate::link::content::Contents;
 use crate::link::{Link, LinkError, Opening, Puller, local};
-use crate::paths::expand_user;
-use crate::settings::Settings;
-use crate::ssh::{self, HostKeyChecking, Target};
-use crate::template::Error;
+use crate::report::Reporter;
+use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
+use crate::terminal;
 
 /// After so many seconds without a sign of life a node, or the controller, is given up.
 const SILENCE_SECONDS: u32 = 30;
-
-/// How one host is reached. Two tasks that reach it in the same way share one link.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// The name in the inventory.
-    pub host: Arc<str>,
-    /// Not by SSH, but on this machine.
-    pub local: bool,
-    /// `ansible_host`.
-    pub address: String,
-    /// `ansible_port`.
-    pub port: Option<u16>,
-    /// `ansible_user`.
-    pub user: Option<String>,
-    /// `ansible_password`.
-    pub password: Option<String>,
-    /// `ansible_ssh_private_key_file`.
-    pub key: Option<PathBuf>,
-    /// Options of `ansible_ssh_common_args` and its like.
-    pub ssh: SshOptions,
-}
-
-/// The options of `ssh -o` that can be honoured.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct SshOptions {
-    /// `UserKnownHostsFile`.
-    pub known_hosts: Option<Vec<PathBuf>>,
-    /// `StrictHostKeyChecking`; `None`: as the run's options say.
-    pub checking: Option<Checking>,
-    /// `IdentitiesOnly`.
-    pub identities_only: bool,
-}
-
-/// `StrictHostKeyChecking`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Checking {
-    /// `yes` and `ask`.
-    Strict,
-    /// `accept-new`.
-    AcceptNew,
-    /// `no` and `off`.
-    Off,
-}
-
-impl Endpoint {
-    /// Reads how `host` is reached from the variables of `view`.
-    ///
-    /// # Errors
-    /// If a variable cannot be rendered or is of the wrong type, or names a connection that convoy does not have.
-    pub fn of(host: &Arc<str>, view: View<'_>) -> Result<Self, Error> {
-        let keywords = &view.task.keywords;
-        let options = &view.engine.options;
-        let text = |names: &[&str]| -> Result<Option<String>, Error> {
-            let Some(value) = names.iter().find_map(|name| view.scope.raw(name)) else { return Ok(None) };
-            Ok(Some(crate::python::str(&view.render(&value)?)))
-        };
-        let keyword = |value: &Option<Value>| -> Result<Option<String>, Error> {
-            value.as_ref().map(|value| Ok(crate::python::str(&view.render(value)?))).transpose()
-        };
-        let connection = match text(&["ansible_connection"])? {
-            Some(connection) => Some(connection),
-            None => keyword(&keywords.connection)?.or_else(|| options.connection.clone()),
-        };
-        let implicit =
-            || if &**host == "localhost" && !view.engine.knows(host) { "local" } else { "ssh" }.to_owned();
-        let local = match connection.unwrap_or_else(implicit).rsplit('.').next() {
-            Some("local") => true,
-            Some("ssh" | "smart" | "paramiko" | "paramiko_ssh") => false,
-            other => {
-                let other = other.unwrap_or_default();
-                return Err(Error::other(format!(
-                    "connection `{other}` is not supported: there are ssh and local"
-                )));
-            }
-        };
-        if local {
-            return Ok(Self { host: host.clone(), local, ..Self::default() });
-        }
-        let port = match text(&["ansible_port", "ansible_ssh_port"])? {
-            Some(port) => Some(port),
-            None => keyword(&keywords.port)?,
-        };
-        let user = match text(&["ansible_user", "ansible_ssh_user"])? {
-            Some(user) => Some(user),
-            None => keyword(&keywords.remote_user)?.or_else(|| options.remote_user.clone()),
-        };
-        let key = text(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?;
-        Ok(Self {
-            host: host.clone(),
-            local,
-            address: text(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| host.to_string()),
-            port: port.map(|port| number(&port)).transpose()?.or(options.settings.remote_port),
-            user,
-            password: text(&["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"])?,
-            key: key.map(|key| expand_user(&key)).or_else(|| options.private_key.clone()),
-            ssh: ssh_options(&text, &options.settings)?,
-        })
-    }
-
-    fn target(&self, options: &Options) -> Target {
-        let mut target = Target::new(&*self.host, &*self.address);
-        target.port = self.port.unwrap_or(target.port);
-        target.user = self.user.clone();
-        target.password = self.password.clone();
-        target.identity_files = self.key.iter().cloned().collect();
-        target.identities_only = self.ssh.identities_only;
-        target.known_hosts = self.ssh.known_hosts.clone();
-        let default = if options.host_key_checking { Checking::Strict } else { Checking::Off };
-        target.host_key_checking = match self.ssh.checking.unwrap_or(default) {
-            Checking::Strict => HostKeyChecking::Strict,
-            Checking::AcceptNew => HostKeyChecking::AcceptNew,
-            Checking::Off => HostKeyChecking::Off,
-        };
-        target.connect_timeout = Duration::from_secs(options.timeout_seconds.max(1));
-        target
-    }
-}
-
-fn number(port: &str) -> Result<u16, Error> {
-    let number = i64::convert(&port.into()).ok().and_then(|port| u16::try_from(port).ok());
-    number.ok_or_else(|| Error::other(format!("ansible_port must be a port number, not `{port}`")))
-}
-
-/// Looks up the first of several variables that is set, as text.
-type Lookup<'a> = &'a dyn Fn(&[&str]) -> Result<Option<String>, Error>;
-
-/// Reads `-o` options from the variables in which Ansible has them; one that cannot be honoured is an error, not
-/// dropped.
-fn ssh_options(text: Lookup<'_>, settings: &Settings) -> Result<SshOptions, Error> {
-    let mut options = SshOptions::default();
-    if let Some(checking) = text(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])? {
-        let check = bool::convert(&checking.as_str().into()).map_err(Error::other)?;
-        options.checking = Some(if check { Checking::Strict } else { Checking::Off });
-    }
-    for (name, set) in [
-        ("ansible_ssh_common_args", &settings.ssh_common_args),
-        ("ansible_ssh_extra_args", &settings.ssh_extra_args),
-        ("ansible_ssh_args", &settings.ssh_args),
-    ] {
-        let Some(args) = text(&[name])?.or_else(|| set.clone()) else { continue };
-        let mut words = args.split_whitespace().map(|word| word.trim_matches(['\'', '"']));
-        while let Some(word) = words.next() {
-            let option = match word.strip_prefix("-o") {
-                Some("") => words.next().unwrap_or_default(),
-                Some(option) => option,
-                // Compression costs more than it gains between agents; everybody's `ssh_args` begin with it.
-                None if word == "-C" => continue,
-                None => {
-                    return Err(Error::other(format!(
-                        "{name}: `{word}` is not supported: only `-o` options are"
-                    )));
-                }
-            };
-            options.set(name, option)?;
-        }
-    }
-    Ok(options)
-}
-
-impl SshOptions {
-    fn set(&mut self, variable: &str, option: &str) -> Result<(), Error> {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        match (name.to_lowercase().as_str(), value) {
-            ("stricthostkeychecking", "yes" | "ask") => self.checking = Some(Checking::Strict),
-            ("stricthostkeychecking", "accept-new") => self.checking = Some(Checking::AcceptNew),
-            ("stricthostkeychecking", "no" | "off") => self.checking = Some(Checking::Off),
-            ("userknownhostsfile", files) => {
-                self.known_hosts = Some(files.split(' ').map(expand_user).collect());
-            }
-            ("identitiesonly", value) => self.identities_only = value == "yes",
-            // One connection is kept for the whole run as it is.
-            ("controlmaster" | "controlpersist" | "controlpath", _) => {}
-            _ => return Err(Error::other(format!("{variable}: option `{option}` is not supported"))),
-        }
-        Ok(())
-    }
-}
 
 /// A link with what it hangs on.
 struct Connected {
@@ -209,9 +29,18 @@ struct Connected {
 
 type Slot = Arc<Mutex<Option<Connected>>>;
 
+/// Where the run is told, and what is hidden while the user is asked.
+pub type Screen = RefCell<Box<dyn Reporter>>;
+
+/// How often a passphrase may be wrong.
+const PASSPHRASE_TRIES: usize = 3;
+
 /// The links of a run.
 pub struct Connections {
     slots: RefCell<HashMap<Endpoint, Slot>>,
+    connector: Connector,
+    /// Encrypted keys that were asked for, and whether they were opened.
+    asked: Mutex<HashMap<PathBuf, bool>>,
     contents: Arc<Contents>,
     options: Options,
     forks: Semaphore,
@@ -224,6 +53,8 @@ impl Connections {
     pub fn new(options: &Options, contents: Arc<Contents>) -> Self {
         Self {
             slots: RefCell::default(),
+            connector: Connector::default(),
+            asked: Mutex::default(),
             contents,
             options: options.clone(),
             forks: Semaphore::new(options.forks.max(1)),
@@ -235,14 +66,19 @@ impl Connections {
     ///
     /// # Errors
     /// Why the host cannot be reached, as the user sees it.
-    pub async fn ask(&self, endpoint: &Endpoint, steps: Vec<Step>) -> Result<Answer, String> {
+    pub async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        steps: Vec<Step>,
+        screen: &Screen,
+    ) -> Result<Answer, String> {
         let slot = self.slots.borrow_mut().entry(endpoint.clone()).or_default().clone();
         let _fork = self.forks.acquire().await.map_err(|error| error.to_string())?;
         let mut connected = slot.lock().await;
         let answer = match &*connected {
             Some(there) => there.link.ask(steps).await,
             None => {
-                let there = connected.insert(self.open(endpoint, steps).await?);
+                let there = connected.insert(self.open(endpoint, steps, screen).await?);
                 there.link.first().await.and_then(|answer| {
                     answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
                 })
@@ -269,7 +105,12 @@ impl Connections {
         connected.as_ref().map(|there| there.link.puller())
     }
 
-    async fn open(&self, endpoint: &Endpoint, steps: Vec<Step>) -> Result<Connected, String> {
+    async fn open(
+        &self,
+        endpoint: &Endpoint,
+        steps: Vec<Step>,
+        screen: &Screen,
+    ) -> Result<Connected, String> {
         tracing::debug!(host = %endpoint.host, address = %endpoint.address, local = endpoint.local, "connecting");
         let hello = Hello { run: self.options.run.clone(), silence_seconds: SILENCE_SECONDS };
         let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?;
@@ -278,11 +119,75 @@ impl Connections {
             let link = Link::open(stream, opening, self.contents.clone());
             return Ok(Connected { link, session: None, process: None });
         }
-        let session =
-            ssh::connect(&endpoint.target(&self.options)).await.map_err(|error| error.to_string())?;
+        let session = self.connect(endpoint, screen).await.map_err(|error| error.to_string())?;
         let running = session.exec(&opening.command()).await.map_err(|error| error.to_string())?;
         let link = Link::open(running.stream, opening, self.contents.clone());
         Ok(Connected { link, session: Some(session), process: Some(running.process) })
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Session, Unreachable> {
+        let target = self.target(endpoint, screen).await?;
+        loop {
+            let error = match self.connector.connect(&target).await {
+                Ok(session) => return Ok(session),
+                Err(error) => error,
+            };
+            let Reason::Locked { files, .. } = error.root() else { return Err(error) };
+            if target.batch {
+                return Err(error);
+            }
+            let mut opened = false;
+            for file in files {
+                opened |= self.unlock(file, screen).await;
+            }
+            if !opened {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Returns where and how a host is reached; says once what of the user's ssh configuration is not honoured.
+    ///
+    /// # Errors
+    /// If the ssh configuration cannot be followed.
+    pub async fn target(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Target, Unreachable> {
+        let target = self.connector.target(&endpoint.wish(&self.options)).await;
+        for text in self.connector.unhonoured() {
+            screen.borrow_mut().event(&RunEvent::Warning(text));
+        }
+        target
+    }
+
+    /// Returns what makes connections.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Asks for a key's passphrase, once a run; returns whether the key is open.
+    async fn unlock(&self, file: &Path, screen: &Screen) -> bool {
+        let mut asked = self.asked.lock().await;
+        if let Some(opened) = asked.get(file) {
+            return *opened;
+        }
+        screen.borrow_mut().hide();
+        let prompt = format!("Enter passphrase for key '{}': ", file.display());
+        let mut opened = false;
+        for _ in 0..PASSPHRASE_TRIES {
+            let prompt = prompt.clone();
+            let answer = tokio::task::spawn_blocking(move || terminal::ask_secret(&prompt)).await;
+            match answer {
+                // As in ssh, nothing is a way to go on without the key.
+                Ok(Ok(passphrase)) if !passphrase.is_empty() => {
+                    opened = self.connector.unlock(file, &passphrase);
+                }
+                _ => break,
+            }
+            if opened {
+                break;
+            }
+        }
+        asked.insert(file.to_owned(), opened);
+        opened
     }
 
     /// Closes the links to a host; the next work opens one again.
@@ -303,6 +208,7 @@ impl Connections {
     pub async fn close(&self) {
         let slots: Vec<Slot> = self.slots.borrow_mut().drain().map(|(_, slot)| slot).collect();
         futures::future::join_all(slots.iter().map(|slot| self.leave(slot))).await;
+        self.connector.close().await;
     }
 
     async fn leave(&self, slot: &Slot) {

@@ -68,6 +68,8 @@ pub enum RunEvent {
     },
     /// A warning.
     Warning(String),
+    /// A warning of several lines that must stay as they are.
+    Notice(String),
     /// Something for `-v` and more: `level` is how many.
     Verbose {
         /// From how many `-v` it is shown.

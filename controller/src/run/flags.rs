@@ -7,7 +7,7 @@ use convoy_protocol::message::Become;
 use convoy_protocol::{Map, Value};
 
 use super::becoming;
-use super::connect::Endpoint;
+use super::endpoint::Endpoint;
 use super::job::View;
 use crate::playbook::ast::Keywords;
 use crate::template::Error;

@@ -7,7 +7,7 @@ use convoy_agent::module::Module;
 use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Key, Map, Origin, Value};
 
-use super::connect::Endpoint;
+use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::{flags, stage};
 use crate::actions::Action as ControllerAction;

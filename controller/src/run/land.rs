@@ -13,7 +13,7 @@ use sha2::Digest as _;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-use super::connect::Endpoint;
+use super::endpoint::Endpoint;
 use super::engine::Engine;
 use crate::link::{PullError, Puller};
 use crate::paths::{absolute, expand_user, tidy};

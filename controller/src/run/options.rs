@@ -9,6 +9,7 @@ use super::becoming::Outside;
 use crate::playbook::ast::Task;
 use crate::python::shell_quoted;
 use crate::settings::Settings;
+use crate::ssh::HostKeyChecking;
 use crate::template;
 
 /// How a run was asked for.
@@ -39,9 +40,15 @@ pub struct Options {
     /// `-c`.
     pub connection: Option<String>,
     /// `-T`: seconds to connect.
-    pub timeout_seconds: u64,
-    /// Whether unknown host keys are accepted (`ANSIBLE_HOST_KEY_CHECKING=False`): never the default.
-    pub host_key_checking: bool,
+    pub timeout_seconds: Option<u64>,
+    /// `--host-key-checking`; without it the user's ssh configuration says, and else strict.
+    pub host_key_checking: Option<HostKeyChecking>,
+    /// `-k`.
+    pub connection_password: Option<String>,
+    /// `--ssh-common-args`.
+    pub ssh_common_args: Option<String>,
+    /// `--ssh-extra-args`.
+    pub ssh_extra_args: Option<String>,
     /// The folder of the first playbook.
     pub playbook_dir: Option<PathBuf>,
     /// The sources of the inventory, absolute.

@@ -9,8 +9,8 @@ use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
 
 use super::ahead::{Ahead, Seen};
-use super::connect::Endpoint;
 use super::cursor::TaskRef;
+use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{Call, Item, Job, View, What};
@@ -165,7 +165,7 @@ impl Doing<'_> {
         // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
         let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
         let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
-        let answer = self.engine.connections.ask(endpoint, steps).await?;
+        let answer = self.engine.connections.ask(endpoint, steps, &self.engine.reporter).await?;
         let mut answered = answer.steps.into_iter();
         let outcomes = answered.next().unwrap_or_default();
         if outcomes.len() != count {

@@ -83,6 +83,15 @@ fn pattern(engine: &Engine, play: &Arc<Play>) -> Result<String, Diagnostics> {
     })
 }
 
+/// Returns the hosts of a play, without order and warnings.
+///
+/// # Errors
+/// If its pattern cannot be rendered or names no group.
+pub(super) fn selected(engine: &Engine, play: &Arc<Play>) -> Result<Vec<Arc<str>>, Diagnostics> {
+    let pattern = pattern(engine, play)?;
+    Ok(engine.inventory.borrow().select(&pattern, engine.options.limit.as_deref())?.hosts)
+}
+
 fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str>>, Diagnostics> {
     let selection = engine.inventory.borrow().select(pattern, engine.options.limit.as_deref())?;
     match engine.options.settings.host_pattern_mismatch {
@@ -177,7 +186,7 @@ fn keyword(
 }
 
 /// The task that gathers facts at the start of a play.
-fn gather(play: &Play) -> Result<Task, Diagnostics> {
+pub(super) fn gather(play: &Play) -> Result<Task, Diagnostics> {
     let Some(setup) = convoy_agent::modules::find("setup") else {
         return Err(Diagnostic::user("the agent has no setup module")
             .kind(crate::diagnostic::Kind::Internal)

@@ -400,12 +400,6 @@ pub static OTHERS: &[Other] = &[
     ),
     told(&["defaults.no_log"], &["ANSIBLE_NO_LOG"], &["false", "no", "0"], "say `no_log: true` in the play"),
     told(
-        &["defaults.ask_pass", "defaults.connection_password_file"],
-        &["ANSIBLE_ASK_PASS", "ANSIBLE_CONNECTION_PASSWORD_FILE"],
-        &["false", "no", "0"],
-        "nobody is asked for a password to log in",
-    ),
-    told(
         &[
             "defaults.ask_vault_pass",
             "defaults.vault_identity",

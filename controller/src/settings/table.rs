@@ -110,7 +110,7 @@ settings! {
     /// How hosts are reached: `ssh` or `local`.
     transport: Option<String> = "", ["defaults.transport"], ["ANSIBLE_TRANSPORT"];
     /// Seconds after which connecting is given up.
-    timeout: u64 = "10", ["defaults.timeout", "ssh_connection.timeout"], ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"];
+    timeout: Option<u64> = "", ["defaults.timeout", "ssh_connection.timeout"], ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"];
     /// Whether the keys of hosts are checked.
     host_key_checking: bool = "true", ["defaults.host_key_checking", "ssh_connection.host_key_checking"], ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"];
     /// Options of `ssh`, as `ansible_ssh_args`; those that only tune `ssh` itself are passed over.
@@ -130,6 +130,10 @@ settings! {
     become_method: String = "sudo", ["privilege_escalation.become_method"], ["ANSIBLE_BECOME_METHOD"];
     /// Options of the command that does.
     become_flags: Option<String> = "", ["privilege_escalation.become_flags"], ["ANSIBLE_BECOME_FLAGS"];
+    /// Whether to ask for the password to log in with.
+    ask_pass: bool = "false", ["defaults.ask_pass"], ["ANSIBLE_ASK_PASS"];
+    /// A file with that password, or a program that prints it.
+    connection_password_file: Option<PathBuf> = "", ["defaults.connection_password_file"], ["ANSIBLE_CONNECTION_PASSWORD_FILE"];
     /// Whether to ask for the password to become another user.
     become_ask_pass: bool = "false", ["privilege_escalation.become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
     /// A file with that password.

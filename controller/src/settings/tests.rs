@@ -56,7 +56,10 @@ fn the_environment_stands_above_the_file() {
     let place = Place::new(config).with("ANSIBLE_FORKS", "9").with("ANSIBLE_TIMEOUT", "");
     let read = place.read().unwrap();
     let settings = &read.settings;
-    assert_eq!((settings.forks, settings.remote_user.as_deref(), settings.timeout), (9, Some("deploy"), 10));
+    assert_eq!(
+        (settings.forks, settings.remote_user.as_deref(), settings.timeout),
+        (9, Some("deploy"), Some(10))
+    );
     assert_eq!(settings.roles_path, [place.dir.path().join("roles"), "/r".into()]);
     let inside = |name: &str| place.dir.path().join(name).display().to_string();
     assert_eq!(settings.inventory, PathList(vec![inside("hosts"), inside("more")]));

@@ -1,16 +1,21 @@
 //! The login: keys of the agent and of files, then a password.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
-use russh::{MethodKind, MethodSet};
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_encoding::Encode as _;
+use russh::keys::ssh_key::private::KeypairData;
+use russh::keys::ssh_key::{self, Signature};
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::{AgentAuthError, MethodKind, MethodSet, Signer};
 
 use super::error::Reason;
 use super::host_key::{Checker, Heard};
-use super::identity::{self, Agent, Candidate, Identities};
+use super::identity::{self, Agent, Candidate, Certified, Identities};
+use super::keys::Keys;
 use super::target::{Target, tilde};
 
 /// How often a server may ask back before its questions are taken for something else than the password's.
@@ -20,12 +25,18 @@ const MAX_QUESTIONS: usize = 3;
 pub(super) async fn login(
     handle: &mut Handle<Checker>,
     target: &Target,
+    keys: &Keys,
     user: &str,
     heard: &Heard,
 ) -> Result<(), Reason> {
     let mut login = Login::new(handle, target, user, heard);
-    let agent = login.open_agent().await;
-    let Identities { candidates, notes, mut agent } = identity::gather(target, agent).await;
+    let identities = if target.methods.public_key {
+        let agent = login.open_agent().await;
+        identity::gather(target, keys, agent).await
+    } else {
+        Identities::default()
+    };
+    let Identities { candidates, notes, mut agent } = identities;
     login.notes.extend(notes);
     for candidate in candidates {
         if !login.accepts_method(MethodKind::PublicKey) {
@@ -39,6 +50,9 @@ pub(super) async fn login(
         && login.try_password(password).await?
     {
         return Ok(());
+    }
+    if !login.locked.is_empty() {
+        return Err(login.is_locked());
     }
     // A server may let us in for nothing; if not, its answer says what it would accept.
     if login.accepts.is_none() && login.try_none().await? {
@@ -57,6 +71,8 @@ struct Login<'a> {
     tried_files: Vec<String>,
     tried_agent: usize,
     tried_password: bool,
+    /// Encrypted keys that would be taken, or that have to be opened to know.
+    locked: Vec<PathBuf>,
     notes: Vec<String>,
     rsa_hash: Option<Option<HashAlg>>,
 }
@@ -72,6 +88,7 @@ impl<'a> Login<'a> {
             tried_files: Vec::new(),
             tried_agent: 0,
             tried_password: false,
+            locked: Vec::new(),
             notes: Vec::new(),
             rsa_hash: None,
         }
@@ -100,25 +117,28 @@ impl<'a> Login<'a> {
 
     async fn try_key(&mut self, candidate: Candidate, agent: Option<&mut Agent>) -> Result<bool, Reason> {
         match (candidate, agent) {
-            (Candidate::File { path, key, certificate }, _) => self.try_file(&path, key, certificate).await,
+            (Candidate::File { path, key }, _) => self.try_file(&path, key).await,
+            (Candidate::FileWithCertificate { key, certificate: (path, certificate) }, _) => {
+                self.tried_files.push(tilde(&path));
+                if let Algorithm::Rsa { .. } = key.algorithm() {
+                    return self.certificate_signed_by(*certificate, &mut RsaKey(key)).await;
+                }
+                let answer = self.handle.authenticate_openssh_cert(self.user, key, *certificate).await;
+                self.judge(answer)
+            }
             (Candidate::Agent(identity), Some(agent)) => self.try_agent(*identity, agent).await,
-            (Candidate::Agent(_), None) => Ok(false),
+            (Candidate::AgentWithCertificate((path, certificate)), Some(agent)) => {
+                self.tried_files.push(tilde(&path));
+                self.certificate_signed_by(*certificate, &mut BareKey(agent)).await
+            }
+            (Candidate::Agent(_) | Candidate::AgentWithCertificate(_), None) => Ok(false),
+            (Candidate::Locked { path, public, certificate }, _) => {
+                self.ask_for(path, public.map(|public| *public), certificate).await
+            }
         }
     }
 
-    async fn try_file(
-        &mut self,
-        path: &Path,
-        key: Arc<PrivateKey>,
-        certificate: Option<Box<Certificate>>,
-    ) -> Result<bool, Reason> {
-        if let Some(certificate) = certificate {
-            self.tried_files.push(format!("{}-cert.pub", tilde(path)));
-            let answer = self.handle.authenticate_openssh_cert(self.user, key.clone(), *certificate).await;
-            if self.judge(answer)? {
-                return Ok(true);
-            }
-        }
+    async fn try_file(&mut self, path: &Path, key: Arc<PrivateKey>) -> Result<bool, Reason> {
         let Some(hash) = self.hash_for(&key.algorithm()).await else {
             self.notes.push(format!("the server takes {} with SHA-1 signatures only", tilde(path)));
             return Ok(false);
@@ -130,18 +150,66 @@ impl<'a> Login<'a> {
     }
 
     async fn try_agent(&mut self, identity: AgentIdentity, agent: &mut Agent) -> Result<bool, Reason> {
-        let Some(hash) = self.hash_for(&identity.public_key().algorithm()).await else { return Ok(false) };
         self.tried_agent += 1;
-        let answer = match identity {
-            AgentIdentity::PublicKey { key, .. } => {
-                self.handle.authenticate_publickey_with(self.user, key, hash, agent).await
-            }
+        match identity {
+            AgentIdentity::PublicKey { key, .. } => self.key_signed_by(key, agent).await,
             AgentIdentity::Certificate { certificate, .. } => {
-                self.handle.authenticate_certificate_with(self.user, certificate, hash, agent).await
+                self.certificate_signed_by(certificate, agent).await
             }
+        }
+    }
+
+    /// Asks whether the server would take an encrypted key, which it tells before anything is signed.
+    async fn ask_for(
+        &mut self,
+        path: PathBuf,
+        public: Option<PublicKey>,
+        certificate: Option<Certified>,
+    ) -> Result<bool, Reason> {
+        let Some(public) = public else {
+            self.locked.push(path);
+            return Ok(false);
         };
+        let mut nobody = Nobody { asked: false };
+        if let Some((_, certificate)) = certificate {
+            self.certificate_signed_by(*certificate, &mut nobody).await?;
+        }
+        if !nobody.asked {
+            self.key_signed_by(public, &mut nobody).await?;
+        }
+        if nobody.asked {
+            self.locked.push(path);
+        } else {
+            self.tried_files.push(tilde(&path));
+        }
+        Ok(false)
+    }
+
+    async fn key_signed_by(
+        &mut self,
+        key: PublicKey,
+        signer: &mut impl Signer<Error = AgentAuthError>,
+    ) -> Result<bool, Reason> {
+        let Some(hash) = self.hash_for(&key.algorithm()).await else { return Ok(false) };
+        let answer = self.handle.authenticate_publickey_with(self.user, key, hash, signer).await;
+        self.judge_signed(answer)
+    }
+
+    async fn certificate_signed_by(
+        &mut self,
+        certificate: Certificate,
+        signer: &mut impl Signer<Error = AgentAuthError>,
+    ) -> Result<bool, Reason> {
+        let key = PublicKey::from(certificate.public_key().clone());
+        let Some(hash) = self.hash_for(&key.algorithm()).await else { return Ok(false) };
+        let answer = self.handle.authenticate_certificate_with(self.user, certificate, hash, signer).await;
+        self.judge_signed(answer)
+    }
+
+    fn judge_signed(&mut self, answer: Result<AuthResult, AgentAuthError>) -> Result<bool, Reason> {
         match answer {
             Ok(answer) => self.judge(Ok(answer)),
+            Err(AgentAuthError::Key(russh::keys::Error::KeyIsEncrypted)) => Ok(false),
             Err(error) => {
                 self.notes.push(format!("the ssh-agent did not sign: {error}"));
                 Ok(false)
@@ -164,13 +232,15 @@ impl<'a> Login<'a> {
 
     async fn try_password(&mut self, password: &str) -> Result<bool, Reason> {
         self.tried_password = true;
-        if self.accepts_method(MethodKind::Password) {
+        let allowed = self.target.methods;
+        if allowed.password && self.accepts_method(MethodKind::Password) {
             let answer = self.handle.authenticate_password(self.user, password).await;
             if self.judge(answer)? {
                 return Ok(true);
             }
         }
-        Ok(self.accepts_method(MethodKind::KeyboardInteractive) && self.answer_questions(password).await?)
+        let interactive = allowed.interactive && self.accepts_method(MethodKind::KeyboardInteractive);
+        Ok(interactive && self.answer_questions(password).await?)
     }
 
     /// Gives the password to the one thing that a server asks without echo, as PAM does.
@@ -241,6 +311,16 @@ impl<'a> Login<'a> {
         tried
     }
 
+    fn is_locked(&self) -> Reason {
+        Reason::Locked {
+            user: self.user.to_owned(),
+            address: self.target.address.clone(),
+            files: self.locked.clone(),
+            tried: self.tried(),
+            notes: self.notes.clone(),
+        }
+    }
+
     fn broken_off(&self) -> Reason {
         Reason::BrokenOff {
             user: self.user.to_owned(),
@@ -259,6 +339,66 @@ impl<'a> Login<'a> {
             tried: self.tried(),
             notes: self.notes.clone(),
         }
+    }
+}
+
+/// Signs for certificates with the key alone: that is what the agent holds.
+struct BareKey<'a>(&'a mut Agent);
+
+impl Signer for BareKey<'_> {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        key: &AgentIdentity,
+        hash: Option<HashAlg>,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, AgentAuthError> {
+        let bare = PublicKey::from(key.public_key().key_data().clone());
+        Ok(self.0.sign_request(&bare.into(), hash, data).await?)
+    }
+}
+
+/// Signs for certificates of RSA keys, which russh does with SHA-1 only.
+struct RsaKey(Arc<PrivateKey>);
+
+impl Signer for RsaKey {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        hash: Option<HashAlg>,
+        mut data: Vec<u8>,
+    ) -> Result<Vec<u8>, AgentAuthError> {
+        let KeypairData::Rsa(pair) = self.0.key_data() else {
+            return Err(russh::keys::Error::CouldNotReadKey.into());
+        };
+        let mut blob = Vec::new();
+        let signature: Signature =
+            (pair, hash).try_sign(&data).map_err(ssh_key::Error::from).map_err(russh::keys::Error::from)?;
+        signature.encode(&mut blob).map_err(russh::keys::Error::from)?;
+        blob.as_slice().encode(&mut data).map_err(russh::keys::Error::from)?;
+        Ok(data)
+    }
+}
+
+/// Signs nothing, and knows that it was asked to.
+struct Nobody {
+    asked: bool,
+}
+
+impl Signer for Nobody {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        _: Option<HashAlg>,
+        _: Vec<u8>,
+    ) -> Result<Vec<u8>, AgentAuthError> {
+        self.asked = true;
+        Err(russh::keys::Error::KeyIsEncrypted.into())
     }
 }
 

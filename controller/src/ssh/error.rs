@@ -20,6 +20,15 @@ impl Unreachable {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// Returns what stood in the way, wherever on the way that was.
+    pub fn root(&self) -> &Reason {
+        let mut reason = &*self.reason;
+        while let Reason::JumpHost { reason: behind, .. } = reason {
+            reason = behind;
+        }
+        reason
+    }
 }
 
 impl From<Reason> for Unreachable {
@@ -56,8 +65,17 @@ pub struct NewHostKey {
     pub fingerprint: String,
     /// The line that makes the key known.
     pub line: String,
+    /// Whether the line is to be added with the name hashed.
+    pub hashed: bool,
     /// The file that the line belongs in, if there is one.
     pub file: Option<PathBuf>,
+}
+
+impl NewHostKey {
+    /// Returns the name that the key is recorded under: the address, with a port if it is not 22.
+    pub fn name(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
+    }
 }
 
 impl fmt::Display for NewHostKey {
@@ -70,6 +88,52 @@ impl fmt::Display for NewHostKey {
 /// What stood in the way of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Reason {
+    /// The ssh configuration cannot be followed.
+    #[error("the ssh configuration: {detail}")]
+    Configuration {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Something stood in the way to a jump host.
+    #[error("jump host {hop}: {reason}")]
+    JumpHost {
+        /// The jump host.
+        hop: String,
+        /// What stood in the way.
+        reason: Box<Reason>,
+    },
+    /// A jump host does not connect us.
+    #[error("jump host {hop}: {detail} {peer}")]
+    NoForward {
+        /// The jump host.
+        hop: String,
+        /// What it does not do.
+        detail: &'static str,
+        /// Where to.
+        peer: Peer,
+    },
+    /// A `ProxyCommand` does not connect us.
+    #[error("ProxyCommand `{command}`: {detail}")]
+    ProxyCommand {
+        /// The command.
+        command: String,
+        /// What became of it.
+        detail: String,
+    },
+    /// Keys that the server would take are encrypted, and their passphrases are not known.
+    #[error("{user}@{address}: {}{}", locked(.files), also(.tried, .notes))]
+    Locked {
+        /// As whom.
+        user: String,
+        /// Where.
+        address: String,
+        /// The keys' files.
+        files: Vec<PathBuf>,
+        /// What was tried besides.
+        tried: Vec<String>,
+        /// What could not be tried, and why.
+        notes: Vec<String>,
+    },
     /// No user was given and this process has no name.
     #[error("no user to log in as: set ansible_user")]
     NoUser,
@@ -239,6 +303,15 @@ pub enum Reason {
     },
 }
 
+/// Says that keys are encrypted, and how to give their passphrase.
+fn locked(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| tilde(file)).collect();
+    let (is, its) =
+        if names.len() == 1 { ("is", "its passphrase is") } else { ("are", "their passphrases are") };
+    let add: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    format!("{} {is} encrypted and {its} not known: `ssh-add {}`", names.join(", "), add.join(" "))
+}
+
 fn seconds(duration: &Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
@@ -252,7 +325,10 @@ fn place(key: &NewHostKey) -> String {
 }
 
 fn denied(tried: &[String], notes: &[String]) -> String {
-    let tried =
-        if tried.is_empty() { "nothing to try".to_owned() } else { format!("tried {}", tried.join(", ")) };
-    std::iter::once(&tried).chain(notes).map(|part| format!("; {part}")).collect()
+    if tried.is_empty() { format!("; nothing to try{}", also(tried, notes)) } else { also(tried, notes) }
+}
+
+fn also(tried: &[String], notes: &[String]) -> String {
+    let tried = (!tried.is_empty()).then(|| format!("tried {}", tried.join(", ")));
+    tried.iter().chain(notes).map(|part| format!("; {part}")).collect()
 }

@@ -11,6 +11,7 @@ use russh::{AlgorithmKind, Error};
 
 use super::error::{NewHostKey, Peer, Reason};
 use super::known_hosts::{self, Entry, Known, Verdict};
+use super::pattern;
 use super::target::{HostKeyChecking, Target};
 
 /// What the server said when it hung up.
@@ -76,6 +77,7 @@ pub(super) struct Checker {
     name: String,
     recorded_port: u16,
     checking: HostKeyChecking,
+    hashed: bool,
     file: Option<PathBuf>,
     known: Known,
     heard: Heard,
@@ -87,10 +89,11 @@ impl Checker {
         let (name, recorded_port) = target.recorded_as();
         Self {
             host: target.host.clone(),
-            peer: Peer { address: target.address.clone(), port: target.port },
+            peer: target.peer(),
             name: name.to_owned(),
             recorded_port,
             checking: target.host_key_checking,
+            hashed: target.hash_known_hosts,
             file: target.known_hosts_files().into_iter().next(),
             known,
             heard,
@@ -98,7 +101,7 @@ impl Checker {
     }
 
     fn recorded_name(&self) -> String {
-        known_hosts::host_name(&self.name, self.recorded_port)
+        known_hosts::host_name(&self.name.to_ascii_lowercase(), self.recorded_port)
     }
 
     fn shown(&self, key: &PublicKey) -> Box<NewHostKey> {
@@ -110,6 +113,7 @@ impl Checker {
             algorithm: key.algorithm().to_string(),
             fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
             line: format!("{} {}", self.recorded_name(), bare.to_openssh().unwrap_or_default()),
+            hashed: self.hashed,
             file: self.file.clone(),
         })
     }
@@ -148,35 +152,64 @@ impl Checker {
         if !self.known.is_authority(&authority) {
             return self.check_key(&key);
         }
-        let principals = certificate.valid_principals();
-        let problem = if certificate.cert_type() != CertType::Host {
-            "is not a host's"
-        } else if !principals.is_empty()
-            && !principals.iter().any(|name| name.eq_ignore_ascii_case(&self.name))
-        {
-            "is for other names"
-        } else if !certificate.critical_options().is_empty() {
-            "has options that are not understood"
-        } else if certificate.validate([&authority.fingerprint(HashAlg::Sha256)]).is_err() {
-            "has expired, is not yet valid, or is forged"
-        } else {
+        let Some(problem) = self.problem(certificate) else { return Ok(()) };
+        // The key in it may be known by itself.
+        if self.known.verdict(&key) == Verdict::Known {
             return Ok(());
-        };
+        }
         Err(Reason::HostCertificate { new: self.shown(&key), problem })
     }
 
+    /// Returns why a certificate of an authority of ours does not vouch for the host.
+    fn problem(&self, certificate: &Certificate) -> Option<&'static str> {
+        let principals = certificate.valid_principals();
+        let name = self.name.to_ascii_lowercase();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_secs());
+        if certificate.cert_type() != CertType::Host {
+            Some("is not a host's")
+        } else if !principals.is_empty()
+            && !principals.iter().any(|principal| pattern::matches(&principal.to_ascii_lowercase(), &name))
+        {
+            Some("is for other names")
+        } else if certificate.valid_before() <= now {
+            Some("has expired")
+        } else if certificate.valid_after() > now {
+            Some("is not valid yet")
+        } else if !certificate.critical_options().is_empty() {
+            Some("has options that are not understood")
+        } else if certificate.verify_signature().is_err() {
+            Some("is not signed by it")
+        } else {
+            None
+        }
+    }
+
     fn learn(&mut self, key: &PublicKey) -> Result<(), Reason> {
-        let Some(file) = self.file.clone() else {
-            return Err(Reason::UnknownHostKey { new: self.shown(key) });
-        };
-        let detail = |error: std::io::Error| error.to_string();
-        append(&file, &self.shown(key).line).map_err(|error| Reason::KnownHostsFile {
-            doing: "add to",
-            file: file.clone(),
-            detail: detail(error),
-        })?;
+        let new = self.shown(key);
+        let Some(file) = new.file.clone() else { return Err(Reason::UnknownHostKey { new }) };
+        new.record()?;
         self.known.add(Entry { key: key.clone(), file, line: 0 });
         Ok(())
+    }
+}
+
+impl NewHostKey {
+    /// Makes the key known: adds its line to the file, as OpenSSH writes it.
+    ///
+    /// # Errors
+    /// [`Reason::KnownHostsFile`] if the file cannot be written.
+    pub fn record(&self) -> Result<(), Reason> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let line = match self.line.split_once(' ') {
+            Some((name, key)) if self.hashed => format!("{} {key}", known_hosts::hashed(name)),
+            _ => self.line.clone(),
+        };
+        append(&file, &line).map_err(|error| Reason::KnownHostsFile {
+            doing: "add to",
+            file,
+            detail: error.to_string(),
+        })
     }
 }
 

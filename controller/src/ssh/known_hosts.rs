@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::PublicKey;
-use russh::keys::ssh_encoding::{Base64Reader, Reader as _};
+use russh::keys::ssh_encoding::{Base64Reader, Base64Writer, Reader as _, Writer as _};
 use sha1::Sha1;
 
 use super::error::Reason;
+use super::pattern;
 use super::target::DEFAULT_PORT;
 
 const SHA1_LENGTH: usize = 20;
+
+/// How OpenSSH's binary lists of revoked keys begin.
+const KEY_REVOCATION_LIST: &[u8] = b"SSHKRL\n\0";
 
 /// A key and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +90,40 @@ impl Known {
         }
     }
 
+    /// Adds the keys of `RevokedHostKeys`, one a line.
+    ///
+    /// # Errors
+    /// [`Reason::KnownHostsFile`] if it cannot be read: then no key can be trusted.
+    pub(super) fn without_revoked(mut self, file: Option<&Path>) -> Result<Self, Reason> {
+        let Some(file) = file else { return Ok(self) };
+        let failed = |detail| Reason::KnownHostsFile {
+            doing: "read the revoked keys of",
+            file: file.to_owned(),
+            detail,
+        };
+        let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+        if text.starts_with(KEY_REVOCATION_LIST) {
+            return Err(failed(
+                "it is a key revocation list; write it as text, a public key on each line".to_owned(),
+            ));
+        }
+        for (index, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let key = PublicKey::from_openssh(line)
+                .map_err(|error| failed(format!("line {} is no public key: {error}", index + 1)))?;
+            self.revoked.push(Entry { key, file: file.to_owned(), line: index + 1 });
+        }
+        Ok(self)
+    }
+
+    /// Returns whether anything is recorded that could vouch for the host, or contradict it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.portless.is_empty() && self.authorities.is_empty()
+    }
+
     /// Judges a key that the host shows.
     pub(super) fn verdict(&self, key: &PublicKey) -> Verdict<'_> {
         if let Some(entry) = find(&self.revoked, key) {
@@ -129,6 +167,17 @@ pub(super) fn host_name(host: &str, port: u16) -> String {
     if port == DEFAULT_PORT { host.to_owned() } else { format!("[{host}]:{port}") }
 }
 
+/// Returns a name as it is recorded where `HashKnownHosts` is set, with a new salt.
+pub(super) fn hashed(name: &str) -> String {
+    let salt: [u8; SHA1_LENGTH] = rand::random();
+    let mut digest = [0; SHA1_LENGTH];
+    if let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(&salt) {
+        mac.update(name.as_bytes());
+        digest.copy_from_slice(&mac.finalize().into_bytes());
+    }
+    format!("|1|{}|{}", encode(&salt), encode(&digest))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Marker {
     None,
@@ -166,7 +215,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
 fn names(field: &str, name: &str) -> bool {
     match field.strip_prefix("|1|") {
         Some(hashed) => is_hash_of(hashed, name).unwrap_or(false),
-        None => matches_list(field, name),
+        None => pattern::is_in_list(field.split(','), name),
     }
 }
 
@@ -177,52 +226,21 @@ fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
     Some(mac.verify_slice(&decode(digest)?).is_ok())
 }
 
+fn encode(bytes: &[u8; SHA1_LENGTH]) -> String {
+    let mut text = [0; SHA1_LENGTH.div_ceil(3) * 4];
+    let written = Base64Writer::new(&mut text).and_then(|mut writer| {
+        writer.write(bytes)?;
+        Ok(writer.finish()?.to_owned())
+    });
+    // The buffer is as long as the text.
+    written.unwrap_or_default()
+}
+
 fn decode(base64: &str) -> Option<[u8; SHA1_LENGTH]> {
     let mut bytes = [0; SHA1_LENGTH];
     let mut reader = Base64Reader::new(base64.as_bytes()).ok()?;
     reader.read(&mut bytes).ok()?;
     reader.is_finished().then_some(bytes)
-}
-
-/// A comma-separated list of patterns; one that matches after `!` settles it.
-fn matches_list(patterns: &str, name: &str) -> bool {
-    let mut found = false;
-    for pattern in patterns.split(',') {
-        match pattern.strip_prefix('!') {
-            Some(excluded) if matches(&excluded.to_ascii_lowercase(), name) => return false,
-            Some(_) => {}
-            None => found = found || matches(&pattern.to_ascii_lowercase(), name),
-        }
-    }
-    found
-}
-
-/// `*` stands for any characters, `?` for one.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == b'?' || *c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    p = at + 1;
-                    n = from + 1;
-                    star = Some((at, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A connection that is logged in, and the commands that run on it.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -24,11 +25,16 @@ const STDERR: u32 = 1;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Something that a connection needs until it ends.
+pub(super) type Carrier = Box<dyn Any + Send + Sync>;
+
 /// One authenticated connection to a node.
 pub struct Session {
     handle: Handle<Checker>,
     peer: Peer,
     heard: Heard,
+    /// What carries it, a jump host or a program, which stays for as long.
+    _carrier: Option<Carrier>,
 }
 
 /// A command that runs on the node.
@@ -53,8 +59,33 @@ pub enum Exit {
 }
 
 impl Session {
-    pub(super) fn new(handle: Handle<Checker>, peer: Peer, heard: Heard) -> Self {
-        Self { handle, peer, heard }
+    pub(super) fn new(handle: Handle<Checker>, peer: Peer, heard: Heard, carrier: Option<Carrier>) -> Self {
+        Self { handle, peer, heard, _carrier: carrier }
+    }
+
+    /// Returns whether the connection is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// Has the node connect us to another one (`direct-tcpip`).
+    pub(super) async fn forward(&self, peer: &Peer, hop: &str) -> Result<ByteStream, Reason> {
+        let opened = self.handle.channel_open_direct_tcpip(&*peer.address, peer.port.into(), "127.0.0.1", 0);
+        let channel = opened.await.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(why) => Reason::NoForward {
+                hop: hop.to_owned(),
+                peer: peer.clone(),
+                detail: match why {
+                    ChannelOpenFailure::AdministrativelyProhibited => "does not allow a connection to",
+                    ChannelOpenFailure::ConnectFailed => "cannot connect to",
+                    _ => "makes no connection to",
+                },
+            },
+            other => {
+                Reason::JumpHost { hop: hop.to_owned(), reason: self.failure(other).reason().clone().into() }
+            }
+        })?;
+        Ok(stream(channel).stream)
     }
 
     /// Starts a command; what is written before the server confirms it waits in its standard input.
@@ -67,17 +98,7 @@ impl Session {
     pub async fn exec(&self, command: &str) -> Result<Running, Unreachable> {
         let channel = self.handle.channel_open_session().await.map_err(|error| self.failure(error))?;
         channel.exec(true, command).await.map_err(|error| self.failure(error))?;
-        let (from, to) = channel.split();
-        let (output, incoming) = mpsc::channel(OUTPUT_PACKETS);
-        let (alive, dropped) = oneshot::channel();
-        let (open, closed) = oneshot::channel();
-        let (end, exit) = watch::channel(None);
-        let process = Process { tail: Arc::default(), exit };
-        let outgoing = Box::pin(to.make_writer());
-        let pump = Pump { output: Some(output), tail: process.tail.clone(), end, _open: open };
-        tokio::spawn(pump.run(from, to, dropped));
-        let stream = ByteStream { incoming, packet: None, outgoing, closed: Some(closed), _alive: alive };
-        Ok(Running { stream, process })
+        Ok(stream(channel))
     }
 
     /// Says goodbye and hangs up. Commands that still run lose their connection.
@@ -102,6 +123,21 @@ impl Session {
         }
         .into()
     }
+}
+
+/// Takes what comes on a channel apart.
+fn stream(channel: Channel<Msg>) -> Running {
+    let (from, to) = channel.split();
+    let (output, incoming) = mpsc::channel(OUTPUT_PACKETS);
+    let (alive, dropped) = oneshot::channel();
+    let (open, closed) = oneshot::channel();
+    let (end, exit) = watch::channel(None);
+    let process = Process { tail: Arc::default(), exit };
+    let outgoing = Box::pin(to.make_writer());
+    let pump = Pump { output: Some(output), tail: process.tail.clone(), end, _open: open };
+    tokio::spawn(pump.run(from, to, dropped));
+    let stream = ByteStream { incoming, packet: None, outgoing, closed: Some(closed), _alive: alive };
+    Running { stream, process }
 }
 
 /// What is known of a command apart from its output.

@@ -1,15 +1,23 @@
 //! Where to connect and as whom.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Reason;
+use super::config::Family;
+use super::error::{Peer, Reason};
 
 /// Where sshd listens if nobody says otherwise.
 pub(super) const DEFAULT_PORT: u16 = 22;
+/// How long connecting may take if nobody says otherwise, as in Ansible.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a node is asked for a sign of life on an idle connection if nobody says otherwise.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How many such questions may stay without an answer.
+const ALIVE_COUNT: usize = 3;
 
 /// What to do about a host key that no known_hosts file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
 pub enum HostKeyChecking {
     /// Refuse unknown and changed keys.
     #[default]
@@ -18,6 +26,50 @@ pub enum HostKeyChecking {
     AcceptNew,
     /// Accept every key and record none.
     Off,
+}
+
+impl HostKeyChecking {
+    /// Reads a value of `StrictHostKeyChecking`.
+    pub fn of(value: &str) -> Option<Self> {
+        Some(match value.to_ascii_lowercase().as_str() {
+            "yes" | "true" | "ask" => Self::Strict,
+            "accept-new" => Self::AcceptNew,
+            "no" | "false" | "off" => Self::Off,
+            _ => return None,
+        })
+    }
+
+    /// Returns the value of `StrictHostKeyChecking` that means this.
+    pub fn value(self) -> &'static str {
+        match self {
+            Self::Strict => "yes",
+            Self::AcceptNew => "accept-new",
+            Self::Off => "no",
+        }
+    }
+}
+
+/// The way to a node.
+#[derive(Debug, Clone, Default)]
+pub enum Route {
+    /// A TCP connection of our own.
+    #[default]
+    Direct,
+    /// A TCP connection that another host makes for us (`ProxyJump`).
+    Jump(Arc<Target>),
+    /// Input and output of a program (`ProxyCommand`), for `sh`.
+    Command(String),
+}
+
+/// Which ways to log in may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Methods {
+    /// `PubkeyAuthentication`.
+    pub public_key: bool,
+    /// `PasswordAuthentication`.
+    pub password: bool,
+    /// `KbdInteractiveAuthentication`.
+    pub interactive: bool,
 }
 
 /// One node as the transport sees it.
@@ -29,26 +81,44 @@ pub struct Target {
     pub address: String,
     /// The port (`ansible_port`).
     pub port: u16,
+    /// How it is reached.
+    pub route: Route,
+    /// Which addresses of a name are used (`AddressFamily`).
+    pub family: Family,
     /// The login user (`ansible_user`); without one the user who runs the controller.
     pub user: Option<String>,
     /// The password (`ansible_password`), tried after the keys.
     pub password: Option<String>,
     /// Private keys to use; without any `~/.ssh/id_ed25519`, `id_ecdsa` and `id_rsa`.
     pub identity_files: Vec<PathBuf>,
+    /// Certificates of these keys, besides those beside them.
+    pub certificate_files: Vec<PathBuf>,
     /// Whether the agent may offer only the keys of `identity_files`.
     pub identities_only: bool,
+    /// Whether nobody is to be asked for a passphrase (`BatchMode`).
+    pub batch: bool,
     /// What encrypted identity files are opened with.
     pub passphrase: Option<String>,
     /// The socket of the ssh-agent.
     pub agent: Option<PathBuf>,
+    /// Which ways to log in may be tried.
+    pub methods: Methods,
     /// Files of host keys; `None` means `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`.
     pub known_hosts: Option<Vec<PathBuf>>,
+    /// A file of keys that no host may have (`RevokedHostKeys`).
+    pub revoked: Option<PathBuf>,
+    /// Whether names are added to known_hosts as hashes (`HashKnownHosts`).
+    pub hash_known_hosts: bool,
     /// The name under which the host key is recorded, if not `address` and port (`HostKeyAlias`).
     pub host_key_alias: Option<String>,
     /// What to do about an unknown host key.
     pub host_key_checking: HostKeyChecking,
     /// How long connecting and logging in may take in all.
     pub connect_timeout: Duration,
+    /// After how long a silence the node is asked for a sign of life (`ServerAliveInterval`).
+    pub alive_interval: Duration,
+    /// After how many of these without an answer the connection is given up (`ServerAliveCountMax`).
+    pub alive_count: usize,
 }
 
 impl Target {
@@ -59,16 +129,25 @@ impl Target {
             host: host.into(),
             address: address.into(),
             port: DEFAULT_PORT,
+            route: Route::Direct,
+            family: Family::Any,
             user: None,
             password: None,
             identity_files: Vec::new(),
+            certificate_files: Vec::new(),
             identities_only: false,
+            batch: false,
             passphrase: None,
             agent: std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from),
+            methods: Methods { public_key: true, password: true, interactive: true },
             known_hosts: None,
+            revoked: None,
+            hash_known_hosts: false,
             host_key_alias: None,
             host_key_checking: HostKeyChecking::default(),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: CONNECT_TIMEOUT,
+            alive_interval: ALIVE_INTERVAL,
+            alive_count: ALIVE_COUNT,
         }
     }
 
@@ -78,7 +157,12 @@ impl Target {
             return Ok(user.clone());
         }
         let named = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
-        named.filter(|name| !name.is_empty()).or_else(passwd_name).ok_or(Reason::NoUser)
+        named.filter(|name| !name.is_empty()).or_else(|| passwd_field(0)).ok_or(Reason::NoUser)
+    }
+
+    /// Returns address and port, for messages.
+    pub(super) fn peer(&self) -> Peer {
+        Peer { address: self.address.clone(), port: self.port }
     }
 
     /// Returns the name and port that known_hosts knows this host by; an alias stands without a port.
@@ -92,7 +176,7 @@ impl Target {
     /// Returns the known_hosts files to read, the one to add to first.
     pub(super) fn known_hosts_files(&self) -> Vec<PathBuf> {
         self.known_hosts.clone().unwrap_or_else(|| {
-            let own = std::env::home_dir().map(|home| home.join(".ssh/known_hosts"));
+            let own = home().map(|home| home.join(".ssh/known_hosts"));
             own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()
         })
     }
@@ -104,6 +188,7 @@ impl std::fmt::Debug for Target {
             .field("host", &self.host)
             .field("address", &self.address)
             .field("port", &self.port)
+            .field("route", &self.route)
             .field("user", &self.user)
             .field("identity_files", &self.identity_files)
             .field("known_hosts", &self.known_hosts)
@@ -113,20 +198,22 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// The name of this process's user, for containers that set neither LOGNAME nor USER.
-fn passwd_name() -> Option<String> {
+/// Returns the user's home folder, as `HOME` says.
+pub(super) fn home() -> Option<PathBuf> {
+    std::env::home_dir()
+}
+
+/// Returns a field of this user's entry in the passwd file, counted from 0.
+pub(super) fn passwd_field(number: usize) -> Option<String> {
     let uid = rustix::process::getuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    })
+    let entry = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid))?;
+    entry.split(':').nth(number).map(str::to_owned)
 }
 
 /// Writes a path as the user would: `~` for the home folder.
 pub(super) fn tilde(path: &Path) -> String {
-    match std::env::home_dir().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+    match home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
         Some(rest) => format!("~/{}", rest.display()),
         None => path.display().to_string(),
     }

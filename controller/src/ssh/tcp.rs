@@ -1,9 +1,8 @@
-//! The TCP stream under SSH: names, deadlines, and acknowledgements without delay.
+//! A TCP stream for SSH: names, deadlines, and acknowledgements without delay.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,15 +10,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use super::config::Family;
 use super::error::{Peer, Reason};
 
-/// How much of what the server says first is kept for messages.
-const GREETING: usize = 80;
-
 /// Connects to the first address of the peer that answers.
-pub(super) async fn connect(peer: &Peer, deadline: Instant, after: Duration) -> Result<PromptStream, Reason> {
+pub(super) async fn connect(
+    peer: &Peer,
+    family: Family,
+    deadline: Instant,
+    after: Duration,
+) -> Result<PromptStream, Reason> {
     let timed_out = || Reason::TcpTimeout { peer: peer.clone(), after };
-    let addresses = timeout_at(deadline, resolve(peer)).await.map_err(|_| timed_out())??;
+    let addresses = timeout_at(deadline, resolve(peer, family)).await.map_err(|_| timed_out())??;
     let mut failure = None;
     for (index, address) in addresses.iter().enumerate() {
         let now = Instant::now();
@@ -35,17 +37,29 @@ pub(super) async fn connect(peer: &Peer, deadline: Instant, after: Duration) -> 
     Err(failure.unwrap_or_else(timed_out))
 }
 
-async fn resolve(peer: &Peer) -> Result<Vec<SocketAddr>, Reason> {
+async fn resolve(peer: &Peer, family: Family) -> Result<Vec<SocketAddr>, Reason> {
     let unknown = |detail| Reason::Name { address: peer.address.clone(), detail };
     match tokio::net::lookup_host((peer.address.as_str(), peer.port)).await {
-        Ok(found) => match found.collect::<Vec<_>>() {
-            none if none.is_empty() => Err(unknown("it has no address".to_owned())),
+        Ok(found) => match found.filter(|address| fits(*address, family)).collect::<Vec<_>>() {
+            none if none.is_empty() => Err(unknown(match family {
+                Family::Any => "it has no address".to_owned(),
+                Family::Inet => "it has no IPv4 address, and AddressFamily wants one".to_owned(),
+                Family::Inet6 => "it has no IPv6 address, and AddressFamily wants one".to_owned(),
+            })),
             addresses => Ok(addresses),
         },
         Err(error) => {
             let text = error.to_string();
             Err(unknown(text.rsplit(": ").next().unwrap_or(&text).to_owned()))
         }
+    }
+}
+
+fn fits(address: SocketAddr, family: Family) -> bool {
+    match family {
+        Family::Any => true,
+        Family::Inet => address.is_ipv4(),
+        Family::Inet6 => address.is_ipv6(),
     }
 }
 
@@ -64,41 +78,13 @@ fn describe(error: &io::Error) -> String {
 /// Linux drops `TCP_QUICKACK` by itself, hence it is set again before each wait.
 pub(super) struct PromptStream {
     stream: TcpStream,
-    greeting: Greeting,
-    greeted: bool,
 }
 
 impl PromptStream {
     fn new(stream: TcpStream) -> Self {
         // A refusal costs speed, not correctness.
         let _ = stream.set_nodelay(true);
-        Self { stream, greeting: Greeting::default(), greeted: false }
-    }
-
-    /// Returns a handle to what the server says first.
-    pub(super) fn greeting(&self) -> Greeting {
-        self.greeting.clone()
-    }
-}
-
-/// The first line that came from the server.
-#[derive(Clone, Default)]
-pub(super) struct Greeting(Arc<Mutex<Vec<u8>>>);
-
-impl Greeting {
-    /// Returns the line so far, cut to a presentable length.
-    pub(super) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        String::from_utf8_lossy(line).trim_end().to_owned()
-    }
-
-    /// Keeps the beginning; returns whether there is enough.
-    fn keep(&self, bytes: &[u8]) -> bool {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = GREETING - kept.len();
-        kept.extend(bytes.iter().take(room));
-        kept.len() == GREETING
+        Self { stream }
     }
 }
 
@@ -108,12 +94,9 @@ impl AsyncRead for PromptStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
         if outcome.is_pending() {
             acknowledge_at_once(&self.stream);
-        } else if !self.greeted {
-            self.greeted = self.greeting.keep(&buf.filled()[before..]);
         }
         outcome
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use convoy::demo::{EmbeddedNode, NodeOptions};
-use convoy::ssh::{self, ByteStream, Exit, PublicKey, Running, Session, Target};
+use convoy::ssh::{ByteStream, Connector, Exit, PublicKey, Running, Session, Target};
 use convoy_tests::sshd::{ClientKey, Sshd, SshdOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -51,7 +51,9 @@ impl Client {
     }
 
     pub(crate) fn sshd_with(&self, options: &SshdOptions) -> (Sshd, Target) {
-        let sshd = Sshd::start(options).expect("sshd");
+        // Not the user's home: what a shell runs there may be slow, or talk.
+        let home = options.home.clone().unwrap_or_else(|| self.path("."));
+        let sshd = Sshd::start(&SshdOptions { home: Some(home), ..options.clone() }).expect("sshd");
         let target =
             self.target(&sshd.user, sshd.port, &sshd.known_hosts(options.host_key_types[0]).expect("a key"));
         (sshd, target)
@@ -66,11 +68,11 @@ impl Client {
 }
 
 pub(crate) async fn connect(target: &Target) -> Session {
-    ssh::connect(target).await.expect("a session")
+    Connector::default().connect(target).await.expect("a session")
 }
 
 pub(crate) async fn refusal(target: &Target) -> String {
-    match ssh::connect(target).await {
+    match Connector::default().connect(target).await {
         Ok(_) => "connected".to_owned(),
         Err(unreachable) => unreachable.to_string(),
     }

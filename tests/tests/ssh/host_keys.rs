@@ -124,6 +124,74 @@ async fn trusts_host_certificates_of_a_known_authority() {
     );
 }
 
+#[tokio::test]
+async fn refuses_host_certificates_that_do_not_hold() {
+    for (words, problem) in [
+        (&["-h", "-n", "127.0.0.*"][..], None),
+        (&["-h"], None),
+        (&["-h", "-n", "web*,other"], Some("is for other names")),
+        (&["-h", "-n", "127.0.0.1", "-V", "20000101:20010101"], Some("has expired")),
+        (&["-h", "-n", "127.0.0.1", "-V", "20900101:20910101"], Some("is not valid yet")),
+        (&["-n", "127.0.0.1"], Some("is not a host's")),
+    ] {
+        let client = Client::new();
+        let authority = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
+        let certified = ClientKey::generate(client.folder.path(), "rsa").unwrap();
+        let mut sign = std::process::Command::new("ssh-keygen");
+        sign.args(["-q", "-I", "test"]).args(words).arg("-s").arg(&authority.path);
+        output(sign.arg(format!("{}.pub", certified.path.display()))).unwrap();
+        let mut options = SshdOptions::new(&client.key);
+        options.configuration.push(format!("HostKey {}", certified.path.display()));
+        options.configuration.push(format!("HostCertificate {}-cert.pub", certified.path.display()));
+        let (sshd, target) = client.sshd_with(&options);
+        let file = client.path("known_hosts");
+        let trusted = format!("@cert-authority * {}\n", authority.public);
+        fs::write(&file, &trusted).unwrap();
+        let Some(problem) = problem else {
+            echoes(&target).await;
+            continue;
+        };
+        let said = refusal(&target).await;
+        // sshd does not load a user's certificate as a host's, and shows the key alone.
+        let unknown = words[0] != "-h" && said.contains("is unknown");
+        assert!(
+            said.ends_with(&format!("of a trusted authority that {problem}")) || unknown,
+            "{words:?}: {said}"
+        );
+        // The key in it may be known by itself.
+        let key: Vec<&str> = certified.public.split(' ').take(2).collect();
+        fs::write(&file, format!("{trusted}[127.0.0.1]:{} {}\n", sshd.port, key.join(" "))).unwrap();
+        echoes(&target).await;
+        // A revoked authority signs nothing.
+        fs::write(&file, format!("{trusted}@revoked * {}\n", authority.public)).unwrap();
+        if !unknown {
+            assert!(refusal(&target).await.ends_with("known_hosts:2"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn refuses_the_keys_of_a_file_of_revoked_keys() {
+    let client = Client::new();
+    let (sshd, mut target) = client.sshd();
+    let file = client.path("revoked");
+    target.revoked = Some(file.clone());
+    fs::write(&file, format!("# none\n{}\n", client.key.public)).unwrap();
+    echoes(&target).await;
+    fs::write(&file, format!("# ours\n{} comment\n", sshd.host_key("ed25519").unwrap())).unwrap();
+    let said = refusal(&target).await;
+    assert!(said.ends_with(&format!("is revoked by {}:2", file.display())), "{said}");
+    let start = format!(
+        "Failed to connect to the host via ssh: cannot read the revoked keys of {}: ",
+        file.display()
+    );
+    fs::write(&file, b"SSHKRL\n\0xyz").unwrap();
+    let list = "it is a key revocation list; write it as text, a public key on each line";
+    assert_eq!(refusal(&target).await, format!("{start}{list}"));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(refusal(&target).await, format!("{start}No such file or directory (os error 2)"));
+}
+
 fn fingerprint(key: &Path) -> String {
     let printed =
         output(std::process::Command::new("ssh-keygen").arg("-lf").arg(key)).expect("a fingerprint");

@@ -60,20 +60,15 @@ async fn opens_an_encrypted_key() {
     client.key = ClientKey::encrypted(&client.path("locked"), "ed25519", "open sesame").unwrap();
     let (sshd, mut target) = client.sshd();
     let path = client.key.path.display().to_string();
-    let start = format!(
-        "Failed to connect to the host via ssh: {}@127.0.0.1: Permission denied (publickey); ",
-        sshd.user
-    );
-    assert_eq!(
-        refusal(&target).await,
-        format!(
-            "{start}nothing to try; {path} is encrypted and there is no passphrase for it: give one, or `ssh-add {path}`"
-        )
-    );
+    let start = format!("Failed to connect to the host via ssh: {}@127.0.0.1: ", sshd.user);
+    let locked = format!("{path} is encrypted and its passphrase is not known: `ssh-add {path}`");
+    assert_eq!(refusal(&target).await, format!("{start}{locked}"));
     target.passphrase = Some("wrong".to_owned());
     assert_eq!(
         refusal(&target).await,
-        format!("{start}nothing to try; {path} does not open with the passphrase given")
+        format!(
+            "{start}Permission denied (publickey); nothing to try; {path} does not open with the passphrase given"
+        )
     );
     target.passphrase = Some("open sesame".to_owned());
     echoes(&target).await;
@@ -128,6 +123,119 @@ async fn names_what_it_tried_when_the_key_is_wrong() {
         format!(
             "Failed to connect to the host via ssh: mallory@127.0.0.1: Permission denied (publickey); tried {}",
             client.key.path.display()
+        )
+    );
+}
+
+#[tokio::test]
+async fn opens_keys_in_old_formats() {
+    for (kind, format) in [("rsa", "PEM"), ("rsa", "PKCS8"), ("ecdsa", "PKCS8")] {
+        let mut client = Client::new();
+        let folder = client.path("locked");
+        fs::create_dir(&folder).unwrap();
+        client.key = ClientKey::generate(&folder, kind).unwrap();
+        let mut rewrite = std::process::Command::new("ssh-keygen");
+        rewrite.args(["-q", "-p", "-m", format, "-P", "", "-N", "open sesame", "-f"]).arg(&client.key.path);
+        output(&mut rewrite).unwrap();
+        let (_sshd, mut target) = client.sshd();
+        let path = client.key.path.display().to_string();
+        let locked = format!("{path} is encrypted and its passphrase is not known: `ssh-add {path}`");
+        let refused = refusal(&target).await;
+        assert!(refused.ends_with(&locked), "{kind} {format}: {refused}");
+        target.passphrase = Some("open sesame".to_owned());
+        echoes(&target).await;
+    }
+}
+
+/// An encrypted key that the server would not take is not asked for.
+#[tokio::test]
+async fn tells_whether_an_encrypted_key_would_be_taken() {
+    let client = Client::new();
+    let folder = client.path("other");
+    fs::create_dir(&folder).unwrap();
+    let other = ClientKey::encrypted(&folder, "ed25519", "open sesame").unwrap();
+    let (sshd, mut target) = client.sshd();
+    target.identity_files = vec![other.path.clone()];
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: {}@127.0.0.1: Permission denied (publickey); tried {}",
+            sshd.user,
+            other.path.display()
+        )
+    );
+}
+
+#[tokio::test]
+async fn says_that_a_key_cannot_be_read() {
+    let client = Client::new();
+    let (sshd, mut target) = client.sshd();
+    let path = client.path("broken");
+    fs::write(&path, "-----BEGIN DSA PRIVATE KEY-----\nx\n-----END DSA PRIVATE KEY-----\n").unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    target.identity_files = vec![path.clone()];
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: {}@127.0.0.1: Permission denied (publickey); nothing to try; {path} is \
+             not a private key that can be used (Could not read key); `ssh-keygen -p -f {path}` writes one in today's format",
+            sshd.user,
+            path = path.display()
+        )
+    );
+}
+
+/// Signs the client's key; returns where the certificate is.
+fn certify(client: &Client, authority: &ClientKey, words: &[&str]) -> std::path::PathBuf {
+    let mut sign = std::process::Command::new("ssh-keygen");
+    sign.args(["-q", "-I", "test"]).args(words).arg("-s").arg(&authority.path);
+    output(sign.arg(format!("{}.pub", client.key.path.display()))).unwrap();
+    format!("{}-cert.pub", client.key.path.display()).into()
+}
+
+#[tokio::test]
+async fn uses_a_certificate_from_elsewhere_with_a_key_of_the_agent() {
+    for kind in ["ed25519", "rsa"] {
+        let mut client = Client::new();
+        fs::create_dir(client.path(kind)).unwrap();
+        client.key = ClientKey::generate(&client.path(kind), kind).unwrap();
+        let authority = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
+        let mut options = SshdOptions::new(&client.key);
+        options.authorized.clear();
+        options.configuration.push(format!("TrustedUserCAKeys {}.pub", authority.path.display()));
+        let (sshd, mut target) = client.sshd_with(&options);
+        let made = certify(&client, &authority, &["-n", &sshd.user]);
+        let certificate = client.path("elsewhere-cert.pub");
+        fs::rename(made, &certificate).unwrap();
+        let agent = SshAgent::start(&[&client.key]).unwrap();
+        target.agent = Some(agent.socket.clone());
+        target.certificate_files = vec![certificate.clone()];
+        echoes(&target).await;
+        target.identity_files.clear();
+        echoes(&target).await;
+        // Without the agent, from the file.
+        target.agent = None;
+        target.identity_files = vec![client.key.path.clone()];
+        echoes(&target).await;
+    }
+}
+
+#[tokio::test]
+async fn says_that_a_certificate_has_expired() {
+    let client = Client::new();
+    let authority = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
+    let mut options = SshdOptions::new(&client.key);
+    options.authorized.clear();
+    options.configuration.push(format!("TrustedUserCAKeys {}.pub", authority.path.display()));
+    let (sshd, target) = client.sshd_with(&options);
+    let certificate = certify(&client, &authority, &["-n", &sshd.user, "-V", "20000101:20010101"]);
+    let (certificate, key) = (certificate.display(), client.key.path.display());
+    assert_eq!(
+        refusal(&target).await,
+        format!(
+            "Failed to connect to the host via ssh: {}@127.0.0.1: Permission denied (publickey); tried {certificate}, \
+             {key}; the certificate {certificate} has expired",
+            sshd.user
         )
     );
 }

@@ -8,7 +8,7 @@ use russh::server::{self, Auth, Config, Response};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::ssh::{HostKeyChecking, connect};
+use crate::ssh::{Connector, HostKeyChecking};
 
 #[derive(Clone)]
 struct Server {
@@ -111,7 +111,7 @@ async fn a_password_is_given_in_the_way_the_server_wants_it() {
         target.host_key_checking = HostKeyChecking::Off;
         // A file that is not there keeps the default ones out.
         target.identity_files = vec!["/none/id".into()];
-        let outcome = match connect(&target).await {
+        let outcome = match Connector::default().connect(&target).await {
             Ok(session) => {
                 session.close().await;
                 "in".to_owned()
