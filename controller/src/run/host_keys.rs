@@ -14,7 +14,7 @@ use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::RunEvent;
 use super::job::View;
-use super::play;
+use super::{play, vars_files};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::playbook::ast::Play;
 use crate::ssh::{HostKeyChecking, NewHostKey, Reason};
@@ -66,13 +66,19 @@ fn endpoints(engine: &Engine, plays: &[Arc<Play>]) -> Vec<Endpoint> {
         // What is wrong with a play is told when its turn comes.
         let Ok(hosts) = play::selected(engine, play) else { continue };
         let Ok(task) = play::gather(play).map(Arc::new) else { continue };
+        *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
         for host in hosts {
+            // Without what a host's variables need nothing is known of it yet.
+            if !vars_files::read(engine, play, &host).unwrap_or(false) {
+                continue;
+            }
             let scope = engine.scope(&host, Some(&Placed { task: &task, params: &Arc::default() }));
             let view = View { engine, task: &task, scope: &scope, context: &Context::default() };
             let endpoint = Endpoint::of(&host, view).ok().filter(|endpoint| !endpoint.local);
             endpoints.extend(endpoint.filter(|endpoint| seen.insert(endpoint.clone())));
         }
     }
+    *engine.play.borrow_mut() = Arc::default();
     endpoints
 }
 

@@ -32,12 +32,7 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
         engine.tell(RunEvent::NoHostsMatched);
         return Ok(true);
     }
-    *engine.play.borrow_mut() = Arc::new(PlayFacts {
-        play: Some(play.clone()),
-        all: all.clone(),
-        public: if engine.options.settings.private_role_vars { Vec::new() } else { play.roles.clone() },
-        ..PlayFacts::default()
-    });
+    *engine.play.borrow_mut() = facts(engine, play, &all);
     for batch in batches(engine, play, &all)? {
         engine.tell(start.clone());
         let size = batch.len();
@@ -60,6 +55,16 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
         }
     }
     Ok(true)
+}
+
+/// Returns what magic variables say of a play that begins on these hosts.
+pub(super) fn facts(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Arc<PlayFacts> {
+    Arc::new(PlayFacts {
+        play: Some(play.clone()),
+        all: hosts.to_vec(),
+        public: if engine.options.settings.private_role_vars { Vec::new() } else { play.roles.clone() },
+        ..PlayFacts::default()
+    })
 }
 
 /// Other strategies let hosts run ahead of each other; the order they may take includes the one taken here.

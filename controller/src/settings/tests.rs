@@ -58,7 +58,7 @@ fn the_environment_stands_above_the_file() {
     let settings = &read.settings;
     assert_eq!(
         (settings.forks, settings.remote_user.as_deref(), settings.timeout),
-        (9, Some("deploy"), Some(10))
+        (9, Some("deploy"), None)
     );
     assert_eq!(settings.roles_path, [place.dir.path().join("roles"), "/r".into()]);
     let inside = |name: &str| place.dir.path().join(name).display().to_string();

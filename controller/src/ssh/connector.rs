@@ -1,6 +1,6 @@
 //! Makes connections: the way to the node, the host key, the login.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,16 @@ pub struct Connector {
     hops: Mutex<HashMap<String, Arc<Hop>>>,
     /// What known_hosts says of hosts that were looked up and not yet connected to.
     known: Mutex<HashMap<String, Known>>,
-    pub(super) unhonoured: Mutex<Vec<String>>,
+    pub(super) unhonoured: Mutex<Unhonoured>,
+}
+
+/// Options of the ssh configuration that convoy does not have.
+#[derive(Default)]
+pub(super) struct Unhonoured {
+    /// Name and value of those that were found: most are the same for all hosts.
+    pub(super) found: HashSet<(String, String)>,
+    /// What is to be said of them, and was not yet.
+    pub(super) unsaid: Vec<String>,
 }
 
 /// A jump host.
@@ -85,7 +94,7 @@ impl Connector {
 
     /// Returns what the ssh configuration says and convoy does not do, each once.
     pub fn unhonoured(&self) -> Vec<String> {
-        std::mem::take(&mut *self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner).unsaid)
     }
 
     /// Hangs up on the jump hosts.

@@ -215,7 +215,7 @@ fn parse(line: &str) -> Option<Line<'_>> {
 fn names(field: &str, name: &str) -> bool {
     match field.strip_prefix("|1|") {
         Some(hashed) => is_hash_of(hashed, name).unwrap_or(false),
-        None => pattern::is_in_list(field.split(','), name),
+        None => pattern::is_in_list(field.to_ascii_lowercase().split(','), name),
     }
 }
 

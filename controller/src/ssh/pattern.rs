@@ -1,13 +1,13 @@
 //! OpenSSH's patterns of host names.
 
-/// Returns whether a list of patterns is about a (lowercase) name; a pattern that matches after `!` settles it.
+/// Returns whether a list of patterns is about a name, which is written alike; a pattern that matches after `!` settles it.
 pub(super) fn is_in_list<'p>(patterns: impl IntoIterator<Item = &'p str>, name: &str) -> bool {
     let mut found = false;
     for pattern in patterns {
         match pattern.strip_prefix('!') {
-            Some(excluded) if matches(&excluded.to_ascii_lowercase(), name) => return false,
+            Some(excluded) if matches(excluded, name) => return false,
             Some(_) => {}
-            None => found = found || matches(&pattern.to_ascii_lowercase(), name),
+            None => found = found || matches(pattern, name),
         }
     }
     found

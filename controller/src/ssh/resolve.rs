@@ -89,10 +89,15 @@ impl Connector {
     }
 
     fn note_unhonoured(&self, config: &HostConfig, host: &str) {
-        let mut said = self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner);
-        said.extend(config.unhonoured.iter().map(|(name, value)| {
-            format!("the ssh configuration of {host} says `{name} {value}`, which convoy does not do")
-        }));
+        let mut unhonoured = self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner);
+        for option in &config.unhonoured {
+            if unhonoured.found.insert(option.clone()) {
+                let (name, value) = option;
+                unhonoured.unsaid.push(format!(
+                    "the ssh configuration says `{name} {value}`, for {host} and perhaps others: convoy does not do that"
+                ));
+            }
+        }
     }
 }
 

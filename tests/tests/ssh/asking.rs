@@ -112,6 +112,18 @@ Please type 'yes' or 'no': yes
 }
 
 #[test]
+fn hosts_are_found_where_the_variables_of_the_play_say() {
+    let (project, nodes) = strangers(&["web1"]);
+    let port = nodes[0].sshd.port;
+    project.file("hosts", "web1\n").unwrap();
+    project.file("vars.yml", format!("port: {port}\n")).unwrap();
+    project.file("site.yml", "- hosts: all\n  gather_facts: false\n  vars_files: vars.yml\n  port: '{{ port }}'\n  tasks:\n    - ping:\n").unwrap();
+    project.file("host_vars/web1.yml", "ansible_host: 127.0.0.1\n").unwrap();
+    let ran = without_terminal(&project, &APPLY);
+    assert!(ran.stderr.contains("  web1  [web1's address]  ED25519  [fingerprint of web1]\n"), "{ran}");
+}
+
+#[test]
 fn nothing_is_done_if_they_are_not_accepted() {
     let (project, nodes) = strangers(&["web1"]);
     let mut terminal = Terminal::start(&project.command(APPLY)).unwrap();
@@ -208,4 +220,29 @@ hint: without a terminal give it in a file, with --connection-password-file
 error: empty has no password in it
 --- exit code 1
 ");
+}
+
+#[test]
+fn what_the_configuration_says_and_convoy_does_not_do_is_said_once() {
+    let (project, nodes) = strangers(&["web1", "web2"]);
+    let known: String = nodes.iter().map(|node| node.sshd.known_hosts("ed25519").unwrap()).collect();
+    fs::write(project.home().join(".ssh/known_hosts"), known).unwrap();
+    let config = "Host *\n  VerifyHostKeyDNS yes\n  ForwardAgent no\n  ControlMaster auto\n";
+    fs::write(project.home().join(".ssh/config"), config).unwrap();
+    let ran = without_terminal(&project, &["apply", "-i", "hosts", "site.yml", "-f", "1"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    insta::assert_snapshot!(ran.stderr, @r"
+    [WARNING]: the ssh configuration says `VerifyHostKeyDNS yes`, for web1 and
+    perhaps others: convoy does not do that
+    ");
+    fs::write(project.home().join(".ssh/config"), "Host *\n  Prot 22\n").unwrap();
+    let ran = without_terminal(&project, &["exec", "web1", "-i", "hosts", "-m", "ping"]);
+    insta::assert_snapshot!(ran, @r#"
+    web1 | UNREACHABLE! => {
+        "changed": false,
+        "msg": "Failed to connect to the host via ssh: the ssh configuration: [folder]/home/.ssh/config: line 2: Bad configuration option: prot",
+        "unreachable": true
+    }
+    --- exit code 4
+    "#);
 }

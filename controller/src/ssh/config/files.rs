@@ -87,9 +87,8 @@ impl Files {
         for (name, value) in &query.options {
             config.set(&name.to_ascii_lowercase(), value.trim_matches('"')).map_err(failed)?;
         }
-        let host = query.host.to_ascii_lowercase();
         for file in &self.files {
-            take(file, &host, true, &mut config).map_err(failed)?;
+            take(file, &query.host, true, &mut config).map_err(failed)?;
         }
         if let Some(name) = config.hostname.take() {
             let tokens = Tokens { host: query.host.clone(), ..Tokens::default() };
