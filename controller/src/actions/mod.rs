@@ -7,7 +7,7 @@ use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
 use crate::inventory::Addition;
-use crate::template::{Context, Error, Templar};
+use crate::template::{Context, Error, Kind as ErrorKind, Templar, unknown};
 use crate::vars::TaskScope;
 
 /// An action of the controller.
@@ -31,6 +31,13 @@ pub struct Action {
     pub unrendered: &'static [&'static str],
     /// Does it for one host (and one item of a loop).
     pub run: fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>,
+}
+
+impl Action {
+    /// Returns whether the action hands on, or shows, what a dry run cannot know.
+    pub fn takes_unknown(&self) -> bool {
+        matches!(self.name, "debug" | "set_fact")
+    }
 }
 
 /// Where the variables of an action are stored.
@@ -98,7 +105,11 @@ impl Scene<'_> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.to_string())
+        let mut failure = Self::new(error.to_string());
+        if error.kind == ErrorKind::Unknown {
+            unknown::set_rest(&mut failure.values, &error.message.into());
+        }
+        failure
     }
 }
 

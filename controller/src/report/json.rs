@@ -181,6 +181,7 @@ fn counts(stats: &Stats) -> Map {
         "skipped" => stats.skipped,
         "rescued" => stats.rescued,
         "ignored" => stats.ignored,
+        "unknown" => stats.unknown,
     }
 }
 
@@ -199,6 +200,7 @@ fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Skipped => "skipped",
         Verdict::Failed => "failed",
         Verdict::Unreachable => "unreachable",
+        Verdict::Unknown => "unknown",
     }
 }
 

@@ -33,6 +33,7 @@ impl Minimal {
             Verdict::Changed => ("CHANGED", Color::Changed),
             Verdict::Failed => ("FAILED", Color::Error),
             Verdict::Unreachable => ("UNREACHABLE", Color::Unreachable),
+            Verdict::Unknown => ("UNKNOWN", Color::Skip),
             Verdict::Skipped => return self.screen.line(&format!("{host} | SKIPPED"), Some(Color::Skip)),
         };
         if result.verdict == Verdict::Changed {

@@ -114,7 +114,7 @@ impl Plain {
         let shows = match verdict {
             Verdict::Ok => self.ok_hosts,
             Verdict::Skipped => self.skipped_hosts,
-            Verdict::Changed | Verdict::Failed | Verdict::Unreachable => true,
+            Verdict::Changed | Verdict::Failed | Verdict::Unreachable | Verdict::Unknown => true,
         };
         if let Some((kind, name, path)) = self.heading.take_if(|_| shows) {
             self.task(kind, &name, &path);
@@ -128,7 +128,7 @@ impl Plain {
         let host = host_label(&result.host);
         match result.verdict {
             Verdict::Ok | Verdict::Changed => {
-                self.diff(&result.diff, result.verdict);
+                self.diff_of(result);
                 self.warnings(&mut shown);
                 if !items {
                     let (word, color) = well(result.verdict);
@@ -152,6 +152,12 @@ impl Plain {
                 let line = format!("fatal: [{host}]: UNREACHABLE! => {}", shown.json(self.verbosity));
                 self.screen.line(&line, Some(Color::Unreachable));
             }
+            Verdict::Unknown => {
+                self.diff(&result.diff);
+                if !items {
+                    self.unknown(&format!("unknown: [{host}]"), &shown);
+                }
+            }
         }
         if result.ignored && matches!(result.verdict, Verdict::Failed | Verdict::Unreachable) {
             self.screen.line("...ignoring", Some(Color::Skip));
@@ -164,7 +170,7 @@ impl Plain {
         let item = format!("(item={})", label(result.label.as_ref()));
         match result.verdict {
             Verdict::Ok | Verdict::Changed => {
-                self.diff(&result.diff, result.verdict);
+                self.diff_of(result);
                 let (word, color) = well(result.verdict);
                 self.detailed(&format!("{word}: [{host}] => {item}"), &shown, color);
             }
@@ -178,6 +184,10 @@ impl Plain {
                 let line = format!("failed: [{host}] {item} => {}", shown.json(self.verbosity));
                 self.screen.line(&line, Some(Color::Error));
             }
+            Verdict::Unknown => {
+                self.diff(&result.diff);
+                self.unknown(&format!("unknown: [{host}] => {item}"), &shown);
+            }
         }
     }
 
@@ -190,13 +200,22 @@ impl Plain {
         }
     }
 
-    fn diff(&mut self, diffs: &[Diff], verdict: Verdict) {
-        if verdict == Verdict::Changed {
-            let text = diff::text(diffs, |line, color| self.screen.paint(line, color));
-            if !text.is_empty() {
-                self.screen.line(&text, None);
-            }
+    fn diff_of(&mut self, result: &TaskResult) {
+        if result.verdict == Verdict::Changed {
+            self.diff(&result.diff);
         }
+    }
+
+    fn diff(&mut self, diffs: &[Diff]) {
+        let text = diff::text(diffs, |line, color| self.screen.paint(line, color));
+        if !text.is_empty() {
+            self.screen.line(&text, None);
+        }
+    }
+
+    /// Says why only the run itself can tell: for this there is no line of Ansible's.
+    fn unknown(&mut self, line: &str, shown: &Shown) {
+        self.screen.line(&format!("{line}: {}", shown.message()), Some(Color::Skip));
     }
 
     fn warnings(&mut self, shown: &mut Shown) {
@@ -243,7 +262,11 @@ impl Plain {
                 let count = format!("{word}={number:<4}");
                 if number == 0 { count } else { self.screen.paint(&count, color) }
             });
-            let line = format!("{} : {}", self.recap_host(host, stats), counts.join(" "));
+            let mut line = format!("{} : {}", self.recap_host(host, stats), counts.join(" "));
+            if stats.unknown > 0 {
+                line.push(' ');
+                line.push_str(&self.screen.paint(&format!("unknown={:<4}", stats.unknown), Color::Skip));
+            }
             self.screen.line(&line, None);
         }
         self.screen.line("", None);

@@ -70,6 +70,11 @@ impl Shown {
         }
     }
 
+    /// Returns the message, in one line.
+    pub(super) fn message(&self) -> String {
+        crate::python::label(self.values.get("msg")).replace('\n', " ")
+    }
+
     /// Returns the traceback of a module in Python.
     pub(super) fn exception(&self) -> Option<String> {
         self.values.get("exception").map(|text| crate::python::label(Some(text)))

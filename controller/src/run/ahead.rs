@@ -120,7 +120,7 @@ impl Batch<'_> {
             let elsewhere = task.task.keywords.run_once.is_some() && group.first() != Some(&index);
             if !elsewhere {
                 match self.prepare_ahead(&task, index, &pending) {
-                    Ok(job) if job.calls().iter().any(|call| matches!(call.what, job::What::Fail(_))) => {
+                    Ok(job) if job.calls().iter().any(|call| matches!(call.what, job::What::Fail { .. })) => {
                         break;
                     }
                     Ok(job) => found.extend(self.not_seen(task.clone(), index, &job)),
@@ -176,7 +176,7 @@ fn changes_inventory(task: &Task) -> bool {
 }
 
 /// Returns whether the names of the variables that a task sets are known before it is done.
-fn names_are_known(task: &Task) -> bool {
+pub(super) fn names_are_known(task: &Task) -> bool {
     match &task.action {
         Action::Controller(action) if action.sets_unknown_names => false,
         Action::Controller(action) if action.any_argument => task.args.as_map().is_some_and(|args| {

@@ -8,6 +8,7 @@ use futures::StreamExt;
 
 use super::ahead::{Lookahead, Seen};
 use super::cursor::{Cursor, Item, Section, TaskRef};
+use super::effects::Notice;
 use super::engine::Engine;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::perform::{self, HostResult, Perform};
@@ -15,6 +16,7 @@ use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::paths::absolute;
 use crate::playbook::ast::{Action, Play, Role, Task};
+use crate::template::unknown::known;
 use crate::vars::magic::{PlayFacts, search_path};
 
 /// A task where it stands: with the parameters of the includes around it.
@@ -34,7 +36,7 @@ pub struct HostRun {
     /// Where it is in the play.
     pub cursor: Cursor,
     /// What was notified and has not been run.
-    pub notified: Vec<Arc<str>>,
+    pub notified: Vec<Notice>,
     /// Whether it could not be reached.
     pub unreachable: bool,
     /// What was seen ahead.
@@ -249,7 +251,8 @@ impl<'e> Batch<'e> {
             Some(name) => {
                 let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
                 let context = engine.context(Vec::new(), false);
-                let rendered = engine.templar.render(name, &scope, &context).unwrap_or_else(|_| name.clone());
+                let rendered = engine.templar.render(name, &scope, &context).and_then(known);
+                let rendered = rendered.unwrap_or_else(|_| name.clone());
                 crate::python::str(&rendered)
             }
             None => match &task.task.action {
@@ -314,7 +317,18 @@ impl<'e> Batch<'e> {
             engine.scope(&self.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
         let context = engine.context(search_path(&task.task, Some(&self.play)), true);
         let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
-        job::prepare(view).unwrap_or_else(|error| job::Job::failed(view, error.to_string()))
+        match self.doubt(index) {
+            Some(why) => job::Job::unknown(view, why),
+            None => job::prepare(view).unwrap_or_else(|error| job::Job::stopped(view, &error)),
+        }
+    }
+
+    /// Check mode: returns why it is not known whether a host does what it is at.
+    pub fn doubt(&self, index: usize) -> Option<Arc<str>> {
+        match self.hosts[index].cursor.current() {
+            Some(Item::Task(task)) => task.doubt.clone(),
+            _ => None,
+        }
     }
 
     fn run_once(&self, task: &TaskRef, group: &[usize]) -> Result<bool, Diagnostics> {

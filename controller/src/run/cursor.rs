@@ -32,6 +32,8 @@ pub struct TaskRef {
     pub params: Arc<Map>,
     /// Whether it runs as a handler.
     pub handler: bool,
+    /// Check mode: why it is not known whether it runs.
+    pub doubt: Option<Arc<str>>,
 }
 
 impl TaskRef {
@@ -69,7 +71,9 @@ impl Section {
 
 fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
     let section = |entry: &Entry| match entry {
-        Entry::Task(task) => Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler }),
+        Entry::Task(task) => {
+            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, doubt: None })
+        }
         Entry::Block(block) => Item::Section(Arc::new(Section {
             body: items(&block.body, params, handler),
             rescue: items(&block.rescue, params, handler),
@@ -78,6 +82,21 @@ fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
         })),
     };
     entries.iter().map(section).collect()
+}
+
+/// Lists the tasks among items and in their sections.
+fn tasks_of(items: &[Item], tasks: &mut Vec<TaskRef>) {
+    for item in items {
+        match item {
+            Item::Task(task) => tasks.push(task.clone()),
+            Item::Section(section) => {
+                for part in [&section.body, &section.rescue, &section.always] {
+                    tasks_of(part, tasks);
+                }
+            }
+            Item::Flush { .. } => {}
+        }
+    }
 }
 
 /// Which part of a [`Section`] a cursor is in.
@@ -174,6 +193,15 @@ impl Cursor {
     /// Returns whether a failure now would reach a rescue.
     pub fn can_be_rescued(&self) -> bool {
         self.frames.iter().any(|frame| frame.part == Part::Body && !frame.section.rescue.is_empty())
+    }
+
+    /// Returns the tasks that a failure now could lead to.
+    pub fn rescues(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for frame in self.frames.iter().filter(|frame| frame.part == Part::Body) {
+            tasks_of(&frame.section.rescue, &mut tasks);
+        }
+        tasks
     }
 
     /// Goes where a failure leads: to the nearest rescue or always, or to the end.

@@ -9,6 +9,7 @@ use convoy_agent::module::Failure;
 use convoy_protocol::{Map, Value};
 
 use super::connect::Connections;
+use super::doubt::Doubts;
 use super::event::{RunEvent, Stats};
 use super::job::View;
 use super::options::Options;
@@ -21,6 +22,7 @@ use crate::playbook::Loader;
 use crate::playbook::ast::Play;
 use crate::report::Reporter;
 use crate::settings::{self, HashBehaviour};
+use crate::template::unknown::known;
 use crate::template::{Context, Templar};
 use crate::vars::magic::{Magic, PlayFacts, RunFacts};
 use crate::vars::precedence::{Sources, layers};
@@ -85,6 +87,8 @@ pub struct Engine {
     pub extended: Cell<bool>,
     /// Set when the user interrupts: no further step is begun.
     pub interrupted: Cell<bool>,
+    /// Check mode: what earlier tasks would have changed.
+    pub doubts: Doubts,
     /// What was not done, for the end of the run.
     pub not_done: RefCell<Vec<String>>,
 }
@@ -122,6 +126,7 @@ impl Engine {
             lost: RefCell::default(),
             extended: Cell::new(false),
             interrupted: Cell::new(false),
+            doubts: Doubts::default(),
             not_done: RefCell::default(),
             options,
             loader,
@@ -358,7 +363,8 @@ impl Engine {
             extra: &store.extra,
         };
         let scope = TaskScope::new(magic, layers(&sources));
-        self.templar.render(value, &scope, &self.context(vec![play.dir.clone()], true)).map_err(|error| {
+        let rendered = self.templar.render(value, &scope, &self.context(vec![play.dir.clone()], true));
+        rendered.and_then(known).map_err(|error| {
             Diagnostic::user(error.to_string()).at(value.origin.clone().unwrap_or_else(|| play.at.clone()))
         })
     }

@@ -162,6 +162,8 @@ pub enum Verdict {
     Failed,
     /// The host could not be reached.
     Unreachable,
+    /// Check mode: only the run itself can tell.
+    Unknown,
 }
 
 /// The recap's numbers of a host.
@@ -181,4 +183,6 @@ pub struct Stats {
     pub rescued: u32,
     /// Failed and ignored.
     pub ignored: u32,
+    /// Check mode: decided at run time.
+    pub unknown: u32,
 }

@@ -1,11 +1,13 @@
 //! Handlers: what is notified, and when it runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
 use super::batch::Batch;
 use super::cursor::{Item, Section, TaskRef};
+use super::effects::Notice;
 use super::event::RunEvent;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::Entry;
@@ -16,7 +18,12 @@ pub(super) fn list(entries: &[Entry], params: &Arc<Map>) -> Vec<TaskRef> {
     for entry in entries {
         match entry {
             Entry::Task(task) => {
-                handlers.push(TaskRef { task: task.clone(), params: params.clone(), handler: true });
+                handlers.push(TaskRef {
+                    task: task.clone(),
+                    params: params.clone(),
+                    handler: true,
+                    doubt: None,
+                });
             }
             Entry::Block(block) => handlers.extend(list(&block.body, params)),
         }
@@ -28,7 +35,8 @@ pub(super) fn list(entries: &[Entry], params: &Arc<Map>) -> Vec<TaskRef> {
 ///
 /// # Errors
 /// If there is no such handler.
-pub(super) fn notify(batch: &mut Batch<'_>, index: usize, name: &Arc<str>) -> Result<(), Diagnostics> {
+pub(super) fn notify(batch: &mut Batch<'_>, index: usize, notice: &Notice) -> Result<(), Diagnostics> {
+    let name = &notice.name;
     let host = batch.hosts[index].name.clone();
     if !batch.handlers.iter().any(|handler| answers_to(batch, &host, handler, name)) {
         let known: Vec<String> =
@@ -45,8 +53,11 @@ pub(super) fn notify(batch: &mut Batch<'_>, index: usize, name: &Arc<str>) -> Re
             .into());
     }
     let notified = &mut batch.hosts[index].notified;
-    if !notified.contains(name) {
-        notified.push(name.clone());
+    match notified.iter_mut().find(|known| known.name == *name) {
+        // Once it is certain it stays so.
+        Some(known) if notice.doubt.is_none() => known.doubt = None,
+        Some(_) => {}
+        None => notified.push(notice.clone()),
     }
     Ok(())
 }
@@ -80,30 +91,31 @@ fn answers_to(batch: &Batch<'_>, host: &Arc<str>, handler: &TaskRef, name: &str)
 pub(super) fn flush(batch: &mut Batch<'_>, index: usize, after: usize) {
     let selected = batch.selected();
     let host = batch.hosts[index].name.clone();
-    let mut due: Vec<usize> = Vec::new();
+    let mut due: BTreeMap<usize, Option<Arc<str>>> = BTreeMap::new();
     let mut left = Vec::new();
-    for name in batch.hosts[index].notified.clone() {
-        let found = matching(batch, &host, &name);
-        if found.iter().all(|handler| *handler < after) {
-            left.push(name);
+    for notice in batch.hosts[index].notified.clone() {
+        let found = matching(batch, &host, &notice.name);
+        for handler in found.iter().filter(|handler| **handler >= after) {
+            let doubt = due.entry(*handler).or_insert_with(|| notice.doubt.clone());
+            *doubt = doubt.take().filter(|_| notice.doubt.is_some());
         }
-        due.extend(found.into_iter().filter(|handler| *handler >= after));
+        if found.iter().all(|handler| *handler < after) {
+            left.push(notice);
+        }
     }
-    due.sort_unstable();
-    due.dedup();
     batch.hosts[index].notified = left;
-    let Some(last) = due.last() else {
+    let Some((last, _)) = due.last_key_value() else {
         return batch.hosts[index].cursor.advance(&selected);
     };
     // They stand where nothing was thought to be done, so what they do came into no window: they may wait, or ask here.
     batch.hosts.iter_mut().for_each(|host| host.seen.clear());
     let mut body: Vec<Item> = Vec::new();
     let next = last + 1;
-    for handler in due {
+    for (handler, doubt) in due {
         let called = batch.title(&batch.handlers[handler], &host);
         let text = format!("NOTIFIED HANDLER {called} for {host}");
         batch.engine.tell(RunEvent::Verbose { level: 2, host: None, text });
-        let body_of_one = vec![Item::Task(batch.handlers[handler].clone())];
+        let body_of_one = vec![Item::Task(TaskRef { doubt, ..batch.handlers[handler].clone() })];
         body.push(Item::Section(Arc::new(Section {
             body: body_of_one,
             rank: Some(handler),

@@ -10,12 +10,12 @@ use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{self, View};
 use super::perform::HostResult;
 use super::result::CallResult;
-use super::settle;
+use super::{doubt, loops, settle};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::paths::absolute;
 use crate::playbook::Inherited;
 use crate::playbook::ast::{Action, Entry, Role, RoleInclude, Task};
-use crate::template::Error;
+use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::TaskScope;
 use crate::vars::magic::{PlayFacts, search_path};
 
@@ -67,6 +67,7 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
                     add(&mut included, wanted, index);
                 }
             }
+            Err(error) if error.kind == ErrorKind::Unknown => leave_open(batch, task, index, &error)?,
             Err(error) => fail(batch, task, index, map! { "msg" => error.to_string() })?,
         }
     }
@@ -112,13 +113,16 @@ fn add(included: &mut Vec<Included>, wanted: Wanted, index: usize) {
 
 /// Returns what a host includes: one for each item of the loop whose conditions hold.
 fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>, Error> {
+    if let Some(why) = batch.doubt(index) {
+        return Err(Error::unknown(why));
+    }
     let engine = batch.engine;
     let scope =
         engine.scope(&batch.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
     let context = engine.context(search_path(&task.task, Some(&batch.play)), true);
     let view = View { engine, task: &task.task, scope: &scope, context: &context };
     let mut wanted = Vec::new();
-    for (vars, label) in job::loop_scopes(view)? {
+    for (vars, label) in loops::loop_scopes(view)? {
         let scope = scope.with(vars.iter().cloned());
         let view = View { scope: &scope, ..view };
         if let Some(condition) = job::failing_condition(view)? {
@@ -302,6 +306,17 @@ fn skip(batch: &mut Batch<'_>, task: &TaskRef, index: usize) -> Result<(), Diagn
         map! { "changed" => false, "skipped" => true, "skip_reason" => "Conditional result was False" };
     let result = HostResult::of(&batch.hosts[index].name, values, Verdict::Skipped);
     settle::settle(batch, task, index, &[], &result)
+}
+
+/// Check mode: whether, or what, is included is decided at run time, and so is all that it would set or change.
+fn leave_open(batch: &mut Batch<'_>, task: &TaskRef, index: usize, error: &Error) -> Result<(), Diagnostics> {
+    let host = batch.hosts[index].name.clone();
+    let title = batch.title(task, &host);
+    let why = doubt::set_by(&title);
+    Arc::make_mut(&mut batch.engine.store.borrow_mut()).set_unknown_rest(&host, &why);
+    batch.engine.doubts.note_host(&host, &title);
+    let values = CallResult::unknown(&error.message.as_str().into()).values;
+    settle::settle(batch, task, index, &[], &HostResult::of(&host, values, Verdict::Unknown))
 }
 
 fn fail(batch: &mut Batch<'_>, task: &TaskRef, index: usize, why: Map) -> Result<(), Diagnostics> {

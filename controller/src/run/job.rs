@@ -9,10 +9,11 @@ use convoy_protocol::{Key, Map, Origin, Value};
 
 use super::endpoint::Endpoint;
 use super::engine::Engine;
+use super::loops::{LoopNames, items};
 use super::{flags, stage};
 use crate::actions::Action as ControllerAction;
-use crate::playbook::ast::{Action, Loop, LoopSource, Task};
-use crate::template::{self, Context, Error, Kind as ErrorKind, omit_token};
+use crate::playbook::ast::{Action, Task};
+use crate::template::{Context, Error, Kind as ErrorKind, omit_token, unknown};
 use crate::vars::TaskScope;
 
 /// A task made ready for one host.
@@ -57,7 +58,19 @@ pub enum What {
         condition: Value,
     },
     /// It cannot be made ready.
-    Fail(String),
+    Fail {
+        /// Why.
+        msg: String,
+        /// Whether it would fail so whatever earlier tasks had changed.
+        certain: bool,
+    },
+    /// Check mode: whether it is done, or with what, is decided at run time.
+    Unknown {
+        /// Why.
+        why: Arc<str>,
+        /// What may be done then, as far as it can be told.
+        might: Option<(Box<Order>, Arc<Endpoint>)>,
+    },
     /// A module on a node.
     Order(Box<Order>, Arc<Endpoint>),
     /// An action here.
@@ -78,11 +91,19 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// Renders a value.
+    /// Renders a value that must be known.
+    ///
+    /// # Errors
+    /// As [`crate::template::Templar::render`]; also if anything in it is unknown.
+    pub fn render(&self, value: &Value) -> Result<Value, Error> {
+        self.render_open(value).and_then(unknown::known)
+    }
+
+    /// Renders a value of which a part may be unknown.
     ///
     /// # Errors
     /// As [`crate::template::Templar::render`].
-    pub fn render(&self, value: &Value) -> Result<Value, Error> {
+    pub fn render_open(&self, value: &Value) -> Result<Value, Error> {
         self.engine.templar.render(value, self.scope, self.context)
     }
 
@@ -97,8 +118,13 @@ impl View<'_> {
 
 impl Job {
     /// A task that cannot be made ready.
-    pub fn failed(view: View<'_>, msg: String) -> Self {
-        Self::Single(failed(view, msg))
+    pub fn stopped(view: View<'_>, error: &Error) -> Self {
+        Self::Single(stopped(view, error, error.to_string()))
+    }
+
+    /// A task of which only the run itself can tell whether it is done.
+    pub fn unknown(view: View<'_>, why: Arc<str>) -> Self {
+        Self::Single(unknown_call(view, why))
     }
 
     /// Returns the calls, in order.
@@ -124,8 +150,8 @@ impl Job {
                     endpoint = Some(there.clone());
                     orders.push(Order::clone(order));
                 }
-                What::Skip { .. } => {}
-                What::Fail(_) | What::Action(..) => return None,
+                What::Skip { .. } | What::Unknown { .. } => {}
+                What::Fail { .. } | What::Action(..) => return None,
             }
         }
         Some((endpoint?, Step { orders }))
@@ -145,7 +171,7 @@ pub fn prepare(view: View<'_>) -> Result<Job, Error> {
         Err(error) => {
             return Ok(Job::Single(match failing_condition(view) {
                 Ok(Some(condition)) => skipped(view, condition),
-                _ => failed(view, error.to_string()),
+                _ => stopped(view, &error, error.to_string()),
             }));
         }
     };
@@ -167,134 +193,58 @@ pub fn prepare(view: View<'_>) -> Result<Job, Error> {
     items.iter().enumerate().map(prepare).collect::<Result<_, Error>>().map(Job::Loop)
 }
 
-/// The variables that an item of a loop brings, and its label.
-pub type LoopScope = (Vec<(Key, Value)>, Option<Value>);
-
-/// Returns for each item of an include's loop the variables it brings; one without any if there is no loop.
-///
-/// # Errors
-/// If the loop cannot be made.
-pub fn loop_scopes(view: View<'_>) -> Result<Vec<LoopScope>, Error> {
-    let Some(repeat) = &view.task.repeat else { return Ok(vec![(Vec::new(), None)]) };
-    let items = items(view, repeat)?;
-    let names = LoopNames::of(view, repeat)?;
-    let scope = |index: usize| {
-        let vars = names.vars(&items, index);
-        let label = match &repeat.control.label {
-            Some(label) => View { scope: &view.scope.with(vars.iter().cloned()), ..view }.render(label)?,
-            None => items[index].clone(),
-        };
-        Ok((vars, Some(label)))
-    };
-    (0..items.len()).map(scope).collect()
-}
-
 fn ahead(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::NotYet | ErrorKind::Impure)
-}
-
-/// Returns the items of a loop.
-fn items(view: View<'_>, repeat: &Loop) -> Result<Vec<Value>, Error> {
-    let templar = &view.engine.templar;
-    let value = match &repeat.source {
-        LoopSource::Items(value) => view.render(value)?,
-        LoopSource::With { lookup, terms } => {
-            let terms = view.render(terms)?;
-            return template::lookup(templar, lookup, &terms, &Map::new(), view.scope, view.context);
-        }
-    };
-    value.as_list().map(<[Value]>::to_vec).ok_or_else(|| {
-        let shown = crate::python::str(&value);
-        Error::other(
-            format!(
-                "Invalid data passed to 'loop', it requires a list, got this instead: {shown}. Hint: If you passed a \
-                 list/dict of just one element, try adding wantlist=True to your lookup invocation or use q/query \
-                 instead of lookup."
-            ),
-        )
-    })
-}
-
-/// How the variables of a loop are called.
-struct LoopNames {
-    item: Key,
-    index: Option<Key>,
-    extended: bool,
-    all_items: bool,
-}
-
-impl LoopNames {
-    fn of(view: View<'_>, repeat: &Loop) -> Result<Self, Error> {
-        let control = &repeat.control;
-        let name = |value: &Option<Value>| -> Result<Option<Key>, Error> {
-            let Some(value) = value else { return Ok(None) };
-            Ok(view.render(value)?.as_str().map(Key::from))
-        };
-        let flag = |value: &Option<Value>, default| flags::boolean(view, value.as_ref(), default);
-        Ok(Self {
-            item: name(&control.loop_var)?.unwrap_or_else(|| "item".into()),
-            index: name(&control.index_var)?,
-            extended: flag(&control.extended, false)?,
-            all_items: flag(&control.extended_allitems, true)?,
-        })
-    }
-
-    fn vars(&self, items: &[Value], index: usize) -> Vec<(Key, Value)> {
-        let mut vars = vec![
-            ("ansible_loop_var".into(), self.item.to_value()),
-            (self.item.clone(), items[index].clone()),
-        ];
-        if let Some(name) = &self.index {
-            vars.push(("ansible_index_var".into(), name.to_value()));
-            vars.push((name.clone(), number(index)));
-        }
-        if self.extended {
-            vars.push(("ansible_loop".into(), self.extended(items, index)));
-        }
-        vars
-    }
-
-    fn extended(&self, items: &[Value], index: usize) -> Value {
-        let length = items.len();
-        let mut extended = convoy_protocol::map! {
-            "index" => number(index + 1),
-            "index0" => number(index),
-            "first" => index == 0,
-            "last" => index + 1 == length,
-            "length" => number(length),
-            "revindex" => number(length - index),
-            "revindex0" => number(length - index - 1),
-        };
-        if self.all_items {
-            extended.insert("allitems".into(), items.to_vec().into());
-        }
-        if let Some(next) = items.get(index + 1) {
-            extended.insert("nextitem".into(), next.clone());
-        }
-        if let Some(previous) = index.checked_sub(1).and_then(|i| items.get(i)) {
-            extended.insert("previtem".into(), previous.clone());
-        }
-        extended.into()
-    }
-}
-
-fn number(n: usize) -> Value {
-    i64::try_from(n).unwrap_or(i64::MAX).into()
 }
 
 fn skipped(view: View<'_>, condition: Value) -> Call {
     Call { scope: view.scope.clone(), what: What::Skip { condition }, flags: flags::Flags::quiet(view) }
 }
 
-fn failed(view: View<'_>, msg: String) -> Call {
-    Call { scope: view.scope.clone(), what: What::Fail(msg), flags: flags::Flags::quiet(view) }
+fn unknown_call(view: View<'_>, why: Arc<str>) -> Call {
+    let what = What::Unknown { why, might: might(view) };
+    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
+}
+
+/// Returns what a task would ask if its conditions held, without calling anything that has an effect.
+pub fn might(view: View<'_>) -> Option<(Box<Order>, Arc<Endpoint>)> {
+    let Action::Module(module) = &view.task.action else { return None };
+    // The items of a loop are not known here.
+    if view.task.repeat.is_some() && view.scope.raw("ansible_loop_var").is_none() {
+        return None;
+    }
+    let context = Context { impure_allowed: false, ..view.context.clone() };
+    let view = View { context: &context, ..view };
+    match order(view, module, &flags::Flags::of(view).ok()?).ok()? {
+        What::Order(order, endpoint) => Some((order, endpoint)),
+        _ => None,
+    }
+}
+
+/// A call that cannot be made ready; `msg` is the error as it is shown.
+fn stopped(view: View<'_>, error: &Error, msg: String) -> Call {
+    if error.kind == ErrorKind::Unknown {
+        return unknown_call(view, error.message.as_str().into());
+    }
+    let what = What::Fail { msg, certain: is_certain(error) };
+    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
+}
+
+/// Returns whether an error does not depend on what nodes answered: it is in the text itself, or a name that nothing
+/// sets.
+fn is_certain(error: &Error) -> bool {
+    match error.kind {
+        ErrorKind::Syntax | ErrorKind::Cycle => true,
+        ErrorKind::Undefined => error.message.ends_with("' is undefined"),
+        _ => false,
+    }
 }
 
 fn call(view: View<'_>) -> Result<Call, Error> {
     match ready(view) {
         Ok(call) => Ok(call),
         Err(error) if ahead(&error) => Err(error),
-        Err(error) => Ok(failed(view, message(view, &error))),
+        Err(error) => Ok(stopped(view, &error, message(view, &error))),
     }
 }
 
@@ -336,10 +286,12 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
     }
     let flags = flags::Flags::of(view)?;
     let what = match &view.task.action {
-        Action::Controller(action) => What::Action(action, arguments(view, action.unrendered)?),
+        Action::Controller(action) => {
+            What::Action(action, arguments(view, action.unrendered, action.takes_unknown())?)
+        }
         Action::Module(module) => order(view, module, &flags)?,
         Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
-            return Ok(failed(view, "includes and meta tasks are not calls".to_owned()));
+            return Err(Error::other("includes and meta tasks are not calls"));
         }
     };
     Ok(Call { scope: view.scope.clone(), what, flags })
@@ -348,18 +300,24 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
 /// Returns the first condition that does not hold.
 ///
 /// # Errors
-/// If a condition cannot be decided.
+/// If a condition cannot be decided, and none that can be fails.
 pub fn failing_condition(view: View<'_>) -> Result<Option<Value>, Error> {
+    let mut undecided = None;
     for condition in &view.task.keywords.when {
-        if !view.condition(condition)? {
-            return Ok(Some(condition.clone()));
+        match view.condition(condition) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(condition.clone())),
+            Err(error) if error.kind == ErrorKind::Unknown => undecided = undecided.or(Some(error)),
+            // What comes after one that may not hold is perhaps never looked at.
+            Err(error) => return Err(undecided.unwrap_or(error)),
         }
     }
-    Ok(None)
+    undecided.map_or(Ok(None), Err)
 }
 
 /// Returns the rendered arguments, defaults of `module_defaults` under them, omitted ones left out.
-fn arguments(view: View<'_>, unrendered: &[&str]) -> Result<Map, Error> {
+fn arguments(view: View<'_>, unrendered: &[&str], open: bool) -> Result<Map, Error> {
+    let render = |value: &Value| if open { view.render_open(value) } else { view.render(value) };
     let mut given = match view.task.args.as_map() {
         Some(map) => map.clone(),
         None if view.task.args.is_null() => Map::new(),
@@ -371,7 +329,7 @@ fn arguments(view: View<'_>, unrendered: &[&str]) -> Result<Map, Error> {
     }
     for (key, value) in given {
         let raw = key.as_str().is_some_and(|name| unrendered.contains(&name));
-        args.insert(key, if raw { value } else { view.render(&value)? });
+        args.insert(key, if raw { value } else { render(&value)? });
     }
     let omit = omit_token();
     args.retain(|_, value| value.as_str() != Some(omit));
@@ -398,15 +356,18 @@ fn defaults(view: View<'_>) -> Result<Map, Error> {
 }
 
 fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Result<What, Error> {
-    let mut args = arguments(view, &[])?;
+    let mut args = arguments(view, &[], false)?;
     if module.spec.params.iter().any(|param| param.staged != Staged::No) {
         args = match stage::stage(view, module, args) {
             Ok(args) => args,
-            Err(stage::Unstaged::Template(error)) if ahead(&error) => return Err(error),
-            Err(stage::Unstaged::Template(error)) => {
-                return Ok(What::Fail(placed(of_template(&error), &error, None)));
+            Err(stage::Unstaged::Template(error)) if ahead(&error) || error.kind == ErrorKind::Unknown => {
+                return Err(error);
             }
-            Err(stage::Unstaged::File(msg)) => return Ok(What::Fail(msg)),
+            Err(stage::Unstaged::Template(error)) => {
+                let msg = placed(of_template(&error), &error, None);
+                return Ok(What::Fail { msg, certain: is_certain(&error) });
+            }
+            Err(stage::Unstaged::File(msg)) => return Ok(What::Fail { msg, certain: false }),
         };
     }
     let order = Order {

@@ -9,8 +9,11 @@ use super::cursor::{Item, TaskRef};
 use super::event::{RunEvent, Verdict};
 use super::job::{self, View};
 use super::perform::HostResult;
+use super::result::CallResult;
+use super::settle;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Meta, Role};
+use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 
 /// Does a meta task for the hosts of a group.
@@ -35,15 +38,24 @@ pub(super) async fn run(
         if rank > 0 {
             batch.announce(task, &group[rank..]);
         }
+        let host = batch.hosts[index].name.clone();
         let say = |batch: &Batch<'_>, text: &str| {
             batch.engine.tell(RunEvent::Verbose { level: 2, host: None, text: format!("META: {text}") });
         };
-        if holds(batch, task, action, index)? {
+        let holds = match holds(batch, task, action, index) {
+            Ok(holds) => holds,
+            Err(error) if error.kind == ErrorKind::Unknown => {
+                let values = CallResult::unknown(&error.message.into()).values;
+                settle::settle(batch, task, index, &[], &HostResult::of(&host, values, Verdict::Unknown))?;
+                continue;
+            }
+            Err(error) => return Err(Diagnostic::user(error.to_string()).at(task.task.at.clone()).into()),
+        };
+        if holds {
             let text = act(batch, task, action, index).await?;
             say(batch, &text);
             continue;
         }
-        let host = batch.hosts[index].name.clone();
         let why = passed_over(action, task, &host);
         say(batch, &why);
         let values = map! { "msg" => name(action), "skipped" => true, "skip_reason" => why };
@@ -98,18 +110,19 @@ fn for_each_host(action: Meta) -> bool {
     matches!(action, Meta::Noop | Meta::FlushHandlers | Meta::EndHost | Meta::EndRole | Meta::ResetConnection)
 }
 
-fn holds(batch: &Batch<'_>, task: &TaskRef, action: Meta, index: usize) -> Result<bool, Diagnostics> {
+fn holds(batch: &Batch<'_>, task: &TaskRef, action: Meta, index: usize) -> Result<bool, Error> {
     if has_no_condition(action) {
         return Ok(true);
+    }
+    if let Some(why) = batch.doubt(index) {
+        return Err(Error::unknown(why));
     }
     let engine = batch.engine;
     let scope =
         engine.scope(&batch.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
     let context = engine.context(search_path(&task.task, Some(&batch.play)), true);
     let view = View { engine, task: &task.task, scope: &scope, context: &context };
-    let failing = job::failing_condition(view)
-        .map_err(|error| Diagnostic::user(error.to_string()).at(task.task.at.clone()))?;
-    Ok(failing.is_none())
+    Ok(job::failing_condition(view)?.is_none())
 }
 
 /// Does it for one host, and says what was done.

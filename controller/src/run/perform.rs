@@ -9,16 +9,19 @@ use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
 
 use super::ahead::{Ahead, Seen};
+use super::collected::{Collected, censored, hidden};
 use super::cursor::TaskRef;
+use super::doubt;
+use super::effects::CallEffects;
 use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
-use super::result::{self, CallResult};
-use crate::actions::{Done, Kept, Scene};
+use super::result::CallResult;
+use crate::actions::{Done, Scene};
 use crate::playbook::ast::Task;
-use crate::template::Context;
+use crate::template::{Context, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 
 /// What is to be done on one host.
@@ -59,19 +62,6 @@ pub struct HostResult {
     pub show: bool,
 }
 
-/// What a call leaves behind at the controller.
-#[derive(Debug, Default)]
-pub struct CallEffects {
-    /// Variables of `set_fact` and `include_vars`, and where they are stored.
-    pub variables: Option<(Map, Kept)>,
-    /// Facts that a module reported.
-    pub facts: Option<Map>,
-    /// The host that facts go to, if that is another.
-    pub facts_host: Option<Arc<str>>,
-    /// What is notified, if the task changed something.
-    pub notify: Vec<Arc<str>>,
-}
-
 impl HostResult {
     /// Returns a result that came to be without a call.
     pub fn of(host: &Arc<str>, values: Map, verdict: Verdict) -> Self {
@@ -97,11 +87,11 @@ impl HostResult {
 }
 
 /// One task on one host, under way.
-struct Doing<'a> {
+pub(super) struct Doing<'a> {
     engine: &'a Engine,
     host: &'a Arc<str>,
     task: &'a TaskRef,
-    title: Arc<str>,
+    pub(super) title: Arc<str>,
     context: Context,
 }
 
@@ -149,7 +139,7 @@ pub fn one_by_one(task: &Task) -> bool {
 }
 
 impl Doing<'_> {
-    fn task(&self) -> &Arc<Task> {
+    pub(super) fn task(&self) -> &Arc<Task> {
         &self.task.task
     }
 
@@ -180,7 +170,7 @@ impl Doing<'_> {
         Ok(outcomes)
     }
 
-    fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
+    pub(super) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
         View { engine: self.engine, task: self.task(), scope: &call.scope, context: &self.context }
     }
 
@@ -216,7 +206,7 @@ impl Doing<'_> {
     }
 
     async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> HostResult {
-        let mut all = Collected { host: HostName::of(self.host), ..Collected::default() };
+        let mut all = Collected::of(HostName::of(self.host));
         let last = items.len();
         for (index, item) in items.into_iter().enumerate() {
             let mut result = self.call(&item.call, answers).await;
@@ -299,7 +289,12 @@ impl Doing<'_> {
                 result.disturbed |= attempt > 1;
             }
             result.judge(view, call);
-            if tries == 1 || matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable) {
+            if let (Verdict::Failed, Some(why)) = (result.verdict, self.doubt_of_failure(call)) {
+                return result.in_doubt(&why);
+            }
+            if tries == 1
+                || matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable | Verdict::Unknown)
+            {
                 return result;
             }
             let satisfied = match &self.task().until {
@@ -308,6 +303,9 @@ impl Doing<'_> {
             };
             match satisfied {
                 Ok(true) => return result,
+                Err(error) if error.kind == ErrorKind::Unknown => {
+                    return result.in_doubt(&error.message.into());
+                }
                 Err(error) => {
                     return CallResult {
                         disturbed: result.disturbed,
@@ -355,7 +353,12 @@ impl Doing<'_> {
     async fn once(&self, call: &Call, answers: &mut Answers) -> CallResult {
         match &call.what {
             What::Skip { condition } => CallResult::skipped(condition.clone()),
-            What::Fail(msg) => CallResult::failed(msg),
+            What::Fail { msg, .. } => CallResult::failed(msg),
+            What::Unknown { why, might } => {
+                let doubts = &self.engine.doubts;
+                doubts.note_possible(self.host, self.task(), might.as_ref(), &self.title);
+                CallResult::unknown(why)
+            }
             What::Action(action, args) => {
                 let scene = Scene {
                     scope: &call.scope,
@@ -367,7 +370,7 @@ impl Doing<'_> {
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
                 Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
-                    Ok(outcome) => CallResult::of_outcome(outcome, order, call.flags.diff),
+                    Ok(outcome) => self.answered(order, endpoint, outcome, call),
                     Err(error) => CallResult::unreachable(error),
                 },
                 Err(error) => CallResult::unreachable(error),
@@ -398,22 +401,37 @@ impl Doing<'_> {
         outcomes.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())
     }
 
-    /// Returns what a call leaves behind.
-    fn effects(&self, call: &Call, result: &CallResult) -> CallEffects {
-        let task = self.task();
-        let well = !matches!(result.verdict, Verdict::Failed | Verdict::Unreachable | Verdict::Skipped);
-        let facts = result.values.get("ansible_facts").and_then(Value::as_map);
-        let scope = result.scope(task, call);
-        let view = View { scope: &scope, ..self.view(call) };
-        let notify = task.notify.iter().filter_map(|name| view.render(name).ok());
-        CallEffects {
-            variables: result.variables.clone().filter(|_| well),
-            facts: facts.filter(|_| well && result.variables.is_none()).cloned(),
-            facts_host: call.flags.delegate.clone().filter(|_| call.flags.delegate_facts),
-            notify: match result.verdict {
-                Verdict::Changed => notify.flat_map(|value| names(&value)).collect(),
-                _ => Vec::new(),
-            },
+    /// Makes a result of what a node answered; in check mode an answer may be in doubt.
+    fn answered(&self, order: &Order, endpoint: &Endpoint, outcome: Outcome, call: &Call) -> CallResult {
+        // A task that only ever looks is asked the same in earnest.
+        let looks = self.task().keywords.check_mode.is_some() && order.check;
+        if !self.engine.options.check {
+            return CallResult::of_outcome(outcome, order, call.flags.diff);
+        }
+        let doubts = &self.engine.doubts;
+        let doubt = doubts.of_answer(endpoint, order, &outcome);
+        let (status, left_out) = (outcome.status, outcome.status == Status::Undecided);
+        if !looks && (doubt.is_some() || matches!(status, Status::WouldChange | Status::Undecided)) {
+            doubts.note(endpoint, order, &outcome.values, &self.title);
+        }
+        let mut result = CallResult::of_outcome(outcome, order, call.flags.diff);
+        if left_out && !looks {
+            result.left_out(&doubt::result_of(&self.title));
+        }
+        // What was left out is unknown anyway.
+        match doubt.filter(|_| looks || !left_out) {
+            Some(why) => result.in_doubt(&why),
+            None => result,
+        }
+    }
+
+    /// Returns why a failure may be none in earnest.
+    fn doubt_of_failure(&self, call: &Call) -> Option<Arc<str>> {
+        let doubts = self.engine.options.check.then_some(&self.engine.doubts)?;
+        match &call.what {
+            What::Fail { certain: true, .. } => None,
+            What::Order(_, endpoint) => doubts.of_node(endpoint),
+            _ => doubts.anywhere(),
         }
     }
 }
@@ -426,76 +444,4 @@ fn host_name(host: &Arc<str>, delegate: Option<&Arc<str>>, endpoint: &Endpoint) 
         delegate: delegate.cloned(),
         address: elsewhere.then(|| endpoint.address.as_str().into()),
     }
-}
-
-fn names(value: &Value) -> Vec<Arc<str>> {
-    match value.as_list() {
-        Some(list) => list.iter().filter_map(Value::as_str).map(Arc::from).collect(),
-        None => value.as_str().map(Arc::from).into_iter().collect(),
-    }
-}
-
-/// The results of a loop's items, while they come.
-#[derive(Debug, Default)]
-struct Collected {
-    items: Vec<Map>,
-    calls: Vec<CallEffects>,
-    disturbed: bool,
-    no_log: bool,
-    host: HostName,
-    ignored: Option<bool>,
-}
-
-impl Collected {
-    fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
-        self.disturbed |= result.disturbed;
-        self.no_log |= call.flags.no_log;
-        let ignore = match result.verdict {
-            Verdict::Failed => Some(call.flags.ignore_errors),
-            Verdict::Unreachable => Some(call.flags.ignore_unreachable),
-            _ => None,
-        };
-        // Ignored only if every item that failed is.
-        if let Some(ignore) = ignore {
-            self.ignored = Some(self.ignored.unwrap_or(true) && ignore);
-        }
-        self.items.push(result.values);
-        self.calls.push(effects);
-    }
-
-    fn finish(self) -> HostResult {
-        let values = result::collect(self.items);
-        let verdict = result::verdict(&values);
-        HostResult {
-            shown: if self.no_log { censored(&values) } else { values.clone() },
-            values: if self.no_log { hidden(values) } else { values },
-            diff: Vec::new(),
-            verdict,
-            looped: true,
-            ignored: self.ignored.unwrap_or(false),
-            host: self.host,
-            disturbed: self.disturbed,
-            calls: self.calls,
-            seen: Vec::new(),
-            // Each item has been shown.
-            show: false,
-        }
-    }
-}
-
-/// What is shown of a result under `no_log`: that there is one.
-fn censored(values: &Map) -> Map {
-    let text = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
-    let mut shown = map! { "censored" => text };
-    for name in ["changed", "attempts", "retries"] {
-        if let Some(value) = values.get(name) {
-            shown.insert(name.into(), value.clone());
-        }
-    }
-    shown
-}
-
-/// Marks all values of a result as secret.
-fn hidden(values: Map) -> Map {
-    values.into_iter().map(|(key, value)| (key, value.tainted(Taint::SECRET))).collect()
 }

@@ -162,7 +162,7 @@ fn root(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Section>, Diagnostics> 
     let implied = engine.options.settings.gathering != Gathering::Explicit;
     if keyword(engine, play, play.gather_facts.as_ref(), implied)? {
         let task = Arc::new(gather(play)?);
-        body.push(Item::Task(TaskRef { task, params: params.clone(), handler: false }));
+        body.push(Item::Task(TaskRef { task, params: params.clone(), handler: false, doubt: None }));
     }
     for entries in &play.sections {
         let flush = Item::Flush { after: 0 };

@@ -1,5 +1,7 @@
 //! From what an agent or action answered to the result that a playbook sees and registers.
 
+use std::sync::Arc;
+
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Key, Kind, Map, Outcome, Status, Taint, Value, map};
 
@@ -7,7 +9,7 @@ use super::event::Verdict;
 use super::job::{Call, View};
 use crate::actions::{self, Kept};
 use crate::playbook::ast::Task;
-use crate::template::Error;
+use crate::template::{Error, Kind as ErrorKind, unknown};
 
 /// The result of one call.
 #[derive(Debug, Clone)]
@@ -51,6 +53,32 @@ impl CallResult {
         Self { disturbed: true, ..Self::plain(values, Verdict::Unreachable) }
     }
 
+    /// Check mode: a call of which only the run itself can tell what becomes of it.
+    pub fn unknown(why: &Arc<str>) -> Self {
+        let mut values = map! { "msg" => format!("decided at run time: {why}") };
+        unknown::set_rest(&mut values, why);
+        Self::plain(values, Verdict::Unknown)
+    }
+
+    /// Makes a result one that is unknown, where what was answered now may be answered otherwise in earnest.
+    #[must_use]
+    pub fn in_doubt(self, why: &Arc<str>) -> Self {
+        let mut doubtful = Self::unknown(why);
+        if let (Verdict::Failed, Some(msg)) = (self.verdict, self.values.get("msg")) {
+            let text = format!("decided at run time: {why}; as things are: {}", crate::python::str(msg));
+            let msg = Value::from(text).tainted(Taint::UNSAFE | msg.taint);
+            doubtful.values.insert("msg".into(), msg);
+        }
+        Self { diff: self.diff, disturbed: self.disturbed, ..doubtful }
+    }
+
+    /// Makes unknown all that a call would have answered which check mode left out.
+    pub fn left_out(&mut self, why: &Arc<str>) {
+        let known = ["skipped", "msg", "cmd", "warnings"];
+        self.values.retain(|key, _| key.as_str().is_some_and(|name| known.contains(&name)));
+        unknown::set_rest(&mut self.values, why);
+    }
+
     /// A result is data, whatever it quotes; variables that an action of the controller sets are not.
     fn plain(values: Map, verdict: Verdict) -> Self {
         let values = values.into_iter().map(|(key, value)| (key, value.tainted(Taint::UNSAFE))).collect();
@@ -84,7 +112,7 @@ impl CallResult {
         }
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
-        let disturbed = !matches!(status, Status::Same);
+        let disturbed = status != Status::Same && !order.check;
         Self { values, diff, verdict, disturbed, variables: None, show: false }
     }
 
@@ -92,6 +120,9 @@ impl CallResult {
     pub fn of_action(answer: Result<actions::Done, convoy_agent::module::Failure>) -> Self {
         match answer {
             Err(failure) => {
+                if let Some(why) = unknown::rest(&failure.values) {
+                    return Self::unknown(why);
+                }
                 let mut values = failure.values;
                 if !values.contains_key("msg") {
                     values.insert("msg".into(), failure.msg.into());
@@ -118,7 +149,7 @@ impl CallResult {
 
     /// Applies `changed_when` and `failed_when`.
     pub fn judge(&mut self, view: View<'_>, call: &Call) {
-        if matches!(self.verdict, Verdict::Skipped | Verdict::Unreachable) {
+        if matches!(self.verdict, Verdict::Skipped | Verdict::Unreachable | Verdict::Unknown) {
             return;
         }
         let task = view.task;
@@ -130,6 +161,11 @@ impl CallResult {
                     if name == "failed" {
                         self.values.insert("failed_when_result".into(), holds.into());
                     }
+                }
+                Err(error) if error.kind == ErrorKind::Unknown => {
+                    *self =
+                        std::mem::replace(self, Self::skipped(Value::null())).in_doubt(&error.message.into());
+                    return;
                 }
                 Err(error) => {
                     self.values.insert("failed".into(), true.into());
@@ -176,6 +212,8 @@ pub fn verdict(values: &Map) -> Verdict {
         Verdict::Skipped
     } else if is("changed") {
         Verdict::Changed
+    } else if unknown::rest(values).is_some() {
+        Verdict::Unknown
     } else {
         Verdict::Ok
     }
@@ -192,6 +230,7 @@ pub fn collect(items: Vec<Map>) -> Map {
         (_, true) => "All items skipped",
         _ => "All items completed",
     };
+    let open = items.iter().find_map(unknown::rest).cloned();
     let results: Value = items.into_iter().map(Value::from).collect();
     let mut values = map! { "results" => results, "skipped" => skipped, "msg" => msg, "changed" => changed };
     if failed {
@@ -199,6 +238,14 @@ pub fn collect(items: Vec<Map>) -> Map {
     }
     if unreachable {
         values.insert("unreachable".into(), true.into());
+    }
+    if let Some(why) = open {
+        // Of what is so as soon as one item is so, only that it is so can be known.
+        values.retain(|key, value| match key.as_str() {
+            Some("changed" | "failed") => value.as_bool() == Some(true),
+            _ => true,
+        });
+        unknown::set_rest(&mut values, &why);
     }
     values
 }

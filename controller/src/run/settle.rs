@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::batch::{Batch, Ended};
+use super::batch::{Batch, Ended, Placed};
 use super::cursor::TaskRef;
+use super::effects::CallEffects;
 use super::event::Verdict;
-use super::perform::{CallEffects, HostResult};
+use super::perform::HostResult;
 use super::{flags, job};
 use crate::actions::Kept;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::template::unknown;
 use crate::vars::Store;
+use crate::vars::magic::search_path;
 
 /// Applies the result of a task on one host. `also`: further hosts that get its variables (`run_once`).
 ///
@@ -33,6 +36,9 @@ pub(super) fn settle(
         remember_failure(batch, task, index, result);
     }
     batch.show(task, &host, result);
+    if !result.ignored && unknown::rest(&result.values).is_some() {
+        doubt_rescues(batch, index);
+    }
     go_on(batch, index, result);
     if !batch.hosts[index].is_active() {
         let line =
@@ -44,8 +50,8 @@ pub(super) fn settle(
         batch.hosts[index].roles.entry(role.identity).or_insert_with(|| role.clone());
     }
     for effects in &result.calls {
-        for name in &effects.notify {
-            super::handlers::notify(batch, index, name)?;
+        for notice in &effects.notify {
+            super::handlers::notify(batch, index, notice)?;
         }
     }
     Ok(())
@@ -82,6 +88,9 @@ impl CallEffects {
             if let Some(facts) = &self.facts {
                 store.add_facts(host, facts);
             }
+            if let Some(why) = &self.unknown_rest {
+                store.set_unknown_rest(host, why);
+            }
         }
     }
 }
@@ -91,6 +100,7 @@ fn count(batch: &Batch<'_>, host: &Arc<str>, index: usize, result: &HostResult) 
     let changed = result.values.get("changed").and_then(Value::as_bool) == Some(true);
     batch.engine.count(host, |stats| match result.verdict {
         Verdict::Skipped => stats.skipped += 1,
+        Verdict::Unknown => stats.unknown += 1,
         Verdict::Failed if !result.ignored && rescued => stats.rescued += 1,
         Verdict::Failed if !result.ignored => stats.failed += 1,
         Verdict::Unreachable if !result.ignored => stats.unreachable += 1,
@@ -120,6 +130,17 @@ fn remember_failure(batch: &Batch<'_>, task: &TaskRef, index: usize, result: &Ho
     let store = Arc::make_mut(&mut store);
     store.set(&host.name, "ansible_failed_task", failed);
     store.set(&host.name, "ansible_failed_result", result.values.clone().into());
+}
+
+/// Check mode: a task that may fail in earnest may lead to a rescue, of which nothing is done here.
+fn doubt_rescues(batch: &Batch<'_>, index: usize) {
+    let (engine, host) = (batch.engine, &batch.hosts[index].name);
+    for task in batch.hosts[index].cursor.rescues() {
+        let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
+        let context = engine.context(search_path(&task.task, Some(&batch.play)), false);
+        let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
+        engine.doubts.note_possible(host, &task.task, job::might(view).as_ref(), &batch.title(&task, host));
+    }
 }
 
 fn go_on(batch: &mut Batch<'_>, index: usize, result: &HostResult) {

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::Play;
 use crate::template::Kind;
+use crate::template::unknown::known;
 use crate::vars::magic::PlayFacts;
 use crate::yaml;
 
@@ -45,7 +46,7 @@ fn one(
     let names = entry.as_list().map_or_else(|| vec![entry.clone()], <[Value]>::to_vec);
     let mut searched = Vec::new();
     for name in names {
-        let name = match engine.templar.render(&name, &scope, &context) {
+        let name = match engine.templar.render(&name, &scope, &context).and_then(known) {
             Ok(name) => crate::python::str(&name),
             // The name may need a fact; once there are facts it is a mistake.
             Err(error)

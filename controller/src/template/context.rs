@@ -16,6 +16,11 @@ pub trait Scope {
     /// Fails with [`super::Kind::NotYet`] if an earlier task has yet to give the value; the rendering then fails so too.
     fn get(&self, name: &str) -> Result<Option<Value>, Error>;
 
+    /// Returns why a name that has no value may still have one: what sets it was not run.
+    fn unknown_rest(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Returns the names of all variables.
     fn names(&self) -> Vec<Arc<str>>;
 

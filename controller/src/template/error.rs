@@ -18,6 +18,8 @@ pub enum Kind {
     Impure,
     /// A value that an earlier task will give is not there yet.
     NotYet,
+    /// A value that a dry run cannot know was needed; the sentence says why it is not known.
+    Unknown,
     /// Everything else: wrong types, failed lookups, unreadable files.
     Other,
 }
@@ -78,6 +80,11 @@ impl Error {
     /// Makes the error of a [`super::Scope`] that has to wait for an earlier task.
     pub fn not_yet(message: impl Into<String>) -> Self {
         Self::new(Kind::NotYet, message)
+    }
+
+    /// Makes the error of needing what a dry run cannot know.
+    pub fn unknown(why: Arc<str>) -> Self {
+        Self::new(Kind::Unknown, &*why)
     }
 
     pub(crate) fn undefined(message: impl Into<String>) -> Self {

@@ -39,13 +39,16 @@ pub(super) fn render(run: &Run<'_>, path: &Path, text: &str) -> Result<String, E
                 if value.is_undefined() && name.optional {
                     continue;
                 }
-                let json = repr_json(&value.defined()?)?;
+                let json = repr_json(&value.known()?)?;
                 let json =
                     serde_json::from_str(&json).map_err(|e| Error::other(format!("'{}': {e}", name.name)))?;
                 data.insert(name.name, json);
             }
             Ok(None) if name.optional || data.contains_key(&name.name) => {}
             Ok(None) => {
+                if let Some(why) = run.scope.unknown_rest() {
+                    return Err(Error::unknown(why));
+                }
                 let mut error = Error::undefined(format!("'{}' is undefined", name.name));
                 error.position = Some(place(name.at.0, name.at.1));
                 return Err(error);

@@ -9,6 +9,7 @@ mod options;
 mod templar;
 #[cfg(test)]
 mod tests;
+pub mod unknown;
 
 pub use context::{Context, Scope};
 pub use error::{Error, Kind, Position};

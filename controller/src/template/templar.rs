@@ -46,7 +46,8 @@ impl Templar {
         jinja::has_template(text)
     }
 
-    /// Renders all text in a value, however deep. Unsafe text is data and stays as it is.
+    /// Renders all text in a value, however deep. Unsafe text is data and stays as it is. What needs a value that a
+    /// dry run cannot know is unknown itself.
     ///
     /// # Errors
     /// Fails if a name is not there or an expression cannot be computed.
@@ -122,7 +123,7 @@ impl Templar {
             return Ok(true);
         }
         self.condition_text(condition, &text, scope, context).map_err(|mut error| {
-            if !matches!(error.kind, Fault::NotYet | Fault::Impure) {
+            if !matches!(error.kind, Fault::NotYet | Fault::Impure | Fault::Unknown) {
                 error.message =
                     format!("The conditional check '{text}' failed. The error was: {}", error.message);
             }
@@ -146,7 +147,7 @@ impl Templar {
             match &made.kind {
                 Kind::Bool(b) => return Ok(*b),
                 Kind::Text(text) if text.is_empty() => return Ok(false),
-                Kind::Unknown(why) => return Err(Error::not_yet(format!("unknown until run: {why}"))),
+                Kind::Unknown(why) => return Err(Error::unknown(why.clone())),
                 _ if made.taint.is_unsafe() => {
                     return Err(Error::other("Conditional is marked as unsafe, and cannot be evaluated."));
                 }
@@ -156,10 +157,7 @@ impl Templar {
             expression = jinja::str(&run.resolve(&run.data(&made))?);
         }
         let run = Run::new(self, scope, context);
-        let result = self.evaluated(&run, &expression).and_then(|made| match &made {
-            Val::Unknown(why) => Err(Error::not_yet(format!("unknown until run: {why}"))),
-            other => other.truth(),
-        });
+        let result = self.evaluated(&run, &expression).and_then(|made| made.truth());
         outcome_of(&run, result, context).map_err(|mut error| {
             if error.kind == Fault::Undefined {
                 error.message =
@@ -187,8 +185,8 @@ impl Templar {
         } else {
             self.render_template(&run, path, &text, options, &[])
         };
-        let made = outcome(&run, result.map(Value::from), context)?;
-        Ok(made)
+        let made = outcome_of(&run, result.map(Value::from), context)?;
+        Ok(made.tainted(run.taint()))
     }
 
     /// Renders a Jinja file's text, with `extra` names that hide the variables.
@@ -261,7 +259,11 @@ fn cached(
 
 fn outcome(run: &Run<'_>, result: Result<Value, Error>, context: &Context) -> Result<Value, Error> {
     let taint = run.taint();
-    outcome_of(run, result, context).map(|value| value.tainted(taint))
+    let value = match outcome_of(run, result, context) {
+        Err(error) if error.kind == Fault::Unknown => Value::from(Kind::Unknown(error.message.into())),
+        other => other?,
+    };
+    Ok(value.tainted(taint))
 }
 
 fn outcome_of<T>(run: &Run<'_>, result: Result<T, Error>, context: &Context) -> Result<T, Error> {

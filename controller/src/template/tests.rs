@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use convoy_protocol::{Map, Taint, Value, map};
+use convoy_protocol::{Kind, Map, Taint, Value, map};
 
-use super::{Context, Error, FileOptions, Kind, Options, Scope, Templar};
+use super::{Context, Error, FileOptions, Kind as Fault, Options, Scope, Templar, unknown};
 
 struct Vars(HashMap<&'static str, Value>);
 
@@ -36,8 +36,18 @@ fn vars() -> Vars {
         ("words", vec![Value::from("b"), Value::from("A"), Value::from("c")].into()),
         ("pw", Value::from("hunter2").tainted(Taint::SECRET)),
         ("raw", Value::from("{{ n }}").tainted(Taint::UNSAFE)),
+        ("dry", Kind::Unknown("no".into()).into()),
+        ("part", Value::from(part())),
+        ("made", Value::from("of {{ dry }}")),
         ("users", vec![user("ann", 3), user("bob", 1)].into()),
     ]))
+}
+
+/// A result of which only a part is known.
+fn part() -> Map {
+    let mut part = map! { "skipped" => true, "msg" => "left out" };
+    unknown::set_rest(&mut part, &"no".into());
+    part
 }
 
 fn user(name: &str, id: i64) -> Value {
@@ -51,7 +61,6 @@ fn render(text: &str) -> Result<Value, Error> {
 /// A value in the form that the tables have: JSON.
 fn show(value: &Value) -> String {
     fn json(value: &Value) -> serde_json::Value {
-        use convoy_protocol::Kind;
         match &value.kind {
             Kind::Null => serde_json::Value::Null,
             Kind::Bool(b) => (*b).into(),
@@ -86,7 +95,7 @@ fn expressions_give_what_ansible_gives() {
 #[test]
 fn a_cycle_is_shown() {
     let error = render("{{ cyc1 }}").unwrap_err();
-    assert_eq!(error.kind, Kind::Cycle);
+    assert_eq!(error.kind, Fault::Cycle);
     assert_eq!(error.message, "recursive loop detected in template string: cyc1 → cyc2 → cyc1");
 }
 
@@ -98,7 +107,7 @@ fn what_is_not_there_yet_is_never_swallowed() {
         "{{ yes or later }}{{ later or yes }}",
         "{{ [later] | first }}",
     ] {
-        assert_eq!(render(text).unwrap_err().kind, Kind::NotYet, "{text}");
+        assert_eq!(render(text).unwrap_err().kind, Fault::NotYet, "{text}");
     }
 }
 
@@ -110,7 +119,7 @@ fn chance_and_commands_are_refused_while_looking_ahead() {
         "{{ lookup('pipe', 'true', errors='ignore') }}",
         "{{ [1, 2] | shuffle }}",
     ] {
-        assert_eq!(render(text).unwrap_err().kind, Kind::Impure, "{text}");
+        assert_eq!(render(text).unwrap_err().kind, Fault::Impure, "{text}");
     }
 }
 
@@ -134,7 +143,7 @@ fn conditions_hold_or_say_why_not() {
         check("nope == 1".into()).unwrap_err().message,
         "The conditional check 'nope == 1' failed. The error was: error while evaluating conditional (nope == 1): 'nope' is undefined"
     );
-    assert_eq!(check("later".into()).unwrap_err().kind, Kind::NotYet);
+    assert_eq!(check("later".into()).unwrap_err().kind, Fault::NotYet);
 }
 
 #[test]
@@ -185,7 +194,7 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
     let error = go("a\n{{#if nope}}x{{/if}}").unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str(), error.position.unwrap().line),
-        (Kind::Undefined, "'nope' is undefined", 2)
+        (Fault::Undefined, "'nope' is undefined", 2)
     );
 }
 
@@ -213,4 +222,87 @@ fn text_without_braces_is_only_cloned() {
     let made =
         Templar::new(Options::default()).render(&text.clone().into(), &vars(), &Context::default()).unwrap();
     assert!(matches!(&made.kind, convoy_protocol::Kind::Text(same) if Arc::ptr_eq(same, &text)));
+}
+
+#[test]
+fn what_needs_the_unknown_is_unknown() {
+    for text in [
+        "{{ dry }}",
+        "{{ made }}",
+        "is {{ dry }}",
+        "{{ dry.a.b[0] }}",
+        "{{ d[dry] }}",
+        "{{ dry + 1 }}",
+        "{{ 'a' ~ [dry] }}",
+        "{{ dry | default('x') }}",
+        "{{ dry | d('x') | upper }}",
+        "{{ [1, dry] | join }}",
+        "{{ dry.split(',') | first }}",
+        "{{ 'a'.join([dry]) }}",
+        "{{ 'x' if dry else 'y' }}",
+        "{{ dry == dry }}",
+        "{{ dry is defined }}",
+        "{{ 1 in [dry] }}",
+        "{{ not dry }}",
+        "{{ range(dry) | list }}",
+        "{% for i in dry %}{{ i }}{% endfor %}",
+        "{% if dry %}a{% endif %}",
+        "{% set a = dry %}{{ a }}",
+        "{{ part.rc }}",
+        "{{ part.stdout | default('') }}",
+        "{{ part is changed }}",
+        "{{ part is failed }}",
+        "{{ part is succeeded }}",
+        "{{ part.get('rc', 0) }}",
+        "{{ part.items() | list }}",
+        "{{ part | length }}",
+        "{{ part | to_json }}",
+        "{{ 'rc' in part }}",
+        "{{ [part] | map(attribute='rc') | join }}",
+        "{{ [part] | selectattr('rc', 'equalto', 0) | list }}",
+        "{{ dry and true }}",
+        "{{ true and dry }}",
+        "{{ dry or nope }}",
+    ] {
+        let made = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(made.kind, Kind::Unknown("no".into()), "{text}");
+    }
+}
+
+#[test]
+fn what_does_not_need_the_unknown_is_known() {
+    for (text, expected) in [
+        ("{{ n if true else dry }}", "5"),
+        ("{{ n | default(dry) }}", "5"),
+        ("{{ [dry, 1] | length }}", "2"),
+        ("{{ [dry, 1][1] }}", "1"),
+        ("{{ dry and false }}", "false"),
+        ("{{ false and dry }}", "false"),
+        ("{{ dry or true }}", "true"),
+        ("{{ part is skipped }}", "true"),
+        ("{{ part.skipped }}", "true"),
+        ("{{ part.get('skipped') }}", "true"),
+        ("{{ part is defined }}", "true"),
+        ("{{ part is mapping }}", "true"),
+        ("{{ part.msg }}", "\"left out\""),
+    ] {
+        let made = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let made = show(&made);
+        assert_eq!(made.trim_matches('"'), expected.trim_matches('"'), "{text}");
+    }
+    let parts = render("{{ [dry, n] }}").unwrap();
+    assert_eq!(
+        parts.as_list().map(|list| (unknown::unknown(&list[0]).is_some(), &list[1])),
+        Some((true, &5.into()))
+    );
+}
+
+#[test]
+fn a_condition_that_needs_the_unknown_is_not_decided() {
+    let decide = |text: &str| Templar::default().condition(&text.into(), &vars(), &Context::default());
+    for text in ["dry", "dry == 1", "part.rc == 0", "part is changed", "made is search('x')", "'{{ dry }}'"] {
+        let error = decide(text).unwrap_err();
+        assert_eq!((error.kind, &*error.message), (Fault::Unknown, "no"), "{text}");
+    }
+    assert_eq!(decide("part is skipped and (dry or true)"), Ok(true));
 }

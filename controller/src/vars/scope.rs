@@ -107,6 +107,10 @@ impl Scope for TaskScope {
         names.chain(self.magic.names()).filter(|name: &Arc<str>| seen.insert(name.clone())).collect()
     }
 
+    fn unknown_rest(&self) -> Option<Arc<str>> {
+        self.magic.store.host(&self.magic.host).unknown_rest
+    }
+
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
         self.magic.host(name)
     }

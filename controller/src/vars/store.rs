@@ -18,6 +18,8 @@ pub struct HostVars {
     pub included: Arc<Map>,
     /// What `set_fact` and `register` stored.
     pub set: Arc<Map>,
+    /// Check mode: why any other name may have a value when the run is in earnest.
+    pub unknown_rest: Option<Arc<str>>,
 }
 
 /// The variables of all hosts, and those given on the command line.
@@ -54,6 +56,12 @@ impl Store {
     /// Stores a variable as `set_fact` and `register` do.
     pub fn set(&mut self, host: &Arc<str>, name: &str, value: Value) {
         Arc::make_mut(&mut self.hosts.entry(host.clone()).or_default().set).insert(name.into(), value);
+    }
+
+    /// Notes that further variables may be set when the run is in earnest.
+    pub fn set_unknown_rest(&mut self, host: &Arc<str>, why: &Arc<str>) {
+        let vars = self.hosts.entry(host.clone()).or_default();
+        vars.unknown_rest.get_or_insert_with(|| why.clone());
     }
 
     /// Stores variables as `include_vars` does.

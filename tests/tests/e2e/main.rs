@@ -15,6 +15,8 @@ mod becoming;
 )]
 mod builder;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod faults;

@@ -1,4 +1,4 @@
-//! Look-ahead spares round trips and nothing else: with it and without it a play ends in the same place.
+//! Properties of random plays: look-ahead spares round trips and nothing else; check mode tells no lie.
 
 mod plays;
 mod runs;
@@ -6,6 +6,7 @@ mod runs;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use convoy::run::event::Verdict;
 use plays::{Play, Project, plays};
 use runs::Place;
 
@@ -49,6 +50,43 @@ fn compare(play: &Play) -> Result<(), TestCaseError> {
 #[test]
 fn a_play_ends_the_same_with_and_without() {
     let outcome = TestRunner::new(config()).run(&plays(), |play| compare(&play));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// Checks a play, then runs it, and compares what was foretold with what came.
+fn foretell(play: Play) -> Result<(), TestCaseError> {
+    let play = play.without_hidden_writes();
+    let yaml = play.yaml();
+    let place = Place::new(play.hosts);
+    place.reset(&play.files);
+    let before = place.files();
+    let checked = place.check(&yaml);
+    prop_assert_eq!(&checked.files, &before, "check mode wrote:\n{}", &yaml);
+    let (ran, _) = place.run(&yaml, true);
+    for (what, foretold) in &checked.verdicts {
+        // What was not reached has no result; handlers may have run at other times.
+        let Some(came) = ran.verdicts.get(what).filter(|came| came.len() == foretold.len()) else { continue };
+        for (foretold, came) in foretold.iter().zip(came) {
+            let open = matches!(foretold, None | Some(Verdict::Unknown));
+            prop_assert!(
+                open || foretold == came,
+                "{:?}: {:?}, then {:?}\n{:#?}\nof:\n{}",
+                what,
+                foretold,
+                came,
+                &checked.told,
+                &yaml
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_check_mode_foretells_comes_true() {
+    let outcome = TestRunner::new(config()).run(&plays(), foretell);
     if let Err(error) = outcome {
         panic!("{error}");
     }

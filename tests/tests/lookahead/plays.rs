@@ -67,6 +67,17 @@ pub(crate) enum Entry {
     Include(Vec<Entry>, Option<&'static str>),
 }
 
+impl Entry {
+    fn reveal(&mut self) {
+        match self {
+            Self::Task(task) => task.reveal(),
+            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::reveal),
+            Self::Include(entries, _) => entries.iter_mut().for_each(Self::reveal),
+            Self::Depends { .. } | Self::Flush | Self::Facts(_) => {}
+        }
+    }
+}
+
 /// A task.
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
@@ -208,6 +219,14 @@ pub(crate) fn plays() -> impl Strategy<Value = Play> {
 }
 
 impl Play {
+    /// Puts commands that only ask in the place of those that write files without saying so: of these nobody who does
+    /// not run them can know.
+    pub(crate) fn without_hidden_writes(mut self) -> Self {
+        self.tasks.iter_mut().flatten().for_each(Entry::reveal);
+        self.handlers.iter_mut().for_each(Task::reveal);
+        self
+    }
+
     /// Returns the playbook and what it includes.
     pub(crate) fn project(&self) -> Project {
         let facts = self.keywords.iter().any(|keyword| keyword.starts_with("gather_subset"));
@@ -255,21 +274,26 @@ impl Writer {
                 Entry::Task(task) => task.write(indent, lines, &self.number.to_string()),
                 Entry::Flush => lines.push(format!("{pad}- meta: flush_handlers")),
                 Entry::Facts(path) => {
-                    lines.push(format!("{pad}- setup: {{gather_subset: [min]}}"));
+                    lines.push(format!("{pad}- name: {} facts", self.number));
+                    lines.push(format!("{pad}  setup: {{gather_subset: [min]}}"));
                     let text = "on {{ ansible_facts.system }}";
-                    lines.push(format!("{pad}- copy: {{content: \"{text}\", dest: \"{path}\"}}"));
+                    lines.push(format!("{pad}- name: {} use", self.number));
+                    lines.push(format!("{pad}  copy: {{content: \"{text}\", dest: \"{path}\"}}"));
                     lines.push(format!("{pad}  ignore_errors: true"));
                 }
                 Entry::Depends { looked_at, then, fact } => {
-                    lines.push(format!("{pad}- stat: {{path: \"{looked_at}\"}}"));
+                    lines.push(format!("{pad}- name: {} look", self.number));
+                    lines.push(format!("{pad}  stat: {{path: \"{looked_at}\"}}"));
                     lines.push(format!("{pad}  register: seen"));
                     let mut text = "{{ seen.stat.exists }}";
                     if *fact {
-                        lines.push(format!("{pad}- set_fact: {{found: \"there is {text}\"}}"));
+                        lines.push(format!("{pad}- name: {} note", self.number));
+                        lines.push(format!("{pad}  set_fact: {{found: \"there is {text}\"}}"));
                         text = "{{ found }}";
                     }
                     let path = "{{ root }}/{{ inventory_hostname }}/x";
-                    lines.push(format!("{pad}- copy: {{content: \"{text}\", dest: \"{path}\"}}"));
+                    lines.push(format!("{pad}- name: {} then", self.number));
+                    lines.push(format!("{pad}  copy: {{content: \"{text}\", dest: \"{path}\"}}"));
                     lines.extend(then.starts_with("when").then(|| format!("{pad}  {then}")));
                 }
                 Entry::Block(parts) => {
@@ -298,6 +322,12 @@ impl Writer {
 }
 
 impl Task {
+    fn reveal(&mut self) {
+        if let What::Append(path) | What::Until(path) = &self.what {
+            self.what = What::Read(path.clone());
+        }
+    }
+
     fn write(&self, indent: usize, lines: &mut Vec<String>, name: &str) {
         let pad = " ".repeat(indent);
         lines.push(format!("{pad}- name: {name}"));

@@ -11,7 +11,7 @@ use convoy::inventory::{self, Inventory};
 use convoy::playbook::{self, Loader};
 use convoy::report::Reporter;
 use convoy::run::engine::Engine;
-use convoy::run::event::{RunEvent, TaskResult};
+use convoy::run::event::{RunEvent, TaskResult, Verdict};
 use convoy::run::options::Options;
 use convoy::run::session;
 use convoy::template;
@@ -35,14 +35,34 @@ pub(crate) struct Ran {
     pub(crate) exit: Result<u8, String>,
     /// All files with mode and content.
     pub(crate) files: Vec<String>,
+    /// For each host and task, and item of a loop, the verdicts; none where check mode left a call out.
+    pub(crate) verdicts: Verdicts,
+}
+
+/// Verdicts by host, task and item.
+pub(crate) type Verdicts = BTreeMap<(String, String, String), Vec<Option<Verdict>>>;
+
+#[derive(Debug, Default)]
+struct Recorded {
+    told: BTreeMap<String, Vec<String>>,
+    verdicts: Verdicts,
 }
 
 #[derive(Debug, Default)]
-struct Record(Arc<Mutex<BTreeMap<String, Vec<String>>>>);
+struct Record(Arc<Mutex<Recorded>>);
 
 impl Record {
     fn add(&self, whose: &str, text: String) {
-        self.0.lock().expect("no panic while it was held").entry(whose.to_owned()).or_default().push(text);
+        let mut recorded = self.0.lock().expect("no panic while it was held");
+        recorded.told.entry(whose.to_owned()).or_default().push(text);
+    }
+
+    fn judge(&self, result: &TaskResult) {
+        let left_out = result.verdict == Verdict::Skipped && result.values.contains_key("_ansible_unknown");
+        let item = result.label.as_ref().map(|label| format!("{label:?}")).unwrap_or_default();
+        let mut recorded = self.0.lock().expect("no panic while it was held");
+        let key = (result.host.name.to_string(), result.task.to_string(), item);
+        recorded.verdicts.entry(key).or_default().push((!left_out).then_some(result.verdict));
     }
 }
 
@@ -52,7 +72,10 @@ impl Reporter for Record {
             RunEvent::PlayStart { name, .. } => self.add("headings", format!("play {name}")),
             RunEvent::TaskStart { kind, name, .. } => self.add("headings", format!("{kind:?} {name}")),
             RunEvent::NoHostsRemaining => self.add("headings", "no hosts remaining".to_owned()),
-            RunEvent::Result(result) | RunEvent::Item(result) => self.add(&result.host.name, shown(result)),
+            RunEvent::Result(result) | RunEvent::Item(result) => {
+                self.judge(result);
+                self.add(&result.host.name, shown(result));
+            }
             RunEvent::Retry { host, left, .. } => self.add(&host.name, format!("{left} tries left")),
             RunEvent::Recap { hosts, .. } => {
                 hosts.iter().for_each(|(host, stats)| self.add(host, format!("{stats:?}")));
@@ -111,25 +134,40 @@ impl Place {
         }
     }
 
+    /// Lists all files with mode and content.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        list(&self.path("root"), &mut files);
+        files
+    }
+
     /// Runs a playbook in which `root` is where the folders are. Returns what came of it, and how many round trips
     /// it took.
     pub(crate) fn run(&self, project: &Project, look_ahead: bool) -> (Ran, u64) {
+        self.run_with(project, Options { look_ahead, ..Options::default() })
+    }
+
+    /// Runs a playbook in check mode.
+    pub(crate) fn check(&self, project: &Project) -> Ran {
+        self.run_with(project, Options { check: true, look_ahead: true, ..Options::default() }).0
+    }
+
+    fn run_with(&self, project: &Project, options: Options) -> (Ran, u64) {
         let path = self.path("site.yml");
         fs::write(&path, &project.site).expect("a place to write");
         for (name, text) in &project.included {
             fs::write(self.path(name), text).expect("a place to write");
         }
         let record = Record::default();
-        let told = record.0.clone();
+        let recorded = record.0.clone();
         let mut trips = 0;
-        let exit = self.exit(&path, look_ahead, record, &mut trips);
-        let told = std::mem::take(&mut *told.lock().expect("no panic while it was held"));
-        let mut files = Vec::new();
-        list(&self.path("root"), &mut files);
-        (Ran { told, exit, files }, trips)
+        let exit = self.exit(&path, options, record, &mut trips);
+        let Recorded { told, verdicts } =
+            std::mem::take(&mut *recorded.lock().expect("no panic while it was held"));
+        (Ran { told, exit, files: self.files(), verdicts }, trips)
     }
 
-    fn exit(&self, path: &Path, look_ahead: bool, record: Record, trips: &mut u64) -> Result<u8, String> {
+    fn exit(&self, path: &Path, options: Options, record: Record, trips: &mut u64) -> Result<u8, String> {
         let loader = Loader::new(playbook::Options::default());
         let render = |value: &convoy_protocol::Value, _: &Map| Ok(value.clone());
         let loaded = loader.playbooks(&[path.to_owned()], &render).map_err(|error| format!("{error:?}"))?;
@@ -142,9 +180,8 @@ impl Place {
             forks: 1,
             extra_vars: convoy_protocol::map! { "root" => root },
             template: template::Options::default(),
-            look_ahead,
             run: "test".to_owned(),
-            ..Options::default()
+            ..options
         };
         let engine = Engine::new(options, inventory, loader, Box::new(record))
             .map_err(|error| format!("{error:?}"))?;

@@ -64,7 +64,13 @@ pub(crate) fn item(run: &Run<'_>, object: &Val, key: &Val) -> Result<Val, Error>
     };
     match found {
         Some(value) => run.force(&value),
-        None => Ok(missing(&object, &key)),
+        None => {
+            let rest = match &object {
+                Val::Vars(scope) => run.unknown_rest(scope),
+                _ => object.unknown_rest(),
+            };
+            Ok(rest.map_or_else(|| missing(&object, &key), Val::Unknown))
+        }
     }
 }
 

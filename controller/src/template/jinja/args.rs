@@ -72,6 +72,12 @@ impl Args {
         self.pos.iter_mut().skip(index).filter_map(Option::take).collect()
     }
 
+    /// Returns why an argument, or anything in it, is unknown.
+    pub(crate) fn unknown(&self) -> Option<Arc<str>> {
+        let named = self.named.iter().map(|(_, value)| value);
+        self.pos.iter().flatten().chain(named).find_map(Val::unknown)
+    }
+
     /// Fails if an argument was not taken.
     pub(crate) fn finish(&self, callee: &str) -> Result<(), Error> {
         if let Some((name, _)) = self.named.first() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::args::Args;
 use super::run::Text;
-use super::syntax::{Arg, Cmp, Expr, Op};
+use super::syntax::{Arg, Cmp, Expr};
 use super::template::{Exec, Frame, Macro, Out, RECURSE, Recursion};
 use super::value::{Function, ListKind, Val};
 use super::{access, functions, methods, ops};
-use crate::template::Error;
+use crate::template::{Error, Kind as ErrorKind};
 
 impl Exec<'_, '_> {
     /// Evaluates an expression; what is not there is a value of its own until it is used.
@@ -33,17 +33,11 @@ impl Exec<'_, '_> {
             }
             Expr::Not(inner) => Val::Bool(!self.truth(inner)?),
             Expr::Neg(inner) => ops::negate(&self.full(inner)?)?,
-            Expr::And(left, right) => {
-                let left = self.eval(left)?;
-                if left.truth()? { self.eval(right)? } else { left }
-            }
-            Expr::Or(left, right) => {
-                let left = self.eval(left)?;
-                if left.truth()? { left } else { self.eval(right)? }
-            }
+            Expr::And(left, right) => self.either(left, right, false)?,
+            Expr::Or(left, right) => self.either(left, right, true)?,
             Expr::Binary(op, left, right) => {
                 let (left, right) = (self.full(left)?, self.full(right)?);
-                self.binary(*op, left, right)?
+                ops::binary(*op, &left, &right)?
             }
             Expr::Compare(first, rest) => Val::Bool(self.compare(first, rest)?),
             Expr::If(test, yes, no) => match (self.truth(test)?, no) {
@@ -89,12 +83,18 @@ impl Exec<'_, '_> {
         self.eval(expr)?.truth()
     }
 
-    fn binary(&self, op: Op, left: Val, right: Val) -> Result<Val, Error> {
-        match (&left, &right) {
-            // What a dry run cannot know makes all that is computed with it unknown.
-            (Val::Unknown(_), _) => Ok(left),
-            (_, Val::Unknown(_)) => Ok(right),
-            _ => ops::binary(op, &left, &right),
+    /// `left or right` if `decides` is true, else `left and right`: the left one, if it decides, else the right one.
+    /// If what the left one is cannot be known, the right one may still decide.
+    fn either(&mut self, left: &Expr, right: &Expr, decides: bool) -> Result<Val, Error> {
+        let unknown = match self.eval(left).and_then(|left| Ok((left.truth()?, left))) {
+            Ok((truth, left)) if truth == decides => return Ok(left),
+            Ok(_) => return self.eval(right),
+            Err(error) if error.kind == ErrorKind::Unknown => error,
+            Err(error) => return Err(error),
+        };
+        match self.eval(right).and_then(|right| Ok((right.truth()?, right))) {
+            Ok((truth, right)) if truth == decides => Ok(right),
+            _ => Err(unknown),
         }
     }
 
@@ -153,7 +153,10 @@ impl Exec<'_, '_> {
             "omit" => Val::text(crate::template::omit_token()),
             other => match functions::find(other) {
                 Some(name) => Val::Function(Rc::new(Function::Global(name))),
-                None => Val::undefined_name(name),
+                None => match self.run.unknown_rest(&self.scope) {
+                    Some(why) => Val::Unknown(why),
+                    None => Val::undefined_name(name),
+                },
             },
         })
     }
@@ -218,6 +221,9 @@ impl Exec<'_, '_> {
         };
         match &**function {
             Function::Global(name) => {
+                if let Some(why) = args.unknown() {
+                    return Ok(Val::Unknown(why));
+                }
                 let value = functions::call(self, name, &mut args)?;
                 args.finish(name)?;
                 Ok(value)

@@ -16,7 +16,11 @@ const MAX_REPEATED: usize = 100_000_000;
 
 /// `left op right`; both are rendered in full.
 pub(crate) fn binary(op: Op, left: &Val, right: &Val) -> Result<Val, Error> {
-    let (left, right) = (&left.clone().defined()?, &right.clone().defined()?);
+    let (left, right) = match op {
+        // Written out as a whole, so all of it must be known.
+        Op::Concat | Op::Rem => (&left.clone().known()?, &right.clone().known()?),
+        _ => (&left.clone().defined()?, &right.clone().defined()?),
+    };
     match (op, left, right) {
         (Op::Concat, ..) => return Ok(Val::text(text::str(left) + &text::str(right))),
         (Op::Rem, Val::Str(format, _), _) => return Ok(Val::text(percent(format, right)?)),
@@ -164,7 +168,7 @@ pub(crate) fn negate(value: &Val) -> Result<Val, Error> {
 
 /// `left op right` for a comparison.
 pub(crate) fn compare(op: Cmp, left: &Val, right: &Val) -> Result<bool, Error> {
-    let (left, right) = (&left.clone().defined()?, &right.clone().defined()?);
+    let (left, right) = (&left.clone().known()?, &right.clone().known()?);
     Ok(match op {
         Cmp::Eq => equal(left, right),
         Cmp::Ne => !equal(left, right),
@@ -196,12 +200,19 @@ pub(crate) fn equal(left: &Val, right: &Val) -> bool {
         (Val::Undefined(_), Val::Undefined(_)) => true,
         (Val::Time(a), Val::Time(b)) => a == b,
         (Val::Delta(a), Val::Delta(b)) => a == b,
-        (Val::Unknown(a), Val::Unknown(b)) => a == b,
         (Val::Function(a), Val::Function(b)) => Rc::ptr_eq(a, b),
         (Val::Float(_), _) | (_, Val::Float(_)) => {
             matches!((left.as_float(), right.as_float()), (Some(a), Some(b)) if a == b)
         }
         _ => matches!((left.as_int(), right.as_int()), (Some(a), Some(b)) if a == b),
+    }
+}
+
+/// Whether a dictionary has a key.
+pub(crate) fn member(dict: &Val, key: &Val) -> bool {
+    match (dict, self::key(key)) {
+        (Val::Dict(dict), Ok(key)) => dict.items.borrow().contains_key(&key),
+        _ => false,
     }
 }
 

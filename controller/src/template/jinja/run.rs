@@ -13,7 +13,7 @@ use super::scope::ScopeRef;
 use super::source::has_template;
 use super::template::{Exec, Out};
 use super::value::{Lazy, LazyState, TextKind, Val};
-use super::{filters, tests_ansible, tests_jinja, text};
+use super::{filters, ops, tests_ansible, tests_jinja, text};
 use crate::template::error::{Error, Kind as Fault};
 use crate::template::{Context, Scope, Templar};
 
@@ -64,6 +64,14 @@ impl<'a> Run<'a> {
 
     pub(crate) fn add_taint(&self, taint: Taint) {
         self.taint.set(self.taint.get() | taint);
+    }
+
+    /// Returns why a name that has no value may have one when the run is in earnest.
+    pub(crate) fn unknown_rest(&self, scope: &ScopeRef) -> Option<Arc<str>> {
+        match scope {
+            ScopeRef::Own => self.scope.unknown_rest(),
+            ScopeRef::Host(_, other) => other.unknown_rest(),
+        }
     }
 
     /// Fails while looking ahead.
@@ -173,6 +181,7 @@ impl<'a> Run<'a> {
                         lenient: false,
                     }))
                 }
+                Err(error) if error.kind == Fault::Unknown => Val::Unknown(error.message.into()),
                 result => result?,
             },
         })
@@ -232,14 +241,17 @@ impl<'a> Run<'a> {
 
     /// The items that a `for` would see, each rendered in its outermost part.
     pub(crate) fn items(&self, value: &Val) -> Result<Vec<Val>, Error> {
-        let items = match self.force(value)? {
+        let value = self.force(value)?;
+        if let Some(why) = value.unknown_rest() {
+            return Err(Error::unknown(why));
+        }
+        let items = match value.defined()? {
             Val::List(list) => list.items.borrow().clone(),
             Val::Dict(dict) => dict.items.borrow().keys().map(Val::from).collect(),
             Val::Str(text, _) => text.chars().map(|c| Val::text(c.to_string())).collect(),
             Val::Bytes(bytes) => bytes.iter().map(|&b| Val::Int(b.into())).collect(),
             Val::HostVars => self.scope.hosts().into_iter().map(Val::text).collect(),
             vars @ Val::Vars(_) => return self.items(&self.vars_dict(&vars)?),
-            Val::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
             other => {
                 return Err(Error::type_error(format!("'{}' object is not iterable", other.type_name())));
             }
@@ -327,11 +339,12 @@ impl<'a> Run<'a> {
                 return Ok(Val::text(text));
             }
             let Some(kept) = keep(&only, native) else {
-                return Ok(convert(text::str(&only), native));
+                return Ok(convert(text::str(&only.known()?), native));
             };
             return Ok(kept);
         }
-        let joined: String = out.parts.iter().map(text::str).collect();
+        let parts = out.parts.into_iter().map(Val::known).collect::<Result<Vec<_>, _>>()?;
+        let joined: String = parts.iter().map(text::str).collect();
         Ok(if mode == Text::Convert { convert(joined, native) } else { Val::text(joined) })
     }
 
@@ -360,6 +373,9 @@ impl<'a> Run<'a> {
             *value = self.resolve(value)?;
         }
         let subject = if filters::is_lazy(short) { self.force(&subject)? } else { self.resolve(&subject)? };
+        if let Some(why) = unknown(short, &subject, &args) {
+            return Ok(Val::Unknown(why));
+        }
         let result = filter(self, subject, &mut args).map_err(|mut error| {
             if error.message.starts_with("missing 1 required") {
                 error.message = format!("{short}() {}", error.message);
@@ -390,9 +406,40 @@ impl<'a> Run<'a> {
             } else {
                 self.resolve(&subject)?
             };
+        if let Some(why) = args.unknown().or_else(|| unknown_subject(short, &subject)) {
+            return Err(Error::unknown(why));
+        }
         let result = test(self, subject, &mut args)?;
         args.finish(short)?;
         Ok(result)
+    }
+}
+
+/// Returns why the answer of a filter is unknown.
+fn unknown(filter: &str, subject: &Val, args: &Args) -> Option<Arc<str>> {
+    if !filters::is_lazy(filter) {
+        return subject.unknown().or_else(|| args.unknown());
+    }
+    // These look at what is there and hand the rest on.
+    let takes_members = matches!(filter, "default" | "d" | "mandatory" | "type_debug" | "attr" | "extract");
+    match subject {
+        Val::Unknown(why) => Some(why.clone()),
+        other => other.unknown_rest().filter(|_| !takes_members),
+    }
+}
+
+/// Returns why the answer of a test is unknown.
+fn unknown_subject(test: &str, subject: &Val) -> Option<Arc<str>> {
+    match test {
+        // Whether it is there, or of a kind, is said by the whole of it.
+        "defined" | "undefined" | "mapping" | "sequence" | "iterable" | "string" | "none" => match subject {
+            Val::Unknown(why) => Some(why.clone()),
+            _ => None,
+        },
+        _ => match tests_ansible::member_of(test) {
+            Some(key) if ops::member(subject, &Val::from(key)) => None,
+            _ => subject.unknown(),
+        },
     }
 }
 

@@ -17,6 +17,17 @@ pub(crate) fn find(name: &str) -> Option<Test> {
     TESTS.iter().find(|(names, _)| names.contains(&name)).map(|(_, test)| *test)
 }
 
+/// Returns the member of a result that a test is about.
+pub(crate) fn member_of(test: &str) -> Option<&'static str> {
+    Some(match test {
+        "failed" | "failure" | "success" | "succeeded" | "successful" => "failed",
+        "unreachable" | "reachable" => "unreachable",
+        "skipped" | "skip" => "skipped",
+        "changed" | "change" => "changed",
+        _ => return None,
+    })
+}
+
 const TESTS: &[(&[&str], Test)] = &[
     (&["failed", "failure"], |_, v, _| flag(&v, "failed", "failed")),
     (&["success", "succeeded", "successful"], |_, v, _| Ok(!flag(&v, "failed", "failed")?)),

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use convoy_protocol::{Key, Value};
+use convoy_protocol::{Key, Kind, Value};
 use indexmap::IndexMap;
 
 use super::scope::ScopeRef;
@@ -113,6 +113,18 @@ pub(crate) struct Cycler {
     pub(crate) position: Cell<usize>,
 }
 
+impl Lazy {
+    /// Returns why the part is unknown, if it is.
+    pub(crate) fn unknown(&self) -> Option<Arc<str>> {
+        match &*self.state.borrow() {
+            LazyState::Raw(Value { kind: Kind::Unknown(why), .. }) | LazyState::Done(Val::Unknown(why)) => {
+                Some(why.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Val {
     pub(crate) fn text(text: impl Into<Arc<str>>) -> Self {
         Self::Str(text.into(), TextKind::Plain)
@@ -165,9 +177,10 @@ impl Val {
         matches!(self, Self::Undefined(_))
     }
 
-    /// Fails if the value is not there.
+    /// Fails if the value is not there, or unknown.
     pub(crate) fn defined(self) -> Result<Self, Error> {
         match &self {
+            Self::Unknown(why) => Err(Error::unknown(why.clone())),
             Self::Undefined(undefined) if undefined.lenient => Ok(Self::text("")),
             Self::Undefined(undefined) => Err(Error::undefined(undefined.message.clone())),
             _ => Ok(self),
@@ -199,11 +212,12 @@ impl Val {
     /// Python's truth of a value whose parts need not be rendered.
     ///
     /// # Errors
-    /// Fails if the value is not there.
+    /// Fails if the value is not there, or unknown.
     pub(crate) fn truth(&self) -> Result<bool, Error> {
         Ok(match self {
             Self::Undefined(undefined) if undefined.lenient => false,
             Self::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
+            Self::Unknown(why) => return Err(Error::unknown(why.clone())),
             Self::None => false,
             Self::Bool(b) => *b,
             Self::Int(i) => *i != 0,

@@ -1,0 +1,79 @@
+//! What the items of a loop come to, and what is shown of a result.
+
+use convoy_protocol::{Map, Taint, map};
+
+use super::effects::CallEffects;
+use super::event::{HostName, Verdict};
+use super::job::Call;
+use super::perform::HostResult;
+use super::result::{self, CallResult};
+
+/// The results of a loop's items, while they come.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    items: Vec<Map>,
+    calls: Vec<CallEffects>,
+    disturbed: bool,
+    no_log: bool,
+    pub(super) host: HostName,
+    ignored: Option<bool>,
+}
+
+impl Collected {
+    /// Starts without any.
+    pub(super) fn of(host: HostName) -> Self {
+        Self { host, ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
+        self.disturbed |= result.disturbed;
+        self.no_log |= call.flags.no_log;
+        let ignore = match result.verdict {
+            Verdict::Failed => Some(call.flags.ignore_errors),
+            Verdict::Unreachable => Some(call.flags.ignore_unreachable),
+            _ => None,
+        };
+        // Ignored only if every item that failed is.
+        if let Some(ignore) = ignore {
+            self.ignored = Some(self.ignored.unwrap_or(true) && ignore);
+        }
+        self.items.push(result.values);
+        self.calls.push(effects);
+    }
+
+    pub(super) fn finish(self) -> HostResult {
+        let values = result::collect(self.items);
+        let verdict = result::verdict(&values);
+        HostResult {
+            shown: if self.no_log { censored(&values) } else { values.clone() },
+            values: if self.no_log { hidden(values) } else { values },
+            diff: Vec::new(),
+            verdict,
+            looped: true,
+            ignored: self.ignored.unwrap_or(false),
+            host: self.host,
+            disturbed: self.disturbed,
+            calls: self.calls,
+            seen: Vec::new(),
+            // Each item has been shown.
+            show: false,
+        }
+    }
+}
+
+/// What is shown of a result under `no_log`: that there is one.
+pub(super) fn censored(values: &Map) -> Map {
+    let text = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
+    let mut shown = map! { "censored" => text };
+    for name in ["changed", "attempts", "retries"] {
+        if let Some(value) = values.get(name) {
+            shown.insert(name.into(), value.clone());
+        }
+    }
+    shown
+}
+
+/// Marks all values of a result as secret.
+pub(super) fn hidden(values: Map) -> Map {
+    values.into_iter().map(|(key, value)| (key, value.tainted(Taint::SECRET))).collect()
+}
