@@ -9,6 +9,7 @@ pub mod json;
 pub mod link;
 pub mod paths;
 pub mod playbook;
+pub mod prompt;
 pub mod python;
 pub mod report;
 pub mod run;

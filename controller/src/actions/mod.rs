@@ -71,6 +71,8 @@ pub struct Done {
     pub failed: bool,
     /// Whether the result is shown in full at any verbosity.
     pub show: bool,
+    /// What the run is to wait for.
+    pub pause: Option<pause::Pause>,
 }
 
 /// Where an action runs: the host's variables, and how to read them.
@@ -130,7 +132,9 @@ actions! {
     fail,
     group_by,
     include_vars,
+    pause,
     set_fact,
+    validate_argument_spec,
 }
 
 /// Finds an action by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.

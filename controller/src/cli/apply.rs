@@ -14,11 +14,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::Inventory;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
+use crate::prompt;
 use crate::report::{self, Reporter};
 use crate::run::engine::Engine;
 use crate::run::event::RunEvent;
 use crate::run::options::{Options, Tags};
-use crate::run::{host_keys, session};
+use crate::run::{host_keys, session, step, vars_prompt};
 use crate::settings;
 use crate::template::{Context, Templar};
 use crate::vars::TaskScope;
@@ -40,6 +41,15 @@ pub struct Args {
     /// Run notified handlers even on hosts that failed
     #[arg(long)]
     force_handlers: bool,
+    /// Ask before each task whether it is to be done
+    #[arg(long)]
+    step: bool,
+    /// Start at the task with this name, or with a name that fits this pattern
+    #[arg(long, value_name = "TASK")]
+    start_at_task: Option<String>,
+    /// Forget facts that were kept; none are kept from one run to the next
+    #[arg(long)]
+    flush_cache: bool,
     /// List the hosts of each play and do nothing
     #[arg(long)]
     list_hosts: bool,
@@ -79,15 +89,21 @@ pub(super) fn run_watched(
     let playbook_dir = args.playbooks.first().map(|playbook| folder_of(playbook));
     let mut options = args.run.engine(settings, tags, playbook_dir, line)?;
     options.force_handlers |= args.force_handlers;
+    options.step = args.step;
+    options.start_at_task.clone_from(&args.start_at_task);
     let loader = Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")));
     let loaded = load(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) =
         Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
     check_tags(&loaded, &options.tags)?;
+    if let Some(wanted) = &options.start_at_task {
+        step::check_start(wanted, loaded.plays())?;
+    }
     let wanted = Wanted { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags };
     if args.syntax_check || wanted.hosts || wanted.tasks || wanted.tags {
         return list(&loaded, &inventory, wanted, &options);
     }
+    check_terminal(&args, &loaded, &options)?;
     let reporter =
         report::open(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, watch(reporter))?;
@@ -149,6 +165,18 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What must be asked while the run goes on needs a user: better to know before anything is done.
+fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(), Diagnostics> {
+    if prompt::is_interactive() {
+        return Ok(());
+    }
+    let mut problems = vars_prompt::unanswered(loaded.plays(), &options.extra_vars);
+    if args.step {
+        problems.push(Diagnostic::user("--step asks before each task, and there is no terminal"));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().collect()) }
 }
 
 fn list(

@@ -111,6 +111,8 @@ impl RunOptions {
             limit: self.limit.clone(),
             extra_vars: extra_vars::read(&self.extra_vars)?,
             force_handlers: settings.force_handlers,
+            step: false,
+            start_at_task: None,
             r#become: self.r#become.outside(settings, typed)?,
             remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
             private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),

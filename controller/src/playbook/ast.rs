@@ -10,7 +10,7 @@ use super::inherited::Inherited;
 use crate::actions::Action as ControllerAction;
 
 /// A play.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Play {
     /// Where it begins.
     pub at: Arc<Origin>,
@@ -27,6 +27,8 @@ pub struct Play {
     /// Conditions of the `import_playbook:` statements around it; already with its tasks, but fact gathering needs
     /// them too.
     pub import_when: Vec<Value>,
+    /// Entries of `vars_prompt:`.
+    pub vars_prompt: Vec<Prompt>,
     /// Entries of `vars_files:`: each a path or a list of paths of which the first that exists is read.
     pub vars_files: Vec<Value>,
     /// `gather_facts:`; not given means yes.
@@ -49,6 +51,25 @@ pub struct Play {
     pub handlers: Vec<Entry>,
     /// Roles of the play with their dependencies, in the order of running; for their variables and magic names.
     pub roles: Vec<Arc<Role>>,
+}
+
+/// A variable that the user is asked for.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// Where it is written.
+    pub at: Arc<Origin>,
+    /// The variable; may be a template, as all that follows.
+    pub name: Value,
+    /// What is asked; the name if not given.
+    pub prompt: Option<Value>,
+    /// The value if nothing is answered.
+    pub default: Option<Value>,
+    /// Whether what is typed is hidden; so if not given.
+    pub private: Option<Value>,
+    /// Whether it is asked twice.
+    pub confirm: Option<Value>,
+    /// Whether templates in the answer stay what they are.
+    pub r#unsafe: Option<Value>,
 }
 
 /// A block or a task.
@@ -161,6 +182,8 @@ pub struct RoleInclude {
     pub public: Option<Value>,
     /// `allow_duplicates:`.
     pub allow_duplicates: Option<Value>,
+    /// `rolespec_validate:`.
+    pub rolespec_validate: Option<Value>,
     /// Keywords of `apply:`.
     pub apply: Keywords,
     /// `vars` of `apply:`.

@@ -157,6 +157,7 @@ impl Reader<'_> {
             included: true,
             public: flag(&include.public, is_static),
             allow_duplicates: Some(flag(&include.allow_duplicates, true)),
+            validated: flag(&include.rolespec_validate, true),
             asked_by: scope.role.clone(),
         })
     }
@@ -185,6 +186,7 @@ impl Reader<'_> {
             handlers_from: take("handlers_from"),
             public: take("public"),
             allow_duplicates: take("allow_duplicates"),
+            rolespec_validate: take("rolespec_validate"),
             apply: Keywords::default(),
             apply_vars: Map::new(),
             apply_notify: Vec::new(),

@@ -120,7 +120,7 @@ const TABLE: &[(&str, Want, u16)] = &[
     ("gather_timeout", Want::Int, PLAY),
     ("fact_path", Want::Unsupported, PLAY),
     ("vars_files", Want::Any, PLAY),
-    ("vars_prompt", Want::Unsupported, PLAY),
+    ("vars_prompt", Want::Any, PLAY),
     ("roles", Want::Any, PLAY),
     ("handlers", Want::Any, PLAY),
     ("pre_tasks", Want::Any, PLAY),

@@ -1,5 +1,6 @@
 //! From the user's files to typed plays: everything that can be wrong in them is found here, before any node is touched.
 
+mod argument_specs;
 mod arguments;
 pub mod ast;
 mod block;
@@ -11,6 +12,7 @@ mod keywords;
 pub mod kv;
 pub mod loader;
 mod play;
+mod prompts;
 mod reader;
 pub mod role;
 pub mod search;

@@ -187,6 +187,7 @@ impl Reader<'_> {
                 play.hosts = value;
             }
             "vars" => play.vars = self.vars(field.value),
+            "vars_prompt" => play.vars_prompt = self.vars_prompt(field.value),
             "vars_files" => play.vars_files = list(value),
             "gather_facts" => play.gather_facts = Some(value),
             "gather_subset" => play.gather_subset = Some(value),
@@ -280,6 +281,7 @@ fn empty(node: &Node, dir: PathBuf) -> Play {
         keywords: Keywords::default(),
         vars: Map::new(),
         import_when: Vec::new(),
+        vars_prompt: Vec::new(),
         vars_files: Vec::new(),
         gather_facts: None,
         gather_subset: None,

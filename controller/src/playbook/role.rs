@@ -41,6 +41,8 @@ pub(super) struct Use {
     pub(super) public: bool,
     /// What the role itself says if `None`.
     pub(super) allow_duplicates: Option<bool>,
+    /// Whether its arguments are validated, if it says what they are.
+    pub(super) validated: bool,
     pub(super) asked_by: Option<Arc<Role>>,
 }
 
@@ -111,6 +113,7 @@ impl Reader<'_> {
             included: false,
             public: true,
             allow_duplicates: None,
+            validated: true,
             asked_by: scope.role.clone(),
         };
         let name =
@@ -206,6 +209,8 @@ impl Reader<'_> {
         let mut loaded = RoleLoaded::before(&role, dependencies);
         inner.dir = path.join("tasks");
         let tasks = self.role_entries(&path, "tasks", used.from.tasks.as_deref(), &at, &inner);
+        let validation = self.validation(&path, used, &inner);
+        loaded.tasks.extend(validation.map(|task| Entry::Task(Arc::new(task))));
         loaded.tasks.extend(tasks);
         let handlers = self.role_entries(&path, "handlers", used.from.handlers.as_deref(), &at, &inner);
         loaded.handlers.extend(handlers);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::Value;
+use convoy_protocol::{Origin, Value};
 
 use super::ast::{Action, Entry, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
 use super::call::{Call, Known};
@@ -44,7 +44,7 @@ impl Reader<'_> {
         });
         let call = self.call(node, &own, &others);
         self.others(&others, call.as_ref(), place);
-        let mut task = empty(node, scope);
+        let mut task = empty(node.at.clone(), scope);
         for field in &own {
             self.task_keyword(*field, place, &mut task);
         }
@@ -264,9 +264,9 @@ impl Reader<'_> {
 }
 
 /// A task of which nothing but its surroundings is known.
-fn empty(node: &Node, scope: &Inherited) -> Task {
+pub(super) fn empty(at: Arc<Origin>, scope: &Inherited) -> Task {
     Task {
-        at: node.at.clone(),
+        at,
         name: None,
         action_name: "".into(),
         action: Action::Meta(Meta::Noop),
@@ -289,7 +289,7 @@ fn empty(node: &Node, scope: &Inherited) -> Task {
 }
 
 /// Puts what is inherited under the task's own.
-fn finish(mut task: Task, scope: &Inherited) -> Task {
+pub(super) fn finish(mut task: Task, scope: &Inherited) -> Task {
     if matches!(task.action, Action::IncludeTasks { .. } | Action::IncludeRole(_)) {
         task.around = Some(Arc::new(scope.clone()));
     }

@@ -165,9 +165,14 @@ fn can_be_passed(task: &Task) -> bool {
     is_call(task) && !one_by_one(task) && names_are_known(task) && !changes_inventory(task)
 }
 
-/// Returns whether a task is a call: no include, nothing about the run itself.
-fn is_call(task: &Task) -> bool {
-    matches!(task.action, Action::Module(_) | Action::Controller(_))
+/// Returns whether a task is a call that may be among others: no include, nothing about the run itself or its user.
+pub(super) fn is_call(task: &Task) -> bool {
+    match task.action {
+        Action::Module(_) => true,
+        // Nobody knows what is done while it waits.
+        Action::Controller(action) => action.name != "pause",
+        Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => false,
+    }
 }
 
 /// Returns whether what follows may see other groups and variables.

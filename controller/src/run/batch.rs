@@ -11,6 +11,7 @@ use super::cursor::{Cursor, Item, Section, TaskRef};
 use super::effects::Notice;
 use super::engine::Engine;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
+use super::free::{Heading, Strategy};
 use super::perform::{self, HostResult, Perform};
 use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -54,7 +55,7 @@ impl HostRun {
     }
 
     /// Passes over tasks of roles that ran here already.
-    fn pass_duplicates(&mut self, selected: super::cursor::Selected<'_>) {
+    pub fn pass_duplicates(&mut self, selected: super::cursor::Selected<'_>) {
         while let Some(Item::Task(task)) = self.cursor.current()
             && let Some(role) = task.task.role.as_ref().filter(|role| !role.allow_duplicates)
             && self.roles.get(&role.identity).is_some_and(|first| !Arc::ptr_eq(first, role))
@@ -99,6 +100,8 @@ pub struct Batch<'e> {
     pub ahead: Lookahead,
     /// Why the batch ends before its last task, if it does.
     pub end: Option<Ended>,
+    /// The order of its hosts.
+    pub strategy: Strategy,
 }
 
 /// How a batch ended.
@@ -117,7 +120,13 @@ pub enum Ended {
 
 impl<'e> Batch<'e> {
     /// Puts every host at the start of the play.
-    pub fn new(engine: &'e Engine, play: &Arc<Play>, hosts: Vec<Arc<str>>, root: Arc<Section>) -> Self {
+    pub fn new(
+        engine: &'e Engine,
+        play: &Arc<Play>,
+        hosts: Vec<Arc<str>>,
+        root: Arc<Section>,
+        strategy: Strategy,
+    ) -> Self {
         let selected = |task: &Task| engine.options.tags.select(task);
         let hosts = hosts
             .into_iter()
@@ -133,7 +142,8 @@ impl<'e> Batch<'e> {
             .collect();
         let handlers = handlers::list(&play.handlers, &Arc::default());
         let ahead = Lookahead::new(engine.options.look_ahead);
-        let batch = Self { engine, play: play.clone(), hosts, handlers, ahead, end: None };
+        let mut batch = Self { engine, play: play.clone(), hosts, handlers, ahead, end: None, strategy };
+        batch.start_at(&root);
         batch.tell_play();
         batch
     }
@@ -156,6 +166,19 @@ impl<'e> Batch<'e> {
     /// # Errors
     /// What is wrong in the user's files and shows only now.
     pub async fn run(mut self) -> Result<Ended, Diagnostics> {
+        match self.strategy {
+            Strategy::Linear => self.run_linear().await?,
+            Strategy::Free => self.run_free(usize::MAX).await?,
+            Strategy::HostPinned => self.run_free(self.engine.options.forks.max(1)).await?,
+        }
+        let lost: Vec<Arc<str>> =
+            self.hosts.iter().filter(|host| !host.is_active()).map(|host| host.name.clone()).collect();
+        self.engine.lost.borrow_mut().extend(lost.iter().cloned());
+        Ok(self.end.unwrap_or(Ended::Batch { lost: lost.len() }))
+    }
+
+    /// Takes each task on all hosts before the next.
+    async fn run_linear(&mut self) -> Result<(), Diagnostics> {
         while let Some((item, group)) = self.next() {
             if self.engine.interrupted.get() {
                 self.note_left();
@@ -163,14 +186,10 @@ impl<'e> Batch<'e> {
             }
             match item {
                 Item::Flush { after } => {
-                    group.iter().for_each(|index| handlers::flush(&mut self, *index, after));
+                    group.iter().for_each(|index| handlers::flush(self, *index, after));
                 }
                 Item::Task(task) => self.task(&task, &group).await?,
-                Item::Section(_) => {
-                    return Err(Diagnostic::user("a cursor stopped at a section")
-                        .kind(crate::diagnostic::Kind::Internal)
-                        .into());
-                }
+                Item::Section(_) => return Err(Self::stopped_at_section()),
             }
             self.tell_play();
             if matches!(self.end, Some(Ended::Broken)) {
@@ -180,10 +199,12 @@ impl<'e> Batch<'e> {
                 break;
             }
         }
-        let lost: Vec<Arc<str>> =
-            self.hosts.iter().filter(|host| !host.is_active()).map(|host| host.name.clone()).collect();
-        self.engine.lost.borrow_mut().extend(lost.iter().cloned());
-        Ok(self.end.unwrap_or(Ended::Batch { lost: lost.len() }))
+        Ok(())
+    }
+
+    /// Cursors go into sections by themselves.
+    pub(super) fn stopped_at_section() -> Diagnostics {
+        Diagnostic::user("a cursor stopped at a section").kind(crate::diagnostic::Kind::Internal).into()
     }
 
     /// Returns what comes first in the play, and the hosts that are there.
@@ -206,7 +227,7 @@ impl<'e> Batch<'e> {
     }
 
     /// Lets magic variables know who is left.
-    fn tell_play(&self) {
+    pub fn tell_play(&self) {
         let gone = self.engine.lost.borrow().clone();
         let active: Vec<Arc<str>> =
             self.hosts.iter().filter(|host| host.is_active()).map(|host| host.name.clone()).collect();
@@ -221,11 +242,11 @@ impl<'e> Batch<'e> {
     }
 
     async fn task(&mut self, task: &TaskRef, group: &[usize]) -> Result<(), Diagnostics> {
-        for &index in group {
-            let host = &mut self.hosts[index];
-            if !host.vars_files {
-                host.vars_files = vars_files::read(self.engine, &self.play, &host.name)?;
-            }
+        self.read_vars_files(group)?;
+        if !matches!(task.task.action, Action::Meta(_)) && !self.may_step(task, None)? {
+            let selected = self.selected();
+            group.iter().for_each(|index| self.hosts[*index].cursor.advance(&selected));
+            return Ok(());
         }
         self.announce(task, group);
         match &task.task.action {
@@ -235,13 +256,38 @@ impl<'e> Batch<'e> {
         }
     }
 
-    /// Writes the task's heading.
+    /// Reads the play's `vars_files` for hosts, as far as their names can be made.
+    pub fn read_vars_files(&mut self, group: &[usize]) -> Result<(), Diagnostics> {
+        for &index in group {
+            let host = &mut self.hosts[index];
+            if !host.vars_files {
+                host.vars_files = vars_files::read(self.engine, &self.play, &host.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the task's heading; where results come in any order it comes with them.
     pub fn announce(&self, task: &TaskRef, group: &[usize]) {
-        let Some(first) = group.first() else { return };
-        let name = self.title(task, &self.hosts[*first].name);
+        if let (Some(first), false) = (group.first(), self.strategy.is_free()) {
+            self.engine.tell(self.heading(task, &self.hosts[*first].name).event);
+        }
+    }
+
+    /// Writes the task's heading where results come in any order, unless it stands there.
+    pub fn head(&self, task: &TaskRef, index: usize) {
+        if self.strategy.is_free() {
+            self.engine.head(Some(&self.heading(task, &self.hosts[index].name)));
+        }
+    }
+
+    /// Returns the task's heading, as it is for a host.
+    fn heading(&self, task: &TaskRef, host: &Arc<str>) -> Heading {
+        let name = self.title(task, host);
         let kind = if task.handler { TaskKind::Handler } else { TaskKind::Task };
         let path = format!("{}:{}", absolute(&*task.task.at.file).display(), task.task.at.line).into();
-        self.engine.tell(RunEvent::TaskStart { kind, name, path, check: self.engine.options.check });
+        let event = RunEvent::TaskStart { kind, name, path, check: self.engine.options.check };
+        Heading { task: task.task.clone(), event }
     }
 
     /// Returns a task's name as it is shown: its role before it, templates rendered as far as they can be.
@@ -277,9 +323,12 @@ impl<'e> Batch<'e> {
         let engine = self.engine;
         let plans: Vec<(usize, Arc<str>, Perform)> =
             plans.into_iter().map(|(index, plan)| (index, self.hosts[index].name.clone(), plan)).collect();
-        engine.tell(RunEvent::Working { hosts: plans.iter().map(|(_, host, _)| host.clone()).collect() });
+        // Where the user is asked nobody is at work; what shows that would be drawn over the question.
+        if ahead::is_call(&task.task) {
+            engine.tell(RunEvent::Working { hosts: plans.iter().map(|(_, host, _)| host.clone()).collect() });
+        }
         let title = self.hosts.get(doing[0]).map(|host| self.title(task, &host.name)).unwrap_or_default();
-        let at_once = self.throttle(task, doing)?;
+        let at_once = self.throttle(task, doing[0])?.unwrap_or(usize::MAX).min(doing.len().max(1));
         let perform = |(index, host, plan): (usize, Arc<str>, Perform)| {
             let title = title.clone();
             async move { (index, perform::perform(engine, &host, task, title, plan).await) }
@@ -296,7 +345,7 @@ impl<'e> Batch<'e> {
     }
 
     /// Prepares the task on each host, with what can be looked at ahead.
-    fn plans(&mut self, task: &TaskRef, group: &[usize]) -> Vec<(usize, Perform)> {
+    pub fn plans(&mut self, task: &TaskRef, group: &[usize]) -> Vec<(usize, Perform)> {
         let jobs: Vec<(usize, job::Job)> =
             group.iter().map(|&index| (index, self.prepare(task, index))).collect();
         let hit = jobs.iter().all(|(index, job)| ahead::is_seen(&self.hosts[*index].seen, task, job));
@@ -306,7 +355,8 @@ impl<'e> Batch<'e> {
             let asks = width > 0 && job.step().is_some();
             let steps = if asks { self.look_ahead(task, index, group, width) } else { Vec::new() };
             let seen = ahead::take(&mut self.hosts[index].seen, task, &job).filter(|_| hit);
-            plans.push((index, Perform { job, seen, ahead: steps }));
+            let heading = self.strategy.is_free().then(|| self.heading(task, &self.hosts[index].name));
+            plans.push((index, Perform { job, seen, ahead: steps, heading }));
         }
         plans
     }
@@ -337,21 +387,18 @@ impl<'e> Batch<'e> {
         self.flag(task, &self.hosts[*first].name, Some(value))
     }
 
-    /// Returns with how many hosts a task is done at once.
-    fn throttle(&self, task: &TaskRef, group: &[usize]) -> Result<usize, Diagnostics> {
-        let hosts = group.len().max(1);
-        let (Some(value), Some(first)) = (&task.task.keywords.throttle, group.first()) else {
-            return Ok(hosts);
-        };
+    /// Returns with how many hosts a task is done at once, if that is limited.
+    pub fn throttle(&self, task: &TaskRef, index: usize) -> Result<Option<usize>, Diagnostics> {
+        let Some(value) = &task.task.keywords.throttle else { return Ok(None) };
         let engine = self.engine;
         let placed = Placed { task: &task.task, params: &task.params };
-        let scope = engine.scope(&self.hosts[*first].name, Some(&placed));
+        let scope = engine.scope(&self.hosts[index].name, Some(&placed));
         let context = engine.context(Vec::new(), true);
         let wrong = |why: String| Diagnostic::user(format!("throttle: {why}")).at(task.task.at.clone());
-        let value =
-            engine.templar.render(value, &scope, &context).map_err(|error| wrong(error.to_string()))?;
+        let value = engine.templar.render(value, &scope, &context).and_then(known);
+        let value = value.map_err(|error| wrong(error.to_string()))?;
         let limit = flags::number(&value).map_err(wrong)? as usize;
-        Ok(if limit == 0 { hosts } else { limit })
+        Ok((limit > 0).then_some(limit))
     }
 
     /// Decides a boolean keyword for one host.
@@ -395,7 +442,7 @@ impl<'e> Batch<'e> {
     }
 
     /// Notes what is not done after an interruption.
-    fn note_left(&self) {
+    pub fn note_left(&self) {
         for host in &self.hosts {
             if let (true, Some(Item::Task(task))) = (host.is_active(), host.cursor.current()) {
                 let line = format!(
@@ -411,6 +458,8 @@ impl<'e> Batch<'e> {
 
     /// Shows the result of one host.
     pub fn show(&self, task: &TaskRef, host: &Arc<str>, result: &HostResult) {
+        let heading = self.strategy.is_free().then(|| self.heading(task, host));
+        self.engine.head(heading.as_ref());
         self.engine.tell(RunEvent::Result(TaskResult {
             host: result.host.clone(),
             verdict: result.verdict,

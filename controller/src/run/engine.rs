@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use convoy_agent::module::Failure;
 use convoy_protocol::{Map, Value};
+use tokio::sync::Notify;
 
 use super::connect::Connections;
 use super::doubt::Doubts;
 use super::event::{RunEvent, Stats};
+use super::free::Heading;
 use super::job::View;
 use super::options::Options;
 use super::stage::{Digests, Manifests};
@@ -19,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Addition, Inventory};
 use crate::link::content::Contents;
 use crate::playbook::Loader;
-use crate::playbook::ast::Play;
+use crate::playbook::ast::{Play, Task};
 use crate::report::Reporter;
 use crate::settings::{self, HashBehaviour};
 use crate::template::unknown::known;
@@ -87,6 +89,16 @@ pub struct Engine {
     pub extended: Cell<bool>,
     /// Set when the user interrupts: no further step is begun.
     pub interrupted: Cell<bool>,
+    /// Set while a task waits for the user: Ctrl-C means that task then.
+    pub pausing: Cell<bool>,
+    /// Tells the task that waits for the user of a Ctrl-C.
+    pub pressed: Notify,
+    /// Whether the user is asked before each task.
+    pub stepping: Cell<bool>,
+    /// The task to start at, until it is found.
+    pub start_at: RefCell<Option<String>>,
+    /// The task whose heading was told last, where results come in any order.
+    pub headed: RefCell<Option<Arc<Task>>>,
     /// Check mode: what earlier tasks would have changed.
     pub doubts: Doubts,
     /// What was not done, for the end of the run.
@@ -126,6 +138,11 @@ impl Engine {
             lost: RefCell::default(),
             extended: Cell::new(false),
             interrupted: Cell::new(false),
+            pausing: Cell::new(false),
+            pressed: Notify::new(),
+            stepping: Cell::new(options.step),
+            start_at: RefCell::new(options.start_at_task.clone()),
+            headed: RefCell::default(),
             doubts: Doubts::default(),
             not_done: RefCell::default(),
             options,
@@ -290,6 +307,15 @@ impl Engine {
     /// Tells the reporter.
     pub fn tell(&self, event: RunEvent) {
         self.reporter.borrow_mut().event(&event);
+    }
+
+    /// Tells the heading of a task, unless it was the last one that was told.
+    pub fn head(&self, heading: Option<&Heading>) {
+        let Some(heading) = heading else { return };
+        let last = self.headed.replace(Some(heading.task.clone()));
+        if !last.is_some_and(|last| Arc::ptr_eq(&last, &heading.task)) {
+            self.tell(heading.event.clone());
+        }
     }
 
     /// Tells a warning.

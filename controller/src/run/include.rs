@@ -127,6 +127,7 @@ fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>
         let view = View { scope: &scope, ..view };
         if let Some(condition) = job::failing_condition(view)? {
             if label.is_some() {
+                batch.head(task, index);
                 batch.engine.tell(RunEvent::Item(skipped_item(batch, task, index, condition, label)));
             }
             continue;
@@ -202,6 +203,7 @@ fn load(
     for host in &hosts {
         engine.count(host, |stats| stats.ok += 1);
     }
+    batch.head(task, included.hosts[0]);
     engine.tell(RunEvent::Included { file: shown.into(), hosts, label: included.label.clone() });
     Ok(Section { rank: Some(rank), ..Section::of(&entries, &params, task.handler) })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_agent::args::Staged;
+use convoy_agent::args::{ParamKind, Staged};
 use convoy_agent::module::Module;
 use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Key, Map, Origin, Value};
@@ -206,7 +206,8 @@ fn unknown_call(view: View<'_>, why: Arc<str>) -> Call {
     Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
 }
 
-/// Returns what a task would ask if its conditions held, without calling anything that has an effect.
+/// Returns what a task would ask if its conditions held, as far as its arguments are known: where it would write.
+/// Nothing that has an effect is called for it.
 pub fn might(view: View<'_>) -> Option<(Box<Order>, Arc<Endpoint>)> {
     let Action::Module(module) = &view.task.action else { return None };
     // The items of a loop are not known here.
@@ -215,10 +216,16 @@ pub fn might(view: View<'_>) -> Option<(Box<Order>, Arc<Endpoint>)> {
     }
     let context = Context { impure_allowed: false, ..view.context.clone() };
     let view = View { context: &context, ..view };
-    match order(view, module, &flags::Flags::of(view).ok()?).ok()? {
-        What::Order(order, endpoint) => Some((order, endpoint)),
-        _ => None,
+    let flags = flags::Flags::of(view).ok()?;
+    let given = view.task.args.as_map()?;
+    let known = given.iter().filter_map(|(key, value)| Some((key.clone(), view.render(value).ok()?)));
+    let args: Map = known.collect();
+    let paths = module.spec.params.iter().filter(|param| param.kind == ParamKind::Path);
+    let mut names = paths.flat_map(|param| param.aliases.iter().chain([&param.name]));
+    if names.any(|name| given.contains_key(*name) && !args.contains_key(*name)) {
+        return None;
     }
+    Some((Box::new(asked(module, args, &flags)), flags.endpoint))
 }
 
 /// A call that cannot be made ready; `msg` is the error as it is shown.
@@ -370,7 +377,11 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
             Err(stage::Unstaged::File(msg)) => return Ok(What::Fail { msg, certain: false }),
         };
     }
-    let order = Order {
+    Ok(What::Order(Box::new(asked(module, args, flags)), flags.endpoint.clone()))
+}
+
+fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {
+    Order {
         module: module.name.into(),
         args,
         check: flags.check,
@@ -378,6 +389,5 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
         environment: flags.environment.clone(),
         become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
-    };
-    Ok(What::Order(Box::new(order), flags.endpoint.clone()))
+    }
 }

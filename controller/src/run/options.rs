@@ -31,6 +31,10 @@ pub struct Options {
     pub extra_vars: Map,
     /// `--force-handlers`.
     pub force_handlers: bool,
+    /// `--step`.
+    pub step: bool,
+    /// `--start-at-task`.
+    pub start_at_task: Option<String>,
     /// `-b` and its like.
     pub r#become: Outside,
     /// `-u`.

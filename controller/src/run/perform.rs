@@ -16,9 +16,12 @@ use super::effects::CallEffects;
 use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
+use super::free::Heading;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
+use super::pause;
 use super::result::CallResult;
+use crate::actions::pause::Pause;
 use crate::actions::{Done, Scene};
 use crate::playbook::ast::Task;
 use crate::template::{Context, Kind as ErrorKind};
@@ -33,6 +36,8 @@ pub struct Perform {
     pub seen: Option<Vec<Outcome>>,
     /// What is looked at along with it.
     pub ahead: Vec<Ahead>,
+    /// What its results are told under, where they come in any order.
+    pub heading: Option<Heading>,
 }
 
 /// The result of a task on one host.
@@ -93,6 +98,7 @@ pub(super) struct Doing<'a> {
     task: &'a TaskRef,
     pub(super) title: Arc<str>,
     context: Context,
+    heading: Option<Heading>,
 }
 
 /// Does a task on a host.
@@ -105,8 +111,8 @@ pub async fn perform(
 ) -> HostResult {
     let play = engine.play.borrow().play.clone();
     let context = engine.context(search_path(&task.task, play.as_deref()), true);
-    let doing = Doing { engine, host, task, title, context };
-    let Perform { job, seen, ahead } = plan;
+    let Perform { job, seen, ahead, heading } = plan;
+    let doing = Doing { engine, host, task, title, context, heading };
     // How often it is tried must be known before it is tried.
     let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
     let mut seen_ahead = Vec::new();
@@ -260,6 +266,7 @@ impl Doing<'_> {
 
     fn show_item(&self, call: &Call, result: &CallResult, label: Value) {
         let secret = call.flags.no_log;
+        self.engine.head(self.heading.as_ref());
         self.engine.tell(RunEvent::Item(TaskResult {
             host: self.name_of(call),
             verdict: result.verdict,
@@ -366,7 +373,11 @@ impl Doing<'_> {
                     context: &self.context,
                     verbosity: self.engine.options.verbosity,
                 };
-                CallResult::of_action((action.run)(args, &scene).and_then(|done| self.add(done)))
+                let done = (action.run)(args, &scene).and_then(|done| self.add(done));
+                match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
+                    Some(asked) => self.pauses(asked).await,
+                    None => CallResult::of_action(done),
+                }
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
                 Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
@@ -382,6 +393,16 @@ impl Doing<'_> {
     fn add(&self, done: Done) -> Result<Done, Failure> {
         let Some(addition) = done.addition.clone() else { return Ok(done) };
         Ok(Done { changed: self.engine.add(addition)?, ..done })
+    }
+
+    /// Waits; whatever was looked at ahead may be different afterwards.
+    async fn pauses(&self, asked: &Pause) -> CallResult {
+        let waited = pause::pause(self.engine, &self.title, asked).await;
+        let result = match waited {
+            Ok(values) => CallResult::of_action(Ok(Done { values, ..Done::default() })),
+            Err(msg) => CallResult::failed(&msg),
+        };
+        CallResult { disturbed: true, ..result }
     }
 
     /// Takes the answer that is there already, or asks.

@@ -9,6 +9,8 @@ use super::batch::{Batch, Ended};
 use super::cursor::{Item, Section, TaskRef};
 use super::engine::Engine;
 use super::event::RunEvent;
+use super::free::Strategy;
+use super::vars_prompt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Action, Keywords, Play, Task};
 use crate::settings::{Gathering, Mismatch};
@@ -19,12 +21,13 @@ use crate::vars::magic::PlayFacts;
 /// # Errors
 /// What is wrong in the user's files and shows only now.
 pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics> {
+    let play = &vars_prompt::ask(engine, play)?;
     let pattern = pattern(engine, play)?;
     let name = match &play.name {
         Some(name) => crate::python::str(&engine.render_for_play(play, name)?),
         None => pattern.clone(),
     };
-    warn_of_strategy(engine, play)?;
+    let strategy = strategy(engine, play)?;
     let start = RunEvent::PlayStart { name: name.into(), check: engine.options.check };
     let all = hosts(engine, play, &pattern)?;
     if all.is_empty() {
@@ -34,11 +37,12 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
     }
     *engine.play.borrow_mut() = facts(engine, play, &all);
     for batch in batches(engine, play, &all)? {
+        engine.headed.take();
         engine.tell(start.clone());
         let size = batch.len();
         let lost = engine.lost.borrow().clone();
         let left = batch.into_iter().filter(|host| !lost.contains(host)).collect();
-        let mut batch = Batch::new(engine, play, left, root(engine, play)?);
+        let mut batch = Batch::new(engine, play, left, root(engine, play)?, strategy);
         if engine.options.settings.gathering == Gathering::Smart {
             batch.keep_facts();
         }
@@ -67,17 +71,17 @@ pub(super) fn facts(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Ar
     })
 }
 
-/// Other strategies let hosts run ahead of each other; the order they may take includes the one taken here.
-fn warn_of_strategy(engine: &Engine, play: &Arc<Play>) -> Result<(), Diagnostics> {
-    let strategy = match &play.strategy {
-        Some(strategy) => crate::python::str(&engine.render_for_play(play, strategy)?),
+/// Returns the order of the hosts.
+fn strategy(engine: &Engine, play: &Arc<Play>) -> Result<Strategy, Diagnostics> {
+    let name = match &play.strategy {
+        Some(value) => crate::python::str(&engine.render_for_play(play, value)?),
         None => engine.options.settings.strategy.clone(),
     };
-    if strategy.rsplit('.').next() != Some("linear") {
-        engine
-            .warn(format!("strategy `{strategy}` is run as linear: each task on all hosts before the next"));
-    }
-    Ok(())
+    Strategy::named(&name).ok_or_else(|| {
+        let message = format!("there is no strategy `{name}`: there are linear, free and host_pinned");
+        let at = play.strategy.as_ref().and_then(|value| value.origin.clone());
+        Diagnostic::user(message).at(at.unwrap_or_else(|| play.at.clone())).into()
+    })
 }
 
 fn pattern(engine: &Engine, play: &Arc<Play>) -> Result<String, Diagnostics> {

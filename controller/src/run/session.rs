@@ -28,6 +28,10 @@ pub fn run(
             tokio::select! {
                 ending = &mut work => return ending,
                 pressed = tokio::signal::ctrl_c() => {
+                    if engine.pausing.get() {
+                        engine.pressed.notify_one();
+                        continue;
+                    }
                     interrupts += 1;
                     if pressed.is_err() || interrupts > 1 {
                         return Ok(Ending::Interrupted);

@@ -21,8 +21,8 @@ macro_rules! cases {
 }
 
 cases! {
-    blocks, check, conditions, delegation, dynamic, environment, facts, failing, failures, handlers, includes, loops, messages,
-    percentage, roles, serial, tags, tolerated, until,
+    blocks, check, conditions, delegation, dynamic, environment, facts, failing, failures, free, handlers, host_pinned,
+    includes, loops, messages, percentage, roles, serial, start_at, tags, tolerated, until,
 }
 
 #[test]

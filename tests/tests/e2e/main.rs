@@ -27,9 +27,15 @@ mod first;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod interactive;
+#[cfg(test)]
 mod modules;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod roles;
 #[cfg(test)]
 mod unreachable;
 #[cfg(test)]

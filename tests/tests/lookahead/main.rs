@@ -55,6 +55,32 @@ fn a_play_ends_the_same_with_and_without() {
     }
 }
 
+/// Runs a play in which hosts have nothing to do with each other, in each order; each host goes the same way.
+fn in_each_order(play: &Play) -> Result<(), TestCaseError> {
+    let place = Place::new(play.hosts);
+    let mut ways = ["strategy: linear", "strategy: free", "strategy: host_pinned"].map(|strategy| {
+        let yaml = play.clone().apart(strategy).yaml();
+        place.reset(&play.files);
+        let mut ran = [true, false].map(|look_ahead| place.run(&yaml, look_ahead).0);
+        // The headings are in the order of the results.
+        ran.iter_mut().for_each(|ran| drop(ran.told.remove("headings")));
+        (ran, yaml)
+    });
+    let (first, others) = ways.split_first_mut().expect("three ways");
+    for (ran, yaml) in others {
+        prop_assert_eq!(&first.0, ran, "{}", yaml);
+    }
+    Ok(())
+}
+
+#[test]
+fn where_hosts_share_nothing_their_order_means_nothing() {
+    let outcome = TestRunner::new(config()).run(&plays(), |play| in_each_order(&play));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
 /// Checks a play, then runs it, and compares what was foretold with what came.
 fn foretell(play: Play) -> Result<(), TestCaseError> {
     let play = play.without_hidden_writes();

@@ -67,7 +67,25 @@ pub(crate) enum Entry {
     Include(Vec<Entry>, Option<&'static str>),
 }
 
+/// A place that all hosts share becomes one that each has.
+fn own(path: &mut String) {
+    *path = path.replace("/shared/", "/{{ inventory_hostname }}/");
+}
+
 impl Entry {
+    fn part(&mut self) {
+        match self {
+            Self::Task(task) => task.part(),
+            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::part),
+            Self::Depends { looked_at, .. } | Self::Facts(looked_at) => own(looked_at),
+            Self::Include(entries, keyword) => {
+                entries.iter_mut().for_each(Self::part);
+                *keyword = keyword.filter(|keyword| !keyword.starts_with("run_once"));
+            }
+            Self::Flush => {}
+        }
+    }
+
     fn reveal(&mut self) {
         match self {
             Self::Task(task) => task.reveal(),
@@ -227,6 +245,18 @@ impl Play {
         self
     }
 
+    /// Takes away all by which hosts have to do with each other, and says in which order they go.
+    pub(crate) fn apart(mut self, strategy: &'static str) -> Self {
+        let together = |keyword: &&str| {
+            ["any_errors_fatal", "serial", "max_fail_percentage"].iter().any(|name| keyword.starts_with(name))
+        };
+        self.keywords.retain(|keyword| !together(keyword));
+        self.keywords.push(strategy);
+        self.tasks.iter_mut().flatten().for_each(Entry::part);
+        self.handlers.iter_mut().for_each(Task::part);
+        self
+    }
+
     /// Returns the playbook and what it includes.
     pub(crate) fn project(&self) -> Project {
         let facts = self.keywords.iter().any(|keyword| keyword.starts_with("gather_subset"));
@@ -322,6 +352,23 @@ impl Writer {
 }
 
 impl Task {
+    fn part(&mut self) {
+        let together = ["delegate_to", "run_once", "any_errors_fatal"];
+        self.keywords.retain(|keyword| !together.iter().any(|name| keyword.starts_with(name)));
+        match &mut self.what {
+            What::Copy(path, _) | What::Line(path, _) | What::File(path, _) | What::Loop(path, _) => {
+                own(path);
+            }
+            What::Creates(path)
+            | What::Append(path)
+            | What::Read(path)
+            | What::Wait(path)
+            | What::Until(path)
+            | What::UntilThere(path) => own(path),
+            What::Fail | What::Debug => {}
+        }
+    }
+
     fn reveal(&mut self) {
         if let What::Append(path) | What::Until(path) = &self.what {
             self.what = What::Read(path.clone());

@@ -58,7 +58,10 @@ const PROJECTS: &[&[(&str, &str)]] = &[
         ("more.yml", "- ping:\n"),
         ("roles/a/tasks/main.yml", "- ping:\n"),
     ],
-    &[("site.yml", "- hosts: all\n  strategy: fre\n  order: random\n  vars_prompt: []\n")],
+    &[(
+        "site.yml",
+        "- hosts: all\n  strategy: debug\n  order: random\n  vars_prompt: [{prompt: x}, {name: a, defalt: x}, {name: b, encrypt: md5_crypt}, c]\n",
+    )],
     &[("site.yml", "- hosts: all\n  vars_files: [a.yml, [b.yml, c.yml]]\n")],
     &[("site.yml", "- hosts: all\n  handlers:\n    - block: []\n    - include_role: {name: x}\n")],
     &[(

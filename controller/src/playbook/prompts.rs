@@ -1,0 +1,68 @@
+//! `vars_prompt:` of a play.
+
+use convoy_protocol::Value;
+
+use super::ast::Prompt;
+use super::reader::Reader;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::yaml::Node;
+
+const KEYS: [&str; 9] =
+    ["name", "prompt", "default", "private", "confirm", "encrypt", "salt_size", "salt", "unsafe"];
+
+impl Reader<'_> {
+    /// Reads what the user is asked for.
+    pub(super) fn vars_prompt(&mut self, node: &Node) -> Vec<Prompt> {
+        // One alone needs no list.
+        let entries = if node.as_map().is_some() {
+            std::slice::from_ref(node)
+        } else {
+            self.items(node, "vars_prompt")
+        };
+        entries.iter().filter_map(|entry| self.one_prompt(entry)).collect()
+    }
+
+    fn one_prompt(&mut self, node: &Node) -> Option<Prompt> {
+        let fields = self.fields(node, "an entry of `vars_prompt`")?;
+        let mut values: Vec<(&str, Value)> = Vec::new();
+        for field in &fields {
+            if !KEYS.contains(&field.name) {
+                let message =
+                    format!("Invalid vars_prompt data structure, found unsupported key '{}'", field.name);
+                let problem = Diagnostic::user(message)
+                    .at(field.key.at.clone())
+                    .hint(did_you_mean(field.name, KEYS.iter().copied()));
+                self.problems.push(problem);
+                continue;
+            }
+            if matches!(field.name, "encrypt" | "salt" | "salt_size") {
+                let message = format!("`{}` of vars_prompt is not supported yet", field.name);
+                self.problem_hint(
+                    &field.key.at,
+                    message,
+                    "encrypt the answer with a task, such as `command: openssl passwd`",
+                );
+                continue;
+            }
+            let value = field.value.to_value();
+            values.extend(self.keep(value).map(|value| (field.name, value)));
+        }
+        let mut take = |name: &str| {
+            let at = values.iter().position(|(key, _)| *key == name)?;
+            Some(values.swap_remove(at).1).filter(|value| !value.is_null())
+        };
+        let Some(name) = take("name") else {
+            self.problem(&node.at, "Invalid vars_prompt data structure, missing 'name' key");
+            return None;
+        };
+        Some(Prompt {
+            at: node.at.clone(),
+            name,
+            prompt: take("prompt"),
+            default: take("default"),
+            private: take("private"),
+            confirm: take("confirm"),
+            r#unsafe: take("unsafe"),
+        })
+    }
+}
