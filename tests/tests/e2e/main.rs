@@ -10,7 +10,6 @@ mod becoming;
 #[path = "../../../archive/tests/reader/builder.rs"]
 #[expect(
     dead_code,
-    clippy::unwrap_used,
     reason = "written for the tests of the reader; these need less of it"
 )]
 mod builder;
