@@ -1,7 +1,9 @@
 //! Content that has come from the controller, kept by digest in the folder that holds the agent itself.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -40,21 +42,31 @@ pub(crate) struct Cache {
     turn: Mutex<()>,
     incoming: Mutex<Option<Incoming>>,
     arrived: Condvar,
+    /// Secret content: in memory, as long as the agent runs.
+    secrets: Mutex<HashMap<Digest, File>>,
 }
 
 /// Content on its way.
 #[derive(Debug)]
 struct Incoming {
     digest: Digest,
-    path: PathBuf,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Open(File, Sha256),
-    Whole,
+    Awaited,
+    Open(Place, File, Sha256),
+    Whole(Place, File),
     Failed(String),
+}
+
+/// Where content comes to lie.
+#[derive(Debug)]
+enum Place {
+    /// In a file of the cache; under this name until it is whole.
+    Disk(PathBuf),
+    Memory,
 }
 
 impl Cache {
@@ -72,8 +84,8 @@ impl Cache {
     }
 
     pub(crate) fn at(folder: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
-        let (offers, turn, incoming, arrived) = Default::default();
-        Self { folder, temporary, line, offers, turn, incoming, arrived }
+        let (offers, turn, incoming, arrived, secrets) = Default::default();
+        Self { folder, temporary, line, offers, turn, incoming, arrived, secrets }
     }
 
     fn contents(&self) -> PathBuf {
@@ -98,15 +110,9 @@ impl Cache {
         Some(path)
     }
 
-    fn begin(&self, digest: &Digest) -> io::Result<()> {
-        let folder = self.contents();
-        fs::DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
-        let path = folder.join(format!(".{digest}-{}", std::process::id()));
-        fs::remove_file(&path).ok();
-        let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
-        let state = State::Open(file, Sha256::new());
-        *lock(&self.incoming) = Some(Incoming { digest: *digest, path, state });
-        Ok(())
+    /// Returns whether the content is here, and secret.
+    pub(crate) fn is_secret(&self, digest: &Digest) -> bool {
+        lock(&self.secrets).contains_key(digest)
     }
 
     /// Takes a part of the content that was asked for; others are dropped.
@@ -209,19 +215,24 @@ impl Contents for Arc<Cache> {
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let _turn = lock(&self.turn);
-        if let Some(path) = self.held(digest) {
+        if let Some(path) = lock(&self.secrets).get(digest).map(opened).or_else(|| self.held(digest)) {
             return Ok(path);
         }
         let cannot =
             |why: String| Failure::new(format!("cannot get the content {digest} from the controller: {why}"));
-        self.begin(digest).map_err(|error| cannot(reason(&error)))?;
+        *lock(&self.incoming) = Some(Incoming { digest: *digest, state: State::Awaited });
         if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
             self.refuse(None, &error.to_string());
         }
         let mut incoming = lock(&self.incoming);
         loop {
             match incoming.take() {
-                Some(Incoming { state: State::Whole, path, .. }) => return Ok(path),
+                Some(Incoming { state: State::Whole(Place::Disk(path), _), .. }) => return Ok(path),
+                Some(Incoming { state: State::Whole(Place::Memory, file), .. }) => {
+                    let path = opened(&file);
+                    lock(&self.secrets).insert(*digest, file);
+                    return Ok(path);
+                }
                 Some(Incoming { state: State::Failed(why), .. }) => return Err(cannot(why)),
                 open => *incoming = open,
             }
@@ -256,7 +267,13 @@ fn write_note(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 
 impl Incoming {
     fn take(&mut self, chunk: &Chunk, folder: &Path) {
-        let State::Open(file, hasher) = &mut self.state else { return };
+        if matches!(self.state, State::Awaited) {
+            match begin(&self.digest, chunk.secret, folder) {
+                Ok((place, file)) => self.state = State::Open(place, file, Sha256::new()),
+                Err(error) => return self.fail(&reason(&error)),
+            }
+        }
+        let State::Open(_, file, hasher) = &mut self.state else { return };
         let written = chunk.unpack().and_then(|bytes| {
             hasher.update(&bytes);
             file.write_all(&bytes)
@@ -271,22 +288,62 @@ impl Incoming {
         if found != self.digest {
             return self.fail(&format!("it arrived damaged, with the digest {found}"));
         }
-        let path = folder.join(found.to_string());
-        match fs::rename(&self.path, &path) {
-            Ok(()) => {
-                self.path = path;
-                self.state = State::Whole;
+        match std::mem::replace(&mut self.state, State::Awaited) {
+            State::Open(Place::Disk(begun), file, _) => {
+                let path = folder.join(found.to_string());
+                let renamed = fs::rename(&begun, &path);
+                self.state = State::Whole(Place::Disk(if renamed.is_ok() { path } else { begun }), file);
+                if let Err(error) = renamed {
+                    self.fail(&reason(&error));
+                }
             }
-            Err(error) => self.fail(&reason(&error)),
+            State::Open(place, file, _) => self.state = State::Whole(place, file),
+            other => self.state = other,
         }
     }
 
     fn fail(&mut self, why: &str) {
-        if matches!(self.state, State::Open(..)) {
-            fs::remove_file(&self.path).ok();
+        if let State::Open(Place::Disk(path), ..) | State::Whole(Place::Disk(path), _) = &self.state {
+            fs::remove_file(path).ok();
+        }
+        if !matches!(self.state, State::Failed(_)) {
             self.state = State::Failed(why.to_owned());
         }
     }
+}
+
+/// Makes the file that content is written to.
+fn begin(digest: &Digest, secret: bool, folder: &Path) -> io::Result<(Place, File)> {
+    if secret {
+        return Ok((Place::Memory, nameless(folder)?));
+    }
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    let path = folder.join(format!(".{digest}-{}", std::process::id()));
+    fs::remove_file(&path).ok();
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+    Ok((Place::Disk(path), file))
+}
+
+/// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
+/// gone with the agent.
+fn nameless(folder: &Path) -> io::Result<File> {
+    use rustix::fs::MemfdFlags;
+    match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
+        Ok(file) => Ok(file.into()),
+        Err(_) => {
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+            let path = folder.join(format!(".secret-{}", std::process::id()));
+            fs::remove_file(&path).ok();
+            let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+            fs::remove_file(&path)?;
+            Ok(file)
+        }
+    }
+}
+
+/// Returns a path under which this process can open a file without a name.
+fn opened(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
@@ -344,7 +401,7 @@ mod tests {
     }
 
     fn chunk(digest: Digest, bytes: &[u8], last: bool) -> Chunk {
-        Chunk { digest, last, deflated: false, bytes: bytes.to_vec() }
+        Chunk { digest, last, deflated: false, secret: false, bytes: bytes.to_vec() }
     }
 
     fn left(folder: &Path) -> usize {
@@ -372,7 +429,7 @@ mod tests {
     fn damaged_refused_and_oversized_content_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (cache, digest) = (cache(dir.path()), Digest::of(b"one"));
-        let bomb = Chunk::pack(digest, false, vec![0; CHUNK + 1]).bytes;
+        let bomb = Chunk::pack(digest, false, false, vec![0; CHUNK + 1]).bytes;
         type Spoil<'a> = Box<dyn Fn(&Cache) + 'a>;
         let cases: [(&str, Spoil<'_>); 4] = [
             ("no such file", Box::new(|c| c.refuse(Some(&digest), "no such file"))),
@@ -406,6 +463,26 @@ mod tests {
         let passing = Arc::new(Cache::at(dir.path().join("x"), true, Arc::new(Line::new(io::sink()))));
         passing.keep_note("a", b"one");
         assert_eq!((passing.note("a"), dir.path().join("x").exists()), (None, false));
+    }
+
+    #[test]
+    fn secret_content_is_kept_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, digest) = (cache(dir.path()), Digest::of(b"hunter2"));
+        let secret = |bytes: &[u8], last| Chunk { secret: true, ..chunk(digest, bytes, last) };
+        let path = fetch(&cache, digest, |cache| {
+            cache.take(&secret(b"hunt", false));
+            cache.take(&secret(b"er2", true));
+        })
+        .unwrap();
+        for _ in 0..2 {
+            assert_eq!(fs::read(&path).unwrap(), b"hunter2");
+        }
+        assert_eq!(cache.fetch(&digest).unwrap(), path);
+        assert!(cache.is_secret(&digest));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let file = nameless(dir.path()).unwrap();
+        assert_eq!(fs::metadata(opened(&file)).unwrap().nlink(), 0);
     }
 
     #[test]

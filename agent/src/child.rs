@@ -403,13 +403,14 @@ fn supply(
         Ok(file) => file,
         Err(failure) => return refuse(failure.msg),
     };
+    let secret = cache.is_secret(digest);
     loop {
         let mut bytes = Vec::with_capacity(CHUNK);
         if let Err(error) = (&mut file).take(CHUNK as u64).read_to_end(&mut bytes) {
             return refuse(reason(&error));
         }
         let last = bytes.len() < CHUNK;
-        line.send(&ToAgent::Chunk(Chunk { digest: *digest, last, deflated: false, bytes }))?;
+        line.send(&ToAgent::Chunk(Chunk { digest: *digest, last, deflated: false, secret, bytes }))?;
         if last {
             return Ok(());
         }

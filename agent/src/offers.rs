@@ -72,7 +72,7 @@ impl Offers {
             },
         };
         line.send(&match part {
-            Ok((bytes, last)) => FromAgent::Chunk(Chunk::pack(digest, last, bytes)),
+            Ok((bytes, last)) => FromAgent::Chunk(Chunk::pack(digest, last, false, bytes)),
             Err(why) => FromAgent::NoContent { digest, why },
         })
     }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
+use crate::secrets::is_vaulted;
+
 /// Who has to act; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The user, on what they wrote or typed. Exit code 1.
     User,
+    /// The user, by giving the password of what is encrypted. Exit code 1.
+    Locked,
     /// A guard of ours refused. Exit code 3.
     Refused,
     /// We: a fault in convoy. Exit code 255.
@@ -126,7 +130,8 @@ fn blank(c: char) -> char {
 }
 
 fn source_line(origin: &Origin) -> Option<String> {
-    let text = std::fs::read_to_string(&*origin.file).ok()?;
+    // Of an encrypted file the line is one of the text in clear, which is not to be shown.
+    let text = std::fs::read_to_string(&*origin.file).ok().filter(|text| !is_vaulted(text.as_bytes()))?;
     text.lines().nth(origin.line.checked_sub(1)? as usize).map(|line| line.trim_end().to_owned())
 }
 

@@ -102,6 +102,9 @@ impl Writer {
             Kind::Bytes(bytes) => self.string(&String::from_utf8_lossy(bytes)),
             Kind::List(list) => self.list(list, level),
             Kind::Map(map) => self.map(map, level),
+            Kind::Vaulted(text) => {
+                self.map(&convoy_protocol::map! { "__ansible_vault" => text.clone() }, level);
+            }
             Kind::Unknown(why) => self.string(&format!("<unknown until run: {why}>")),
         }
     }

@@ -13,6 +13,7 @@ pub mod prompt;
 pub mod python;
 pub mod report;
 pub mod run;
+pub mod secrets;
 pub mod settings;
 pub mod ssh;
 pub mod template;

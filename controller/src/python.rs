@@ -39,6 +39,7 @@ fn repr(value: &Value, hide: bool) -> String {
             let members: Vec<_> = map.iter().map(|(k, v)| format!("{}: {}", key(k), repr(v, hide))).collect();
             format!("{{{}}}", members.join(", "))
         }
+        Kind::Vaulted(text) => quoted(text),
         Kind::Unknown(why) => format!("<unknown until run: {why}>"),
     }
 }

@@ -22,19 +22,21 @@ pub struct Chunk {
     pub last: bool,
     /// Whether `bytes` is compressed (deflate, each chunk on its own).
     pub deflated: bool,
+    /// Whether it must not lie on the node's disks, but where it is asked for.
+    pub secret: bool,
     /// The part; at most [`CHUNK`] bytes when unpacked.
     pub bytes: Vec<u8>,
 }
 
 impl Chunk {
     /// Packs a part, compressed if that makes it shorter.
-    pub fn pack(digest: Digest, last: bool, bytes: Vec<u8>) -> Self {
+    pub fn pack(digest: Digest, last: bool, secret: bool, bytes: Vec<u8>) -> Self {
         let mut packer = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
         // Writing to memory does not fail; were it to, the part would go as it is.
         let packed = packer.write_all(&bytes).and_then(|()| packer.finish()).ok();
         match packed.filter(|packed| packed.len() < bytes.len()) {
-            Some(bytes) => Self { digest, last, deflated: true, bytes },
-            None => Self { digest, last, deflated: false, bytes },
+            Some(bytes) => Self { digest, last, deflated: true, secret, bytes },
+            None => Self { digest, last, deflated: false, secret, bytes },
         }
     }
 
@@ -70,10 +72,10 @@ mod tests {
     fn parts_survive_packing_and_have_a_limit() {
         let digest = Digest::of(b"x");
         for (bytes, deflated) in [(vec![7; CHUNK], true), (b"a".to_vec(), false), (Vec::new(), false)] {
-            let chunk = Chunk::pack(digest, true, bytes.clone());
+            let chunk = Chunk::pack(digest, true, false, bytes.clone());
             assert_eq!((chunk.deflated, chunk.unpack().unwrap()), (deflated, bytes));
         }
-        let bomb = Chunk::pack(digest, true, vec![0; 100 * CHUNK]);
+        let bomb = Chunk::pack(digest, true, false, vec![0; 100 * CHUNK]);
         assert!(bomb.bytes.len() < CHUNK);
         assert_eq!(bomb.unpack().unwrap_err().to_string(), "a part of it is larger than a part may be");
     }

@@ -49,6 +49,8 @@ pub enum Kind {
     Map(Arc<Map>),
     /// A value that a dry run cannot know, with the reason.
     Unknown(Arc<str>),
+    /// Text that a vault encrypts, as it was written. Known at the controller only: it is decrypted when it is used.
+    Vaulted(Arc<str>),
 }
 
 /// Where the user wrote something. Lines and columns count from 1; columns count characters.
@@ -79,6 +81,12 @@ impl Taint {
     pub const SECRET: Self = Self(1);
     /// Came from a node or was marked `!unsafe`: data, never rendered as a template.
     pub const UNSAFE: Self = Self(2);
+
+    /// Returns it less what `other` says.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 
     /// Returns whether the value must not be shown.
     pub fn is_secret(self) -> bool {
@@ -213,6 +221,7 @@ impl Value {
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
             Kind::Unknown(_) => "unknown until run",
+            Kind::Vaulted(_) => "encrypted text",
         }
     }
 }
@@ -239,6 +248,7 @@ impl fmt::Debug for Value {
             Kind::List(list) => f.debug_list().entries(list.iter()).finish(),
             Kind::Map(map) => f.debug_map().entries(map.iter().map(|(k, v)| (k.to_string(), v))).finish(),
             Kind::Unknown(why) => write!(f, "<unknown until run: {why}>"),
+            Kind::Vaulted(_) => f.write_str("<encrypted>"),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn python_class(value: &Value) -> &'static str {
         Kind::Bool(_) => "<class 'bool'>",
         Kind::Int(_) => "<class 'int'>",
         Kind::Float(_) => "<class 'float'>",
-        Kind::Text(_) | Kind::Unknown(_) => "<class 'str'>",
+        Kind::Text(_) | Kind::Unknown(_) | Kind::Vaulted(_) => "<class 'str'>",
         Kind::Bytes(_) => "<class 'bytes'>",
         Kind::List(_) => "<class 'list'>",
         Kind::Map(_) => "<class 'dict'>",

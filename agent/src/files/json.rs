@@ -81,7 +81,7 @@ fn write(value: &Value, level: Option<usize>, out: &mut String) {
             }
             close(']', list.is_empty(), level, out);
         }
-        Kind::Text(text) | Kind::Unknown(text) => quoted(text, out),
+        Kind::Text(text) | Kind::Unknown(text) | Kind::Vaulted(text) => quoted(text, out),
         Kind::Bytes(bytes) => quoted(&String::from_utf8_lossy(bytes), out),
         Kind::Null => out.push_str("null"),
         Kind::Bool(b) => out.push_str(if *b { "true" } else { "false" }),

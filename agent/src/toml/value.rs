@@ -57,6 +57,7 @@ pub fn text(value: &Value) -> Result<String, &'static str> {
         Kind::Null => return Err("null; remove the key instead"),
         Kind::Bytes(_) => return Err("bytes"),
         Kind::Unknown(_) => return Err("value that is known only when the play is run"),
+        Kind::Vaulted(_) => return Err("encrypted text"),
     })
 }
 

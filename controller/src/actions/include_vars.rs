@@ -81,7 +81,7 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     };
     let mut found = Map::new();
     for file in &files {
-        found.extend(read(file)?);
+        found.extend(read(file, scene)?);
     }
     let mut variables = match &args.name {
         Some(name) if is_identifier(name) => map! { name.as_str() => found },
@@ -196,9 +196,9 @@ fn walk(
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Map, Failure> {
+fn read(path: &Path, scene: &Scene<'_>) -> Result<Map, Failure> {
     let wrong = |problem: crate::diagnostic::Diagnostic| refuse(problem.to_string());
-    let Some(node) = yaml::read_file(path).map_err(wrong)? else { return Ok(Map::new()) };
+    let Some(node) = yaml::read_file(path, scene.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
     let value = node.to_value().map_err(wrong)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),
@@ -226,7 +226,7 @@ mod tests {
         let shown = |text: &str| text.replace(&format!("{}/", root.display()), "");
         let scene = Scene {
             scope: &TaskScope::of_map(vars),
-            templar: &Arc::new(Templar::new(Options::default())),
+            templar: &Arc::new(Templar::new(Options::default(), Arc::default())),
             context: &Context { search: vec![root.clone()], ..Context::default() },
             verbosity: 0,
         };

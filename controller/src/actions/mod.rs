@@ -154,7 +154,7 @@ mod tests {
     pub(super) fn scene<T>(vars: Map, call: impl FnOnce(&Scene<'_>) -> T) -> T {
         call(&Scene {
             scope: &TaskScope::of_map(Map::new()).with(vars),
-            templar: &Arc::new(Templar::new(crate::template::Options::default())),
+            templar: &Arc::new(Templar::new(crate::template::Options::default(), Arc::default())),
             context: &Context::default(),
             verbosity: 0,
         })

@@ -34,7 +34,8 @@ convoy_agent::arguments! {
 fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     let mut done = Done::default();
     for (key, value) in args {
-        let name = crate::python::str(&scene.render(&key.to_value())?);
+        let rendered = scene.render(&key.to_value())?;
+        let name = crate::python::str(&rendered);
         if name == "cacheable" {
             if bool::convert(value).map_err(Failure::new)? {
                 done.kept = Kept::Facts;
@@ -43,8 +44,9 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
         }
         if !crate::python::is_identifier(&name) {
             return Err(Failure::new(format!(
-                "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
-                 and contain only letters, numbers and underscores."
+                "The variable name '{}' is not valid. Variables must start with a letter or underscore character, \
+                 and contain only letters, numbers and underscores.",
+                crate::python::label(Some(&rendered))
             )));
         }
         done.variables.insert(name.into(), as_boolean(value));

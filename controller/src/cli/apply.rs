@@ -91,7 +91,8 @@ pub(super) fn run_watched(
     options.force_handlers |= args.force_handlers;
     options.step = args.step;
     options.start_at_task.clone_from(&args.start_at_task);
-    let loader = Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")));
+    let loader =
+        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
     let loaded = load(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) =
         Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
@@ -126,7 +127,7 @@ pub(super) fn run_watched(
 
 /// Reads the playbooks; names of imported files may use the extra variables and those of the play.
 fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
-    let templar = Templar::new(options.template);
+    let templar = Templar::new(options.template, options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();
         all.extend(options.extra_vars.clone());
@@ -185,7 +186,7 @@ fn list(
     wanted: Wanted,
     options: &Options,
 ) -> Result<u8, Diagnostics> {
-    let templar = Templar::new(options.template);
+    let templar = Templar::new(options.template, options.vault.clone());
     let render = |value: &Value, play: &Play| {
         let mut vars = play.vars.clone();
         vars.extend(options.extra_vars.clone());

@@ -50,7 +50,8 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     if args.list_hosts {
         return list(&args, &inventory);
     }
-    let loader = Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")));
+    let loader =
+        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
     let loaded = play(&loader, &args)?;
     let reporter =
         report::ad_hoc(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));

@@ -1,28 +1,27 @@
 //! `-e`: variables on the command line.
 
-use std::path::Path;
-
 use convoy_protocol::Map;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::kv;
+use crate::secrets::Vault;
 use crate::yaml::{self, Node};
 
 /// Reads the values of all `-e`, later over earlier.
 ///
 /// # Errors
 /// If one is neither `key=value`, a map in YAML or JSON, nor `@FILE` with such a map.
-pub fn read(given: &[String]) -> Result<Map, Diagnostics> {
+pub fn read(given: &[String], vault: &Vault) -> Result<Map, Diagnostics> {
     let mut vars = Map::new();
     for text in given {
-        vars.extend(one(text)?);
+        vars.extend(one(text, vault)?);
     }
     Ok(vars)
 }
 
-fn one(text: &str) -> Result<Map, Diagnostic> {
+fn one(text: &str, vault: &Vault) -> Result<Map, Diagnostic> {
     if let Some(path) = text.strip_prefix('@') {
-        return map(yaml::read_file(Path::new(path))?, path);
+        return map(yaml::read_file(crate::paths::expand_user(path), vault)?, path);
     }
     if text.starts_with(['{', '[']) {
         return map(yaml::read("<command line>", text)?, text);

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Kind, Map, Value, map};
 
 use super::extra_vars;
+use super::vault_options::VaultOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::{Group, Inventory, Options};
 use crate::json;
 use crate::python;
+use crate::secrets::source::Use;
 use crate::settings;
 use crate::yaml;
 
@@ -55,6 +57,9 @@ pub struct Args {
     /// Look for `group_vars` and `host_vars` in this folder too [default: the current one, without --export]
     #[arg(long, value_name = "FOLDER")]
     pub playbook_dir: Option<PathBuf>,
+    /// Where the passwords of encrypted variables come from
+    #[command(flatten)]
+    pub vault: VaultOptions,
 }
 
 /// Variables that say how Ansible runs, not what the inventory holds.
@@ -77,10 +82,13 @@ fn show(
     warnings: &mut dyn Write,
 ) -> Result<(), Diagnostics> {
     let settings = &read.settings;
-    let options = Options { extra_vars: extra_vars::read(&args.extra_vars)?, ..Options::of(settings) };
+    let (vault, untold) = args.vault.vault(settings, Use::Run)?;
+    let extra_vars = extra_vars::read(&args.extra_vars, &vault)?;
+    let options = Options { extra_vars, vault: Arc::new(vault), ..Options::of(settings) };
     let sources = if args.inventory.is_empty() { &settings.inventory.0 } else { &args.inventory };
     let (inventory, read_warnings) = Inventory::load(sources, &options)?;
     let mut found = read.warnings.clone();
+    found.extend(untold.into_iter().map(Diagnostic::user));
     found.extend(read_warnings);
     let mut show = Show { inventory: &inventory, args, available: HashSet::new(), seen: HashSet::new() };
     let text = if let Some(pattern) = &args.host {
@@ -118,7 +126,7 @@ impl Show<'_> {
         if !self.args.yaml {
             return Ok(as_json(value));
         }
-        yaml::write(&in_order(value)).map_err(|error| Diagnostic::user(error.to_string()))
+        yaml::write(&in_order(&marked(value, false))).map_err(|error| Diagnostic::user(error.to_string()))
     }
 
     fn host(&self, pattern: &str, found: &mut Vec<Diagnostic>) -> Result<String, Diagnostics> {
@@ -263,7 +271,7 @@ fn twig(text: &str, depth: usize) -> String {
 
 fn leaves(vars: &Map, depth: usize, lines: &mut Vec<String>) {
     for (key, value) in sorted(vars) {
-        lines.push(twig(&format!("{{{key} = {}}}", python::str(value)), depth));
+        lines.push(twig(&format!("{{{key} = {}}}", python::label(Some(value))), depth));
     }
 }
 
@@ -280,14 +288,21 @@ fn in_order(value: &Value) -> Value {
 
 /// Returns a value as JSON, as `ansible-inventory` prints it: what is no template is marked.
 fn as_json(value: &Value) -> String {
-    json::text(&marked(value), json::Style { indent: Some(4), sort_keys: true, ..json::Style::default() })
+    let style =
+        json::Style { indent: Some(4), sort_keys: true, hide_secrets: true, ..json::Style::default() };
+    json::text(&marked(value, true), style)
 }
 
-fn marked(value: &Value) -> Value {
+/// Marks what is no template, if wanted, and what is encrypted; secrets are not shown.
+fn marked(value: &Value, unsafe_too: bool) -> Value {
     match &value.kind {
-        Kind::Text(text) if value.taint.is_unsafe() => map! { "__ansible_unsafe" => text.clone() }.into(),
-        Kind::List(list) => list.iter().map(marked).collect(),
-        Kind::Map(map) => map.iter().map(|(key, value)| (key.clone(), marked(value))).collect(),
+        Kind::Vaulted(text) => map! { "__ansible_vault" => text.clone() }.into(),
+        _ if value.taint.is_secret() => json::SECRET.into(),
+        Kind::Text(text) if unsafe_too && value.taint.is_unsafe() => {
+            map! { "__ansible_unsafe" => text.clone() }.into()
+        }
+        Kind::List(list) => list.iter().map(|item| marked(item, unsafe_too)).collect(),
+        Kind::Map(map) => map.iter().map(|(key, value)| (key.clone(), marked(value, unsafe_too))).collect(),
         _ => value.clone(),
     }
 }

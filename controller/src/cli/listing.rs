@@ -214,7 +214,7 @@ playbook: site.yml
             "- name: Of the role\n  ping:\n- ping:\n",
         )
         .unwrap();
-        let loader = Loader::new(Options::default());
+        let loader = Loader::new(Options::default(), Arc::default());
         let loaded = loader.playbooks(std::slice::from_ref(&path), &|value, _| Ok(value.clone())).unwrap();
         let view = View {
             render: &|value, _| value.clone(),

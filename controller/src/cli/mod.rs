@@ -15,6 +15,8 @@ pub mod inventory;
 pub mod listing;
 mod passwords;
 pub mod run_options;
+pub mod vault;
+pub mod vault_options;
 
 /// Provisions a fleet from one workstation.
 #[derive(Debug, Parser)]
@@ -34,6 +36,8 @@ pub enum Command {
     Exec(Box<exec::Args>),
     /// Show hosts, groups and their variables.
     Inventory(inventory::Args),
+    /// Encrypt and decrypt files and values.
+    Vault(vault::Args),
     /// Upgrade a small cluster that is made for it on this machine.
     Demo(demo::Args),
 }
@@ -56,6 +60,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         Command::Apply(args) => apply::run(*args, line),
         Command::Exec(args) => exec::run(*args, line),
         Command::Demo(args) => demo::run(&args),
+        Command::Vault(args) => vault::run(&args),
         Command::Inventory(args) => {
             inventory::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).map(|()| 0)
         }
@@ -85,7 +90,7 @@ impl Kind {
     /// Returns the documented exit code.
     pub fn code(self) -> u8 {
         match self {
-            Self::User => 1,
+            Self::User | Self::Locked => 1,
             Self::Refused => 3,
             Self::Internal => 255,
         }

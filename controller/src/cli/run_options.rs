@@ -1,15 +1,18 @@
 //! Options that `apply` and `exec` share: `ansible-playbook`'s own, under the same letters.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::become_options::BecomeOptions;
+use super::vault_options::VaultOptions;
 use super::{extra_vars, passwords};
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
 use crate::report;
 use crate::run::options::{Options, Tags};
+use crate::secrets::source::Use;
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;
 use crate::template;
@@ -68,6 +71,9 @@ pub struct RunOptions {
     /// Becoming another user.
     #[command(flatten)]
     pub r#become: BecomeOptions,
+    /// Where the passwords of what is encrypted come from
+    #[command(flatten)]
+    pub vault: VaultOptions,
     /// In what form the run is shown
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,
@@ -102,6 +108,7 @@ impl RunOptions {
     ) -> Result<Options, Diagnostics> {
         let connection_password = self.connection_password(settings)?;
         let typed = connection_password.as_deref().filter(|_| self.asks_for_password(settings));
+        let (vault, warnings) = self.vault.vault(settings, Use::Run)?;
         Ok(Options {
             check: self.check,
             diff: self.diff || settings.diff_always,
@@ -109,7 +116,9 @@ impl RunOptions {
             verbosity: self.verbosity(settings),
             tags,
             limit: self.limit.clone(),
-            extra_vars: extra_vars::read(&self.extra_vars)?,
+            extra_vars: extra_vars::read(&self.extra_vars, &vault)?,
+            vault: Arc::new(vault),
+            warnings,
             force_handlers: settings.force_handlers,
             step: false,
             start_at_task: None,
@@ -145,6 +154,7 @@ impl RunOptions {
     pub fn inventory_options(&self, options: &Options) -> inventory::Options {
         inventory::Options {
             extra_vars: options.extra_vars.clone(),
+            vault: options.vault.clone(),
             ..inventory::Options::of(&options.settings)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::{Key, Origin, Value};
+use convoy_protocol::{Key, Origin, Taint, Value};
 use indexmap::IndexMap;
 
 use super::{Inventory, address, literal, words};
@@ -22,11 +22,17 @@ struct Pending {
     parents: Vec<Arc<str>>,
 }
 
-/// Reads the inventory `text` of `file` into `inventory`.
-pub(super) fn read(inventory: &mut Inventory, file: &str, text: &str) -> Result<(), Diagnostic> {
+/// Reads the inventory `text` of `file` into `inventory`; all values get `taint`.
+pub(super) fn read(
+    inventory: &mut Inventory,
+    file: &str,
+    text: &str,
+    taint: Taint,
+) -> Result<(), Diagnostic> {
     let mut reader = Reader {
         inventory,
         file: file.into(),
+        taint,
         pending: IndexMap::new(),
         group: "ungrouped".into(),
         section: Section::Hosts,
@@ -40,6 +46,7 @@ pub(super) fn read(inventory: &mut Inventory, file: &str, text: &str) -> Result<
 struct Reader<'i> {
     inventory: &'i mut Inventory,
     file: Arc<str>,
+    taint: Taint,
     pending: IndexMap<Arc<str>, Pending>,
     group: Arc<str>,
     section: Section,
@@ -122,7 +129,7 @@ impl Reader<'_> {
                     "after the host come its variables; a value with spaces needs quotes".to_owned(),
                 )));
             };
-            variables.push((Key::from(key), literal::value(value).at(at)));
+            variables.push((Key::from(key), literal::value(value).at(at).tainted(self.taint)));
         }
         for name in names {
             let host = self.inventory.add_host(&name, Some(&self.group), port)?;
@@ -137,7 +144,7 @@ impl Reader<'_> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(Diagnostic::user(format!("`{text}` is not key=value")).at(at.clone()));
         };
-        let value: Value = literal::value(value.trim()).at(at.clone());
+        let value: Value = literal::value(value.trim()).at(at.clone()).tainted(self.taint);
         self.inventory.set_group_var(&self.group, Key::from(key.trim()), value)
     }
 

@@ -1,9 +1,11 @@
 //! How an inventory is read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_protocol::Map;
 
+use crate::secrets::Vault;
 use crate::settings::{HashBehaviour, Settings};
 use crate::template;
 
@@ -33,6 +35,8 @@ impl GroupNames {
 pub struct Options {
     /// `-e`: what `constructed` with `use_extra_vars` sees above all else.
     pub extra_vars: Map,
+    /// The passwords of what is encrypted.
+    pub vault: Arc<Vault>,
     /// How `constructed` renders.
     pub template: template::Options,
     /// What becomes of names that are not those of variables.
@@ -60,10 +64,11 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns what the settings say, without extra variables.
+    /// Returns what the settings say, without extra variables and passwords.
     pub fn of(settings: &Settings) -> Self {
         Self {
             extra_vars: Map::new(),
+            vault: Arc::default(),
             template: template::Options { native: settings.jinja2_native },
             group_names: settings.force_valid_group_names,
             unparsed_warning: settings.inventory_unparsed_warning,

@@ -8,6 +8,7 @@ use indexmap::IndexSet;
 
 use super::{Inventory, LOCALHOST, address};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::secrets::Vault;
 
 /// The hosts that a pattern names.
 #[derive(Debug, Default, PartialEq)]
@@ -35,7 +36,7 @@ impl Inventory {
         let mut warnings = Vec::new();
         let mut hosts = self.evaluate(&split(pattern), &mut warnings)?;
         if let Some(limit) = limit.filter(|limit| !limit.is_empty()) {
-            let within = self.evaluate(&limit_patterns(limit)?, &mut warnings)?;
+            let within = self.evaluate(&limit_patterns(limit, &self.options.vault)?, &mut warnings)?;
             hosts.retain(|host| within.contains(host));
         }
         Ok(Selection { hosts: hosts.into_iter().collect(), warnings })
@@ -151,7 +152,7 @@ fn split(pattern: &str) -> Vec<String> {
 }
 
 /// Splits a limit, with the lines of each `@file` in its place.
-fn limit_patterns(limit: &str) -> Result<Vec<String>, Diagnostic> {
+fn limit_patterns(limit: &str, vault: &Vault) -> Result<Vec<String>, Diagnostic> {
     let mut patterns = Vec::new();
     for pattern in split(limit) {
         let Some(file) = pattern.strip_prefix('@') else {
@@ -165,7 +166,7 @@ fn limit_patterns(limit: &str) -> Result<Vec<String>, Diagnostic> {
             let what = format!("Limit starting with \"@\" must be a file, not a directory: {file}");
             return Err(Diagnostic::user(what));
         }
-        let (_, text) = crate::yaml::text_of(Path::new(file))?;
+        let text = crate::yaml::Source::of(Path::new(file), vault)?.text;
         patterns.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     }
     Ok(patterns)

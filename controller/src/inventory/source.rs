@@ -72,20 +72,27 @@ fn file(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
     if script::is_program(path)? {
         return script::read(inventory, path);
     }
-    let (name, text) = yaml::text_of(path)?;
+    let source = yaml::Source::of(path, &inventory.options.vault)?;
+    let secret = source.secret;
+    // What is wrong in an encrypted inventory is told without quoting it.
+    text(inventory, path, &source).map_err(|problem| if secret { yaml::unquoted(problem) } else { problem })
+}
+
+fn text(inventory: &mut Inventory, path: &Path, source: &yaml::Source) -> Result<(), Diagnostic> {
+    let (name, text, taint) = (&source.name, &source.text, source.taint());
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("yml" | "yaml" | "json") => match yaml::read(&name, &text)? {
+        Some("yml" | "yaml" | "json") => match source.read()? {
             Some(root) => in_yaml(inventory, &root),
             None => Ok(()),
         },
         Some("toml") => Err(Diagnostic::user(format!("{name}: inventories in TOML are not supported"))
             .hint(Some("write it as YAML or INI".to_owned()))),
-        None => match yaml::read(&name, &text) {
+        None => match source.read() {
             Ok(Some(root)) if root.as_map().is_some() => in_yaml(inventory, &root),
-            Err(error) if looks_like_yaml(&text) => Err(error),
-            _ => ini::read(inventory, &name, &text),
+            Err(error) if looks_like_yaml(text) => Err(error),
+            _ => ini::read(inventory, name, text, taint),
         },
-        Some(_) => ini::read(inventory, &name, &text),
+        Some(_) => ini::read(inventory, name, text, taint),
     }
 }
 

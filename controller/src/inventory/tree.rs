@@ -79,7 +79,7 @@ fn entry(
             inventory.set_group_var(group, name.to_key()?, value)
         }
         "children" => {
-            let nothing = Node { at: name.at.clone(), tag: None, data: Data::Map(Vec::new()) };
+            let nothing = Node { at: name.at.clone(), tag: None, secret: false, data: Data::Map(Vec::new()) };
             self::group(inventory, name, value.unwrap_or(&nothing))?;
             let child = name.as_str().unwrap_or_default();
             if inventory.group(child).is_some() {

@@ -52,6 +52,8 @@ impl Inventory {
         let mut errors = Diagnostics::new();
         let mut files = |folders: &[&Path], kind: &str, names: &[&str]| {
             self.files_of(folders, kind, names).unwrap_or_else(|mut found| {
+                // The folders of inventory and playbook may be one.
+                found.retain(|error| !errors.contains(error));
                 errors.append(&mut found);
                 Map::new()
             })
@@ -160,7 +162,7 @@ impl Inventory {
         if let Some(map) = files.get(path) {
             return Ok(map.clone());
         }
-        let map = match yaml::read_file(path)? {
+        let map = match yaml::read_file(path, &self.options.vault)? {
             None => Map::new(),
             Some(node) if node.is_null() => Map::new(),
             Some(node) => {

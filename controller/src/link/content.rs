@@ -27,6 +27,8 @@ struct Known {
 enum Source {
     File(PathBuf, Stamp),
     Bytes(Arc<[u8]>),
+    /// Bytes that no node may keep.
+    Secret(Arc<[u8]>),
 }
 
 /// What shows that a file is the one that was read before.
@@ -85,16 +87,26 @@ impl Contents {
     pub fn add_bytes(&self, bytes: impl Into<Arc<[u8]>>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        self.known().sources.insert(digest, Source::Bytes(bytes));
+        // What is secret anywhere is secret.
+        self.known().sources.entry(digest).or_insert(Source::Bytes(bytes));
+        digest
+    }
+
+    /// Registers secret bytes; returns their digest.
+    pub fn add_secret(&self, bytes: impl Into<Arc<[u8]>>) -> Digest {
+        let bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        self.known().sources.insert(digest, Source::Secret(bytes));
         digest
     }
 
     /// Opens registered content, to be sent.
     pub(super) fn open(&self, digest: Digest) -> Reading {
         let source = self.known().sources.get(&digest).cloned();
+        let secret = matches!(source, Some(Source::Secret(_)));
         let opened = match source {
             None => Err("it is no content of this run".to_owned()),
-            Some(Source::Bytes(bytes)) => {
+            Some(Source::Bytes(bytes) | Source::Secret(bytes)) => {
                 Ok((Box::new(io::Cursor::new(bytes)) as Box<dyn Read + Send>, None))
             }
             Some(Source::File(path, stamp)) => open_file(&path, stamp).map(|file| (file, Some(path))),
@@ -103,7 +115,7 @@ impl Contents {
             Ok((source, path)) => (source, path, None),
             Err(why) => (Box::new(io::empty()) as Box<dyn Read + Send>, None, Some(why)),
         };
-        Reading { digest, source, path, hasher: Sha256::new(), failed, ended: false }
+        Reading { digest, secret, source, path, hasher: Sha256::new(), failed, ended: false }
     }
 }
 
@@ -123,6 +135,7 @@ fn open_file(path: &Path, stamp: Stamp) -> Result<Box<dyn Read + Send>, String> 
 /// Content that is being sent.
 pub(super) struct Reading {
     digest: Digest,
+    secret: bool,
     source: Box<dyn Read + Send>,
     path: Option<PathBuf>,
     hasher: Sha256,
@@ -149,7 +162,7 @@ impl Reading {
             }
             Ok(last) => {
                 self.ended = last;
-                ToAgent::Chunk(Chunk::pack(digest, last, bytes))
+                ToAgent::Chunk(Chunk::pack(digest, last, self.secret, bytes))
             }
         })
     }

@@ -243,7 +243,7 @@ impl Reader<'_> {
                 }
             }
         }
-        arguments.extend(self.pairs(name, &rest, &text.at)?);
+        arguments.extend(self.pairs(name, &rest, text)?);
         Some(arguments)
     }
 
@@ -274,7 +274,7 @@ impl Reader<'_> {
                 .into_iter()
                 .collect(),
             _ if node.is_null() => Some(Vec::new()),
-            Data::Scalar(text, _) => self.pairs(name, text, &node.at),
+            Data::Scalar(text, _) => self.pairs(name, text, node),
             Data::List(_) => {
                 self.problem(
                     &node.at,
@@ -295,20 +295,20 @@ impl Reader<'_> {
         Some(Argument { key: key?, value: value?, at, plain })
     }
 
-    fn pairs(&mut self, name: &str, text: &str, at: &Arc<Origin>) -> Option<Vec<Argument>> {
+    fn pairs(&mut self, name: &str, text: &str, node: &Node) -> Option<Vec<Argument>> {
         match kv::parse(text, COMMANDS.contains(&short(name))) {
             Ok(map) => {
                 let entry = |(key, value): (Key, Value)| Argument {
                     key,
-                    value: value.at(at.clone()),
-                    at: at.clone(),
+                    value: value.at(node.at.clone()).tainted(node.taint()),
+                    at: node.at.clone(),
                     plain: None,
                 };
                 Some(map.into_iter().map(entry).collect())
             }
             Err(why) => {
                 self.problem_hint(
-                    at,
+                    &node.at,
                     format!("cannot split the arguments of `{name}`: {why}"),
                     "quote the whole value",
                 );

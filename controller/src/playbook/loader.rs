@@ -13,6 +13,7 @@ use super::reader::Reader;
 use super::role::{Identity, RoleLoaded};
 use super::search::{self, Asked};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::yaml::{self, Node};
 
@@ -46,6 +47,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Loader {
     pub(super) options: Options,
+    vault: Arc<Vault>,
     files: Mutex<HashMap<PathBuf, Option<Arc<Node>>>>,
     identities: Mutex<Vec<Identity>>,
 }
@@ -90,8 +92,8 @@ pub struct TasksLoaded {
 
 impl Loader {
     /// Returns a loader that has read nothing yet.
-    pub fn new(options: Options) -> Self {
-        Self { options, files: Mutex::default(), identities: Mutex::default() }
+    pub fn new(options: Options, vault: Arc<Vault>) -> Self {
+        Self { options, vault, files: Mutex::default(), identities: Mutex::default() }
     }
 
     /// Reads playbooks with all that they import.
@@ -166,9 +168,16 @@ impl Loader {
         if let Some(known) = locked(&self.files).get(path) {
             return Ok(known.clone());
         }
-        let node = yaml::read_file(path)?.map(Arc::new);
+        let node = yaml::read_file(path, &self.vault)?.map(Arc::new);
         locked(&self.files).insert(path.to_owned(), node.clone());
         Ok(node)
+    }
+
+    /// Returns whether the file of this name is encrypted.
+    fn is_secret(&self, file: &str) -> bool {
+        locked(&self.files)
+            .get(Path::new(file))
+            .is_some_and(|node| node.as_ref().is_some_and(|node| node.secret))
     }
 
     /// Returns the number of a use of a role: the same for the same use.
@@ -187,6 +196,11 @@ impl Reader<'_> {
     /// # Errors
     /// All that was wrong, each problem once: a file that is imported twice is read twice.
     fn finish(mut self) -> Result<Vec<Diagnostic>, Diagnostics> {
+        for problem in self.problems.iter_mut().chain(&mut self.warnings) {
+            if problem.origin.as_ref().is_some_and(|at| self.loader.is_secret(&at.file)) {
+                *problem = yaml::unquoted(problem.clone());
+            }
+        }
         once(&mut self.problems);
         once(&mut self.warnings);
         if self.problems.is_empty() { Ok(self.warnings) } else { Err(self.problems) }

@@ -12,7 +12,7 @@ use super::keywords::{Place, list};
 use super::kv;
 use super::reader::{Field, Reader};
 use super::search;
-use super::template::{holds_template, is_template};
+use super::template::{heading, holds_template, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::paths::tidy;
 use crate::yaml::Node;
@@ -181,7 +181,7 @@ impl Reader<'_> {
 
     fn play_keyword(&mut self, field: Field<'_>, value: Value, play: &mut Play) {
         match field.name {
-            "name" => play.name = Some(value),
+            "name" => play.name = Some(heading(value)),
             "hosts" => {
                 self.check_hosts(field, &value);
                 play.hosts = value;

@@ -9,7 +9,7 @@ use super::call::{Call, Known};
 use super::inherited::{Inherited, extend};
 use super::keywords::{self, Place, list};
 use super::reader::{Field, Reader};
-use super::template::{has_braces, is_template};
+use super::template::{has_braces, heading, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::python::is_identifier;
 use crate::yaml::Node;
@@ -118,7 +118,7 @@ impl Reader<'_> {
         }
         let Some(value) = self.keyword(field, place) else { return };
         match field.name {
-            "name" => task.name = Some(value),
+            "name" => task.name = Some(heading(value)),
             "vars" => task.vars = self.vars(field.value),
             "register" => task.register = self.register(field, &value),
             "until" => task.until = Some(value),

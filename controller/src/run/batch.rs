@@ -299,7 +299,7 @@ impl<'e> Batch<'e> {
                 let context = engine.context(Vec::new(), false);
                 let rendered = engine.templar.render(name, &scope, &context).and_then(known);
                 let rendered = rendered.unwrap_or_else(|_| name.clone());
-                crate::python::str(&rendered)
+                crate::python::label(Some(&rendered))
             }
             None => match &task.task.action {
                 Action::IncludeRole(role) => {

@@ -1,7 +1,7 @@
 //! The engine: everything that lasts as long as a run, and the order of its plays.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::job::View;
 use super::options::Options;
 use super::stage::{Digests, Manifests};
 use super::{batch, play};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::inventory::{Addition, Inventory};
 use crate::link::content::Contents;
 use crate::playbook::Loader;
@@ -101,6 +101,8 @@ pub struct Engine {
     pub headed: RefCell<Option<Arc<Task>>>,
     /// Check mode: what earlier tasks would have changed.
     pub doubts: Doubts,
+    /// Hosts with variables that no password opens: only a run that needs them fails.
+    pub locked: RefCell<HashMap<Arc<str>, Diagnostics>>,
     /// What was not done, for the end of the run.
     pub not_done: RefCell<Vec<String>>,
 }
@@ -122,7 +124,7 @@ impl Engine {
         loader: Loader,
         reporter: Box<dyn Reporter>,
     ) -> Result<Self, Diagnostics> {
-        let templar = Arc::new(Templar::new(options.template));
+        let templar = Arc::new(Templar::new(options.template, options.vault.clone()));
         let contents = Arc::new(Contents::default());
         let store = Store::new(options.extra_vars.clone(), options.settings.inject_facts_as_vars);
         let engine = Self {
@@ -144,12 +146,14 @@ impl Engine {
             start_at: RefCell::new(options.start_at_task.clone()),
             headed: RefCell::default(),
             doubts: Doubts::default(),
+            locked: RefCell::default(),
             not_done: RefCell::default(),
             options,
             loader,
             templar,
             contents,
         };
+        engine.options.warnings.iter().for_each(|warning| engine.warn(warning.as_str()));
         engine.read_inventory()?;
         Ok(engine)
     }
@@ -214,7 +218,13 @@ impl Engine {
         let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| host.name.clone()).collect();
         let mut store = self.store.borrow_mut();
         for host in &hosts {
-            let layers = inventory.layers(host, self.options.playbook_dir.as_deref())?;
+            let layers = match inventory.layers(host, self.options.playbook_dir.as_deref()) {
+                Err(problems) if problems.iter().all(|problem| problem.kind == Kind::Locked) => {
+                    self.locked.borrow_mut().insert(host.clone(), problems);
+                    continue;
+                }
+                layers => layers?,
+            };
             Arc::make_mut(&mut store).set_inventory(host, layers.into_iter().map(|(_, map)| map).collect());
         }
         *self.facts.borrow_mut() = Arc::new(RunFacts {
@@ -260,7 +270,7 @@ impl Engine {
 
     fn note_plays_left(&self, plays: &[Arc<Play>]) {
         for play in plays {
-            let name = crate::python::str(play.name.as_ref().unwrap_or(&play.hosts));
+            let name = crate::python::label(play.name.as_ref().or(Some(&play.hosts)));
             self.not_done.borrow_mut().push(format!("play \"{name}\""));
         }
     }
@@ -289,6 +299,21 @@ impl Engine {
         } else {
             Ending::Well
         }
+    }
+
+    /// Fails if variables of one of `hosts` cannot be decrypted.
+    ///
+    /// # Errors
+    /// Which, each once.
+    pub fn expect_open<'h>(&self, hosts: impl IntoIterator<Item = &'h Arc<str>>) -> Result<(), Diagnostics> {
+        let locked = self.locked.borrow();
+        let mut problems = Diagnostics::new();
+        for problem in hosts.into_iter().filter_map(|host| locked.get(host)).flatten() {
+            if !problems.contains(problem) {
+                problems.push(problem.clone());
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Returns whether the inventory has a host.

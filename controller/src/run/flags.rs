@@ -9,7 +9,9 @@ use convoy_protocol::{Map, Value};
 use super::becoming;
 use super::endpoint::Endpoint;
 use super::job::View;
+use crate::diagnostic::Diagnostic;
 use crate::playbook::ast::Keywords;
+use crate::secrets::Secrets;
 use crate::template::Error;
 
 /// The keywords of a task as they are for one call.
@@ -21,6 +23,10 @@ pub struct Flags {
     pub diff: bool,
     /// Whether nothing of it may be shown.
     pub no_log: bool,
+    /// Whether the playbook says that what it prints may be shown (`no_log: false`), though it is given secrets.
+    pub shows_output: bool,
+    /// Secrets beside the arguments: of the environment, passwords.
+    pub secrets: Secrets,
     /// Whether a failure is only noted.
     pub ignore_errors: bool,
     /// Whether a lost host is only noted.
@@ -54,16 +60,24 @@ impl Flags {
         };
         let there = View { scope: &target, ..view };
         let host = delegate.clone().unwrap_or_else(|| view.engine.host_of(view.scope));
+        let no_log = boolean(view, keywords.no_log.as_ref(), false)?;
+        let (environment, mut secrets) = environment(view, keywords)?;
+        let become_user = becoming::of(there)?.map(Box::new);
+        if let Some(password) = become_user.as_ref().and_then(|user| user.password.as_deref()) {
+            secrets.hide(password);
+        }
         Ok(Self {
             check: boolean(view, keywords.check_mode.as_ref(), options.check)?,
             diff: boolean(view, keywords.diff.as_ref(), options.diff)?,
-            no_log: boolean(view, keywords.no_log.as_ref(), false)?,
+            no_log,
+            shows_output: keywords.no_log.is_some() && !no_log,
+            secrets,
             ignore_errors: boolean(view, keywords.ignore_errors.as_ref(), false)?,
             ignore_unreachable: boolean(view, keywords.ignore_unreachable.as_ref(), false)?,
             delegate_facts: boolean(view, keywords.delegate_facts.as_ref(), false)?,
             endpoint: Arc::new(Endpoint::of(&host, there)?),
-            become_user: becoming::of(there)?.map(Box::new),
-            environment: environment(view, keywords)?,
+            become_user,
+            environment,
             timeout: match keywords.timeout.as_ref() {
                 None => Some(options.settings.task_timeout).filter(|seconds| *seconds > 0),
                 asked => seconds(view, asked)?,
@@ -80,6 +94,8 @@ impl Flags {
             check: view.engine.options.check,
             diff: false,
             no_log: flag(&keywords.no_log),
+            shows_output: false,
+            secrets: Secrets::default(),
             ignore_errors: flag(&keywords.ignore_errors),
             ignore_unreachable: false,
             delegate: None,
@@ -99,9 +115,16 @@ fn delegate(view: View<'_>, keywords: &Keywords) -> Result<Option<Arc<str>>, Err
         Some(name) if name == crate::template::omit_token() => Ok(None),
         Some("") | None => Err(Error::other(format!(
             "Empty hostname produced from delegate_to: \"{}\"",
-            crate::python::str(&host)
+            crate::python::label(Some(&host))
         ))),
-        Some(name) => Ok(Some(name.into())),
+        Some(name) => {
+            let name: Arc<str> = name.into();
+            let open = view.engine.expect_open([&name]);
+            open.map_err(|problems| {
+                Error::other(problems.iter().map(Diagnostic::warning).collect::<String>())
+            })?;
+            Ok(Some(name))
+        }
     }
 }
 
@@ -115,7 +138,12 @@ pub fn boolean(view: View<'_>, value: Option<&Value>, default: bool) -> Result<b
     if value.is_null() || value.as_str() == Some(crate::template::omit_token()) {
         return Ok(default);
     }
-    bool::convert(&value).map_err(Error::other)
+    converted(&value)
+}
+
+/// Converts the value of a keyword.
+fn converted<T: Arg>(value: &Value) -> Result<T, Error> {
+    T::convert(value).map_err(|why| Error::other(why).tainted(value.deep_taint()))
 }
 
 /// Renders a keyword that is a number of seconds; none and 0 mean no limit.
@@ -124,7 +152,7 @@ pub fn boolean(view: View<'_>, value: Option<&Value>, default: bool) -> Result<b
 /// If it cannot be rendered or is no whole number.
 pub fn seconds(view: View<'_>, value: Option<&Value>) -> Result<Option<u32>, Error> {
     let Some(value) = value else { return Ok(None) };
-    let seconds = i64::convert(&view.render(value)?).map_err(Error::other)?;
+    let seconds: i64 = converted(&view.render(value)?)?;
     Ok(u32::try_from(seconds).ok().filter(|seconds| *seconds > 0))
 }
 
@@ -139,7 +167,8 @@ pub fn number(value: &Value) -> Result<f64, String> {
     }
 }
 
-fn environment(view: View<'_>, keywords: &Keywords) -> Result<Vec<(String, String)>, Error> {
+/// Returns what is added to the environment, and which of it is secret.
+fn environment(view: View<'_>, keywords: &Keywords) -> Result<(Vec<(String, String)>, Secrets), Error> {
     let mut environment = Map::new();
     for layer in &keywords.environment {
         let layer = view.render(layer)?;
@@ -148,6 +177,7 @@ fn environment(view: View<'_>, keywords: &Keywords) -> Result<Vec<(String, Strin
             environment.extend(map.as_map().cloned().unwrap_or_default());
         }
     }
+    let secrets = Secrets::of(environment.values());
     let text = |value: &Value| crate::python::str(value);
-    Ok(environment.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+    Ok((environment.iter().map(|(name, value)| (name.to_string(), text(value))).collect(), secrets))
 }

@@ -138,7 +138,7 @@ fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>
         wanted.push(Wanted {
             what: what(view)?,
             params,
-            label: label.map(|label| crate::python::str(&label).into()),
+            label: label.map(|label| crate::python::label(Some(&label)).into()),
         });
     }
     Ok(wanted)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_agent::args::{ParamKind, Staged};
 use convoy_agent::module::Module;
 use convoy_protocol::message::{Order, Step};
-use convoy_protocol::{Key, Map, Origin, Value};
+use convoy_protocol::{Key, Kind, Map, Origin, Taint, Value};
 
 use super::endpoint::Endpoint;
 use super::engine::Engine;
@@ -20,7 +20,7 @@ use crate::vars::TaskScope;
 #[derive(Debug)]
 pub enum Job {
     /// Without a loop.
-    Single(Call),
+    Single(Box<Call>),
     /// With a loop; one call for each item.
     Loop(Vec<Item>),
     /// A loop without items, or nothing that can be done.
@@ -59,8 +59,8 @@ pub enum What {
     },
     /// It cannot be made ready.
     Fail {
-        /// Why.
-        msg: String,
+        /// Why; may be secret.
+        msg: Value,
         /// Whether it would fail so whatever earlier tasks had changed.
         certain: bool,
     },
@@ -119,18 +119,18 @@ impl View<'_> {
 impl Job {
     /// A task that cannot be made ready.
     pub fn stopped(view: View<'_>, error: &Error) -> Self {
-        Self::Single(stopped(view, error, error.to_string()))
+        Self::Single(Box::new(stopped(view, error, error.to_string())))
     }
 
     /// A task of which only the run itself can tell whether it is done.
     pub fn unknown(view: View<'_>, why: Arc<str>) -> Self {
-        Self::Single(unknown_call(view, why))
+        Self::Single(Box::new(unknown_call(view, why)))
     }
 
     /// Returns the calls, in order.
     pub fn calls(&self) -> Vec<&Call> {
         match self {
-            Self::Single(call) => vec![call],
+            Self::Single(call) => vec![&**call],
             Self::Loop(items) => items.iter().map(|item| &item.call).collect(),
             Self::Nothing(_) => Vec::new(),
         }
@@ -163,16 +163,16 @@ impl Job {
 /// # Errors
 /// Only while looking ahead: [`ErrorKind::NotYet`] and [`ErrorKind::Impure`]. All other errors are in the job.
 pub fn prepare(view: View<'_>) -> Result<Job, Error> {
-    let Some(repeat) = &view.task.repeat else { return Ok(Job::Single(call(view)?)) };
+    let Some(repeat) = &view.task.repeat else { return Ok(Job::Single(Box::new(call(view)?))) };
     let items = match items(view, repeat) {
         Ok(items) => items,
         Err(error) if ahead(&error) => return Err(error),
         // A condition that does not hold is stronger than a loop that cannot be made.
         Err(error) => {
-            return Ok(Job::Single(match failing_condition(view) {
+            return Ok(Job::Single(Box::new(match failing_condition(view) {
                 Ok(Some(condition)) => skipped(view, condition),
                 _ => stopped(view, &error, error.to_string()),
-            }));
+            })));
         }
     };
     if items.is_empty() {
@@ -233,7 +233,7 @@ fn stopped(view: View<'_>, error: &Error, msg: String) -> Call {
     if error.kind == ErrorKind::Unknown {
         return unknown_call(view, error.message.as_str().into());
     }
-    let what = What::Fail { msg, certain: is_certain(error) };
+    let what = What::Fail { msg: msg.into(), certain: is_certain(error) };
     Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
 }
 
@@ -294,7 +294,8 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
     let flags = flags::Flags::of(view)?;
     let what = match &view.task.action {
         Action::Controller(action) => {
-            What::Action(action, arguments(view, action.unrendered, action.takes_unknown())?)
+            let open = action.takes_unknown();
+            What::Action(action, arguments(view, action.unrendered, open, action.any_argument)?)
         }
         Action::Module(module) => order(view, module, &flags)?,
         Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
@@ -322,8 +323,9 @@ pub fn failing_condition(view: View<'_>) -> Result<Option<Value>, Error> {
     undecided.map_or(Ok(None), Err)
 }
 
-/// Returns the rendered arguments, defaults of `module_defaults` under them, omitted ones left out.
-fn arguments(view: View<'_>, unrendered: &[&str], open: bool) -> Result<Map, Error> {
+/// Returns the rendered arguments, defaults of `module_defaults` under them, omitted ones left out. `open` ones may be
+/// unknown; `variables` (of `set_fact`) that are encrypted stay so until they are used.
+fn arguments(view: View<'_>, unrendered: &[&str], open: bool, variables: bool) -> Result<Map, Error> {
     let render = |value: &Value| if open { view.render_open(value) } else { view.render(value) };
     let mut given = match view.task.args.as_map() {
         Some(map) => map.clone(),
@@ -335,7 +337,8 @@ fn arguments(view: View<'_>, unrendered: &[&str], open: bool) -> Result<Map, Err
         args.extend(rendered_map(view, &variable)?);
     }
     for (key, value) in given {
-        let raw = key.as_str().is_some_and(|name| unrendered.contains(&name));
+        let raw = key.as_str().is_some_and(|name| unrendered.contains(&name))
+            || (variables && matches!(value.kind, Kind::Vaulted(_)));
         args.insert(key, if raw { value } else { render(&value)? });
     }
     let omit = omit_token();
@@ -346,7 +349,7 @@ fn arguments(view: View<'_>, unrendered: &[&str], open: bool) -> Result<Map, Err
 fn rendered_map(view: View<'_>, args: &Value) -> Result<Map, Error> {
     let rendered = view.render(args)?;
     rendered.as_map().cloned().ok_or_else(|| {
-        Error::other(format!("invalid or malformed argument: '{}'", crate::python::str(&rendered)))
+        Error::other(format!("invalid or malformed argument: '{}'", crate::python::label(Some(&rendered))))
     })
 }
 
@@ -363,18 +366,22 @@ fn defaults(view: View<'_>) -> Result<Map, Error> {
 }
 
 fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Result<What, Error> {
-    let mut args = arguments(view, &[], false)?;
+    let mut args = arguments(view, &[], false, false)?;
     if module.spec.params.iter().any(|param| param.staged != Staged::No) {
+        // What is said of a file repeats its name.
+        let taint = args.values().fold(Taint::NONE, |taint, value| taint | value.deep_taint());
         args = match stage::stage(view, module, args) {
             Ok(args) => args,
             Err(stage::Unstaged::Template(error)) if ahead(&error) || error.kind == ErrorKind::Unknown => {
                 return Err(error);
             }
             Err(stage::Unstaged::Template(error)) => {
-                let msg = placed(of_template(&error), &error, None);
+                let msg = placed(of_template(&error), &error, None).into();
                 return Ok(What::Fail { msg, certain: is_certain(&error) });
             }
-            Err(stage::Unstaged::File(msg)) => return Ok(What::Fail { msg, certain: false }),
+            Err(stage::Unstaged::File(msg)) => {
+                return Ok(What::Fail { msg: Value::from(msg).tainted(taint), certain: false });
+            }
         };
     }
     Ok(What::Order(Box::new(asked(module, args, flags)), flags.endpoint.clone()))

@@ -25,6 +25,7 @@ mod pause;
 pub mod perform;
 pub mod play;
 pub mod result;
+mod secret;
 pub mod session;
 mod settle;
 pub mod stage;

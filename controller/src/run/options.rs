@@ -8,6 +8,7 @@ use convoy_protocol::Map;
 use super::becoming::Outside;
 use crate::playbook::ast::Task;
 use crate::python::shell_quoted;
+use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;
 use crate::template;
@@ -59,6 +60,10 @@ pub struct Options {
     pub inventory_sources: Vec<String>,
     /// What `ansible.cfg` and the environment say.
     pub settings: Settings,
+    /// The passwords of what is encrypted.
+    pub vault: Arc<Vault>,
+    /// What is to be told before all else.
+    pub warnings: Vec<String>,
     /// How templates are rendered.
     pub template: template::Options,
     /// Whether tasks are looked at ahead; off only to compare.

@@ -24,6 +24,7 @@ use super::result::CallResult;
 use crate::actions::pause::Pause;
 use crate::actions::{Done, Scene};
 use crate::playbook::ast::Task;
+use crate::secrets::Secrets;
 use crate::template::{Context, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 
@@ -125,7 +126,7 @@ pub async fn perform(
     };
     let mut result = match job {
         Job::Nothing(values) => doing.nothing(values),
-        Job::Single(call) => doing.single(call, &mut answers).await,
+        Job::Single(call) => doing.single(*call, &mut answers).await,
         Job::Loop(items) => doing.every(items, &mut answers).await,
     };
     result.seen = seen_ahead;
@@ -190,6 +191,7 @@ impl Doing<'_> {
 
     async fn single(&self, call: Call, answers: &mut Answers) -> HostResult {
         let result = self.call(&call, answers).await;
+        self.remember(&call, &result);
         let effects = self.effects(&call, &result);
         let secret = call.flags.no_log;
         let ignored = match result.verdict {
@@ -197,7 +199,7 @@ impl Doing<'_> {
             _ => call.flags.ignore_errors,
         };
         HostResult {
-            shown: if secret { censored(&result.values) } else { result.values.clone() },
+            shown: if secret { censored(&result.values) } else { result.shown() },
             diff: if secret { Vec::new() } else { result.diff },
             verdict: result.verdict,
             looped: false,
@@ -211,11 +213,20 @@ impl Doing<'_> {
         }
     }
 
+    /// Remembers the texts of a result that is hidden: what later tasks say may quote them.
+    fn remember(&self, call: &Call, result: &CallResult) {
+        if call.flags.no_log {
+            let secrets = Secrets::of(hidden(result.values.clone()).values());
+            secrets.texts().for_each(|text| self.engine.templar.vault().remember(text));
+        }
+    }
+
     async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> HostResult {
         let mut all = Collected::of(HostName::of(self.host));
         let last = items.len();
         for (index, item) in items.into_iter().enumerate() {
             let mut result = self.call(&item.call, answers).await;
+            self.remember(&item.call, &result);
             let label = self.label(&item, &mut result);
             for (name, value) in &item.vars {
                 result.values.insert(name.clone(), value.clone());
@@ -271,7 +282,7 @@ impl Doing<'_> {
             host: self.name_of(call),
             verdict: result.verdict,
             action: self.task().action_name.clone(),
-            values: Arc::new(if secret { censored(&result.values) } else { result.values.clone() }),
+            values: Arc::new(if secret { censored(&result.values) } else { result.shown() }),
             diff: if secret { Vec::new() } else { result.diff.clone() },
             label: (!secret).then_some(label),
             looped: true,
@@ -344,7 +355,7 @@ impl Doing<'_> {
 
     async fn wait(&self, call: &Call, result: &mut CallResult, tries: i64, attempt: i64) {
         result.values.insert("retries".into(), tries.into());
-        let values = if call.flags.no_log { censored(&result.values) } else { result.values.clone() };
+        let values = if call.flags.no_log { censored(&result.values) } else { result.shown() };
         self.engine.tell(RunEvent::Retry {
             host: self.name_of(call),
             task: self.title.clone(),
@@ -358,9 +369,10 @@ impl Doing<'_> {
 
     /// Does one call once.
     async fn once(&self, call: &Call, answers: &mut Answers) -> CallResult {
+        let vault = self.engine.templar.vault();
         match &call.what {
             What::Skip { condition } => CallResult::skipped(condition.clone()),
-            What::Fail { msg, .. } => CallResult::failed(msg),
+            What::Fail { msg, .. } => CallResult::refused(msg, vault),
             What::Unknown { why, might } => {
                 let doubts = &self.engine.doubts;
                 doubts.note_possible(self.host, self.task(), might.as_ref(), &self.title);
@@ -376,7 +388,7 @@ impl Doing<'_> {
                 let done = (action.run)(args, &scene).and_then(|done| self.add(done));
                 match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
                     Some(asked) => self.pauses(asked).await,
-                    None => CallResult::of_action(done),
+                    None => CallResult::of_action(done, args, vault),
                 }
             }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
@@ -397,9 +409,10 @@ impl Doing<'_> {
 
     /// Waits; whatever was looked at ahead may be different afterwards.
     async fn pauses(&self, asked: &Pause) -> CallResult {
+        let vault = self.engine.templar.vault();
         let waited = pause::pause(self.engine, &self.title, asked).await;
         let result = match waited {
-            Ok(values) => CallResult::of_action(Ok(Done { values, ..Done::default() })),
+            Ok(values) => CallResult::of_action(Ok(Done { values, ..Done::default() }), &Map::new(), vault),
             Err(msg) => CallResult::failed(&msg),
         };
         CallResult { disturbed: true, ..result }
@@ -424,10 +437,11 @@ impl Doing<'_> {
 
     /// Makes a result of what a node answered; in check mode an answer may be in doubt.
     fn answered(&self, order: &Order, endpoint: &Endpoint, outcome: Outcome, call: &Call) -> CallResult {
+        let vault = self.engine.templar.vault();
         // A task that only ever looks is asked the same in earnest.
         let looks = self.task().keywords.check_mode.is_some() && order.check;
         if !self.engine.options.check {
-            return CallResult::of_outcome(outcome, order, call.flags.diff);
+            return CallResult::of_outcome(outcome, order, &call.flags, vault);
         }
         let doubts = &self.engine.doubts;
         let doubt = doubts.of_answer(endpoint, order, &outcome);
@@ -435,7 +449,7 @@ impl Doing<'_> {
         if !looks && (doubt.is_some() || matches!(status, Status::WouldChange | Status::Undecided)) {
             doubts.note(endpoint, order, &outcome.values, &self.title);
         }
-        let mut result = CallResult::of_outcome(outcome, order, call.flags.diff);
+        let mut result = CallResult::of_outcome(outcome, order, &call.flags, vault);
         if left_out && !looks {
             result.left_out(&doubt::result_of(&self.title));
         }

@@ -24,12 +24,13 @@ pub async fn run(engine: &Engine, play: &Arc<Play>) -> Result<bool, Diagnostics>
     let play = &vars_prompt::ask(engine, play)?;
     let pattern = pattern(engine, play)?;
     let name = match &play.name {
-        Some(name) => crate::python::str(&engine.render_for_play(play, name)?),
+        Some(name) => crate::python::label(Some(&engine.render_for_play(play, name)?)),
         None => pattern.clone(),
     };
     let strategy = strategy(engine, play)?;
     let start = RunEvent::PlayStart { name: name.into(), check: engine.options.check };
     let all = hosts(engine, play, &pattern)?;
+    engine.expect_open(&all)?;
     if all.is_empty() {
         engine.tell(start);
         engine.tell(RunEvent::NoHostsMatched);

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use convoy_protocol::message::Order;
-use convoy_protocol::{Diff, Key, Kind, Map, Outcome, Status, Taint, Value, map};
+use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
 
 use super::event::Verdict;
+use super::flags::Flags;
 use super::job::{Call, View};
+use super::secret::Given;
 use crate::actions::{self, Kept};
 use crate::playbook::ast::Task;
+use crate::secrets::{Secrets, Vault};
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
 /// The result of one call.
@@ -16,6 +19,8 @@ use crate::template::{Error, Kind as ErrorKind, unknown};
 pub struct CallResult {
     /// The values that are registered and shown.
     pub values: Map,
+    /// Values that are secret, in words that can be shown.
+    pub said: Map,
     /// What was, or would be, different.
     pub diff: Vec<Diff>,
     /// In one word.
@@ -45,6 +50,17 @@ impl CallResult {
     /// A call that could not be made ready.
     pub fn failed(msg: &str) -> Self {
         Self::plain(map! { "failed" => true, "msg" => msg, "changed" => false }, Verdict::Failed)
+    }
+
+    /// A call that could not be made ready, with a message that may be secret.
+    pub fn refused(msg: &Value, vault: &Vault) -> Self {
+        let values = map! { "failed" => true, "msg" => msg.clone(), "changed" => false };
+        let said = if msg.taint.is_secret() {
+            map! { "msg" => vault.known().scrubbed(msg) }
+        } else {
+            Map::new()
+        };
+        Self { said, ..Self::plain(values, Verdict::Failed) }
     }
 
     /// A host that could not be reached.
@@ -82,15 +98,16 @@ impl CallResult {
     /// A result is data, whatever it quotes; variables that an action of the controller sets are not.
     fn plain(values: Map, verdict: Verdict) -> Self {
         let values = values.into_iter().map(|(key, value)| (key, value.tainted(Taint::UNSAFE))).collect();
-        Self { values, diff: Vec::new(), verdict, disturbed: false, variables: None, show: false }
+        let (diff, said) = Default::default();
+        Self { values, said, diff, verdict, disturbed: false, variables: None, show: false }
     }
 
-    /// What a node answered. What came of secret arguments is secret too.
-    pub fn of_outcome(outcome: Outcome, order: &Order, diff_wanted: bool) -> Self {
+    /// What a node answered. What came of secrets is secret too.
+    pub fn of_outcome(outcome: Outcome, order: &Order, flags: &Flags, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
-        let secret = order.args.values().any(|value| value.deep_taint().is_secret());
-        if secret && !diff.is_empty() {
-            diff = vec![Diff::Prepared("the difference is not shown: it holds secrets\n".to_owned())];
+        let given = Given::of(order, flags, vault);
+        if given.secret {
+            diff.iter_mut().for_each(|diff| *diff = super::secret::difference(diff));
         }
         let changed = match status {
             // A command that failed has run.
@@ -101,23 +118,33 @@ impl CallResult {
         if status == Status::Undecided {
             values.insert("skipped".into(), true.into());
         }
-        if diff_wanted && !diff.is_empty() {
+        if flags.diff && !diff.is_empty() {
             values.insert("diff".into(), diff_value(&diff));
         }
-        for value in values.values_mut() {
-            // Numbers and booleans tell how it went, not what was written.
-            let tells = matches!(value.kind, Kind::Null | Kind::Bool(_) | Kind::Int(_));
-            let taint = if secret && !tells { Taint::UNSAFE | Taint::SECRET } else { Taint::UNSAFE };
+        let said = given.said(&values);
+        for (key, value) in &mut values {
+            let taint = if given.tells(key, value) { Taint::UNSAFE } else { Taint::UNSAFE | Taint::SECRET };
             *value = std::mem::take(value).tainted(taint);
         }
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
         let disturbed = status != Status::Same && !order.check;
-        Self { values, diff, verdict, disturbed, variables: None, show: false }
+        Self { values, said, diff, verdict, disturbed, variables: None, show: false }
     }
 
-    /// What an action of the controller answered.
-    pub fn of_action(answer: Result<actions::Done, convoy_agent::module::Failure>) -> Self {
+    /// Returns the values as they are shown.
+    pub fn shown(&self) -> Map {
+        let mut shown = self.values.clone();
+        shown.extend(self.said.iter().map(|(key, value)| (key.clone(), value.clone())));
+        shown
+    }
+
+    /// What an action of the controller answered to these arguments.
+    pub fn of_action(
+        answer: Result<actions::Done, convoy_agent::module::Failure>,
+        args: &Map,
+        vault: &Vault,
+    ) -> Self {
         match answer {
             Err(failure) => {
                 if let Some(why) = unknown::rest(&failure.values) {
@@ -127,8 +154,18 @@ impl CallResult {
                 if !values.contains_key("msg") {
                     values.insert("msg".into(), failure.msg.into());
                 }
+                // What it says may quote what it was given.
+                let mut said = Map::new();
+                if args.values().any(|value| value.deep_taint().is_secret()) {
+                    let mut secrets = Secrets::of(args.values());
+                    secrets.join(&vault.known());
+                    said.extend(values.iter().map(|(key, value)| (key.clone(), secrets.scrubbed(value))));
+                    values
+                        .values_mut()
+                        .for_each(|value| *value = std::mem::take(value).tainted(Taint::SECRET));
+                }
                 values.extend(map! { "failed" => true, "changed" => false });
-                Self::plain(values, Verdict::Failed)
+                Self { said, ..Self::plain(values, Verdict::Failed) }
             }
             Ok(done) => {
                 let mut values = done.values;
@@ -276,15 +313,19 @@ mod tests {
     fn a_result_is_data_but_variables_are_not() {
         let is_unsafe = |result: &CallResult, name: &str| result.values[name].taint.is_unsafe();
         let failed = CallResult::failed("{{ x }} is undefined");
-        let action = CallResult::of_action(Ok(actions::Done {
-            values: map! { "ansible_facts" => "{{ x }}" },
-            variables: map! { "y" => "{{ x }}" },
-            ..actions::Done::default()
-        }));
+        let action = CallResult::of_action(
+            Ok(actions::Done {
+                values: map! { "ansible_facts" => "{{ x }}" },
+                variables: map! { "y" => "{{ x }}" },
+                ..actions::Done::default()
+            }),
+            &Map::new(),
+            &Vault::default(),
+        );
         assert!(is_unsafe(&failed, "msg") && !is_unsafe(&action, "ansible_facts"));
         let shown = actions::Done { values: map! { "msg" => "{{ x }}" }, ..actions::Done::default() };
-        assert!(is_unsafe(&CallResult::of_action(Ok(shown)), "msg"));
+        assert!(is_unsafe(&CallResult::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
         let refused = convoy_agent::module::Failure::new("{{ x }}");
-        assert!(is_unsafe(&CallResult::of_action(Err(refused)), "msg"));
+        assert!(is_unsafe(&CallResult::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));
     }
 }

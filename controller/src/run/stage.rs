@@ -11,11 +11,12 @@ use std::time::SystemTime;
 use convoy_agent::args::{Arg, Staged};
 use convoy_agent::files::words;
 use convoy_agent::module::Module;
-use convoy_protocol::{Digest, Key, Map, Value, map};
+use convoy_protocol::{Digest, Key, Map, Taint, Value, map};
 
 use super::job::View;
 use crate::link::content::Contents;
 use crate::paths::expand_user;
+use crate::secrets::{self, Opened, Vault};
 use crate::template::{Error, FileOptions};
 
 /// Why a file could not be staged.
@@ -33,21 +34,45 @@ impl From<Error> for Unstaged {
     }
 }
 
-/// Digests of files that were read before, so that a large file is read once for all hosts.
+/// Digests of files that were read before, so that a large file is read once for all hosts, and decrypted once.
 #[derive(Debug, Default)]
 pub struct Digests {
-    known: Mutex<HashMap<(PathBuf, u64, SystemTime), Digest>>,
+    known: Mutex<HashMap<(PathBuf, u64, SystemTime, bool), Known>>,
+}
+
+/// What is known of a file: in clear, if it is encrypted and shall be decrypted.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    digest: Digest,
+    size: u64,
+    secret: bool,
 }
 
 impl Digests {
-    fn of(&self, path: &Path, meta: &fs::Metadata, contents: &Contents) -> io::Result<Digest> {
-        let key = (path.to_owned(), meta.len(), meta.modified()?);
-        if let Some(digest) = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
-            return Ok(*digest);
+    fn of(
+        &self,
+        path: &Path,
+        meta: &fs::Metadata,
+        decrypting: Option<&Vault>,
+        contents: &Contents,
+    ) -> io::Result<Known> {
+        let key = (path.to_owned(), meta.len(), meta.modified()?, decrypting.is_some());
+        if let Some(known) = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
+            return Ok(*known);
         }
-        let (digest, _) = contents.add_file(path)?;
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, digest);
-        Ok(digest)
+        let known = match decrypting.filter(|_| begins_vaulted(path)) {
+            Some(vault) => {
+                let opened = opened(path, vault)?;
+                let size = opened.plain.len() as u64;
+                Known { digest: contents.add_secret(&opened.plain[..]), size, secret: true }
+            }
+            None => {
+                let (digest, size) = contents.add_file(path)?;
+                Known { digest, size, secret: false }
+            }
+        };
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, known);
+        Ok(known)
     }
 }
 
@@ -58,18 +83,44 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Returns the digest by which the manifest of the archive with this digest can be had.
-    fn of(&self, archive: Digest, path: &Path, contents: &Contents) -> Result<Digest, convoy_archive::Error> {
+    /// Returns the digest by which the manifest of the archive can be had; it is as secret as the archive.
+    fn of(
+        &self,
+        archive: Known,
+        path: &Path,
+        decrypting: Option<&Vault>,
+        contents: &Contents,
+    ) -> Result<Digest, convoy_archive::Error> {
         // Held while the archive is read: whoever wants the same one waits.
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(manifest) = known.get(&archive) {
+        if let Some(manifest) = known.get(&archive.digest) {
             return Ok(*manifest);
         }
-        let mut file = fs::File::open(path).map_err(convoy_archive::Error::Io)?;
-        let manifest = contents.add_bytes(convoy_archive::read(&mut file)?.encode());
-        known.insert(archive, manifest);
+        let manifest = match decrypting.filter(|_| archive.secret) {
+            Some(vault) => {
+                let opened = opened(path, vault).map_err(convoy_archive::Error::Io)?;
+                contents.add_secret(convoy_archive::read(&mut io::Cursor::new(&opened.plain[..]))?.encode())
+            }
+            None => {
+                let mut file = fs::File::open(path).map_err(convoy_archive::Error::Io)?;
+                contents.add_bytes(convoy_archive::read(&mut file)?.encode())
+            }
+        };
+        known.insert(archive.digest, manifest);
         Ok(manifest)
     }
+}
+
+fn begins_vaulted(path: &Path) -> bool {
+    use io::Read as _;
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    read.is_ok() && secrets::is_vaulted(&start)
+}
+
+fn opened<'v>(path: &Path, vault: &'v Vault) -> io::Result<Opened<'v>> {
+    let opened = vault.open(&fs::read(path)?);
+    opened.map_err(|fault| io::Error::other(fault.line(&path.display().to_string(), None)))
 }
 
 /// Replaces the arguments that name files of the workstation by descriptions of their content.
@@ -85,16 +136,19 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
         (None, Some(param)) => param.default.is_some_and(|text| is_true(&text.into())),
         (None, None) => false,
     };
-    let is_sent = |staged| matches!(staged, Staged::File | Staged::Template | Staged::Script);
+    let decrypt = args.get("decrypt").is_none_or(|value| bool::convert(value).unwrap_or(true));
+    let decrypting = decrypt.then(|| view.engine.templar.vault());
+    let is_sent = |staged| !matches!(staged, Staged::No | Staged::Landing);
     for param in module.spec.params.iter().filter(|param| is_sent(param.staged) && !remote) {
         let names = std::iter::once(&param.name).chain(param.aliases);
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
-        let Some(source) = args.get(name).map(crate::python::str) else { continue };
+        let Some(given) = args.get(name) else { continue };
+        let (source, taint) = (crate::python::str(given), given.deep_taint());
         let staged = match param.staged {
             Staged::Template => template(view, &source, &args)?,
-            Staged::Script => script(view, &source)?,
-            Staged::Archive => archive(view, &source)?,
-            _ => file(view, &source, args.get("local_follow").is_none_or(is_true))?,
+            Staged::Script => script(view, &source, taint, decrypting)?,
+            Staged::Archive => archive(view, &source, decrypting)?,
+            _ => file(view, &source, args.get("local_follow").is_none_or(is_true), decrypting)?,
         };
         args.insert(param.name.into(), staged);
         if name != param.name {
@@ -105,34 +159,37 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
 }
 
 /// Describes a file or folder; links in a folder are what they lead to, if `follow`.
-fn file(view: View<'_>, source: &str, follow: bool) -> Result<Value, Unstaged> {
+fn file(view: View<'_>, source: &str, follow: bool, decrypting: Option<&Vault>) -> Result<Value, Unstaged> {
     let path = find(view, "files", source)?;
     let unreadable =
         |path: &Path, error: &io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
     let meta = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
     if !meta.is_dir() {
-        return describe(view, &path, &meta).map(Value::from).map_err(|error| unreadable(&path, &error));
+        return describe(view, &path, &meta, decrypting)
+            .map(Value::from)
+            .map_err(|error| unreadable(&path, &error));
     }
-    let mut walk = Walk { view, root: &path, follow, above: vec![identity(&meta)], entries: Vec::new() };
+    let entries = Vec::new();
+    let mut walk = Walk { view, root: &path, follow, decrypting, above: vec![identity(&meta)], entries };
     walk.folder(Path::new("")).map_err(|error| unreadable(&path, &error))?;
     let tree: Value = walk.entries.into_iter().collect();
     Ok(map! { "name" => name(&path), "slash" => source.ends_with('/'), "mode" => mode(&meta), "tree" => tree }.into())
 }
 
-/// Describes the script that a command line begins with, and keeps the rest of the line.
-fn script(view: View<'_>, line: &str) -> Result<Value, Unstaged> {
+/// Describes the script that a command line begins with, and keeps the rest of the line, with the line's taint.
+fn script(view: View<'_>, line: &str, taint: Taint, decrypting: Option<&Vault>) -> Result<Value, Unstaged> {
     let unread = |why: &str| Unstaged::File(format!("cannot split the command: {why}"));
     let (name, arguments) =
         words::first(line).map_err(unread)?.ok_or_else(|| Unstaged::File("no command given".into()))?;
     let path = find(view, "files", &name)?;
     let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
     let meta = fs::metadata(&path).map_err(unreadable)?;
-    let mut described = describe(view, &path, &meta).map_err(unreadable)?;
-    described.insert("arguments".into(), arguments.trim_end().into());
+    let mut described = describe(view, &path, &meta, decrypting).map_err(unreadable)?;
+    described.insert("arguments".into(), Value::from(arguments.trim_end()).tainted(taint));
     Ok(described.into())
 }
 
-fn archive(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
+fn archive(view: View<'_>, source: &str, decrypting: Option<&Vault>) -> Result<Value, Unstaged> {
     let path = find(view, "files", source)?;
     let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
     let meta = fs::metadata(&path).map_err(unreadable)?;
@@ -142,22 +199,26 @@ fn archive(view: View<'_>, source: &str) -> Result<Value, Unstaged> {
     if meta.len() == 0 {
         return Err(Unstaged::File(format!("Invalid archive '{source}', the file is 0 bytes")));
     }
-    let mut described = describe(view, &path, &meta).map_err(unreadable)?;
-    let digest = view.engine.digests.of(&path, &meta, &view.engine.contents).map_err(unreadable)?;
-    let manifest = view.engine.manifests.of(digest, &path, &view.engine.contents);
+    let mut described = describe(view, &path, &meta, decrypting).map_err(unreadable)?;
+    let contents = &view.engine.contents;
+    let known = view.engine.digests.of(&path, &meta, decrypting, contents).map_err(unreadable)?;
+    let manifest = view.engine.manifests.of(known, &path, decrypting, contents);
     let manifest = manifest.map_err(|error| Unstaged::File(error.of_archive(source)))?;
     described.insert("manifest".into(), manifest.to_string().into());
     Ok(described.into())
 }
 
-fn describe(view: View<'_>, path: &Path, meta: &fs::Metadata) -> io::Result<Map> {
-    let digest = view.engine.digests.of(path, meta, &view.engine.contents)?;
-    Ok(map! {
-        "digest" => digest.to_string(),
-        "size" => i64::try_from(meta.len()).unwrap_or(i64::MAX),
+/// Describes a file; what is said of the content of one that is decrypted is secret.
+fn describe(view: View<'_>, path: &Path, meta: &fs::Metadata, decrypting: Option<&Vault>) -> io::Result<Map> {
+    let known = view.engine.digests.of(path, meta, decrypting, &view.engine.contents)?;
+    let taint = if known.secret { Taint::SECRET } else { Taint::NONE };
+    let description = map! {
+        "digest" => known.digest.to_string(),
+        "size" => i64::try_from(known.size).unwrap_or(i64::MAX),
         "mode" => mode(meta),
         "name" => name(path),
-    })
+    };
+    Ok(description.into_iter().map(|(key, value)| (key, value.tainted(taint))).collect())
 }
 
 fn mode(meta: &fs::Metadata) -> i64 {
@@ -178,6 +239,7 @@ struct Walk<'a> {
     view: View<'a>,
     root: &'a Path,
     follow: bool,
+    decrypting: Option<&'a Vault>,
     /// The folders that led here: a link to one of them stays a link.
     above: Vec<(u64, u64)>,
     entries: Vec<Value>,
@@ -207,7 +269,7 @@ impl Walk<'_> {
             entry.insert("kind".into(), "dir".into());
         } else if meta.is_file() {
             entry.insert("kind".into(), "file".into());
-            entry.extend(describe(self.view, &path, &meta)?);
+            entry.extend(describe(self.view, &path, &meta, self.decrypting)?);
         } else {
             return Ok(());
         }
@@ -240,7 +302,11 @@ fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged>
     let scope = view.scope.with(about_template(source, &path, args));
     let rendered = view.engine.templar.render_file(&path, &options, &scope, view.context)?;
     let text = rendered.as_str().unwrap_or_default();
-    let digest = view.engine.contents.add_bytes(text.as_bytes().to_vec());
+    let digest = if rendered.taint.is_secret() {
+        view.engine.contents.add_secret(text.as_bytes().to_vec())
+    } else {
+        view.engine.contents.add_bytes(text.as_bytes().to_vec())
+    };
     let description = map! {
         "digest" => digest.to_string(),
         "size" => i64::try_from(text.len()).unwrap_or(i64::MAX),

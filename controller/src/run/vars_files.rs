@@ -58,7 +58,7 @@ fn one(
         };
         for path in places(&play.dir, &name) {
             if path.is_file() {
-                return map(&path).map(Some);
+                return map(engine, &path).map(Some);
             }
             searched.push(path);
         }
@@ -79,9 +79,13 @@ fn places(dir: &Path, name: &str) -> Vec<PathBuf> {
     if name.is_absolute() { vec![name] } else { vec![dir.join("vars").join(&name), dir.join(&name)] }
 }
 
-fn map(path: &Path) -> Result<Map, Diagnostics> {
-    let Some(node) = yaml::read_file(path)? else { return Ok(Map::new()) };
+fn map(engine: &Engine, path: &Path) -> Result<Map, Diagnostics> {
+    let Some(node) = yaml::read_file(path, &engine.options.vault)? else { return Ok(Map::new()) };
     let value = node.to_value()?;
+    // As in Ansible, a list of maps is as good.
+    if let Some(maps) = value.as_list().filter(|list| list.iter().all(|item| item.as_map().is_some())) {
+        return Ok(maps.iter().filter_map(Value::as_map).flat_map(Map::clone).collect());
+    }
     value.as_map().cloned().ok_or_else(|| {
         Diagnostic::user(format!("a file of variables must be a map, not {}", value.kind_name()))
             .at(node.at)

@@ -8,6 +8,8 @@ use indexmap::IndexMap;
 
 use super::{Entry, Found, Source};
 use crate::diagnostic::Diagnostic;
+use crate::secrets::Vault;
+use crate::yaml;
 
 /// A key of the file.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ pub(super) struct File {
 impl File {
     /// Reads the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {
-        let (name, text) = crate::yaml::text_of(path)?;
+        // Before there are settings there are no passwords.
+        let yaml::Source { name, text, .. } = yaml::Source::of(path, &Vault::default())?;
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
         let mut file = Self { folder, sections: IndexMap::new() };
         let mut section: Option<String> = None;

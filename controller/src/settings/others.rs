@@ -140,7 +140,6 @@ pub static OTHERS: &[Other] = &[
             "defaults.cowpath",
             "defaults.cow_selection",
             "defaults.cowsay_enabled_stencils",
-            "defaults.editor",
             "defaults.pager",
             "defaults.docsite_root_url",
             "defaults.no_target_syslog",
@@ -177,7 +176,6 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_MODULE_IGNORE_EXTS",
             "ANSIBLE_NOCOWS",
             "ANSIBLE_COW_*",
-            "ANSIBLE_EDITOR",
             "ANSIBLE_PAGER",
             "ANSIBLE_NO_TARGET_SYSLOG",
             "ANSIBLE_SYSLOG_FACILITY",
@@ -399,23 +397,6 @@ pub static OTHERS: &[Other] = &[
         "no log is written; `--output json` can be kept",
     ),
     told(&["defaults.no_log"], &["ANSIBLE_NO_LOG"], &["false", "no", "0"], "say `no_log: true` in the play"),
-    told(
-        &[
-            "defaults.ask_vault_pass",
-            "defaults.vault_identity",
-            "defaults.vault_encrypt_identity",
-            "defaults.vault_encrypt_salt",
-            "defaults.vault_id_match",
-        ],
-        &[
-            "ANSIBLE_ASK_VAULT_PASS",
-            "ANSIBLE_VAULT_IDENTITY",
-            "ANSIBLE_VAULT_ENCRYPT_*",
-            "ANSIBLE_VAULT_ID_MATCH",
-        ],
-        &["false", "no", "0"],
-        "say it on the command line",
-    ),
     told(
         &[
             "defaults.su",

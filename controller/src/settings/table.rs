@@ -143,6 +143,18 @@ settings! {
     vault_password_file: Option<PathBuf> = "", ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
     /// Passwords of vaults with their labels, as `label@file`.
     vault_identity_list: Vec<String> = "", ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    /// Whether to ask for the password of vaults.
+    ask_vault_pass: bool = "false", ["defaults.ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
+    /// The label of passwords that come without one.
+    vault_identity: String = "default", ["defaults.vault_identity"], ["ANSIBLE_VAULT_IDENTITY"];
+    /// The label of the password that encrypts.
+    vault_encrypt_identity: Option<String> = "", ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
+    /// The salt of what is encrypted; none: one of its own each time.
+    vault_encrypt_salt: Option<String> = "", ["defaults.vault_encrypt_salt"], ["ANSIBLE_VAULT_ENCRYPT_SALT"];
+    /// Whether what is encrypted under a label is tried with that label's passwords alone.
+    vault_id_match: bool = "false", ["defaults.vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
+    /// The editor of `convoy vault edit`; none: that of `EDITOR`, or `vi`.
+    editor: Option<String> = "", ["defaults.editor"], ["ANSIBLE_EDITOR"];
 
     /// Folders of roles; none: `~/.ansible/roles`, `/usr/share/ansible/roles`, `/etc/ansible/roles`.
     roles_path: Vec<PathBuf> = "", ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];

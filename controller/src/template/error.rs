@@ -43,7 +43,10 @@ pub(crate) enum Wrap {
     Template,
 }
 
-/// Why a value could not be rendered. [`fmt::Display`] gives the sentence alone.
+/// What is said instead of a sentence that may quote a secret.
+const HIDDEN: &str = "it reads secrets and failed; why is not shown, since that may quote them";
+
+/// Why a value could not be rendered. [`fmt::Display`] gives the sentence alone, and nothing that may be a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
     /// What sort of fault it is.
@@ -54,8 +57,10 @@ pub struct Error {
     pub origin: Option<Arc<Origin>>,
     /// Where in the template file it went wrong.
     pub position: Option<Position>,
-    /// What was read before it went wrong: a message of a secret taint must not be shown.
+    /// What was read before it went wrong: [`fmt::Display`] does not quote the message if a secret was.
     pub taint: Taint,
+    /// Whether the text of the template is itself secret, and so what a syntax error quotes of it.
+    pub(crate) source_secret: bool,
     pub(crate) wrap: Wrap,
 }
 
@@ -68,6 +73,7 @@ impl Error {
             origin: None,
             position: None,
             taint: Taint::NONE,
+            source_secret: false,
             wrap: Wrap::Plain,
         }
     }
@@ -124,6 +130,28 @@ impl Error {
         self
     }
 
+    /// Adds what must be remembered about what the sentence quotes.
+    #[must_use]
+    pub fn tainted(mut self, taint: Taint) -> Self {
+        self.taint = self.taint | taint;
+        self
+    }
+
+    /// Returns it with a sentence that can be shown as a part of another.
+    pub(crate) fn shown(self) -> Self {
+        let taint = self.taint.without(Taint::SECRET);
+        Self { message: self.to_string(), taint, source_secret: false, ..self }
+    }
+
+    /// Whether the sentence may quote a secret. Those of the other kinds are of names and types alone.
+    fn is_secret(&self) -> bool {
+        match self.kind {
+            Kind::Other => self.taint.is_secret(),
+            Kind::Syntax => self.source_secret,
+            _ => false,
+        }
+    }
+
     pub(crate) fn at(mut self, origin: Option<&Arc<Origin>>) -> Self {
         if self.origin.is_none() {
             self.origin = origin.cloned();
@@ -134,6 +162,14 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_secret() {
+            f.write_str(HIDDEN)?;
+            return match (&self.position, &self.origin) {
+                (Some(place), _) => write!(f, " ({}:{})", place.file, place.line),
+                (None, Some(origin)) => write!(f, " ({origin})"),
+                (None, None) => Ok(()),
+            };
+        }
         f.write_str(&self.message)
     }
 }

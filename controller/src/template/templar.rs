@@ -9,6 +9,8 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 use super::error::{Error, Kind as Fault, Position};
 use super::jinja::{self, Compiled, Run, ScopeRef, Val};
 use super::{Context, FileOptions, Scope, handlebars};
+use crate::json;
+use crate::secrets::Vault;
 
 /// How a whole run renders.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +23,7 @@ pub struct Options {
 #[derive(Default)]
 pub struct Templar {
     options: Options,
+    vault: Arc<Vault>,
     texts: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
     bare: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
 }
@@ -32,9 +35,14 @@ pub fn omit_token() -> &'static str {
 }
 
 impl Templar {
-    /// Makes a renderer.
-    pub fn new(options: Options) -> Self {
-        Self { options, ..Self::default() }
+    /// Makes a renderer that decrypts with the passwords of `vault`.
+    pub fn new(options: Options, vault: Arc<Vault>) -> Self {
+        Self { options, vault, ..Self::default() }
+    }
+
+    /// Returns the passwords of what is encrypted.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     pub(super) fn native(&self) -> bool {
@@ -55,10 +63,19 @@ impl Templar {
         match &value.kind {
             Kind::Text(text) if !value.taint.is_unsafe() && jinja::has_template(text) => {
                 let run = Run::new(self, scope, context);
+                // Text of an encrypted file is itself secret, and so is what a message quotes of it.
+                run.add_taint(value.taint);
+                run.source_secret.set(value.taint.is_secret());
                 let result = run.render_text(text, &ScopeRef::Own).and_then(|made| run.value(&made));
                 let made = outcome(&run, result, context).map_err(|error| error.at(value.origin.as_ref()))?;
                 let made = made.tainted(value.taint);
                 Ok(Value { origin: value.origin.clone(), ..made })
+            }
+            Kind::Vaulted(_) => {
+                let run = Run::new(self, scope, context);
+                let result = run.decrypted(value, None).and_then(|made| run.value(&made));
+                let made = outcome(&run, result, context)?;
+                Ok(Value { origin: value.origin.clone(), ..made.tainted(value.taint) })
             }
             Kind::List(list) if list.iter().any(needs) => {
                 let made = list
@@ -122,7 +139,9 @@ impl Templar {
         if text.is_empty() {
             return Ok(true);
         }
-        self.condition_text(condition, &text, scope, context).map_err(|mut error| {
+        self.condition_text(condition, &text, scope, context).map_err(|error| {
+            let mut error = error.at(condition.origin.as_ref()).shown();
+            let text = if condition.taint.is_secret() { json::SECRET } else { &*text };
             if !matches!(error.kind, Fault::NotYet | Fault::Impure | Fault::Unknown) {
                 error.message =
                     format!("The conditional check '{text}' failed. The error was: {}", error.message);
@@ -142,6 +161,7 @@ impl Templar {
             return Err(Error::other("Conditional is marked as unsafe, and cannot be evaluated."));
         }
         let mut expression = text.to_owned();
+        let mut secret = condition.taint.is_secret();
         if jinja::has_template(text) {
             let made = self.render(condition, scope, context)?;
             match &made.kind {
@@ -153,15 +173,20 @@ impl Templar {
                 }
                 _ => {}
             }
+            secret |= made.taint.is_secret();
             let run = Run::new(self, scope, context);
             expression = jinja::str(&run.resolve(&run.data(&made))?);
         }
         let run = Run::new(self, scope, context);
         let result = self.evaluated(&run, &expression).and_then(|made| made.truth());
+        if secret {
+            run.add_taint(Taint::SECRET);
+            run.source_secret.set(true);
+        }
         outcome_of(&run, result, context).map_err(|mut error| {
             if error.kind == Fault::Undefined {
-                error.message =
-                    format!("error while evaluating conditional ({expression}): {}", error.message);
+                let shown = if secret { json::SECRET } else { &expression };
+                error.message = format!("error while evaluating conditional ({shown}): {}", error.message);
             }
             error
         })
@@ -178,8 +203,8 @@ impl Templar {
         scope: &dyn Scope,
         context: &Context,
     ) -> Result<Value, Error> {
-        let text = read(path)?;
         let run = Run::new(self, scope, context);
+        let text = run.template_text(path).map_err(|error| error.at(context.origin.as_ref()))?;
         let result = if path.extension().is_some_and(|extension| extension == "hbs") {
             handlebars::render(&run, path, &text)
         } else {
@@ -222,20 +247,6 @@ impl Templar {
     pub(super) fn compiled(&self, text: &str) -> Result<Arc<Compiled>, Error> {
         cached(&self.texts, text, jinja::compile_text)
     }
-
-    /// Compiles a template that another includes.
-    pub(super) fn file(&self, path: &Path) -> Result<Arc<Compiled>, Error> {
-        let mut options = FileOptions::default();
-        let text = jinja::header(&read(path)?, &mut options)?;
-        Ok(Arc::new(jinja::compile_file(&text, Some(path.to_string_lossy().into()), &options)?))
-    }
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Error::other(format!("cannot read the template {}: {e}", path.display())))?;
-    String::from_utf8(bytes)
-        .map_err(|_| Error::other(format!("Template source files must be utf-8 encoded: {}", path.display())))
 }
 
 fn needs(value: &Value) -> bool {
@@ -270,6 +281,7 @@ fn outcome_of<T>(run: &Run<'_>, result: Result<T, Error>, context: &Context) -> 
     result.map_err(|mut error| {
         let secret = if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
         error.taint = error.taint | secret;
+        error.source_secret |= run.source_secret.get();
         error.at(context.origin.as_ref())
     })
 }

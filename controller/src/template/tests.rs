@@ -55,7 +55,7 @@ fn user(name: &str, id: i64) -> Value {
 }
 
 fn render(text: &str) -> Result<Value, Error> {
-    Templar::new(Options::default()).render(&Value::from(text), &vars(), &Context::default())
+    Templar::new(Options::default(), Arc::default()).render(&Value::from(text), &vars(), &Context::default())
 }
 
 /// A value in the form that the tables have: JSON.
@@ -134,7 +134,7 @@ fn taint_follows_what_was_read() {
 
 #[test]
 fn conditions_hold_or_say_why_not() {
-    let templar = Templar::new(Options::default());
+    let templar = Templar::new(Options::default(), Arc::default());
     let check = |text: Value| templar.condition(&text, &vars(), &Context::default());
     assert_eq!(check("n == 5 and nested == 5".into()), Ok(true));
     assert_eq!(check(vec![Value::from(true), Value::from("n > 9")].into()), Ok(false));
@@ -153,7 +153,12 @@ fn files_keep_their_newlines_and_errors_their_lines() {
     let context = Context { search: vec![dir.path().to_owned()], ..Context::default() };
     let go = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Templar::new(Options::default()).render_file(&path, &FileOptions::default(), &vars(), &context)
+        Templar::new(Options::default(), Arc::default()).render_file(
+            &path,
+            &FileOptions::default(),
+            &vars(),
+            &context,
+        )
     };
     std::fs::write(dir.path().join("part.j2"), "<{{ who }}>\n").unwrap();
     assert_eq!(
@@ -177,7 +182,7 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
     let path = dir.path().join("t.hbs");
     let go = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Templar::new(Options::default()).render_file(
+        Templar::new(Options::default(), Arc::default()).render_file(
             &path,
             &FileOptions::default(),
             &vars(),
@@ -200,7 +205,7 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
 
 #[test]
 fn loops_of_the_old_kind_get_their_items() {
-    let templar = Templar::new(Options::default());
+    let templar = Templar::new(Options::default(), Arc::default());
     let go = |name: &str, terms: Value| {
         let made = super::lookup(&templar, name, &terms, &Map::new(), &vars(), &Context::default());
         made.map_or_else(|error| format!("ERR {error}"), |items| show(&items.into()))
@@ -219,8 +224,9 @@ fn loops_of_the_old_kind_get_their_items() {
 #[test]
 fn text_without_braces_is_only_cloned() {
     let text: Arc<str> = "no template".into();
-    let made =
-        Templar::new(Options::default()).render(&text.clone().into(), &vars(), &Context::default()).unwrap();
+    let made = Templar::new(Options::default(), Arc::default())
+        .render(&text.clone().into(), &vars(), &Context::default())
+        .unwrap();
     assert!(matches!(&made.kind, convoy_protocol::Kind::Text(same) if Arc::ptr_eq(same, &text)));
 }
 

@@ -104,6 +104,7 @@ fn words(kind: &ErrorKind, line: &str) -> (String, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use super::super::{read, read_file};
+    use crate::secrets::Vault;
 
     /// Text, message, line and column, hint.
     const TABLE: &[(&str, &str, &str, Option<&str>)] = &[
@@ -181,11 +182,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.yml");
         std::fs::write(&path, b"a: 1\nb: \xff\n").unwrap();
-        let error = read_file(&path).unwrap_err();
+        let error = read_file(&path, &Vault::default()).unwrap_err();
         assert_eq!(error.message, "the file is not UTF-8");
         assert_eq!(error.origin.unwrap().to_string(), format!("{}:2:4", path.display()));
         let missing = dir.path().join("none.yml");
         let expected = format!("cannot read {}: No such file or directory (os error 2)", missing.display());
-        assert_eq!(read_file(&missing).unwrap_err().message, expected);
+        assert_eq!(read_file(&missing, &Vault::default()).unwrap_err().message, expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::Origin;
+use convoy_protocol::{Origin, Taint};
 
 use super::scalar;
 
@@ -24,6 +24,8 @@ pub struct Node {
     pub at: Arc<Origin>,
     /// Its tag, such as `!vault`, `!unsafe` or `!!str`, if it has one.
     pub tag: Option<String>,
+    /// Whether the file that it stands in is encrypted.
+    pub secret: bool,
     /// What it is.
     pub data: Data,
 }
@@ -41,6 +43,11 @@ pub enum Data {
 }
 
 impl Node {
+    /// Returns what must be remembered about all that is made of this.
+    pub fn taint(&self) -> Taint {
+        if self.secret { Taint::SECRET } else { Taint::NONE }
+    }
+
     /// Returns the text of a scalar of any kind, as it was written: `0644` stays `0644`.
     pub fn scalar(&self) -> Option<&str> {
         match &self.data {

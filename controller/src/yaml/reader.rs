@@ -16,12 +16,12 @@ use crate::diagnostic::Diagnostic;
 /// memory.
 const MAX_NODES: usize = 1_000_000;
 
-/// Reads all documents of `text`.
-pub(super) fn documents(file: Arc<str>, text: &str) -> Result<Vec<Node>, Diagnostic> {
+/// Reads all documents of `text`, which is `secret` if it was encrypted.
+pub(super) fn documents(file: Arc<str>, text: &str, secret: bool) -> Result<Vec<Node>, Diagnostic> {
     // As PyYAML: a block scalar on the last line has no line feed that is not there.
     let options = options! { block_scalar_eof_without_line_feed: true };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { parser, file, text, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { parser, file, text, secret, anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -37,6 +37,7 @@ struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     file: Arc<str>,
     text: &'t str,
+    secret: bool,
     /// Finished nodes by the parser's number of their anchor, with the count of nodes in each.
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
@@ -80,7 +81,7 @@ impl<'t> Reader<'t> {
                 return Err(Diagnostic::user(what).at(at).kind(crate::diagnostic::Kind::Internal));
             }
         };
-        let node = Node { at, tag: tag.map(|tag| tag_name(&tag)), data };
+        let node = Node { at, tag: tag.map(|tag| tag_name(&tag)), secret: self.secret, data };
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), self.nodes - before));
         }

@@ -3,16 +3,24 @@
 use convoy_protocol::{Key, Kind, Map, Taint, Value};
 
 use super::scalar::{self, Refusal};
-use super::{Data, Node, Style};
+use super::{Data, Node, Style, unquoted};
 use crate::diagnostic::Diagnostic;
+use crate::secrets::is_vaulted;
 
 impl Node {
-    /// Returns the value that is written here, with its origin; `!unsafe` makes it, and all below it, unsafe.
+    /// Returns the value that is written here, with its origin; `!unsafe` makes it, and all below it, unsafe, an
+    /// encrypted file secret. `!vault` is not decrypted yet.
     ///
     /// # Errors
     ///
-    /// For a tag or a number that has no value here, and for vault-encrypted text.
+    /// For a tag or a number that has no value here.
     pub fn to_value(&self) -> Result<Value, Diagnostic> {
+        let value =
+            self.clear_value().map_err(|problem| if self.secret { unquoted(problem) } else { problem })?;
+        Ok(Value { taint: value.taint | self.taint(), ..value })
+    }
+
+    fn clear_value(&self) -> Result<Value, Diagnostic> {
         let value = match self.tag.as_deref() {
             None => self.untagged()?,
             Some("!unsafe") => match &self.data {
@@ -20,11 +28,17 @@ impl Node {
                 _ => self.untagged()?,
             }
             .tainted(Taint::UNSAFE),
-            Some("!vault" | "!vault-encrypted") => {
-                return Err(
-                    Diagnostic::user("vault-encrypted values are not supported yet").at(self.at.clone())
-                );
-            }
+            Some(tag @ ("!vault" | "!vault-encrypted")) => match &self.data {
+                Data::Scalar(text, _) if is_vaulted(text.as_bytes()) => {
+                    Kind::Vaulted(text.as_str().into()).into()
+                }
+                _ => {
+                    let message = format!("what is tagged `{tag}` is not encrypted");
+                    return Err(Diagnostic::user(message)
+                        .at(self.at.clone())
+                        .hint(Some("make it with `convoy vault encrypt-string`".to_owned())));
+                }
+            },
             Some(tag) => self.tagged(tag)?,
         };
         Ok(value.at(self.at.clone()))
@@ -166,8 +180,9 @@ mod tests {
                 "error: the tag `!foo` is not supported\n  --> t.yml:1:9\nhint: use `!unsafe`, `!vault` or none",
             ),
             (
-                "a: !vault |\n  $ANSIBLE_VAULT;1.1",
-                "error: vault-encrypted values are not supported yet\n  --> t.yml:2:3",
+                "a: !vault |\n  hunter2",
+                "error: what is tagged `!vault` is not encrypted\n  --> t.yml:2:3\n\
+                 hint: make it with `convoy vault encrypt-string`",
             ),
             (
                 "a: 99999999999999999999",

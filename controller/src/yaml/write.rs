@@ -61,6 +61,7 @@ impl Serialize for Marked<'_> {
             Kind::List(list) => serializer.collect_seq(list.iter().map(|value| Marked { value, mark })),
             Kind::Map(map) => write_map(map, mark, serializer),
             Kind::Bytes(_) => Err(S::Error::custom("bytes cannot be written as YAML")),
+            Kind::Vaulted(_) => Err(S::Error::custom("encrypted text cannot be written as YAML")),
             Kind::Unknown(why) => Err(S::Error::custom(format!("a value is unknown until run: {why}"))),
         }
     }

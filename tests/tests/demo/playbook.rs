@@ -68,7 +68,7 @@ fn copied(node: &Node, found: &mut Vec<String>) {
 fn no_task_copies_a_configuration_file() {
     let mut found = Vec::new();
     for file in yaml_files(&program::repository().join("playbooks/wso2-apim")) {
-        if let Some(document) = read_file(&file).unwrap() {
+        if let Some(document) = read_file(&file, &convoy::secrets::Vault::default()).unwrap() {
             copied(&document, &mut found);
         }
     }

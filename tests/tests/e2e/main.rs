@@ -8,10 +8,7 @@ mod archives;
 mod becoming;
 #[cfg(test)]
 #[path = "../../../archive/tests/reader/builder.rs"]
-#[expect(
-    dead_code,
-    reason = "written for the tests of the reader; these need less of it"
-)]
+#[expect(dead_code, reason = "written for the tests of the reader; these need less of it")]
 mod builder;
 #[cfg(test)]
 mod check;
@@ -36,6 +33,12 @@ mod refused;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod unreachable;
+#[cfg(test)]
+mod vault;
+#[cfg(test)]
+mod vault_errors;
 #[cfg(test)]
 mod wso2;

@@ -168,7 +168,7 @@ impl Place {
     }
 
     fn exit(&self, path: &Path, options: Options, record: Record, trips: &mut u64) -> Result<u8, String> {
-        let loader = Loader::new(playbook::Options::default());
+        let loader = Loader::new(playbook::Options::default(), Arc::default());
         let render = |value: &convoy_protocol::Value, _: &Map| Ok(value.clone());
         let loaded = loader.playbooks(&[path.to_owned()], &render).map_err(|error| format!("{error:?}"))?;
         let source = self.path("hosts").display().to_string();

@@ -37,7 +37,7 @@ pub(super) fn class(value: &Value) -> &'static str {
         Kind::Text(_) if written => "<class 'ansible.parsing.yaml.objects.AnsibleUnicode'>",
         Kind::List(_) if written => "<class 'ansible.parsing.yaml.objects.AnsibleSequence'>",
         Kind::Map(_) if written => "<class 'ansible.parsing.yaml.objects.AnsibleMapping'>",
-        Kind::Text(_) | Kind::Unknown(_) => "<class 'str'>",
+        Kind::Text(_) | Kind::Unknown(_) | Kind::Vaulted(_) => "<class 'str'>",
         Kind::List(_) => "<class 'list'>",
         Kind::Map(_) => "<class 'dict'>",
     }

@@ -1,5 +1,7 @@
 //! Whole inventories; what they come to was compared with ansible-core 2.18.
 
+use std::sync::Arc;
+
 use std::path::Path;
 
 use super::*;
@@ -255,7 +257,12 @@ fn errors_show_the_place() {
             "the variables of host `x` are a map, not a scalar\n  --> h.yml:3:8",
         ),
         ("h", "a:\n  hosts:\n    x:\n   y:\n", "the indentation does not fit what comes before\n  --> h:4:4"),
-        ("h", "$ANSIBLE_VAULT;1.1;AES256\n", "vault-encrypted files are not supported yet\n  --> h:1:1"),
+        (
+            "h",
+            "$ANSIBLE_VAULT;1.1;AES256\n",
+            "cannot decrypt h: Vault vaulttext format error: the salt, the digest and the text are not all there\n  \
+             --> h:1:1\nhint: take it from a backup, or encrypt it anew",
+        ),
         ("h.yml", "[x]\n", "a YAML inventory is a map of groups, not a list\n  --> h.yml:1:1"),
         ("h.yml", "plugin: aws_ec2\n", "the inventory plugin `aws_ec2` is not supported\n  --> h.yml:1:9"),
         (

@@ -98,7 +98,7 @@ async fn hostile(messages: &[FromAgent]) -> (Link, tokio::io::DuplexStream) {
 }
 
 fn chunk(bytes: Vec<u8>) -> FromAgent {
-    FromAgent::Chunk(Chunk { digest: Digest::of(b"x"), last: true, deflated: false, bytes })
+    FromAgent::Chunk(Chunk { digest: Digest::of(b"x"), last: true, deflated: false, secret: false, bytes })
 }
 
 #[tokio::test]

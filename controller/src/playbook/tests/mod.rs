@@ -3,6 +3,8 @@
 mod projects;
 mod refused;
 
+use std::sync::Arc;
+
 use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, Value};
@@ -48,7 +50,7 @@ impl Project {
 }
 
 fn loader() -> Loader {
-    Loader::new(Options::default())
+    Loader::new(Options::default(), Arc::default())
 }
 
 /// Replaces `{{ name }}` alone; enough for names of files.

@@ -7,6 +7,7 @@ use super::scope::ScopeRef;
 use super::text;
 use super::value::{Function, ListKind, Val};
 use super::{methods, ops};
+use crate::json;
 use crate::template::Error;
 
 /// `object.name`: a method, else an element, as Jinja looks them up.
@@ -30,11 +31,16 @@ pub(crate) fn attr(run: &Run<'_>, object: &Val, name: &str) -> Result<Val, Error
         (Val::Delta(delta), "seconds") => return Ok(delta.as_secs().rem_euclid(86_400).into()),
         _ => {}
     }
-    item(run, &object, &Val::from(name))
+    element(run, &object, &Val::from(name), false)
 }
 
 /// `object[key]`.
 pub(crate) fn item(run: &Run<'_>, object: &Val, key: &Val) -> Result<Val, Error> {
+    element(run, object, key, true)
+}
+
+/// `object[key]`; a key that was `computed` may be a secret, if one was read.
+pub(crate) fn element(run: &Run<'_>, object: &Val, key: &Val, computed: bool) -> Result<Val, Error> {
     let object = run.force(object)?;
     let key = run.force(key)?.defined()?;
     let found = match &object {
@@ -69,7 +75,12 @@ pub(crate) fn item(run: &Run<'_>, object: &Val, key: &Val) -> Result<Val, Error>
                 Val::Vars(scope) => run.unknown_rest(scope),
                 _ => object.unknown_rest(),
             };
-            Ok(rest.map_or_else(|| missing(&object, &key), Val::Unknown))
+            let secret = computed && run.taint().is_secret();
+            Ok(match rest {
+                Some(why) => Val::Unknown(why),
+                None if secret => missing(&object, &json::SECRET.into()),
+                None => missing(&object, &key),
+            })
         }
     }
 }

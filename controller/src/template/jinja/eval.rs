@@ -45,11 +45,7 @@ impl Exec<'_, '_> {
                 (false, Some(no)) => self.eval(no)?,
                 (false, None) => Val::nothing(),
             },
-            Expr::Filter(name, subject, args) => {
-                let subject = subject.as_ref().map_or(Ok(Val::text("")), |subject| self.eval(subject))?;
-                let args = self.arguments(args)?;
-                self.run.filter(name, subject, args)?
-            }
+            Expr::Filter(name, subject, args) => self.filtered(name, subject.as_deref(), args)?,
             Expr::Test(name, subject, args) => {
                 let subject = self.eval(subject)?;
                 let args = self.arguments(args)?;
@@ -61,8 +57,9 @@ impl Exec<'_, '_> {
             }
             Expr::Item(object, key) => {
                 let object = self.eval(object)?;
+                let computed = !matches!(**key, Expr::Text(_) | Expr::Int(_));
                 let key = self.eval(key)?;
-                access::item(self.run, &object, &key)?
+                access::element(self.run, &object, &key, computed)?
             }
             Expr::Slice(object, bounds) => self.slice(object, bounds)?,
             Expr::Call(..) => self.call_with(expr, None)?,
@@ -130,6 +127,20 @@ impl Exec<'_, '_> {
             }
         }
         ops::slice(&object, made)
+    }
+
+    fn filtered(&mut self, name: &str, subject: Option<&Expr>, args: &[Arg]) -> Result<Val, Error> {
+        let subject = match subject {
+            None => Val::text(""),
+            // It has its own password: the run's need not fit.
+            Some(Expr::Var(variable)) if super::filters::takes_sealed(name) => {
+                let sealed = self.run.sealed(&self.scope, variable)?;
+                sealed.map_or_else(|| self.name(variable), |text| Ok(Val::text(text)))?
+            }
+            Some(subject) => self.eval(subject)?,
+        };
+        let args = self.arguments(args)?;
+        self.run.filter(name, subject, args)
     }
 
     /// A name: set by a statement, a variable, or what every template knows.

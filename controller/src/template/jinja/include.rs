@@ -18,7 +18,7 @@ impl Exec<'_, '_> {
         let names: Vec<String> = names.iter().map(super::text::str).collect();
         for name in &names {
             if let Some(path) = self.run.context.find(name, "templates") {
-                return self.run.templar.file(&path);
+                return self.run.template_file(&path);
             }
         }
         Err(Error::other(names.join(", ")))

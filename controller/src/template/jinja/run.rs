@@ -41,6 +41,8 @@ pub(crate) struct Run<'a> {
     pub(crate) scope: &'a dyn Scope,
     pub(crate) context: &'a Context,
     taint: Cell<Taint>,
+    /// Whether the text of a template was encrypted.
+    pub(crate) source_secret: Cell<bool>,
     trail: RefCell<Vec<Arc<str>>>,
     known: RefCell<Known>,
 }
@@ -52,6 +54,7 @@ impl<'a> Run<'a> {
             scope,
             context,
             taint: Cell::new(Taint::NONE),
+            source_secret: Cell::new(false),
             trail: RefCell::default(),
             known: RefCell::default(),
         }
@@ -79,7 +82,7 @@ impl<'a> Run<'a> {
         if self.context.impure_allowed { Ok(()) } else { Err(Error::impure(what)) }
     }
 
-    fn raw(&self, scope: &ScopeRef, name: &str) -> Result<Option<Value>, Error> {
+    pub(super) fn raw(&self, scope: &ScopeRef, name: &str) -> Result<Option<Value>, Error> {
         match scope {
             ScopeRef::Own => self.scope.get(name),
             ScopeRef::Host(_, other) => other.get(name),
@@ -155,6 +158,7 @@ impl<'a> Run<'a> {
 
     fn open(&self, raw: &Value, lazy: &Lazy) -> Result<Val, Error> {
         self.add_taint(raw.taint);
+        self.source_secret.set(self.source_secret.get() || raw.taint.is_secret());
         Ok(match &raw.kind {
             Kind::Null => Val::None,
             Kind::Bool(b) => Val::Bool(*b),
@@ -162,6 +166,7 @@ impl<'a> Run<'a> {
             Kind::Float(x) => Val::Float(*x),
             Kind::Bytes(bytes) => Val::Bytes(bytes.clone()),
             Kind::Unknown(why) => Val::Unknown(why.clone()),
+            Kind::Vaulted(_) => self.decrypted(raw, Some(&lazy.name))?,
             Kind::List(list) => {
                 Val::list(list.iter().map(|item| self.part(item, &lazy.scope, &lazy.name)).collect())
             }
@@ -175,8 +180,9 @@ impl<'a> Run<'a> {
             }
             Kind::Text(text) => match self.render_text(text, &lazy.scope) {
                 Err(error) if error.kind == Fault::Undefined => {
+                    let secret = raw.taint.is_secret();
                     Val::Undefined(Rc::new(super::value::Undefined {
-                        message: format!("{text}: {error}"),
+                        message: if secret { error.to_string() } else { format!("{text}: {error}") },
                         name: Some(lazy.name.clone()),
                         lenient: false,
                     }))
@@ -470,6 +476,7 @@ fn text_kind(value: &Value) -> TextKind {
 pub(crate) fn needs_rendering(value: &Value) -> bool {
     match &value.kind {
         Kind::Text(text) => !value.taint.is_unsafe() && has_template(text),
+        Kind::Vaulted(_) => true,
         Kind::List(list) => list.iter().any(needs_rendering),
         Kind::Map(map) => map.values().any(needs_rendering),
         _ => false,

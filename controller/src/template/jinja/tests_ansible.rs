@@ -8,7 +8,7 @@ use super::regex::compile;
 use super::run::Run;
 use super::tests_jinja::Test;
 use super::text::str;
-use super::value::Val;
+use super::value::{TextKind, Val};
 use super::version;
 use crate::template::Error;
 
@@ -78,12 +78,13 @@ const TESTS: &[(&[&str], Test)] = &[
     (&["urn"], |_, v, _| {
         Ok(str(&v.defined()?).to_lowercase().strip_prefix("urn:").is_some_and(|rest| !rest.is_empty()))
     }),
-    (&["vault_encrypted"], |_, v, _| Ok(v.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))),
-    (&["vaulted_file"], |_, v, _| {
+    (&["vault_encrypted"], |_, v, _| Ok(matches!(v, Val::Str(_, TextKind::Vault)))),
+    (&["vaulted_file"], |run, v, _| {
         let path = str(&v.defined()?);
-        let bytes = std::fs::read(&path)
+        let found = run.context.find(&path, "").unwrap_or_else(|| path.as_str().into());
+        let bytes = std::fs::read(found)
             .map_err(|_| Error::other(format!("Cannot test if the file {path} is a vault")))?;
-        Ok(bytes.starts_with(b"$ANSIBLE_VAULT"))
+        Ok(crate::secrets::is_vaulted(&bytes))
     }),
 ];
 

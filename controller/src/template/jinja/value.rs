@@ -41,6 +41,8 @@ pub(crate) enum TextKind {
     Plain,
     /// Read from YAML.
     Yaml,
+    /// Read from YAML, encrypted there.
+    Vault,
     Unsafe,
     /// Made by the `safe` and `escape` filters.
     Markup,
@@ -241,6 +243,7 @@ impl Val {
             Self::Float(_) => "float",
             Self::Str(_, TextKind::Plain) => "str",
             Self::Str(_, TextKind::Yaml) => "AnsibleUnicode",
+            Self::Str(_, TextKind::Vault) => "AnsibleVaultEncryptedUnicode",
             Self::Str(_, TextKind::Unsafe) => "AnsibleUnsafeText",
             Self::Str(_, TextKind::Markup) => "Markup",
             Self::Str(_, TextKind::Verbatim) => "NativeJinjaText",
@@ -276,6 +279,9 @@ impl Val {
         match self {
             Self::None => "None".into(),
             Self::Str(_, TextKind::Yaml) => "ansible.parsing.yaml.objects.AnsibleUnicode object".into(),
+            Self::Str(_, TextKind::Vault) => {
+                "ansible.parsing.yaml.objects.AnsibleVaultEncryptedUnicode object".into()
+            }
             Self::Str(_, TextKind::Unsafe) => "ansible.utils.unsafe_proxy.AnsibleUnsafeText object".into(),
             Self::Vars(_) => "ansible.vars.hostvars.HostVarsVars object".into(),
             Self::HostVars => "ansible.vars.hostvars.HostVars object".into(),

@@ -19,10 +19,26 @@ pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             };
             let path = call.run.context.find(&name, "files");
             let path = path.ok_or_else(|| fault("file not found, use -vvvvv to see paths searched"))?;
-            let bytes = std::fs::read(&path).map_err(|e| fault(&e.to_string()))?;
+            let bytes = call.run.read(&path).map_err(|why| fault(&why))?;
             let text = String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))?;
             let text = if left { text.trim_start() } else { &text };
             Ok(if right { text.trim_end() } else { text }.into())
+        })
+        .collect()
+}
+
+pub(super) fn unvault(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
+    call.terms
+        .iter()
+        .map(|term| {
+            let name = str(term);
+            let fault =
+                |why: String| Error::other(format!("Unable to read the file to be unvaulted, {name}: {why}"));
+            let path = call.run.context.find(&name, "files");
+            let path =
+                path.ok_or_else(|| Error::other(format!("Unable to find file matching \"{name}\" ")))?;
+            let bytes = call.run.read(&path).map_err(fault)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned().into())
         })
         .collect()
 }
@@ -77,8 +93,7 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         let path = path.ok_or_else(|| {
             Error::other(format!("the template file {name} could not be found for the lookup"))
         })?;
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| Error::other(format!("{}: {e}", path.display())))?;
+        let text = call.run.template_text(&path)?;
         let text = call.run.templar.render_template(call.run, &path, &text, &options, &extra)?;
         made.push(if convert { crate::template::jinja::convert(text, false) } else { text.into() });
     }

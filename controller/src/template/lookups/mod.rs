@@ -30,6 +30,7 @@ const LOOKUPS: &[(&str, Lookup)] = &[
     ("varnames", variables::varnames),
     ("inventory_hostnames", variables::inventory_hostnames),
     ("file", files::file),
+    ("unvault", files::unvault),
     ("fileglob", files::fileglob),
     ("template", files::template),
     ("lines", files::lines),

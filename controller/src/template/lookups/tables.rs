@@ -21,7 +21,9 @@ fn read(call: &Call<'_, '_>, lookup: &str, file: &str) -> Result<String, Error> 
     let path = call.run.context.find(file, "files");
     let path =
         path.ok_or_else(|| Error::other(format!("the lookup {lookup} could not find the file {file}")))?;
-    std::fs::read_to_string(&path).map_err(|e| Error::other(format!("{lookup}: {}: {e}", path.display())))
+    let fault = |why: &str| Error::other(format!("{lookup}: {}: {why}", path.display()));
+    let bytes = call.run.read(&path).map_err(|why| fault(&why))?;
+    String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))
 }
 
 fn choose(call: &mut Call<'_, '_>, name: &str, default: &str) -> String {

@@ -11,6 +11,7 @@ mod sets;
 mod shape;
 mod text;
 mod time;
+mod vault;
 mod yaml;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use super::run::Run;
 use super::value::Val;
 use crate::template::Error;
 
+pub(crate) use encode::base64;
 pub(crate) use json::repr_json;
 pub(crate) use path::glob;
 pub(crate) use text::{capitalize, center_left, python_title};
@@ -68,12 +70,18 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
             shape::FILTERS,
             text::FILTERS,
             time::FILTERS,
+            vault::FILTERS,
             yaml::FILTERS,
             super::regex::FILTERS,
         ];
         themes.into_iter().flatten().copied().collect()
     });
     table.get(name).copied()
+}
+
+/// Whether the filter called `name` takes what is encrypted as it is.
+pub(crate) fn takes_sealed(name: &str) -> bool {
+    name.rsplit('.').next() == Some("unvault")
 }
 
 /// Whether the filter called `name` renders only what it needs.

@@ -1,0 +1,43 @@
+//! Options that say where the passwords of encrypted files and values come from: Ansible's own.
+
+use clap::{ArgAction, Args};
+
+use crate::diagnostic::Diagnostic;
+use crate::secrets::Vault;
+use crate::secrets::source::{Asked, Use};
+use crate::settings::Settings;
+
+/// Where the passwords of encrypted files and values come from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct VaultOptions {
+    /// Read the password of the vault LABEL from a file, from a program, or ask for it (`prompt`)
+    #[arg(long, value_name = "LABEL@SOURCE", action = ArgAction::Append)]
+    pub vault_id: Vec<String>,
+    /// Read the vault password from a file, or from a program
+    #[arg(long, alias = "vault-pass-file", value_name = "FILE", action = ArgAction::Append)]
+    pub vault_password_file: Vec<String>,
+    /// Ask for the vault password
+    #[arg(short = 'J', long, visible_alias = "ask-vault-pass", conflicts_with = "vault_password_file")]
+    pub ask_vault_password: bool,
+}
+
+impl VaultOptions {
+    /// Returns what the options and the settings say.
+    pub fn asked(&self, settings: &Settings) -> Asked {
+        let asked = Asked {
+            ids: self.vault_id.clone(),
+            files: self.vault_password_file.clone(),
+            ask: self.ask_vault_password,
+            ..Asked::default()
+        };
+        asked.with(settings)
+    }
+
+    /// Reads the passwords; returns warnings too.
+    ///
+    /// # Errors
+    /// As [`Asked::vault`].
+    pub fn vault(&self, settings: &Settings, purpose: Use) -> Result<(Vault, Vec<String>), Diagnostic> {
+        self.asked(settings).vault(purpose)
+    }
+}

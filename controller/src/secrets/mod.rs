@@ -1,0 +1,17 @@
+//! Secrets: Ansible's vault, and where its passwords come from.
+
+mod cipher;
+mod envelope;
+mod error;
+pub mod prompt;
+mod scrub;
+pub mod source;
+mod vault;
+
+pub use envelope::{Envelope, is_vaulted};
+pub use error::{Damage, Fault};
+pub use scrub::Secrets;
+pub use vault::{DEFAULT_ID, NoRandom, Opened, Password, Vault};
+
+#[cfg(test)]
+mod tests;

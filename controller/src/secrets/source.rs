@@ -1,0 +1,241 @@
+//! Where the passwords of a vault come from: files, programs, the user.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+use super::prompt;
+use super::vault::{DEFAULT_ID, Password, Vault};
+use crate::diagnostic::Diagnostic;
+use crate::paths;
+use crate::settings::Settings;
+
+/// What the user said about passwords.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// `--vault-id`, after those of the setting `vault_identity_list`: `LABEL@SOURCE` or `SOURCE`.
+    pub ids: Vec<String>,
+    /// `--vault-password-file`, before that of the setting.
+    pub files: Vec<String>,
+    /// `--ask-vault-pass`, or the setting.
+    pub ask: bool,
+    /// The id of passwords that come without one.
+    pub default_id: Option<String>,
+    /// Whether only passwords of the same id are tried.
+    pub match_id: bool,
+}
+
+/// What the passwords are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A run: without a source there are none.
+    Run,
+    /// Decrypting: without a source the user is asked.
+    Decrypt,
+    /// Encrypting: as [`Use::Decrypt`], and whoever is asked is asked twice.
+    Encrypt,
+}
+
+impl Asked {
+    /// Adds what the settings say.
+    #[must_use]
+    pub fn with(mut self, settings: &Settings) -> Self {
+        self.ids.splice(0..0, settings.vault_identity_list.iter().cloned());
+        self.files.extend(settings.vault_password_file.iter().map(|file| file.display().to_string()));
+        self.ask |= settings.ask_vault_pass;
+        self.default_id = Some(settings.vault_identity.clone());
+        self.match_id = settings.vault_id_match;
+        self
+    }
+
+    /// Reads all passwords, in the order in which they are tried. A source that gives none is a warning, as long as
+    /// another gives one.
+    ///
+    /// # Errors
+    /// If there are sources and none gives a password, or the user gives none.
+    pub fn vault(&self, purpose: Use) -> Result<(Vault, Vec<String>), Diagnostic> {
+        let mut read = Reading { passwords: Vec::new(), warnings: Vec::new(), fault: None };
+        let default_id = self.default_id.as_deref().unwrap_or(DEFAULT_ID);
+        for given in &self.ids {
+            let (id, source) = split(given);
+            if id.is_some_and(|id| id.contains(';')) {
+                return Err(Diagnostic::user(format!(
+                    "'{given}' is not a valid vault id. The character ';' is not allowed in vault ids"
+                )));
+            }
+            match source {
+                "prompt" => read.prompt(id.unwrap_or(default_id), &Question::named(purpose))?,
+                "prompt_ask_vault_pass" => {
+                    read.prompt(id.unwrap_or(default_id), &Question::plain(purpose))?;
+                }
+                file => read.file(id, default_id, file),
+            }
+        }
+        for file in &self.files {
+            read.file(Some(default_id), default_id, file);
+        }
+        let nothing = self.ids.is_empty() && self.files.is_empty() && purpose != Use::Run;
+        if self.ask || nothing {
+            read.prompt(default_id, &Question::plain(purpose))?;
+        }
+        match read.fault {
+            Some(fault) if read.passwords.is_empty() => Err(fault),
+            _ => Ok((Vault::new(read.passwords, self.match_id), read.warnings)),
+        }
+    }
+}
+
+/// Splits `LABEL@SOURCE`.
+fn split(given: &str) -> (Option<&str>, &str) {
+    given.split_once('@').map_or((None, given), |(id, source)| (Some(id), source))
+}
+
+/// The questions to the user: the password, and once more if it is a new one.
+struct Question(&'static [&'static str]);
+
+impl Question {
+    fn named(purpose: Use) -> Self {
+        match purpose {
+            Use::Encrypt => Self(&["New vault password ({}): ", "Confirm new vault password ({}): "]),
+            _ => Self(&["Vault password ({}): "]),
+        }
+    }
+
+    fn plain(purpose: Use) -> Self {
+        match purpose {
+            Use::Encrypt => Self(&["New Vault password: ", "Confirm New Vault password: "]),
+            _ => Self(&["Vault password: "]),
+        }
+    }
+}
+
+struct Reading {
+    passwords: Vec<Password>,
+    warnings: Vec<String>,
+    fault: Option<Diagnostic>,
+}
+
+impl Reading {
+    fn prompt(&mut self, id: &str, question: &Question) -> Result<(), Diagnostic> {
+        let mut answers = Vec::new();
+        for text in question.0 {
+            let answer = prompt::ask(&text.replace("{}", id)).map_err(|error| {
+                Diagnostic::user(format!("cannot ask for the vault password ({id}): {error}"))
+                    .hint("without a terminal give it in a file, with --vault-password-file".to_owned())
+            })?;
+            answers.push(Zeroizing::new(answer.trim().to_owned()));
+        }
+        if answers.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Err(Diagnostic::user("Passwords do not match"));
+        }
+        match answers.pop().filter(|answer| !answer.is_empty()) {
+            Some(answer) => {
+                self.passwords.push(Password::new(id, "the prompt", answer.as_bytes()));
+                Ok(())
+            }
+            None => Err(Diagnostic::user("Invalid vault password was provided: it is empty")),
+        }
+    }
+
+    fn file(&mut self, id: Option<&str>, default_id: &str, file: &str) {
+        let path = paths::absolute(paths::expand_user(file));
+        // A password may itself be encrypted, with one of those before it.
+        let known = Vault::new(self.passwords.clone(), false);
+        match found(&path).and_then(|()| password(&path, id, &known)) {
+            Ok(bytes) => self.passwords.push(Password::new(id.unwrap_or(default_id), file, &**bytes)),
+            Err(fault) => {
+                let what = if path.is_file() {
+                    "Error in vault password file loading"
+                } else {
+                    "Error getting vault password file"
+                };
+                self.warnings.push(format!("{what} ({}): {}", id.unwrap_or(default_id), fault.message));
+                self.fault = Some(fault);
+            }
+        }
+    }
+}
+
+fn found(path: &Path) -> Result<(), Diagnostic> {
+    let shown = path.display();
+    if !path.exists() {
+        return Err(Diagnostic::user(format!("The vault password file {shown} was not found")));
+    }
+    if path.is_dir() {
+        return Err(Diagnostic::user(format!(
+            "The vault password file provided '{shown}' can not be a directory"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads a password from a file, or from what it prints if it is a program.
+fn password(path: &Path, id: Option<&str>, known: &Vault) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
+    let shown = path.display();
+    let meta = std::fs::metadata(path);
+    let is_program = meta.is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0);
+    let (bytes, kind) = if is_program { (run(path, id)?, "script") } else { (read(path, known)?, "file") };
+    if bytes.is_empty() {
+        return Err(Diagnostic::user(format!("Invalid vault password was provided from {kind} ({shown})")));
+    }
+    Ok(bytes)
+}
+
+fn read(path: &Path, known: &Vault) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
+    let shown = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Diagnostic::user(format!("Could not read vault password file {shown}: {error}")))?;
+    let bytes = Zeroizing::new(bytes);
+    let text = bytes.trim_ascii();
+    if !super::is_vaulted(text) {
+        return Ok(Zeroizing::new(text.to_vec()));
+    }
+    let opened = known.open(text).map_err(|fault| {
+        Diagnostic::user(format!("the vault password file {shown} is itself encrypted: {fault}"))
+            .hint("give the password that it is encrypted with before it".to_owned())
+    })?;
+    Ok(Zeroizing::new(without_line_end(&opened.plain).to_vec()))
+}
+
+/// Runs a program that prints a password. One whose name ends in `-client` is told which vault id it is for.
+fn run(path: &Path, id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
+    let shown = path.display();
+    let is_client = path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("-client"));
+    let mut command = Command::new(path);
+    // What a program asks the user for, it asks on standard error.
+    command.stdin(Stdio::inherit()).stderr(if is_client { Stdio::piped() } else { Stdio::inherit() });
+    if let (true, Some(id)) = (is_client, id) {
+        command.args(["--vault-id", id]);
+    }
+    let output = command.stdout(Stdio::piped()).spawn().and_then(std::process::Child::wait_with_output);
+    let output = output.map_err(|error| {
+        Diagnostic::user(format!("Problem running vault password script {shown} ({error})"))
+            .hint("if it is not a script, remove the executable bit from the file".to_owned())
+    })?;
+    let printed = Zeroizing::new(output.stdout);
+    if output.status.success() {
+        return Ok(Zeroizing::new(without_line_end(&printed).to_vec()));
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let (id, code) = (id.unwrap_or("None"), output.status.code());
+    Err(Diagnostic::user(match (is_client, code) {
+        (true, Some(2)) => {
+            format!("Vault password client script {shown} did not find a secret for vault-id={id}{said}")
+        }
+        (true, Some(code)) => format!(
+            "Vault password client script {shown} returned non-zero ({code}) when getting secret for vault-id={id}{said}"
+        ),
+        (false, Some(code)) => format!("Vault password script {shown} returned non-zero ({code}){said}"),
+        (_, None) => format!("Vault password script {shown} was ended by a signal{said}"),
+    }))
+}
+
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = bytes.iter().position(|byte| !is_end(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !is_end(byte)).map_or(start, |index| index + 1);
+    &bytes[start..end]
+}

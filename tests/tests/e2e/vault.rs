@@ -1,0 +1,349 @@
+//! `convoy vault`, and encrypted files and values wherever a run reads them.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use convoy_tests::project::{Project, Ran};
+use convoy_tests::sshd::poll;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::tasks;
+use crate::secrets::{inline, sealed};
+
+/// A project with two passwords and a file in clear.
+pub(crate) fn project() -> Project {
+    let project = Project::new().expect("a project");
+    project.file("sesame", "sesame\n").expect("a password");
+    project.file("other", "other\n").expect("a password");
+    project.file("vars.yml", "user: admin\n").expect("a file");
+    project
+}
+
+fn vault(project: &Project, words: &[&str]) -> Ran {
+    project.run(["vault"].iter().chain(words)).expect("the command runs")
+}
+
+/// Runs `convoy vault` with an editor that does `script` on its file, `$1`.
+fn edited(project: &Project, script: &str, words: &[&str]) -> Ran {
+    let mut command = project.command(["vault"].iter().chain(words));
+    command.env("EDITOR", editor(project, script));
+    project.wait(command.spawn().expect("the command starts")).expect("it ends")
+}
+
+fn editor(project: &Project, script: &str) -> PathBuf {
+    // It says where it was, so that one can look whether anything was left there.
+    let noted = project.path("../edited");
+    let script = format!("#!/bin/sh\necho \"$1\" > {}\n{script}\n", noted.display());
+    project.file("editor", script).expect("an editor");
+    fs::set_permissions(project.path("editor"), fs::Permissions::from_mode(0o700)).expect("a program");
+    project.path("editor")
+}
+
+fn head(project: &Project, name: &str) -> String {
+    let text = fs::read_to_string(project.path(name)).expect("a file");
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Asserts that nothing is left of the folder in which a file was edited, which was the user's alone.
+fn assert_gone(project: &Project) {
+    let path = fs::read_to_string(project.path("../edited")).expect("the editor ran");
+    let folder = PathBuf::from(path.trim()).parent().map(PathBuf::from).unwrap_or_default();
+    assert!(folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("convoy-vault-")));
+    assert!(!folder.exists(), "{}", folder.display());
+}
+
+#[test]
+fn files_are_encrypted_in_place_and_back() {
+    let project = project();
+    let path = project.path("vars.yml");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("vars.yml", project.path("link.yml")).unwrap();
+    let ran = vault(&project, &["encrypt", "link.yml", "--vault-password-file", "sesame"]);
+    assert_eq!(ran.to_string(), "--- exit code 0\n");
+    assert_eq!(head(&project, "vars.yml"), "$ANSIBLE_VAULT;1.1;AES256");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    assert!(project.path("link.yml").is_symlink());
+    let ran = vault(&project, &["view", "vars.yml", "--vault-password-file=sesame", "-v"]);
+    assert_eq!(
+        ran.to_string(),
+        "user: admin\n--- standard error\nvars.yml: opened with the vault id `default` from sesame\n--- exit code 0\n"
+    );
+    let ran = vault(&project, &["rekey", "vars.yml", "--vault-id=sesame", "--new-vault-id=dev@other"]);
+    assert_eq!(
+        (ran.code, head(&project, "vars.yml").as_str()),
+        (Some(0), "$ANSIBLE_VAULT;1.2;AES256;dev"),
+        "{ran}"
+    );
+    assert_eq!(vault(&project, &["view", "vars.yml", "--vault-id=sesame"]).code, Some(1));
+    let ran = vault(&project, &["decrypt", "vars.yml", "--vault-id=dev@other", "--output", "-"]);
+    assert_eq!(ran.to_string(), "user: admin\n--- exit code 0\n");
+    assert_eq!(vault(&project, &["decrypt", "vars.yml", "--vault-id=dev@other"]).code, Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "user: admin\n");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    // Nothing else was left.
+    let mut names: Vec<_> =
+        fs::read_dir(project.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["link.yml", "other", "sesame", "vars.yml"]);
+}
+
+#[test]
+fn what_was_in_clear_is_overwritten_unless_it_has_another_name() {
+    let project = project();
+    // An open file shows what became of its bytes.
+    let mut old = fs::File::open(project.path("vars.yml")).unwrap();
+    assert_eq!(vault(&project, &["encrypt", "vars.yml", "--vault-id=sesame"]).code, Some(0));
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut old, &mut bytes).unwrap();
+    assert_eq!(bytes, vec![0; "user: admin\n".len()]);
+    project.file("one", "in clear").unwrap();
+    fs::hard_link(project.path("one"), project.path("two")).unwrap();
+    assert_eq!(vault(&project, &["encrypt", "one", "--vault-id=sesame"]).code, Some(0));
+    assert_eq!(fs::read_to_string(project.path("two")).unwrap(), "in clear");
+}
+
+#[test]
+fn standard_input_goes_to_standard_output() {
+    let project = project();
+    let piped = |words: &[&str], input: &str| {
+        let mut child = project.command(["vault"].iter().chain(words)).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        project.wait(child).unwrap()
+    };
+    let sealed = piped(&["encrypt", "--vault-id=sesame"], "hello");
+    assert!(sealed.stdout.starts_with("$ANSIBLE_VAULT;1.1;AES256\n"), "{sealed}");
+    let opened = piped(&["decrypt", "--vault-id=sesame"], &sealed.stdout);
+    assert_eq!(opened.to_string(), "hello--- exit code 0\n");
+    let asked = piped(&["encrypt_string", "--vault-id=sesame", "--stdin-name", "db"], "hello");
+    assert!(asked.stdout.starts_with("db: !vault |\n          $ANSIBLE_VAULT;1.1;AES256\n"), "{asked}");
+    // Without a terminal a prompt is answered by a line.
+    let mut child = std::process::Command::new("setsid");
+    let prompted = project.command(["vault", "view", "--ask-vault-pass", "secret.yml"]);
+    project.file("secret.yml", sealed.stdout).unwrap();
+    child.arg(prompted.get_program()).args(prompted.get_args()).current_dir(project.path("."));
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"sesame\n").unwrap();
+    let ran = project.wait(child).unwrap();
+    assert_eq!(ran.to_string(), "hello--- standard error\nVault password: --- exit code 0\n");
+}
+
+#[test]
+fn values_are_encrypted_for_pasting() {
+    let project = project();
+    let ran = vault(
+        &project,
+        &[
+            "encrypt-string",
+            "--vault-id=dev@sesame",
+            "-n",
+            "one",
+            "-n",
+            "two",
+            "hunter2",
+            "hunter3",
+            "hunter4",
+        ],
+    );
+    assert_eq!(
+        ran.stderr,
+        "The number of --name options do not match the number of args.\n\
+         The last named variable will be \"two\". The rest will not have names.\n\
+         # The encrypted version of variable (\"one\", the string #1 from the command line args).\n\
+         # The encrypted version of variable (\"two\", the string #2 from the command line args).\n\
+         # The encrypted version of the string #3 from the command line args.)\n"
+    );
+    let heads: Vec<&str> =
+        ran.stdout.lines().filter(|line| line.contains('!') || line.contains('$')).collect();
+    let header = "          $ANSIBLE_VAULT;1.2;AES256;dev";
+    assert_eq!(heads, ["one: !vault |", header, "two: !vault |", header, "!vault |", header]);
+    let pasted = ran.stdout.split("!vault |\n          $ANSIBLE_VAULT;1.2;AES256;dev\n").count();
+    assert_eq!((pasted, ran.code), (4, Some(0)));
+}
+
+#[test]
+fn a_file_is_edited_where_nobody_sees_it() {
+    let project = project();
+    project.file("secret.yml", sealed("user: admin\n")).unwrap();
+    let before = fs::read(project.path("secret.yml")).unwrap();
+    let words = ["edit", "secret.yml", "--vault-password-file=sesame"];
+    // Nothing changed, nothing written.
+    let ran = edited(&project, "stat -c %a \"$(dirname \"$1\")\"; cat \"$1\"; touch \"$1~\"", &words);
+    assert_eq!(ran.to_string(), "700\nuser: admin\n--- exit code 0\n");
+    assert_eq!(fs::read(project.path("secret.yml")).unwrap(), before);
+    assert_gone(&project);
+    // An editor that replaces the file.
+    let script = "echo 'user: root' > \"$1.new\"; mv \"$1.new\" \"$1\"";
+    assert_eq!(edited(&project, script, &words).to_string(), "--- exit code 0\n");
+    let ran = vault(&project, &["view", "secret.yml", "--vault-password-file=sesame"]);
+    assert_eq!(ran.to_string(), "user: root\n--- exit code 0\n");
+    assert_gone(&project);
+    // The id in the file stays, whatever the password is called.
+    let ran = vault(&project, &["encrypt", "vars.yml", "--vault-id=dev@sesame"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let words = ["edit", "vars.yml", "--vault-password-file=sesame"];
+    assert_eq!(edited(&project, "echo more >> \"$1\"", &words).code, Some(0));
+    assert_eq!(head(&project, "vars.yml"), "$ANSIBLE_VAULT;1.2;AES256;dev");
+}
+
+#[test]
+fn an_editor_that_fails_or_is_ended_changes_nothing() {
+    let project = project();
+    project.file("secret.yml", sealed("user: admin\n")).unwrap();
+    let before = fs::read(project.path("secret.yml")).unwrap();
+    let words = ["edit", "secret.yml", "--vault-password-file=sesame"];
+    let ran = edited(&project, "echo x > \"$1\"; exit 3", &words);
+    assert_eq!(
+        ran.to_string(),
+        "--- standard error\nerror: the editor `[folder]/site/editor` failed: exit code 3\n  = note: secret.yml is as it \
+         was\nhint: set EDITOR to the editor of your choice\n--- exit code 1\n"
+    );
+    assert_gone(&project);
+    for signal in [Signal::TERM, Signal::HUP] {
+        let begun = project.path("begun");
+        let _ = fs::remove_file(&begun);
+        let mut command = project.command(["vault"].iter().chain(&words));
+        let script = format!("echo x > \"$1\"; touch {}; exec sleep 600", begun.display());
+        let child = command.env("EDITOR", editor(&project, &script)).spawn().unwrap();
+        poll(|| Ok(begun.exists().then_some(()))).unwrap();
+        kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
+        assert_eq!(project.wait(child).unwrap().to_string(), "--- exit code 130\n");
+        assert_gone(&project);
+    }
+    assert_eq!(fs::read(project.path("secret.yml")).unwrap(), before);
+    let script = format!("echo x > \"$1\"; echo '# changed' >> {}", project.path("secret.yml").display());
+    let ran = edited(&project, &script, &words);
+    assert_eq!(
+        ran.to_string(),
+        "--- standard error\nerror: secret.yml was changed while it was edited\n  = note: what you wrote is in \
+         [folder]/site/secret.yml.edited, encrypted\n--- exit code 1\n"
+    );
+    assert_eq!(head(&project, "secret.yml.edited"), "$ANSIBLE_VAULT;1.1;AES256");
+}
+
+#[test]
+fn a_new_file_is_made_encrypted() {
+    let project = project();
+    let words = ["create", "--skip-tty-check", "new/secret.yml", "--vault-password-file=sesame"];
+    let ran = edited(&project, "echo 'user: admin' > \"$1\"", &words);
+    assert_eq!(
+        ran.to_string(),
+        "--- standard error\n[WARNING]: new does not exist, creating...\n--- exit code 0\n"
+    );
+    assert_gone(&project);
+    assert_eq!(head(&project, "new/secret.yml"), "$ANSIBLE_VAULT;1.1;AES256");
+    assert_eq!(fs::metadata(project.path("new/secret.yml")).unwrap().mode() & 0o777, 0o600);
+}
+
+/// Everything that a run may find encrypted.
+#[test]
+fn runs_read_what_is_encrypted() {
+    let project = tasks(
+        "- name: Values from everywhere
+  assert:
+    that:
+      - inline == 'of a value'
+      - group_file == 'of a group'
+      - of_inventory == 'of the inventory'
+      - of_vars_files == 'of vars_files'
+      - of_extra == 'of -e'
+      - lookup('file', 'secret.txt') == 'copied'
+      - lookup('unvault', 'secret.txt') == 'copied\\n'
+      - inline is vault_encrypted
+      - group_file is not vault_encrypted
+      - \"'files/secret.txt' is vaulted_file\"
+      - inline | type_debug == 'AnsibleVaultEncryptedUnicode'
+      - \"'hello' | vault('key', salt='salty') | unvault('key') == 'hello'\"
+      - braces | length == 20
+- include_vars: more.yml
+- assert: {that: of_include == 'of include_vars'}
+- include_tasks: some.yml
+- include_role: {name: r}
+- copy: {src: secret.txt, dest: '{{ place }}/clear'}
+- copy: {src: secret.txt, dest: '{{ place }}/sealed', decrypt: false}
+- template: {src: page.j2, dest: '{{ place }}/page'}
+- set_fact: {kept: '{{ inline }}', whole: \"{{ {'a': inline} }}\"}
+- assert: {that: [kept == 'of a value', whole.a == 'of a value']}
+",
+    );
+    let file = |name: &str, text: &str| {
+        project.file(name, text).unwrap();
+    };
+    let site = fs::read_to_string(project.path("site.yml")).unwrap();
+    let site = site.replacen("  tasks:", "  vars_files: [listed.yml]\n  tasks:", 1);
+    file("site.yml", &sealed(&site));
+    file("sesame", "sesame\n");
+    file(
+        "group_vars/all/inline.yml",
+        &(inline("inline", "of a value") + &inline("braces", "{{ not a template }}")),
+    );
+    file("group_vars/all/file.yml", &sealed("group_file: of a group\n"));
+    file("listed.yml", &sealed("of_vars_files: of vars_files\n"));
+    file("extra.yml", &sealed("of_extra: of -e\n"));
+    file("more.yml", &sealed("of_include: of include_vars\n"));
+    file("some.yml", &sealed("- assert: {that: \"group_file == 'of a group'\"}\n"));
+    file("roles/r/defaults/main.yml", &sealed("of_default: of defaults\n"));
+    file("roles/r/vars/main.yml", &sealed("of_role: of vars\n"));
+    file("roles/r/tasks/main.yml", "- assert: {that: [of_default == 'of defaults', of_role == 'of vars']}\n");
+    file("files/secret.txt", &sealed("copied\n"));
+    file("templates/page.j2", &sealed("a {{ inline }}\n"));
+    let place = project.local("l").unwrap();
+    let hosts = fs::read_to_string(project.path("hosts")).unwrap();
+    file(
+        "hosts",
+        &sealed(&format!("{}of_inventory='of the inventory'\n", hosts.trim_end().to_owned() + " ")),
+    );
+    let ran = project.apply(["-e", "@extra.yml", "--vault-password-file", "sesame"]).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=12 changed=3", Some(0)), "{ran}");
+    let text = |name: &str| fs::read_to_string(place.join(name)).unwrap();
+    assert_eq!((text("clear").as_str(), text("page").as_str()), ("copied\n", "a of a value\n"));
+    assert!(text("sealed").starts_with("$ANSIBLE_VAULT;"));
+    // The environment names the password as well, and `inventory` takes it too.
+    let mut command = project.command(["inventory", "-i", "hosts", "--list"]);
+    let ran = project.wait(command.env("ANSIBLE_VAULT_PASSWORD_FILE", "sesame").spawn().unwrap()).unwrap();
+    assert!(ran.stdout.contains("\"__ansible_vault\": \"$ANSIBLE_VAULT;1.1;AES256"), "{ran}");
+    assert!(ran.stdout.contains("\"group_file\": \"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER\""), "{ran}");
+}
+
+/// Runs the examples of `docs/vault.md` in its order and compares what they print; `…` stands for any lines.
+#[test]
+fn the_page_shows_what_happens() {
+    let page = fs::read_to_string(convoy_tests::program::repository().join("docs/vault.md")).unwrap();
+    let project = tasks("- debug: {msg: \"{{ db_password }}\"}\n");
+    project.local("l").unwrap();
+    project.file("group_vars/all/vault.yml", "db_password: hunter2\n").unwrap();
+    project.file("prod.yml", "db_password: hunter2\n").unwrap();
+    fs::write(project.home().join("vault-pass"), "correct horse\n").unwrap();
+    fs::write(project.home().join("prod-pass"), "battery staple\n").unwrap();
+    let program = convoy_tests::program::convoy().parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let mut examples = 0;
+    for block in page.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        for example in block.split("$ ").skip(1) {
+            // A header of a vault is no command.
+            let (command, expected) = example.split_once('\n').unwrap();
+            let words = project.command(["--version"]);
+            let mut shell = std::process::Command::new("sh");
+            shell.arg("-c").arg(format!("exec 2>&1; {command}")).current_dir(project.path(".")).env_clear();
+            shell.envs(words.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", &path);
+            let ran = project
+                .wait(
+                    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(),
+                )
+                .unwrap();
+            assert_eq!(ran.code, Some(0), "{command}: {ran}");
+            match expected.split_once('…') {
+                Some((start, _)) => {
+                    assert!(ran.stdout.starts_with(start.trim_end_matches(' ')), "{command}: {ran}")
+                }
+                None => assert_eq!(ran.stdout, expected, "{command}"),
+            }
+            examples += 1;
+        }
+    }
+    assert_eq!(examples, 8);
+}
