@@ -6,7 +6,9 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for (name, has) in [("has_wso2_data", has_wso2_data()), ("may_mount", may_mount())] {
+    for (name, has) in
+        [("has_wso2_data", has_wso2_data()), ("may_mount", may_mount()), ("may_boot", may_boot())]
+    {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if has {
             println!("cargo::rustc-cfg={name}");
@@ -33,4 +35,14 @@ fn may_mount() -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
     unshare.output().is_ok_and(|done| done.status.success())
+}
+
+/// Returns whether this user may boot systemd in namespaces of its own.
+fn may_boot() -> bool {
+    let script = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && \
+        mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r && \
+        mount -t cgroup2 cgroup2 /mnt/r/sys";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--pid", "--fork", "--cgroup", "--propagation", "private", "sh", "-c", script]);
+    Path::new("/lib/systemd/systemd").exists() && unshare.output().is_ok_and(|done| done.status.success())
 }

@@ -35,6 +35,7 @@ require openssl openssl
 require zip zip
 require zstd zstd
 command -v busybox >/dev/null || optional="$optional busybox"
+[ -x /lib/systemd/systemd ] || optional="$optional systemd"
 
 # The agent is linked statically; a compiler that has no libc.a prints the bare name.
 if command -v cc >/dev/null && [ "$(cc -print-file-name=libc.a)" = libc.a ]; then

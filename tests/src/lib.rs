@@ -1,5 +1,6 @@
 //! The real parts that tests run against.
 
+pub mod machine;
 pub mod namespace;
 pub mod program;
 pub mod project;

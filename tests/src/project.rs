@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::machine::Machine;
 use crate::program;
 use crate::sshd::{ClientKey, Sshd, SshdOptions};
 
@@ -132,6 +133,26 @@ impl Project {
         self.normalise(format!("127.0.0.1:{}", sshd.port), format!("[address of {name}]"));
         self.normalise(format!("port {}", sshd.port), format!("[port of {name}]"));
         Ok(Node { sshd, place, home })
+    }
+
+    /// Boots a machine with systemd that the command may log in to as root, known by this name.
+    ///
+    /// # Errors
+    /// If it does not boot.
+    pub fn machine(&self, name: &str) -> io::Result<Machine> {
+        let folder = self.folder.path().join("nodes").join(name);
+        fs::create_dir_all(&folder)?;
+        let machine = Machine::boot(&folder, &self.key)?;
+        let line = format!("[127.0.0.1]:{} {}\n", machine.port, machine.host_key()?);
+        append(&self.home().join(".ssh/known_hosts"), &line)?;
+        self.host(&format!(
+            "{name} ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={}",
+            machine.port,
+            self.key.path.display(),
+        ))?;
+        self.normalise(format!("127.0.0.1:{}", machine.port), format!("[address of {name}]"));
+        self.normalise(format!("port {}", machine.port), format!("[port of {name}]"));
+        Ok(machine)
     }
 
     /// Adds a host on which tasks are run by this machine's own agent, without SSH.

@@ -239,7 +239,7 @@ pub fn poll<T>(mut ask: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> 
     }
 }
 
-fn generate(path: &Path, kind: &str, passphrase: &str) -> io::Result<()> {
+pub(crate) fn generate(path: &Path, kind: &str, passphrase: &str) -> io::Result<()> {
     let mut command = Command::new("ssh-keygen");
     output(command.args(["-q", "-t", kind, "-N", passphrase, "-C", "convoy test", "-f"]).arg(path)).map(drop)
 }

@@ -4,7 +4,7 @@ use convoy_agent::args::{Arguments, Spec};
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Kind, Map, Value, map};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 use crate::inventory::{Addition, split_port};
 use crate::python;
 
@@ -23,7 +23,7 @@ pub const ACTION: Action = Action {
     changes_inventory: true,
     once_for_all: true,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

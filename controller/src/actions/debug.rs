@@ -4,7 +4,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Key, Kind, Map, Value, map};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 use crate::template::{Error, Kind as ErrorKind};
 
 /// The action.
@@ -21,7 +21,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &["var"],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

@@ -4,7 +4,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -20,7 +20,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

@@ -4,7 +4,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value, map};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 use crate::inventory::Addition;
 use crate::python;
 
@@ -22,7 +22,7 @@ pub const ACTION: Action = Action {
     changes_inventory: true,
     once_for_all: false,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

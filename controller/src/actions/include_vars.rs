@@ -7,7 +7,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Kind, Map, Value, map};
 
-use super::{Action, Done, Kept, Scene};
+use super::{Action, Done, Kept, Run, Scene};
 use crate::python::is_identifier;
 use crate::template::compile_regex;
 use crate::vars::merged;
@@ -28,7 +28,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::choices! {

@@ -1,12 +1,14 @@
-//! Actions that live on the controller: they need no node. A new one is a file here and a word in the list.
+//! Actions that live on the controller. A new one is a file here and a word in the list.
 
 use std::sync::Arc;
 
 use convoy_agent::args::Spec;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
+use futures::future::LocalBoxFuture;
 
 use crate::inventory::Addition;
+use crate::run::node::{Node, Trouble};
 use crate::template::{Context, Error, Kind as ErrorKind, Templar, unknown};
 use crate::vars::TaskScope;
 
@@ -30,7 +32,7 @@ pub struct Action {
     /// Arguments that the action renders itself.
     pub unrendered: &'static [&'static str],
     /// Does it for one host (and one item of a loop).
-    pub run: fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>,
+    pub run: Run,
 }
 
 impl Action {
@@ -39,6 +41,18 @@ impl Action {
         matches!(self.name, "debug" | "set_fact")
     }
 }
+
+/// How an action is done.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// Here, without any node.
+    Here(fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>),
+    /// By talking with the node, which may be lost and found again. Nothing is looked at ahead of it.
+    Talk(for<'a> fn(args: &'a Map, node: &'a Node<'a>) -> Talk<'a>),
+}
+
+/// A conversation with a node, under way.
+pub type Talk<'a> = LocalBoxFuture<'a, Result<Done, Trouble>>;
 
 /// Where the variables of an action are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,7 +77,7 @@ pub struct Done {
     pub kept: Kept,
     /// What is added to the inventory.
     pub addition: Option<Addition>,
-    /// Whether that changed it.
+    /// Whether anything is different now.
     pub changed: bool,
     /// The reason, if there was nothing to be done.
     pub skipped: Option<String>,
@@ -133,8 +147,10 @@ actions! {
     group_by,
     include_vars,
     pause,
+    reboot,
     set_fact,
     validate_argument_spec,
+    wait_for_connection,
 }
 
 /// Finds an action by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.

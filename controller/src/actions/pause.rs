@@ -4,7 +4,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::Map;
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -22,7 +22,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: true,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

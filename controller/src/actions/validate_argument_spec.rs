@@ -6,7 +6,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value, map};
 
-use super::{Action, Done, Scene};
+use super::{Action, Done, Run, Scene};
 use crate::template::unknown::known;
 
 /// The action.
@@ -23,7 +23,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &[],
-    run,
+    run: Run::Here(run),
 };
 
 convoy_agent::arguments! {

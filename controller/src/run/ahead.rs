@@ -14,6 +14,7 @@ use super::cursor::{Cursor, Item, TaskRef};
 use super::endpoint::Endpoint;
 use super::job::{self, Job, View};
 use super::perform::one_by_one;
+use crate::actions::Run;
 use crate::playbook::ast::{Action, Meta, Task};
 use crate::template::{Error, Kind as ErrorKind, Templar};
 use crate::vars::magic::search_path;
@@ -162,7 +163,12 @@ impl Batch<'_> {
 
 /// Returns whether what follows a task can be looked at before the task is done.
 fn can_be_passed(task: &Task) -> bool {
-    is_call(task) && !one_by_one(task) && names_are_known(task) && !changes_inventory(task)
+    is_call(task) && !one_by_one(task) && !talks(task) && names_are_known(task) && !changes_inventory(task)
+}
+
+/// Returns whether a task is an action that talks with its node: the link may be another one afterwards.
+fn talks(task: &Task) -> bool {
+    matches!(task.action, Action::Controller(action) if matches!(action.run, Run::Talk(_)))
 }
 
 /// Returns whether a task is a call that may be among others: no include, nothing about the run itself or its user.

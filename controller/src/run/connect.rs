@@ -46,6 +46,8 @@ pub struct Connections {
     forks: Semaphore,
     /// Round trips, bytes sent, bytes received of links that are closed.
     traffic: Cell<(u64, u64, u64)>,
+    /// Hosts that are given another time to connect, in seconds.
+    patience: RefCell<HashMap<Arc<str>, u64>>,
 }
 
 impl Connections {
@@ -59,7 +61,17 @@ impl Connections {
             options: options.clone(),
             forks: Semaphore::new(options.forks.max(1)),
             traffic: Cell::default(),
+            patience: RefCell::default(),
         }
+    }
+
+    /// Gives a host another time to connect; with `None`, that of the run.
+    pub fn set_patience(&self, host: &Arc<str>, seconds: Option<u64>) {
+        let mut all = self.patience.borrow_mut();
+        match seconds {
+            Some(seconds) => all.insert(host.clone(), seconds),
+            None => all.remove(host),
+        };
     }
 
     /// Has steps done on a host, connecting first if there is no link yet: the first steps go out with the greeting.
@@ -151,7 +163,12 @@ impl Connections {
     /// # Errors
     /// If the ssh configuration cannot be followed.
     pub async fn target(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Target, Unreachable> {
-        let target = self.connector.target(&endpoint.wish(&self.options)).await;
+        let patience = self.patience.borrow().get(&endpoint.host).copied();
+        let wish = match patience {
+            None => endpoint.wish(&self.options),
+            patience => endpoint.wish(&Options { timeout_seconds: patience, ..self.options.clone() }),
+        };
+        let target = self.connector.target(&wish).await;
         for text in self.connector.unhonoured() {
             screen.borrow_mut().event(&RunEvent::Warning(text));
         }

@@ -20,6 +20,7 @@ pub mod job;
 mod land;
 mod loops;
 mod meta;
+pub mod node;
 pub mod options;
 mod pause;
 pub mod perform;

@@ -19,10 +19,11 @@ use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::free::Heading;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
+use super::node::Node;
 use super::pause;
 use super::result::CallResult;
 use crate::actions::pause::Pause;
-use crate::actions::{Done, Scene};
+use crate::actions::{Done, Run, Scene};
 use crate::playbook::ast::Task;
 use crate::secrets::Secrets;
 use crate::template::{Context, Kind as ErrorKind};
@@ -378,19 +379,18 @@ impl Doing<'_> {
                 doubts.note_possible(self.host, self.task(), might.as_ref(), &self.title);
                 CallResult::unknown(why)
             }
-            What::Action(action, args) => {
-                let scene = Scene {
-                    scope: &call.scope,
-                    templar: &self.engine.templar,
-                    context: &self.context,
-                    verbosity: self.engine.options.verbosity,
-                };
-                let done = (action.run)(args, &scene).and_then(|done| self.add(done));
-                match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
-                    Some(asked) => self.pauses(asked).await,
-                    None => CallResult::of_action(done, args, vault),
+            What::Action(action, args) => match action.run {
+                Run::Here(run) => {
+                    let (templar, verbosity) = (&self.engine.templar, self.engine.options.verbosity);
+                    let scene = Scene { scope: &call.scope, templar, context: &self.context, verbosity };
+                    let done = run(args, &scene).and_then(|done| self.add(done));
+                    match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
+                        Some(asked) => self.pauses(asked).await,
+                        None => CallResult::of_action(done, args, vault),
+                    }
                 }
-            }
+                Run::Talk(talk) => Node::new(self.engine, &call.flags).hear(action.name, talk, args).await,
+            },
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
                 Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
                     Ok(outcome) => self.answered(order, endpoint, outcome, call),

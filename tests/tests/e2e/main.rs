@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod interactive;
 #[cfg(test)]
+mod machines;
+#[cfg(test)]
 mod modules;
 #[cfg(test)]
 mod pages;
