@@ -20,6 +20,7 @@ macro_rules! modules {
 }
 
 modules! {
+    apt,
     assemble,
     blockinfile,
     command,
@@ -32,6 +33,7 @@ modules! {
     group,
     known_hosts,
     lineinfile,
+    package,
     ping,
     properties,
     raw,

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod apt;
 #[path = "../../../archive/tests/reader/builder.rs"]
 mod archives;
 mod assemble;
