@@ -59,16 +59,16 @@ fn a_play_ends_the_same_with_and_without() {
 fn in_each_order(play: &Play) -> Result<(), TestCaseError> {
     let place = Place::new(play.hosts);
     let mut ways = ["strategy: linear", "strategy: free", "strategy: host_pinned"].map(|strategy| {
-        let yaml = play.clone().apart(strategy).yaml();
+        let project = play.clone().apart(strategy).project();
         place.reset(&play.files);
-        let mut ran = [true, false].map(|look_ahead| place.run(&yaml, look_ahead).0);
+        let mut ran = [true, false].map(|look_ahead| place.run(&project, look_ahead).0);
         // The headings are in the order of the results.
         ran.iter_mut().for_each(|ran| drop(ran.told.remove("headings")));
-        (ran, yaml)
+        (ran, project)
     });
     let (first, others) = ways.split_first_mut().expect("three ways");
-    for (ran, yaml) in others {
-        prop_assert_eq!(&first.0, ran, "{}", yaml);
+    for (ran, project) in others {
+        prop_assert_eq!(&first.0, ran, "{}", project);
     }
     Ok(())
 }
@@ -84,13 +84,13 @@ fn where_hosts_share_nothing_their_order_means_nothing() {
 /// Checks a play, then runs it, and compares what was foretold with what came.
 fn foretell(play: Play) -> Result<(), TestCaseError> {
     let play = play.without_hidden_writes();
-    let yaml = play.yaml();
+    let project = play.project();
     let place = Place::new(play.hosts);
     place.reset(&play.files);
     let before = place.files();
-    let checked = place.check(&yaml);
-    prop_assert_eq!(&checked.files, &before, "check mode wrote:\n{}", &yaml);
-    let (ran, _) = place.run(&yaml, true);
+    let checked = place.check(&project);
+    prop_assert_eq!(&checked.files, &before, "check mode wrote:\n{}", &project);
+    let (ran, _) = place.run(&project, true);
     for (what, foretold) in &checked.verdicts {
         // What was not reached has no result; handlers may have run at other times.
         let Some(came) = ran.verdicts.get(what).filter(|came| came.len() == foretold.len()) else { continue };
@@ -103,7 +103,7 @@ fn foretell(play: Play) -> Result<(), TestCaseError> {
                 foretold,
                 came,
                 &checked.told,
-                &yaml
+                &project
             );
         }
     }
