@@ -238,11 +238,8 @@ fn a_new_file_is_made_encrypted() {
     assert_eq!(fs::metadata(project.path("new/secret.yml")).unwrap().mode() & 0o777, 0o600);
 }
 
-/// Everything that a run may find encrypted.
-#[test]
-fn runs_read_what_is_encrypted() {
-    let project = tasks(
-        "- name: Values from everywhere
+/// Tasks that use what is encrypted wherever it may be.
+const EVERYWHERE: &str = "- name: Values from everywhere
   assert:
     that:
       - inline == 'of a value'
@@ -267,8 +264,12 @@ fn runs_read_what_is_encrypted() {
 - template: {src: page.j2, dest: '{{ place }}/page'}
 - set_fact: {kept: '{{ inline }}', whole: \"{{ {'a': inline} }}\"}
 - assert: {that: [kept == 'of a value', whole.a == 'of a value']}
-",
-    );
+";
+
+/// Everything that a run may find encrypted.
+#[test]
+fn runs_read_what_is_encrypted() {
+    let project = tasks(EVERYWHERE);
     let file = |name: &str, text: &str| {
         project.file(name, text).unwrap();
     };
@@ -338,7 +339,7 @@ fn the_page_shows_what_happens() {
             assert_eq!(ran.code, Some(0), "{command}: {ran}");
             match expected.split_once('…') {
                 Some((start, _)) => {
-                    assert!(ran.stdout.starts_with(start.trim_end_matches(' ')), "{command}: {ran}")
+                    assert!(ran.stdout.starts_with(start.trim_end_matches(' ')), "{command}: {ran}");
                 }
                 None => assert_eq!(ran.stdout, expected, "{command}"),
             }
