@@ -1,3 +1,5 @@
+//! Where settings come from, which one counts, and what is said of wrong ones.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;

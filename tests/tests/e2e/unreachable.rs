@@ -67,7 +67,21 @@ fn a_changed_host_key() {
 #[test]
 fn no_module_succeeds_on_a_node_that_never_answers() {
     let arguments = |name: &str| match name {
-        "command" | "shell" => "touch {{ place }}/made",
+        "command" | "shell" | "raw" => "touch {{ place }}/made",
+        "script" => "x.sh",
+        "fetch" => "{src: /etc/passwd, dest: fetched}",
+        "find" => "{paths: '{{ place }}'}",
+        "slurp" => "{src: /etc/passwd}",
+        "getent" => "{database: passwd}",
+        "replace" => "{path: '{{ place }}/x', regexp: x}",
+        "blockinfile" => "{path: '{{ place }}/x', block: x, create: true}",
+        "assemble" => "{src: '{{ place }}', dest: '{{ place }}/x'}",
+        "toml" | "properties" => "{path: '{{ place }}/x', set: {x: y}, create: true}",
+        "unarchive" => "{src: /tmp/x.zip, dest: '{{ place }}', remote_src: true}",
+        "uri" => "{url: 'http://127.0.0.1:1/'}",
+        "get_url" => "{url: 'http://127.0.0.1:1/', dest: '{{ place }}/x'}",
+        "group" | "user" | "apt" | "package" | "known_hosts" => "{name: x}",
+        "service" | "systemd" | "systemd_service" => "{name: x, state: started}",
         "copy" => "{content: x, dest: '{{ place }}/x'}",
         "template" => "{src: x.j2, dest: '{{ place }}/x'}",
         "lineinfile" => "{path: '{{ place }}/x', line: x, create: true}",
@@ -81,6 +95,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
     let modules = convoy_agent::modules::ALL;
     let project = tasks("- ping:");
     project.file("templates/x.j2", "x").unwrap();
+    project.file("files/x.sh", "touch made\n").unwrap();
     let mut options = SshdOptions::new(project.key());
     options.configuration.push("ForceCommand sleep 600".to_owned());
     let node = project.node_with("l", options).unwrap();

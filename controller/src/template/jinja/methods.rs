@@ -1,11 +1,9 @@
 //! Python's methods of texts, lists, dictionaries and times, as far as playbooks use them.
 
-use std::sync::Arc;
-
 use super::args::Args;
 use super::run::Run;
 use super::value::{List, ListKind, Val};
-use super::{filters, format, ops, text};
+use super::{filters, format, ops, text, unknown};
 use crate::template::Error;
 
 const TEXT: &[&str] = &[
@@ -77,12 +75,6 @@ pub(crate) fn has(object: &Val, name: &str) -> bool {
     }
 }
 
-/// Returns why the answer of a method is unknown.
-fn unknown(object: &Val, name: &str, args: &Args) -> Option<Arc<str>> {
-    let is_there = || args.pos.first().cloned().flatten().is_some_and(|key| ops::member(object, &key));
-    args.unknown().or_else(|| object.unknown_rest().filter(|_| name != "get" || !is_there()))
-}
-
 /// Calls a method; nothing if the value has no such method.
 pub(crate) fn call(run: &Run<'_>, object: &Val, name: &str, args: &mut Args) -> Result<Option<Val>, Error> {
     let object = run.force(object)?.defined()?;
@@ -92,7 +84,7 @@ pub(crate) fn call(run: &Run<'_>, object: &Val, name: &str, args: &mut Args) -> 
     for value in args.pos.iter_mut().flatten() {
         *value = run.resolve(value)?;
     }
-    if let Some(why) = unknown(&object, name, args) {
+    if let Some(why) = unknown::of_method(&object, name, args) {
         *args = Args::default();
         return Ok(Some(Val::Unknown(why)));
     }

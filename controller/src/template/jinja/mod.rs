@@ -22,6 +22,7 @@ mod template;
 mod tests_ansible;
 mod tests_jinja;
 mod text;
+mod unknown;
 mod value;
 mod version;
 

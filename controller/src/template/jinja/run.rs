@@ -13,7 +13,7 @@ use super::scope::ScopeRef;
 use super::source::has_template;
 use super::template::{Exec, Out};
 use super::value::{Lazy, LazyState, TextKind, Val};
-use super::{filters, ops, tests_ansible, tests_jinja, text};
+use super::{filters, tests_ansible, tests_jinja, text, unknown};
 use crate::template::error::{Error, Kind as Fault};
 use crate::template::{Context, Scope, Templar};
 
@@ -379,7 +379,7 @@ impl<'a> Run<'a> {
             *value = self.resolve(value)?;
         }
         let subject = if filters::is_lazy(short) { self.force(&subject)? } else { self.resolve(&subject)? };
-        if let Some(why) = unknown(short, &subject, &args) {
+        if let Some(why) = unknown::of_filter(short, &subject, &args) {
             return Ok(Val::Unknown(why));
         }
         let result = filter(self, subject, &mut args).map_err(|mut error| {
@@ -412,40 +412,12 @@ impl<'a> Run<'a> {
             } else {
                 self.resolve(&subject)?
             };
-        if let Some(why) = args.unknown().or_else(|| unknown_subject(short, &subject)) {
+        if let Some(why) = args.unknown().or_else(|| unknown::of_subject(short, &subject)) {
             return Err(Error::unknown(why));
         }
         let result = test(self, subject, &mut args)?;
         args.finish(short)?;
         Ok(result)
-    }
-}
-
-/// Returns why the answer of a filter is unknown.
-fn unknown(filter: &str, subject: &Val, args: &Args) -> Option<Arc<str>> {
-    if !filters::is_lazy(filter) {
-        return subject.unknown().or_else(|| args.unknown());
-    }
-    // These look at what is there and hand the rest on.
-    let takes_members = matches!(filter, "default" | "d" | "mandatory" | "type_debug" | "attr" | "extract");
-    match subject {
-        Val::Unknown(why) => Some(why.clone()),
-        other => other.unknown_rest().filter(|_| !takes_members),
-    }
-}
-
-/// Returns why the answer of a test is unknown.
-fn unknown_subject(test: &str, subject: &Val) -> Option<Arc<str>> {
-    match test {
-        // Whether it is there, or of a kind, is said by the whole of it.
-        "defined" | "undefined" | "mapping" | "sequence" | "iterable" | "string" | "none" => match subject {
-            Val::Unknown(why) => Some(why.clone()),
-            _ => None,
-        },
-        _ => match tests_ansible::member_of(test) {
-            Some(key) if ops::member(subject, &Val::from(key)) => None,
-            _ => subject.unknown(),
-        },
     }
 }
 
