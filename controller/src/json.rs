@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let written = r#"{"b": [1, null, true, -2.5, "é\\u00e9"], "a": {"z": {}, "9": 9223372036854775807}}"#;
+        let written = r#"{"b": [1, null, true, -2.5, "é\u00e9"], "a": {"z": {}, "9": 9223372036854775807}}"#;
         let style = Style { sort_keys: false, ..LINE };
         assert_eq!(text(&read(written).unwrap(), style), written.replace("\\u00e9", "é"));
         assert_eq!(read("{").unwrap_err().to_string(), "EOF while parsing an object at line 1 column 1");

@@ -47,9 +47,6 @@ pub struct Args {
     /// Start at the task with this name, or with a name that fits this pattern
     #[arg(long, value_name = "TASK")]
     start_at_task: Option<String>,
-    /// Forget facts that were kept; none are kept from one run to the next
-    #[arg(long)]
-    flush_cache: bool,
     /// List the hosts of each play and do nothing
     #[arg(long)]
     list_hosts: bool,

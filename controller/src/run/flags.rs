@@ -61,10 +61,11 @@ impl Flags {
         let there = View { scope: &target, ..view };
         let host = delegate.clone().unwrap_or_else(|| view.engine.host_of(view.scope));
         let no_log = boolean(view, keywords.no_log.as_ref(), false)?;
-        let (environment, mut secrets) = environment(view, keywords)?;
+        let (environment, secrets) = environment(view, keywords)?;
         let become_user = becoming::of(there)?.map(Box::new);
+        // The module is not given it, so its result is none; but what quotes it is.
         if let Some(password) = become_user.as_ref().and_then(|user| user.password.as_deref()) {
-            secrets.hide(password);
+            view.engine.templar.vault().remember(password);
         }
         Ok(Self {
             check: boolean(view, keywords.check_mode.as_ref(), options.check)?,
