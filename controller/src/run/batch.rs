@@ -14,6 +14,7 @@ use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::free::{Heading, Strategy};
 use super::perform::{self, HostResult, Perform};
 use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
+use crate::actions::Action as ControllerAction;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::paths::absolute;
 use crate::playbook::ast::{Action, Play, Role, Task};
@@ -382,6 +383,11 @@ impl<'e> Batch<'e> {
     }
 
     fn run_once(&self, task: &TaskRef, group: &[usize]) -> Result<bool, Diagnostics> {
+        // What the user answers to a task that asks once is the answer for all hosts.
+        let asks = |action: &ControllerAction| action.once_for_all && !action.changes_inventory;
+        if matches!(task.task.action, Action::Controller(action) if asks(action)) {
+            return Ok(true);
+        }
         let Some(value) = &task.task.keywords.run_once else { return Ok(false) };
         let Some(first) = group.first() else { return Ok(false) };
         self.flag(task, &self.hosts[*first].name, Some(value))
