@@ -31,6 +31,18 @@ pub enum Format {
 }
 
 impl Format {
+    /// Returns the end of the names of such files, without the dot.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Tar => "tar",
+            Self::TarGz => "tar.gz",
+            Self::TarBz2 => "tar.bz2",
+            Self::TarXz => "tar.xz",
+            Self::TarZst => "tar.zst",
+        }
+    }
+
     /// Returns Ansible's name of what handles it.
     pub fn handler(self) -> &'static str {
         match self {

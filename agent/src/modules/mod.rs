@@ -21,6 +21,7 @@ macro_rules! modules {
 
 modules! {
     apt,
+    archive_info,
     assemble,
     blockinfile,
     command,

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod apt;
+mod archive_info;
 #[path = "../../../archive/tests/reader/builder.rs"]
 mod archives;
 mod assemble;

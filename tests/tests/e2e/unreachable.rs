@@ -71,7 +71,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         "script" => "x.sh",
         "fetch" => "{src: /etc/passwd, dest: fetched}",
         "find" => "{paths: '{{ place }}'}",
-        "slurp" => "{src: /etc/passwd}",
+        "slurp" | "archive_info" => "{src: /etc/passwd}",
         "getent" => "{database: passwd}",
         "replace" => "{path: '{{ place }}/x', regexp: x}",
         "blockinfile" => "{path: '{{ place }}/x', block: x, create: true}",
