@@ -34,6 +34,13 @@ fn maps_become_json() {
 }
 
 #[test]
+fn bytes_stay_as_they_are() {
+    let mut node = Node::new();
+    node.converges("copy", map! { "content" => &[0xfe, 0xed, 0][..], "dest" => node.text("file") });
+    assert_eq!(std::fs::read(node.path("file")).unwrap(), [0xfe, 0xed, 0]);
+}
+
+#[test]
 fn content_is_fetched_only_if_it_is_needed() {
     let mut node = Node::new();
     node.write("file", "same");

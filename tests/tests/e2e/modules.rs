@@ -168,6 +168,23 @@ fn raw_and_script() {
 
 /// Modules that never change anything.
 #[test]
+fn what_is_no_text_goes_from_slurp_to_copy() {
+    let project = site(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+    - slurp: {src: '{{ place }}/from'}
+      register: held
+    - copy: {content: '{{ held.content | b64decode }}', dest: '{{ place }}/to'}
+",
+    );
+    let node = project.node("l").unwrap();
+    fs::write(node.place.join("from"), [0xfe, 0xed, 0, b'x']).unwrap();
+    twice(&project, &node.place, "ok=2 changed=1", "ok=2");
+    assert_eq!(fs::read(node.place.join("to")).unwrap(), [0xfe, 0xed, 0, b'x']);
+}
+
+#[test]
 fn questions() {
     let project = site(
         "- hosts: all

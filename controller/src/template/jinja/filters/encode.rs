@@ -19,9 +19,8 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("b64decode", |_, v, args| {
         encoding(args)?;
         let decoded = from_base64(&soft(v)?).ok_or_else(|| Error::other("Incorrect padding"))?;
-        String::from_utf8(decoded)
-            .map(Val::from)
-            .map_err(|e| Error::other(format!("'utf-8' codec can't decode: {e}")))
+        // What is no text stays as it is, for `copy` to write.
+        Ok(String::from_utf8(decoded).map_or_else(|error| Val::Bytes(error.into_bytes().into()), Val::from))
     }),
     ("md5", |_, v, _| Ok(hex(&md5::Md5::digest(bytes(v)?)).into())),
     ("sha1", |_, v, _| Ok(hex(&sha1::Sha1::digest(bytes(v)?)).into())),
