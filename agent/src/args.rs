@@ -7,7 +7,7 @@ mod convert;
 
 use convoy_protocol::{Key, Map, Value};
 
-pub use convert::{Arg, Mode, NodePath};
+pub use convert::{Arg, Mode, NodePath, Tainted};
 
 /// What a parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +171,9 @@ pub struct Spec {
     pub required_one_of: &'static [&'static [&'static str]],
     /// Whether the task's text is an argument by itself (`command: ls`), under the name `_raw_params`.
     pub free_form: bool,
+    /// Whether the module marks what is secret in its answer. Of any other all of the answer is secret as soon as one
+    /// argument is.
+    pub marks_secrets: bool,
 }
 
 impl Spec {
@@ -365,6 +368,7 @@ macro_rules! arguments {
         $(mutually_exclusive $([ $($exclusive:literal),* ])+)?
         $(required_one_of $([ $($one:literal),* ])+)?
         $(free_form: $free:literal)?
+        $(marks_secrets: $marks:literal)?
     ) => {
         $(#[$outer])*
         #[derive(Debug)]
@@ -394,6 +398,7 @@ macro_rules! arguments {
                     $($(, <$group as $crate::args::Arguments>::SPEC.required_one_of)*)?
                 ]),
                 free_form: false $(|| $free)?,
+                marks_secrets: false $(|| $marks)?,
             };
 
             fn take(resolved: &$crate::__private::Map) -> Result<Self, String> {

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub use convoy_protocol::value::HIDDEN as SECRET;
 use convoy_protocol::{Key, Kind, Map, Value};
-
-/// What stands where a secret would.
-pub const SECRET: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
 /// How JSON is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

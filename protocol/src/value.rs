@@ -13,6 +13,9 @@ use crate::{Key, Map};
 /// How deep lists and maps may nest in a value that comes over the wire.
 pub const MAX_DEPTH: usize = 128;
 
+/// What stands where a secret would.
+pub const HIDDEN: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+
 /// A value with what is known about it: whether it is secret or unsafe, and where the user wrote it.
 ///
 /// Equality looks at the value alone, not at taint or origin.

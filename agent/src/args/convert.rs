@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use convoy_protocol::{Kind, Map, Value};
+use convoy_protocol::{Kind, Map, Taint, Value};
 
 use super::ParamKind;
 
@@ -130,6 +130,24 @@ impl Arg for Mode {
             Kind::Int(i) => Ok(Self(format!("{i:o}"))),
             _ => Ok(Self(String::convert(value)?)),
         }
+    }
+}
+
+/// An argument with its taint, which a plain one loses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tainted<T> {
+    /// The argument.
+    pub value: T,
+    /// The taint of what was given.
+    pub taint: Taint,
+}
+
+impl<T: Arg> Arg for Tainted<T> {
+    const KIND: ParamKind = T::KIND;
+    const CHOICES: &'static [&'static str] = T::CHOICES;
+
+    fn convert(value: &Value) -> Result<Self, String> {
+        Ok(Self { value: T::convert(value)?, taint: value.deep_taint() })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use convoy_protocol::value::HIDDEN;
 use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
 use super::attributes::FileArgs;
@@ -34,6 +35,8 @@ pub struct Change {
     pub before: Option<String>,
     /// Its value after.
     pub after: Option<String>,
+    /// Whether neither value may be shown.
+    pub secret: bool,
 }
 
 impl KeyedArgs {
@@ -92,16 +95,26 @@ impl KeyedArgs {
     }
 }
 
-/// Returns a difference that names the keys, each in a line.
+/// Returns a difference that names the keys, each in a line, those that are secret without their values.
 fn difference(path: &Path, changed: &[Change]) -> Diff {
-    let side = |value: fn(&Change) -> Option<&String>| DiffSide {
+    let side = |value: fn(&Change) -> Option<&String>, hidden: fn(&Change) -> String| DiffSide {
         header: path.display().to_string(),
         text: changed
             .iter()
-            .filter_map(|change| Some(format!("{} = {}\n", change.key, value(change)?)))
+            .filter_map(|change| {
+                let value = value(change)?.clone();
+                let value = if change.secret { hidden(change) } else { value };
+                Some(format!("{} = {value}\n", change.key))
+            })
             .collect(),
     };
-    Diff::Text { before: side(|change| change.before.as_ref()), after: side(|change| change.after.as_ref()) }
+    // The lines must differ, or nothing is seen.
+    let other =
+        |change: &Change| format!("{HIDDEN}{}", if change.before.is_some() { " (another)" } else { "" });
+    Diff::Text {
+        before: side(|change| change.before.as_ref(), |_| HIDDEN.to_owned()),
+        after: side(|change| change.after.as_ref(), other),
+    }
 }
 
 /// Returns the keys of `old` and `new` that differ, in the order of `new`, those that are gone at the end.
@@ -112,7 +125,12 @@ pub fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change
     let gone = old.iter().filter(|(key, _)| find(new, key).is_none());
     new.iter()
         .chain(gone)
-        .map(|(key, _)| Change { key: key.clone(), before: find(old, key), after: find(new, key) })
+        .map(|(key, _)| Change {
+            key: key.clone(),
+            before: find(old, key),
+            after: find(new, key),
+            secret: false,
+        })
         .filter(|change| change.before != change.after)
         .collect()
 }

@@ -1,6 +1,6 @@
 //! `properties`: keys of a `.properties` file.
 
-use convoy_protocol::Map;
+use convoy_protocol::{Map, Value};
 
 use crate::args::Arg;
 use crate::files::keyed::{KeyedArgs, changes, pairs};
@@ -34,6 +34,7 @@ crate::arguments! {
         remove_members: Option<Map>,
     }
     including [keyed: KeyedArgs]
+    marks_secrets: true
 }
 
 /// Compares the file with what is asked for.
@@ -61,7 +62,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     for (key, member) in lists("members", args.members.as_ref())? {
         new.add_member(&key, &member);
     }
-    let changed = changes(&old.pairs(), &new.pairs());
+    let mut changed = changes(&old.pairs(), &new.pairs());
+    let given = [&args.set, &args.members, &args.remove_members];
+    let given = |key: &str| given.into_iter().flatten().filter_map(|map| map.get(key)).any(is_secret);
+    changed.iter_mut().for_each(|change| change.secret = given(&change.key));
     args.keyed.finish(look, &path, encoded(new.text(), utf8), &changed)
 }
 
@@ -71,6 +75,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// If it cannot be written or is not accepted; the old file is untouched then.
 pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
     put::apply(plan, node)
+}
+
+fn is_secret(value: &Value) -> bool {
+    value.deep_taint().is_secret()
 }
 
 /// Returns each member of each list with the list's key.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use convoy_protocol::{Map, Value};
+use convoy_protocol::{Kind, Map, Value};
 
-use crate::args::Arg;
+use crate::args::{Arg, Tainted};
 use crate::content::Supplied;
 use crate::files::keyed::KeyedArgs;
 use crate::files::put;
@@ -33,9 +33,9 @@ crate::arguments! {
         /// Keys with the values they shall have. A map is merged into the table that is there.
         set: Option<Map>,
         /// More of the same, as TOML.
-        content: Option<String>,
+        content: Option<Tainted<String>>,
         /// More of the same, as a template on the workstation that comes to TOML.
-        src: Option<Supplied> [controller_template],
+        src: Option<Tainted<Supplied>> [controller_template],
         /// Keys that shall not be there: values, tables with all within them, or tables of a list.
         remove: Vec<String>,
         /// For lists of tables the key by which each table is known. Tables of such a list are merged, and added where they
@@ -45,6 +45,7 @@ crate::arguments! {
         keep_last: Vec<String>,
     }
     including [keyed: KeyedArgs]
+    marks_secrets: true
 }
 
 /// Compares the file with what is asked for.
@@ -62,8 +63,12 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return Ok(KeyedArgs::answer(&path, data));
     }
     let mut new = old.clone();
-    edit(args, look, &table, &mut new)?;
-    let changed = changes(&old.data(), &new.data());
+    let secret = edit(args, look, &table, &mut new)?;
+    let mut changed = changes(&old.data(), &new.data());
+    for path in secret.iter().filter_map(|path| new.place(path).ok().flatten()) {
+        let hidden = changed.iter_mut().filter(|change| path.is_or_holds(&change.key));
+        hidden.for_each(|change| change.secret = true);
+    }
     args.keyed.finish(look, &path, new.text().as_bytes().to_vec(), &changed)
 }
 
@@ -92,8 +97,8 @@ fn of_task(error: TomlError) -> Failure {
     Failure::new(error.to_string())
 }
 
-/// Does all that is asked for.
-fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<(), Failure> {
+/// Does all that is asked for; returns what was given as secret.
+fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<Vec<KeyPath>, Failure> {
     let merge = Merge { keep_last: args.keep_last.clone(), known_by: known_by(args, table)? };
     for name in &args.remove {
         let path = KeyPath::parse(name).map_err(of_task)?;
@@ -105,16 +110,37 @@ fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<()
         }
         toml.remove(&table.join(&path)).map_err(of_task)?;
     }
-    let mut set = |path: &KeyPath, value: &Value| toml.set(path, value, &merge).map_err(of_task);
-    for text in fragments(args, look)? {
+    let mut secret = Vec::new();
+    let mut set = |path: &KeyPath, value: &Value| {
+        secrets(path, value, &merge, &mut secret);
+        toml.set(path, value, &merge).map_err(of_task)
+    };
+    for Tainted { value: text, taint } in fragments(args, look)? {
         let fragment = Toml::parse(text).map_err(|error| Failure::new(format!("what is to be merged: {error}")))?;
-        set(table, &fragment.data())?;
+        set(table, &fragment.data().tainted(taint))?;
     }
     for (key, value) in args.set.iter().flatten() {
         let key = KeyPath::parse(&key.to_string()).map_err(of_task)?;
         set(&table.join(&key), value)?;
     }
-    Ok(())
+    Ok(secret)
+}
+
+/// Collects the places of what is secret in a value.
+fn secrets(path: &KeyPath, value: &Value, merge: &Merge, found: &mut Vec<KeyPath>) {
+    match &value.kind {
+        Kind::Map(map) => {
+            map.iter().for_each(|(key, value)| secrets(&path.child(&key.to_string()), value, merge, found));
+        }
+        Kind::List(items) if merge.known_by(path).is_some() => {
+            let key = merge.known_by(path).unwrap_or_default();
+            for (item, id) in items.iter().filter_map(|item| Some((item, item.get(key)?))) {
+                secrets(&path.with(Part::Where(key.to_owned(), id.clone())), item, merge, found);
+            }
+        }
+        _ if value.deep_taint().is_secret() => found.push(path.clone()),
+        _ => {}
+    }
 }
 
 fn known_by(args: &Args, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Failure> {
@@ -127,15 +153,15 @@ fn known_by(args: &Args, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Fail
 }
 
 /// Returns what is to be merged, as text.
-fn fragments(args: &Args, look: &Look) -> Result<Vec<String>, Failure> {
+fn fragments(args: &Args, look: &Look) -> Result<Vec<Tainted<String>>, Failure> {
     let mut fragments = Vec::new();
     if let Some(src) = &args.src {
-        let Supplied::File(content) = src else {
+        let Supplied::File(content) = &src.value else {
             return Err(Failure::new("src is no template that the controller has rendered"));
         };
         let bytes = look.read(&look.content(&content.digest)?)?;
         let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
-        fragments.push(text);
+        fragments.push(Tainted { value: text, taint: src.taint });
     }
     fragments.extend(args.content.clone());
     Ok(fragments)

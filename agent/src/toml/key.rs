@@ -52,6 +52,12 @@ impl KeyPath {
         Self(self.0.iter().chain(&other.0).cloned().collect())
     }
 
+    /// Returns whether this names what `name` names, or a table that it is in.
+    pub fn is_or_holds(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.to_string());
+        rest.is_some_and(|rest| self.0.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
     /// Returns the name of the key `key` within this.
     #[must_use]
     pub fn child(&self, key: &str) -> Self {

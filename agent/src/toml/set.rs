@@ -20,6 +20,15 @@ pub struct Merge {
     pub known_by: Vec<(KeyPath, String)>,
 }
 
+impl Merge {
+    /// Returns the key by which the tables of a list are known.
+    pub fn known_by(&self, list: &KeyPath) -> Option<&str> {
+        let keys = list.0.iter().filter(|part| matches!(part, Part::Key(_)));
+        let known = self.known_by.iter().find(|(known, _)| known.0.iter().eq(keys.clone()));
+        known.map(|(_, key)| key.as_str())
+    }
+}
+
 /// What is to be done about a value, decided while the file is looked at.
 enum Edit {
     /// It is there.
@@ -112,13 +121,12 @@ impl Toml {
         merge: &Merge,
     ) -> Result<(), TomlError> {
         let wanted = value.as_list().unwrap_or_default();
-        let list = KeyPath(path.0.iter().filter(|part| matches!(part, Part::Key(_))).cloned().collect());
-        if let Some((_, key)) = merge.known_by.iter().find(|(known, _)| *known == list) {
+        if let Some(key) = merge.known_by(path) {
             for element in wanted {
                 let Some(id) = element.get(key) else {
-                    return Err(TomlError::NoId { key: path.to_string(), id: key.clone() });
+                    return Err(TomlError::NoId { key: path.to_string(), id: key.to_owned() });
                 };
-                self.set(&path.with(Part::Where(key.clone(), id.clone())), element, merge)?;
+                self.set(&path.with(Part::Where(key.to_owned(), id.clone())), element, merge)?;
             }
             return Ok(());
         }
@@ -206,6 +214,19 @@ impl Toml {
             }
             node => Err(TomlError::NotAList { key: list.to_string(), found: node.name() }),
         }
+    }
+
+    /// Returns the name of a place by keys and places in lists alone; none if nothing is there.
+    ///
+    /// # Errors
+    /// As [`Toml::set`].
+    pub fn place(&self, path: &KeyPath) -> Result<Option<KeyPath>, TomlError> {
+        let walk = self.walk(path)?;
+        let part = |step: &Step| match step {
+            Step::Key(key) => Part::Key(key.clone()),
+            Step::Index(index) => Part::Index(*index),
+        };
+        Ok(walk.rest.is_empty().then(|| KeyPath(walk.steps.iter().map(part).collect())))
     }
 
     /// Returns what stands at `path`.

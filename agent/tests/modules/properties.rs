@@ -1,8 +1,9 @@
 //! `properties`.
 
-use convoy_protocol::{Diff, Map, Status, Value, map};
+use convoy_protocol::{Diff, Map, Status, Taint, Value, map};
 
 use super::harness::{Node, text};
+use super::toml::sides;
 
 const FILE: &str = "\
 # Appenders.
@@ -95,6 +96,26 @@ fn a_file_is_read_and_the_difference_names_keys() {
     let [Diff::Text { before, after }] = &done.diff[..] else { panic!("{:?}", done.diff) };
     assert_eq!(before.text, "rootLogger.level = ERROR\nloggers = a, b\n");
     assert_eq!(after.text, "rootLogger.level = INFO\n");
+}
+
+#[test]
+fn what_is_secret_is_not_in_the_difference() {
+    let mut node = Node::new();
+    node.write("file", FILE);
+    let secret = Value::from("hunter2").tainted(Taint::SECRET);
+    let set = map! { "rootLogger.level" => "INFO", "appender.FILE.type" => secret.clone() };
+    let members = map! { "loggers" => vec![secret] };
+    let args = map! { "path" => node.text("file"), "set" => set, "members" => members };
+    let done = node.converges("properties", args);
+    let hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+    let other = format!("{hidden} (another)");
+    let expected = |loggers: &str, kind: &str, level: &str| {
+        format!("loggers = {loggers}\nappender.FILE.type = {kind}\nrootLogger.level = {level}\n")
+    };
+    assert_eq!(
+        sides(&done.diff),
+        (expected(hidden, hidden, "ERROR").as_str(), expected(&other, &other, "INFO").as_str())
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `toml`.
 
-use convoy_protocol::{Diff, Map, Status, Value, map};
+use convoy_protocol::{Diff, Map, Status, Taint, Value, map};
 
 use super::harness::{Node, text};
 
@@ -193,6 +193,48 @@ fn the_difference_names_keys() {
         keys,
         r#"["server.offset", "database.user.type", "transport.inline.a", "transport.inline.b.c"]"#
     );
+}
+
+/// Returns both sides of the only difference.
+pub(crate) fn sides(diff: &[Diff]) -> (&str, &str) {
+    let [Diff::Text { before, after }] = diff else { panic!("{diff:?}") };
+    (&before.text, &after.text)
+}
+
+#[test]
+fn what_is_secret_is_not_in_the_difference() {
+    let mut node = Node::new();
+    node.write("file", FILE);
+    let secret = |text: &str| Value::from(text).tainted(Taint::SECRET);
+    let set = map! {
+        "server.offset" => 3,
+        "database.shared_db" => map! { "url" => "u", "password" => secret("p") },
+        "apim.gateway.environment" => vec![
+            Value::from(map! { "name" => "Default", "type" => secret("t"), "more" => 1 }),
+            map! { "name" => "New", "password" => secret("q") }.into(),
+        ],
+    };
+    let known_by = map! { "apim.gateway.environment" => "name" };
+    let args = map! { "path" => node.text("file"), "set" => set, "known_by" => known_by };
+    let done = node.converges("toml", args);
+    let (before, after) = sides(&done.diff);
+    let hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+    assert_eq!(before, format!("server.offset = 0\napim.gateway.environment[0].type = {hidden}\n"));
+    let [offset, url, password] =
+        ["server.offset = 3", "database.shared_db.url = \"u\"", "database.shared_db.password = "];
+    let list = "apim.gateway.environment";
+    assert_eq!(
+        after,
+        format!(
+            "{offset}\n{url}\n{password}{hidden}\n{list}[0].type = {hidden} (another)\n{list}[0].more = 1\n\
+             {list}[2].name = \"New\"\n{list}[2].password = {hidden}\n"
+        )
+    );
+    let content = Value::from("[server]\nkey = 1\n").tainted(Taint::SECRET);
+    let args =
+        map! { "path" => node.text("file"), "content" => content, "set" => map! { "server.offset" => 4 } };
+    let done = node.converges("toml", args);
+    assert_eq!(sides(&done.diff).1, format!("server.offset = 4\nserver.key = {hidden}\n"));
 }
 
 #[test]

@@ -106,8 +106,12 @@ impl CallResult {
     pub fn of_outcome(outcome: Outcome, order: &Order, flags: &Flags, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
         let given = Given::of(order, flags, vault);
+        // A failure's message may quote anything.
+        let is_marked = status != Status::Failed && marks_secrets(&order.module);
+        let hide =
+            |diff: &Diff| if is_marked { given.scrubbed(diff) } else { super::secret::difference(diff) };
         if given.secret {
-            diff.iter_mut().for_each(|diff| *diff = super::secret::difference(diff));
+            diff.iter_mut().for_each(|diff| *diff = hide(diff));
         }
         let changed = match status {
             // A command that failed has run.
@@ -121,10 +125,13 @@ impl CallResult {
         if flags.diff && !diff.is_empty() {
             values.insert("diff".into(), diff_value(&diff));
         }
-        let said = given.said(&values);
+        let said = if is_marked { Map::new() } else { given.said(&values) };
         for (key, value) in &mut values {
-            let taint = if given.tells(key, value) { Taint::UNSAFE } else { Taint::UNSAFE | Taint::SECRET };
-            *value = std::mem::take(value).tainted(taint);
+            let told = std::mem::take(value);
+            let is_secret = !given.tells(key, &told) && (!is_marked || is_digest(key));
+            let told = if is_marked { given.marked(told) } else { told };
+            let taint = if is_secret { Taint::UNSAFE | Taint::SECRET } else { Taint::UNSAFE };
+            *value = told.tainted(taint);
         }
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
@@ -236,6 +243,16 @@ impl CallResult {
         }
         call.scope.with(more)
     }
+}
+
+/// Returns whether a value tells of a whole file whether a guess at its secret is right.
+fn is_digest(key: &Key) -> bool {
+    matches!(key.as_str(), Some("checksum" | "md5sum"))
+}
+
+/// Returns whether a module marks what is secret in its answer, so that the rest can be shown.
+fn marks_secrets(module: &str) -> bool {
+    convoy_agent::modules::find(module).is_some_and(|module| module.spec.marks_secrets)
 }
 
 /// Reads the verdict off the values, as Ansible's callbacks do.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use convoy_protocol::message::Order;
-use convoy_protocol::{Diff, DiffSide, Digest, Key, Kind, Map, Value};
+use convoy_protocol::{Diff, DiffSide, Digest, Key, Kind, Map, Taint, Value};
 
 use super::flags::Flags;
 use crate::secrets::{Secrets, Vault};
@@ -45,6 +45,39 @@ impl Given {
                 Kind::Text(text) => repeats(text) || (key.as_str() == Some("state") && is_word(text)),
                 _ => false,
             }
+    }
+
+    /// Returns a value that the module has marked, with what quotes a secret marked as well.
+    pub(super) fn marked(&self, value: Value) -> Value {
+        if !self.secret {
+            return value;
+        }
+        let Value { kind, taint, origin } = value;
+        let kind = match kind {
+            Kind::Text(text) if self.known.are_in(&text) => {
+                return Value { kind: Kind::Text(text), taint: taint | Taint::SECRET, origin };
+            }
+            Kind::List(items) => {
+                Kind::List(Arc::new(items.iter().map(|item| self.marked(item.clone())).collect()))
+            }
+            Kind::Map(map) => Kind::Map(Arc::new(
+                map.iter().map(|(key, item)| (key.clone(), self.marked(item.clone()))).collect(),
+            )),
+            other => other,
+        };
+        Value { kind, taint, origin }
+    }
+
+    /// Returns a difference that the module has made without its secrets, without any that is known here.
+    pub(super) fn scrubbed(&self, diff: &Diff) -> Diff {
+        let side = |side: &DiffSide| DiffSide {
+            header: self.known.scrub(&side.header),
+            text: self.known.scrub(&side.text),
+        };
+        match diff {
+            Diff::Prepared(text) => Diff::Prepared(self.known.scrub(text)),
+            Diff::Text { before, after } => Diff::Text { before: side(before), after: side(after) },
+        }
     }
 
     /// Returns what can be shown of the values that are secret: the message, and the output where the playbook says

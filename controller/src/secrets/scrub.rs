@@ -81,6 +81,11 @@ impl Secrets {
         forms
     }
 
+    /// Returns whether the text holds one of them.
+    pub fn are_in(&self, text: &str) -> bool {
+        self.forms().iter().any(|form| text.contains(form.as_str()))
+    }
+
     /// Returns the text with a placeholder for each of them.
     pub fn scrub(&self, text: &str) -> String {
         let forms = self.forms();

@@ -248,3 +248,28 @@ fn secrets_are_in_no_command_line_and_no_environment() {
     assert!(seen.contains("--vault-password-file=sesame"), "{seen}");
     assert_none("a process", &seen);
 }
+
+/// Of files of keys and values only the keys whose values are secret are hidden, not all that was done.
+#[test]
+fn a_secret_hides_its_own_key() {
+    let project = site(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - toml: {path: '{{ place }}/a.toml', set: {server.offset: 2, db.password: '{{ value }}'}, create: true}\n      register: done\n    - debug: {var: \"done['keys']\"}\n    - properties: {path: '{{ place }}/{{ value }}', set: {a: 1}}\n      ignore_errors: true\n",
+    );
+    project.file("sesame", "sesame\n").unwrap();
+    project.file("group_vars/all/value.yml", inline("value", VALUE)).unwrap();
+    let node = project.node("n").unwrap();
+    fs::write(node.place.join("a.toml"), "[db]\npassword = 'old-and-secret'\n").unwrap();
+    let ran = project.apply(["--diff", "-vv", "--vault-password-file=sesame"]).unwrap();
+    let hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+    assert_none("standard output", &ran.stdout);
+    assert!(!ran.stdout.contains("old-and-secret"), "{ran}");
+    let shown = format!("-db.password = {hidden}\n+db.password = {hidden} (another)\n+server.offset = 2\n");
+    assert!(ran.stdout.contains(&shown), "{ran}");
+    assert!(
+        ran.stdout.contains("\"done['keys']\": [\n        \"db.password\",\n        \"server.offset\"\n"),
+        "{ran}"
+    );
+    assert!(ran.stdout.contains(&format!("{hidden} does not exist")), "{ran}");
+    assert!(ran.stdout.contains(&format!("\"checksum\": \"{hidden}\"")), "{ran}");
+    assert!(fs::read_to_string(node.place.join("a.toml")).unwrap().contains(VALUE));
+}
