@@ -32,6 +32,7 @@ require useradd passwd
 require bzip2 bzip2
 require xz xz-utils
 require openssl openssl
+require keytool default-jre-headless
 require zip zip
 require zstd zstd
 command -v busybox >/dev/null || optional="$optional busybox"

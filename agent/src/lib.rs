@@ -9,6 +9,7 @@ pub mod content;
 pub mod execute;
 pub mod files;
 pub mod http;
+pub mod keystore;
 pub mod known;
 mod line;
 pub mod module;

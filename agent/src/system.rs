@@ -27,9 +27,10 @@ use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
 pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
+pub(crate) use checksum::hex;
 pub use checksum::{Algorithm, Checksums};
 pub use clock::Civil;
-pub(crate) use clock::civil_from_days;
+pub(crate) use clock::{civil_from_days, days_from_civil};
 pub use look::DIFF_LIMIT;
 pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};

@@ -32,6 +32,7 @@ modules! {
     get_url,
     getent,
     group,
+    keystore,
     known_hosts,
     lineinfile,
     package,

@@ -23,6 +23,7 @@ mod find;
 mod get_url;
 mod harness;
 mod isolated;
+mod keystore;
 mod known_hosts;
 mod lineinfile;
 mod lineinfile_cases;

@@ -1,0 +1,218 @@
+//! `keystore`: whether a Java keystore opens, and what is in it.
+
+mod answer;
+mod lifetime;
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use crate::args::NodePath;
+use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
+use crate::module::{Checked, Doc, Done, Failure};
+use crate::system::{Look, System};
+
+/// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
+const LIMIT: u64 = 8 * 1024 * 1024;
+
+/// How many aliases an error names at most.
+const NAMED: usize = 20;
+
+/// Documentation.
+pub const DOC: Doc = Doc {
+    summary: "Checks a Java keystore: its password, its keys, how long its certificates last",
+    description: "Reads JKS and PKCS12 files without Java. Fails if the file does not open with the password; if the \
+        alias is not there, is no key, or its key does not open or is not the one of its certificate; if a certificate \
+        of the alias is not valid now, or not for as long as asked for. Without an alias the certificates of all keys are \
+        looked at; those that are merely trusted are only told. Returns `type`, `entries`, `days_left` (the least), `expired` \
+        (aliases), `sha256` of the file, and with an alias `key_sha256` of its public key, by which nodes can be compared. \
+        Changes nothing.",
+    example: "- name: Check the server's key\n  keystore:\n    path: /opt/wso2/repository/resources/security/wso2carbon.jks\n    password: \"{{ keystore_password }}\"\n    alias: wso2carbon\n    min_days_left: 30\n  register: key\n",
+};
+
+crate::choices! {
+    /// How the file is laid out.
+    pub enum Type {
+        /// As it is.
+        Auto = "auto",
+        /// Sun's own.
+        Jks = "jks",
+        /// The standard.
+        Pkcs12 = "pkcs12",
+    }
+}
+
+crate::choices! {
+    /// What an alias stands for.
+    pub enum Wanted {
+        /// A private key with its certificate.
+        Key = "key",
+        /// A trusted certificate.
+        Certificate = "certificate",
+    }
+}
+
+crate::choices! {
+    /// What becomes of certificates that are not valid now.
+    pub enum Expired {
+        /// The task fails.
+        Fail = "fail",
+        /// They are told.
+        Report = "report",
+    }
+}
+
+crate::arguments! {
+    /// Arguments of `keystore`.
+    pub struct Args {
+        /// The file.
+        path: NodePath [required, aliases("src")],
+        /// The password of the file.
+        password: String [required, aliases("storepass")],
+        /// How the file is laid out; another one is an error.
+        r#type: Type [default("auto")],
+        /// The name of what must be in it. Upper and lower case are the same.
+        alias: Option<String>,
+        /// The password of the key, if it is not that of the file. Without `alias` all keys must open with it.
+        key_password: Option<String> [aliases("keypass")],
+        /// What the alias must stand for; `key` if not said.
+        entry: Option<Wanted>,
+        /// How many days the certificates must last at least.
+        min_days_left: Option<i64>,
+        /// What becomes of certificates that have expired or are not valid yet.
+        expired: Expired [default("fail")],
+    }
+}
+
+/// Looks.
+///
+/// # Errors
+/// If the file does not open, or something in it is not as it must be.
+pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
+    refuse_useless(args)?;
+    let path = look.expand(&args.path);
+    let bytes = read(look, &path)?;
+    let of_file = |what: &dyn std::fmt::Display| Failure::new(format!("{} {what}", path.display()));
+    let format = format_of(&bytes).map_err(|error| of_file(&error))?;
+    refuse_other_type(args.r#type, format).map_err(|what| of_file(&what))?;
+    let keystore = Keystore::open(&bytes, &args.password).map_err(|error| of_file(&error))?;
+    let named = args.alias.as_deref().map(|alias| named(args, alias, &keystore)).transpose();
+    let named = named.map_err(|what| of_file(&what))?;
+    open_keys(args, &keystore, named).map_err(|what| of_file(&what))?;
+    let now = lifetime::now(look);
+    let values = answer::values(&path, &bytes, &keystore, named, now);
+    match lifetime::problem(args, &keystore, named, now) {
+        None => Ok(Checked::Same(values)),
+        Some(what) => Err(Failure { values, ..of_file(&what) }),
+    }
+}
+
+/// Refuses arguments that would have no meaning.
+fn refuse_useless(args: &Args) -> Result<(), Failure> {
+    let useless = match args.entry {
+        Some(_) if args.alias.is_none() => "entry says what `alias` stands for: name one",
+        Some(Wanted::Certificate) if args.key_password.is_some() => {
+            "key_password opens a key: with `entry: certificate` there is none"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::new(useless))
+}
+
+fn read(look: &Look, path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    match look.stat(path)? {
+        None => Err(Failure::new(format!("{shown} does not exist"))),
+        Some(meta) if meta.is_dir() => Err(Failure::new(format!("{shown} is a folder"))),
+        Some(meta) if !meta.is_file() => Err(Failure::new(format!("{shown} is no regular file"))),
+        Some(meta) if meta.size > LIMIT => Err(Failure::new(format!(
+            "{shown} has {} bytes; what is larger than {LIMIT} is taken for no keystore",
+            meta.size
+        ))),
+        Some(_) => look.read_head(path, LIMIT),
+    }
+}
+
+fn refuse_other_type(wanted: Type, format: Format) -> Result<(), &'static str> {
+    match (wanted, format) {
+        (Type::Jks, Format::Pkcs12) => Err("is PKCS12, not JKS: keytool makes PKCS12 from Java 9 on, whatever the file \
+             is called; say so in the server's configuration and as `type: pkcs12` here, or make it anew with \
+             `-storetype JKS`"),
+        (Type::Pkcs12, Format::Jks) => Err("is JKS, not PKCS12: keytool makes JKS up to Java 8, whatever the file is \
+             called; say so in the server's configuration and as `type: jks` here, or make it anew with \
+             `-storetype PKCS12`"),
+        _ => Ok(()),
+    }
+}
+
+/// Finds the entry that must be there.
+fn named<'k>(args: &Args, alias: &str, keystore: &'k Keystore) -> Result<&'k Entry, String> {
+    let entry = keystore.find(alias).ok_or_else(|| format!("has no alias {alias}: {}", holdings(alias, keystore)))?;
+    match (args.entry.unwrap_or(Wanted::Key), entry.kind) {
+        (Wanted::Key, Kind::Key) | (Wanted::Certificate, Kind::Certificate) => Ok(entry),
+        (Wanted::Key, Kind::Certificate) => Err(format!(
+            "has a trusted certificate as {alias}, not a private key: the key is in another file, or was not brought \
+             along when the certificate was imported"
+        )),
+        (Wanted::Certificate, Kind::Key) => {
+            Err(format!("has a private key as {alias}, not a trusted certificate"))
+        }
+        (Wanted::Key, Kind::Secret) => {
+            Err(format!("has a secret key as {alias}, not a private key with its certificate"))
+        }
+        (Wanted::Certificate, Kind::Secret) => {
+            Err(format!("has a secret key as {alias}, not a trusted certificate"))
+        }
+    }
+}
+
+/// Says which aliases there are, those that resemble `alias` first.
+fn holdings(alias: &str, keystore: &Keystore) -> String {
+    let wanted = alias.to_lowercase();
+    let mut aliases: Vec<&str> = keystore.entries.iter().map(|entry| &*entry.alias).collect();
+    aliases.sort_by_key(|known| strsim::damerau_levenshtein(&wanted, known));
+    let more = aliases.len().saturating_sub(NAMED);
+    aliases.truncate(NAMED);
+    let mut said = match aliases.as_slice() {
+        [] => "it holds none at all".to_owned(),
+        aliases => format!("it holds {}", aliases.join(", ")),
+    };
+    if more > 0 {
+        said.push_str(&format!(" and {more} more"));
+    }
+    if keystore.loose > 0 {
+        said.push_str(&format!(
+            "; and {} certificates that belong to no alias, which Java does not see: `keytool -importcert` makes \
+             them trusted",
+            keystore.loose
+        ));
+    }
+    said
+}
+
+/// Opens the private key of the alias; without one all of them, if their password was given.
+fn open_keys(args: &Args, keystore: &Keystore, named: Option<&Entry>) -> Result<(), String> {
+    let password = args.key_password.as_ref().unwrap_or(&args.password);
+    let all = keystore.entries.iter().filter(|_| named.is_none() && args.key_password.is_some());
+    for entry in all.chain(named).filter(|entry| entry.kind == Kind::Key) {
+        let alias = &entry.alias;
+        match entry.open_key(password) {
+            Err(error) => return Err(format!("holds {alias}, but {error}")),
+            Ok(Belongs::No) => {
+                return Err(format!("holds {alias}, but its private key is not the one of its certificate"));
+            }
+            Ok(_) if entry.chain.is_empty() => {
+                return Err(format!("holds the private key of {alias}, but no certificate for it"));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Is never reached: there is nothing to do.
+///
+/// # Errors
+/// None.
+pub fn apply(_args: &Args, plan: Infallible, _node: &mut System) -> Result<Done, Failure> {
+    match plan {}
+}
