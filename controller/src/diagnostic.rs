@@ -48,6 +48,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the place, unless one is known.
+    #[must_use]
+    pub fn or_at(self, origin: impl Into<Option<Arc<Origin>>>) -> Self {
+        if self.origin.is_some() { self } else { self.at(origin) }
+    }
+
     /// Adds a line of explanation.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
@@ -140,7 +146,11 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        .filter(|(distance, candidate)| {
+            let shorter = candidate.len().min(word.len());
+            // Of a name of one letter nothing would be left.
+            *distance < shorter && *distance <= 1 + shorter / 4
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
 }
@@ -169,5 +179,6 @@ mod tests {
     fn suggests_only_what_is_close() {
         assert_eq!(did_you_mean("copi", ["copy", "command"]).as_deref(), Some("did you mean `copy`?"));
         assert_eq!(did_you_mean("xyz", ["copy", "command"]), None);
+        assert_eq!(did_you_mean("x", ["y"]), None);
     }
 }

@@ -93,17 +93,20 @@ pub(super) fn run_watched(
     let loaded = load(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) =
         Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
+    check_limit(&inventory, options.limit.as_deref())?;
     check_tags(&loaded, &options.tags)?;
     if let Some(wanted) = &options.start_at_task {
         step::check_start(wanted, loaded.plays())?;
     }
+    let mut reporter =
+        report::open(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let wanted = Wanted { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags };
     if args.syntax_check || wanted.hosts || wanted.tasks || wanted.tags {
-        return list(&loaded, &inventory, wanted, &options);
+        return list(&loaded, &inventory, wanted, &options, &mut |text| {
+            reporter.event(&RunEvent::Warning(text));
+        });
     }
     check_terminal(&args, &loaded, &options)?;
-    let reporter =
-        report::open(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, watch(reporter))?;
     engine.tell_settings(read);
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
@@ -132,10 +135,25 @@ fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded,
         let context =
             Context { search: options.playbook_dir.iter().cloned().collect(), ..Context::default() };
         templar.render(value, &scope, &context).map_err(|error| {
-            Diagnostic::user(error.to_string()).at(error.origin.clone().or_else(|| value.origin.clone()))
+            let at = error.origin.clone().or_else(|| value.origin.clone());
+            error.diagnostic().at(at)
         })
     };
     loader.playbooks(paths, &render)
+}
+
+/// A limit that leaves no host is a mistake, as in Ansible.
+fn check_limit(inventory: &Inventory, limit: Option<&str>) -> Result<(), Diagnostics> {
+    let selection = inventory.select("all", limit)?;
+    if limit.is_none() || !selection.hosts.is_empty() || inventory.hosts().next().is_none() {
+        return Ok(());
+    }
+    let what = "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.";
+    let none = Diagnostic {
+        notes: selection.warnings.iter().map(Diagnostic::warning).collect(),
+        ..Diagnostic::user(what)
+    };
+    Err(none.into())
 }
 
 /// A tag that no task has is a mistake: nothing would be run, and it would look like success.
@@ -182,6 +200,7 @@ fn list(
     inventory: &Inventory,
     wanted: Wanted,
     options: &Options,
+    warn: &mut dyn FnMut(String),
 ) -> Result<u8, Diagnostics> {
     let templar = Templar::new(options.template, options.vault.clone());
     let render = |value: &Value, play: &Play| {
@@ -189,17 +208,21 @@ fn list(
         vars.extend(options.extra_vars.clone());
         templar.render(value, &TaskScope::of_map(vars), &Context::default()).unwrap_or_else(|_| value.clone())
     };
-    let hosts = |play: &Play| {
+    let select = |play: &Play| {
         let pattern = render(&play.hosts, play);
         let pattern = match pattern.as_list() {
             Some(list) => list.iter().map(crate::python::str).collect::<Vec<_>>().join(","),
             None => crate::python::str(&pattern),
         };
-        inventory
-            .select(&pattern, options.limit.as_deref())
-            .map(|selection| selection.hosts)
-            .unwrap_or_default()
+        inventory.select(&pattern, options.limit.as_deref())
     };
+    if wanted.hosts {
+        for play in loaded.plays() {
+            let selection = select(play).map_err(|problem| problem.or_at(play.hosts.origin.clone()))?;
+            selection.warnings.iter().for_each(|warning| warn(warning.warning()));
+        }
+    }
+    let hosts = |play: &Play| select(play).map(|selection| selection.hosts).unwrap_or_default();
     let selected = |tags: &[Arc<str>]| options.tags.matches(tags);
     let view = View { render: &render, hosts: &hosts, selected: &selected };
     listing::list(&loaded.playbooks, wanted, &view, &mut std::io::stdout().lock())

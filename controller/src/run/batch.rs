@@ -416,8 +416,7 @@ impl<'e> Batch<'e> {
         let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
         let context = engine.context(Vec::new(), true);
         let view = job::View { engine, task: &task.task, scope: &scope, context: &context };
-        flags::boolean(view, value, false)
-            .map_err(|error| Diagnostic::user(error.to_string()).at(task.task.at.clone()).into())
+        flags::boolean(view, value, false).map_err(|error| error.diagnostic().at(task.task.at.clone()).into())
     }
 
     /// Goes on when all hosts of the group have their results.

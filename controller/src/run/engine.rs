@@ -415,9 +415,9 @@ impl Engine {
         };
         let scope = TaskScope::new(magic, layers(&sources));
         let rendered = self.templar.render(value, &scope, &self.context(vec![play.dir.clone()], true));
-        rendered.and_then(known).map_err(|error| {
-            Diagnostic::user(error.to_string()).at(value.origin.clone().unwrap_or_else(|| play.at.clone()))
-        })
+        rendered
+            .and_then(known)
+            .map_err(|error| error.diagnostic().at(value.origin.clone().unwrap_or_else(|| play.at.clone())))
     }
 
     /// Returns where files are looked for, and whether impure functions may be called.

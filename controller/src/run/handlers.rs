@@ -44,13 +44,12 @@ pub(super) fn notify(batch: &mut Batch<'_>, index: usize, notice: &Notice) -> Re
         let message = format!(
             "the requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
         );
+        let missing = Diagnostic::user(message).hint(did_you_mean(name, known.iter().map(String::as_str)));
         if !batch.engine.options.settings.error_on_missing_handler {
-            batch.engine.warn(message);
+            batch.engine.warn(missing.warning());
             return Ok(());
         }
-        return Err(Diagnostic::user(message)
-            .hint(did_you_mean(name, known.iter().map(String::as_str)))
-            .into());
+        return Err(missing.into());
     }
     let notified = &mut batch.hosts[index].notified;
     match notified.iter_mut().find(|known| known.name == *name) {

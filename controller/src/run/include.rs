@@ -298,7 +298,7 @@ fn renderer<'a>(
         let context = engine.context(search_path(task, Some(&batch.play)), true);
         engine.templar.render(value, &scope, &context).map_err(|error| {
             let at = value.origin.clone().unwrap_or_else(|| task.at.clone());
-            Diagnostic::user(error.to_string()).at(at)
+            error.diagnostic().at(at)
         })
     }
 }

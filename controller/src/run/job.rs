@@ -242,7 +242,7 @@ fn stopped(view: View<'_>, error: &Error, msg: String) -> Call {
 fn is_certain(error: &Error) -> bool {
     match error.kind {
         ErrorKind::Syntax | ErrorKind::Cycle => true,
-        ErrorKind::Undefined => error.message.ends_with("' is undefined"),
+        ErrorKind::Undefined => error.name.is_some(),
         _ => false,
     }
 }

@@ -11,7 +11,7 @@ use super::job::{self, View};
 use super::perform::HostResult;
 use super::result::CallResult;
 use super::settle;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::playbook::ast::{Meta, Role};
 use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::magic::search_path;
@@ -49,7 +49,7 @@ pub(super) async fn run(
                 settle::settle(batch, task, index, &[], &HostResult::of(&host, values, Verdict::Unknown))?;
                 continue;
             }
-            Err(error) => return Err(Diagnostic::user(error.to_string()).at(task.task.at.clone()).into()),
+            Err(error) => return Err(error.diagnostic().at(task.task.at.clone()).into()),
         };
         if holds {
             let text = act(batch, task, action, index).await?;

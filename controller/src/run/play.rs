@@ -103,11 +103,12 @@ pub(super) fn selected(engine: &Engine, play: &Arc<Play>) -> Result<Vec<Arc<str>
 }
 
 fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str>>, Diagnostics> {
-    let selection = engine.inventory.borrow().select(pattern, engine.options.limit.as_deref())?;
+    let selection = engine.inventory.borrow().select(pattern, engine.options.limit.as_deref());
+    let selection = selection.map_err(|problem| problem.or_at(play.hosts.origin.clone()))?;
     match engine.options.settings.host_pattern_mismatch {
         Mismatch::Error if !selection.warnings.is_empty() => return Err(selection.warnings),
         Mismatch::Ignore => {}
-        _ => selection.warnings.iter().for_each(|warning| engine.warn(warning.message.clone())),
+        _ => selection.warnings.iter().for_each(|warning| engine.warn(warning.warning())),
     }
     let mut hosts = selection.hosts;
     let order = play.order.as_ref().map(|order| engine.render_for_play(play, order)).transpose()?;

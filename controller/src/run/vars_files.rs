@@ -54,7 +54,7 @@ fn one(
             {
                 return Ok(None);
             }
-            Err(error) => return Err(Diagnostic::user(error.to_string()).at(at(entry, play)).into()),
+            Err(error) => return Err(error.diagnostic().at(at(entry, play)).into()),
         };
         for path in places(&play.dir, &name) {
             if path.is_file() {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use convoy_protocol::{Origin, Taint};
 
+use crate::diagnostic::{Diagnostic, did_you_mean};
+
 /// Why rendering did not give a value; decides what the caller may do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -46,13 +48,17 @@ pub(crate) enum Wrap {
 /// What is said instead of a sentence that may quote a secret.
 const HIDDEN: &str = "it reads secrets and failed; why is not shown, since that may quote them";
 
-/// Why a value could not be rendered. [`fmt::Display`] gives the sentence alone, and nothing that may be a secret.
+/// Why a value could not be rendered. [`fmt::Display`] gives the sentence and the hint, and nothing that may be a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
     /// What sort of fault it is.
     pub kind: Kind,
     /// The sentence, worded as Ansible words it where playbooks rely on that.
     pub message: String,
+    /// The variable that is not there.
+    pub name: Option<Arc<str>>,
+    /// What may have been meant by it.
+    pub hint: Option<String>,
     /// Where the user wrote the value that was being rendered.
     pub origin: Option<Arc<Origin>>,
     /// Where in the template file it went wrong.
@@ -70,6 +76,8 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            name: None,
+            hint: None,
             origin: None,
             position: None,
             taint: Taint::NONE,
@@ -95,6 +103,25 @@ impl Error {
 
     pub(crate) fn undefined(message: impl Into<String>) -> Self {
         Self::new(Kind::Undefined, message)
+    }
+
+    /// Names the variable that is not there.
+    pub(crate) fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Adds what may have been meant by a variable that is not there: one of those that are.
+    pub(crate) fn among(mut self, known: impl FnOnce() -> Vec<Arc<str>>) -> Self {
+        if let (Some(name), None) = (&self.name, &self.hint) {
+            self.hint = did_you_mean(name, known().iter().map(|known| &**known));
+        }
+        self
+    }
+
+    /// Returns it as a message of its own, without a place.
+    pub fn diagnostic(self) -> Diagnostic {
+        let hint = self.hint.clone();
+        Diagnostic::user(Self { hint: None, ..self }.to_string()).hint(hint)
     }
 
     /// An operation on values of the wrong type: Python's `TypeError`.
@@ -140,7 +167,9 @@ impl Error {
     /// Returns it with a sentence that can be shown as a part of another.
     pub(crate) fn shown(self) -> Self {
         let taint = self.taint.without(Taint::SECRET);
-        Self { message: self.to_string(), taint, source_secret: false, ..self }
+        let hint = self.hint.clone();
+        let told = Self { hint: None, ..self };
+        Self { message: told.to_string(), hint, taint, source_secret: false, ..told }
     }
 
     /// Whether the sentence may quote a secret. Those of the other kinds are of names and types alone.
@@ -170,7 +199,8 @@ impl fmt::Display for Error {
                 (None, None) => Ok(()),
             };
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn render(run: &Run<'_>, path: &Path, text: &str) -> Result<String, E
                 if let Some(why) = run.scope.unknown_rest() {
                     return Err(Error::unknown(why));
                 }
-                let mut error = Error::undefined(format!("'{}' is undefined", name.name));
+                let mut error = Error::undefined(format!("'{}' is undefined", name.name)).named(name.name);
                 error.position = Some(place(name.at.0, name.at.1));
                 return Err(error);
             }

@@ -282,6 +282,6 @@ fn outcome_of<T>(run: &Run<'_>, result: Result<T, Error>, context: &Context) -> 
         let secret = if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
         error.taint = error.taint | secret;
         error.source_secret |= run.source_secret.get();
-        error.at(context.origin.as_ref())
+        error.among(|| run.scope.names()).at(context.origin.as_ref())
     })
 }

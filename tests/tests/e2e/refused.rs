@@ -56,6 +56,58 @@ const DUE: &[(&str, &str)] = &[
     ("a wait in vain", "- wait_for: {path: '{{ place }}/x', timeout: 1}"),
 ];
 
+/// A slip in a name: what is there, the options, and what is close.
+const MEANT: &[(&str, &[&str], &str)] = &[
+    ("a variable", &[], "- debug: msg={{ app_prot }}\n  vars: {app_port: 1}"),
+    ("a variable in a condition", &[], "- ping:\n  when: app_prot == 1\n  vars: {app_port: 1}"),
+    ("a variable in a template", &[], "- template: {src: port.j2, dest: /none}\n  vars: {app_port: 1}"),
+    (
+        "a variable in a Handlebars template",
+        &[],
+        "- template: {src: port.hbs, dest: /none}\n  vars: {app_port: 1}",
+    ),
+    ("a variable to loop over", &[], "- ping:\n  loop: '{{ prots }}'\n  vars: {ports: [1]}"),
+    ("a registered result", &[], "- ping:\n  register: pinged\n- debug: msg={{ pingd.ping }}"),
+    ("no variable is close", &[], "- debug: msg={{ x }}\n  vars: {y: 1}"),
+    ("a variable in a keyword of the play", &[], "- hosts: '{{ mebers }}'\n  vars: {members: web}"),
+    ("a group", &[], "- hosts: wbe"),
+    ("a host among groups", &[], "- hosts: db,alhpa"),
+    ("a handler", &[], "- ping:\n  notify: Restart app"),
+    (
+        "a handler whose name is a template",
+        &[],
+        "- ping:\n  changed_when: true\n  notify: '{{ \"Restart app\" }}'",
+    ),
+    ("a tag", &["--tags", "instal"], "- ping:\n  tags: install"),
+    ("a task to start at", &["--start-at-task", "Instal"], "- name: Install\n  ping:"),
+    ("a host of the limit", &["--limit", "db,alhpa"], "- hosts: all"),
+    ("a limit that leaves none", &["--limit", "alhpa"], "- hosts: all"),
+    ("a group in a list", &["--list-hosts"], "- hosts: wbe"),
+];
+
+#[test]
+fn what_was_meant() {
+    let mut all = String::new();
+    for (name, options, text) in MEANT {
+        let of_a_play = text.contains("hosts:");
+        let project = if of_a_play {
+            site(&format!("{text}\n  gather_facts: false\n  tasks: [ping: ]\n"))
+        } else {
+            let project = crate::harness::tasks(text);
+            let site = std::fs::read_to_string(project.path("site.yml")).unwrap();
+            project.file("site.yml", site + "  handlers: [{name: Restart apps, ping: }]\n").unwrap();
+            project
+        };
+        project.file("templates/port.j2", "{{ app_prot }}\n").unwrap();
+        project.file("templates/port.hbs", "{{app_prot}}\n").unwrap();
+        project.host("[web]\nalpha\n[db]\nbeta\n[all:vars]\nansible_connection=local").unwrap();
+        let one: &[&str] = if of_a_play { &[] } else { &["--limit", "alpha"] };
+        let ran = project.apply(options.iter().chain(one).copied()).expect("a run");
+        all.push_str(&format!("==== {name}\n{ran}\n"));
+    }
+    insta::assert_snapshot!(all);
+}
+
 fn report(name: &str, project: &Project) -> String {
     let ran = project.apply([]).expect("a run");
     format!("==== {name}\n{ran}\n")

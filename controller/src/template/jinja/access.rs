@@ -118,7 +118,7 @@ pub(crate) fn finished(value: Val) -> Result<Val, Error> {
 /// Fails if a part is not there.
 fn check(value: &Val) -> Result<(), Error> {
     match value {
-        Val::Undefined(undefined) => Err(Error::undefined(undefined.message.clone())),
+        Val::Undefined(undefined) => Err(undefined.error()),
         Val::List(list) => list.items.borrow().iter().try_for_each(check),
         Val::Dict(dict) => dict.items.borrow().values().try_for_each(check),
         _ => Ok(()),

@@ -271,7 +271,7 @@ pub(crate) fn contains(container: &Val, item: &Val) -> Result<bool, Error> {
             }
             Err(error) => Err(error),
         },
-        Val::Undefined(undefined) => Err(Error::undefined(undefined.message.clone())),
+        Val::Undefined(undefined) => Err(undefined.error()),
         other => Err(Error::type_error(format!("argument of type '{}' is not iterable", other.type_name()))),
     }
 }
@@ -284,7 +284,7 @@ pub(crate) fn key(value: &Val) -> Result<Key, Error> {
         Val::Int(i) => Key::Int(*i),
         Val::Str(text, _) => Key::Text(text.clone()),
         Val::Float(x) if x.fract() == 0.0 && x.abs() < 9e15 => Key::Int(*x as i64),
-        Val::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
+        Val::Undefined(undefined) => return Err(undefined.error()),
         Val::Float(_) | Val::Bytes(_) | Val::Time(_) => {
             return Err(Error::type_error(format!(
                 "a {} as the key of a dictionary is not supported",

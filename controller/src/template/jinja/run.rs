@@ -184,6 +184,7 @@ impl<'a> Run<'a> {
                     Val::Undefined(Rc::new(super::value::Undefined {
                         message: if secret { error.to_string() } else { format!("{text}: {error}") },
                         name: Some(lazy.name.clone()),
+                        missing: error.name,
                         lenient: false,
                     }))
                 }

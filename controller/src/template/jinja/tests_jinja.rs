@@ -39,7 +39,7 @@ const TESTS: &[(&str, Test)] = &[
     ("sequence", |_, v, _| {
         Ok(match &v {
             Val::List(list) => list.kind != ListKind::Generator,
-            Val::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
+            Val::Undefined(undefined) => return Err(undefined.error()),
             other => matches!(other, Val::Str(..) | Val::Dict(_) | Val::Bytes(_)),
         })
     }),

@@ -54,8 +54,17 @@ pub(crate) enum TextKind {
 pub(crate) struct Undefined {
     pub(crate) message: String,
     pub(crate) name: Option<Arc<str>>,
+    /// The variable that is missing: the one of this name, or one that its value needs.
+    pub(crate) missing: Option<Arc<str>>,
     /// Whether it counts as empty text when it is used.
     pub(crate) lenient: bool,
+}
+
+impl Undefined {
+    /// Returns the error of using it.
+    pub(crate) fn error(&self) -> Error {
+        Error { name: self.missing.clone(), ..Error::undefined(self.message.clone()) }
+    }
 }
 
 /// What a list is in Python; all of them are computed at once here.
@@ -157,13 +166,19 @@ impl Val {
     }
 
     pub(crate) fn undefined(message: impl Into<String>) -> Self {
-        Self::Undefined(Rc::new(Undefined { message: message.into(), name: None, lenient: false }))
+        Self::Undefined(Rc::new(Undefined {
+            message: message.into(),
+            name: None,
+            missing: None,
+            lenient: false,
+        }))
     }
 
     pub(crate) fn undefined_name(name: &str) -> Self {
         Self::Undefined(Rc::new(Undefined {
             message: format!("'{name}' is undefined"),
             name: Some(name.into()),
+            missing: Some(name.into()),
             lenient: false,
         }))
     }
@@ -172,7 +187,7 @@ impl Val {
     pub(crate) fn nothing() -> Self {
         let message =
             "the inline if-expression evaluated to false and no else section was defined.".to_owned();
-        Self::Undefined(Rc::new(Undefined { message, name: None, lenient: true }))
+        Self::Undefined(Rc::new(Undefined { message, name: None, missing: None, lenient: true }))
     }
 
     pub(crate) fn is_undefined(&self) -> bool {
@@ -184,7 +199,7 @@ impl Val {
         match &self {
             Self::Unknown(why) => Err(Error::unknown(why.clone())),
             Self::Undefined(undefined) if undefined.lenient => Ok(Self::text("")),
-            Self::Undefined(undefined) => Err(Error::undefined(undefined.message.clone())),
+            Self::Undefined(undefined) => Err(undefined.error()),
             _ => Ok(self),
         }
     }
@@ -218,7 +233,7 @@ impl Val {
     pub(crate) fn truth(&self) -> Result<bool, Error> {
         Ok(match self {
             Self::Undefined(undefined) if undefined.lenient => false,
-            Self::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
+            Self::Undefined(undefined) => return Err(undefined.error()),
             Self::Unknown(why) => return Err(Error::unknown(why.clone())),
             Self::None => false,
             Self::Bool(b) => *b,

@@ -37,7 +37,7 @@ pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             (Some(value), _) => call.run.resolve(&value)?.defined()?,
             (None, Some(default)) => default.clone(),
             (None, None) => {
-                return Err(Error::undefined(format!("No variable found with this name: {name}")));
+                return Err(Error::undefined(format!("No variable found with this name: {name}")).named(name));
             }
         });
     }

@@ -125,7 +125,7 @@ impl Layout {
                     self.write(out, value, depth + 1)
                 })?;
             }
-            Val::Undefined(undefined) => return Err(Error::undefined(undefined.message.clone())),
+            Val::Undefined(undefined) => return Err(undefined.error()),
             other => self.quoted(out, &str(other)),
         }
         Ok(())
