@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod cli;
+pub mod crypt;
 pub mod demo;
 pub mod diagnostic;
 pub mod inventory;

@@ -68,6 +68,12 @@ pub struct Prompt {
     pub private: Option<Value>,
     /// Whether it is asked twice.
     pub confirm: Option<Value>,
+    /// The algorithm by which the answer is hashed.
+    pub encrypt: Option<Value>,
+    /// The salt of the hash; random if not given.
+    pub salt: Option<Value>,
+    /// How long a random salt is.
+    pub salt_size: Option<Value>,
     /// Whether templates in the answer stay what they are.
     pub r#unsafe: Option<Value>,
 }

@@ -4,6 +4,8 @@ use convoy_protocol::Value;
 
 use super::ast::Prompt;
 use super::reader::Reader;
+use super::template::is_template;
+use crate::crypt;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
 
@@ -35,15 +37,6 @@ impl Reader<'_> {
                 self.problems.push(problem);
                 continue;
             }
-            if matches!(field.name, "encrypt" | "salt" | "salt_size") {
-                let message = format!("`{}` of vars_prompt is not supported yet", field.name);
-                self.problem_hint(
-                    &field.key.at,
-                    message,
-                    "encrypt the answer with a task, such as `command: openssl passwd`",
-                );
-                continue;
-            }
             let value = field.value.to_value();
             values.extend(self.keep(value).map(|value| (field.name, value)));
         }
@@ -55,6 +48,8 @@ impl Reader<'_> {
             self.problem(&node.at, "Invalid vars_prompt data structure, missing 'name' key");
             return None;
         };
+        let encrypt = take("encrypt");
+        self.check_algorithm(encrypt.as_ref());
         Some(Prompt {
             at: node.at.clone(),
             name,
@@ -62,7 +57,24 @@ impl Reader<'_> {
             default: take("default"),
             private: take("private"),
             confirm: take("confirm"),
+            encrypt,
+            salt: take("salt"),
+            salt_size: take("salt_size"),
             r#unsafe: take("unsafe"),
         })
+    }
+
+    /// Notes a literal algorithm that is not known: better than after the answer.
+    fn check_algorithm(&mut self, value: Option<&Value>) {
+        let Some((value, name)) = value.and_then(|value| Some((value, value.as_str()?))) else { return };
+        if is_template(value) || crypt::algorithms().any(|known| known == name) {
+            return;
+        }
+        let known: Vec<&str> = crypt::algorithms().collect();
+        let problem = Diagnostic::user(format!("`encrypt` of vars_prompt cannot be `{name}`"))
+            .at(value.origin.clone())
+            .note(format!("there are {}", known.join(", ")))
+            .hint(did_you_mean(name, known));
+        self.problems.push(problem);
     }
 }

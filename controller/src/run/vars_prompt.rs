@@ -7,6 +7,7 @@ use convoy_protocol::{Key, Map, Taint, Value};
 
 use super::engine::Engine;
 use super::event::RunEvent;
+use crate::crypt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Play, Prompt};
 use crate::prompt;
@@ -69,7 +70,18 @@ fn one(engine: &Engine, play: &Arc<Play>, entry: &Prompt, name: &str) -> Result<
         engine.warn("Not prompting as we are not in interactive mode");
         String::new()
     };
-    let answer = Value::from(if typed.is_empty() { default.unwrap_or_default() } else { typed });
+    let mut answer = if typed.is_empty() { default.unwrap_or_default() } else { typed };
+    if let Some(algorithm) = render(&entry.encrypt)?.map(|value| crate::python::str(&value)) {
+        let wrong = |why: String| {
+            Diagnostic::user(format!("cannot encrypt the variable `{name}`: {why}")).at(entry.at.clone())
+        };
+        let salt = render(&entry.salt)?.map(|value| crate::python::str(&value));
+        let salt_size =
+            render(&entry.salt_size)?.map(|size| i64::convert(&size)).transpose().map_err(wrong)?;
+        let settings = crypt::Settings { salt, salt_size, ..crypt::Settings::default() };
+        answer = crypt::hash(&answer, &algorithm, &settings).map_err(|error| wrong(error.to_string()))?;
+    }
+    let answer = Value::from(answer);
     let taint = if flag(&entry.r#unsafe, false)? { Taint::UNSAFE } else { Taint::NONE };
     Ok(answer.tainted(taint))
 }

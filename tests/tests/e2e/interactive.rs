@@ -59,8 +59,10 @@ const PROMPTS: &str = "- hosts: l
     - {name: word, default: open, confirm: true}
     - {name: given, prompt: Never asked}
     - {name: raw, unsafe: true, default: '{{ who }}'}
+    - {name: hashed, default: x, encrypt: sha512_crypt, salt: '{{ who }}', salt_size: 4}
   tasks:
     - debug: msg={{ who }}-{{ word }}-{{ given }}-{{ raw }}
+    - debug: msg={{ hashed }}
 ";
 
 #[test]
@@ -75,9 +77,11 @@ fn variables_are_asked_for() {
         .answer("VALUES ENTERED DO NOT MATCH", "")
         .answer("word [open]: ", "\n")
         .answer("confirm word [open]: ", "\n")
-        .answer("raw [ann]: ", "{{ nonsense }}\n");
+        .answer("raw [ann]: ", "{{ nonsense }}\n")
+        .answer("hashed [x]: ", "secret\n");
     let (shown, code) = terminal.end();
     assert!(shown.contains("\"msg\": \"ann-open-given-{{ nonsense }}\""), "{shown}");
+    assert!(shown.contains("\"msg\": \"$6$rounds=656000$ann$"), "{shown}");
     assert!(shown.contains("Who is it: ann") && !shown.contains("raw [ann]: {"), "{shown}");
     assert_eq!(code, Some(0), "{shown}");
 }

@@ -60,7 +60,7 @@ const PROJECTS: &[&[(&str, &str)]] = &[
     ],
     &[(
         "site.yml",
-        "- hosts: all\n  strategy: debug\n  order: random\n  vars_prompt: [{prompt: x}, {name: a, defalt: x}, {name: b, encrypt: md5_crypt}, c]\n",
+        "- hosts: all\n  strategy: debug\n  order: random\n  vars_prompt: [{prompt: x}, {name: a, defalt: x}, {name: b, encrypt: md5_crpyt}, c]\n",
     )],
     &[("site.yml", "- hosts: all\n  vars_files: [a.yml, [b.yml, c.yml]]\n")],
     &[("site.yml", "- hosts: all\n  handlers:\n    - block: []\n    - include_role: {name: x}\n")],

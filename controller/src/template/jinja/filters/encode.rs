@@ -6,6 +6,7 @@ use sha2::Digest;
 
 use super::Filter;
 use super::text::soft;
+use crate::crypt::{self, Settings};
 use crate::template::Error;
 use crate::template::jinja::args::Args;
 use crate::template::jinja::run::Run;
@@ -26,6 +27,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("sha1", |_, v, _| Ok(hex(&sha1::Sha1::digest(bytes(v)?)).into())),
     ("checksum", |_, v, _| Ok(hex(&sha1::Sha1::digest(bytes(v)?)).into())),
     ("hash", hash),
+    ("password_hash", password_hash),
     ("to_uuid", to_uuid),
     ("urlencode", urlencode),
     ("urldecode", |_, v, _| Ok(urldecode(&soft(v)?).into())),
@@ -108,6 +110,25 @@ fn hash(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         other => return Err(Error::other(format!("unsupported hash type {other}"))),
     }
     .into())
+}
+
+/// The password as `/etc/shadow` has it; without a salt another one each time.
+fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let algorithm = args.text(0, "hashtype")?.unwrap_or_else(|| "sha512".into());
+    let salt = args.text(1, "salt")?;
+    let mut number = |index, name| args.int(index, name, 0).map(|number| (number != 0).then_some(number));
+    let (salt_size, rounds) = (number(2, "salt_size")?, number(3, "rounds")?);
+    let settings = Settings { salt, salt_size, rounds, ident: args.text(4, "ident")? };
+    let v = v.defined()?;
+    let Some(secret) = v.as_str() else {
+        let type_name = v.type_name();
+        return Err(Error::type_error(format!("secret must be unicode or bytes, not {type_name}")));
+    };
+    if settings.salt.is_none() {
+        run.impure("the filter password_hash without a salt")?;
+    }
+    let hashed = crypt::hash(secret, &algorithm, &settings);
+    hashed.map(Val::from).map_err(|error| Error::other(error.to_string()))
 }
 
 fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
