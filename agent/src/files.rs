@@ -2,7 +2,6 @@
 
 pub mod attributes;
 pub mod backup;
-pub mod base64;
 pub mod difference;
 pub mod edit;
 pub mod encoding;

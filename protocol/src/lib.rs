@@ -1,6 +1,7 @@
 //! What controller and agent say to each other: pure data and its encoding, no input or output of its own
 //! beyond the codec.
 
+pub mod base64;
 pub mod bootstrap;
 pub mod chunk;
 pub mod digest;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use convoy_protocol::base64;
+
 use super::body::{self, Framing};
 use super::connect::Stream;
 use super::{Body, Error, Request, Response, connect, proxy};
-use crate::files::base64;
 use crate::system::Look;
 
 /// The longest head of an answer, in bytes.

@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 
 use convoy_protocol::frame::MAX_FRAME;
-use convoy_protocol::map;
+use convoy_protocol::{base64, map};
 
 use crate::args::NodePath;
-use crate::files::base64;
 use crate::module::{Checked, Doc, Done, Failure};
 use crate::system::{Look, System, reason};
 

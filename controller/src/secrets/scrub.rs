@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use convoy_protocol::{Kind, Value};
+use convoy_protocol::{Kind, Value, base64};
 
 use crate::json;
-use crate::template::base64;
 
 /// Secrets that a text may quote.
 #[derive(Clone, Default)]
@@ -70,7 +69,7 @@ impl Secrets {
             let quoted = json::text(&text.clone().into(), json::Style::default());
             let in_json = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
             forms.push(in_json.unwrap_or_default().to_owned());
-            forms.push(base64(text.as_bytes()).trim_end_matches('=').to_owned());
+            forms.push(base64::encode(text.as_bytes()).trim_end_matches('=').to_owned());
             forms.push(text.replace('\'', "'\"'\"'"));
             forms.extend(text.lines().map(|line| line.trim().to_owned()));
             forms.push(text.to_string());

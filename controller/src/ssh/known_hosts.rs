@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use convoy_protocol::base64;
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::PublicKey;
-use russh::keys::ssh_encoding::{Base64Reader, Base64Writer, Reader as _, Writer as _};
 use sha1::Sha1;
 
 use super::error::Reason;
@@ -175,7 +175,7 @@ pub(super) fn hashed(name: &str) -> String {
         mac.update(name.as_bytes());
         digest.copy_from_slice(&mac.finalize().into_bytes());
     }
-    format!("|1|{}|{}", encode(&salt), encode(&digest))
+    format!("|1|{}|{}", base64::encode(&salt), base64::encode(&digest))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,26 +221,9 @@ fn names(field: &str, name: &str) -> bool {
 
 fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
     let (salt, digest) = hashed.split_once('|')?;
-    let mut mac = Hmac::<Sha1>::new_from_slice(&decode(salt)?).ok()?;
+    let mut mac = Hmac::<Sha1>::new_from_slice(&base64::decode(salt)?).ok()?;
     mac.update(name.as_bytes());
-    Some(mac.verify_slice(&decode(digest)?).is_ok())
-}
-
-fn encode(bytes: &[u8; SHA1_LENGTH]) -> String {
-    let mut text = [0; SHA1_LENGTH.div_ceil(3) * 4];
-    let written = Base64Writer::new(&mut text).and_then(|mut writer| {
-        writer.write(bytes)?;
-        Ok(writer.finish()?.to_owned())
-    });
-    // The buffer is as long as the text.
-    written.unwrap_or_default()
-}
-
-fn decode(base64: &str) -> Option<[u8; SHA1_LENGTH]> {
-    let mut bytes = [0; SHA1_LENGTH];
-    let mut reader = Base64Reader::new(base64.as_bytes()).ok()?;
-    reader.read(&mut bytes).ok()?;
-    reader.is_finished().then_some(bytes)
+    Some(mac.verify_slice(&base64::decode(digest)?).is_ok())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub mod unknown;
 
 pub use context::{Context, Scope};
 pub use error::{Error, Kind, Position};
-pub(crate) use jinja::{base64, compile_regex};
+pub(crate) use jinja::compile_regex;
 pub use lookups::lookup;
 pub use options::FileOptions;
 pub use templar::{Options, Templar, omit_token};

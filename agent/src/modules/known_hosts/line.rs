@@ -1,8 +1,7 @@
 //! One line of a file of known hosts.
 
+use convoy_protocol::base64;
 use sha1::{Digest as _, Sha1};
-
-use crate::files::base64;
 
 /// How many bytes SHA-1 takes at a time.
 const BLOCK: usize = 64;

@@ -27,7 +27,7 @@ mod value;
 mod version;
 
 pub(crate) use args::Args;
-pub(crate) use filters::{base64, glob, repr_json};
+pub(crate) use filters::{glob, repr_json};
 pub(crate) use format::percent;
 pub(crate) use outcome::convert;
 pub(crate) use regex::compile as compile_regex;

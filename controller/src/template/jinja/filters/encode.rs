@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use convoy_protocol::base64;
 use sha2::Digest;
 
 use super::Filter;
@@ -15,7 +16,7 @@ use crate::template::jinja::value::Val;
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("b64encode", |_, v, args| {
         encoding(args)?;
-        Ok(base64(&bytes(v)?).into())
+        Ok(base64::encode(&bytes(v)?).into())
     }),
     ("b64decode", |_, v, args| {
         encoding(args)?;
@@ -50,43 +51,14 @@ fn bytes(v: Val) -> Result<Vec<u8>, Error> {
     }
 }
 
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |n, b| n << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let digit = DIGITS[(group >> (18 - 6 * i)) as usize & 63];
-            out.push(if i <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
+/// Reads Base64 as Python does, which skips what is no digit before the padding.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
-    // Python skips what is no digit.
-    let digits: Vec<u32> = text
-        .bytes()
-        .take_while(|b| *b != b'=')
-        .filter_map(|b| DIGITS.iter().position(|d| *d == b))
-        .filter_map(|i| u32::try_from(i).ok())
-        .collect();
-    let padding = text
-        .bytes()
-        .rev()
-        .take_while(|b| *b == b'=' || b.is_ascii_whitespace())
-        .filter(|b| *b == b'=')
-        .count();
-    if digits.len() % 4 == 1 || !(digits.len() + padding).is_multiple_of(4) {
-        return None;
-    }
-    let mut out = Vec::new();
-    for group in digits.chunks(4) {
-        let bits = group.iter().fold(0u32, |n, d| n << 6 | d) << (6 * (4 - group.len()));
-        out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    Some(out)
+    let digit = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    let mut digits: String = text.chars().take_while(|c| *c != '=').filter(digit).collect();
+    let end = text.chars().rev().take_while(|c| *c == '=' || c.is_ascii_whitespace());
+    let missing = digits.len().next_multiple_of(4) - digits.len();
+    digits.extend(end.filter(|c| *c == '=').take(missing));
+    base64::decode(&digits)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,7 +22,6 @@ use super::run::Run;
 use super::value::Val;
 use crate::template::Error;
 
-pub(crate) use encode::base64;
 pub(crate) use json::repr_json;
 pub(crate) use path::glob;
 pub(crate) use text::{capitalize, center_left, python_title};

@@ -1,4 +1,4 @@
-//! Base64 as results and files of SSH carry it.
+//! Base64, as results, files of SSH and the filters have it.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
