@@ -93,6 +93,42 @@ pub struct Doc {
     pub example: &'static str,
 }
 
+/// Where a module looks and writes on its node, as far as the paths among its arguments say. Check mode tells by it
+/// which answers an earlier change puts in doubt.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach {
+    /// Looks at what stands there, and changes nothing on the node.
+    Looks,
+    /// Looks at all that is below as well, and changes nothing on the node.
+    LooksBelow,
+    /// Writes, or may write, what stands there, and looks at nothing below.
+    Writes,
+    /// Writes, or may write, anything below as well.
+    WritesBelow,
+    /// As its arguments say.
+    Depends(fn(&Map) -> Self),
+}
+
+impl Reach {
+    /// Returns whether something on the node may be different after it.
+    pub fn writes(self, args: &Map) -> bool {
+        match self {
+            Self::Looks | Self::LooksBelow => false,
+            Self::Writes | Self::WritesBelow => true,
+            Self::Depends(reach) => reach(args).writes(args),
+        }
+    }
+
+    /// Returns whether what is below a path counts too.
+    pub fn is_deep(self, args: &Map) -> bool {
+        match self {
+            Self::Looks | Self::Writes => false,
+            Self::LooksBelow | Self::WritesBelow => true,
+            Self::Depends(reach) => reach(args).is_deep(args),
+        }
+    }
+}
+
 /// A module as the engine sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
@@ -100,6 +136,8 @@ pub struct Module {
     pub name: &'static str,
     /// Its documentation.
     pub doc: Doc,
+    /// Where it looks and writes.
+    pub reach: Reach,
     /// Its arguments.
     pub spec: Spec,
     /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.

@@ -9,7 +9,7 @@ use convoy_protocol::{Diff, Map, Value, map};
 
 use crate::args::NodePath;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 use get::AptGet;
@@ -23,6 +23,9 @@ pub const DOC: Doc = Doc {
         what `apt-get` would do is simulated first, so that check mode finds what is missing. Needs no Python on the node.",
     example: "- name: Install a JDK and the tools\n  apt:\n    name: [openjdk-17-jdk-headless, unzip]\n    update_cache: true\n    cache_valid_time: 3600\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::choices! {
     /// How the packages shall be.

@@ -11,7 +11,7 @@ use convoy_protocol::{Digest, Map, Value, map};
 use crate::args::NodePath;
 use crate::files::glob;
 use crate::files::status::whole;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 /// The most text that is returned of one file, in bytes.
@@ -27,6 +27,9 @@ pub const DOC: Doc = Doc {
         In patterns `*` stands for any characters, `/` among them.",
     example: "- name: Look into the driver\n  archive_info:\n    path: /opt/wso2/repository/components/lib/mysql-connector-j-8.0.33.jar\n    include: [com/mysql/cj/jdbc/Driver.class]\n    contents: [META-INF/services/java.sql.Driver]\n  register: driver\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::arguments! {
     /// Arguments of `archive_info`.

@@ -9,7 +9,7 @@ use crate::content::{EntryKind, Supplied, Tree};
 use crate::files::attributes::FileArgs;
 use crate::files::put::{self, Put, Source};
 use crate::files::{validate, with_folder};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::pattern::Pattern;
 use crate::system::{Checksums, Look, System, cannot};
 
@@ -22,6 +22,9 @@ pub const DOC: Doc = Doc {
         The folder is on the node, unless `remote_src` is false.",
     example: "- name: Put the configuration together\n  assemble:\n    src: conf.d\n    dest: /opt/wso2/conf/deployment.toml\n    remote_src: false\n    regexp: \\.toml$\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `assemble`.

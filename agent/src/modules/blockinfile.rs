@@ -8,7 +8,7 @@ use crate::args::NodePath;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 pub use crate::files::edit::Plan;
@@ -20,6 +20,9 @@ pub const DOC: Doc = Doc {
         `marker`s. An empty block is none.",
     example: "- name: Name the nodes\n  blockinfile:\n    path: /etc/hosts\n    marker: '# {mark} wso2 cluster'\n    block: |\n      10.0.0.11 gw1\n      10.0.0.12 gw2\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// Whether the block shall be there.

@@ -4,7 +4,7 @@ use convoy_protocol::Value;
 
 use crate::execute::{self, RunArgs};
 use crate::files::words;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -16,6 +16,9 @@ pub const DOC: Doc = Doc {
         Whether it is needed cannot be known, unless `creates` or `removes` says so.",
     example: "- name: Build the profile\n  command:\n    cmd: ./profileSetup.sh -Dprofile=gateway-worker\n    chdir: /opt/wso2/bin\n    creates: /opt/wso2/.profiled\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `command`.

@@ -11,7 +11,7 @@ use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
 use crate::files::{ends_with_slash, json, with_folder};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Attributes, Look, System};
 
 /// Documentation.
@@ -22,6 +22,12 @@ pub const DOC: Doc = Doc {
         A destination that ends with a slash is a folder, made if it is missing.",
     example: "- name: Install the driver\n  copy:\n    src: mysql-connector.jar\n    dest: /opt/wso2/lib/\n    mode: '0644'\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Depends(|args| {
+    let tree = |src: &Value| src.as_str().is_some() || src.get("tree").is_some();
+    if args.get("src").is_some_and(tree) { Reach::WritesBelow } else { Reach::Writes }
+});
 
 crate::arguments! {
     /// Arguments of `copy`.

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use convoy_protocol::{Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System, reason};
 
 /// Documentation.
@@ -17,6 +17,9 @@ pub const DOC: Doc = Doc {
         already does not travel. A file may be of any size, and may grow meanwhile: it comes as long as it was.",
     example: "- name: Bring the logs home\n  fetch:\n    src: /opt/wso2/repository/logs/wso2carbon.log\n    dest: logs\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `fetch`.

@@ -6,12 +6,12 @@ mod times;
 
 use std::path::{Path, PathBuf};
 
-use convoy_protocol::{Map, map};
+use convoy_protocol::{Map, Value, map};
 
-use crate::args::NodePath;
+use crate::args::{Arg, NodePath};
 use crate::files::attributes::{self as shared, FileArgs};
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
 
 /// Documentation.
@@ -21,6 +21,14 @@ pub const DOC: Doc = Doc {
         Links are replaced in one step.",
     example: "- name: Make the folder for backups\n  file:\n    path: /var/backups/wso2\n    state: directory\n    owner: wso2\n    mode: '0750'\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Depends(|args| {
+    let recurse = args.get("recurse").is_some_and(|flag| bool::convert(flag).unwrap_or(true));
+    let state = args.get("state").and_then(Value::as_str);
+    // What is removed, or replaced by a link, is gone with all that is below it.
+    if recurse || matches!(state, Some("absent" | "link" | "hard")) { Reach::WritesBelow } else { Reach::Writes }
+});
 
 crate::choices! {
     /// What shall be there.

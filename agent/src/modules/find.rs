@@ -9,7 +9,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::files::{python_os_error, status};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Algorithm, Look, Meta, System};
 
 use filter::Filter;
@@ -21,6 +21,9 @@ pub const DOC: Doc = Doc {
         folders. What cannot be looked at is in `skipped_paths`. Changes nothing.",
     example: "- name: Find logs older than four weeks\n  find:\n    paths: /opt/wso2/repository/logs\n    patterns: '*.log'\n    age: 4w\n  register: old\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::LooksBelow;
 
 crate::choices! {
     /// What is looked for.

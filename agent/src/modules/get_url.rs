@@ -12,7 +12,7 @@ use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_folder};
 use crate::http::{self, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Download, Look, Meta, System};
 use checksum::Checksum;
 
@@ -26,6 +26,9 @@ pub const DOC: Doc = Doc {
     example: "- name: Fetch the driver\n  get_url:\n    url: https://repo.example.com/mysql-connector-j-8.4.0.jar\n    dest: /opt/wso2/lib/\n    \
         checksum: sha256:d77962877d010777cff997015da90ee689f0f4bb76848340e1488f2b83332af5\n    mode: '0644'\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `get_url`.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use convoy_protocol::{Key, Map, Value, map};
 
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -14,6 +14,9 @@ pub const DOC: Doc = Doc {
         entry's first field, a list of the others. Changes nothing.",
     example: "- name: Look up the user\n  getent:\n    database: passwd\n    key: wso2\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::arguments! {
     /// Arguments of `getent`.

@@ -6,7 +6,7 @@ use convoy_protocol::{Diff, Map, map};
 
 use crate::execute;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Group, Look, Process, System};
 
 /// Documentation.
@@ -16,6 +16,9 @@ pub const DOC: Doc = Doc {
         `lgroupdel`.",
     example: "- name: Make the group that owns the product\n  group:\n    name: wso2\n    gid: 802\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// Whether the group shall be there.

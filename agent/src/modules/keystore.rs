@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::args::NodePath;
 use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 /// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
@@ -28,6 +28,9 @@ pub const DOC: Doc = Doc {
         Changes nothing.",
     example: "- name: Check the server's key\n  keystore:\n    path: /opt/wso2/repository/resources/security/wso2carbon.jks\n    password: \"{{ keystore_password }}\"\n    alias: wso2carbon\n    min_days_left: 30\n  register: key\n",
 };
+
+/// Where it looks.
+pub const REACH: Reach = Reach::Looks;
 
 crate::choices! {
     /// How the file is laid out.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Attributes, Bytes, Look, Meta, System};
 
 use line::{Line, hashed};
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
         removed. What is marked `@cert-authority` or `@revoked` is touched only if it is given as it stands.",
     example: "- name: Know the repository's host\n  known_hosts:\n    path: /etc/ssh/ssh_known_hosts\n    name: git.example.com\n    key: \"{{ lookup('file', 'git.example.com.pub') }}\"\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// Whether the key shall be there.

@@ -8,7 +8,7 @@ use crate::args::NodePath;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::Edit;
 use crate::files;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 use edit::Edited;
@@ -22,6 +22,9 @@ pub const DOC: Doc = Doc {
         as far as the `fancy-regex` library reads them.",
     example: "- name: Open more files\n  lineinfile:\n    path: /etc/security/limits.conf\n    regexp: ^wso2 .* nofile\n    line: wso2 - nofile 65535\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// Whether the line shall be there.

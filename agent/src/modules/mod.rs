@@ -12,6 +12,7 @@ macro_rules! modules {
             Module {
                 name: stringify!($name),
                 doc: $name::DOC,
+                reach: $name::REACH,
                 spec: <$name::Args as crate::args::Arguments>::SPEC,
                 run: |order, earnest, node| drive(order, earnest, node, $name::check, $name::apply),
             },

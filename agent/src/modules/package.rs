@@ -1,6 +1,6 @@
 //! `package`: packages, whatever manages them on the node.
 
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 use super::apt;
@@ -13,6 +13,9 @@ pub const DOC: Doc = Doc {
     description: "By `apt` where dpkg is. Other package managers are not known to convoy.",
     example: "- name: Install what unpacks archives\n  package:\n    name: unzip\n    state: present\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `package`: those of `apt`.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use convoy_protocol::map;
 
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -13,6 +13,9 @@ pub const DOC: Doc = Doc {
     description: "Logs in, starts the agent and has it answer. Changes nothing.",
     example: "- name: See whether all nodes answer\n  ping:\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::arguments! {
     /// Arguments of `ping`.

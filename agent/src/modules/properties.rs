@@ -5,7 +5,7 @@ use convoy_protocol::{Map, Value};
 use crate::args::Arg;
 use crate::files::keyed::{KeyedArgs, changes, pairs};
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 
@@ -20,6 +20,9 @@ pub const DOC: Doc = Doc {
         file is only read.",
     example: "- name: Log to the machine's own log as well\n  properties:\n    path: /opt/wso2/repository/conf/log4j2.properties\n    set:\n      appender.SYSLOG.type: Syslog\n      appender.SYSLOG.name: SYSLOG\n      appender.SYSLOG.host: localhost\n    members:\n      appenders: [SYSLOG]\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `properties`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use convoy_protocol::map;
 
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -15,6 +15,9 @@ pub const DOC: Doc = Doc {
         prefer `command` or `shell`.",
     example: "- name: Look at the kernel\n  raw: uname -a\n  changed_when: false\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `raw`.

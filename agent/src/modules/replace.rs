@@ -6,7 +6,7 @@ use crate::args::NodePath;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::pattern::{Pattern, Template};
 use crate::system::{Look, System};
 
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
         each line's. What `replace` writes should not be matched by `regexp` again, or each run changes the file.",
     example: "- name: Use the new host name\n  replace:\n    path: /opt/wso2/conf/deployment.toml\n    regexp: '\\bold\\.example\\.com\\b'\n    replace: new.example.com\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `replace`.

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, map};
 use crate::args::NodePath;
 use crate::content::Script;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -17,6 +17,9 @@ pub const DOC: Doc = Doc {
         Whether it is needed cannot be known, unless `creates` or `removes` says so.",
     example: "- name: Warm up the gateway\n  script: warm-up.sh --port 8243\n  args:\n    creates: /opt/wso2/.warm\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `script`.

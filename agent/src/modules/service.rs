@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Map, Value};
 
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::services::systemd::Scope;
 use crate::services::{State, systemd, sysv};
 use crate::system::{Look, System};
@@ -14,6 +14,9 @@ pub const DOC: Doc = Doc {
         named in the parameters.",
     example: "- name: Start the database\n  service:\n    name: postgresql\n    state: started\n    enabled: true\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `service`.

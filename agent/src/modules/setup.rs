@@ -17,7 +17,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::files::glob;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 use files::Files;
 
@@ -29,6 +29,9 @@ pub const DOC: Doc = Doc {
         node needs none. Nor are those of Facter and Ohai, LVM and capabilities, which only programs know.",
     example: "- name: Look again after the disk was added\n  setup:\n    gather_subset: [hardware]\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::LooksBelow;
 
 crate::arguments! {
     /// Arguments of `setup`.

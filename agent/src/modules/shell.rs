@@ -1,7 +1,7 @@
 //! `shell`: a line is given to a shell.
 
 use crate::execute::{self, RunArgs};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -13,6 +13,9 @@ pub const DOC: Doc = Doc {
         Whether it is needed cannot be known, unless `creates` or `removes` says so.",
     example: "- name: Count the tenants\n  shell: ls /opt/wso2/repository/tenants | wc -l\n  changed_when: false\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `shell`.

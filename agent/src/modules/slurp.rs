@@ -8,7 +8,7 @@ use convoy_protocol::frame::MAX_FRAME;
 use convoy_protocol::{base64, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System, reason};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
@@ -21,6 +21,9 @@ pub const DOC: Doc = Doc {
         12 MiB is refused: bring it home with `fetch`. Changes nothing.",
     example: "- name: Read the version\n  slurp:\n    src: /opt/wso2/bin/version.txt\n  register: version\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::arguments! {
     /// Arguments of `slurp`.

@@ -6,7 +6,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::files::status;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Algorithm, Look, Process, System};
 
 /// Documentation.
@@ -15,6 +15,9 @@ pub const DOC: Doc = Doc {
     description: "Returns `stat`, of which `stat.exists` is always there. Changes nothing.",
     example: "- name: Look for the old home\n  stat:\n    path: /opt/wso2am-3.1.0\n  register: old\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::arguments! {
     /// Arguments of `stat`.

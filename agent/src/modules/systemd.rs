@@ -1,6 +1,6 @@
 //! `systemd`: a unit of systemd.
 
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::services::State;
 use crate::services::systemd::{self, Request, Scope};
 use crate::system::{Look, System};
@@ -15,6 +15,9 @@ pub const DOC: Doc = Doc {
         without an `[Install]` section is neither enabled nor disabled.",
     example: "- name: Start the gateway, now and with the node\n  systemd:\n    name: wso2-gateway\n    state: started\n    enabled: true\n    daemon_reload: true\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `systemd`.

@@ -1,6 +1,6 @@
 //! `systemd_service`: another name of `systemd`.
 
-use crate::module::Doc;
+use crate::module::{Doc, Reach};
 
 pub use super::systemd::{Args, Plan, apply, check};
 
@@ -10,3 +10,6 @@ pub const DOC: Doc = Doc {
     description: "The same as `systemd`.",
     example: "- name: Restart the gateway\n  systemd_service:\n    name: wso2-gateway\n    state: restarted\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;

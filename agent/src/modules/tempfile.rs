@@ -6,7 +6,7 @@ use convoy_protocol::map;
 
 use crate::args::NodePath;
 use crate::files::attributes;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -16,6 +16,9 @@ pub const DOC: Doc = Doc {
         remove it with `file` when it is no longer needed.",
     example: "- name: Make a folder to unpack into\n  tempfile:\n    state: directory\n  register: work\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::choices! {
     /// What is made.

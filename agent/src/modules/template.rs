@@ -9,7 +9,7 @@ use crate::content::Supplied;
 use crate::files::attributes::{FileArgs, Wanted};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_folder};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 pub use crate::files::put::Plan;
@@ -21,6 +21,9 @@ pub const DOC: Doc = Doc {
         workstation; the file is replaced whole or not at all.",
     example: "- name: Configure the server\n  template:\n    src: deployment.toml.hbs\n    dest: /opt/wso2/conf/deployment.toml\n    owner: wso2\n    mode: u=rw,g=r\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `template`.

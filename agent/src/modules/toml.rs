@@ -8,7 +8,7 @@ use crate::args::{Arg, Tainted};
 use crate::content::Supplied;
 use crate::files::keyed::KeyedArgs;
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 use crate::toml::{KeyPath, Merge, Part, Toml, TomlError, changes};
 
@@ -24,6 +24,9 @@ pub const DOC: Doc = Doc {
         show keys, not lines. Without anything to set or remove, the file is only read.",
     example: "- name: Point the shared database elsewhere\n  toml:\n    path: /opt/wso2/repository/conf/deployment.toml\n    set:\n      database.shared_db:\n        type: mysql\n        url: jdbc:mysql://db:3306/shared\n      apim.gateway.environment[name=\"Default\"].type: hybrid\n    remove: [apim.analytics]\n    keep_last: secrets\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::arguments! {
     /// Arguments of `toml`.

@@ -15,7 +15,7 @@ use crate::args::NodePath;
 use crate::content::Packed;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::with_folder;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 use compare::Comparison;
 use options::Options;
@@ -40,6 +40,9 @@ pub const DOC: Doc = Doc {
         and the next run does the rest.",
     example: "- name: Unpack the product\n  unarchive:\n    src: wso2am-4.1.0.zip\n    dest: /opt/wso2\n    owner: wso2\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::arguments! {
     /// Arguments of `unarchive`.

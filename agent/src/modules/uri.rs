@@ -14,7 +14,7 @@ use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{ends_with_slash, json};
 use crate::http::{self, Follow, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Meta, System};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
@@ -32,6 +32,9 @@ pub const DOC: Doc = Doc {
     example: "- name: Wait until the gateway answers\n  uri:\n    url: https://localhost:9443/services/Version\n    validate_certs: false\n  \
         register: answer\n  until: answer.status == 200\n  retries: 60\n  delay: 5\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::choices! {
     /// How `body` is sent.

@@ -14,7 +14,7 @@ use convoy_protocol::{Map, Value, map};
 use crate::args::NodePath;
 use crate::execute;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Process, System, User};
 
 /// Documentation.
@@ -25,6 +25,9 @@ pub const DOC: Doc = Doc {
         every user of the node could read.",
     example: "- name: Make the account that runs the product\n  user:\n    name: wso2carbon\n    uid: 802\n    group: wso2\n    home: /home/wso2carbon\n    shell: /bin/bash\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::WritesBelow;
 
 crate::choices! {
     /// Whether the account shall be there.

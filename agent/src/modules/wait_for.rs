@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::pattern::{Groups, Pattern};
 use crate::system::{Look, System};
 
@@ -20,6 +20,9 @@ pub const DOC: Doc = Doc {
     description: "Without `port` and `path` waits for `timeout` seconds.",
     example: "- name: Wait for the gateway\n  wait_for:\n    port: 8243\n    timeout: 120\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Looks;
 
 crate::choices! {
     /// What is waited for.

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use convoy_agent::args::{Arg, ParamKind, Staged};
+use convoy_agent::args::{ParamKind, Staged};
+use convoy_agent::modules;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Outcome, Status, Value};
 
@@ -83,7 +84,7 @@ fn change_of(task: &str) -> Arc<str> {
 impl Doubts {
     /// Notes that an order would, or may, change something.
     pub(super) fn note(&self, endpoint: &Endpoint, order: &Order, values: &Map, task: &str) {
-        if LOOKS.contains(&&*order.module) {
+        if modules::find(&order.module).is_some_and(|module| !module.reach.writes(&order.args)) {
             return;
         }
         let why = change_of(task);
@@ -151,15 +152,9 @@ impl Doubts {
     }
 }
 
-/// Modules that change nothing.
-const LOOKS: [&str; 4] = ["setup", "stat", "ping", "wait_for"];
-
-/// Modules that write one file and look at no other.
-const SHALLOW: [&str; 5] = ["template", "lineinfile", "blockinfile", "replace", "stat"];
-
 /// Returns where an order looks, and writes if it does.
 fn places(order: &Order, values: &Map) -> Vec<Place> {
-    let Some(module) = convoy_agent::modules::find(&order.module) else { return Vec::new() };
+    let Some(module) = modules::find(&order.module) else { return Vec::new() };
     let mut places = Vec::new();
     for param in module.spec.params {
         if param.kind != ParamKind::Path || param.staged != Staged::No || param.name == "chdir" {
@@ -172,7 +167,7 @@ fn places(order: &Order, values: &Map) -> Vec<Place> {
         // Where it went is said by the answer, such as the file within the folder that was given.
         let found = values.get("dest").and_then(Value::as_str).filter(|_| param.name == "dest");
         if let Some(path) = found.or(given) {
-            places.push(place(path, is_deep(order)));
+            places.push(place(path, module.reach.is_deep(&order.args)));
         }
     }
     places
@@ -184,21 +179,6 @@ fn place(text: &str, deep: bool) -> Place {
     let plain = |part: &&std::ffi::OsStr| !part.to_string_lossy().contains(['*', '?', '[']);
     let path: PathBuf = whole.iter().take_while(plain).collect();
     Place { deep: deep || path.iter().count() < whole.iter().count(), path }
-}
-
-/// Returns whether what is below the path of an order counts too.
-fn is_deep(order: &Order) -> bool {
-    let text = |name: &str| order.args.get(name).map(crate::python::str).unwrap_or_default();
-    match &*order.module {
-        "file" => {
-            let recurse = order.args.get("recurse").is_some_and(|flag| bool::convert(flag).unwrap_or(true));
-            recurse || matches!(&*text("state"), "absent" | "link" | "hard")
-        }
-        "copy" => {
-            order.args.get("src").is_some_and(|src| src.as_str().is_some() || src.get("tree").is_some())
-        }
-        module => !SHALLOW.contains(&module),
-    }
 }
 
 #[cfg(test)]
@@ -248,6 +228,11 @@ mod tests {
             (run("/a"), file("/b", "file"), same, false),
             (run("/a"), file("/b", "file"), Status::Failed, true),
             (order("stat", map! { "path" => "/a" }), file("/a", "file"), Status::Failed, false),
+            (order("slurp", map! { "src" => "/a" }), file("/a", "file"), Status::Failed, false),
+            (file("/a/b", "touch"), order("slurp", map! { "src" => "/a" }), same, false),
+            (order("toml", map! { "path" => "/a/b" }), order("stat", map! { "path" => "/a" }), same, false),
+            (order("toml", map! { "path" => "/a/b" }), order("stat", map! { "path" => "/a/b" }), same, true),
+            (order("copy", map! { "src" => "x", "dest" => "/a" }), run("/a/b"), same, true),
         ] {
             assert_eq!(in_doubt(&first, &second, status), expected, "{first:?} {second:?} {status:?}");
         }
