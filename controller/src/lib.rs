@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod inventory;
 pub mod json;
 pub mod link;
+pub mod passwd;
 pub mod paths;
 pub mod playbook;
 pub mod prompt;

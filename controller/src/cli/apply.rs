@@ -127,7 +127,7 @@ pub(super) fn run_watched(
 
 /// Reads the playbooks; names of imported files may use the extra variables and those of the play.
 fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
-    let templar = Templar::new(options.template, options.vault.clone());
+    let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();
         all.extend(options.extra_vars.clone());
@@ -202,7 +202,7 @@ fn list(
     options: &Options,
     warn: &mut dyn FnMut(String),
 ) -> Result<u8, Diagnostics> {
-    let templar = Templar::new(options.template, options.vault.clone());
+    let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, play: &Play| {
         let mut vars = play.vars.clone();
         vars.extend(options.extra_vars.clone());

@@ -134,7 +134,7 @@ impl RunOptions {
             playbook_dir,
             inventory_sources: self.sources(settings).iter().map(|source| absolute(source)).collect(),
             settings: settings.clone(),
-            template: template::Options { native: settings.jinja2_native },
+            template: template::Options::of(settings),
             look_ahead: !self.no_look_ahead,
             run: format!("{}-{}", timestamp(), std::process::id()),
             command_line: line,

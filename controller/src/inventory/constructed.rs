@@ -49,7 +49,7 @@ pub(super) fn read(inventory: &mut Inventory, plugin: &Node, root: &Node) -> Res
     }
     refuse_unknown(root, &OPTIONS, "constructed")?;
     let config = Config::read(root, inventory.options.use_extra_vars)?;
-    let templar = Templar::new(inventory.options.template, inventory.options.vault.clone());
+    let templar = Templar::new(inventory.options.template.clone(), inventory.options.vault.clone());
     let mut construct = Construct { inventory, templar, config };
     let hosts: Vec<Arc<str>> = construct.inventory.hosts.keys().cloned().collect();
     hosts.iter().try_for_each(|host| construct.host(host))

@@ -69,7 +69,7 @@ impl Options {
         Self {
             extra_vars: Map::new(),
             vault: Arc::default(),
-            template: template::Options { native: settings.jinja2_native },
+            template: template::Options::of(settings),
             group_names: settings.force_valid_group_names,
             unparsed_warning: settings.inventory_unparsed_warning,
             unparsed_is_failed: settings.inventory_unparsed_is_failed,

@@ -124,7 +124,7 @@ impl Engine {
         loader: Loader,
         reporter: Box<dyn Reporter>,
     ) -> Result<Self, Diagnostics> {
-        let templar = Arc::new(Templar::new(options.template, options.vault.clone()));
+        let templar = Arc::new(Templar::new(options.template.clone(), options.vault.clone()));
         let contents = Arc::new(Contents::default());
         let store = Store::new(options.extra_vars.clone(), options.settings.inject_facts_as_vars);
         let engine = Self {

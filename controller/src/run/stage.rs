@@ -11,13 +11,13 @@ use std::time::SystemTime;
 use convoy_agent::args::{Arg, Staged};
 use convoy_agent::files::words;
 use convoy_agent::module::Module;
-use convoy_protocol::{Digest, Key, Map, Taint, Value, map};
+use convoy_protocol::{Digest, Map, Taint, Value, map};
 
 use super::job::View;
 use crate::link::content::Contents;
 use crate::paths::expand_user;
 use crate::secrets::{self, Opened, Vault};
-use crate::template::{Error, FileOptions};
+use crate::template::{Error, File, FileOptions};
 
 /// Why a file could not be staged.
 #[derive(Debug)]
@@ -298,9 +298,9 @@ impl Walk<'_> {
 
 fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged> {
     let path = find(view, "templates", source)?;
-    let options = file_options(args)?;
-    let scope = view.scope.with(about_template(source, &path, args));
-    let rendered = view.engine.templar.render_file(&path, &options, &scope, view.context)?;
+    let dest = args.get("dest").and_then(Value::as_str);
+    let template = File { path: &path, source, dest, options: file_options(args)? };
+    let rendered = view.engine.templar.render_file(&template, view.scope, view.context)?;
     let text = rendered.as_str().unwrap_or_default();
     let digest = if rendered.taint.is_secret() {
         view.engine.contents.add_secret(text.as_bytes().to_vec())
@@ -314,17 +314,6 @@ fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged>
         "name" => name(&path).trim_end_matches(".j2").trim_end_matches(".hbs").to_owned(),
     };
     Ok(Value::from(description).tainted(rendered.taint))
-}
-
-/// Returns the variables that a template has beside the host's: about itself.
-fn about_template(source: &str, path: &Path, args: &Map) -> Vec<(Key, Value)> {
-    let dest = args.get("dest").cloned().unwrap_or_default();
-    vec![
-        ("ansible_managed".into(), "Ansible managed".into()),
-        ("template_path".into(), source.into()),
-        ("template_fullpath".into(), path.to_string_lossy().as_ref().into()),
-        ("template_destpath".into(), dest),
-    ]
 }
 
 /// Reads the arguments of `template` that say how it is rendered.
@@ -380,22 +369,4 @@ fn missing(source: &str, searched: &[PathBuf]) -> Unstaged {
          expect the file to exist on the remote, see the remote_src option",
         places.join("\n")
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_template_knows_about_itself() {
-        let args = map! { "dest" => "/etc/x" };
-        let known: Map = about_template("x.j2", Path::new("/p/templates/x.j2"), &args).into_iter().collect();
-        let expected = map! {
-            "ansible_managed" => "Ansible managed",
-            "template_path" => "x.j2",
-            "template_fullpath" => "/p/templates/x.j2",
-            "template_destpath" => "/etc/x",
-        };
-        assert_eq!(known, expected);
-    }
 }

@@ -449,12 +449,6 @@ pub static OTHERS: &[Other] = &[
         "there is no debugger of tasks",
     ),
     told(
-        &["defaults.ansible_managed"],
-        &[],
-        &["ansible managed"],
-        "`ansible_managed` is `Ansible managed`; set the variable",
-    ),
-    told(
         &[
             "defaults.module_name",
             "defaults.module_args",

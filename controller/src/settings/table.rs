@@ -166,6 +166,8 @@ settings! {
     hash_behaviour: HashBehaviour = "replace", ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
     /// Whether results of templates keep their type.
     jinja2_native: bool = "false", ["defaults.jinja2_native"], ["ANSIBLE_JINJA2_NATIVE"];
+    /// What `ansible_managed` is in template files; `{file}`, `{uid}` and `{host}` stand for the template, its owner and this machine, and `%Y` and its like for the time it was changed.
+    ansible_managed: String = "Ansible managed", ["defaults.ansible_managed"], [];
     /// Whether variables of roles are kept from the rest of the play.
     private_role_vars: bool = "false", ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
     /// Whether one host's failure ends the play for all.

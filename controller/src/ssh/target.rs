@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::config::Family;
 use super::error::{Peer, Reason};
+use crate::passwd;
 
 /// Where sshd listens if nobody says otherwise.
 pub(super) const DEFAULT_PORT: u16 = 22;
@@ -157,7 +158,7 @@ impl Target {
             return Ok(user.clone());
         }
         let named = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
-        named.filter(|name| !name.is_empty()).or_else(|| passwd_field(0)).ok_or(Reason::NoUser)
+        named.filter(|name| !name.is_empty()).or_else(|| passwd::own_field(0)).ok_or(Reason::NoUser)
     }
 
     /// Returns address and port, for messages.
@@ -201,14 +202,6 @@ impl std::fmt::Debug for Target {
 /// Returns the user's home folder, as `HOME` says.
 pub(super) fn home() -> Option<PathBuf> {
     std::env::home_dir()
-}
-
-/// Returns a field of this user's entry in the passwd file, counted from 0.
-pub(super) fn passwd_field(number: usize) -> Option<String> {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let entry = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid))?;
-    entry.split(':').nth(number).map(str::to_owned)
 }
 
 /// Writes a path as the user would: `~` for the home folder.

@@ -1,6 +1,7 @@
 //! Handlebars for `.hbs` files: only the names that the template uses are resolved, and an unknown one is an error.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{
@@ -10,15 +11,20 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use super::error::{Error, Kind, Position};
-use super::jinja::{Run, ScopeRef, repr_json};
+use super::jinja::{Run, ScopeRef, Val, repr_json};
 
 const BLOCKS: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
 const HELPERS: [&str; 14] =
     ["eq", "ne", "lt", "gt", "lte", "gte", "and", "or", "not", "default", "lower", "upper", "json", "join"];
 
-/// Renders a Handlebars template.
-pub(super) fn render(run: &Run<'_>, path: &Path, text: &str) -> Result<String, Error> {
-    let file: std::sync::Arc<str> = path.to_string_lossy().into();
+/// Renders a Handlebars template, with `extra` names that hide the variables.
+pub(super) fn render(
+    run: &Run<'_>,
+    path: &Path,
+    text: &str,
+    extra: &[(Arc<str>, Val)],
+) -> Result<String, Error> {
+    let file: Arc<str> = path.to_string_lossy().into();
     let place = |line: usize, column: usize| Position {
         file: file.clone(),
         line: u32::try_from(line).unwrap_or(0),
@@ -33,7 +39,9 @@ pub(super) fn render(run: &Run<'_>, path: &Path, text: &str) -> Result<String, E
     names.template(&template);
     let mut data = serde_json::Map::new();
     for name in names.found {
-        match run.variable(&ScopeRef::Own, &name.name) {
+        let about = extra.iter().find(|(known, _)| **known == *name.name).map(|(_, value)| value.clone());
+        let found = about.map_or_else(|| run.variable(&ScopeRef::Own, &name.name), |value| Ok(Some(value)));
+        match found {
             Ok(Some(value)) => {
                 let value = run.resolve(&value)?;
                 if value.is_undefined() && name.optional {

@@ -1,5 +1,6 @@
 //! Rendering: Jinja for playbooks and templates, Handlebars for `.hbs` files, behind one door.
 
+mod about;
 mod context;
 mod error;
 mod handlebars;
@@ -16,4 +17,4 @@ pub use error::{Error, Kind, Position};
 pub(crate) use jinja::compile_regex;
 pub use lookups::lookup;
 pub use options::FileOptions;
-pub use templar::{Options, Templar, omit_token};
+pub use templar::{File, Options, Templar, omit_token};

@@ -8,15 +8,25 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 
 use super::error::{Error, Kind as Fault, Position};
 use super::jinja::{self, Compiled, Run, ScopeRef, Val};
-use super::{Context, FileOptions, Scope, handlebars};
+use super::{Context, FileOptions, Scope, about, handlebars};
 use crate::json;
 use crate::secrets::Vault;
+use crate::settings::Settings;
 
 /// How a whole run renders.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Whether results keep their type (`jinja2_native`) instead of becoming text.
     pub native: bool,
+    /// What `ansible_managed` is in template files.
+    pub managed: String,
+}
+
+impl Options {
+    /// Returns what the settings say.
+    pub fn of(settings: &Settings) -> Self {
+        Self { native: settings.jinja2_native, managed: settings.ansible_managed.clone() }
+    }
 }
 
 /// Renders; one per run, shared by all hosts. Compiled templates are kept.
@@ -26,6 +36,19 @@ pub struct Templar {
     vault: Arc<Vault>,
     texts: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
     bare: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
+}
+
+/// A template file that is to be rendered.
+#[derive(Debug)]
+pub struct File<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// What it is called by the task.
+    pub source: &'a str,
+    /// Where the task puts what is made of it.
+    pub dest: Option<&'a str>,
+    /// How it is read.
+    pub options: FileOptions,
 }
 
 /// The text that stands for an argument to be left out. It is the same throughout a run of the program and found nowhere else.
@@ -45,8 +68,8 @@ impl Templar {
         &self.vault
     }
 
-    pub(super) fn native(&self) -> bool {
-        self.options.native
+    pub(super) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// Returns whether the text may hold a template.
@@ -196,19 +219,15 @@ impl Templar {
     ///
     /// # Errors
     /// Fails if the file cannot be read or rendered; the error says where in the file.
-    pub fn render_file(
-        &self,
-        path: &Path,
-        options: &FileOptions,
-        scope: &dyn Scope,
-        context: &Context,
-    ) -> Result<Value, Error> {
+    pub fn render_file(&self, file: &File<'_>, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
         let run = Run::new(self, scope, context);
+        let path = file.path;
         let text = run.template_text(path).map_err(|error| error.at(context.origin.as_ref()))?;
+        let about = about::names(&self.options.managed, file.source, path, file.dest);
         let result = if path.extension().is_some_and(|extension| extension == "hbs") {
-            handlebars::render(&run, path, &text)
+            handlebars::render(&run, path, &text, &about)
         } else {
-            self.render_template(&run, path, &text, options, &[])
+            self.render_template(&run, path, &text, &file.options, &about)
         };
         let made = outcome_of(&run, result.map(Value::from), context)?;
         Ok(made.tainted(run.taint()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Taint, Value, map};
 
-use super::{Context, Error, FileOptions, Kind as Fault, Options, Scope, Templar, unknown};
+use super::{Context, Error, File, FileOptions, Kind as Fault, Options, Scope, Templar, unknown};
 
 struct Vars(HashMap<&'static str, Value>);
 
@@ -153,9 +153,9 @@ fn files_keep_their_newlines_and_errors_their_lines() {
     let context = Context { search: vec![dir.path().to_owned()], ..Context::default() };
     let go = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Templar::new(Options::default(), Arc::default()).render_file(
-            &path,
-            &FileOptions::default(),
+        let options = Options { managed: "by {file}".into(), ..Options::default() };
+        Templar::new(options, Arc::default()).render_file(
+            &File { path: &path, source: "t", dest: Some("/etc/t"), options: FileOptions::default() },
             &vars(),
             &context,
         )
@@ -172,6 +172,12 @@ fn files_keep_their_newlines_and_errors_their_lines() {
             .as_str(),
         Some("5 {{ n }}\n")
     );
+    assert_eq!(
+        go("{{ ansible_managed }}, {{ template_path }}, {{ template_destpath }}").unwrap().as_str(),
+        Some("by t, t, /etc/t")
+    );
+    let dates = "{{ template_mtime.year > 1900 and template_mtime <= template_run_date }}";
+    assert_eq!(go(dates).unwrap().as_str(), Some("True"));
     let error = go("one\ntwo {{ nope }}\n").unwrap_err();
     assert_eq!((error.message.as_str(), error.position.unwrap().line), ("'nope' is undefined", 2));
 }
@@ -182,9 +188,9 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
     let path = dir.path().join("t.hbs");
     let go = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        Templar::new(Options::default(), Arc::default()).render_file(
-            &path,
-            &FileOptions::default(),
+        let options = Options { managed: "by {file}".into(), ..Options::default() };
+        Templar::new(options, Arc::default()).render_file(
+            &File { path: &path, source: "t", dest: Some("/etc/t"), options: FileOptions::default() },
             &vars(),
             &Context::default(),
         )
@@ -195,6 +201,7 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
             .as_str(),
         Some("ann=3 bob=1 <1> &")
     );
+    assert_eq!(go("{{ansible_managed}} {{template_path}}").unwrap().as_str(), Some("by t t"));
     assert!(go("{{pw}}").unwrap().taint.is_secret());
     let error = go("a\n{{#if nope}}x{{/if}}").unwrap_err();
     assert_eq!(

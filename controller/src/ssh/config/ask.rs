@@ -59,7 +59,7 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
 /// ssh finds the user's file by the passwd database. Where `HOME` says otherwise, as for our other files, it is told.
 fn other_home() -> Option<PathBuf> {
     let home = home()?;
-    if crate::ssh::target::passwd_field(5).is_some_and(|passwd| Path::new(&passwd) == home) {
+    if crate::passwd::own_field(5).is_some_and(|passwd| Path::new(&passwd) == home) {
         return None;
     }
     let file = home.join(".ssh/config");

@@ -2,7 +2,8 @@
 
 use sha1::{Digest as _, Sha1};
 
-use crate::ssh::target::{home, passwd_field};
+use crate::passwd;
+use crate::ssh::target::home;
 
 /// What tokens stand for.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +76,7 @@ impl Tokens {
             'k' => self.key.clone(),
             'j' => self.jump.clone(),
             'd' => home()?.to_string_lossy().into_owned(),
-            'u' => passwd_field(0)?,
+            'u' => passwd::own_field(0)?,
             'i' => rustix::process::getuid().as_raw().to_string(),
             'l' => local_name(),
             'L' => local_name().split('.').next().unwrap_or_default().to_owned(),

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::args::Args;
-use super::ops;
 use super::template::Exec;
 use super::value::{Cycler, ListKind, Val};
+use super::{ops, text};
 use crate::template::{Error, lookups};
 
 const NAMES: [&str; 11] =
@@ -43,7 +43,7 @@ pub(crate) fn call(exec: &mut Exec<'_, '_>, name: &str, args: &mut Args) -> Resu
             let now = jiff::Zoned::now();
             let now = if utc { now.with_time_zone(jiff::tz::TimeZone::UTC) } else { now };
             match args.text(1, "fmt")? {
-                Some(format) => Val::text(now.strftime(&format).to_string()),
+                Some(format) => Val::text(text::strftime(&now, &format)),
                 None => Val::Time(now.datetime()),
             }
         }

@@ -94,7 +94,7 @@ pub(crate) fn call(run: &Run<'_>, object: &Val, name: &str, args: &mut Args) -> 
         Val::Dict(_) => dict_method(run, &object, name, args),
         Val::Vars(_) | Val::HostVars => vars_method(run, &object, name, args),
         Val::Time(time) => Ok(match name {
-            "strftime" => Val::text(time.strftime(&args.need_text(0, "format")?).to_string()),
+            "strftime" => Val::text(text::strftime(*time, &args.need_text(0, "format")?)),
             "isoformat" => Val::text(text::time_text(*time).replacen(' ', "T", 1)),
             "weekday" => i64::from(time.weekday().to_monday_zero_offset()).into(),
             "date" => Val::text(time.date().to_string()),

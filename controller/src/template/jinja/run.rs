@@ -336,7 +336,7 @@ impl<'a> Run<'a> {
     /// Makes one value of the pieces that a template put out.
     pub(crate) fn join(&self, mut out: Out, mode: Text) -> Result<Val, Error> {
         out.parts.iter().try_for_each(|part| self.all_defined(part))?;
-        let native = self.templar.native() && mode == Text::Convert;
+        let native = self.templar.options().native && mode == Text::Convert;
         if native && out.parts.is_empty() {
             return Ok(Val::None);
         }

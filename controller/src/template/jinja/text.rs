@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::fmt::strtime::{BrokenDownTime, Config};
+
 use super::value::{ListKind, Val};
 
 /// `str(value)`. Parts that are not rendered yet must have been before.
@@ -147,6 +149,12 @@ fn bytes_repr(out: &mut String, bytes: &[u8]) {
         }
     }
     out.push(quote);
+}
+
+/// Writes a time as the format says; what is no conversion stays as it is, as in Python.
+pub(crate) fn strftime(time: impl Into<BrokenDownTime>, format: &str) -> String {
+    let lenient = Config::new().lenient(true);
+    time.into().to_string_with_config(&lenient, format).unwrap_or_else(|_| format.to_owned())
 }
 
 /// `str()` of a datetime: microseconds only where there are some.

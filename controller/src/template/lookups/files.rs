@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::Call;
 use crate::template::jinja::{Val, glob, str};
-use crate::template::{Error, FileOptions};
+use crate::template::{Error, FileOptions, about};
 
 pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let left = call.options.key("lstrip").map_or(Ok(false), |v| v.truth())?;
@@ -80,7 +81,7 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         }
     }
     let convert = call.options.key("convert_data").map_or(Ok(true), |v| v.truth())?;
-    let extra = match call.options.key("template_vars") {
+    let given: Vec<(Arc<str>, Val)> = match call.options.key("template_vars") {
         Some(Val::Dict(dict)) => {
             dict.items.borrow().iter().map(|(name, value)| (name.to_string().into(), value.clone())).collect()
         }
@@ -94,6 +95,8 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             Error::other(format!("the template file {name} could not be found for the lookup"))
         })?;
         let text = call.run.template_text(&path)?;
+        let mut extra = about::names(&call.run.templar.options().managed, &name, &path, None);
+        extra.extend(given.iter().cloned());
         let text = call.run.templar.render_template(call.run, &path, &text, &options, &extra)?;
         made.push(if convert { crate::template::jinja::convert(text, false) } else { text.into() });
     }

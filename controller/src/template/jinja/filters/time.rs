@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::Filter;
 use super::text::soft;
 use crate::template::Error;
+use crate::template::jinja::text;
 use crate::template::jinja::value::Val;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
@@ -38,6 +39,6 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
             }
         };
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
-        Ok(stamp.to_zoned(zone).strftime(&format).to_string().into())
+        Ok(text::strftime(&stamp.to_zoned(zone), &format).into())
     }),
 ];
