@@ -22,6 +22,7 @@ pub mod services;
 pub mod system;
 pub mod toml;
 mod window;
+pub mod xml;
 
 pub use child::enter as enter_terminal;
 

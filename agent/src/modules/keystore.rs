@@ -4,7 +4,6 @@ mod answer;
 mod lifetime;
 
 use std::convert::Infallible;
-use std::path::Path;
 
 use crate::args::NodePath;
 use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
@@ -93,7 +92,7 @@ crate::arguments! {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
     refuse_useless(args)?;
     let path = look.expand(&args.path);
-    let bytes = read(look, &path)?;
+    let bytes = look.read_small(&path, LIMIT)?;
     let of_file = |what: &dyn std::fmt::Display| Failure::new(format!("{} {what}", path.display()));
     let format = format_of(&bytes).map_err(|error| of_file(&error))?;
     refuse_other_type(args.r#type, format).map_err(|what| of_file(&what))?;
@@ -119,20 +118,6 @@ fn refuse_useless(args: &Args) -> Result<(), Failure> {
         _ => return Ok(()),
     };
     Err(Failure::new(useless))
-}
-
-fn read(look: &Look, path: &Path) -> Result<Vec<u8>, Failure> {
-    let shown = path.display();
-    match look.stat(path)? {
-        None => Err(Failure::new(format!("{shown} does not exist"))),
-        Some(meta) if meta.is_dir() => Err(Failure::new(format!("{shown} is a folder"))),
-        Some(meta) if !meta.is_file() => Err(Failure::new(format!("{shown} is no regular file"))),
-        Some(meta) if meta.size > LIMIT => Err(Failure::new(format!(
-            "{shown} has {} bytes; what is larger than {LIMIT} is taken for no keystore",
-            meta.size
-        ))),
-        Some(_) => look.read_head(path, LIMIT),
-    }
 }
 
 fn refuse_other_type(wanted: Type, format: Format) -> Result<(), &'static str> {

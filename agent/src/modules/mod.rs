@@ -56,6 +56,7 @@ modules! {
     uri,
     user,
     wait_for,
+    xml,
 }
 
 /// Finds a module by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.

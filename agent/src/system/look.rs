@@ -60,6 +60,23 @@ impl Look {
         Ok(bytes)
     }
 
+    /// Returns the bytes of a regular file that is not large.
+    ///
+    /// # Errors
+    /// If there is none, it has more than `limit` bytes, or cannot be read.
+    pub fn read_small(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+        let what = match self.stat(path)? {
+            None => "does not exist".to_owned(),
+            Some(meta) if meta.is_dir() => "is a folder".to_owned(),
+            Some(meta) if !meta.is_file() => "is no regular file".to_owned(),
+            Some(meta) if meta.size > limit => {
+                format!("has {} bytes, and at most {limit} are read", meta.size)
+            }
+            Some(_) => return self.read_head(path, limit),
+        };
+        Err(Failure::new(format!("{} {what}", path.display())))
+    }
+
     /// Returns the target of a symbolic link.
     ///
     /// # Errors

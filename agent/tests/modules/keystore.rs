@@ -304,7 +304,7 @@ fn what_is_no_keystore_is_told_apart() {
         ("folder", map! {}, "is a folder"),
         ("pipe", map! {}, "is no regular file"),
         ("none", map! {}, "does not exist"),
-        ("large", map! {}, "has 8388609 bytes; what is larger than 8388608 is taken for no keystore"),
+        ("large", map! {}, "has 8388609 bytes, and at most 8388608 are read"),
     ] {
         assert_eq!(said(&mut node, file, more), expected, "{file}");
     }

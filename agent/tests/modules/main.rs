@@ -38,3 +38,4 @@ mod tempfile;
 mod toml;
 mod unarchive;
 mod uri;
+mod xml;

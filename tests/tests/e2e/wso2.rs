@@ -51,3 +51,45 @@ fn default_files_arrive_as_they_are() {
     }
     assert_eq!(project.apply([]).unwrap().recap("l"), format!("ok={changed}"));
 }
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+fn generated_files_are_read_by_path() {
+    let data = wso2_data();
+    let list = "\
+- xml:
+    path: DATA/registry-{{ item.version }}.xml
+    values:
+      flags: //staticConfiguration/versioningProperties
+      source: //dbConfig[@name='govregistry']/dataSource
+      mounts: //mount[@overwrite='true']/@path
+  register: registry
+  failed_when: registry.texts != item.wanted
+  loop:
+    - {version: 2.6.0, wanted: {flags: ['true'], source: [], mounts: []}}
+    - {version: 3.1.0, wanted: {flags: ['false'], source: [jdbc/SHARED_DB], mounts: [/_system/governance, /_system/config]}}
+    - {version: 4.1.0, wanted: {flags: ['false'], source: [jdbc/SHARED_DB], mounts: [/_system/governance, /_system/config]}}
+- xml:
+    path: DATA/master-datasources-{{ item }}.xml
+    xpath: //datasource[name='WSO2AM_DB']/definition[@type='RDBMS']/configuration/url
+  register: url
+  failed_when: url.count != 1 or not url.matches[0].text.startswith('jdbc:h2:')
+  loop: [3.1.0, 4.1.0]
+- xml:
+    path: DATA/api-manager-{{ item.version }}-generated-default.xml
+    xpath: //Environments/Environment[@isDefault='true']/Name
+    required: true
+  register: name
+  failed_when: name.texts != [item.name]
+  loop:
+    - {version: 3.1.0, name: Production and Sandbox}
+    - {version: 4.1.0, name: Default}
+";
+    let project = tasks(&list.replace("DATA", &data.display().to_string()));
+    let _node = project.node("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!(ran.recap("l"), "ok=3", "{ran}");
+}
