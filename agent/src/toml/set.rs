@@ -200,7 +200,11 @@ impl Toml {
         let element = Value::from(element);
         let walk = self.walk(list)?;
         match walk.node {
-            _ if !walk.rest.is_empty() => self.set(list, &vec![element].into(), merge),
+            // The list itself must be made first, whose tables cannot be looked for by their key yet.
+            _ if !walk.rest.is_empty() => {
+                let exact = Merge { keep_last: merge.keep_last.clone(), known_by: Vec::new() };
+                self.set(list, &vec![element].into(), &exact)
+            }
             Node::Value(Written::Array(items)) => {
                 let text = in_text(list, &element)?;
                 match (items.iter().last().and_then(Written::span), items.span()) {

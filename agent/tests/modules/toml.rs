@@ -158,6 +158,13 @@ fn lists_of_tables_are_merged_by_key_or_made_as_given() {
         edited(&mut node, args),
         "+type = \"prod\"\n+\n+[[apim.gateway.environment]]\n+name = \"Third\"\n"
     );
+    let more = map! { "n" => 1, "more" => map! { "deep" => true } };
+    let mut args = set("other.list", vec![Value::from(more.clone()), map! { "n" => 2 }.into()]);
+    args.insert("known_by".into(), map! { "other.list" => "n" }.into());
+    assert_eq!(
+        edited(&mut node, args),
+        "+[[other.list]]\n+n = 1\n+\n+[other.list.more]\n+deep = true\n+\n+[[other.list]]\n+n = 2\n+\n"
+    );
     let exact = vec![Value::from(map! { "name" => "Default", "extra" => map! { "x" => 2 } })];
     edited(&mut node, set("apim.gateway.environment", exact));
     assert!(node.read("file").contains("[[apim.gateway.environment]]\nname = \"Default\"\n\n[apim.gateway.environment.extra]\nx = 2\n\n[transport]"), "{}", node.read("file"));
