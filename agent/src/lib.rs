@@ -12,6 +12,7 @@ pub mod http;
 pub mod keystore;
 pub mod known;
 mod line;
+pub mod log4j;
 pub mod module;
 pub mod modules;
 mod offers;

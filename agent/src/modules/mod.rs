@@ -36,6 +36,7 @@ modules! {
     keystore,
     known_hosts,
     lineinfile,
+    log4j2_convert,
     package,
     ping,
     properties,

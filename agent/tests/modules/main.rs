@@ -27,6 +27,7 @@ mod keystore;
 mod known_hosts;
 mod lineinfile;
 mod lineinfile_cases;
+mod log4j2_convert;
 mod look;
 mod properties;
 mod replace;

@@ -79,6 +79,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         "toml" | "properties" => "{path: '{{ place }}/x', set: {x: y}, create: true}",
         "keystore" => "{path: '{{ place }}/x', password: x}",
         "xml" => "{path: '{{ place }}/x', xpath: /x}",
+        "log4j2_convert" => "{src: '{{ place }}/y', path: '{{ place }}/x', create: true}",
         "unarchive" => "{src: /tmp/x.zip, dest: '{{ place }}', remote_src: true}",
         "uri" => "{url: 'http://127.0.0.1:1/'}",
         "get_url" => "{url: 'http://127.0.0.1:1/', dest: '{{ place }}/x'}",

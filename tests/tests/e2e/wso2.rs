@@ -93,3 +93,50 @@ fn generated_files_are_read_by_path() {
     let ran = project.apply([]).unwrap();
     assert_eq!(ran.recap("l"), "ok=3", "{ran}");
 }
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+fn own_settings_of_log4j_1_become_those_of_log4j_2() {
+    let data = wso2_data();
+    let list = "\
+- log4j2_convert:
+    src: '{{ place }}/log4j.properties'
+    base: DATA/log4j-2.6.0.properties
+    path: '{{ place }}/log4j2.properties'
+  register: done
+- assert:
+    that:
+      - \"done.conflicts == [{'key': 'logger.org-quartz.level', 'wanted': 'DEBUG', 'there': 'WARN'}]\"
+      - \"done.unmapped | map(attribute='key') | list == ['log4j.appender.DAS_AGENT.url']\"
+";
+    let project = tasks(&list.replace("DATA", &data.display().to_string()));
+    let node = project.node("l").unwrap();
+    let shipped = fs::read_to_string(data.join("log4j-2.6.0.properties")).unwrap();
+    let target = fs::read_to_string(data.join("log4j2-4.1.0.properties")).unwrap();
+    let own =
+        shipped.replace("quartz=WARN", "quartz=DEBUG").replace("tcp://localhost:7612", "tcp://das:7612")
+            + "\n\
+log4j.logger.com.acme=DEBUG, ACME
+log4j.appender.ACME=org.apache.log4j.RollingFileAppender
+log4j.appender.ACME.File=${carbon.home}/repository/logs/${instance.log}/acme${instance.log}.log
+";
+    fs::write(node.place.join("log4j.properties"), own).unwrap();
+    fs::write(node.place.join("log4j2.properties"), &target).unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!(ran.recap("l"), "ok=2 changed=1", "{ran}");
+    let new = fs::read_to_string(node.place.join("log4j2.properties")).unwrap();
+    let added: Vec<&str> = new.lines().filter(|line| !target.lines().any(|known| known == *line)).collect();
+    assert!(
+        added[0].ends_with(", API_LOGFILE, ACME") && added[1].ends_with(", API_LOG, com-acme"),
+        "{added:#?}"
+    );
+    assert_eq!(added[4], "appender.ACME.fileName = ${sys:carbon.home}/repository/logs/acme.log");
+    assert_eq!((added.len(), added[13]), (14, "logger.com-acme.appenderRef.ACME.ref = ACME"));
+    // Nothing of what was there is gone, but the two lists as they were.
+    let gone = target.lines().filter(|line| !new.lines().any(|known| known == *line)).count();
+    assert_eq!(gone, 2);
+    assert_eq!(project.apply([]).unwrap().recap("l"), "ok=2");
+}
