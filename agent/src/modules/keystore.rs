@@ -83,6 +83,7 @@ crate::arguments! {
         /// What becomes of certificates that have expired or are not valid yet.
         expired: Expired [default("fail")],
     }
+    marks_secrets: true
 }
 
 /// Looks.

@@ -273,3 +273,40 @@ fn a_secret_hides_its_own_key() {
     assert!(ran.stdout.contains(&format!("\"checksum\": \"{hidden}\"")), "{ran}");
     assert!(fs::read_to_string(node.place.join("a.toml")).unwrap().contains(VALUE));
 }
+
+/// Nothing that a keystore tells comes of its password, so all of it is shown.
+#[test]
+fn what_a_secret_opens_is_no_secret() {
+    let project = site(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}', alias: server}\n      register: key\n    - debug: {msg: \"{{ key.entries[0].subject }} {{ key.days_left }} {{ key.key_sha256 | length }}\"}\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}', alias: servr}\n      ignore_errors: true\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}x'}\n      ignore_errors: true\n",
+    );
+    project.file("sesame", "sesame\n").unwrap();
+    project.file("group_vars/all/value.yml", inline("value", VALUE)).unwrap();
+    let node = project.node("n").unwrap();
+    let made = std::process::Command::new("keytool")
+        .args([
+            "-genkeypair",
+            "-alias",
+            "server",
+            "-keyalg",
+            "EC",
+            "-dname",
+            "CN=server",
+            "-startdate",
+            "-1H",
+        ])
+        .args(["-validity", "100", "-storetype", "JKS", "-storepass", VALUE, "-keypass", VALUE])
+        .arg("-keystore")
+        .arg(node.place.join("a.jks"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    let ran = project.apply(["-vv", "--vault-password-file=sesame"]).unwrap();
+    assert_none("standard output", &ran.stdout);
+    assert!(ran.stdout.contains("\"msg\": \"CN=server 99 64\""), "{ran}");
+    assert!(ran.stdout.contains("a.jks has no alias servr: it holds server"), "{ran}");
+    assert!(
+        ran.stdout.contains("a.jks cannot be opened: the password is wrong, or the file was tampered with"),
+        "{ran}"
+    );
+}
