@@ -14,14 +14,7 @@ impl Reader<'_> {
         let Some((name, spec, any_argument)) = call.known.spec() else { return };
         let shown = call.name.as_ref();
         let mut problems = Vec::new();
-        if !any_argument {
-            unknown(name, shown, spec, &call.arguments, &mut problems);
-        }
-        for argument in &call.arguments.entries {
-            if let Some(param) = argument.key.as_str().and_then(|key| spec.param(key)) {
-                problems.extend(literal(shown, param, argument));
-            }
-        }
+        each(name, shown, spec, any_argument, &call.arguments, &mut problems);
         if problems.is_empty() && !defaults && call.arguments.variable.is_none() {
             let literal: Map =
                 call.arguments.entries.iter().filter(|a| !any_argument || known(spec, a)).map(pair).collect();
@@ -51,6 +44,25 @@ fn rules(name: &str, spec: &Spec, given: Map) -> Result<(), String> {
     }
     let lenient = Spec { mutually_exclusive: &[], ..*spec };
     lenient.resolve(name, &given).map(|_| ())
+}
+
+/// Notes what is wrong with each argument for itself.
+pub(super) fn each(
+    name: &str,
+    shown: &str,
+    spec: &Spec,
+    any_argument: bool,
+    arguments: &Arguments,
+    problems: &mut Vec<Diagnostic>,
+) {
+    if !any_argument {
+        unknown(name, shown, spec, arguments, problems);
+    }
+    for argument in &arguments.entries {
+        if let Some(param) = argument.key.as_str().and_then(|key| spec.param(key)) {
+            problems.extend(literal(shown, param, argument));
+        }
+    }
 }
 
 fn unknown(name: &str, shown: &str, spec: &Spec, arguments: &Arguments, problems: &mut Vec<Diagnostic>) {

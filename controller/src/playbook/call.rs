@@ -285,7 +285,7 @@ impl Reader<'_> {
         }
     }
 
-    fn argument(&mut self, key: &Node, value: &Node) -> Option<Argument> {
+    pub(super) fn argument(&mut self, key: &Node, value: &Node) -> Option<Argument> {
         let plain = match &value.data {
             Data::Scalar(text, Style::Plain) if value.tag.is_none() => Some(text.clone()),
             _ => None,

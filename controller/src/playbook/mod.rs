@@ -5,6 +5,7 @@ mod arguments;
 pub mod ast;
 mod block;
 mod call;
+mod defaults;
 mod handlers;
 mod import;
 pub mod inherited;

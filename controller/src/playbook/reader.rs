@@ -159,6 +159,9 @@ impl<'a> Reader<'a> {
             }
             "debugger" => true,
             "environment" | "module_defaults" => {
+                if field.name == "module_defaults" {
+                    self.check_defaults(field.value);
+                }
                 for item in keywords::list(value) {
                     if item.as_map().is_some() || is_template(&item) {
                         keywords.set(field.name, item);

@@ -358,8 +358,11 @@ fn defaults(view: View<'_>) -> Result<Map, Error> {
     let name = view.task.action_name.rsplit('.').next().unwrap_or_default();
     for layer in &view.task.keywords.module_defaults {
         let layer = view.render(layer)?;
-        for key in [name.to_owned(), format!("ansible.builtin.{name}")] {
-            defaults.extend(layer.get(&key).and_then(Value::as_map).cloned().unwrap_or_default());
+        for (key, value) in layer.as_map().into_iter().flatten() {
+            // What stands further in takes the place of what stands further out, whole.
+            if key.as_str().and_then(|key| key.rsplit('.').next()) == Some(name) {
+                defaults = value.as_map().cloned().unwrap_or_default();
+            }
         }
     }
     Ok(defaults)

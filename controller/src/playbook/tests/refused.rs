@@ -21,6 +21,7 @@ const TASKS: &[&str] = &[
     "- ping:\n  vars: {a-b: 1}",
     "- ping:\n  become: maybe\n  become_method: runas\n  retries: many",
     "- ping:\n  environment: PATH",
+    "- ping:\n  module_defaults: {pign: {data: x}, ping: {dta: x}, copy: yes, file: {mode: 644}, group/awz: {}, group/a.b.c: {}, 1: {}}",
     "- ping:\n  async: 10",
     "- ping:\n  debugger: always",
     "- ping:\n  collections: [community.general]",
@@ -112,7 +113,7 @@ fn what_is_only_doubtful_is_a_warning() {
         (
             "site.yml",
             "- import_playbook: other.yml\n  become: true\n- hosts: all\n  roles: [{role: a, tag: x}]\n  \
-             tasks:\n    - ping:\n      when: '{{ x }}'\n",
+             tasks:\n    - ping:\n      when: '{{ x }}'\n      module_defaults: {group/ansible.builtin.aws: {region: x}}\n",
         ),
         ("other.yml", "- hosts: all\n"),
         ("roles/a/tasks/main.yml", ""),
