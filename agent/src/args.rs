@@ -86,6 +86,8 @@ pub struct Param {
     pub doc: &'static str,
     /// What the controller does with it.
     pub staged: Staged,
+    /// Whether it is never shown.
+    pub no_log: bool,
 }
 
 impl Param {
@@ -100,6 +102,7 @@ impl Param {
             default: None,
             doc,
             staged: Staged::No,
+            no_log: false,
         }
     }
 
@@ -107,6 +110,13 @@ impl Param {
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// It is never shown.
+    #[must_use]
+    pub const fn no_log(mut self) -> Self {
+        self.no_log = true;
         self
     }
 

@@ -48,7 +48,7 @@ crate::arguments! {
         /// The user.
         url_username: Option<String> [aliases("username")],
         /// The password.
-        url_password: Option<String> [aliases("password")],
+        url_password: Option<String> [aliases("password"), no_log],
         /// How many seconds to wait for a connection, and for each piece of the answer.
         timeout: i64 [default("10")],
     }

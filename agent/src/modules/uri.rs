@@ -77,7 +77,7 @@ crate::arguments! {
         /// The user.
         url_username: Option<String> [aliases("user")],
         /// The password.
-        url_password: Option<String> [aliases("password")],
+        url_password: Option<String> [aliases("password"), no_log],
         /// Which redirects are followed: those of `GET` and `HEAD`, all, or none.
         follow_redirects: Follow [default("safe")],
         /// How many seconds to wait for a connection, and for each piece of the answer.

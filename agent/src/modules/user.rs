@@ -81,7 +81,7 @@ crate::arguments! {
         /// The login shell.
         shell: Option<NodePath>,
         /// The hash of the password.
-        password: Option<String>,
+        password: Option<String> [no_log],
         /// When the password is set.
         update_password: UpdatePassword [default("always")],
         /// Whether the password is locked.

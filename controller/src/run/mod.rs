@@ -16,6 +16,7 @@ pub mod free;
 mod handlers;
 pub mod host_keys;
 mod include;
+mod invocation;
 pub mod job;
 mod land;
 mod loops;

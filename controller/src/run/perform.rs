@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::free::Heading;
+use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
 use super::node::Node;
@@ -393,7 +394,10 @@ impl Doing<'_> {
             },
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
                 Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
-                    Ok(outcome) => self.answered(order, endpoint, outcome, call),
+                    Ok(outcome) => CallResult {
+                        invocation: (self.engine.options.verbosity > 2).then(|| invocation(order)),
+                        ..self.answered(order, endpoint, outcome, call)
+                    },
                     Err(error) => CallResult::unreachable(error),
                 },
                 Err(error) => CallResult::unreachable(error),

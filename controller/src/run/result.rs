@@ -31,6 +31,8 @@ pub struct CallResult {
     pub variables: Option<(Map, Kept)>,
     /// Whether it is shown in full at any verbosity.
     pub show: bool,
+    /// What the module was asked, where that is shown; never registered.
+    pub invocation: Option<Value>,
 }
 
 impl CallResult {
@@ -99,7 +101,7 @@ impl CallResult {
     fn plain(values: Map, verdict: Verdict) -> Self {
         let values = values.into_iter().map(|(key, value)| (key, value.tainted(Taint::UNSAFE))).collect();
         let (diff, said) = Default::default();
-        Self { values, said, diff, verdict, disturbed: false, variables: None, show: false }
+        Self { values, said, diff, verdict, disturbed: false, variables: None, show: false, invocation: None }
     }
 
     /// What a node answered. What came of secrets is secret too.
@@ -136,13 +138,14 @@ impl CallResult {
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
         let disturbed = status != Status::Same && !order.check;
-        Self { values, said, diff, verdict, disturbed, variables: None, show: false }
+        Self { values, said, diff, verdict, disturbed, variables: None, show: false, invocation: None }
     }
 
     /// Returns the values as they are shown.
     pub fn shown(&self) -> Map {
         let mut shown = self.values.clone();
         shown.extend(self.said.iter().map(|(key, value)| (key.clone(), value.clone())));
+        shown.extend(self.invocation.iter().map(|asked| ("invocation".into(), asked.clone())));
         shown
     }
 
