@@ -4,6 +4,7 @@
 
 pub mod args;
 mod cache;
+pub mod carry;
 mod child;
 pub mod content;
 pub mod execute;

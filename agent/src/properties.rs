@@ -108,10 +108,18 @@ impl Properties {
 
     /// Removes a key, or with `*` at its end all keys that begin so.
     pub fn remove(&mut self, key: &str) {
-        let is_meant = |entry: &Entry| match key.strip_suffix('*') {
-            Some(begin) => entry.key.starts_with(begin),
-            None => entry.key == key,
-        };
+        match key.strip_suffix('*') {
+            Some(begin) => self.remove_entries(|entry| entry.key.starts_with(begin)),
+            None => self.remove_key(key),
+        }
+    }
+
+    /// Removes a key.
+    pub fn remove_key(&mut self, key: &str) {
+        self.remove_entries(|entry| entry.key == key);
+    }
+
+    fn remove_entries(&mut self, is_meant: impl Fn(&Entry) -> bool) {
         let lines: Vec<_> = self
             .entries
             .iter()

@@ -18,6 +18,8 @@ use convoy_protocol::Value;
 use toml_edit::Document;
 
 pub use flat::changes;
+pub(crate) use flat::is_tables;
+pub(crate) use key::KeyReader;
 pub use key::{KeyPath, Part};
 pub use set::Merge;
 pub use value::{data, text as value_text};

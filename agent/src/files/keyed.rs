@@ -12,12 +12,19 @@ use crate::module::{Checked, Failure};
 use crate::system::Look;
 
 crate::arguments! {
-    /// Parameters of all modules that edit a file of keys and values.
+    /// Parameters of all modules that edit a file of keys and values, which may have to be made.
     pub struct KeyedArgs {
-        /// The file.
-        path: NodePath [required, aliases("dest")],
         /// Whether a missing file is made.
         create: bool [default("false")],
+    }
+    including [in_place: InPlaceArgs]
+}
+
+crate::arguments! {
+    /// Parameters of all modules that edit a file of keys and values.
+    pub struct InPlaceArgs {
+        /// The file.
+        path: NodePath [required, aliases("dest")],
         /// Whether the old file is copied to a name with the time in it.
         backup: bool [default("false")],
         /// A command that must accept the new file, named by `%s`, before it takes its place.
@@ -45,27 +52,59 @@ impl KeyedArgs {
     /// # Errors
     /// If it is missing and shall not be made, is a folder, or cannot be read.
     pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
+        match self.in_place.find(look)? {
+            (path, Some(bytes)) => Ok((path, bytes)),
+            (path, None) if self.create => Ok((path, Vec::new())),
+            (path, None) => {
+                Err(Failure::new(format!("{} does not exist; `create: true` makes it", path.display())))
+            }
+        }
+    }
+
+    /// Answers that the file was only read.
+    pub fn answer<P>(path: &Path, data: Value) -> Checked<P> {
+        Checked::Same(map! { "path" => path.to_string_lossy().as_ref(), "data" => data })
+    }
+
+    /// Answers with what is to be written: see [`InPlaceArgs::finish`].
+    ///
+    /// # Errors
+    /// If the file could not be written.
+    pub fn finish(
+        &self,
+        look: &Look,
+        path: &Path,
+        new: Vec<u8>,
+        changed: &[Change],
+    ) -> Result<Checked<Plan>, Failure> {
+        self.in_place.finish(look, path, new, changed)
+    }
+}
+
+impl InPlaceArgs {
+    /// Returns the file's path, links followed, and what it holds, if it is there.
+    fn find(&self, look: &Look) -> Result<(PathBuf, Option<Vec<u8>>), Failure> {
         self.file.refuse_foreign(look)?;
         let path = look.real_path(&look.expand(&self.path));
         let bytes = match look.stat(&path)? {
             Some(meta) if meta.is_dir() => {
                 return Err(Failure::new(format!("{} is a folder", path.display())));
             }
-            Some(_) => look.read(&path)?,
-            None if self.create => Vec::new(),
-            None => {
-                return Err(Failure::new(format!(
-                    "{} does not exist; `create: true` makes it",
-                    path.display()
-                )));
-            }
+            Some(_) => Some(look.read(&path)?),
+            None => None,
         };
         Ok((path, bytes))
     }
 
-    /// Answers that the file was only read.
-    pub fn answer<P>(path: &Path, data: Value) -> Checked<P> {
-        Checked::Same(map! { "path" => path.to_string_lossy().as_ref(), "data" => data })
+    /// Returns the file's path, links followed, and what it holds.
+    ///
+    /// # Errors
+    /// If it is missing, is a folder, or cannot be read.
+    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
+        let (path, bytes) = self.find(look)?;
+        let missing = || Failure::new(format!("{} does not exist", path.display()));
+        let bytes = bytes.ok_or_else(missing)?;
+        Ok((path, bytes))
     }
 
     /// Answers with what is to be written, and with the keys that differ.

@@ -1,7 +1,5 @@
 //! `toml`: keys of a TOML file.
 
-use std::path::Path;
-
 use convoy_protocol::{Kind, Map, Value};
 
 use crate::args::{Arg, Tainted};
@@ -59,7 +57,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let (path, bytes) = args.keyed.read(look)?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::new(format!("{} is not in UTF-8: {error}", path.display())))?;
-    let old = Toml::parse(text).map_err(|error| of_file(&path, &error))?;
+    let old = Toml::parse(text).map_err(|error| of_file(&path.to_string_lossy(), &error))?;
     let table = args.table.as_deref().map_or(Ok(KeyPath::default()), KeyPath::parse).map_err(of_task)?;
     if is_reading(args) {
         let data = old.get(&table).map_err(of_task)?.unwrap_or_default();
@@ -87,12 +85,13 @@ fn is_reading(args: &Args) -> bool {
     args.set.is_none() && args.content.is_none() && args.src.is_none() && args.remove.is_empty()
 }
 
-fn of_file(path: &Path, error: &TomlError) -> Failure {
+/// Tells what is wrong with a file.
+pub(super) fn of_file(name: &str, error: &TomlError) -> Failure {
     match error {
         TomlError::Syntax { line, column, message } => {
-            Failure::new(format!("{}:{line}:{column}: {message}", path.display()))
+            Failure::new(format!("{name}:{line}:{column}: {message}"))
         }
-        other => Failure::new(format!("{}: {other}", path.display())),
+        other => Failure::new(format!("{name}: {other}")),
     }
 }
 
@@ -102,7 +101,8 @@ fn of_task(error: TomlError) -> Failure {
 
 /// Does all that is asked for; returns what was given as secret.
 fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<Vec<KeyPath>, Failure> {
-    let merge = Merge { keep_last: args.keep_last.clone(), known_by: known_by(args, table)? };
+    let known_by = known_by(args.known_by.as_ref(), table)?;
+    let merge = Merge { keep_last: args.keep_last.clone(), known_by };
     for name in &args.remove {
         let path = KeyPath::parse(name).map_err(of_task)?;
         if matches!(path.0.last(), Some(Part::Index(_))) {
@@ -146,13 +146,14 @@ fn secrets(path: &KeyPath, value: &Value, merge: &Merge, found: &mut Vec<KeyPath
     }
 }
 
-fn known_by(args: &Args, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Failure> {
+/// Reads for which lists of tables it is said by which key each is known.
+pub(super) fn known_by(map: Option<&Map>, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Failure> {
     let read = |(list, key): (&convoy_protocol::Key, &Value)| {
         let list = KeyPath::parse(&list.to_string()).map_err(of_task)?;
         let key = String::convert(key).map_err(|why| Failure::new(format!("known_by: {why}")))?;
         Ok((table.join(&list), key))
     };
-    args.known_by.iter().flatten().map(read).collect()
+    map.into_iter().flatten().map(read).collect()
 }
 
 /// Returns what is to be merged, as text.

@@ -46,6 +46,6 @@ fn flatten(path: &KeyPath, value: &Value, all: &mut Vec<(String, String)>) {
 }
 
 /// Returns whether a value is what TOML has lists of tables for.
-pub(super) fn is_tables(value: &Value) -> bool {
+pub(crate) fn is_tables(value: &Value) -> bool {
     value.as_list().is_some_and(|items| !items.is_empty() && items.iter().all(|item| item.as_map().is_some()))
 }

@@ -30,17 +30,17 @@ impl KeyPath {
     /// # Errors
     /// [`TomlError::Key`].
     pub fn parse(text: &str) -> Result<Self, TomlError> {
-        let mut reader = Reader { text, rest: text.trim() };
+        let mut reader = KeyReader::new(text);
         let mut parts = Vec::new();
         loop {
             parts.push(Part::Key(reader.key()?));
-            while reader.eat('[') {
+            while reader.eat("[") {
                 parts.push(reader.selector()?);
             }
-            if reader.rest.is_empty() {
+            if reader.is_done() {
                 return Ok(Self(parts));
             }
-            if !reader.eat('.') {
+            if !reader.eat(".") {
                 return Err(reader.wrong("a key goes on with `.` or `[`"));
             }
         }
@@ -96,24 +96,34 @@ impl fmt::Display for KeyPath {
     }
 }
 
-struct Reader<'t> {
+/// Reads the parts of a name.
+pub(crate) struct KeyReader<'t> {
     text: &'t str,
     rest: &'t str,
 }
 
-impl<'t> Reader<'t> {
-    fn wrong(&self, why: impl Into<String>) -> TomlError {
+impl<'t> KeyReader<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, rest: text.trim() }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn wrong(&self, why: impl Into<String>) -> TomlError {
         TomlError::Key { text: self.text.to_owned(), why: why.into() }
     }
 
-    fn eat(&mut self, wanted: char) -> bool {
+    /// Takes what stands next, if it is this.
+    pub(crate) fn eat(&mut self, wanted: &str) -> bool {
         let Some(rest) = self.rest.trim_start().strip_prefix(wanted) else { return false };
         self.rest = rest.trim_start();
         true
     }
 
     /// Takes one key, bare or quoted.
-    fn key(&mut self) -> Result<String, TomlError> {
+    pub(crate) fn key(&mut self) -> Result<String, TomlError> {
         let token = match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => self.quoted(quote)?,
             _ => self.until(|c| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')),
@@ -129,16 +139,16 @@ impl<'t> Reader<'t> {
     }
 
     /// Takes what stands between `[` and `]`.
-    fn selector(&mut self) -> Result<Part, TomlError> {
+    pub(crate) fn selector(&mut self) -> Result<Part, TomlError> {
         let number = self.until(|c| !c.is_ascii_digit());
-        if !number.is_empty() && self.eat(']') {
+        if !number.is_empty() && self.eat("]") {
             return number
                 .parse()
                 .map(Part::Index)
                 .map_err(|_| self.wrong(format!("`{number}` is too large")));
         }
         let key = format!("{number}{}", self.key()?);
-        if !self.eat('=') {
+        if !self.eat("=") {
             return Err(self.wrong("between [ and ] stands a number, or a key, `=` and a value"));
         }
         let token = match self.rest.chars().next() {
@@ -148,7 +158,7 @@ impl<'t> Reader<'t> {
         let value: toml_edit::Value = token
             .parse()
             .map_err(|_| self.wrong(format!("`{token}` is no TOML value; text stands in quotes")))?;
-        if !self.eat(']') {
+        if !self.eat("]") {
             return Err(self.wrong("`]` is missing"));
         }
         Ok(Part::Where(key, data(&toml_edit::Item::Value(value))))

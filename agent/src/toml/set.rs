@@ -58,19 +58,37 @@ impl Toml {
     /// # Errors
     /// If something else stands in its place, or TOML has no such value.
     pub fn set(&mut self, path: &KeyPath, value: &Value, merge: &Merge) -> Result<(), TomlError> {
+        self.set_written(path, value, None, merge)
+    }
+
+    /// As [`Toml::set`]; a value that is neither a map nor a list of maps is written as in `text`, if that is given.
+    ///
+    /// # Errors
+    /// As [`Toml::set`].
+    pub fn set_written(
+        &mut self,
+        path: &KeyPath,
+        value: &Value,
+        text: Option<&str>,
+        merge: &Merge,
+    ) -> Result<(), TomlError> {
+        let text = text.map(|text| text.replace("\r\n", "\n").replace('\n', self.newline()));
+        // Line ends within a text are a part of it.
+        let text = text.filter(|text| text.parse().is_ok_and(|there| data(&Item::Value(there)) == *value));
+        let in_text = || text.clone().map_or_else(|| in_text(path, value), Ok);
         let line = |keys: &[String]| -> Result<String, TomlError> {
             let keys: Vec<String> = keys.iter().map(|key| written(key)).collect();
-            Ok(format!("{} = {}", keys.join("."), in_text(path, value)?))
+            Ok(format!("{} = {}", keys.join("."), in_text()?))
         };
         match self.decide(path, value)? {
             Edit::Nothing => Ok(()),
-            Edit::Replace(range) => self.splice(range, &in_text(path, value)?),
+            Edit::Replace(range) => self.splice(range, &in_text()?),
             Edit::Each => self.merge_map(path, value, merge),
             Edit::EmptyTable(steps) => self.insert_table(&steps, false, &[], &merge.keep_last),
             Edit::Tables(count) => self.merge_tables(path, value, count, merge),
             Edit::Element(list, key, id) => {
                 self.add_element(&list, key, id, merge)?;
-                self.set(path, value, merge)
+                self.set_written(path, value, text.as_deref(), merge)
             }
             Edit::Entry(range, keys) => self.insert_entry(range, &line(&keys)?),
             Edit::Line(steps, after, keys) => self.insert_line(&steps, after, &line(&keys)?),
@@ -231,6 +249,14 @@ impl Toml {
             Step::Index(index) => Part::Index(*index),
         };
         Ok(walk.rest.is_empty().then(|| KeyPath(walk.steps.iter().map(part).collect())))
+    }
+
+    /// Returns the value at `path` as it is written.
+    pub fn written(&self, path: &KeyPath) -> Option<&str> {
+        match self.walk(path).ok()? {
+            Walk { node: Node::Value(value), rest: [], .. } => self.text.get(value.span()?),
+            _ => None,
+        }
     }
 
     /// Returns what stands at `path`.

@@ -1,4 +1,4 @@
-//! The examples of `docs/coming-from-ansible.md`: files are written, commands are run and print what the page shows.
+//! The examples of pages: files are written, commands are run and print what the page shows.
 
 use std::fs;
 
@@ -32,7 +32,17 @@ fn in_order(output: &str) -> String {
 
 #[test]
 fn coming_from_ansible() {
-    let page = fs::read_to_string(repository().join("docs/coming-from-ansible.md")).expect("the page");
+    examples("docs/coming-from-ansible.md", (5, 5));
+}
+
+#[test]
+fn carry() {
+    examples("docs/carry.md", (6, 3));
+}
+
+/// Does what a page shows; it has so many files and commands.
+fn examples(page: &str, expected: (usize, usize)) {
+    let page = fs::read_to_string(repository().join(page)).expect("the page");
     let project = Project::new().expect("a project");
     let place = project.path("place");
     fs::create_dir(&place).expect("a folder");
@@ -59,5 +69,5 @@ fn coming_from_ansible() {
             commands += 1;
         }
     }
-    assert_eq!((files, commands), (5, 5), "the page has other examples");
+    assert_eq!((files, commands), expected, "the page has other examples");
 }

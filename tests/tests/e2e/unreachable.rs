@@ -80,6 +80,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         "keystore" => "{path: '{{ place }}/x', password: x}",
         "xml" => "{path: '{{ place }}/x', xpath: /x}",
         "log4j2_convert" => "{src: '{{ place }}/y', path: '{{ place }}/x', create: true}",
+        "toml_carry" | "properties_carry" => "{src: /etc/hosts, path: '{{ place }}/x'}",
         "unarchive" => "{src: /tmp/x.zip, dest: '{{ place }}', remote_src: true}",
         "uri" => "{url: 'http://127.0.0.1:1/'}",
         "get_url" => "{url: 'http://127.0.0.1:1/', dest: '{{ place }}/x'}",
