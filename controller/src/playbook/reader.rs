@@ -148,8 +148,8 @@ impl<'a> Reader<'a> {
             "debugger" if value.as_str() != Some("never") => {
                 self.problem_hint(
                     &field.key.at,
-                    "`debugger` is not supported yet",
-                    "leave it out, or write `never`",
+                    "there is no debugger: `debugger` can only be `never`",
+                    "leave it out; -vvv shows what each task was asked, --step asks before each",
                 );
                 true
             }
