@@ -149,6 +149,7 @@ actions! {
     pause,
     reboot,
     set_fact,
+    set_stats,
     validate_argument_spec,
     wait_for_connection,
 }

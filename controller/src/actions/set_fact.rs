@@ -43,11 +43,7 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
             continue;
         }
         if !crate::python::is_identifier(&name) {
-            return Err(Failure::new(format!(
-                "The variable name '{}' is not valid. Variables must start with a letter or underscore character, \
-                 and contain only letters, numbers and underscores.",
-                crate::python::label(Some(&rendered))
-            )));
+            return Err(no_name(&crate::python::label(Some(&rendered))));
         }
         done.variables.insert(name.into(), as_boolean(value));
     }
@@ -57,6 +53,14 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     }
     done.values.insert("ansible_facts".into(), done.variables.clone().into());
     Ok(done)
+}
+
+/// The failure of what cannot be the name of a variable.
+pub(super) fn no_name(name: &str) -> Failure {
+    Failure::new(format!(
+        "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
+         and contain only letters, numbers and underscores."
+    ))
 }
 
 /// Text that says a boolean is one: `set_fact: x=yes`, as Ansible has it.

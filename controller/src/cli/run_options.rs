@@ -77,7 +77,7 @@ pub struct RunOptions {
     /// In what form the run is shown
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,
-    /// Forget cached facts: there are none, facts are kept for one run
+    /// Forget the cached facts of all hosts first
     #[arg(long)]
     pub flush_cache: bool,
     /// Do each task on its own, without looking ahead
@@ -122,6 +122,7 @@ impl RunOptions {
             force_handlers: settings.force_handlers,
             step: false,
             start_at_task: None,
+            flush_cache: self.flush_cache,
             r#become: self.r#become.outside(settings, typed)?,
             remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
             private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),

@@ -23,6 +23,8 @@ pub struct CallEffects {
     pub facts: Option<Map>,
     /// The host that facts go to, if that is another.
     pub facts_host: Option<Arc<str>>,
+    /// What is collected for the end of the run.
+    pub stats: Option<Map>,
     /// What is notified, if the task changed something.
     pub notify: Vec<Notice>,
     /// Check mode: why further variables may be set in earnest.
@@ -47,6 +49,7 @@ impl Doing<'_> {
             variables: result.variables.clone().filter(|_| well),
             facts: facts.filter(|_| well && result.variables.is_none()).cloned(),
             facts_host: call.flags.delegate.clone().filter(|_| call.flags.delegate_facts),
+            stats: result.values.get("ansible_stats").and_then(Value::as_map).filter(|_| well).cloned(),
             notify: self.notices(call, result),
             unknown_rest: None,
         };

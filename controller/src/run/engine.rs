@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use convoy_agent::module::Failure;
-use convoy_protocol::{Map, Value};
+use convoy_protocol::Value;
 use tokio::sync::Notify;
 
 use super::connect::Connections;
+use super::custom_stats::CustomStats;
 use super::doubt::Doubts;
 use super::event::{RunEvent, Stats};
+use super::fact_cache::FactCache;
 use super::free::Heading;
 use super::job::View;
 use super::options::Options;
@@ -101,6 +103,10 @@ pub struct Engine {
     pub headed: RefCell<Option<Arc<Task>>>,
     /// Check mode: what earlier tasks would have changed.
     pub doubts: Doubts,
+    /// Facts that outlive the run.
+    pub cache: Option<FactCache>,
+    /// What `set_stats` collected.
+    pub custom_stats: RefCell<CustomStats>,
     /// Hosts with variables that no password opens: only a run that needs them fails.
     pub locked: RefCell<HashMap<Arc<str>, Diagnostics>>,
     /// What was not done, for the end of the run.
@@ -146,6 +152,8 @@ impl Engine {
             start_at: RefCell::new(options.start_at_task.clone()),
             headed: RefCell::default(),
             doubts: Doubts::default(),
+            cache: FactCache::of(&options.settings)?,
+            custom_stats: RefCell::default(),
             locked: RefCell::default(),
             not_done: RefCell::default(),
             options,
@@ -155,6 +163,7 @@ impl Engine {
         };
         engine.options.warnings.iter().for_each(|warning| engine.warn(warning.as_str()));
         engine.read_inventory()?;
+        engine.read_cache();
         Ok(engine)
     }
 
@@ -278,7 +287,7 @@ impl Engine {
     fn recap(&self) {
         let hosts = self.stats.borrow().iter().map(|(host, stats)| (host.clone(), *stats)).collect();
         let (trips, sent, received) = self.connections.traffic();
-        self.tell(RunEvent::Recap { hosts, custom: Map::new() });
+        self.tell(RunEvent::Recap { hosts, custom: self.custom_stats.borrow_mut().take() });
         let text = format!("{trips} round trips in all; {sent} bytes sent, {received} received");
         self.tell(RunEvent::Verbose { level: 2, host: None, text });
         let lines = self.not_done.take();

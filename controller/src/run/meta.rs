@@ -159,9 +159,7 @@ async fn act(
             format!("ending role for {name}")
         }
         Meta::ClearFacts => {
-            let mut store = batch.engine.store.borrow_mut();
-            batch.hosts.iter().for_each(|host| Arc::make_mut(&mut store).clear_facts(&host.name));
-            drop(store);
+            batch.hosts.iter().for_each(|host| batch.engine.clear_facts(&host.name));
             advance(batch);
             "facts cleared".to_owned()
         }

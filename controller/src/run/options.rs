@@ -36,6 +36,8 @@ pub struct Options {
     pub step: bool,
     /// `--start-at-task`.
     pub start_at_task: Option<String>,
+    /// `--flush-cache`.
+    pub flush_cache: bool,
     /// `-b` and its like.
     pub r#become: Outside,
     /// `-u`.

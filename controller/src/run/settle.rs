@@ -63,6 +63,7 @@ fn remember(batch: &Batch<'_>, task: &TaskRef, hosts: &[Arc<str>], result: &Host
     let store = Arc::make_mut(&mut store);
     for effects in &result.calls {
         effects.store(store, hosts);
+        batch.engine.keep(effects, hosts);
     }
     if let Some(name) = &task.task.register {
         let value = Value::from(result.values.clone());

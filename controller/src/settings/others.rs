@@ -322,20 +322,6 @@ pub static OTHERS: &[Other] = &[
         "the inventory is read as Ansible reads it by default",
     ),
     told(
-        &["defaults.fact_caching"],
-        &["ANSIBLE_CACHE_PLUGIN"],
-        &["memory", "ansible.builtin.memory"],
-        "facts are kept in memory, for one run",
-    ),
-    quiet(
-        &[
-            "defaults.fact_caching_connection",
-            "defaults.fact_caching_prefix",
-            "defaults.fact_caching_timeout",
-        ],
-        &["ANSIBLE_CACHE_PLUGIN_*"],
-    ),
-    told(
         &[
             "defaults.gather_subset",
             "defaults.gather_timeout",

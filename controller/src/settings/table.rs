@@ -160,6 +160,14 @@ settings! {
     roles_path: Vec<PathBuf> = "", ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// When facts are gathered.
     gathering: Gathering = "implicit", ["defaults.gathering"], ["ANSIBLE_GATHERING"];
+    /// Where facts are kept: in `memory`, for one run, or in a `jsonfile` for each host.
+    fact_caching: String = "memory", ["defaults.fact_caching"], ["ANSIBLE_CACHE_PLUGIN"];
+    /// The folder of those files.
+    fact_caching_connection: Option<PathBuf> = "", ["defaults.fact_caching_connection"], ["ANSIBLE_CACHE_PLUGIN_CONNECTION"];
+    /// What their names begin with.
+    fact_caching_prefix: Option<String> = "", ["defaults.fact_caching_prefix"], ["ANSIBLE_CACHE_PLUGIN_PREFIX"];
+    /// Seconds after which they count no more; 0: never.
+    fact_caching_timeout: u64 = "86400", ["defaults.fact_caching_timeout"], ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"];
     /// Whether facts are variables beside `ansible_facts`.
     inject_facts_as_vars: bool = "true", ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
     /// What happens to maps that several sources of variables have.

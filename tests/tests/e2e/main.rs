@@ -24,6 +24,7 @@ mod first;
 mod harness;
 #[cfg(test)]
 mod interactive;
+mod language;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
