@@ -3,6 +3,7 @@
 //! A file is parsed for where things stand, and the text is changed there. So comments, order, white space, line ends and
 //! the way values are written survive by construction, not by care. Each edit parses anew: these files are small.
 
+pub mod edits;
 mod flat;
 mod insert;
 mod key;

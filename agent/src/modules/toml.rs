@@ -1,14 +1,15 @@
 //! `toml`: keys of a TOML file.
 
-use convoy_protocol::{Kind, Map, Value};
+use convoy_protocol::Map;
 
-use crate::args::{Arg, Tainted};
+use crate::args::Tainted;
 use crate::content::Supplied;
-use crate::files::keyed::KeyedArgs;
+use crate::files::keyed::{Change, KeyedArgs};
 use crate::files::put;
 use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
-use crate::toml::{KeyPath, Merge, Part, Toml, TomlError, changes};
+use crate::toml::edits::{EditArgs, of_task};
+use crate::toml::{KeyPath, Toml, TomlError, changes};
 
 pub use crate::files::put::Plan;
 
@@ -31,21 +32,13 @@ crate::arguments! {
     pub struct Args {
         /// The table that all keys are named from; without it, the whole file.
         table: Option<String>,
-        /// Keys with the values they shall have. A map is merged into the table that is there.
-        set: Option<Map>,
-        /// More of the same, as TOML.
-        content: Option<Tainted<String>>,
-        /// More of the same, as a template on the workstation that comes to TOML.
+        /// What the file shall hold, as a template on the workstation that comes to TOML.
         src: Option<Tainted<Supplied>> [controller_template],
-        /// Keys that shall not be there: values, tables with all within them, or tables of a list.
-        remove: Vec<String>,
         /// For lists of tables the key by which each table is known. Tables of such a list are merged, and added where they
         /// are not there; those of other lists become exactly as given.
         known_by: Option<Map>,
-        /// Tables behind which no new table is put.
-        keep_last: Vec<String>,
     }
-    including [keyed: KeyedArgs]
+    including [edits: EditArgs, keyed: KeyedArgs]
     marks_secrets: true
 }
 
@@ -59,18 +52,24 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         .map_err(|error| Failure::new(format!("{} is not in UTF-8: {error}", path.display())))?;
     let old = Toml::parse(text).map_err(|error| of_file(&path.to_string_lossy(), &error))?;
     let table = args.table.as_deref().map_or(Ok(KeyPath::default()), KeyPath::parse).map_err(of_task)?;
-    if is_reading(args) {
+    if args.edits.is_empty() && args.src.is_none() {
         let data = old.get(&table).map_err(of_task)?.unwrap_or_default();
         return Ok(KeyedArgs::answer(&path, data));
     }
     let mut new = old.clone();
-    let secret = edit(args, look, &table, &mut new)?;
+    let merge = args.edits.merge(args.known_by.as_ref(), &table)?;
+    let secret = args.edits.apply(&table, &merge, template(args, look)?, &mut new)?;
     let mut changed = changes(&old.data(), &new.data());
-    for path in secret.iter().filter_map(|path| new.place(path).ok().flatten()) {
+    hide(&mut changed, &secret, &new);
+    args.keyed.finish(look, &path, new.text().as_bytes().to_vec(), &changed)
+}
+
+/// Marks changes of what was given as secret.
+pub(super) fn hide(changed: &mut [Change], secret: &[KeyPath], toml: &Toml) {
+    for path in secret.iter().filter_map(|path| toml.place(path).ok().flatten()) {
         let hidden = changed.iter_mut().filter(|change| path.is_or_holds(&change.key));
         hidden.for_each(|change| change.secret = true);
     }
-    args.keyed.finish(look, &path, new.text().as_bytes().to_vec(), &changed)
 }
 
 /// Writes the file.
@@ -79,10 +78,6 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// If it cannot be written or is not accepted; the old file is untouched then.
 pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
     put::apply(plan, node)
-}
-
-fn is_reading(args: &Args) -> bool {
-    args.set.is_none() && args.content.is_none() && args.src.is_none() && args.remove.is_empty()
 }
 
 /// Tells what is wrong with a file.
@@ -95,78 +90,13 @@ pub(super) fn of_file(name: &str, error: &TomlError) -> Failure {
     }
 }
 
-fn of_task(error: TomlError) -> Failure {
-    Failure::new(error.to_string())
-}
-
-/// Does all that is asked for; returns what was given as secret.
-fn edit(args: &Args, look: &Look, table: &KeyPath, toml: &mut Toml) -> Result<Vec<KeyPath>, Failure> {
-    let known_by = known_by(args.known_by.as_ref(), table)?;
-    let merge = Merge { keep_last: args.keep_last.clone(), known_by };
-    for name in &args.remove {
-        let path = KeyPath::parse(name).map_err(of_task)?;
-        if matches!(path.0.last(), Some(Part::Index(_))) {
-            return Err(Failure::new(format!(
-                "remove: {name} is named by its place, where the next run would find another: name it by a key, or \
-                 set the whole list"
-            )));
-        }
-        toml.remove(&table.join(&path)).map_err(of_task)?;
-    }
-    let mut secret = Vec::new();
-    let mut set = |path: &KeyPath, value: &Value| {
-        secrets(path, value, &merge, &mut secret);
-        toml.set(path, value, &merge).map_err(of_task)
+/// Returns what the template has come to.
+fn template(args: &Args, look: &Look) -> Result<Vec<Tainted<String>>, Failure> {
+    let Some(src) = &args.src else { return Ok(Vec::new()) };
+    let Supplied::File(content) = &src.value else {
+        return Err(Failure::new("src is no template that the controller has rendered"));
     };
-    for Tainted { value: text, taint } in fragments(args, look)? {
-        let fragment = Toml::parse(text).map_err(|error| Failure::new(format!("what is to be merged: {error}")))?;
-        set(table, &fragment.data().tainted(taint))?;
-    }
-    for (key, value) in args.set.iter().flatten() {
-        let key = KeyPath::parse(&key.to_string()).map_err(of_task)?;
-        set(&table.join(&key), value)?;
-    }
-    Ok(secret)
-}
-
-/// Collects the places of what is secret in a value.
-fn secrets(path: &KeyPath, value: &Value, merge: &Merge, found: &mut Vec<KeyPath>) {
-    match &value.kind {
-        Kind::Map(map) => {
-            map.iter().for_each(|(key, value)| secrets(&path.child(&key.to_string()), value, merge, found));
-        }
-        Kind::List(items) if merge.known_by(path).is_some() => {
-            let key = merge.known_by(path).unwrap_or_default();
-            for (item, id) in items.iter().filter_map(|item| Some((item, item.get(key)?))) {
-                secrets(&path.with(Part::Where(key.to_owned(), id.clone())), item, merge, found);
-            }
-        }
-        _ if value.deep_taint().is_secret() => found.push(path.clone()),
-        _ => {}
-    }
-}
-
-/// Reads for which lists of tables it is said by which key each is known.
-pub(super) fn known_by(map: Option<&Map>, table: &KeyPath) -> Result<Vec<(KeyPath, String)>, Failure> {
-    let read = |(list, key): (&convoy_protocol::Key, &Value)| {
-        let list = KeyPath::parse(&list.to_string()).map_err(of_task)?;
-        let key = String::convert(key).map_err(|why| Failure::new(format!("known_by: {why}")))?;
-        Ok((table.join(&list), key))
-    };
-    map.into_iter().flatten().map(read).collect()
-}
-
-/// Returns what is to be merged, as text.
-fn fragments(args: &Args, look: &Look) -> Result<Vec<Tainted<String>>, Failure> {
-    let mut fragments = Vec::new();
-    if let Some(src) = &args.src {
-        let Supplied::File(content) = &src.value else {
-            return Err(Failure::new("src is no template that the controller has rendered"));
-        };
-        let bytes = look.read(&look.content(&content.digest)?)?;
-        let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
-        fragments.push(Tainted { value: text, taint: src.taint });
-    }
-    fragments.extend(args.content.clone());
-    Ok(fragments)
+    let bytes = look.read(&look.content(&content.digest)?)?;
+    let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
+    Ok(vec![Tainted { value: text, taint: src.taint }])
 }

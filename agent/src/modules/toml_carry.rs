@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
-use super::toml::{known_by, of_file};
+use super::toml::{hide, of_file};
 use crate::carry::{
     CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, is_secret, values,
 };
@@ -10,6 +10,7 @@ use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
 use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
+use crate::toml::edits::EditArgs;
 use crate::toml::{KeyPath, Merge, Toml, TomlError, value_text};
 
 pub use crate::files::put::Plan;
@@ -21,7 +22,7 @@ pub const DOC: Doc = Doc {
         default. What the user changed and the new version did not is carried; what both changed, or what \
         the new version no longer has, is listed as undecided, with the reason, for a play to act on. Rules \
         and decisions settle the rest. The new file is edited in place: what is not carried stays as it is, \
-        byte for byte. The answer has `carried`, `undecided`, `dropped`, `same`, `unused_decisions` and \
+        byte for byte. What is to be in it whatever the user changed is set in the same edit, after that. The answer has `carried`, `undecided`, `dropped`, `same`, `unused_decisions` and \
         `base`, which is `missing` if there was no old default to compare with. Values of passwords, tokens \
         and the like are secret.",
     example: "- name: Carry what was changed in the old configuration\n  toml_carry:\n    src: /opt/wso2am-3.1.0/repository/conf/deployment.toml\n    base_content: \"{{ lookup('file', 'deployment-3.1.0.toml') }}\"\n    path: /opt/wso2am-4.1.0/repository/conf/deployment.toml\n    known_by:\n      apim.gateway.environment: name\n    rules:\n      - {key: server.node_ip, do: drop, reason: the new version finds it by itself}\n      - {key: apim.oauth_config.revoke_endpoint, do: replace, from: ':8243/revoke$', value: ':9443/oauth2/revoke'}\n    decisions:\n      apim.cors.allow_headers: mine\n    except: [database]\n    keep_last: secrets\n  register: carried\n",
@@ -33,12 +34,11 @@ pub const REACH: Reach = Reach::Writes;
 crate::arguments! {
     /// Arguments of `toml_carry`.
     pub struct Args {
-        /// For lists of tables the key by which each table is known. Those of other lists are compared as a whole.
+        /// For lists of tables the key by which each table is known: they are compared and merged one by one, those of
+        /// other lists as a whole.
         known_by: Option<Map>,
-        /// Tables behind which no new table is put.
-        keep_last: Vec<String>,
     }
-    including [carry: CarryArgs, in_place: InPlaceArgs]
+    including [carry: CarryArgs, edits: EditArgs, in_place: InPlaceArgs]
     marks_secrets: true
 }
 
@@ -48,8 +48,7 @@ crate::arguments! {
 /// If one is missing or no TOML, or a rule or a decision has no meaning.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let wishes = args.carry.wishes()?;
-    let known_by = known_by(args.known_by.as_ref(), &KeyPath::default())?;
-    let merge = Merge { keep_last: args.keep_last.clone(), known_by };
+    let merge = args.edits.merge(args.known_by.as_ref(), &KeyPath::default())?;
     let (path, bytes) = args.in_place.read(look)?;
     let name = path.display().to_string();
     let (yours, yours_flat) = parse(args.carry.source(look)?, &merge)?;
@@ -67,8 +66,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
             Err(error) => finding.verdict = Verdict::Undecided(error.to_string()),
         }
     }
+    let secret = args.edits.apply(&KeyPath::default(), &merge, Vec::new(), &mut file)?;
     let after = flat(&name, &file, &merge)?;
-    let changed = difference(&sides.now, &after, &findings);
+    let mut changed = difference(&sides.now, &after, &findings);
+    hide(&mut changed, &secret, &file);
     let mut checked = args.in_place.finish(look, &path, file.text().as_bytes().to_vec(), &changed)?;
     checked.values_mut().extend(values(&findings, unused, sides.old.is_some()));
     Ok(checked)

@@ -418,3 +418,28 @@ fn a_secret_default_is_told_nowhere() {
     assert!(!told.contains("hunter2") && told.contains("from (secret) to"), "{told}");
     assert_eq!(list(&done, "carried"), ["cors.retries old=<secret> yours=2 new=1 value=2"]);
 }
+
+#[test]
+fn what_shall_be_there_anyway_is_set_in_the_same_edit() {
+    let mut node = prepared(&[("hostname = \"localhost\"", "hostname = \"api.example.com\"")]);
+    let password = Value::from("s3cret").tainted(convoy_protocol::Taint::SECRET);
+    let done = carried(
+        &mut node,
+        map! {
+            "remove" => vec![Value::from("cors.provider")],
+            "set" => map! { "server.role" => "worker", "super_admin.password" => password },
+            "content" => "[flow]\nurl = \"https://cp:9443\"\n",
+            "except" => vec![Value::from("super_admin")],
+        },
+    );
+    let expected = NEW
+        .replace(
+            "hostname = \"localhost\"   # as others see it\n",
+            "hostname = \"api.example.com\"   # as others see it\nrole = \"worker\"\n",
+        )
+        .replace("\"admin\"", "\"s3cret\"")
+        .replace("provider = \"new\"\n", "")
+        .replace("[secrets]", "[flow]\nurl = \"https://cp:9443\"\n\n[secrets]");
+    assert_eq!(node.read("new"), expected);
+    assert!(!format!("{:?}", done.diff).contains("s3cret"), "{:?}", done.diff);
+}
