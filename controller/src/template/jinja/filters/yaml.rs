@@ -1,10 +1,14 @@
 //! YAML as PyYAML's dumper writes it, and reading it.
 
+use convoy_protocol::{Kind, Value};
+
 use super::Filter;
+use crate::diagnostic::Diagnostic;
 use crate::template::Error;
 use crate::template::jinja::args::Args;
 use crate::template::jinja::text::{float, is_printable, str};
 use crate::template::jinja::value::Val;
+use crate::yaml::{self, Node};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_yaml", |_, v, args| dump(&v, 2, None, args)),
@@ -13,42 +17,46 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         dump(&v, indent, Some(false), args)
     }),
     ("from_yaml", |_, v, _| match &v {
-        Val::Str(text, _) => {
-            Ok(from_serde(&serde_yaml::from_str(text).map_err(|e| Error::other(e.to_string()))?))
-        }
+        Val::Str(text, _) => Ok(read(yaml::read(TEXT, text).map(Vec::from_iter))?.pop().unwrap_or(Val::None)),
         _ => v.defined(),
     }),
-    ("from_yaml_all", |_, v, _| {
-        use serde::Deserialize;
-        let Val::Str(text, _) = &v else {
-            return v.defined();
-        };
-        let documents = serde_yaml::Deserializer::from_str(text)
-            .map(|document| serde_yaml::Value::deserialize(document).map(|value| from_serde(&value)))
-            .collect::<Result<Vec<_>, _>>();
-        documents.map(Val::generator).map_err(|e| Error::other(e.to_string()))
+    ("from_yaml_all", |_, v, _| match &v {
+        Val::Str(text, _) => Ok(Val::generator(read(yaml::read_all(TEXT, text))?)),
+        _ => v.defined(),
     }),
 ];
 
-fn from_serde(value: &serde_yaml::Value) -> Val {
-    use serde_yaml::Value;
-    match value {
-        Value::Null => Val::None,
-        Value::Bool(b) => Val::Bool(*b),
-        Value::Number(n) => n.as_i64().map_or_else(|| Val::Float(n.as_f64().unwrap_or(f64::NAN)), Val::Int),
-        Value::String(text) => text.as_str().into(),
-        Value::Sequence(items) => Val::list(items.iter().map(from_serde).collect()),
-        Value::Mapping(map) => Val::dict(
-            map.iter()
-                .map(|(key, value)| {
-                    let key = from_serde(key);
-                    let key = crate::template::jinja::ops::key(&key).unwrap_or_else(|_| str(&key).into());
-                    (key, from_serde(value))
-                })
-                .collect(),
-        ),
-        Value::Tagged(tagged) => from_serde(&tagged.value),
-    }
+/// What messages call the text that is read.
+const TEXT: &str = "<unicode string>";
+
+/// Returns what was written; templates in it stay what they are.
+fn read(nodes: Result<Vec<Node>, Diagnostic>) -> Result<Vec<Val>, Error> {
+    let values = nodes.and_then(|nodes| nodes.iter().map(Node::to_value).collect::<Result<Vec<_>, _>>());
+    let values = values.map_err(|problem| {
+        let at =
+            problem.origin.map(|at| format!(" in \"{}\", line {}, column {}", at.file, at.line, at.column));
+        Error::other(format!("{}{}", problem.message, at.unwrap_or_default()))
+    })?;
+    values.iter().map(read_value).collect()
+}
+
+fn read_value(value: &Value) -> Result<Val, Error> {
+    Ok(match &value.kind {
+        Kind::Null => Val::None,
+        Kind::Bool(b) => Val::Bool(*b),
+        Kind::Int(i) => Val::Int(*i),
+        Kind::Float(x) => Val::Float(*x),
+        Kind::Text(text) => Val::text(text.clone()),
+        Kind::Bytes(bytes) => Val::Bytes(bytes.clone()),
+        Kind::List(items) => Val::list(items.iter().map(read_value).collect::<Result<_, _>>()?),
+        Kind::Map(map) => {
+            let entries = map.iter().map(|(key, value)| Ok((key.clone(), read_value(value)?)));
+            Val::dict(entries.collect::<Result<_, Error>>()?)
+        }
+        Kind::Vaulted(_) | Kind::Unknown(_) => {
+            return Err(Error::other("could not determine a constructor for the tag '!vault'"));
+        }
+    })
 }
 
 struct Writer {
