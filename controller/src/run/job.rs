@@ -370,6 +370,7 @@ fn defaults(view: View<'_>) -> Result<Map, Error> {
 
 fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Result<What, Error> {
     let mut args = arguments(view, &[], false, false)?;
+    write_out(module, &mut args);
     if module.spec.params.iter().any(|param| param.staged != Staged::No) {
         // What is said of a file repeats its name.
         let taint = args.values().fold(Taint::NONE, |taint, value| taint | value.deep_taint());
@@ -388,6 +389,18 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
         };
     }
     Ok(What::Order(Box::new(asked(module, args, flags)), flags.endpoint.clone()))
+}
+
+/// Writes lists and maps out as Python does where a module takes text.
+fn write_out(module: &Module, args: &mut Map) {
+    for (key, value) in args {
+        let param = key.as_str().and_then(|name| module.spec.param(name));
+        let is_text = param.is_some_and(|param| param.kind == ParamKind::Str && param.staged == Staged::No);
+        if is_text && matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
+            let taint = value.deep_taint();
+            *value = Value::from(crate::python::str(value)).tainted(taint);
+        }
+    }
 }
 
 fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {

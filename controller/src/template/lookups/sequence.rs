@@ -98,17 +98,22 @@ fn numbers(range: Range) -> Result<Vec<Val>, Error> {
     if stride < 0 && end > start {
         return Err(Error::other("to count forward don't make stride negative"));
     }
+    let format = range.format.unwrap_or_else(|| "%d".into());
+    if format.matches('%').count() != 1 {
+        return Err(Error::other(format!("bad formatting string: {format}")));
+    }
     if stride == 0 {
         return Ok(Vec::new());
     }
     if end.abs_diff(start) / stride.unsigned_abs() > 10_000_000 {
         return Err(Error::other("with_sequence would make too many items"));
     }
-    let format = range.format.unwrap_or_else(|| "%d".into());
     let mut made = Vec::new();
     let mut at = start;
     while if stride > 0 { at <= end } else { at >= end } {
-        made.push(percent(&format, &Val::Int(at))?.into());
+        let text = percent(&format, &Val::Int(at));
+        let text = text.map_err(|_| Error::other(format!("problem formatting {at} with '{format}'")));
+        made.push(text?.into());
         at = at.saturating_add(stride);
     }
     Ok(made)
