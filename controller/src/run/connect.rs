@@ -164,11 +164,7 @@ impl Connections {
     /// If the ssh configuration cannot be followed.
     pub async fn target(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Target, Unreachable> {
         let patience = self.patience.borrow().get(&endpoint.host).copied();
-        let wish = match patience {
-            None => endpoint.wish(&self.options),
-            patience => endpoint.wish(&Options { timeout_seconds: patience, ..self.options.clone() }),
-        };
-        let target = self.connector.target(&wish).await;
+        let target = self.connector.target(&endpoint.wish(&self.options, patience)).await;
         for text in self.connector.unhonoured() {
             screen.borrow_mut().event(&RunEvent::Warning(text));
         }

@@ -91,9 +91,9 @@ impl Endpoint {
     }
 
     /// Returns what is asked of the transport.
-    pub fn wish(&self, options: &Options) -> Wish {
+    pub fn wish(&self, options: &Options, patience: Option<u64>) -> Wish {
         let checking = options.host_key_checking.map(HostKeyChecking::value);
-        let timeout = options.timeout_seconds.map(|seconds| seconds.max(1).to_string());
+        let timeout = patience.or(options.timeout_seconds).map(|seconds| seconds.max(1).to_string());
         let run = [("StrictHostKeyChecking", checking.map(str::to_owned)), ("ConnectTimeout", timeout)];
         Wish {
             host: self.host.to_string(),
