@@ -1,26 +1,19 @@
 //! Asking the user for a password.
 
-use std::fs::File;
 use std::io::{self, Write as _};
 
-use console::Term;
+use crate::terminal;
 
 /// Asks on the terminal, without showing what is typed. Without a terminal a line of standard input is the answer.
 ///
 /// # Errors
 /// If neither gives an answer.
 pub fn ask(question: &str) -> io::Result<String> {
-    match File::options().read(true).write(true).open("/dev/tty") {
-        Ok(terminal) => {
-            let mut terminal = Term::read_write_pair(terminal.try_clone()?, terminal);
-            terminal.write_all(question.as_bytes())?;
-            terminal.read_secure_line()
-        }
-        Err(_) => {
-            io::stderr().write_all(question.as_bytes())?;
-            line(io::stdin().lock())
-        }
+    if terminal::is_there() {
+        return terminal::ask_secret(question);
     }
+    io::stderr().write_all(question.as_bytes())?;
+    line(io::stdin().lock())
 }
 
 /// Asks as [`ask`], but what is typed is seen.
