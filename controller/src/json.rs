@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 pub use convoy_protocol::value::HIDDEN as SECRET;
-use convoy_protocol::{Key, Kind, Map, Value};
+use convoy_protocol::{Key, Kind, Map, Taint, Value};
+
+use crate::secrets::is_vaulted;
 
 /// How JSON is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +55,29 @@ fn from_serde(value: serde_json::Value) -> Value {
         Json::Object(map) => {
             map.into_iter().map(|(key, value)| (Key::from(key), from_serde(value))).collect()
         }
+    }
+}
+
+/// Replaces what Ansible writes for text that is encrypted, or no template.
+///
+/// # Errors
+///
+/// If something is marked as encrypted and is not.
+pub fn unwrapped(value: Value) -> Result<Value, String> {
+    let Kind::Map(map) = &value.kind else {
+        return match &value.kind {
+            Kind::List(list) => list.iter().cloned().map(unwrapped).collect(),
+            _ => Ok(value),
+        };
+    };
+    if let Some(text) = map.get("__ansible_vault") {
+        let text = text.as_str().filter(|text| is_vaulted(text.as_bytes()));
+        let text = text.ok_or_else(|| "what is marked as `__ansible_vault` is not encrypted".to_owned())?;
+        return Ok(Kind::Vaulted(text.into()).into());
+    }
+    match map.get("__ansible_unsafe") {
+        Some(text) => Ok(text.clone().tainted(Taint::UNSAFE)),
+        None => map.iter().map(|(key, value)| Ok((key.clone(), unwrapped(value.clone())?))).collect(),
     }
 }
 

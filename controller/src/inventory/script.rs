@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use convoy_protocol::{Kind, Map, Taint, Value, map};
+use convoy_protocol::{Kind, Map, Value, map};
 use indexmap::IndexSet;
 
 use super::{Inventory, source};
@@ -167,7 +167,7 @@ impl Script<'_> {
             let text = format!("the inventory script {} said: {}", self.path.display(), text.trim());
             self.inventory.warn(Diagnostic::user(text));
         }
-        unwrapped(value).map_err(|what| self.wrong(what))
+        json::unwrapped(value).map_err(|what| self.wrong(what))
     }
 
     fn run(&self, words: &[&str]) -> Result<Output, Diagnostic> {
@@ -205,24 +205,6 @@ impl Script<'_> {
     fn wrong(&self, what: String) -> Diagnostic {
         Diagnostic::user(format!("the inventory script {}: {what}", self.path.display()))
     }
-}
-
-/// Replaces what Ansible writes for text that is no template.
-fn unwrapped(value: Value) -> Result<Value, String> {
-    Ok(match &value.kind {
-        Kind::Map(map) if map.contains_key("__ansible_vault") => {
-            return Err("encrypted values (`__ansible_vault`) are not supported".to_owned());
-        }
-        Kind::Map(map) => match map.get("__ansible_unsafe") {
-            Some(text) => text.clone().tainted(Taint::UNSAFE),
-            None => map
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), unwrapped(value.clone())?)))
-                .collect::<Result<_, String>>()?,
-        },
-        Kind::List(list) => list.iter().cloned().map(unwrapped).collect::<Result<_, _>>()?,
-        _ => value,
-    })
 }
 
 /// What a program wrote, and how it ended; without a status it was ended here.

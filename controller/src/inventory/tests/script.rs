@@ -126,11 +126,27 @@ fn a_script_that_fails_is_told_with_what_it_said() {
         ),
         (
             "echo '{\"g\": [\"a\"], \"_meta\": {\"hostvars\": {\"a\": {\"p\": {\"__ansible_vault\": \"x\"}}}}}'",
-            "error: the inventory script s.sh: encrypted values (`__ansible_vault`) are not supported",
+            "error: the inventory script s.sh: what is marked as `__ansible_vault` is not encrypted",
         ),
     ] {
         assert_eq!(refused(answer), error, "{answer}");
     }
+}
+
+#[test]
+fn encrypted_values_stay_so_until_they_are_used() {
+    let inventory = script(
+        r#"#!/bin/sh
+        echo '{"g": {"hosts": ["a"], "vars": {"p": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n61"}}},
+               "_meta": {"hostvars": {"a": {"list": [{"__ansible_unsafe": "{{ x }}"}]}}}}'"#,
+        0o755,
+    )
+    .good();
+    let layers = inventory.layers("a", None).unwrap();
+    let all: Map = layers.into_iter().flat_map(|(_, map)| map).collect();
+    assert_eq!(all["p"].kind, convoy_protocol::Kind::Vaulted("$ANSIBLE_VAULT;1.1;AES256\n61".into()));
+    let item = &all["list"].as_list().unwrap()[0];
+    assert_eq!((item.as_str(), item.taint.is_unsafe()), (Some("{{ x }}"), true));
 }
 
 #[test]
