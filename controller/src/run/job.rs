@@ -38,6 +38,16 @@ pub struct Item {
     pub call: Call,
 }
 
+impl Item {
+    /// Makes the call ready once more, now that the items before have set variables.
+    pub fn again(&self, view: View<'_>, set: &Map) -> Call {
+        let set = set.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let scope = view.scope.with(set.chain(self.vars.iter().cloned()));
+        let view = View { scope: &scope, ..view };
+        call(view).unwrap_or_else(|error| stopped(view, &error, message(view, &error)))
+    }
+}
+
 /// One call of a module or action.
 #[derive(Debug)]
 pub struct Call {

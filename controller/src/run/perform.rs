@@ -226,7 +226,11 @@ impl Doing<'_> {
     async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> HostResult {
         let mut all = Collected::of(HostName::of(self.host));
         let last = items.len();
-        for (index, item) in items.into_iter().enumerate() {
+        let mut set = Map::new();
+        for (index, mut item) in items.into_iter().enumerate() {
+            if !set.is_empty() {
+                item.call = item.again(self.view(&item.call), &set);
+            }
             let mut result = self.call(&item.call, answers).await;
             self.remember(&item.call, &result);
             let label = self.label(&item, &mut result);
@@ -236,6 +240,7 @@ impl Doing<'_> {
             self.show_item(&item.call, &result, label);
             let stop = self.breaks(&item.call, &result);
             all.host = self.name_of(&item.call);
+            set.extend(result.set_for_the_next(self.task()));
             all.add(self.effects(&item.call, &result), &item.call, result);
             if stop || self.engine.interrupted.get() && one_by_one(self.task()) {
                 break;

@@ -10,7 +10,7 @@ use super::flags::Flags;
 use super::job::{Call, View};
 use super::secret::Given;
 use crate::actions::{self, Kept};
-use crate::playbook::ast::Task;
+use crate::playbook::ast::{Action, Task};
 use crate::secrets::{Secrets, Vault};
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
@@ -36,6 +36,19 @@ pub struct CallResult {
 }
 
 impl CallResult {
+    /// Returns what the next item of a loop sees of this one. Calls of modules are made before the first is done, so
+    /// only actions can see it.
+    pub fn set_for_the_next(&self, task: &Task) -> Map {
+        if !matches!(task.action, Action::Controller(_)) {
+            return Map::new();
+        }
+        let mut set = self.variables.as_ref().map(|(set, _)| set.clone()).unwrap_or_default();
+        if let Some(name) = &task.register {
+            set.insert(name.as_ref().into(), self.values.clone().into());
+        }
+        set
+    }
+
     /// A call that was not done.
     pub fn skipped(condition: Value) -> Self {
         Self::plain(

@@ -224,16 +224,12 @@ impl Templar {
         let path = file.path;
         let text = run.template_text(path).map_err(|error| error.at(context.origin.as_ref()))?;
         let about = about::names(&self.options.managed, file.source, path, file.dest);
-        let result = if path.extension().is_some_and(|extension| extension == "hbs") {
-            handlebars::render(&run, path, &text, &about)
-        } else {
-            self.render_template(&run, path, &text, &file.options, &about)
-        };
+        let result = self.render_template(&run, path, &text, &file.options, &about);
         let made = outcome_of(&run, result.map(Value::from), context)?;
         Ok(made.tainted(run.taint()))
     }
 
-    /// Renders a Jinja file's text, with `extra` names that hide the variables.
+    /// Renders a file's text, by the engine that its name calls for, with `extra` names that hide the variables.
     pub(super) fn render_template(
         &self,
         run: &Run<'_>,
@@ -242,6 +238,9 @@ impl Templar {
         options: &FileOptions,
         extra: &[(Arc<str>, Val)],
     ) -> Result<String, Error> {
+        if path.extension().is_some_and(|extension| extension == "hbs") {
+            return handlebars::render(run, path, text, extra);
+        }
         let mut options = options.clone();
         let body = jinja::header(text, &mut options)?;
         let file: Arc<str> = path.to_string_lossy().into();

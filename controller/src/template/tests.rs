@@ -211,6 +211,19 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
 }
 
 #[test]
+fn a_lookup_of_handlebars_is_rendered_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.hbs");
+    std::fs::write(&path, "{{#each users}}[{{name}}]{{/each}}{{n}}").unwrap();
+    let looked = Templar::new(Options::default(), Arc::default()).render(
+        &Value::from(format!("{{{{ lookup('template', '{}') }}}}", path.display())),
+        &vars(),
+        &Context::default(),
+    );
+    assert_eq!(looked.unwrap().as_str(), Some("[ann][bob]5"));
+}
+
+#[test]
 fn loops_of_the_old_kind_get_their_items() {
     let templar = Templar::new(Options::default(), Arc::default());
     let go = |name: &str, terms: Value| {

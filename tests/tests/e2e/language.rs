@@ -128,3 +128,28 @@ fn facts_are_kept_between_runs() {
     let last = run(&["later.yml"]);
     assert!(gathers(&last) && last.stderr.contains("[WARNING]: the cached facts in"), "{last}");
 }
+
+/// As Ansible does it: what one item of a loop sets, the next one sees.
+#[test]
+fn items_of_set_fact_build_on_each_other() {
+    let project = site(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+    - set_fact:
+        all: \"{{ all | default([]) + [item * 2] }}\"
+        by: \"{{ by | default({}) | combine({item: word}) }}\"
+      loop: [1, 2, 3]
+      when: item != 2 or all is defined
+      register: last
+      vars: {word: \"{{ 'n' ~ item }}\"}
+    - assert:
+        that:
+          - all == [2, 4, 6] and by == {1: 'n1', 2: 'n2', 3: 'n3'}
+          - last.results | length == 3
+",
+    );
+    project.local("l").unwrap();
+    let ran = project.apply([]).unwrap();
+    assert_eq!(ran.recap("l"), "ok=2", "{ran}");
+}
