@@ -124,6 +124,13 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Element<'a> {
+    /// Returns the text of a string of two bytes a character.
+    pub(super) fn wide_text(&self) -> String {
+        let units: Vec<u16> =
+            self.content.as_chunks().0.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
+        String::from_utf16_lossy(&units)
+    }
+
     /// Returns the elements within.
     pub(super) fn inside(&self) -> Reader<'a> {
         Reader::new(self.content)

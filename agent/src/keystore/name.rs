@@ -57,11 +57,7 @@ fn value(element: Element<'_>) -> String {
         // Strings of ASCII, by their standards; the fourth was ever used as Latin-1.
         0x12 | 0x13 | 0x16 | 0x14 | 0x1b => latin1(),
         // Two bytes a character.
-        0x1e => {
-            let units: Vec<u16> =
-                content.as_chunks().0.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
-            String::from_utf16_lossy(&units)
-        }
+        0x1e => element.wide_text(),
         _ => return format!("#{}", crate::system::hex(element.whole)),
     };
     let needs_quotes = text.contains([',', '+', '=', '\n', '<', '>', '#', ';', '\\', '"'])

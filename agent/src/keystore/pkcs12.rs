@@ -261,11 +261,7 @@ fn tags(mut bag: Reader<'_>) -> Result<Tags, KeystoreError> {
         }
         let value = values.any()?;
         match name {
-            oid::FRIENDLY_NAME => {
-                let units: Vec<u16> =
-                    value.content.as_chunks().0.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
-                tags.name = Some(String::from_utf16_lossy(&units).to_lowercase());
-            }
+            oid::FRIENDLY_NAME => tags.name = Some(value.wide_text().to_lowercase()),
             oid::LOCAL_KEY_ID => tags.key_id = Some(value.bytes()?.into_owned()),
             oid::TRUSTED => tags.is_trusted = true,
             _ => {}

@@ -22,9 +22,10 @@ pub const DOC: Doc = Doc {
     description: "Reads JKS and PKCS12 files without Java. Fails if the file does not open with the password; if the \
         alias is not there, is no key, or its key does not open or is not the one of its certificate; if a certificate \
         of the alias is not valid now, or not for as long as asked for. Without an alias the certificates of all keys are \
-        looked at; those that are merely trusted are only told. Returns `type`, `entries`, `days_left` (the least), `expired` \
-        (aliases), `sha256` of the file, and with an alias `key_sha256` of its public key, by which nodes can be compared. \
-        Changes nothing.",
+        looked at; those that are merely trusted are only told. Returns `type`; `entries`, a list of `alias`, `entry`, `subject`, \
+        `issuer`, `not_before`, `not_after`, `sha256` of the certificate, `chain` (how many certificates), and of the whole chain \
+        `days_left` and `expired`; `days_left`, the least of those that were looked at; `expired`, a list of aliases; `sha256` of \
+        the file; and with an alias `key_sha256` of its public key, by which nodes can be compared. Changes nothing.",
     example: "- name: Check the server's key\n  keystore:\n    path: /opt/wso2/repository/resources/security/wso2carbon.jks\n    password: \"{{ keystore_password }}\"\n    alias: wso2carbon\n    min_days_left: 30\n  register: key\n",
 };
 
