@@ -8,6 +8,8 @@ pub(super) fn keep(value: &Val, native: bool) -> Option<Val> {
     match value {
         Val::Str(..) => None,
         Val::Bool(_) | Val::Unknown(_) => Some(value.clone()),
+        // Bytes are what is no text: `copy` writes them as they are.
+        Val::Bytes(_) => Some(value.clone()),
         Val::Dict(_) => readable(value).then(|| value.clone()),
         Val::List(list) if native || list.kind != ListKind::Tuple => readable(value).then(|| value.clone()),
         other => native.then(|| other.clone()),
