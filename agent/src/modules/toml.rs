@@ -66,9 +66,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 
 /// Marks changes of what was given as secret.
 pub(super) fn hide(changed: &mut [Change], secret: &[KeyPath], toml: &Toml) {
-    for path in secret.iter().filter_map(|path| toml.place(path).ok().flatten()) {
-        let hidden = changed.iter_mut().filter(|change| path.is_or_holds(&change.key));
-        hidden.for_each(|change| change.secret = true);
+    // A table of a list may be named by a key or by its place: the latter is one name for both.
+    let place = |name: &KeyPath| toml.place(name).ok().flatten();
+    let secret: Vec<KeyPath> = secret.iter().filter_map(place).collect();
+    for change in changed {
+        let named = KeyPath::parse(&change.key).ok().and_then(|name| place(&name));
+        let name = named.map_or_else(|| change.key.clone(), |name| name.to_string());
+        change.secret |= secret.iter().any(|path| path.is_or_holds(&name));
     }
 }
 

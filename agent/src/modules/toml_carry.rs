@@ -22,9 +22,10 @@ pub const DOC: Doc = Doc {
         default. What the user changed and the new version did not is carried; what both changed, or what \
         the new version no longer has, is listed as undecided, with the reason, for a play to act on. Rules \
         and decisions settle the rest. The new file is edited in place: what is not carried stays as it is, \
-        byte for byte. What is to be in it whatever the user changed is set in the same edit, after that. The answer has `carried`, `undecided`, `dropped`, `same`, `unused_decisions` and \
-        `base`, which is `missing` if there was no old default to compare with. Values of passwords, tokens \
-        and the like are secret.",
+        byte for byte. What is to be in it whatever the user changed is set in the same edit, after that. \
+        The answer has `carried`, `undecided`, `dropped`, `same`, `unused_decisions` and `base`, which is \
+        `missing` if there was no old default to compare with. Values of passwords, tokens and the like are \
+        secret.",
     example: "- name: Carry what was changed in the old configuration\n  toml_carry:\n    src: /opt/wso2am-3.1.0/repository/conf/deployment.toml\n    base_content: \"{{ lookup('file', 'deployment-3.1.0.toml') }}\"\n    path: /opt/wso2am-4.1.0/repository/conf/deployment.toml\n    known_by:\n      apim.gateway.environment: name\n    rules:\n      - {key: server.node_ip, do: drop, reason: the new version finds it by itself}\n      - {key: apim.oauth_config.revoke_endpoint, do: replace, from: ':8243/revoke$', value: ':9443/oauth2/revoke'}\n    decisions:\n      apim.cors.allow_headers: mine\n    except: [database]\n    keep_last: secrets\n  register: carried\n",
 };
 

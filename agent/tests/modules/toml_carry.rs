@@ -443,3 +443,16 @@ fn what_shall_be_there_anyway_is_set_in_the_same_edit() {
     assert_eq!(node.read("new"), expected);
     assert!(!format!("{:?}", done.diff).contains("s3cret"), "{:?}", done.diff);
 }
+
+#[test]
+fn what_is_set_as_a_secret_is_hidden_in_a_table_that_is_known_by_a_key() {
+    let mut node = prepared(&[]);
+    let secret = Value::from("s3cret").tainted(convoy_protocol::Taint::SECRET);
+    let done =
+        carried(&mut node, map! { "set" => map! { "env[name='Default'].ws" => secret, "cors.x" => 1 } });
+    let hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+    let key = "env[name=\"Default\"].ws";
+    let (before, after) = sides(&done.diff);
+    assert_eq!(before, format!("{key} = {hidden}\n"));
+    assert_eq!(after, format!("cors.x = 1\n{key} = {hidden} (another)\n"));
+}
