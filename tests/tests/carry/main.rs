@@ -1,13 +1,5 @@
 //! Changes of the product's own default files, carried from the old version into the new one.
 
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
-    )
-)]
-
 #[cfg(test)]
 #[path = "../../../agent/tests/modules/harness.rs"]
 #[expect(dead_code, reason = "these tests need less of it than the modules' own")]

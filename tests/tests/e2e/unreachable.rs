@@ -63,10 +63,9 @@ fn a_changed_host_key() {
     assert_eq!(ran.code, Some(0), "{ran}");
 }
 
-/// A node that lets the login in and the command begin, and then says nothing to any module.
-#[test]
-fn no_module_succeeds_on_a_node_that_never_answers() {
-    let arguments = |name: &str| match name {
+/// Returns arguments that a module can be asked with.
+fn arguments(name: &str) -> &'static str {
+    match name {
         "command" | "shell" | "raw" => "touch {{ place }}/made",
         "script" => "x.sh",
         "fetch" => "{src: /etc/passwd, dest: fetched}",
@@ -95,7 +94,12 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         "tempfile" => "{state: file}",
         "ping" | "setup" => "",
         other => panic!("how is {other} called?"),
-    };
+    }
+}
+
+/// A node that lets the login in and the command begin, and then says nothing to any module.
+#[test]
+fn no_module_succeeds_on_a_node_that_never_answers() {
     let modules = convoy_agent::modules::ALL;
     let project = tasks("- ping:");
     project.file("templates/x.j2", "x").unwrap();
