@@ -2,6 +2,7 @@
 
 mod about;
 mod context;
+mod encoding;
 mod error;
 mod handlebars;
 mod jinja;

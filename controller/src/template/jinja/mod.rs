@@ -37,7 +37,7 @@ pub(crate) use scope::ScopeRef;
 pub(crate) use source::{has_template, header};
 pub(crate) use syntax::Template as Compiled;
 pub(crate) use template::Exec;
-pub(crate) use text::{str, strftime};
+pub(crate) use text::{repr, str, strftime};
 pub(crate) use value::{TextKind, Val};
 
 use std::sync::Arc;

@@ -1,10 +1,8 @@
 //! Lookups that only rearrange what they are given, behind the older `with_…` loops.
 
-use convoy_protocol::Key;
-
 use super::Call;
 use crate::template::Error;
-use crate::template::jinja::{Args, Val, key, str};
+use crate::template::jinja::{Args, Val, str};
 
 /// The terms with lists among them opened, once.
 fn opened(call: &Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -69,51 +67,6 @@ pub(super) fn nested(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             .collect();
     }
     Ok(rows.into_iter().map(Val::list).collect())
-}
-
-pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let mut skip = call.options.key("skip_missing").map_or(Ok(false), |v| v.truth())?;
-    if let Some(Val::Dict(flags)) = call.terms.get(2)
-        && let Some(flag) = flags.items.borrow().get("skip_missing")
-    {
-        skip = flag.truth()?;
-    }
-    let [list, path, ..] = &call.terms[..] else {
-        return Err(Error::other("subelements lookup expects a list of two or three items"));
-    };
-    let elements = match list {
-        Val::Dict(dict) => dict.items.borrow().values().cloned().collect(),
-        list => call.run.items(list)?,
-    };
-    // What was skipped has none of what is looked for.
-    let skipped = |v: &Val| matches!(v, Val::Dict(d) if d.items.borrow().get("skipped").is_some_and(|s| matches!(s, Val::Bool(true))));
-    let list = Val::list(elements.into_iter().filter(|element| !skipped(element)).collect());
-    let keys = match path {
-        Val::Str(path, _) => path.split('.').map(Key::from).collect(),
-        other => call.run.items(other)?.iter().map(key).collect::<Result<Vec<_>, _>>()?,
-    };
-    let made = call.run.filter("subelements", list, Args::of([path.clone(), skip.into()]))?;
-    let mut pairs = Vec::new();
-    for pair in call.run.items(&made)? {
-        let parts = call.run.items(&pair)?;
-        let [element, item] = &parts[..] else { continue };
-        pairs.push(Val::tuple(vec![without(call, element, &keys)?, item.clone()]));
-    }
-    Ok(pairs)
-}
-
-/// Returns an element without the list that its items come from, as Ansible's lookup has it; the filter keeps it.
-fn without(call: &Call<'_, '_>, element: &Val, keys: &[Key]) -> Result<Val, Error> {
-    let (Val::Dict(dict), Some((first, rest))) = (call.run.force(element)?, keys.split_first()) else {
-        return Ok(element.clone());
-    };
-    let mut items = dict.items.borrow().clone();
-    if rest.is_empty() {
-        items.shift_remove(first);
-    } else if let Some(inner) = items.get_mut(first) {
-        *inner = without(call, inner, rest)?;
-    }
-    Ok(Val::dict(items))
 }
 
 pub(super) fn indexed_items(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {

@@ -3,7 +3,9 @@
 mod files;
 mod first_found;
 mod loops;
+mod password;
 mod sequence;
+mod subelements;
 mod tables;
 mod variables;
 
@@ -35,6 +37,7 @@ const LOOKUPS: &[(&str, Lookup)] = &[
     ("template", files::template),
     ("lines", files::lines),
     ("pipe", files::pipe),
+    ("password", password::password),
     ("first_found", first_found::first_found),
     ("ini", tables::ini),
     ("csvfile", tables::csvfile),
@@ -43,7 +46,7 @@ const LOOKUPS: &[(&str, Lookup)] = &[
     ("dict", loops::dict),
     ("together", loops::together),
     ("nested", loops::nested),
-    ("subelements", loops::subelements),
+    ("subelements", subelements::subelements),
     ("indexed_items", loops::indexed_items),
     ("flattened", loops::flattened),
     ("random_choice", loops::random_choice),

@@ -2,10 +2,11 @@
 
 use super::Call;
 use crate::template::Error;
+use crate::template::encoding::Encoding;
 use crate::template::jinja::{Val, compile_regex, str};
 
 /// Reads `key=value` words after the first of a term, as older playbooks write options.
-fn inline(term: &str) -> (String, Vec<(String, String)>) {
+pub(super) fn inline(term: &str) -> (String, Vec<(String, String)>) {
     let mut key = Vec::new();
     let mut options = Vec::new();
     for word in term.split(' ').filter(|word| !word.is_empty()) {
@@ -17,13 +18,43 @@ fn inline(term: &str) -> (String, Vec<(String, String)>) {
     (key.join(" "), options)
 }
 
-fn read(call: &Call<'_, '_>, lookup: &str, file: &str) -> Result<String, Error> {
+/// What a term of `ini` may set.
+const INI_OPTIONS: [&str; 9] = [
+    "type",
+    "file",
+    "section",
+    "re",
+    "encoding",
+    "default",
+    "case_sensitive",
+    "allow_no_value",
+    "interpolation",
+];
+
+/// Reads a term of `ini`: a key, and options after it.
+fn ini_term(term: &str) -> Result<(String, Vec<(String, String)>), Error> {
+    let of_term = |word: &str| word.split_once('=').map(|(name, _)| name.to_owned());
+    let names = term.split_whitespace().filter_map(of_term);
+    if let Some(name) = names.clone().find(|name| !INI_OPTIONS.contains(&name.as_str())) {
+        return Err(Error::other(format!("{name} is not a valid option.")));
+    }
+    if term.split_whitespace().next().is_some_and(|word| word.contains('=')) {
+        return Err(Error::other(format!(
+            "No key to lookup was provided as first term with in string inline options: {term}"
+        )));
+    }
+    Ok(inline(term))
+}
+
+fn read(call: &Call<'_, '_>, lookup: &str, file: &str, encoding: &str) -> Result<String, Error> {
     let path = call.run.context.find(file, "files");
     let path =
         path.ok_or_else(|| Error::other(format!("the lookup {lookup} could not find the file {file}")))?;
     let fault = |why: &str| Error::other(format!("{lookup}: {}: {why}", path.display()));
     let bytes = call.run.read(&path).map_err(|why| fault(&why))?;
-    String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))
+    let known = Encoding::named(encoding)
+        .ok_or_else(|| fault(&format!("the encoding {encoding} is not supported")))?;
+    known.decode(&bytes).ok_or_else(|| fault(&format!("the file is not {encoding}")))
 }
 
 fn choose(call: &mut Call<'_, '_>, name: &str, default: &str) -> String {
@@ -35,6 +66,7 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let section = choose(call, "section", "global");
     let kind = choose(call, "type", "ini");
     let default = choose(call, "default", "");
+    let encoding = choose(call, "encoding", "utf-8");
     let is_regex = call.options.key("re").map_or(Ok(false), |v| v.truth())?;
     let fold = !call.options.key("case_sensitive").map_or(Ok(false), |v| v.truth())?;
     let allow_none = call
@@ -44,7 +76,7 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         .map_or(Ok(false), |v| v.truth())?;
     let mut made = Vec::new();
     for term in call.terms.clone() {
-        let (key, options) = inline(&str(&term));
+        let (key, options) = ini_term(&str(&term))?;
         let option = |name: &str, value: &str| {
             options
                 .iter()
@@ -52,13 +84,17 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 .map_or_else(|| value.to_owned(), |(_, value)| value.clone())
         };
         let is_regex = is_regex || option("re", "").eq_ignore_ascii_case("true");
-        let text = read(call, "ini", &option("file", &file))?;
+        let text = read(call, "ini", &option("file", &file), &option("encoding", &encoding))?;
         let section = if option("type", &kind) == "properties" {
             "java_properties".into()
         } else {
             option("section", &section)
         };
-        let entries = entries(&text, &section, option("type", &kind) == "properties", fold, allow_none);
+        let name = option("file", &file);
+        let properties = option("type", &kind) == "properties";
+        let entries = entries(&text, &section, properties, fold, allow_none)
+            .map_err(|fault| Error::other(fault.of(&name)))?
+            .ok_or_else(|| Error::other(format!("No section '{section}' in {name}")))?;
         let regex = if is_regex { Some(compile_regex(&format!("^(?:{key})"), fold, false)?) } else { None };
         let wanted = if fold { key.to_lowercase() } else { key.clone() };
         if let Some(regex) = regex {
@@ -76,40 +112,82 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     Ok(made)
 }
 
-/// The entries of a section, with those of `[DEFAULT]` before them.
+/// What is wrong with a table.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// A section has an option twice.
+    Twice { number: usize, key: String, section: String },
+    /// A line is neither section nor option.
+    NoOption { number: usize, line: String },
+}
+
+impl Fault {
+    /// Returns what is wrong with this file, in the words of Python's reader.
+    fn of(&self, file: &str) -> String {
+        match self {
+            Self::Twice { number, key, section } => format!(
+                "Duplicate option in '{file}': While reading from '<???>' [line {number:2}]: option '{key}' in section \
+                 '{section}' already exists"
+            ),
+            Self::NoOption { number, line } => {
+                format!("{file}: Source contains parsing errors: '<???>'\n\t[line {number:2}]: '{line}'")
+            }
+        }
+    }
+}
+
+/// The entries of a section, with those of `[DEFAULT]` before them; nothing if there is no such section.
+///
+/// # Errors
+/// If any section has an option twice, or a line is none.
 fn entries(
     text: &str,
     section: &str,
     properties: bool,
     fold: bool,
     allow_none: bool,
-) -> Vec<(String, String)> {
+) -> Result<Option<Vec<(String, String)>>, Fault> {
     let mut current = if properties { section.to_owned() } else { String::new() };
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
+    let mut all: Vec<(String, String, String)> = Vec::new();
+    let mut is_there = properties || section == "DEFAULT";
+    for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
         }
         if let Some(name) = trimmed.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
             name.clone_into(&mut current);
-        } else if current == section || current == "DEFAULT" {
-            if line.starts_with([' ', '\t']) && !found.is_empty() {
-                if let Some((_, value)) = found.last_mut() {
-                    value.push('\n');
-                    value.push_str(trimmed);
-                }
-                continue;
-            }
-            let (key, value) = match trimmed.split_once(['=', ':']) {
-                Some((key, value)) => (key.trim(), value.trim()),
-                None if allow_none => (trimmed, ""),
-                None => continue,
-            };
-            found.push((if fold { key.to_lowercase() } else { key.to_owned() }, value.to_owned()));
+            is_there |= name == section;
+            continue;
         }
+        if line.starts_with([' ', '\t'])
+            && let Some((of, _, value)) = all.last_mut()
+            && *of == current
+        {
+            value.push('\n');
+            value.push_str(trimmed);
+            continue;
+        }
+        let (key, value) = match trimmed.split_once(['=', ':']) {
+            Some((key, value)) => (key.trim(), value.trim()),
+            None if allow_none => (trimmed, ""),
+            None => return Err(Fault::NoOption { number, line: line.to_owned() }),
+        };
+        let key = if fold { key.to_lowercase() } else { key.to_owned() };
+        if all.iter().any(|(of, known, _)| *of == current && *known == key) {
+            return Err(Fault::Twice { number, key, section: current });
+        }
+        all.push((current.clone(), key, value.to_owned()));
     }
-    found
+    let of = |wanted: &str| {
+        let entries = all.iter().filter(|(of, ..)| of == wanted);
+        entries.map(|(_, key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+    };
+    let mut found = of("DEFAULT");
+    if section != "DEFAULT" {
+        found.extend(of(section));
+    }
+    Ok(is_there.then_some(found))
 }
 
 pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -117,6 +195,7 @@ pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let delimiter = choose(call, "delimiter", "TAB");
     let (column, key_column) = (choose(call, "col", "1"), choose(call, "keycol", "0"));
     let default = call.options.key("default");
+    let encoding = choose(call, "encoding", "utf-8");
     let mut made = Vec::new();
     for term in call.terms.clone() {
         let (key, options) = inline(&str(&term));
@@ -137,7 +216,7 @@ pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             text.parse::<usize>().map_err(|_| Error::other(format!("csvfile: '{text}' is no column")))
         };
         let (column, key_column) = (index(option("col", &column))?, index(option("keycol", &key_column))?);
-        let text = read(call, "csvfile", &option("file", &file))?;
+        let text = read(call, "csvfile", &option("file", &file), &option("encoding", &encoding))?;
         let row =
             text.lines().map(|line| cells(line, delimiter)).find(|row| row.get(key_column) == Some(&key));
         match (row, &default) {
@@ -164,4 +243,38 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
         }
     }
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_table_is_told() {
+        let of = |text: &str, section: &str| entries(text, section, false, true, false);
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let text = "[DEFAULT]\na = 0\n[one]\nB: 1\n  and more\n# c = 2\n[two]\nb = 3\n";
+        assert_eq!(of(text, "one"), Ok(Some(vec![pair("a", "0"), pair("b", "1\nand more")])));
+        assert_eq!(of(text, "three"), Ok(None));
+        let error = "Duplicate option in 'x.ini': While reading from '<???>' [line  3]: option 'b' in section 'one' \
+            already exists";
+        assert_eq!(of("[one]\nb = 1\nB = 2\n", "two").unwrap_err().of("x.ini"), error);
+        let error = "x.ini: Source contains parsing errors: '<???>'\n\t[line  2]: 'b'";
+        assert_eq!(of("[one]\nb\n", "one").unwrap_err().of("x.ini"), error);
+        assert_eq!(
+            entries("[one]\nb = 1\nB = 2\n", "one", false, false, false),
+            Ok(Some(vec![pair("b", "1"), pair("B", "2")]))
+        );
+    }
+
+    #[test]
+    fn a_term_begins_with_its_key() {
+        let error = |term: &str| ini_term(term).unwrap_err().message;
+        assert_eq!(ini_term("a b section=x").unwrap().0, "a b");
+        assert_eq!(error("wrong=x"), "wrong is not a valid option.");
+        assert_eq!(
+            error("file=x"),
+            "No key to lookup was provided as first term with in string inline options: file=x"
+        );
+    }
 }

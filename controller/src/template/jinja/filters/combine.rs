@@ -20,6 +20,9 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[("combine", |_, v, args| {
             "merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp' or 'prepend_rp', not '{lists}'"
         )));
     }
+    if !args.named.is_empty() {
+        return Err(Error::other("'recursive' and 'list_merge' are the only valid keyword arguments"));
+    }
     let mut terms = Vec::new();
     flat(&[Val::list(std::iter::once(v).chain(args.rest(0)).collect())], Some(2), true, &mut terms);
     let mut terms = terms.into_iter();

@@ -62,7 +62,7 @@ fn mandatory(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
 }
 
 fn extract(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let mut at = run.force(&args.need(0, "container")?)?.defined()?;
+    let mut at = run.force(&args.need(0, "container")?)?;
     let mut keys = vec![v.defined()?];
     match args.take(1, "morekeys") {
         None | Some(Val::None) => {}
@@ -70,6 +70,10 @@ fn extract(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         Some(more) => keys.push(more),
     }
     for key in keys {
+        // What is not there has nothing in it: that is told when it is used.
+        if at.is_undefined() {
+            break;
+        }
         at = access::item(run, &at, &key)?;
     }
     Ok(at)

@@ -9,20 +9,28 @@ use super::Filter;
 use super::text::soft;
 use crate::crypt::{self, Settings};
 use crate::template::Error;
+use crate::template::encoding::Encoding;
 use crate::template::jinja::args::Args;
 use crate::template::jinja::run::Run;
 use crate::template::jinja::value::Val;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("b64encode", |_, v, args| {
-        encoding(args)?;
-        Ok(base64::encode(&bytes(v)?).into())
+        let encoding = encoding(args)?;
+        let bytes = match v {
+            Val::Bytes(bytes) => bytes.to_vec(),
+            text => encoding
+                .encode(&soft(text)?)
+                .ok_or_else(|| Error::other("text has no form in this encoding"))?,
+        };
+        Ok(base64::encode(&bytes).into())
     }),
     ("b64decode", |_, v, args| {
-        encoding(args)?;
+        let encoding = encoding(args)?;
         let decoded = from_base64(&soft(v)?).ok_or_else(|| Error::other("Incorrect padding"))?;
         // What is no text stays as it is, for `copy` to write.
-        Ok(String::from_utf8(decoded).map_or_else(|error| Val::Bytes(error.into_bytes().into()), Val::from))
+        let text = encoding.decode(&decoded);
+        Ok(text.map_or_else(|| Val::Bytes(decoded.into()), Val::from))
     }),
     ("md5", |_, v, _| Ok(hex(&md5::Md5::digest(bytes(v)?)).into())),
     ("sha1", |_, v, _| Ok(hex(&sha1::Sha1::digest(bytes(v)?)).into())),
@@ -36,12 +44,9 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("xmlattr", xmlattr),
 ];
 
-fn encoding(args: &mut Args) -> Result<(), Error> {
-    match args.text(0, "encoding")?.map(|name| name.to_lowercase().replace('_', "-")) {
-        None => Ok(()),
-        Some(name) if matches!(&*name, "utf-8" | "utf8" | "ascii") => Ok(()),
-        Some(name) => Err(Error::other(format!("the encoding {name} is not supported, only utf-8"))),
-    }
+fn encoding(args: &mut Args) -> Result<Encoding, Error> {
+    let name = args.text(0, "encoding")?.unwrap_or_else(|| "utf-8".into());
+    Encoding::named(&name).ok_or_else(|| Error::other(format!("unknown encoding: {name}")))
 }
 
 fn bytes(v: Val) -> Result<Vec<u8>, Error> {

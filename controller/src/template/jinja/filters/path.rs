@@ -30,6 +30,12 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         if let Val::Str(..) = v {
             return Ok(v);
         }
+        if !matches!(v, Val::List(_) | Val::Undefined(_)) {
+            return Err(Error::other(format!(
+                "|path_join expects string or sequence, got <class '{}'> instead.",
+                v.type_name()
+            )));
+        }
         let mut made = String::new();
         for part in texts(run, &v)? {
             if part.starts_with('/') || made.is_empty() {

@@ -210,7 +210,8 @@ fn random(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
 fn shuffle(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     use rand::seq::SliceRandom;
     let mut random = generator(run, args.take(0, "seed"), "shuffle")?;
-    let mut items = run.items(&v)?;
+    // What cannot be shuffled stays as it is.
+    let Ok(mut items) = run.items(&v) else { return Ok(v) };
     items.shuffle(&mut random);
     Ok(Val::sequence(items, ListKind::List))
 }
