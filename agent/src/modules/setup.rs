@@ -8,6 +8,7 @@ mod hardware;
 mod host;
 mod local;
 mod network;
+mod python;
 mod user;
 mod virtualization;
 
@@ -25,8 +26,8 @@ use files::Files;
 pub const DOC: Doc = Doc {
     summary: "Gathers facts about the node",
     description: "Facts are read from /proc, /sys and /etc, under Ansible's names; no program is started but those \
-        in `fact_path`, and no network file system is asked for its size. Facts about Python are not gathered: the \
-        node needs none. Nor are those of Facter and Ohai, LVM and capabilities, which only programs know.",
+        in `fact_path` and the node's `python3`, if it has one, for facts about itself; no network file system is asked \
+        for its size. Facts of Facter and Ohai, LVM and capabilities are not gathered, which only programs know.",
     example: "- name: Look again after the disk was added\n  setup:\n    gather_subset: [hardware]\n",
 };
 
@@ -70,6 +71,7 @@ const SOURCES: &[(&str, &str, Collector)] = &[
     ("chroot", "chroot", |_, look, facts| host::chroot(look, facts)),
     ("dns", "min", |_, look, facts| network::dns(look, facts)),
     ("local", "min", |args, look, facts| local::collect(look, &look.expand(&args.fact_path), facts)),
+    ("python", "min", |_, look, facts| python::collect(look, facts)),
     ("hardware", "hardware", |_, look, facts| hardware::collect(look, facts)),
     ("hardware", "hardware", |_, _, facts| devices::collect(&Files::here(), facts)),
     ("hardware", "hardware", |_, look, facts| hardware::mounts(look, facts)),
@@ -118,6 +120,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("processor", "hardware"),
     ("processor_cores", "hardware"),
     ("processor_count", "hardware"),
+    ("python_version", "python"),
     ("virtualization_role", "virtual"),
     ("virtualization_tech_guest", "virtual"),
     ("virtualization_tech_host", "virtual"),
@@ -134,7 +137,7 @@ const ALONG: &[(&str, &[&str])] = &[
 
 /// Words that Ansible knows and that bring no facts here.
 const EMPTY: &[&str] =
-    &["ohai", "facter", "python", "python_version", "caps", "system_capabilities", "system_capabilities_enforced"];
+    &["ohai", "facter", "caps", "system_capabilities", "system_capabilities_enforced"];
 
 fn sources_of(word: &str) -> Option<Vec<usize>> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, name)| name);
@@ -240,7 +243,7 @@ mod tests {
     // Compared with what ansible-core 2.18 gathers.
     #[test]
     fn subsets_are_put_together_as_in_ansible() {
-        let small = "platform distribution user env date_time cmdline ssh_pub_keys pkg_mgr service_mgr selinux dns local";
+        let small = "platform distribution user env date_time cmdline ssh_pub_keys pkg_mgr service_mgr selinux dns local python";
         for (subset, expected) in [
             ("!all", small.to_owned()),
             ("min", small.to_owned()),

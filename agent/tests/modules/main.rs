@@ -15,6 +15,8 @@ mod blockinfile;
 mod blockinfile_cases;
 mod carry_errors;
 mod copy;
+mod cron;
+mod debconf;
 mod edits;
 mod execute;
 mod failures;

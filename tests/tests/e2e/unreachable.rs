@@ -83,8 +83,9 @@ fn arguments(name: &str) -> &'static str {
         "unarchive" => "{src: /tmp/x.zip, dest: '{{ place }}', remote_src: true}",
         "uri" => "{url: 'http://127.0.0.1:1/'}",
         "get_url" => "{url: 'http://127.0.0.1:1/', dest: '{{ place }}/x'}",
-        "group" | "user" | "apt" | "package" | "known_hosts" => "{name: x}",
+        "debconf" | "group" | "user" | "apt" | "package" | "known_hosts" => "{name: x}",
         "service" | "systemd" | "systemd_service" => "{name: x, state: started}",
+        "cron" => "{name: x, job: x, user: root, cron_file: '{{ place }}/x'}",
         "copy" => "{content: x, dest: '{{ place }}/x'}",
         "template" => "{src: x.j2, dest: '{{ place }}/x'}",
         "lineinfile" => "{path: '{{ place }}/x', line: x, create: true}",
@@ -92,7 +93,7 @@ fn arguments(name: &str) -> &'static str {
         "stat" => "{path: '{{ place }}/x'}",
         "wait_for" => "{path: '{{ place }}/x', timeout: 1}",
         "tempfile" => "{state: file}",
-        "ping" | "setup" => "",
+        "ping" | "setup" | "gather_facts" => "",
         other => panic!("how is {other} called?"),
     }
 }
