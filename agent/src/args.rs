@@ -184,6 +184,8 @@ pub struct Spec {
     /// Whether the module marks what is secret in its answer. Of any other all of the answer is secret as soon as one
     /// argument is.
     pub marks_secrets: bool,
+    /// What is said if a parameter is missing that must be given; Ansible's own sentence if none.
+    pub missing: Option<&'static str>,
 }
 
 impl Spec {
@@ -258,7 +260,8 @@ impl Spec {
             .map(|p| p.name)
             .collect();
         if !missing.is_empty() {
-            return Err(format!("missing required arguments: {}", missing.join(", ")));
+            let said = self.missing.map(str::to_owned);
+            return Err(said.unwrap_or_else(|| format!("missing required arguments: {}", missing.join(", "))));
         }
         for group in self.required_one_of {
             if !group.iter().any(|name| given.contains_key(*name)) {
@@ -379,6 +382,7 @@ macro_rules! arguments {
         $(required_one_of $([ $($one:literal),* ])+)?
         $(free_form: $free:literal)?
         $(marks_secrets: $marks:literal)?
+        $(missing: $missing:literal)?
     ) => {
         $(#[$outer])*
         #[derive(Debug)]
@@ -409,6 +413,7 @@ macro_rules! arguments {
                 ]),
                 free_form: false $(|| $free)?,
                 marks_secrets: false $(|| $marks)?,
+                missing: [$(Some($missing),)? None][0],
             };
 
             fn take(resolved: &$crate::__private::Map) -> Result<Self, String> {

@@ -333,6 +333,11 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
     let kept = if writing.backup { backup::make(node, dest)? } else { None };
     node.place(temporary, plan.expected.as_ref())?;
     let mut values = map! { "checksum" => sums.sha1, "md5sum" => sums.md5 };
+    // What is secret has no place on the node's disk.
+    let source = file.as_ref().filter(|path| !path.starts_with("/proc"));
+    if let (Source::Controller(_), Some(path)) = (&writing.source, source) {
+        values.insert("src".into(), path.to_string_lossy().as_ref().into());
+    }
     if let Some(path) = kept {
         values.insert("backup_file".into(), path.to_string_lossy().as_ref().into());
     }

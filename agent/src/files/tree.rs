@@ -31,6 +31,8 @@ pub enum Item<'a> {
         path: PathBuf,
         /// What it says.
         target: PathBuf,
+        /// Who shall own it; a link has no mode.
+        wanted: Wanted<'a>,
     },
 }
 
@@ -40,7 +42,13 @@ enum Step {
     MakeDir(PathBuf, Attributes),
     Attributes(PathBuf, Attributes),
     Put(Box<put::Plan>),
-    Link { path: PathBuf, target: PathBuf, expected: Option<Meta> },
+    Link {
+        path: PathBuf,
+        target: PathBuf,
+        expected: Option<Meta>,
+    },
+    /// Of a link itself.
+    Owner(PathBuf, Attributes),
 }
 
 /// What is to be done, in order.
@@ -73,10 +81,16 @@ impl Plan {
                 }
                 Ok(())
             }
-            Item::Link { path, target } => {
+            Item::Link { path, target, wanted } => {
                 let expected = look.lstat(&path)?;
+                let wanted = Wanted { mode: None, ..wanted };
                 match &expected {
-                    Some(meta) if meta.is_link() && look.read_link(&path)? == target => return Ok(()),
+                    Some(meta) if meta.is_link() && look.read_link(&path)? == target => {
+                        if let Some(missing) = wanted.missing(look, &path, meta)? {
+                            self.steps.push(Step::Owner(path, missing));
+                        }
+                        return Ok(());
+                    }
                     Some(meta) if meta.is_dir() => {
                         return Err(Failure::new(format!(
                             "cannot make the link {}: a folder is there",
@@ -85,7 +99,12 @@ impl Plan {
                     }
                     _ => {}
                 }
-                self.steps.push(Step::Link { path, target, expected });
+                let base = Base { mode: 0o777, is_dir: false, umask: look.umask() };
+                let owner = wanted.resolve(look, &path, base)?;
+                self.steps.push(Step::Link { path: path.clone(), target, expected });
+                if owner != Attributes::default() {
+                    self.steps.push(Step::Owner(path, owner));
+                }
                 Ok(())
             }
         }
@@ -143,6 +162,7 @@ impl Plan {
                 Step::Put(plan) => {
                     put::perform(&plan, node)?;
                 }
+                Step::Owner(path, owner) => node.lchown(&path, owner.uid, owner.gid)?,
                 Step::Link { path, target, expected } => node.symlink(&target, &path, expected.as_ref())?,
             }
         }
@@ -188,7 +208,7 @@ pub fn items_of_node<'a>(
         if meta.is_dir() {
             items.extend(items_of_node(look, &path, &target, wanted, follow_links)?);
         } else if meta.is_link() {
-            items.push(Item::Link { target: look.read_link(&path)?, path: target });
+            items.push(Item::Link { target: look.read_link(&path)?, path: target, wanted });
         } else if meta.is_file() {
             let mut put = Put::new(target, Source::Node(path), wanted);
             put.written.mode = Some(meta.mode);

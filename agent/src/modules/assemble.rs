@@ -49,6 +49,7 @@ crate::arguments! {
         decrypt: bool [default("true")],
     }
     including [file: FileArgs]
+    missing: "src and dest are required"
 }
 
 /// Puts the fragments together and compares the file with that.

@@ -59,6 +59,7 @@ crate::arguments! {
         directory_mode: Option<Mode>,
     }
     including [file: FileArgs]
+    missing: "dest is required"
 }
 
 /// What is to be done.
@@ -189,7 +190,7 @@ fn controller_items<'a>(args: &'a Args, look: &Look, dest: &Path, tree: &Tree) -
         let path = root.join(&entry.path);
         items.push(match &entry.kind {
             EntryKind::Dir(_) => Item::Dir { path, wanted: folder_wanted(args), new: None },
-            EntryKind::Link(target) => Item::Link { path, target: target.clone() },
+            EntryKind::Link(target) => Item::Link { path, target: target.clone(), wanted: wanted(args) },
             EntryKind::File(content) => {
                 let header = entry.path.display().to_string();
                 let mut put = put(args, path, Source::Controller(content.clone()), header);

@@ -35,6 +35,7 @@ crate::arguments! {
         /// Whether it is a failure if the file was changed while it was fetched.
         validate_checksum: bool [default("true")],
     }
+    missing: "src and dest are required"
 }
 
 /// Reads the file, and offers it to the controller, which takes it if it has another.

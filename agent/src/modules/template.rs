@@ -62,6 +62,7 @@ crate::arguments! {
         output_encoding: Option<String>,
     }
     including [file: FileArgs]
+    missing: "src and dest are required"
 }
 
 /// Compares what is there with what was rendered.

@@ -78,6 +78,7 @@ crate::arguments! {
     }
     including [file: FileArgs]
     mutually_exclusive ["include", "exclude"] ["copy", "remote_src"]
+    missing: "src (or content) and dest are required"
 }
 
 /// What is to be done.

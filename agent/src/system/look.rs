@@ -20,8 +20,14 @@ fn found(result: io::Result<fs::Metadata>, path: &Path) -> Result<Option<Meta>, 
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
+        // A link that leads to itself leads nowhere, as one to nothing does.
+        Err(error) if is_loop(&error) => Ok(None),
         Err(error) => Err(cannot("look at", path, &error)),
     }
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 impl Look {
@@ -102,7 +108,7 @@ impl Look {
     }
 
     fn loops(&self, path: &Path) -> bool {
-        fs::metadata(path).is_err_and(|e| e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()))
+        fs::metadata(path).is_err_and(|error| is_loop(&error))
     }
 
     /// Returns the names in a folder, sorted.

@@ -3,6 +3,7 @@
 use convoy_protocol::{Diff, DiffSide, Status, Value, map};
 
 use super::harness::{Node, text};
+use super::isolated::isolated;
 
 #[test]
 fn text_becomes_a_file() {
@@ -49,8 +50,9 @@ fn content_is_fetched_only_if_it_is_needed() {
     node.write("file", "other");
     let args =
         map! { "src" => node.content("x.conf", "new", 0o600), "dest" => node.text(""), "mode" => "preserve" };
-    node.converges("copy", args);
+    let done = node.converges("copy", args);
     assert_eq!((node.read("x.conf").as_str(), node.mode("x.conf")), ("new", 0o600));
+    assert_eq!(std::fs::read_to_string(text(&done, "src")).unwrap(), "new");
 }
 
 #[test]
@@ -134,6 +136,27 @@ fn trees_and_files_of_the_node() {
 }
 
 #[test]
+fn links_in_a_tree_have_the_owner_that_is_asked_for() {
+    use std::os::unix::fs::{MetadataExt, symlink};
+    isolated(|node| {
+        std::fs::create_dir(node.path("from")).unwrap();
+        node.write("from/f", "x");
+        symlink("f", node.path("from/l")).unwrap();
+        let args = |owner: &str| {
+            let src = format!("{}/", node.text("from"));
+            map! { "src" => src, "dest" => node.text("to"), "remote_src" => true, "owner" => owner }
+        };
+        let (daemon, bin) = (args("daemon"), args("bin"));
+        node.converges("copy", daemon);
+        let owner = |name: &str| std::fs::symlink_metadata(node.path(name)).unwrap().uid();
+        assert_eq!((owner("to/f"), owner("to/l"), owner("from/l")), (1, 1, 0));
+        node.converges("copy", bin);
+        let owner = |name: &str| std::fs::symlink_metadata(node.path(name)).unwrap().uid();
+        assert_eq!((owner("to/f"), owner("to/l"), owner("from/l")), (2, 2, 0));
+    });
+}
+
+#[test]
 fn templates_are_put_like_files() {
     let mut node = Node::new();
     let src = node.content("app.conf.j2", "port = 1\n", 0o644);
@@ -151,7 +174,7 @@ fn errors() {
     for (args, expected) in [
         (map! { "dest" => dest.as_str() }, "src (or content) is required"),
         (map! { "dest" => node.text(""), "content" => "x" }, "can not use content with a dir as dest"),
-        (map! { "content" => "x" }, "missing required arguments: dest"),
+        (map! { "content" => "x" }, "dest is required"),
         (
             map! { "content" => "x", "dest" => dest.as_str(), "owner" => "no such user" },
             "chown failed: failed to look up user no such user",

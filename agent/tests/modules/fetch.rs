@@ -56,5 +56,5 @@ fn what_cannot_be_fetched_is_a_failure_or_a_message() {
         assert_eq!((seen.status, seen.offer, text(&seen, "msg")), (Status::Same, None, ignored));
         assert_eq!(text(&seen, "file"), path);
     }
-    assert_eq!(node.fails("fetch", map! {}), "missing required arguments: src, dest");
+    assert_eq!(node.fails("fetch", map! {}), "src and dest are required");
 }

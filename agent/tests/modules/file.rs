@@ -29,6 +29,16 @@ fn folders() {
 }
 
 #[test]
+fn a_link_that_leads_to_itself_is_there_and_leads_nowhere() {
+    let mut node = Node::new();
+    symlink("loop", node.path("loop")).unwrap();
+    let error = node.fails("file", state(&node, "link", "link", map! { "src" => node.text("loop") }));
+    assert!(error.starts_with("src file does not exist, use \"force=yes\""), "{error}");
+    node.converges("file", state(&node, "loop", "absent", map! {}));
+    assert_eq!(node.names(), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_removed_is_not_followed() {
     let mut node = Node::new();
     node.write("kept", "x");

@@ -32,6 +32,8 @@ fn ping_answers() {
     let mut node = Node::new();
     assert_eq!(node.run("ping", map! {}).values, map! { "ping" => "pong" });
     assert_eq!(node.fails("ping", map! { "data" => "crash" }), "boom");
+    let crashed = node.run("ping", map! { "data" => "crash" });
+    assert_eq!(text(&crashed, "module_stderr"), "Exception: boom");
 }
 
 #[test]

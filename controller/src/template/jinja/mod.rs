@@ -29,7 +29,6 @@ mod version;
 pub(crate) use args::Args;
 pub(crate) use filters::{glob, repr_json};
 pub(crate) use format::percent;
-pub(crate) use ops::key;
 pub(crate) use outcome::convert;
 pub(crate) use regex::compile as compile_regex;
 pub(crate) use run::{Expression, Run, needs_rendering};
