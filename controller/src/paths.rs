@@ -12,6 +12,12 @@ pub fn expand_user(path: &str) -> PathBuf {
     }
 }
 
+/// Returns where a program is that this machine has.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
 /// Returns a path as it is from everywhere, without looking at the file system: playbooks and roles are often named
 /// relative to the working folder.
 pub fn absolute(path: impl AsRef<Path>) -> PathBuf {

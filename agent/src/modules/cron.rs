@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Attributes, Bytes, Look, Meta, Process, System};
 
 use table::{Place, Table};
@@ -21,6 +21,9 @@ pub const DOC: Doc = Doc {
     example: "- name: Rotate the logs at night\n  cron:\n    name: rotate\n    hour: '3'\n    minute: '15'\n    \
         job: /usr/local/bin/rotate >/dev/null\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// Whether it shall be there.

@@ -6,7 +6,7 @@ use convoy_protocol::{Diff, Kind, Map, Taint, Value, map};
 
 use crate::args::Arg;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -17,6 +17,9 @@ pub const DOC: Doc = Doc {
     example: "- name: Choose the default locale\n  debconf:\n    name: locales\n    \
         question: locales/default_environment_locale\n    value: en_GB.UTF-8\n    vtype: select\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = Reach::Writes;
 
 crate::choices! {
     /// What kind of answer a question wants.

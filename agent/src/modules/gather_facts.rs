@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::setup;
-use crate::module::{Checked, Doc, Done, Failure};
+use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -12,6 +12,9 @@ pub const DOC: Doc = Doc {
     description: "The same as `setup`, which gathers facts on every node.",
     example: "- name: Look before anything else\n  gather_facts:\n    gather_subset: [min]\n",
 };
+
+/// Where it looks and writes.
+pub const REACH: Reach = setup::REACH;
 
 crate::arguments! {
     /// Arguments of `gather_facts`.

@@ -20,7 +20,7 @@ pub mod vault_options;
 
 /// Provisions a fleet from one workstation.
 #[derive(Debug, Parser)]
-#[command(name = "convoy", version, about, max_term_width = 100)]
+#[command(name = "convoy", version, propagate_version = true, about, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

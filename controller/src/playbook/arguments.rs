@@ -10,7 +10,8 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Reader<'_> {
     /// Notes what is wrong with the arguments of a call. With `defaults` (`module_defaults:`) some may come from elsewhere.
-    pub(super) fn check_arguments(&mut self, call: &Call, defaults: bool) {
+    /// For a task that expects to fail that is a warning: the task fails when it is due, as in Ansible.
+    pub(super) fn check_arguments(&mut self, call: &Call, defaults: bool, expects_failure: bool) {
         let Some((name, spec, any_argument)) = call.known.spec() else { return };
         let shown = call.name.as_ref();
         let mut problems = Vec::new();
@@ -19,12 +20,25 @@ impl Reader<'_> {
             let literal: Map =
                 call.arguments.entries.iter().filter(|a| !any_argument || known(spec, a)).map(pair).collect();
             if let Err(why) = rules(name, spec, literal) {
-                problems.push(
-                    Diagnostic::user(format!("wrong arguments of `{shown}`")).note(why).at(call.at.clone()),
-                );
+                // A warning is one line.
+                let problem = match expects_failure {
+                    true => Diagnostic::user(format!("wrong arguments of `{shown}`: {why}")),
+                    false => Diagnostic::user(format!("wrong arguments of `{shown}`")).note(why),
+                };
+                problems.push(problem.at(call.at.clone()));
             }
         }
-        self.problems.append(&mut problems);
+        if expects_failure {
+            let left = "the task expects to fail, and will";
+            self.warnings.extend(problems.into_iter().map(|problem| problem.note(left)));
+        } else {
+            self.problems.append(&mut problems);
+        }
+        let modes = call.arguments.entries.iter().filter_map(|argument| {
+            let param = spec.param(argument.key.as_str()?)?;
+            decimal(param, argument)
+        });
+        self.problems.extend(modes);
     }
 }
 
@@ -86,13 +100,6 @@ fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnosti
     }
     let wrong = |message: String| Diagnostic::user(message).at(value.origin.clone());
     let of = format!("`{}` of `{module}`", param.name);
-    if param.kind == ParamKind::Mode {
-        return decimal_mode(argument).map(|digits| {
-            wrong(format!("mode {digits} is decimal, which is not the octal mode it looks like"))
-                .note("YAML reads a number as octal only with a zero before it")
-                .hint(Some(format!("write 0{digits} or '0{digits}'")))
-        });
-    }
     if !param.choices.is_empty() && param.kind != ParamKind::List {
         let got = String::convert(value).unwrap_or_else(|_| value.kind_name().to_owned());
         // A plain `yes` or `no` is a boolean by then; the node reads it back by its choices.
@@ -118,6 +125,17 @@ fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnosti
         _ => Ok(()),
     };
     converted.err().map(|why| wrong(format!("{of} must be of type {}", param.kind.name())).note(why))
+}
+
+/// Returns what is wrong with a mode that Ansible takes for another one.
+fn decimal(param: &Param, argument: &Argument) -> Option<Diagnostic> {
+    let digits = decimal_mode(argument).filter(|_| param.kind == ParamKind::Mode)?;
+    let wrong =
+        Diagnostic::user(format!("mode {digits} is decimal, which is not the octal mode it looks like"))
+            .at(argument.value.origin.clone())
+            .note("YAML reads a number as octal only with a zero before it")
+            .hint(Some(format!("write 0{digits} or '0{digits}'")));
+    Some(wrong)
 }
 
 fn is_same_bool(choice: &str, value: &Value) -> bool {
@@ -171,6 +189,7 @@ mod tests {
 
     fn wrong(name: &str, text: &str) -> Option<String> {
         let node = crate::yaml::read("t.yml", text).unwrap().unwrap();
+        let param = Sample::SPEC.param(name).unwrap();
         let argument = Argument {
             key: name.into(),
             value: node.to_value().unwrap(),
@@ -178,7 +197,9 @@ mod tests {
             plain: matches!(node.data, crate::yaml::Data::Scalar(_, crate::yaml::Style::Plain))
                 .then(|| node.scalar().unwrap().to_owned()),
         };
-        literal("sample", Sample::SPEC.param(name).unwrap(), &argument).map(|problem| problem.to_string())
+        literal("sample", param, &argument)
+            .or_else(|| decimal(param, &argument))
+            .map(|problem| problem.to_string())
     }
 
     #[test]

@@ -154,6 +154,8 @@ pub enum Action {
     Module(&'static Module),
     /// An action of the controller: `debug`, `assert`, `fail`, `set_fact` …
     Controller(&'static ControllerAction),
+    /// One of these that is found when the task is due: its name is a template, or convoy lacks it.
+    Named(Value),
     /// `meta:`.
     Meta(Meta),
     /// `include_tasks:`; with `apply:`.
@@ -338,8 +340,8 @@ pub struct Role {
     pub params: Map,
     /// The roles that it depends on, in order.
     pub dependencies: Vec<Arc<Role>>,
-    /// The names of the roles that asked for it, nearest first.
-    pub parents: Vec<Arc<str>>,
+    /// The names and folders of the roles that asked for it, nearest first.
+    pub parents: Vec<(Arc<str>, PathBuf)>,
     /// Whether it may run more than once in a play with the same parameters.
     pub allow_duplicates: bool,
     /// Whether its variables are seen by the rest of the play (static roles: yes).

@@ -74,6 +74,7 @@ impl Reader<'_> {
                 .unwrap_or_default()
         };
         let (rescue, always) = (section("rescue"), section("always"));
+        inner.rescued |= fields.iter().any(|field| field.name == "rescue");
         let body = self.entries(body.value, "`block`", &inner, false);
         Some(Block { at: node.at.clone(), name, body, rescue, always })
     }

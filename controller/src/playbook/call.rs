@@ -6,6 +6,7 @@ use convoy_agent::args::Spec;
 use convoy_agent::module::Module;
 use convoy_protocol::{Key, Map, Origin, Value};
 
+use super::ast::Action;
 use super::kv;
 use super::reader::{Field, Reader};
 use super::template::{has_braces, is_template};
@@ -23,6 +24,10 @@ pub(super) enum Known {
     IncludeRole,
     ImportTasks,
     ImportRole,
+    /// The name is a template.
+    Template,
+    /// A module of `ansible.builtin` that is not here.
+    Absent,
 }
 
 /// The actions that the loader or the engine carries out itself.
@@ -32,6 +37,30 @@ const LANGUAGE: [(&str, Known); 5] = [
     ("include_role", Known::IncludeRole),
     ("import_tasks", Known::ImportTasks),
     ("import_role", Known::ImportRole),
+];
+
+/// The modules of `ansible.builtin` that convoy does not have.
+const ABSENT: [&str; 20] = [
+    "apt_key",
+    "apt_repository",
+    "async_status",
+    "deb822_repository",
+    "dnf",
+    "dnf5",
+    "dpkg_selections",
+    "expect",
+    "git",
+    "hostname",
+    "iptables",
+    "mount_facts",
+    "package_facts",
+    "pip",
+    "rpm_key",
+    "service_facts",
+    "subversion",
+    "sysvinit",
+    "yum",
+    "yum_repository",
 ];
 
 /// The actions whose text is a command, with few `key=value` in it.
@@ -61,6 +90,28 @@ pub(super) fn find(name: &str) -> Option<Known> {
     language
         .or_else(|| actions::find(name).map(Known::Controller))
         .or_else(|| convoy_agent::modules::find(name).map(Known::Module))
+        .or_else(|| ABSENT.contains(&short(name)).then_some(Known::Absent))
+}
+
+impl Action {
+    /// Finds the module or action of the controller that is called `name`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn called(name: &str) -> Result<Self, String> {
+        match find(name) {
+            Some(Known::Module(module)) => Ok(Self::Module(module)),
+            Some(Known::Controller(action)) => Ok(Self::Controller(action)),
+            Some(Known::Absent) => Err(absent(name)),
+            Some(_) => Err(format!("`{name}` must be named in the playbook itself, not by a template")),
+            None => Err(format!("The module {name} was not found in configured module paths")),
+        }
+    }
+}
+
+/// Says that convoy lacks a module.
+pub(super) fn absent(name: &str) -> String {
+    format!("the module `{}` of ansible.builtin is not in convoy", short(name))
 }
 
 /// Returns the names of all actions.
@@ -177,7 +228,8 @@ impl Reader<'_> {
             }
             return None;
         };
-        let Some(known) = find(&name) else {
+        let template = || has_braces(&name).then_some(Known::Template);
+        let Some(known) = find(&name).or_else(template) else {
             self.unknown_module(&name, &field.value.at);
             return None;
         };
@@ -220,7 +272,8 @@ impl Reader<'_> {
             Data::Map(_) => node.get("module").and_then(Node::scalar),
             _ => node.as_str(),
         };
-        let name = text.and_then(|text| text.split_whitespace().next()).map(str::to_owned);
+        let words = text.and_then(|text| kv::split(text).ok());
+        let name = words.and_then(|words| Some(words.first()?.trim().to_owned()));
         if name.is_none() {
             self.problem_hint(&node.at, "`action` names no module", "write `action: MODULE key=value …`");
         }
@@ -351,5 +404,17 @@ impl Reader<'_> {
             .hint(Some(format!("write `{name}: key=value`, or the arguments as a map below it")));
         self.problems.push(problem);
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_absent_is() {
+        let there: Vec<&str> =
+            ABSENT.into_iter().filter(|name| names().any(|known| known == *name)).collect();
+        assert_eq!(there, Vec::<&str>::new());
     }
 }

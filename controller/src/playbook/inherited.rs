@@ -24,6 +24,8 @@ pub struct Inherited {
     pub playbook_dir: PathBuf,
     /// Variables of the play that the names of imported files may use.
     pub play_vars: Map,
+    /// Whether a failure is met by a `rescue`.
+    pub rescued: bool,
     /// The files that are being imported, outermost first.
     pub trail: Vec<PathBuf>,
 }

@@ -237,10 +237,10 @@ impl Reader<'_> {
         at: &Arc<Origin>,
     ) -> Role {
         let parent = used.asked_by.as_deref();
-        let mut parents: Vec<Arc<str>> = Vec::new();
+        let mut parents = Vec::new();
         let (mut defaults, mut vars, mut params) = (Map::new(), Map::new(), Map::new());
         if let Some(parent) = parent {
-            parents.push(parent.name.clone());
+            parents.push((parent.name.clone(), parent.path.clone()));
             parents.extend(parent.parents.iter().cloned());
             (defaults, vars, params) = (parent.defaults.clone(), parent.vars.clone(), parent.params.clone());
         }

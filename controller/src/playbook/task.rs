@@ -53,9 +53,10 @@ impl Reader<'_> {
         if call.local {
             task.keywords.delegate_to = Some(Value::from("localhost").at(call.at.clone()));
         }
+        self.absent(&call, &task, scope);
         let defaults =
             !task.keywords.module_defaults.is_empty() || !scope.keywords.module_defaults.is_empty();
-        self.check_arguments(&call, defaults);
+        self.check_arguments(&call, defaults, expects_failure(&task, scope));
         task.action_name = call.name.clone();
         task.args = call.arguments.to_value();
         match call.known {
@@ -69,6 +70,20 @@ impl Reader<'_> {
                     entries.push(Entry::Task(Arc::new(task)));
                 }
             }
+        }
+    }
+
+    /// Notes that convoy lacks a module: no task that has a condition need ever call it, such as one for another kind of
+    /// nodes.
+    fn absent(&mut self, call: &Call, task: &Task, scope: &Inherited) {
+        if !matches!(call.known, Known::Absent) {
+            return;
+        }
+        let said = Diagnostic::user(super::call::absent(&call.name)).at(call.at.clone());
+        if task.keywords.when.is_empty() && scope.keywords.when.is_empty() {
+            self.problems.push(said);
+        } else {
+            self.warnings.push(said.note("the task fails on hosts for which its condition holds"));
         }
     }
 
@@ -224,6 +239,9 @@ impl Reader<'_> {
         match call.known {
             Known::Module(module) => Some(Action::Module(module)),
             Known::Controller(action) => Some(Action::Controller(action)),
+            Known::Template | Known::Absent => {
+                Some(Action::Named(Value::from(call.name.clone()).at(call.at)))
+            }
             Known::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
             Known::IncludeTasks => self.include_tasks(task, call),
             _ if handlers => {
@@ -261,6 +279,12 @@ impl Reader<'_> {
         }
         Some(*meta)
     }
+}
+
+/// Returns whether a task is written so that it may fail.
+fn expects_failure(task: &Task, scope: &Inherited) -> bool {
+    let ignored = task.keywords.ignore_errors.as_ref().or(scope.keywords.ignore_errors.as_ref());
+    scope.rescued || task.failed_when.is_some() || ignored.is_some_and(|value| value.as_bool() != Some(false))
 }
 
 /// A task of which nothing but its surroundings is known.

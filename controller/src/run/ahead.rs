@@ -177,7 +177,8 @@ pub(super) fn is_call(task: &Task) -> bool {
         Action::Module(_) => true,
         // Nobody knows what is done while it waits.
         Action::Controller(action) => action.name != "pause",
-        Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => false,
+        // It may be any.
+        Action::Named(_) | Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => false,
     }
 }
 
@@ -189,6 +190,7 @@ fn changes_inventory(task: &Task) -> bool {
 /// Returns whether the names of the variables that a task sets are known before it is done.
 pub(super) fn names_are_known(task: &Task) -> bool {
     match &task.action {
+        Action::Named(_) => false,
         Action::Controller(action) if action.sets_unknown_names => false,
         Action::Controller(action) if action.any_argument => task.args.as_map().is_some_and(|args| {
             args.keys().all(|key| {
@@ -207,7 +209,7 @@ fn will_set(task: &Task, pending: &mut Pending) {
             let keys = task.args.as_map().into_iter().flat_map(|map| map.keys());
             pending.names.extend(keys.filter_map(Key::as_str).map(std::sync::Arc::from));
         }
-        Action::Module(module) if module.name == "setup" => pending.facts = true,
+        Action::Module(module) if matches!(module.name, "setup" | "gather_facts") => pending.facts = true,
         _ => {}
     }
 }

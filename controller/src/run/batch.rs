@@ -230,9 +230,10 @@ impl<'e> Batch<'e> {
     /// Lets magic variables know who is left.
     pub fn tell_play(&self) {
         let gone = self.engine.lost.borrow().clone();
+        let is_well = |host: &HostRun| !host.unreachable && !host.cursor.is_failing();
         let active: Vec<Arc<str>> =
-            self.hosts.iter().filter(|host| host.is_active()).map(|host| host.name.clone()).collect();
-        let here = |host: &Arc<str>| self.hosts.iter().find(|run| run.name == *host).map(HostRun::is_active);
+            self.hosts.iter().filter(|host| is_well(host)).map(|host| host.name.clone()).collect();
+        let here = |host: &Arc<str>| self.hosts.iter().find(|run| run.name == *host).map(is_well);
         let mut play = self.engine.play.borrow_mut();
         if play.batch == active {
             return;
@@ -253,7 +254,7 @@ impl<'e> Batch<'e> {
         match &task.task.action {
             Action::Meta(action) => meta::run(self, task, *action, group).await,
             Action::IncludeTasks { .. } | Action::IncludeRole(_) => include::run(self, task, group),
-            Action::Module(_) | Action::Controller(_) => self.call(task, group).await,
+            Action::Module(_) | Action::Controller(_) | Action::Named(_) => self.call(task, group).await,
         }
     }
 
@@ -468,7 +469,7 @@ impl<'e> Batch<'e> {
         self.engine.tell(RunEvent::Result(TaskResult {
             host: result.host.clone(),
             verdict: result.verdict,
-            action: task.task.action_name.clone(),
+            action: result.action.clone().unwrap_or_else(|| task.task.action_name.clone()),
             values: Arc::new(result.shown.clone()),
             diff: if result.looped { Vec::new() } else { result.diff.clone() },
             label: None,

@@ -57,6 +57,7 @@ impl Collected {
             seen: Vec::new(),
             // Each item has been shown.
             show: false,
+            action: None,
         }
     }
 }

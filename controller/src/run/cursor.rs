@@ -167,6 +167,11 @@ impl Cursor {
         self.failed
     }
 
+    /// Returns whether the host failed, even if it has an `always` to do before it leaves.
+    pub fn is_failing(&self) -> bool {
+        self.failed || self.frames.iter().any(|frame| frame.failed)
+    }
+
     /// Returns the position, to compare with that of other hosts.
     pub fn place(&self) -> Place {
         let rank = |frame: &Frame| match frame.items().get(frame.index) {

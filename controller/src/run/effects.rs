@@ -61,8 +61,15 @@ impl Doing<'_> {
 
     /// Notes the variables that an action may set in earnest.
     fn set_unknown(&self, effects: &mut CallEffects) {
-        let Action::Controller(action) = self.task().action else { return };
         let why = doubt::set_by(&self.title);
+        let action = match self.task().action {
+            Action::Controller(action) => action,
+            Action::Named(_) => {
+                effects.unknown_rest = Some(why);
+                return;
+            }
+            _ => return,
+        };
         let unknown = Value::from(Kind::Unknown(why.clone()));
         match self.task().args.as_map() {
             Some(args) if names_are_known(self.task()) && action.any_argument => {

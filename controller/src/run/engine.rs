@@ -20,7 +20,7 @@ use super::options::Options;
 use super::stage::{Digests, Manifests};
 use super::{batch, play};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
-use crate::inventory::{Addition, Inventory};
+use crate::inventory::{Addition, Inventory, LOCALHOST};
 use crate::link::content::Contents;
 use crate::playbook::Loader;
 use crate::playbook::ast::{Play, Task};
@@ -226,15 +226,16 @@ impl Engine {
         let inventory = self.inventory.borrow();
         let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| host.name.clone()).collect();
         let mut store = self.store.borrow_mut();
-        for host in &hosts {
-            let layers = match inventory.layers(host, self.options.playbook_dir.as_deref()) {
+        let implicit = LOCALHOST.into_iter().filter(|name| inventory.is_implicit(name)).map(Arc::from);
+        for host in hosts.iter().cloned().chain(implicit) {
+            let layers = match inventory.layers(&host, self.options.playbook_dir.as_deref()) {
                 Err(problems) if problems.iter().all(|problem| problem.kind == Kind::Locked) => {
-                    self.locked.borrow_mut().insert(host.clone(), problems);
+                    self.locked.borrow_mut().insert(host, problems);
                     continue;
                 }
                 layers => layers?,
             };
-            Arc::make_mut(&mut store).set_inventory(host, layers.into_iter().map(|(_, map)| map).collect());
+            Arc::make_mut(&mut store).set_inventory(&host, layers.into_iter().map(|(_, map)| map).collect());
         }
         *self.facts.borrow_mut() = Arc::new(RunFacts {
             groups: inventory.group_map(),

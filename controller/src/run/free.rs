@@ -138,7 +138,7 @@ impl Batch<'_> {
                 Action::Meta(action) => meta::run(self, &task, *action, &[index]).await?,
                 _ if !self.may_step(&task, Some(index))? => self.hosts[index].cursor.advance(&selected),
                 Action::IncludeTasks { .. } | Action::IncludeRole(_) => include::run(self, &task, &[index])?,
-                Action::Module(_) | Action::Controller(_) => {
+                Action::Module(_) | Action::Controller(_) | Action::Named(_) => {
                     if self.is_throttled(doing, &task, index)? {
                         return Ok(None);
                     }

@@ -57,6 +57,8 @@ pub struct Call {
     pub what: What,
     /// The task's flags as they are for this call.
     pub flags: flags::Flags,
+    /// The name of the action, if the task names it by a template.
+    pub action: Option<Arc<str>>,
 }
 
 /// What is to be done.
@@ -208,12 +210,17 @@ fn ahead(error: &Error) -> bool {
 }
 
 fn skipped(view: View<'_>, condition: Value) -> Call {
-    Call { scope: view.scope.clone(), what: What::Skip { condition }, flags: flags::Flags::quiet(view) }
+    Call {
+        scope: view.scope.clone(),
+        what: What::Skip { condition },
+        flags: flags::Flags::quiet(view),
+        action: None,
+    }
 }
 
 fn unknown_call(view: View<'_>, why: Arc<str>) -> Call {
     let what = What::Unknown { why, might: might(view) };
-    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
+    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view), action: None }
 }
 
 /// Returns what a task would ask if its conditions held, as far as its arguments are known: where it would write.
@@ -244,7 +251,7 @@ fn stopped(view: View<'_>, error: &Error, msg: String) -> Call {
         return unknown_call(view, error.message.as_str().into());
     }
     let what = What::Fail { msg: msg.into(), certain: is_certain(error) };
-    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view) }
+    Call { scope: view.scope.clone(), what, flags: flags::Flags::quiet(view), action: None }
 }
 
 /// Returns whether an error does not depend on what nodes answered: it is in the text itself, or a name that nothing
@@ -302,17 +309,31 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
         return Ok(skipped(view, condition));
     }
     let flags = flags::Flags::of(view)?;
-    let what = match &view.task.action {
+    let named = match &view.task.action {
+        Action::Named(name) => Some(named(view, name)?),
+        _ => None,
+    };
+    let (action, name) = match &named {
+        Some((action, name)) => (action, name),
+        None => (&view.task.action, &view.task.action_name),
+    };
+    let what = match action {
         Action::Controller(action) => {
             let open = action.takes_unknown();
-            What::Action(action, arguments(view, action.unrendered, open, action.any_argument)?)
+            What::Action(action, arguments(view, name, action.unrendered, open, action.any_argument)?)
         }
-        Action::Module(module) => order(view, module, &flags)?,
-        Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
+        Action::Module(module) => order(view, name, module, &flags)?,
+        Action::Named(_) | Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
             return Err(Error::other("includes and meta tasks are not calls"));
         }
     };
-    Ok(Call { scope: view.scope.clone(), what, flags })
+    Ok(Call { scope: view.scope.clone(), what, flags, action: named.map(|(_, name)| name) })
+}
+
+/// Finds what the name of an action comes to.
+fn named(view: View<'_>, name: &Value) -> Result<(Action, Arc<str>), Error> {
+    let name: Arc<str> = crate::python::str(&view.render(name)?).trim().into();
+    Ok((Action::called(&name).map_err(Error::other)?, name))
 }
 
 /// Returns the first condition that does not hold.
@@ -335,14 +356,20 @@ pub fn failing_condition(view: View<'_>) -> Result<Option<Value>, Error> {
 
 /// Returns the rendered arguments, defaults of `module_defaults` under them, omitted ones left out. `open` ones may be
 /// unknown; `variables` (of `set_fact`) that are encrypted stay so until they are used.
-fn arguments(view: View<'_>, unrendered: &[&str], open: bool, variables: bool) -> Result<Map, Error> {
+fn arguments(
+    view: View<'_>,
+    action: &str,
+    unrendered: &[&str],
+    open: bool,
+    variables: bool,
+) -> Result<Map, Error> {
     let render = |value: &Value| if open { view.render_open(value) } else { view.render(value) };
     let mut given = match view.task.args.as_map() {
         Some(map) => map.clone(),
         None if view.task.args.is_null() => Map::new(),
         None => rendered_map(view, &view.task.args)?,
     };
-    let mut args = defaults(view)?;
+    let mut args = defaults(view, action)?;
     if let Some(variable) = given.shift_remove("_variable_params") {
         args.extend(rendered_map(view, &variable)?);
     }
@@ -363,9 +390,9 @@ fn rendered_map(view: View<'_>, args: &Value) -> Result<Map, Error> {
     })
 }
 
-fn defaults(view: View<'_>) -> Result<Map, Error> {
+fn defaults(view: View<'_>, action: &str) -> Result<Map, Error> {
     let mut defaults = Map::new();
-    let name = view.task.action_name.rsplit('.').next().unwrap_or_default();
+    let name = action.rsplit('.').next().unwrap_or_default();
     for layer in &view.task.keywords.module_defaults {
         let layer = view.render(layer)?;
         for (key, value) in layer.as_map().into_iter().flatten() {
@@ -378,8 +405,8 @@ fn defaults(view: View<'_>) -> Result<Map, Error> {
     Ok(defaults)
 }
 
-fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Result<What, Error> {
-    let mut args = arguments(view, &[], false, false)?;
+fn order(view: View<'_>, name: &str, module: &'static Module, flags: &flags::Flags) -> Result<What, Error> {
+    let mut args = arguments(view, name, &[], false, false)?;
     write_out(module, &mut args);
     if module.spec.params.iter().any(|param| param.staged != Staged::No) {
         // What is said of a file repeats its name.
@@ -401,14 +428,17 @@ fn order(view: View<'_>, module: &'static Module, flags: &flags::Flags) -> Resul
     Ok(What::Order(Box::new(asked(module, args, flags)), flags.endpoint.clone()))
 }
 
-/// Writes lists and maps out as Python does where a module takes text.
+/// Writes lists and maps out as Python does where a module wants text, as Ansible does.
 fn write_out(module: &Module, args: &mut Map) {
-    for (key, value) in args {
-        let param = key.as_str().and_then(|name| module.spec.param(name));
-        let is_text = param.is_some_and(|param| param.kind == ParamKind::Str && param.staged == Staged::No);
-        if is_text && matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
-            let taint = value.deep_taint();
-            *value = Value::from(crate::python::str(value)).tainted(taint);
+    for (key, value) in args.iter_mut() {
+        let param = key.as_str().and_then(|key| module.spec.param(key));
+        let wants_text = param.is_some_and(|param| {
+            let text = matches!(param.kind, ParamKind::Str | ParamKind::Path);
+            text && param.choices.is_empty() && param.staged == Staged::No
+        });
+        if wants_text && matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
+            let text = Value::from(crate::python::str(value)).tainted(value.deep_taint());
+            *value = Value { origin: value.origin.clone(), ..text };
         }
     }
 }

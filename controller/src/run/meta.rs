@@ -200,5 +200,5 @@ fn end_role(batch: &mut Batch<'_>, task: &TaskRef, index: usize) {
 }
 
 fn within(role: &Arc<Role>, outer: &Arc<Role>) -> bool {
-    Arc::ptr_eq(role, outer) || role.parents.first() == Some(&outer.name)
+    Arc::ptr_eq(role, outer) || role.parents.first().is_some_and(|(name, _)| *name == outer.name)
 }

@@ -68,6 +68,8 @@ pub struct HostResult {
     pub seen: Vec<Seen>,
     /// Whether it is shown in full at any verbosity.
     pub show: bool,
+    /// The name of the action, if the task names it by a template.
+    pub action: Option<Arc<str>>,
 }
 
 impl HostResult {
@@ -85,6 +87,7 @@ impl HostResult {
             calls: Vec::new(),
             seen: Vec::new(),
             show: false,
+            action: None,
         }
     }
 
@@ -211,6 +214,7 @@ impl Doing<'_> {
             calls: vec![effects],
             seen: Vec::new(),
             show: result.show && !secret,
+            action: call.action,
             values: if secret { hidden(result.values) } else { result.values },
         }
     }
@@ -288,7 +292,7 @@ impl Doing<'_> {
         self.engine.tell(RunEvent::Item(TaskResult {
             host: self.name_of(call),
             verdict: result.verdict,
-            action: self.task().action_name.clone(),
+            action: call.action.clone().unwrap_or_else(|| self.task().action_name.clone()),
             values: Arc::new(if secret { censored(&result.values) } else { result.shown() }),
             diff: if secret { Vec::new() } else { result.diff.clone() },
             label: (!secret).then_some(label),

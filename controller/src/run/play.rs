@@ -14,6 +14,7 @@ use super::vars_prompt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Action, Keywords, Play, Task};
 use crate::settings::{Gathering, Mismatch};
+use crate::template::omit_token;
 use crate::vars::magic::PlayFacts;
 
 /// Runs a play. Returns whether the next one is to be run.
@@ -132,6 +133,9 @@ fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str
 fn batches(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Result<Vec<Vec<Arc<str>>>, Diagnostics> {
     let Some(serial) = &play.serial else { return Ok(vec![hosts.to_vec()]) };
     let rendered = engine.render_for_play(play, serial)?;
+    if rendered.as_str() == Some(omit_token()) {
+        return Ok(vec![hosts.to_vec()]);
+    }
     let sizes = rendered.as_list().map_or_else(|| vec![rendered.clone()], <[Value]>::to_vec);
     let mut batches = Vec::new();
     let mut rest = hosts;

@@ -16,7 +16,7 @@ use convoy_protocol::{Digest, Map, Taint, Value, map};
 use super::job::View;
 use crate::link::content::Contents;
 use crate::paths::expand_user;
-use crate::secrets::{self, Opened, Vault};
+use crate::secrets::{self, Fault, Opened, Vault};
 use crate::template::{Error, File, FileOptions};
 
 /// Why a file could not be staged.
@@ -120,7 +120,13 @@ fn begins_vaulted(path: &Path) -> bool {
 
 fn opened<'v>(path: &Path, vault: &'v Vault) -> io::Result<Opened<'v>> {
     let opened = vault.open(&fs::read(path)?);
-    opened.map_err(|fault| io::Error::other(fault.line(&path.display().to_string(), None)))
+    opened.map_err(|fault| {
+        let shown = path.display().to_string();
+        match fault {
+            Fault::NoPassword { .. } => io::Error::other(NoPassword(shown)),
+            fault => io::Error::other(fault.line(&shown, None)),
+        }
+    })
 }
 
 /// Replaces the arguments that name files of the workstation by descriptions of their content.
@@ -144,6 +150,11 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
         let Some(given) = args.get(name) else { continue };
         let (source, taint) = (crate::python::str(given), given.deep_taint());
+        // It would be the folder in which files are looked for.
+        if source.is_empty() {
+            args.shift_remove(name);
+            continue;
+        }
         let staged = match param.staged {
             Staged::Template => template(view, &source, &args)?,
             Staged::Script => script(view, &source, taint, decrypting)?,
@@ -158,11 +169,21 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
     Ok(args)
 }
 
+/// The password of an encrypted file is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("A vault password or secret must be specified to decrypt {0}")]
+struct NoPassword(String);
+
+fn unreadable(path: &Path, error: &io::Error) -> Unstaged {
+    Unstaged::File(match error.get_ref().and_then(|inner| inner.downcast_ref::<NoPassword>()) {
+        Some(missing) => missing.to_string(),
+        None => format!("cannot read {}: {error}", path.display()),
+    })
+}
+
 /// Describes a file or folder; links in a folder are what they lead to, if `follow`.
 fn file(view: View<'_>, source: &str, follow: bool, decrypting: Option<&Vault>) -> Result<Value, Unstaged> {
     let path = find(view, "files", source)?;
-    let unreadable =
-        |path: &Path, error: &io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
     let meta = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
     if !meta.is_dir() {
         return describe(view, &path, &meta, decrypting)
@@ -182,7 +203,7 @@ fn script(view: View<'_>, line: &str, taint: Taint, decrypting: Option<&Vault>) 
     let (name, arguments) =
         words::first(line).map_err(unread)?.ok_or_else(|| Unstaged::File("no command given".into()))?;
     let path = find(view, "files", &name)?;
-    let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
+    let unreadable = |error: io::Error| unreadable(&path, &error);
     let meta = fs::metadata(&path).map_err(unreadable)?;
     let mut described = describe(view, &path, &meta, decrypting).map_err(unreadable)?;
     described.insert("arguments".into(), Value::from(arguments.trim_end()).tainted(taint));
@@ -191,7 +212,7 @@ fn script(view: View<'_>, line: &str, taint: Taint, decrypting: Option<&Vault>) 
 
 fn archive(view: View<'_>, source: &str, decrypting: Option<&Vault>) -> Result<Value, Unstaged> {
     let path = find(view, "files", source)?;
-    let unreadable = |error: io::Error| Unstaged::File(format!("cannot read {}: {error}", path.display()));
+    let unreadable = |error: io::Error| unreadable(&path, &error);
     let meta = fs::metadata(&path).map_err(unreadable)?;
     if !meta.is_file() {
         return Err(Unstaged::File(format!("cannot unpack {source}: it is not a file")));

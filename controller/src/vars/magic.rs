@@ -10,7 +10,7 @@ use convoy_protocol::{Map, Value, map};
 use super::TaskScope;
 use super::precedence::{Sources, layers};
 use super::store::Store;
-use crate::paths::absolute;
+use crate::paths::{absolute, program};
 use crate::playbook::ast::{Play, Role, Task};
 use crate::template::{Scope, omit_token};
 
@@ -103,6 +103,7 @@ const NAMES: &[&str] = &[
     "ansible_role_name",
     "role_path",
     "ansible_parent_role_names",
+    "ansible_parent_role_paths",
     "ansible_play_role_names",
     "role_names",
     "ansible_dependent_role_names",
@@ -116,6 +117,7 @@ const NAMES: &[&str] = &[
     "ansible_limit",
     "ansible_inventory_sources",
     "ansible_version",
+    "ansible_playbook_python",
     "ansible_search_path",
 ];
 
@@ -156,12 +158,12 @@ impl Magic {
             "ansible_play_hosts" => texts(&self.play.active),
             "ansible_play_batch" | "play_hosts" => texts(&self.play.batch),
             "ansible_play_name" => play.name.clone().unwrap_or_else(|| play.hosts.clone()),
-            "ansible_play_role_names" | "role_names" => names(&play.roles),
-            "ansible_dependent_role_names" => names(&dependencies(&play.roles)),
+            "ansible_play_role_names" | "role_names" => names(direct(&play.roles)),
+            "ansible_dependent_role_names" => names(&once(dependencies(&play.roles))),
             "ansible_role_names" => {
-                let mut all = play.roles.clone();
+                let mut all: Vec<_> = direct(&play.roles).cloned().collect();
                 all.extend(dependencies(&play.roles));
-                names(&all)
+                names(&once(all))
             }
             _ => return None,
         })
@@ -177,7 +179,14 @@ impl Magic {
             "role_name" => role.name.rsplit('.').next().unwrap_or_default().into(),
             "ansible_role_name" => role.name.clone().into(),
             "role_path" => path(&role.path),
-            "ansible_parent_role_names" => texts(&role.parents),
+            // Only where a role is included by another one.
+            "ansible_parent_role_names" | "ansible_parent_role_paths" if role.parents.is_empty() => {
+                return None;
+            }
+            "ansible_parent_role_names" => {
+                role.parents.iter().map(|(name, _)| Value::from(name.clone())).collect()
+            }
+            "ansible_parent_role_paths" => role.parents.iter().map(|(_, folder)| path(folder)).collect(),
             _ => return None,
         })
     }
@@ -200,6 +209,7 @@ impl Magic {
             "ansible_limit" => run.limit.as_deref()?.into(),
             "ansible_inventory_sources" => texts(&run.inventory_sources),
             "ansible_version" => version(),
+            "ansible_playbook_python" => path(&program("python3")?),
             _ => return None,
         })
     }
@@ -249,8 +259,8 @@ fn texts(list: &[impl AsRef<str>]) -> Value {
     list.iter().map(|text| Value::from(text.as_ref())).collect()
 }
 
-fn names(roles: &[Arc<Role>]) -> Value {
-    roles.iter().map(|role| Value::from(role.name.clone())).collect()
+fn names<'r>(roles: impl IntoIterator<Item = &'r Arc<Role>>) -> Value {
+    roles.into_iter().map(|role| Value::from(role.name.clone())).collect()
 }
 
 fn path(path: &Path) -> Value {
@@ -264,6 +274,19 @@ fn dependencies(roles: &[Arc<Role>]) -> Vec<Arc<Role>> {
         all.extend(dependencies(&role.dependencies));
     }
     all
+}
+
+/// Returns the roles that are asked for by the play itself, or by tasks, and not only as dependencies.
+fn direct(roles: &[Arc<Role>]) -> impl Iterator<Item = &Arc<Role>> {
+    let dependencies = dependencies(roles);
+    roles.iter().filter(move |role| !dependencies.iter().any(|other| Arc::ptr_eq(role, other)))
+}
+
+/// Returns the roles without those whose name is there before.
+fn once(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
+    let mut seen = HashSet::new();
+    roles.retain(|role| seen.insert(role.name.clone()));
+    roles
 }
 
 fn version() -> Value {

@@ -15,6 +15,8 @@ mod check;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod due;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fetch;
@@ -29,6 +31,8 @@ mod language;
 mod machines;
 #[cfg(test)]
 mod modules;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn roles_bring_dependencies_variables_and_handlers() {
     let base = dependency.role.as_ref().unwrap();
     assert_eq!(base.get_default("x"), Some("base"));
     assert_eq!(base.params, map! { "size" => 1, "v" => "entry" });
-    assert_eq!(base.parents.iter().map(|name| &**name).collect::<Vec<_>>(), ["app"]);
+    assert_eq!(base.parents.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["app"]);
     let identities: Vec<usize> =
         [3, 4, 5].iter().map(|at| tasks[*at].role.as_ref().unwrap().identity).collect();
     assert!(identities[0] == identities[2] && identities[0] != identities[1]);

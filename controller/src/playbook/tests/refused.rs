@@ -7,6 +7,8 @@ use super::Project;
 /// Tasks of a play, each list a project of its own.
 const TASKS: &[&str] = &[
     "- pong:",
+    "- dnf: {name: x}",
+    "- block:\n    - copy: {content: x}\n  always: []",
     "- community.general.ufw: state=enabled",
     "- include: more.yml",
     "- ping:\n  meta: noop",
@@ -113,7 +115,8 @@ fn what_is_only_doubtful_is_a_warning() {
         (
             "site.yml",
             "- import_playbook: other.yml\n  become: true\n- hosts: all\n  roles: [{role: a, tag: x}]\n  \
-             tasks:\n    - ping:\n      when: '{{ x }}'\n      module_defaults: {group/ansible.builtin.aws: {region: x}}\n",
+             tasks:\n    - ping:\n      when: '{{ x }}'\n      module_defaults: {group/ansible.builtin.aws: {region: x}}\n    \
+             - dnf: {name: x}\n      when: x\n    - copy: {content: x}\n      failed_when: false\n",
         ),
         ("other.yml", "- hosts: all\n"),
         ("roles/a/tasks/main.yml", ""),

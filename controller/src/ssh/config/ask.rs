@@ -15,8 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns where ssh is installed, if it is.
 pub(super) fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("ssh")).find(|path| path.is_file())
+    crate::paths::program("ssh")
 }
 
 /// Returns what this ssh does if no file says anything.
