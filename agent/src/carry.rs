@@ -13,7 +13,6 @@ pub mod log4j2;
 mod pattern;
 mod report;
 mod rule;
-mod secret;
 
 pub use answers::Answers;
 pub use args::{CarryArgs, Source, patterns};
@@ -23,7 +22,6 @@ pub use flat::{Flat, property, property_path};
 pub use pattern::Pattern;
 pub use report::values;
 pub use rule::Rule;
-pub use secret::is_secret;
 
 use convoy_protocol::{Kind, Value};
 

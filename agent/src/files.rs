@@ -10,6 +10,7 @@ pub mod json;
 pub mod keyed;
 pub mod mode;
 pub mod put;
+pub mod secret;
 pub mod status;
 pub mod tree;
 pub mod validate;

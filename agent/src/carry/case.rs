@@ -3,7 +3,8 @@
 use convoy_protocol::Value;
 
 use super::rule::Do;
-use super::{Manner, Rule, Verdict, is_secret};
+use super::{Manner, Rule, Verdict};
+use crate::files::secret::is_secret;
 use crate::toml::KeyPath;
 
 /// One key on all sides.

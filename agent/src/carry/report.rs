@@ -2,7 +2,8 @@
 
 use convoy_protocol::{Map, Taint, Value, map};
 
-use super::{Finding, Verdict, is_secret};
+use super::{Finding, Verdict};
+use crate::files::secret::is_secret;
 use crate::toml::KeyPath;
 
 /// Returns the return values. Values of keys that are secret are marked.

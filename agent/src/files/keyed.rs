@@ -7,9 +7,11 @@ use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
 use super::attributes::FileArgs;
 use super::put::{self, Plan, Put, Source};
+use super::secret;
 use crate::args::NodePath;
 use crate::module::{Checked, Failure};
 use crate::system::Look;
+use crate::toml::KeyPath;
 
 crate::arguments! {
     /// Parameters of all modules that edit a file of keys and values, which may have to be made.
@@ -61,8 +63,9 @@ impl KeyedArgs {
         }
     }
 
-    /// Answers that the file was only read.
-    pub fn answer<P>(path: &Path, data: Value) -> Checked<P> {
+    /// Answers that the file was only read, with what stands at `at` in it; what is secret there is marked so.
+    pub fn answer<P>(path: &Path, at: &KeyPath, data: Value) -> Checked<P> {
+        let data = secret::marked(at, data);
         Checked::Same(map! { "path" => path.to_string_lossy().as_ref(), "data" => data })
     }
 

@@ -8,6 +8,7 @@ use crate::files::put;
 use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
+use crate::toml::KeyPath;
 
 pub use crate::files::put::Plan;
 
@@ -17,7 +18,7 @@ pub const DOC: Doc = Doc {
     description: "What is not asked for stays as it is, byte for byte: comments, order, white space, line ends. A new key \
         goes behind those whose names begin alike, written as they are. Lists with commas, such as `loggers` of \
         log4j2, can get or lose single members. Differences show keys, not lines. Without anything to set or remove, the \
-        file is only read.",
+        file is only read; passwords and the like are secret then.",
     example: "- name: Log to the machine's own log as well\n  properties:\n    path: /opt/wso2/repository/conf/log4j2.properties\n    set:\n      appender.SYSLOG.type: Syslog\n      appender.SYSLOG.name: SYSLOG\n      appender.SYSLOG.host: localhost\n    members:\n      appenders: [SYSLOG]\n",
 };
 
@@ -50,7 +51,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let old = Properties::parse(text);
     if args.set.is_none() && args.remove.is_empty() && args.members.is_none() && args.remove_members.is_none() {
         let data: Map = old.pairs().into_iter().map(|(key, value)| (key.as_str().into(), value.into())).collect();
-        return Ok(KeyedArgs::answer(&path, data.into()));
+        return Ok(KeyedArgs::answer(&path, &KeyPath::default(), data.into()));
     }
     let mut new = old.clone();
     for key in &args.remove {

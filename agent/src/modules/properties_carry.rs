@@ -3,11 +3,12 @@
 use convoy_protocol::{Kind, Taint, Value};
 
 use crate::carry::{
-    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, is_secret, log4j2, patterns, plain,
+    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain,
     property, property_path, values,
 };
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
+use crate::files::secret::is_secret;
 use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};

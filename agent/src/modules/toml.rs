@@ -20,7 +20,8 @@ pub const DOC: Doc = Doc {
         named as in TOML, `database.apim_db.url`, with quotes where a key has a dot of its own, \
         `passthru_http.\"http.socket.timeout\"`. One table of a list is named by one of its keys or by its place from 0, \
         `apim.gateway.environment[name=\"Default\"].type`; one that is named by a key and not there is added. Differences \
-        show keys, not lines. Without anything to set or remove, the file is only read.",
+        show keys, not lines. Without anything to set or remove, the file is only read; passwords and the like are \
+        secret then.",
     example: "- name: Point the shared database elsewhere\n  toml:\n    path: /opt/wso2/repository/conf/deployment.toml\n    set:\n      database.shared_db:\n        type: mysql\n        url: jdbc:mysql://db:3306/shared\n      apim.gateway.environment[name=\"Default\"].type: hybrid\n    remove: [apim.analytics]\n    keep_last: secrets\n",
 };
 
@@ -54,7 +55,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let table = args.table.as_deref().map_or(Ok(KeyPath::default()), KeyPath::parse).map_err(of_task)?;
     if args.edits.is_empty() && args.src.is_none() {
         let data = old.get(&table).map_err(of_task)?.unwrap_or_default();
-        return Ok(KeyedArgs::answer(&path, data));
+        return Ok(KeyedArgs::answer(&path, &table, data));
     }
     let mut new = old.clone();
     let merge = args.edits.merge(args.known_by.as_ref(), &table)?;

@@ -4,10 +4,11 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 
 use super::toml::{hide, of_file};
 use crate::carry::{
-    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, is_secret, values,
+    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values,
 };
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
+use crate::files::secret::is_secret;
 use crate::module::{Checked, Doc, Done, Failure, Reach};
 use crate::system::{Look, System};
 use crate::toml::edits::EditArgs;

@@ -186,6 +186,26 @@ fn a_file_is_read_and_nothing_else() {
 }
 
 #[test]
+fn passwords_that_are_read_are_secret() {
+    let mut node = Node::new();
+    node.write(
+        "file",
+        "[db]\nuser = \"u\"\npassword = \"p\"\nref = 1\n[[env]]\nname = \"a\"\nauth_token = \"t\"\n",
+    );
+    node.write("file.properties", "user=u\npassword=p\n");
+    let read = |node: &mut Node, module: &str, file: &str| {
+        format!("{:?}", node.run(module, map! { "path" => node.text(file) }).values["data"])
+    };
+    assert_eq!(
+        read(&mut node, "toml", "file"),
+        r#"{"db": {"user": "u", "password": <secret>, "ref": 1}, "env": [{"name": "a", "auth_token": <secret>}]}"#
+    );
+    assert_eq!(read(&mut node, "properties", "file.properties"), r#"{"user": "u", "password": <secret>}"#);
+    let one = node.run("toml", map! { "path" => node.text("file"), "table" => "db.password" });
+    assert!(one.values["data"].taint.is_secret());
+}
+
+#[test]
 fn the_difference_names_keys() {
     let mut node = Node::new();
     node.write("file", FILE);

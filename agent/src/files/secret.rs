@@ -1,6 +1,6 @@
 //! Keys whose values are not to be shown, by their names.
 
-use convoy_protocol::{Kind, Value};
+use convoy_protocol::{Kind, Map, Taint, Value};
 
 use crate::toml::{KeyPath, Part};
 
@@ -30,6 +30,23 @@ pub fn is_secret(key: &KeyPath, value: &Value) -> bool {
             Kind::Map(map) => map.iter().any(|(name, item)| is_secret(&key.child(&name.to_string()), item)),
             _ => begin || is_named,
         }
+}
+
+/// Marks what is secret in the value of a key, part by part.
+pub fn marked(key: &KeyPath, value: Value) -> Value {
+    match &value.kind {
+        Kind::Map(map) => {
+            let part = |(name, item): (&convoy_protocol::Key, &Value)| {
+                (name.clone(), marked(&key.child(&name.to_string()), item.clone()))
+            };
+            Value::from(map.iter().map(part).collect::<Map>()).tainted(value.taint)
+        }
+        Kind::List(items) if items.iter().any(|item| item.as_map().is_some()) => {
+            items.iter().map(|item| marked(key, item.clone())).collect::<Value>().tainted(value.taint)
+        }
+        _ if is_secret(key, &value) => value.tainted(Taint::SECRET),
+        _ => value,
+    }
 }
 
 /// Returns whether a text only says where the value is: `$ref{…}`, `$secret{…}`, `$env{…}`, `$sys{…}`, `${…}`.
