@@ -26,6 +26,7 @@ mod first;
 mod harness;
 #[cfg(test)]
 mod interactive;
+#[cfg(test)]
 mod language;
 #[cfg(test)]
 mod machines;
@@ -33,6 +34,7 @@ mod machines;
 mod modules;
 #[cfg(test)]
 mod names;
+mod nodes;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]

@@ -1,0 +1,121 @@
+//! Many nodes, and nodes that are not as one would have them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use convoy_tests::sshd::{Accounts, SshdOptions};
+
+use crate::harness::{site, tasks};
+
+/// How much memory a run may take for a thousand hosts, in kilobytes.
+const MEMORY: &str = "400000";
+
+/// Hosts know of each other, some are worked on, all are counted, within bounds.
+#[test]
+fn a_thousand_hosts() {
+    let project = site(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+    - set_fact: {mine: '{{ inventory_hostname }}'}
+    - assert:
+        that: hostvars[groups['all'][(groups['all'].index(inventory_hostname) + 1) % 1000]].mine is defined
+        quiet: true
+    - ping:
+      when: inventory_hostname in groups['some']
+",
+    );
+    project.host("[all:vars]\nansible_connection=local\n[many]\nh[0001:1000]\n[some]\nh[0001:0020]").unwrap();
+    let listed = project.apply(["--list-hosts"]).unwrap();
+    assert!(listed.stdout.contains("    hosts (1000):\n      h0001\n"), "{listed}");
+    let convoy = project.command(["apply", "-i", "hosts", "site.yml"]);
+    let words = std::iter::once(convoy.get_program()).chain(convoy.get_args());
+    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -d {MEMORY}; exec {}", line.join(" "))]).env_clear();
+    shell.envs(convoy.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.current_dir(project.path(".")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = project.wait(shell.spawn().unwrap()).unwrap();
+    assert_eq!((ran.recap("h0001").as_str(), ran.recap("h1000").as_str()), ("ok=3", "ok=2 skipped=1"));
+    assert_eq!((ran.stdout.matches("    failed=0 ").count(), ran.code), (1000, Some(0)), "{}", ran.stderr);
+}
+
+/// The agent, content and what is unpacked go elsewhere.
+#[test]
+#[cfg_attr(not(may_mount), ignore = "only root can mount a file system for a test")]
+fn a_node_with_a_tiny_tmp() {
+    let project = tasks(
+        "- copy: {src: large, dest: '{{ ansible_env.HOME }}/large'}
+- command: df --output=size /tmp
+  register: tmp
+  changed_when: false
+- assert:
+    that: tmp.stdout_lines[1] | int == 64
+- unarchive: {src: large.tar, dest: '{{ ansible_env.HOME }}', creates: '{{ ansible_env.HOME }}/unpacked'}
+- template: {src: word, dest: '{{ ansible_env.HOME }}/word'}
+- shell: ls -A /tmp
+  register: left
+  changed_when: false
+- assert:
+    that: left.stdout_lines | length == 1
+",
+    );
+    let playbook = fs::read_to_string(project.path("site.yml")).unwrap();
+    project.file("site.yml", playbook.replace("gather_facts: false", "gather_subset: env")).unwrap();
+    project.file("large", vec![b'x'; 1 << 20]).unwrap().file("word", "{{ 1 + 1 }}").unwrap();
+    project.file("unpacked", vec![b'y'; 1 << 20]).unwrap();
+    let mut tar = Command::new("tar");
+    let tar = tar.args(["-cf", "large.tar", "unpacked"]).current_dir(project.path(""));
+    assert!(tar.status().unwrap().success());
+    let accounts = Accounts {
+        login: "op",
+        // The server's own folder is kept.
+        lines: "
+            account op word-of-op
+            own=$(dirname \"$1\")
+            mount --bind \"$own\" /mnt
+            mount -t tmpfs -o size=64k,mode=1777 tmpfs /tmp
+            mkdir \"$own\"
+            mount --move /mnt \"$own\"
+        ",
+    };
+    let options = SshdOptions { accounts: Some(accounts), ..SshdOptions::new(project.key()) };
+    let _node = project.node_with("l", options).unwrap();
+    let user = ["-e", "ansible_user=op"];
+    let ran = project.apply(user).unwrap();
+    assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=8 changed=3", Some(0)), "{ran}");
+    let again = project.apply(user).unwrap();
+    assert_eq!((again.recap("l").as_str(), again.code), ("ok=7 skipped=1", Some(0)), "{again}");
+}
+
+#[test]
+fn a_node_of_another_architecture() {
+    let project = tasks("- ping:");
+    let mut options = SshdOptions::new(project.key());
+    let (programs, home) = (project.path("programs"), project.path("../nodes/l/home"));
+    let variables = format!("SetEnv PATH={}:/usr/bin:/bin HOME={}", programs.display(), home.display());
+    options.configuration.push(variables);
+    fs::create_dir(&programs).unwrap();
+    fs::write(programs.join("uname"), "#!/bin/sh\necho vax\n").unwrap();
+    fs::set_permissions(programs.join("uname"), fs::Permissions::from_mode(0o755)).unwrap();
+    let node = project.node_with("l", options).unwrap();
+    let ran = project.apply([]).unwrap();
+    let stdout = "
+PLAY [all] *********************************************************************
+
+TASK [ping] ********************************************************************
+fatal: [l]: UNREACHABLE! => {\"changed\": false, \"msg\": \"cannot start the agent: convoy carries no agent for the \
+                  machine type vax\", \"unreachable\": true}
+
+PLAY RECAP *********************************************************************
+l                          : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0   
+
+";
+    let stderr = "l: task \"ping\" (site.yml:4:7) and what follows it
+
+hint: go on with `convoy apply -i hosts site.yml`
+";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), (stdout, stderr, Some(4)));
+    assert_eq!(fs::read_dir(&node.home).unwrap().count(), 0, "nothing was left there");
+}
