@@ -5,8 +5,7 @@ use convoy_agent::modules;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Value, map};
 
-/// What stands for a value that is never shown.
-const HIDDEN: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+use crate::json::SECRET;
 
 /// Returns the arguments of an order under their own names, defaults filled in, secrets left out.
 pub(super) fn invocation(order: &Order) -> Value {
@@ -48,7 +47,7 @@ fn converted(kind: ParamKind, value: &Value) -> Value {
 }
 
 fn shown(value: &Value, never: bool) -> Value {
-    if never || value.deep_taint().is_secret() { HIDDEN.into() } else { value.clone() }
+    if never || value.deep_taint().is_secret() { SECRET.into() } else { value.clone() }
 }
 
 #[cfg(test)]
@@ -87,11 +86,11 @@ mod tests {
     #[test]
     fn what_is_never_shown_is_left_out() {
         let found = args("user", map! { "name" => "ann", "password" => "$6$x" });
-        assert_eq!((&found["name"], &found["password"]), (&"ann".into(), &HIDDEN.into()));
+        assert_eq!((&found["name"], &found["password"]), (&"ann".into(), &SECRET.into()));
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         let line = Value::from(vec![secret.clone()]);
         let found = args("command", map! { "_raw_params" => secret, "argv" => line, "chdir" => "/" });
-        assert_eq!((&found["_raw_params"], &found["argv"]), (&HIDDEN.into(), &HIDDEN.into()));
+        assert_eq!((&found["_raw_params"], &found["argv"]), (&SECRET.into(), &SECRET.into()));
         assert_eq!(found["chdir"], "/".into());
         assert_eq!(args("user", map! { "name" => "ann" })["password"], Value::null());
     }
