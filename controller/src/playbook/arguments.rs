@@ -34,11 +34,7 @@ impl Reader<'_> {
         } else {
             self.problems.append(&mut problems);
         }
-        let modes = call.arguments.entries.iter().filter_map(|argument| {
-            let param = spec.param(argument.key.as_str()?)?;
-            decimal(param, argument)
-        });
-        self.problems.extend(modes);
+        self.problems.extend(decimal_modes(spec, &call.arguments));
     }
 }
 
@@ -125,6 +121,12 @@ fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnosti
         _ => Ok(()),
     };
     converted.err().map(|why| wrong(format!("{of} must be of type {}", param.kind.name())).note(why))
+}
+
+/// Returns what is wrong with modes that Ansible takes for other ones.
+pub(super) fn decimal_modes(spec: &Spec, arguments: &Arguments) -> Vec<Diagnostic> {
+    let one = |argument: &Argument| decimal(spec.param(argument.key.as_str()?)?, argument);
+    arguments.entries.iter().filter_map(one).collect()
 }
 
 /// Returns what is wrong with a mode that Ansible takes for another one.

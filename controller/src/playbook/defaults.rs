@@ -1,6 +1,6 @@
 //! `module_defaults:`, as far as it is literal: whose arguments it is for, and whether they are ones.
 
-use super::arguments::each;
+use super::arguments::{decimal_modes, each};
 use super::call::{Arguments, Known, find};
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -61,5 +61,6 @@ impl Reader<'_> {
         let entries = entries.iter().filter_map(|(key, value)| self.argument(key, value)).collect();
         let arguments = Arguments { entries, variable: None };
         each(module, name, spec, any_argument, &arguments, &mut self.problems);
+        self.problems.extend(decimal_modes(spec, &arguments));
     }
 }

@@ -137,7 +137,7 @@ fn a_script_that_fails_is_told_with_what_it_said() {
 fn encrypted_values_stay_so_until_they_are_used() {
     let inventory = script(
         r#"#!/bin/sh
-        echo '{"g": {"hosts": ["a"], "vars": {"p": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n61"}}},
+        printf %s '{"g": {"hosts": ["a"], "vars": {"p": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n61"}}},
                "_meta": {"hostvars": {"a": {"list": [{"__ansible_unsafe": "{{ x }}"}]}}}}'"#,
         0o755,
     )
