@@ -145,7 +145,7 @@ fn items_of_set_fact_build_on_each_other() {
       vars: {word: \"{{ 'n' ~ item }}\"}
     - assert:
         that:
-          - all == [2, 4, 6] and by == {1: 'n1', 2: 'n2', 3: 'n3'}
+          - \"all == [2, 4, 6] and by == {1: 'n1', 2: 'n2', 3: 'n3'}\"
           - last.results | length == 3
 ",
     );
