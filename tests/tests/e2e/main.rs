@@ -34,6 +34,7 @@ mod machines;
 mod modules;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod pages;
