@@ -1,6 +1,5 @@
 //! The homes of a node's servers: small, but laid out as the vendor's, with contents of our own.
 
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -21,6 +20,10 @@ const DROPINS: &str = "repository/components/dropins";
 const USER_STORE: &str = include_str!("home/user-store.xml");
 const REGISTRY: &str = include_str!("home/registry.xml");
 const LOG4J2: &str = include_str!("home/log4j2.properties");
+const OWN_LOGGING: &str = include_str!("home/log4j2-own.properties");
+const OWN_CONFIGURATION: &str = include_str!("home/own.toml");
+/// The password of the demo's administrator and databases.
+const SECRET: &str = "of-the-demo";
 
 /// What a node is in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +34,25 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// The profile that it was in 3.1.0.
-    fn old_profile(self) -> &'static str {
+    /// The profile that it was in 3.1.0, and its default configuration.
+    fn old(self) -> (&'static str, &'static str) {
         match self {
-            Self::ControlPlane => "api-publisher",
-            Self::TrafficManager => "traffic-manager",
-            Self::GatewayWorker => "gateway-worker",
+            Self::ControlPlane => ("api-publisher", include_str!("home/defaults/3.1.0-api-publisher.toml")),
+            Self::TrafficManager => {
+                ("traffic-manager", include_str!("home/defaults/3.1.0-traffic-manager.toml"))
+            }
+            Self::GatewayWorker => {
+                ("gateway-worker", include_str!("home/defaults/3.1.0-gateway-worker.toml"))
+            }
+        }
+    }
+
+    /// Its default configuration in 4.1.0, without a line feed at its end, as the vendor's.
+    fn new_default(self) -> &'static str {
+        match self {
+            Self::ControlPlane => include_str!("home/defaults/4.1.0-control-plane.toml"),
+            Self::TrafficManager => include_str!("home/defaults/4.1.0-traffic-manager.toml"),
+            Self::GatewayWorker => include_str!("home/defaults/4.1.0-gateway-worker.toml"),
         }
     }
 }
@@ -67,14 +83,20 @@ impl Keystores {
 /// Makes a 3.1.0 home that has been in use: configured, with drivers, extensions, keystores and user stores.
 pub(super) fn make_old(home: &Path, host: &str, role: Role, keystores: &Keystores) -> io::Result<()> {
     versions(home, "3.1.0", "4.6.0", "wso2server.sh")?;
-    write(home, "repository/conf/deployment.toml", old_configuration(host, role).as_bytes())?;
+    let (profile, default) = role.old();
+    let kept = format!("repository/resources/conf/deployment-templates/{profile}.toml");
+    write(home, &kept, default.as_bytes())?;
+    write(home, "repository/conf/deployment.toml", in_use(default, host).as_bytes())?;
     // In a traffic manager's file the flags are on, whatever the cluster does.
     let versioning = (role == Role::TrafficManager).to_string();
     write(home, "repository/conf/registry.xml", REGISTRY.replace("@versioning@", &versioning).as_bytes())?;
-    write(home, "repository/conf/log4j2.properties", LOG4J2.as_bytes())?;
+    let logging = LOG4J2
+        .replace("appenders = CARBON_CONSOLE", "appenders = CARBON_CONSOLE, AUDIT_COPY")
+        .replace("loggers = kernel", "loggers = kernel, company");
+    write(home, "repository/conf/log4j2.properties", [&logging, OWN_LOGGING].concat().as_bytes())?;
     keystores.write(home)?;
-    let driver = ("META-INF/services/java.sql.Driver", "com.mysql.cj.jdbc.Driver\n");
-    let driver = jar(&[("Implementation-Title", "A driver of the demo")], &[driver]);
+    let class = ("com/mysql/cj/jdbc/Driver.class", "a class of the demo\n");
+    let driver = jar(&[("Implementation-Title", "A driver of the demo")], &[class]);
     write(home, &format!("{LIB}/mysql-connector-example-8.0.33.jar"), &driver)?;
     let wrapped = [("Bundle-SymbolicName", "mysql_connector_example_8.0.33")];
     write(home, &format!("{DROPINS}/mysql_connector_example_8.0.33_1.0.0.jar"), &jar(&wrapped, &[]))?;
@@ -98,15 +120,16 @@ pub(super) fn make_old(home: &Path, host: &str, role: Role, keystores: &Keystore
     }
 }
 
-/// Makes a 4.1.0 home as it is after unpacking.
-pub(super) fn make_new(home: &Path, keystores: &Keystores) -> io::Result<()> {
+/// Makes a 4.1.0 home as it is after unpacking and the setup of its profile.
+pub(super) fn make_new(home: &Path, role: Role, keystores: &Keystores) -> io::Result<()> {
     versions(home, "4.1.0", "4.6.3", "api-manager.sh")?;
     for folder in [LIB, DROPINS, "repository/deployment/server"] {
         fs::create_dir_all(home.join(folder))?;
     }
-    // The vendor's file has no line feed at its end either.
-    let shipped = "# As unpacked.\n[server]\nhostname = \"localhost\"\nserver_role = \"default\"";
-    write(home, "repository/conf/deployment.toml", shipped.as_bytes())?;
+    write(home, "repository/conf/deployment.toml", role.new_default().as_bytes())?;
+    // By this the setup of a profile is known to be done.
+    let kept = "repository/resources/conf/templates/repository/conf/axis2/axis2.xml.j2.backup";
+    write(home, kept, b"")?;
     write(home, "repository/conf/log4j2.properties", LOG4J2.as_bytes())?;
     keystores.write(home)
 }
@@ -124,26 +147,17 @@ fn write_bundle(home: &Path, name: &str, version: &str) -> io::Result<()> {
     write(home, &format!("{DROPINS}/{name}-{version}.jar"), &jar(&attributes, &[]))
 }
 
-fn old_configuration(host: &str, role: Role) -> String {
-    let mut text = format!(
-        "[server]\nhostname = \"{host}\"\nnode_ip = \"127.0.0.1\"\nserver_role = \"{}\"\n\n\
-         [user_store]\ntype = \"database_unique_id\"\n\n\
-         [super_admin]\nusername = \"admin\"\npassword = \"admin\"\ncreate_admin_account = true\n",
-        role.old_profile()
-    );
-    let mut database = |section: &str, name: &str| {
-        let _ = write!(
-            text,
-            "\n[database.{section}]\ntype = \"mysql\"\nurl = \"jdbc:mysql://db.example:3306/{name}\"\n\
-             username = \"{section}\"\npassword = \"{section}-of-the-demo\"\n"
-        );
-    };
-    database("shared_db", "reg_db");
-    if role == Role::ControlPlane {
-        database("apim_db", "am_db");
-        text += "\n[[apim.gateway.environment]]\nname = \"Production and Sandbox\"\ntype = \"hybrid\"\n";
-    }
-    text
+/// Returns a default configuration as a company has made it its own.
+fn in_use(default: &str, host: &str) -> String {
+    let named = default
+        .replace("hostname = \"localhost\"", &format!("hostname = \"{host}\""))
+        .replace("db.invalid", "db.example")
+        .replace("tm.invalid", "tm1")
+        .replace("gw.invalid", "gw.example")
+        .replace("password = \"admin\"", &format!("password = \"admin-{SECRET}\""))
+        .replace("user\"\npassword = \"apimuser\"", &format!("user\"\npassword = \"apim-{SECRET}\""))
+        .replace("user\"\npassword = \"shareduser\"", &format!("user\"\npassword = \"shared-{SECRET}\""));
+    named + OWN_CONFIGURATION
 }
 
 fn write(home: &Path, file: &str, content: &[u8]) -> io::Result<()> {

@@ -107,7 +107,7 @@ fn make_nodes(root: &Path) -> io::Result<()> {
     for (name, role) in NODES {
         let folder = nodes_folder(root).join(name);
         home::make_old(&folder.join(OLD_HOME), name, role, &own)?;
-        home::make_new(&folder.join(NEW_HOME), &shipped)?;
+        home::make_new(&folder.join(NEW_HOME), role, &shipped)?;
     }
     Ok(())
 }
@@ -148,8 +148,8 @@ fn connections(nodes: &[EmbeddedNode], key: &Path, known_hosts: &Path) -> Value 
         .map(|((name, _), node)| {
             let vars = map! {
                 "ansible_port" => i64::from(node.port),
-                "old_home" => text(&node.options.root.join(OLD_HOME)),
-                "new_home" => text(&node.options.root.join(NEW_HOME)),
+                "wso2_old_home" => text(&node.options.root.join(OLD_HOME)),
+                "wso2_new_home" => text(&node.options.root.join(NEW_HOME)),
             };
             ((*name).into(), vars.into())
         })

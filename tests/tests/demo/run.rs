@@ -65,7 +65,7 @@ fn an_ordinary_user_sees_an_upgrade_and_a_second_run_that_changes_nothing() {
     let first = program::run(folder.path(), &["demo", "--dir", "demo"]);
     assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""), "{}", first.stdout);
     let nothing: Vec<_> = NODES.map(|node| (node, 0)).to_vec();
-    let upgraded = [("cp1", 5), ("cp2", 5), ("gw1", 5), ("gw2", 5), ("tm1", 3)].to_vec();
+    let upgraded = [("cp1", 6), ("cp2", 6), ("gw1", 6), ("gw2", 6), ("tm1", 4)].to_vec();
     assert_eq!(changed(&first), [upgraded, nothing.clone()], "{}", first.stdout);
 
     let demo = folder.path().canonicalize().unwrap().join("demo");
@@ -127,6 +127,7 @@ fn each_role_is_configured_for_its_databases_and_its_part() {
     let folder = tempdir().unwrap();
     let outcome = program::run(folder.path(), &["demo", "--dir", "demo"]);
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(!outcome.stdout.contains("of-the-demo"), "{}", outcome.stdout);
     let demo = folder.path().join("demo");
     for (node, role, databases) in [
         ("cp1", "control-plane", &["apim_db", "local", "shared_db"][..]),
@@ -142,18 +143,16 @@ fn each_role_is_configured_for_its_databases_and_its_part() {
             document["database"].as_table().unwrap().iter().map(|(key, _)| key).collect();
         found.sort_unstable();
         assert_eq!(found, databases, "{node}");
-        let url = value(&document, &["database", "shared_db", "url"]);
-        assert_eq!(url, "jdbc:mysql://db.example:3306/reg_db?useSSL=false&amp;allowPublicKeyRetrieval=true");
-        assert_eq!(value(&document, &["database", "shared_db", "validationQuery"]), "SELECT 1");
-        assert_eq!(value(&document, &["keystore", "tls", "alias"]), "wso2carbon");
-        assert!(document.get("secrets").is_none() && document.get("realm_manager").is_none(), "{node}");
+        let shared = |key: &str| value(&document, &["database", "shared_db", key]);
+        assert_eq!(shared("url"), "jdbc:mysql://db.example:3306/shared_db");
+        assert_eq!([shared("password"), shared("validationQuery")], ["shared-of-the-demo", "SELECT 1"]);
+        assert_eq!(value(&document, &["apim", "cache", "resource", "expiry_time"]), "900s", "{node}");
     }
     let [cp, tm, gw] = ["cp1", "tm1", "gw2"].map(|node| configuration(&demo, node));
     let environment = &cp["apim"]["gateway"]["environment"][0];
     assert_eq!(environment["name"].as_str(), Some("Production and Sandbox"));
-    assert_eq!(environment["https_endpoint"].as_str(), Some("https://gw1:8243"));
+    assert_eq!(environment["https_endpoint"].as_str(), Some("https://gw.example:8243"));
     assert_eq!(texts(&cp["apim"]["event_hub"]["event_duplicate_url"]), ["tcp://cp2:5672"]);
-    assert_eq!(texts(&cp["apim"]["event_hub"]["event_listening_endpoints"]), ["tcp://localhost:5672"]);
     let listening = ["tcp://cp1:5672", "tcp://cp2:5672"];
     assert_eq!(texts(&tm["apim"]["event_hub"]["event_listening_endpoints"]), listening);
     let labels = &gw["apim"]["sync_runtime_artifacts"]["gateway"]["gateway_labels"];

@@ -1,0 +1,304 @@
+//! Steps 1 and 2 on five nodes that are reached by SSH.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use convoy_tests::project::Ran;
+use toml_edit::{DocumentMut, Item};
+
+use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, Part, SECURITY, data};
+
+/// All files below a folder, by their path in it.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// The homes of all nodes, old and new.
+fn homes(cluster: &Cluster) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for (node, _) in FIVE {
+        let folder = cluster.in_old(node, "").parent().unwrap().to_owned();
+        all.extend(tree(&folder).into_iter().map(|(path, content)| (Path::new(node).join(path), content)));
+    }
+    all
+}
+
+/// What a run says that it would change, or has changed: each line with the task above it.
+fn told(ran: &Ran) -> Vec<String> {
+    let mut task = "";
+    let mut lines = Vec::new();
+    for line in ran.stdout.lines() {
+        if line.starts_with("TASK [") {
+            task = line;
+        } else if line.starts_with("changed: ") {
+            lines.push(format!("{task} {line}"));
+        }
+    }
+    // Nodes finish in any order.
+    lines.sort();
+    lines
+}
+
+/// The differences that a run shows.
+fn differences(ran: &Ran) -> Vec<&str> {
+    let mut lines: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with(['+', '-'])).collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn assert_no_secret(ran: &Ran) {
+    for secret in ["admin-of-corp", "apim_db-of-corp", "shared_db-of-corp", "corpstore", "corpkey"] {
+        assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{secret} is shown: {ran}");
+    }
+}
+
+fn text<'d>(document: &'d DocumentMut, path: &str) -> &'d str {
+    let item = path.split('.').fold(document.as_item(), |item, key| &item[key]);
+    item.as_str().unwrap_or_else(|| panic!("{path} is {item:?}"))
+}
+
+fn texts(item: &Item) -> Vec<&str> {
+    item.as_array()
+        .unwrap_or_else(|| panic!("{item:?}"))
+        .iter()
+        .map(|value| value.as_str().unwrap())
+        .collect()
+}
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+fn what_is_foretold_is_done_and_a_second_run_changes_nothing() {
+    let cluster = Cluster::over_ssh(&FIVE);
+    let before = homes(&cluster);
+    let foretold = cluster.steps(&["--check", "--diff"]);
+    assert_eq!(foretold.code, Some(0), "{foretold}");
+    assert!(before == homes(&cluster), "a dry run has written something");
+    let done = cluster.steps(&["--diff"]);
+    assert_eq!(done.code, Some(0), "{done}");
+    assert_eq!(told(&foretold), told(&done));
+    assert_eq!(differences(&foretold), differences(&done));
+    for ran in [&foretold, &done] {
+        assert_no_secret(ran);
+    }
+    let after = homes(&cluster);
+    let again = cluster.steps(&["--diff", "-vvv"]);
+    assert_eq!((again.code, told(&again)), (Some(0), Vec::new()), "{again}");
+    assert!(after == homes(&cluster), "a second run has written something");
+    assert_no_secret(&again);
+    // The old homes are read and never written.
+    let old = |all: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<_> {
+        all.iter()
+            .filter(|(path, _)| path.to_string_lossy().contains("3.1.0"))
+            .map(|(p, c)| (p.clone(), c.clone()))
+            .collect()
+    };
+    assert!(old(&before) == old(&after), "an old home was written");
+    each_setting_is_as_the_page_says(&cluster);
+    all_else_is_as_the_vendor_ships_it(&cluster);
+    files_are_where_they_belong(&cluster);
+}
+
+fn each_setting_is_as_the_page_says(cluster: &Cluster) {
+    for (node, _) in FIVE {
+        let document = cluster.configuration(node);
+        let role = match &node[..2] {
+            "cp" => "control-plane",
+            "tm" => "traffic-manager",
+            _ => "gateway-worker",
+        };
+        assert_eq!(text(&document, "server.server_role"), role);
+        assert_eq!(text(&document, "server.hostname"), format!("{node}.corp"));
+        // 1.2: apim_db is new on traffic managers, and gateways have none.
+        let mut databases = vec![("shared_db", "reg_db")];
+        databases.extend((role != "gateway-worker").then_some(("apim_db", "am_db")));
+        for (section, name) in databases {
+            let at = |key: &str| text(&document, &format!("database.{section}.{key}"));
+            let url = format!("jdbc:mysql://db.corp:3306/{name}?useSSL=false&amp;autoReconnect=true");
+            assert_eq!([at("type"), at("url")], ["mysql", &*url], "{node}");
+            assert_eq!(
+                [at("username"), at("password")],
+                [&*format!("{section}-user"), &*format!("{section}-of-corp")]
+            );
+            assert_eq!([at("driver"), at("validationQuery")], ["com.mysql.cj.jdbc.Driver", "SELECT 1"]);
+            for gone in ["hostname", "name", "port"] {
+                assert!(document["database"][section].get(gone).is_none(), "{node}: {section}.{gone}");
+            }
+        }
+        assert_eq!(document["database"].get("apim_db").is_some(), role != "gateway-worker", "{node}");
+        // 1.6 and 2.5: what the company changed, keystores among it.
+        assert_eq!(text(&document, "super_admin.password"), "admin-of-corp");
+        assert_eq!(text(&document, "keystore.tls.key_password"), "corpkey");
+        assert_eq!(text(&document, "transport.https.properties.sslEnabledProtocols"), "TLSv1.2");
+        assert!(document["server"].get("mode").is_none() && document.get("registry").is_none(), "{node}");
+    }
+    control_planes_keep_their_environment(cluster);
+    gateways_know_where_to_ask(cluster);
+}
+
+/// 1.4: the old name, with the rest of the new environment.
+fn control_planes_keep_their_environment(cluster: &Cluster) {
+    for node in ["cp1", "cp2"] {
+        let document = cluster.configuration(node);
+        let environments = document["apim"]["gateway"]["environment"].as_array_of_tables().unwrap();
+        let names: Vec<_> = environments.iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["Production and Sandbox"], "{node}");
+        let one = environments.get(0).unwrap();
+        assert_eq!(one["https_endpoint"].as_str(), Some("https://api.gw.wso2.com:8243/"));
+        assert_eq!(one["provider"].as_str(), Some("wso2"));
+        assert_eq!(
+            one["websub_event_receiver_https_endpoint"].as_str(),
+            Some("https://api.gw.wso2.com:8021")
+        );
+        assert!(document["apim"].get("sync_runtime_artifacts").is_none(), "{node}");
+        let hub = &document["apim"]["event_hub"];
+        let other = if node == "cp1" { "tcp://cp2:5672" } else { "tcp://cp1:5672" };
+        assert_eq!(texts(&hub["event_duplicate_url"]), [other]);
+        assert_eq!(hub["publish"]["url_group"].as_array_of_tables().unwrap().len(), 2);
+    }
+}
+
+fn gateways_know_where_to_ask(cluster: &Cluster) {
+    for node in ["gw1", "gw2"] {
+        let document = cluster.configuration(node);
+        let labels = &document["apim"]["sync_runtime_artifacts"]["gateway"]["gateway_labels"];
+        assert_eq!(texts(labels), ["Production and Sandbox", "Default"]);
+        assert_eq!(text(&document, "apim.key_manager.service_url"), "https://apim.corp:9443/services/");
+        assert_eq!(
+            text(&document, "apim.oauth_config.revoke_endpoint"),
+            "https://apim.corp:9443/oauth2/revoke"
+        );
+        assert_eq!(
+            texts(&document["apim"]["event_hub"]["event_listening_endpoints"]),
+            ["tcp://cp1:5672", "tcp://cp2:5672"]
+        );
+        // The old gateway's own traffic managers, and no other.
+        assert_eq!(
+            texts(&document["apim"]["throttling"]["throttle_decision_endpoints"]),
+            ["tcp://tm1.corp:5672", "tcp://tm2.corp:5672"]
+        );
+        assert_eq!(text(&document, "apim.throttling.service_url"), "https://tm1.corp:9443/services/");
+        let groups = document["apim"]["throttling"]["url_group"].as_array_of_tables().unwrap();
+        let urls: Vec<_> = groups.iter().flat_map(|group| texts(&group["traffic_manager_urls"])).collect();
+        assert_eq!(urls, ["tcp://tm1.corp:9611", "tcp://tm2.corp:9611"]);
+        // Analytics of 3.1.0 has no counterpart; cross-origin headers were the default.
+        assert!(document["apim"]["analytics"].get("analytics_node").is_none(), "{node}");
+        assert!(texts(&document["apim"]["cors"]["allow_headers"]).contains(&"Internal-Key"));
+    }
+}
+
+/// Comments and the order of what is there stay.
+fn all_else_is_as_the_vendor_ships_it(cluster: &Cluster) {
+    for (node, part) in FIVE {
+        let now = fs::read_to_string(cluster.in_new(node, CONFIGURATION)).unwrap();
+        let shipped = part.new_default();
+        let comments = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.trim_start().starts_with('#')).map(str::to_owned).collect()
+        };
+        let mut kept = comments(&now).into_iter();
+        for comment in comments(&shipped) {
+            assert!(kept.any(|line| line == comment), "{node}: {comment} is gone or elsewhere");
+        }
+        let headers = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with('[')).map(|line| line.trim().to_owned()).collect()
+        };
+        let mut there = headers(&now).into_iter();
+        for header in headers(&shipped) {
+            assert!(there.any(|line| line == header), "{node}: {header} is gone or elsewhere:\n{now}");
+        }
+    }
+}
+
+fn files_are_where_they_belong(cluster: &Cluster) {
+    for (node, part) in FIVE {
+        let same = |file: &str| {
+            fs::read(cluster.in_old(node, file)).unwrap() == fs::read(cluster.in_new(node, file)).unwrap()
+        };
+        let names = |folder: &str| -> Vec<String> {
+            let mut names: Vec<String> = fs::read_dir(cluster.in_new(node, folder))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        for file in ["corp.jks", "client-truststore.jks"] {
+            assert!(same(&format!("{SECURITY}/{file}")), "{node}: {file}");
+        }
+        let gateway = part == Part::Gateway;
+        let jars: &[&str] = if gateway {
+            &["corp-masking-1.4.jar", "mysql-connector-j-8.0.33.jar"]
+        } else {
+            &["mysql-connector-j-8.0.33.jar"]
+        };
+        assert_eq!(names(LIB), jars, "{node}");
+        let bundles: &[&str] = if gateway { &["corp.mediators-2.0.1.jar"] } else { &[] };
+        assert_eq!(names(DROPINS), bundles, "{node}");
+        let control_plane = node.starts_with("cp");
+        assert_eq!(
+            cluster.in_new(node, "repository/deployment/server/userstores/CORP.xml").exists(),
+            control_plane,
+            "{node}"
+        );
+        // The user stores of tenants follow after step 4.
+        assert!(!cluster.in_new(node, "repository/tenants").exists(), "{node}");
+        let logging = fs::read_to_string(cluster.in_new(node, LOGGING)).unwrap();
+        for line in ["appender.CORP.fileName", "logger.corp.name", "logger.corp.appenderRef.CORP.ref"] {
+            assert!(logging.contains(line), "{node}: {line}: {logging}");
+        }
+        assert!(
+            logging.contains("API_LOGFILE") && logging.contains("%i"),
+            "{node}: the vendor's own is gone: {logging}"
+        );
+        let listed = logging.lines().find(|line| line.starts_with("appenders")).unwrap();
+        assert!(listed.ends_with("CORP") && listed.contains("API_LOGFILE"), "{node}: {listed}");
+    }
+    assert!(data("log4j2-4.1.0.properties").contains("API_LOGFILE"));
+}
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+fn limits_and_tags_touch_only_what_they_name() {
+    let cluster = Cluster::local(&FIVE);
+    let before = homes(&cluster);
+    let differing =
+        |before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<String> {
+            let paths = after.iter().filter(|(path, content)| before.get(*path) != Some(content));
+            paths.map(|(path, _)| path.display().to_string()).collect()
+        };
+    let ran = cluster.apply(&["--tags", "jdbc_driver", "--limit", "gateway_worker"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let after = homes(&cluster);
+    let driver = |node: &str| format!("{node}/wso2am-4.1.0/{LIB}/mysql-connector-j-8.0.33.jar");
+    assert_eq!(differing(&before, &after), [driver("gw1"), driver("gw2")]);
+
+    let ran = cluster.apply(&["--tags", "step1", "--limit", "tm1"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let later = homes(&cluster);
+    let changed = differing(&after, &later);
+    assert!(
+        changed.len() == 2
+            && changed.iter().all(|path| path.starts_with(&format!("tm1/wso2am-4.1.0/{CONFIGURATION}"))),
+        "{changed:?}"
+    );
+    // What the traffic manager lacks of its own comes from the first control plane, which the limit leaves out.
+    assert_eq!(text(&cluster.configuration("tm1"), "database.apim_db.password"), "apim_db-of-corp");
+}
