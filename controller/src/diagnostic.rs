@@ -20,6 +20,22 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Returns the documented exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::User | Self::Locked => 1,
+            Self::Refused => 3,
+            Self::Internal => 255,
+        }
+    }
+}
+
+/// Returns the exit code of several messages: the highest.
+pub fn code(diagnostics: &[Diagnostic]) -> u8 {
+    diagnostics.iter().map(|diagnostic| diagnostic.kind.code()).max().unwrap_or(1)
+}
+
 /// One message to the user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostic {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::diagnostic::{self, Diagnostic, Diagnostics};
 
 pub mod apply;
 pub mod become_options;
@@ -78,22 +78,16 @@ fn trace() {
 }
 
 /// Prints what is wrong and returns its exit code.
-#[expect(clippy::print_stderr, reason = "the one place where errors leave the program")]
 fn tell(diagnostics: &Diagnostics) -> u8 {
-    for (index, diagnostic) in diagnostics.iter().enumerate() {
-        eprintln!("{}{diagnostic}", if index == 0 { "" } else { "\n" });
-    }
-    diagnostics.iter().map(|diagnostic| diagnostic.kind.code()).max().unwrap_or(1)
+    tell_texts(diagnostics);
+    diagnostic::code(diagnostics)
 }
 
-impl Kind {
-    /// Returns the documented exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::User | Self::Locked => 1,
-            Self::Refused => 3,
-            Self::Internal => 255,
-        }
+/// Prints errors, a blank line between them.
+#[expect(clippy::print_stderr, reason = "the one place where errors leave the program")]
+fn tell_texts<T: std::fmt::Display>(errors: &[T]) {
+    for (index, error) in errors.iter().enumerate() {
+        eprintln!("{}{error}", if index == 0 { "" } else { "\n" });
     }
 }
 

@@ -2,15 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
-use convoy_protocol::{Diff, DiffSide, Map, Value, map};
-
-use super::shown::without_internal;
 use super::{Options, Reporter, Sink};
 use crate::json;
-use crate::python::label;
-use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+use crate::run::event::{RunEvent, object};
 
 /// Prints a run as JSON lines.
 pub struct Json {
@@ -58,150 +53,9 @@ impl Reporter for Json {
 /// Returns the event as one line, with its newline.
 fn line(event: &RunEvent) -> String {
     let mut line =
-        json::map_text(&object(event), json::Style { hide_secrets: true, ..json::Style::default() });
+        json::map_text(&object::of(event), json::Style { hide_secrets: true, ..json::Style::default() });
     line.push('\n');
     line
-}
-
-fn object(event: &RunEvent) -> Map {
-    match event {
-        RunEvent::PlaybookStart { path, plays } => {
-            map! { "event" => "playbook_start", "path" => path.clone(), "plays" => i64::try_from(*plays).unwrap_or(i64::MAX) }
-        }
-        RunEvent::PlayStart { name, check } => {
-            map! { "event" => "play_start", "name" => name.clone(), "check" => *check }
-        }
-        RunEvent::NoHostsMatched => map! { "event" => "no_hosts_matched" },
-        RunEvent::NoHostsRemaining => map! { "event" => "no_hosts_remaining" },
-        RunEvent::TaskStart { kind, name, path, check } => map! {
-            "event" => "task_start",
-            "kind" => kind_word(*kind),
-            "name" => name.clone(),
-            "path" => path.clone(),
-            "check" => *check,
-        },
-        RunEvent::Working { hosts } => map! { "event" => "working", "hosts" => names(hosts) },
-        RunEvent::Result(result) => task_result("result", result),
-        RunEvent::Item(result) => task_result("item", result),
-        RunEvent::Retry { host, task, left, values } => {
-            let mut object = map! { "event" => "retry" };
-            add_host(&mut object, host);
-            object.extend(
-                map! { "task" => task.clone(), "left" => *left, "values" => without_internal(values) },
-            );
-            object
-        }
-        RunEvent::Included { file, hosts, label } => {
-            let mut object = map! { "event" => "included", "file" => file.clone(), "hosts" => names(hosts) };
-            if let Some(label) = label {
-                object.insert("label".into(), label.clone().into());
-            }
-            object
-        }
-        RunEvent::Warning(text) | RunEvent::Notice(text) => {
-            map! { "event" => "warning", "text" => text.as_str() }
-        }
-        RunEvent::Verbose { level, host, text } => map! {
-            "event" => "verbose",
-            "level" => u32::from(*level),
-            "host" => host.clone(),
-            "text" => text.as_str(),
-        },
-        RunEvent::Recap { hosts, custom } => {
-            let hosts: Map =
-                hosts.iter().map(|(host, stats)| (host.clone().into(), counts(stats).into())).collect();
-            map! { "event" => "recap", "hosts" => hosts, "custom" => without_internal(custom) }
-        }
-        RunEvent::NotDone { lines, command } => map! {
-            "event" => "not_done",
-            "lines" => lines.iter().map(|line| Value::from(line.as_str())).collect::<Value>(),
-            "command" => command.clone(),
-        },
-    }
-}
-
-fn task_result(event: &str, result: &TaskResult) -> Map {
-    let mut object = map! { "event" => event };
-    add_host(&mut object, &result.host);
-    object.extend(map! {
-        "task" => result.task.clone(),
-        "action" => result.action.clone(),
-        "verdict" => verdict_word(result.verdict),
-        "ignored" => result.ignored,
-    });
-    if event == "item" {
-        object.insert("label".into(), label(result.label.as_ref()).into());
-    }
-    object.insert("values".into(), without_internal(&result.values).into());
-    if !result.diff.is_empty() {
-        object.insert("diff".into(), result.diff.iter().map(difference).collect());
-    }
-    object
-}
-
-fn add_host(object: &mut Map, host: &HostName) {
-    object.insert("host".into(), host.name.clone().into());
-    if let Some(delegate) = &host.delegate {
-        object.insert("delegate".into(), delegate.clone().into());
-    }
-    if let Some(address) = &host.address {
-        object.insert("delegate_address".into(), address.clone().into());
-    }
-}
-
-fn names(hosts: &[Arc<str>]) -> Value {
-    hosts.iter().map(|host| Value::from(host.clone())).collect()
-}
-
-/// Under Ansible's names.
-fn difference(diff: &Diff) -> Value {
-    match diff {
-        Diff::Prepared(text) => map! { "prepared" => text.as_str() }.into(),
-        Diff::Text { before, after } => {
-            let mut object = Map::new();
-            let mut add = |side: &DiffSide, word: &str| {
-                if !side.header.is_empty() {
-                    object.insert(format!("{word}_header").into(), side.header.as_str().into());
-                }
-                object.insert(word.into(), side.text.as_str().into());
-            };
-            add(before, "before");
-            add(after, "after");
-            object.into()
-        }
-    }
-}
-
-fn counts(stats: &Stats) -> Map {
-    map! {
-        "ok" => stats.ok,
-        "changed" => stats.changed,
-        "unreachable" => stats.unreachable,
-        "failed" => stats.failed,
-        "skipped" => stats.skipped,
-        "rescued" => stats.rescued,
-        "ignored" => stats.ignored,
-        "unknown" => stats.unknown,
-    }
-}
-
-fn kind_word(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Task => "task",
-        TaskKind::Handler => "handler",
-        TaskKind::Facts => "facts",
-    }
-}
-
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Changed => "changed",
-        Verdict::Skipped => "skipped",
-        Verdict::Failed => "failed",
-        Verdict::Unreachable => "unreachable",
-        Verdict::Unknown => "unknown",
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod shown;
 mod text;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use std::fmt;
 use std::io;

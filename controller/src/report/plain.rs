@@ -64,7 +64,7 @@ impl Plain {
                     self.heading = Some((*kind, name.clone(), path.clone()));
                 }
             }
-            RunEvent::Working { .. } => {}
+            RunEvent::Working { .. } | RunEvent::End { .. } => {}
             RunEvent::Result(result) if self.shows(result.verdict) => self.result(result),
             RunEvent::Item(result) if self.shows(result.verdict) => self.item(result),
             RunEvent::Result(_) | RunEvent::Item(_) => {}

@@ -7,18 +7,18 @@ use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
 use indicatif::TermLike;
 
 use super::Sink;
-use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+use crate::run::event::{Ending, HostName, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict};
 
 /// A stream that remembers what was written to it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Capture(Arc<Mutex<Vec<u8>>>);
 
 impl Capture {
-    pub(super) fn sink(&self) -> Sink {
+    pub(crate) fn sink(&self) -> Sink {
         Box::new(self.clone())
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
     }
 }
@@ -35,10 +35,10 @@ impl Write for Capture {
 
 /// A terminal that remembers the text drawn on it, wherever it was drawn.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Terminal(Capture);
+pub(crate) struct Terminal(Capture);
 
 impl Terminal {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.text()
     }
 }
@@ -81,24 +81,24 @@ impl TermLike for Terminal {
     }
 }
 
-pub(super) fn host(name: &str) -> HostName {
+pub(crate) fn host(name: &str) -> HostName {
     HostName { name: name.into(), delegate: None, address: None }
 }
 
-pub(super) fn play(name: &str) -> RunEvent {
+pub(crate) fn play(name: &str) -> RunEvent {
     RunEvent::PlayStart { name: name.into(), check: false }
 }
 
-pub(super) fn task(name: &str) -> RunEvent {
+pub(crate) fn task(name: &str) -> RunEvent {
     start(TaskKind::Task, name, "site.yml:5")
 }
 
-pub(super) fn start(kind: TaskKind, name: &str, path: &str) -> RunEvent {
+pub(crate) fn start(kind: TaskKind, name: &str, path: &str) -> RunEvent {
     RunEvent::TaskStart { kind, name: name.into(), path: path.into(), check: false }
 }
 
 /// The result of a `ping`; tests change what they are about.
-pub(super) fn of(name: &str, verdict: Verdict) -> TaskResult {
+pub(crate) fn of(name: &str, verdict: Verdict) -> TaskResult {
     TaskResult {
         host: host(name),
         verdict,
@@ -113,25 +113,25 @@ pub(super) fn of(name: &str, verdict: Verdict) -> TaskResult {
     }
 }
 
-pub(super) fn result(name: &str, verdict: Verdict) -> RunEvent {
+pub(crate) fn result(name: &str, verdict: Verdict) -> RunEvent {
     RunEvent::Result(of(name, verdict))
 }
 
-pub(super) fn with(name: &str, verdict: Verdict, values: Map) -> RunEvent {
+pub(crate) fn with(name: &str, verdict: Verdict, values: Map) -> RunEvent {
     RunEvent::Result(TaskResult { values: Arc::new(values), ..of(name, verdict) })
 }
 
-pub(super) fn item(name: &str, verdict: Verdict, label: impl Into<Value>, values: Map) -> RunEvent {
+pub(crate) fn item(name: &str, verdict: Verdict, label: impl Into<Value>, values: Map) -> RunEvent {
     let item = of(name, verdict);
     RunEvent::Item(TaskResult { values: Arc::new(values), label: Some(label.into()), looped: true, ..item })
 }
 
-pub(super) fn side(header: &str, text: &str) -> DiffSide {
+pub(crate) fn side(header: &str, text: &str) -> DiffSide {
     DiffSide { header: header.to_owned(), text: text.to_owned() }
 }
 
 /// The events of `docs/json-output.md`, in the order of the page.
-pub(super) fn each_event() -> Vec<RunEvent> {
+pub(crate) fn each_event() -> Vec<RunEvent> {
     let copied = map! {
         "changed" => true,
         "dest" => "/etc/motd",
@@ -174,6 +174,7 @@ pub(super) fn each_event() -> Vec<RunEvent> {
             label: Some("nginx".into()),
         },
         RunEvent::Warning("no inventory was given".into()),
+        RunEvent::Notice("[WARNING]: these hosts are refused:\n  web2".into()),
         RunEvent::Verbose { level: 3, host: Some("web1".into()), text: "connected in 52 ms".into() },
         RunEvent::Recap {
             hosts: vec![("web1".into(), stats)],
@@ -182,6 +183,12 @@ pub(super) fn each_event() -> Vec<RunEvent> {
         RunEvent::NotDone {
             lines: vec!["not done on web2: 4 tasks after `Greet`".into()],
             command: Some("convoy resume 7".into()),
+        },
+        RunEvent::End {
+            ending: Some(Ending::Failed),
+            code: 2,
+            hosts: Tally { all: 2, changed: 1, failed: 1, unreachable: 0 },
+            errors: Vec::new(),
         },
     ]
 }

@@ -1,10 +1,9 @@
 //! What of a result is shown: internal and uninteresting keys left out.
 
-use std::sync::Arc;
-
-use convoy_protocol::{Kind, Map, Value};
+use convoy_protocol::{Map, Value};
 
 use crate::json;
+use crate::run::event::object::without_internal;
 use crate::run::event::{TaskResult, Verdict};
 
 /// A result as it is shown.
@@ -117,23 +116,4 @@ fn keep_message(values: &mut Map) {
             values.shift_remove(key);
         }
     }
-}
-
-/// Returns the values without the keys that begin with `_ansible_`, at any depth.
-pub(super) fn without_internal(values: &Map) -> Map {
-    let internal = |key: &convoy_protocol::Key| key.as_str().is_some_and(|key| key.starts_with("_ansible_"));
-    values
-        .iter()
-        .filter(|(key, _)| !internal(key))
-        .map(|(key, value)| (key.clone(), cleaned(value)))
-        .collect()
-}
-
-fn cleaned(value: &Value) -> Value {
-    let kind = match &value.kind {
-        Kind::List(list) => Kind::List(Arc::new(list.iter().map(cleaned).collect())),
-        Kind::Map(map) => Kind::Map(Arc::new(without_internal(map))),
-        _ => return value.clone(),
-    };
-    Value { kind, ..value.clone() }
 }

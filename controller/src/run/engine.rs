@@ -12,14 +12,14 @@ use tokio::sync::Notify;
 use super::connect::Connections;
 use super::custom_stats::CustomStats;
 use super::doubt::Doubts;
-use super::event::{RunEvent, Stats};
+use super::event::{Ending, RunEvent, Stats, Tally};
 use super::fact_cache::FactCache;
 use super::free::Heading;
 use super::job::View;
 use super::options::Options;
 use super::stage::{Digests, Manifests};
 use super::{batch, play};
-use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::diagnostic::{self, Diagnostic, Diagnostics, Kind};
 use crate::inventory::{Addition, Inventory, LOCALHOST};
 use crate::link::content::Contents;
 use crate::playbook::Loader;
@@ -31,31 +31,6 @@ use crate::template::{Context, Templar};
 use crate::vars::magic::{Magic, PlayFacts, RunFacts};
 use crate::vars::precedence::{Sources, layers};
 use crate::vars::{Store, TaskScope};
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// All hosts did all.
-    Well,
-    /// A host failed.
-    Failed,
-    /// A host could not be reached.
-    Unreachable,
-    /// The user interrupted it.
-    Interrupted,
-}
-
-impl Ending {
-    /// Returns the documented exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Well => 0,
-            Self::Failed => 2,
-            Self::Unreachable => 4,
-            Self::Interrupted => 130,
-        }
-    }
-}
 
 /// What lasts as long as a run.
 pub struct Engine {
@@ -161,7 +136,6 @@ impl Engine {
             templar,
             contents,
         };
-        engine.options.warnings.iter().for_each(|warning| engine.warn(warning.as_str()));
         engine.read_inventory()?;
         engine.read_cache();
         Ok(engine)
@@ -311,6 +285,22 @@ impl Engine {
         }
     }
 
+    /// Tells how the run ended. Nothing may be told after that.
+    pub fn end(&self, ending: &Result<Ending, Diagnostics>) {
+        let hosts = Tally::of(self.stats.borrow().values());
+        self.tell(match ending {
+            Ok(ending) => {
+                RunEvent::End { ending: Some(*ending), code: ending.code(), hosts, errors: Vec::new() }
+            }
+            Err(errors) => RunEvent::End {
+                ending: None,
+                code: diagnostic::code(errors),
+                hosts,
+                errors: errors.iter().map(ToString::to_string).collect(),
+            },
+        });
+    }
+
     /// Fails if variables of one of `hosts` cannot be decrypted.
     ///
     /// # Errors
@@ -331,8 +321,9 @@ impl Engine {
         self.inventory.borrow().host(host).is_some()
     }
 
-    /// Tells where the settings come from, and which have no effect.
+    /// Tells what is to be told before all else, where the settings come from, and which have no effect.
     pub fn tell_settings(&self, read: &settings::Read) {
+        self.options.warnings.iter().for_each(|warning| self.warn(warning.as_str()));
         for text in &read.told {
             self.tell(RunEvent::Verbose { level: 1, host: None, text: text.clone() });
         }

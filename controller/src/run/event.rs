@@ -1,11 +1,14 @@
-//! The one stream of what happens in a run: it feeds the terminal and the JSON lines.
+//! The one stream of what happens in a run: it feeds the journal, the terminal and the JSON lines.
+
+pub mod object;
 
 use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
-/// Something that happened. Names are already rendered; secrets are already replaced.
-#[derive(Debug, Clone)]
+/// Something that happened. Names are already rendered, and texts without secrets; of values, whoever writes them
+/// down replaces those that are secret.
+#[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
     /// A playbook begins.
     PlaybookStart {
@@ -93,6 +96,69 @@ pub enum RunEvent {
         /// The command.
         command: Option<String>,
     },
+    /// The run is over, and nothing follows.
+    End {
+        /// How; none: by an error that could be seen only then.
+        ending: Option<Ending>,
+        /// The exit code.
+        code: u8,
+        /// How many hosts took part, and what became of them.
+        hosts: Tally,
+        /// The errors, as they are shown.
+        errors: Vec<String>,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All hosts did all.
+    Well,
+    /// A host failed.
+    Failed,
+    /// A host could not be reached.
+    Unreachable,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+impl Ending {
+    /// Returns the documented exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Failed => 2,
+            Self::Unreachable => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Numbers of hosts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All that took part.
+    pub all: u32,
+    /// On which something changed.
+    pub changed: u32,
+    /// That failed.
+    pub failed: u32,
+    /// That could not be reached.
+    pub unreachable: u32,
+}
+
+impl Tally {
+    /// Counts the hosts of a recap.
+    pub fn of<'s>(stats: impl IntoIterator<Item = &'s Stats>) -> Self {
+        let mut tally = Self::default();
+        for stats in stats {
+            tally.all += 1;
+            tally.changed += u32::from(stats.changed > 0);
+            tally.failed += u32::from(stats.failed > 0);
+            tally.unreachable += u32::from(stats.unreachable > 0);
+        }
+        tally
+    }
 }
 
 /// What kind of task.
@@ -125,7 +191,7 @@ impl HostName {
 }
 
 /// The result of a task, or of one item of its loop, on one host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskResult {
     /// The host.
     pub host: HostName,

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::engine::{Ending, Engine};
-use super::event::RunEvent;
+use super::engine::Engine;
+use super::event::{Ending, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 
 /// Runs `work` with an engine and returns the exit code.
@@ -46,6 +46,7 @@ pub fn run(
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    engine.end(&ending);
     let ending = ending?;
     match engine.reporter.borrow().fault() {
         // The reader has enough (`| head`): nothing more can be told, and that is no failure of the run.

@@ -93,10 +93,13 @@ fn json_lines() {
     let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
     let task = |hosts: usize| [&["task_start", "working"][..], &["result"].repeat(hosts)].concat();
     let mut expected = vec!["playbook_start", "play_start"];
-    expected.extend([task(2), task(2), vec!["play_start"], task(1), vec!["recap"]].concat());
+    expected.extend([task(2), task(2), vec!["play_start"], task(1), vec!["recap", "end"]].concat());
     assert_eq!(names, expected, "{ran}");
     let recap = r#"{"event": "recap", "hosts": {"db1": {"ok": 1, "changed": 0, "unreachable": 0, "failed": 0, "skipped": 0, "rescued": 0, "ignored": 0, "unknown": 0}, "#;
-    assert!(ran.stdout.lines().last().unwrap().starts_with(recap), "{ran}");
+    let last = ran.stdout.lines().rev().take(2).collect::<Vec<_>>();
+    let end = r#"{"event": "end", "outcome": "finished", "code": 0, "hosts": {"all": 3, "changed": 0, "failed": 0, "unreachable": 0}, "errors": []}"#;
+    assert_eq!(last[0], end, "{ran}");
+    assert!(last[1].starts_with(recap), "{ran}");
 }
 
 /// `ansible.cfg` beside the playbook, the environment above it, the command line above both.

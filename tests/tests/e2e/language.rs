@@ -79,7 +79,8 @@ fn statistics_are_shown_at_the_end() {
     assert!(run.ends_with("], \"word\": \"openopen\"}"), "{ran}");
     assert!(!project.apply(given).unwrap().stdout.contains("CUSTOM STATS"));
     let json = project.apply(given.into_iter().chain(["--output", "json"])).unwrap().stdout;
-    assert!(json.lines().last().unwrap_or_default().contains("\"custom\": {"), "{json}");
+    let recap = json.lines().find(|line| line.contains("\"event\": \"recap\"")).expect("a recap");
+    assert!(recap.contains("\"custom\": {"), "{json}");
 }
 
 const CACHE: &str = "- hosts: l
