@@ -1,5 +1,7 @@
 //! JSON text as Python's `json.dumps` writes it: the one place where values become JSON. And the way back.
 
+pub mod exact;
+
 use std::fmt::Write as _;
 
 pub use convoy_protocol::value::HIDDEN as SECRET;
