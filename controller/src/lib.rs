@@ -6,6 +6,7 @@ pub mod crypt;
 pub mod demo;
 pub mod diagnostic;
 pub mod inventory;
+pub mod journal;
 pub mod json;
 pub mod link;
 pub mod passwd;

@@ -1,17 +1,21 @@
 //! `convoy apply`: runs playbooks.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ArgAction;
 use convoy_protocol::{Map, Value};
+use jiff::Timestamp;
 
 use super::folder_of;
 use super::listing::{self, View, Wanted};
 use super::run_options::RunOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::Inventory;
+use crate::journal::{self, Header, Recorder, Runs};
+use crate::paths::absolute;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
 use crate::prompt;
@@ -107,8 +111,16 @@ pub(super) fn run_watched(
         });
     }
     check_terminal(&args, &loaded, &options)?;
-    let engine = Engine::new(options, inventory, loader, watch(reporter))?;
-    engine.tell_settings(read);
+    let runs = Runs::of(settings);
+    let header = runs.as_ref().map(|runs| begun(&args, runs, &options));
+    if let Some(header) = &header {
+        options.run = header.id.to_string();
+    }
+    let mut engine = Engine::new(options, inventory, loader, watch(reporter))?;
+    if let (Some(runs), Some(header)) = (&runs, &header) {
+        engine = recorded(engine, runs, header);
+    }
+    engine.start(read);
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
         engine.warn(warning.warning());
     }
@@ -123,6 +135,44 @@ pub(super) fn run_watched(
         engine.finish().await;
         Ok(engine.ending())
     })
+}
+
+/// Returns what the journal says of a run that begins now.
+fn begun(args: &Args, runs: &Runs, options: &Options) -> Header {
+    let now = Timestamp::now();
+    let text = |path: &Path| path.display().to_string();
+    Header {
+        id: runs.next(now),
+        at: now,
+        by: journal::by(),
+        process: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        folder: text(&absolute(".")),
+        command: options.command_line.clone(),
+        playbooks: args.playbooks.iter().map(|playbook| text(playbook)).collect(),
+        inventory: args.run.sources(&options.settings),
+        check: options.check,
+        shown: args.run.report(&options.settings),
+    }
+}
+
+/// Lets the engine keep a journal. Without one the run can be carried out all the same, in a folder that may only be read
+/// for one: it is said, before anything is done.
+fn recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
+    let folder = runs.folder_of(&header.id);
+    match runs.begin(header) {
+        Ok(writer) => {
+            let shown = engine.reporter.into_inner();
+            engine.reporter = RefCell::new(Box::new(Recorder::new(writer, folder.clone(), shown)));
+            let text = format!("journal: {}", folder.display());
+            engine.tell(RunEvent::Verbose { level: 2, host: None, text });
+        }
+        Err(fault) => engine.warn(format!(
+            "this run keeps no journal, so that it cannot be shown again: {fault}; CONVOY_JOURNAL names another folder, or \
+             `off`"
+        )),
+    }
+    engine
 }
 
 /// Reads the playbooks; names of imported files may use the extra variables and those of the play.

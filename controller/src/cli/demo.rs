@@ -15,7 +15,7 @@ use crate::demo::Site;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::report::Reporter;
 use crate::run::event::{RunEvent, Stats};
-use crate::settings;
+use crate::settings::{self, Journal, Settings};
 
 /// The numbers of each host at the end of a run.
 type Recap = Vec<(Arc<str>, Stats)>;
@@ -116,9 +116,11 @@ fn once(site: &Site) -> Result<(u8, Recap), Diagnostics> {
     };
     let recap = Arc::new(Mutex::default());
     let told = recap.clone();
-    let code = apply::run_watched(*args, again(site), &settings::Read::default(), |shown| {
-        Box::new(Witness { shown, recap: told })
-    })?;
+    // What is left of the demo is removed with its folder.
+    let settings = Settings { journal: Journal::Off, ..Settings::default() };
+    let read = settings::Read { settings, ..settings::Read::default() };
+    let code =
+        apply::run_watched(*args, again(site), &read, |shown| Box::new(Witness { shown, recap: told }))?;
     let recap = std::mem::take(&mut *recap.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((code, recap))
 }

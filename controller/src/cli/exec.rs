@@ -56,7 +56,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let reporter =
         report::ad_hoc(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, reporter)?;
-    engine.tell_settings(&read);
+    engine.start(&read);
     warnings.iter().for_each(|warning| engine.warn(warning.warning()));
     session::run(engine, async |engine| {
         host_keys::settle(engine, &loaded).await?;

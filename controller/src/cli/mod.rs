@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod listing;
 mod passwords;
 pub mod run_options;
+pub mod runs;
 pub mod vault;
 pub mod vault_options;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Exec(Box<exec::Args>),
     /// Show hosts, groups and their variables.
     Inventory(inventory::Args),
+    /// List the runs before, show one again, remove old ones.
+    Runs(runs::Args),
     /// Encrypt and decrypt files and values.
     Vault(vault::Args),
     /// Upgrade a small cluster that is made for it on this machine.
@@ -60,6 +63,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         Command::Apply(args) => apply::run(*args, line),
         Command::Exec(args) => exec::run(*args, line),
         Command::Demo(args) => demo::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Vault(args) => vault::run(&args),
         Command::Inventory(args) => {
             inventory::run(&args, &mut std::io::stdout().lock(), &mut std::io::stderr().lock()).map(|()| 0)

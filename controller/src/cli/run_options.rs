@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgAction, Args, ValueEnum};
+use jiff::Timestamp;
 
 use super::become_options::BecomeOptions;
 use super::vault_options::VaultOptions;
 use super::{extra_vars, passwords};
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
+use crate::journal::RunId;
 use crate::report;
 use crate::run::options::{Options, Tags};
 use crate::secrets::source::Use;
@@ -94,6 +96,16 @@ pub enum Output {
     Json,
 }
 
+impl Output {
+    /// Returns the form of a report.
+    pub fn format(self) -> report::Format {
+        match self {
+            Self::Text => report::Format::Text,
+            Self::Json => report::Format::Json,
+        }
+    }
+}
+
 impl RunOptions {
     /// Returns the engine's options; what is not on the command line is as the settings say.
     ///
@@ -137,7 +149,7 @@ impl RunOptions {
             settings: settings.clone(),
             template: template::Options::of(settings),
             look_ahead: !self.no_look_ahead,
-            run: format!("{}-{}", timestamp(), std::process::id()),
+            run: RunId::new(None, Timestamp::now()).to_string(),
             command_line: line,
         })
     }
@@ -162,11 +174,7 @@ impl RunOptions {
 
     /// Returns how the run is shown.
     pub fn report(&self, settings: &Settings) -> report::Options {
-        let format = match self.output {
-            Output::Text => report::Format::Text,
-            Output::Json => report::Format::Json,
-        };
-        report::Options::detect(format, self.verbosity(settings), settings)
+        report::Options::detect(self.output.format(), self.verbosity(settings), settings)
     }
 
     /// Returns what to do about unknown host keys if someone said so; a setting can only say not to look.
@@ -194,11 +202,4 @@ fn absolute(source: &str) -> String {
     Path::new(source)
         .canonicalize()
         .map_or_else(|_| source.to_owned(), |path| path.to_string_lossy().into_owned())
-}
-
-fn timestamp() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map(|since| since.as_secs())
-        .unwrap_or(0)
 }

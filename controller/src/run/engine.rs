@@ -137,7 +137,6 @@ impl Engine {
             contents,
         };
         engine.read_inventory()?;
-        engine.read_cache();
         Ok(engine)
     }
 
@@ -321,9 +320,11 @@ impl Engine {
         self.inventory.borrow().host(host).is_some()
     }
 
-    /// Tells what is to be told before all else, where the settings come from, and which have no effect.
-    pub fn tell_settings(&self, read: &settings::Read) {
+    /// Tells what is to be told before all else, where the settings come from, and which have no effect; reads the facts
+    /// that runs before have kept.
+    pub fn start(&self, read: &settings::Read) {
         self.options.warnings.iter().for_each(|warning| self.warn(warning.as_str()));
+        self.read_cache();
         for text in &read.told {
             self.tell(RunEvent::Verbose { level: 1, host: None, text: text.clone() });
         }

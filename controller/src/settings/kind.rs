@@ -94,6 +94,29 @@ impl Kind for PathList {
     }
 }
 
+/// Where the journals of runs are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Journal {
+    /// Nowhere.
+    Off,
+    /// Below the folder in which the user stands.
+    Here,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+impl Kind for Journal {
+    const NAME: &'static str = "path, or boolean";
+
+    fn read(text: &str, base: &Path) -> Result<Self, String> {
+        match bool::read(text, base) {
+            Ok(true) => Ok(Self::Here),
+            Ok(false) => Ok(Self::Off),
+            Err(_) => PathBuf::read(text, base).map(Self::Folder),
+        }
+    }
+}
+
 fn unquoted(text: &str) -> &str {
     let quoted = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     quoted('"').or_else(|| quoted('\'')).unwrap_or(text)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-pub use kind::{Gathering, HashBehaviour, Mismatch, PathList};
+pub use kind::{Gathering, HashBehaviour, Journal, Mismatch, PathList};
 pub use table::{Settings, TABLE};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::kind::Kind;
-use super::{Entry, Found, Gathering, HashBehaviour, Mismatch, PathList, Source};
+use super::{Entry, Found, Gathering, HashBehaviour, Journal, Mismatch, PathList, Source};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::GroupNames;
 
@@ -207,4 +207,7 @@ settings! {
     display_skipped_hosts: bool = "true", ["defaults.display_skipped_hosts"], ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"];
     /// Whether the recap shows what `set_stats` collected.
     show_custom_stats: bool = "false", ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
+
+    /// Where journals of runs are kept; `true`: in `.convoy/runs` in the folder in which you stand, `false`: nowhere.
+    journal: Journal = "true", ["convoy.journal"], ["CONVOY_JOURNAL"];
 }

@@ -153,6 +153,22 @@ fn what_cannot_be_read_is_told_all_at_once() {
 }
 
 #[test]
+fn journals_are_kept_in_a_folder_here_or_nowhere() {
+    let place = Place::new("[convoy]\njournal = kept/runs\n");
+    let inside = place.dir.path().join("kept/runs");
+    assert_eq!(place.read().unwrap().settings.journal, Journal::Folder(inside));
+    assert_eq!(place.with("CONVOY_JOURNAL", "off").read().unwrap().settings.journal, Journal::Off);
+    assert_eq!(Place::new("").read().unwrap().settings.journal, Journal::Here);
+    let wrong = Place::new("[convoy]\njournals = x\n");
+    assert_eq!(
+        wrong.warnings(),
+        [
+            "`journals` in [convoy] is not a setting that convoy knows (ansible.cfg:2:1); did you mean `journal`?"
+        ]
+    );
+}
+
+#[test]
 fn no_name_is_in_two_places() {
     let mut names: Vec<&str> =
         TABLE.iter().flat_map(|entry| entry.keys.iter().chain(entry.environment)).copied().collect();

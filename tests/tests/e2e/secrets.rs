@@ -189,6 +189,13 @@ fn secrets_reach_their_files_and_nothing_else() {
             assert!(ran.stdout.contains("all: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), "{ran}");
         }
     }
+    // The journals are among what is searched below; whatever is shown of them has been there from the start.
+    assert_eq!(fs::read_dir(project.path(".convoy/runs")).unwrap().count(), 2);
+    for format in ["text", "json"] {
+        let ran = project.run(["runs", "show", "last", "-vvvv", "--output", format]).unwrap();
+        assert_none("what is shown of the journal", &ran.to_string());
+        assert!(ran.stdout.contains("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), "{ran}");
+    }
     let text = |name: &str| fs::read_to_string(node.place.join(name)).unwrap();
     assert_eq!(text("app.conf"), format!("password = {VALUE}\nport = 1\nmore = {VALUE}\n"));
     assert_eq!(text("secret.txt"), format!("{COPIED}\n"));

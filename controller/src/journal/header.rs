@@ -1,0 +1,96 @@
+//! What the first record of a journal says of its run.
+
+use convoy_protocol::{Map, map};
+use jiff::Timestamp;
+
+use super::RunId;
+use crate::report;
+use crate::run::event::object::{Fault, Fields, texts};
+
+/// The version of the format. A reader knows all of its own first number: what the second one added it passes over.
+pub(super) const FORMAT: (u32, u32) = (1, 0);
+
+/// What is known of a run when it begins.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// Its name.
+    pub id: RunId,
+    /// When it began, by the clock of the workstation.
+    pub at: Timestamp,
+    /// Who began it, and on which machine.
+    pub by: String,
+    /// The process.
+    pub process: u32,
+    /// The version of convoy.
+    pub version: String,
+    /// The folder that relative paths start from.
+    pub folder: String,
+    /// The command line as it was given.
+    pub command: Vec<String>,
+    /// The playbooks as they were given.
+    pub playbooks: Vec<String>,
+    /// The sources of the inventory.
+    pub inventory: Vec<String>,
+    /// Whether nothing was to be changed.
+    pub check: bool,
+    /// How the run was shown as text.
+    pub shown: report::Options,
+}
+
+impl Header {
+    /// Returns the body of the record.
+    pub(super) fn body(&self) -> Map {
+        let shown = map! {
+            "verbosity" => u32::from(self.shown.verbosity),
+            "columns" => i64::try_from(self.shown.columns).unwrap_or(i64::MAX),
+            "custom_stats" => self.shown.custom_stats,
+            "ok_hosts" => self.shown.ok_hosts,
+            "skipped_hosts" => self.shown.skipped_hosts,
+        };
+        map! {
+            "journal" => format!("{}.{}", FORMAT.0, FORMAT.1),
+            "run" => self.id.as_str(),
+            "by" => self.by.as_str(),
+            "process" => self.process,
+            "version" => self.version.as_str(),
+            "folder" => self.folder.as_str(),
+            "command" => texts(&self.command),
+            "playbooks" => texts(&self.playbooks),
+            "inventory" => texts(&self.inventory),
+            "check" => self.check,
+            "shown" => shown,
+        }
+    }
+
+    /// Returns the format that a record's body says it is in, if it is that of a first record.
+    pub(super) fn format(body: &Map) -> Option<(u32, u32)> {
+        let (major, minor) = body.get("journal")?.as_str()?.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
+    /// Reads the body of the record.
+    pub(super) fn read(at: Timestamp, body: &Map) -> Result<Self, Fault> {
+        let of = Fields(body);
+        let shown = Fields(of.map("shown")?);
+        Ok(Self {
+            id: RunId::parse(&of.text("run")?).ok_or(Fault::Field("run"))?,
+            at,
+            by: of.string("by")?,
+            process: of.number("process")?,
+            version: of.string("version")?,
+            folder: of.string("folder")?,
+            command: of.strings("command")?,
+            playbooks: of.strings("playbooks")?,
+            inventory: of.strings("inventory")?,
+            check: of.flag("check")?,
+            shown: report::Options {
+                verbosity: shown.number("verbosity")?,
+                columns: shown.number("columns")?,
+                custom_stats: shown.flag("custom_stats")?,
+                ok_hosts: shown.flag("ok_hosts")?,
+                skipped_hosts: shown.flag("skipped_hosts")?,
+                ..report::Options::default()
+            },
+        })
+    }
+}
