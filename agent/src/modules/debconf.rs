@@ -141,6 +141,10 @@ fn text(vtype: Type, value: &Value) -> Result<String, Failure> {
     };
     match (&value.kind, vtype) {
         (Kind::List(words), Type::Multiselect) => {
+            if let Some(word) = words.iter().find(|word| word.as_str().is_none()) {
+                let kind = word.kind_name();
+                return Err(Failure::new(format!("Invalid value provided for 'multiselect': {kind}, where text is wanted")));
+            }
             Ok(words.iter().map(one).collect::<Result<Vec<_>, _>>()?.join(", "))
         }
         (_, Type::Boolean | Type::Seen) => Ok(one(value)?.to_lowercase()),

@@ -90,6 +90,8 @@ fn what_cannot_be_is_refused() {
     assert_eq!(error, "parameters are required together: question, vtype, value");
     let error = node.fails("debconf", answer("web/port", "string", "a\nweb web/on boolean true"));
     assert_eq!(error, "an answer is one line: debconf would read the rest as answers of their own");
+    let error = node.fails("debconf", answer("web/parts", "multiselect", vec![Value::from("a"), 1.into()]));
+    assert_eq!(error, "Invalid value provided for 'multiselect': a whole number, where text is wanted");
     assert_eq!(node.fails("debconf", answer("web/port", "string", "refused")), "warning: refused");
     node.environment = vec![("PATH".into(), "/nonexistent".into())];
     let error = node.fails("debconf", answer("web/port", "string", "x"));

@@ -267,15 +267,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Lists what is in a folder, sorted, folders before what is in them.
+    /// Lists what is in a folder, sorted: what is no folder first, folders before what is in them.
     fn folder(&mut self, folder: &Path) -> io::Result<()> {
         let names = fs::read_dir(self.root.join(folder))?.map(|entry| Ok(entry?.file_name()));
         let mut names: Vec<_> = names.collect::<io::Result<_>>()?;
         names.sort();
-        for name in names {
-            self.entry(&folder.join(&name))?;
-        }
-        Ok(())
+        // What is below comes after what is here.
+        let (folders, files): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| self.root.join(folder).join(name).is_dir());
+        files.iter().chain(&folders).try_for_each(|name| self.entry(&folder.join(name)))
     }
 
     fn entry(&mut self, relative: &Path) -> io::Result<()> {

@@ -60,7 +60,7 @@ fn what_expects_no_failure_is_refused_and_so_is_a_decimal_mode() {
 #[test]
 fn an_action_is_named_by_a_template() {
     let project = tasks(
-        "- action: \"{{ which }} path={{ place }} state=directory\"
+        "- action: \"{{ which }} path={{ place }}/made state=directory\"
   vars: {which: file}
 - name: Each
   action: \"{{ item }}\"
@@ -70,16 +70,16 @@ fn an_action_is_named_by_a_template() {
 - action: {module: '{{ omitted }}', path: /x}
   vars: {omitted: stat}
   module_defaults: {stat: {get_checksum: false}}
-- action: '{{ no }}'
-  vars: {no: meta}
+- action: '{{ wrong }}'
+  vars: {wrong: meta}
   ignore_errors: true
-- action: '{{ no }}'
-  vars: {no: nonsense}
+- action: '{{ wrong }}'
+  vars: {wrong: nonsense}
   ignore_errors: true
 - action: '{{ nobody }}'
   when: false",
     );
-    project.local("l place=made").unwrap();
+    project.local("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=5 changed=1 skipped=1 ignored=3", Some(0)), "{ran}");
     for line in [
@@ -103,7 +103,8 @@ fn a_module_that_convoy_lacks_may_stand_where_it_is_not_called() {
   when: family == 'Debian'
   ignore_errors: true",
     );
-    project.local("l family=Debian").unwrap();
+    project.local("l").unwrap();
+    project.file("group_vars/all.yml", "family: Debian\n").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1 skipped=1 ignored=1", Some(0)), "{ran}");
     let msg = "\"msg\": \"the module `yum_repository` of ansible.builtin is not in convoy\"";

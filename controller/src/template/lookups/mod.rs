@@ -131,7 +131,8 @@ pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> R
         run.add_taint(Taint::UNSAFE);
     }
     let mut made: Vec<Val> = made.into_iter().map(mark).collect();
-    if want_list {
+    // Nothing is not the empty text.
+    if want_list || made.is_empty() {
         return Ok(Val::list(made));
     }
     if made.iter().all(|value| value.as_str().is_some()) {

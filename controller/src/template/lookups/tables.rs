@@ -67,6 +67,7 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let kind = choose(call, "type", "ini");
     let default = choose(call, "default", "");
     let encoding = choose(call, "encoding", "utf-8");
+    let interpolates = call.options.key("interpolation").map_or(Ok(true), |v| v.truth())?;
     let is_regex = call.options.key("re").map_or(Ok(false), |v| v.truth())?;
     let fold = !call.options.key("case_sensitive").map_or(Ok(false), |v| v.truth())?;
     let allow_none = call
@@ -95,6 +96,13 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         let entries = entries(&text, &section, properties, fold, allow_none)
             .map_err(|fault| Error::other(fault.of(&name)))?
             .ok_or_else(|| Error::other(format!("No section '{section}' in {name}")))?;
+        let entries = if interpolates
+            && !matches!(option("interpolation", "").to_lowercase().as_str(), "false" | "no" | "off" | "0")
+        {
+            interpolated(&entries, fold)?
+        } else {
+            entries
+        };
         let regex = if is_regex { Some(compile_regex(&format!("^(?:{key})"), fold, false)?) } else { None };
         let wanted = if fold { key.to_lowercase() } else { key.clone() };
         if let Some(regex) = regex {
@@ -102,15 +110,21 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 entries
                     .into_iter()
                     .filter(|(name, _)| regex.is_match(name).unwrap_or(false))
-                    .map(|(_, v)| Val::from(v)),
+                    .map(|(_, v)| v.map_or(Val::None, Val::from)),
             );
         } else {
-            let found = entries.into_iter().rfind(|(name, _)| *name == wanted).map(|(_, value)| value);
-            made.push(found.unwrap_or_else(|| option("default", &default)).into());
+            // An option without a value is none.
+            match entries.into_iter().rfind(|(name, _)| *name == wanted) {
+                Some((_, value)) => made.extend(value.map(Val::from)),
+                None => made.push(option("default", &default).into()),
+            }
         }
     }
     Ok(made)
 }
+
+/// Options of a section, in order; one may have no value.
+type Entries = Vec<(String, Option<String>)>;
 
 /// What is wrong with a table.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,9 +160,9 @@ fn entries(
     properties: bool,
     fold: bool,
     allow_none: bool,
-) -> Result<Option<Vec<(String, String)>>, Fault> {
+) -> Result<Option<Entries>, Fault> {
     let mut current = if properties { section.to_owned() } else { String::new() };
-    let mut all: Vec<(String, String, String)> = Vec::new();
+    let mut all: Vec<(String, String, Option<String>)> = Vec::new();
     let mut is_there = properties || section == "DEFAULT";
     for (number, line) in (1..).zip(text.lines()) {
         let trimmed = line.trim();
@@ -164,20 +178,21 @@ fn entries(
             && let Some((of, _, value)) = all.last_mut()
             && *of == current
         {
+            let value = value.get_or_insert_default();
             value.push('\n');
             value.push_str(trimmed);
             continue;
         }
         let (key, value) = match trimmed.split_once(['=', ':']) {
-            Some((key, value)) => (key.trim(), value.trim()),
-            None if allow_none => (trimmed, ""),
+            Some((key, value)) => (key.trim(), Some(value.trim().to_owned())),
+            None if allow_none => (trimmed, None),
             None => return Err(Fault::NoOption { number, line: line.to_owned() }),
         };
         let key = if fold { key.to_lowercase() } else { key.to_owned() };
         if all.iter().any(|(of, known, _)| *of == current && *known == key) {
             return Err(Fault::Twice { number, key, section: current });
         }
-        all.push((current.clone(), key, value.to_owned()));
+        all.push((current.clone(), key, value));
     }
     let of = |wanted: &str| {
         let entries = all.iter().filter(|(of, ..)| of == wanted);
@@ -188,6 +203,43 @@ fn entries(
         found.extend(of(section));
     }
     Ok(is_there.then_some(found))
+}
+
+/// Puts values in the place of `%(name)s`, and `%` in that of `%%`.
+fn interpolated(entries: &Entries, fold: bool) -> Result<Entries, Error> {
+    let each = |(name, value): &(String, Option<String>)| {
+        let value = value.as_deref().map(|value| filled(value, entries, fold, 10)).transpose()?;
+        Ok((name.clone(), value))
+    };
+    entries.iter().map(each).collect()
+}
+
+fn filled(value: &str, entries: &Entries, fold: bool, depth: u8) -> Result<String, Error> {
+    if depth == 0 {
+        return Err(Error::other(format!("ini: values need each other too deeply: '{value}'")));
+    }
+    let mut text = String::new();
+    let mut rest = value;
+    while let Some(at) = rest.find('%') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('%') {
+            text.push('%');
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(")s")) {
+            let wanted = if fold { name.to_lowercase() } else { name.to_owned() };
+            let found =
+                entries.iter().rfind(|(known, _)| *known == wanted).and_then(|(_, value)| value.as_deref());
+            let found = found
+                .ok_or_else(|| Error::other(format!("ini: '{value}' needs '{name}', which is not there")))?;
+            text.push_str(&filled(found, entries, fold, depth - 1)?);
+            rest = after;
+        } else {
+            return Err(Error::other(format!("'%' must be followed by '%' or '(', found: '%{rest}'")));
+        }
+    }
+    text.push_str(rest);
+    Ok(text)
 }
 
 pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -252,7 +304,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_table_is_told() {
         let of = |text: &str, section: &str| entries(text, section, false, true, false);
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let pair = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
         let text = "[DEFAULT]\na = 0\n[one]\nB: 1\n  and more\n# c = 2\n[two]\nb = 3\n";
         assert_eq!(of(text, "one"), Ok(Some(vec![pair("a", "0"), pair("b", "1\nand more")])));
         assert_eq!(of(text, "three"), Ok(None));
@@ -265,6 +317,27 @@ mod tests {
             entries("[one]\nb = 1\nB = 2\n", "one", false, false, false),
             Ok(Some(vec![pair("b", "1"), pair("B", "2")]))
         );
+    }
+
+    #[test]
+    fn values_may_hold_others() {
+        let fill = |text: &str| {
+            let entries = entries(text, "one", false, true, false).unwrap().unwrap();
+            interpolated(&entries, true)
+                .map(|all| all.last().unwrap().1.clone().unwrap())
+                .map_err(|e| e.message)
+        };
+        assert_eq!(fill("[one]\nhome = /h\nb = %(HOME)s/x, 5%%\n").as_deref(), Ok("/h/x, 5%"));
+        let error = fill("[one]\nb = %u x\n").unwrap_err();
+        assert_eq!(error, "'%' must be followed by '%' or '(', found: '%u x'");
+        assert!(fill("[one]\nb = %(none)s\n").unwrap_err().contains("needs 'none'"));
+        assert!(fill("[one]\nb = %(b)s\n").unwrap_err().contains("too deeply"));
+    }
+
+    #[test]
+    fn an_option_may_have_no_value() {
+        let found = entries("[one]\na\nb =\n", "one", false, true, true);
+        assert_eq!(found, Ok(Some(vec![("a".into(), None), ("b".into(), Some(String::new()))])));
     }
 
     #[test]

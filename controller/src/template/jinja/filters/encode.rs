@@ -105,7 +105,17 @@ fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         run.impure("the filter password_hash without a salt")?;
     }
     let hashed = crypt::hash(secret, &algorithm, &settings);
-    hashed.map(Val::from).map_err(|error| Error::other(error.to_string()))
+    hashed.map(Val::from).map_err(|error| match error {
+        // Passlib hashes with these, but only together with a user's name.
+        crypt::Error::Algorithm(name)
+            if matches!(name.as_str(), "msdcc" | "msdcc2" | "oracle10" | "postgres_md5") =>
+        {
+            Error::other(format!(
+                "{name} is not in the list of supported passlib algorithms: md5, blowfish, sha256, sha512"
+            ))
+        }
+        error => Error::other(error.to_string()),
+    })
 }
 
 fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
