@@ -35,7 +35,7 @@ crate::arguments! {
         /// The file or folder on the workstation; with `remote_src`, on the node.
         src: Option<Supplied> [controller_file],
         /// The content itself, instead of `src`.
-        content: Option<Value>,
+        content: Option<Value> [no_log],
         /// Where it shall be.
         dest: NodePath [required],
         /// Whether `src` is on the node.

@@ -57,7 +57,7 @@ crate::arguments! {
         /// The type of the answer.
         vtype: Option<Type>,
         /// The answer; of a `multiselect` it may be a list.
-        value: Option<Value> [aliases("answer")],
+        value: Option<Value> [aliases("answer"), no_log],
         /// Whether the question still counts as not asked.
         unseen: bool [default("false")],
     }

@@ -70,13 +70,13 @@ crate::arguments! {
         /// The file.
         path: NodePath [required, aliases("src")],
         /// The password of the file.
-        password: String [required, aliases("storepass")],
+        password: String [required, aliases("storepass"), no_log],
         /// How the file is laid out; another one is an error.
         r#type: Type [default("auto")],
         /// The name of what must be in it. Upper and lower case are the same.
         alias: Option<String>,
         /// The password of the key, if it is not that of the file. Without `alias` all keys must open with it.
-        key_password: Option<String> [aliases("keypass")],
+        key_password: Option<String> [aliases("keypass"), no_log],
         /// What the alias must stand for; `key` if not said.
         entry: Option<Wanted>,
         /// How many days the certificates must last at least.

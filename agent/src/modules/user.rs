@@ -117,7 +117,7 @@ crate::arguments! {
         /// The comment of the key. Without it: what made it, and where.
         ssh_key_comment: Option<String>,
         /// The passphrase of the key.
-        ssh_key_passphrase: Option<String>,
+        ssh_key_passphrase: Option<String> [no_log],
         /// Whether only the node's own files count, and libuser's programs are used.
         local: bool [default("false")],
         /// A user of SELinux. Means nothing where SELinux is off.

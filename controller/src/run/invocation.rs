@@ -87,6 +87,11 @@ mod tests {
     fn what_is_never_shown_is_left_out() {
         let found = args("user", map! { "name" => "ann", "password" => "$6$x" });
         assert_eq!((&found["name"], &found["password"]), (&"ann".into(), &SECRET.into()));
+        assert_eq!(args("copy", map! { "content" => "x", "dest" => "/a" })["content"], SECRET.into());
+        assert_eq!(args("debconf", map! { "name" => "x", "answer" => "y" })["value"], SECRET.into());
+        let found = args("keystore", map! { "path" => "/k", "storepass" => "x", "keypass" => "y" });
+        assert_eq!((&found["password"], &found["key_password"]), (&SECRET.into(), &SECRET.into()));
+        assert_eq!(args("user", map! { "ssh_key_passphrase" => "x" })["ssh_key_passphrase"], SECRET.into());
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         let line = Value::from(vec![secret.clone()]);
         let found = args("command", map! { "_raw_params" => secret, "argv" => line, "chdir" => "/" });
