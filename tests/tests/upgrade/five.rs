@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_tests::project::Ran;
 use toml_edit::{DocumentMut, Item};
 
-use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, Part, SECURITY, data};
+use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, Part, SECURITY, data, write};
 
 /// All files below a folder, by their path in it.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -301,4 +301,38 @@ fn limits_and_tags_touch_only_what_they_name() {
     );
     // What the traffic manager lacks of its own comes from the first control plane, which the limit leaves out.
     assert_eq!(text(&cluster.configuration("tm1"), "database.apim_db.password"), "apim_db-of-corp");
+}
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+fn the_identity_server_gets_the_keystores() {
+    let cluster = Cluster::local(&[("one", Part::AllInOne)]);
+    let home = cluster.in_old("one", "../wso2is-5.11.0");
+    write(&home.join("bin/version.txt"), b"WSO2 Identity Server v5.10.0\n");
+    fs::create_dir_all(home.join(SECURITY)).unwrap();
+    let line = format!("[identity_server]\nis1 ansible_connection=local wso2_is_home={}", home.display());
+    cluster.project.host(&line).unwrap();
+    let refused = cluster.steps(&[]);
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(
+        refused.stdout.contains("must be WSO2 Identity Server 5.11.0; its bin/version.txt says"),
+        "{refused}"
+    );
+    assert!(!refused.stdout.contains("changed: ["), "{refused}");
+    write(&home.join("bin/version.txt"), b"WSO2 Identity Server v5.11.0\n");
+    let ran = cluster.steps(&["--diff"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for store in ["corp.jks", "client-truststore.jks"] {
+        let file = format!("{SECURITY}/{store}");
+        assert!(
+            fs::read(home.join(&file)).unwrap() == fs::read(cluster.in_old("one", &file)).unwrap(),
+            "{store}"
+        );
+    }
+    assert_no_secret(&ran);
+    let again = cluster.steps(&[]);
+    assert!(again.code == Some(0) && !again.stdout.contains("changed: "), "{again}");
 }
