@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use convoy_tests::project::Ran;
@@ -335,4 +336,27 @@ fn the_identity_server_gets_the_keystores() {
     assert_no_secret(&ran);
     let again = cluster.steps(&[]);
     assert!(again.code == Some(0) && !again.stdout.contains("changed: "), "{again}");
+}
+
+#[test]
+#[cfg_attr(
+    not(has_wso2_data),
+    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+)]
+#[cfg_attr(not(may_mount), ignore = "files can be given to another user only by root")]
+fn files_belong_to_whom_the_old_home_belongs() {
+    let cluster = Cluster::local(&[("one", Part::AllInOne)]);
+    // A number that no account has, so that names do not matter.
+    std::os::unix::fs::chown(cluster.in_old("one", ""), Some(4321), Some(4322)).unwrap();
+    let ran = cluster.steps(&[]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for file in [
+        CONFIGURATION,
+        LOGGING,
+        &format!("{SECURITY}/corp.jks"),
+        &format!("{LIB}/mysql-connector-j-8.0.33.jar"),
+    ] {
+        let meta = fs::metadata(cluster.in_new("one", file)).unwrap();
+        assert_eq!((meta.uid(), meta.gid()), (4321, 4322), "{file}");
+    }
 }
