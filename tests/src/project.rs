@@ -1,6 +1,7 @@
 //! A folder of playbooks, nodes to run them on, and the command `convoy` with nothing of the user's around it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -272,6 +273,26 @@ pub fn listing(folder: &Path) -> io::Result<String> {
     }
     lines.sort();
     Ok(lines.join("\n"))
+}
+
+/// Returns all files below a folder with what they hold, by their paths in it.
+///
+/// # Errors
+/// If something there cannot be read.
+pub fn contents(folder: &Path) -> io::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inside) = folders.pop() {
+        for entry in fs::read_dir(inside)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(folder).unwrap_or(&path).to_owned(), fs::read(&path)?);
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn append(path: &Path, text: &str) -> io::Result<()> {

@@ -1,32 +1,15 @@
 //! The demo as a user runs it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use convoy_tests::program::{self, Outcome};
+use convoy_tests::project::contents;
 use tempfile::tempdir;
 use toml_edit::{DocumentMut, Item};
 
 const NODES: [&str; 5] = ["cp1", "cp2", "gw1", "gw2", "tm1"];
-
-/// All files in a folder with their content, by their path in it.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    files
-}
 
 fn homes(demo: &Path, node: &str) -> (PathBuf, PathBuf) {
     let folder = demo.join("nodes").join(node);
@@ -72,12 +55,12 @@ fn an_ordinary_user_sees_an_upgrade_and_a_second_run_that_changes_nothing() {
     let look = format!("Where to look:\n  the nodes' homes, old and new   {}/nodes\n", demo.display());
     assert!(first.stdout.contains(&look), "{}", first.stdout);
 
-    let before: Vec<_> = NODES.map(|node| tree(&homes(&demo, node).1)).to_vec();
+    let before: Vec<_> = NODES.map(|node| contents(&homes(&demo, node).1).unwrap()).to_vec();
     let again = program::run(folder.path(), &["demo", "--dir", "demo"]);
     assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "{}", again.stdout);
     assert_eq!(changed(&again), [nothing.clone(), nothing], "{}", again.stdout);
     assert!(
-        before == NODES.map(|node| tree(&homes(&demo, node).1)),
+        before == NODES.map(|node| contents(&homes(&demo, node).1).unwrap()),
         "a run without changes has changed files"
     );
 }
@@ -110,7 +93,7 @@ fn the_new_homes_have_what_the_old_ones_were_given() {
             let read = |home: &Path| fs::read(home.join("repository").join(file)).unwrap();
             assert!(read(&old) == read(&new), "{node}: {file} is not the same");
         }
-        let new = tree(&new);
+        let new = contents(&new).unwrap();
         let foreign = |path: &&PathBuf| {
             let path = path.to_string_lossy();
             // What the product wraps by itself, and what follows the migration.

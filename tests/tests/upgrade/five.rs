@@ -5,34 +5,22 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::project::Ran;
+use convoy_tests::project::{Ran, contents};
 use toml_edit::{DocumentMut, Item};
 
 use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, Part, SECURITY, data, write};
-
-/// All files below a folder, by their path in it.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                files.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    files
-}
 
 /// The homes of all nodes, old and new.
 fn homes(cluster: &Cluster) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (node, _) in FIVE {
         let folder = cluster.in_old(node, "").parent().unwrap().to_owned();
-        all.extend(tree(&folder).into_iter().map(|(path, content)| (Path::new(node).join(path), content)));
+        all.extend(
+            contents(&folder)
+                .unwrap()
+                .into_iter()
+                .map(|(path, content)| (Path::new(node).join(path), content)),
+        );
     }
     all
 }
