@@ -18,6 +18,7 @@ use crate::content::{Contents, Held};
 use crate::line::{Line, lock};
 use crate::module::Failure;
 use crate::offers::Offers;
+use crate::state::is_private;
 use crate::system::{WORKSHOP, reason};
 
 /// Content that was not used for so long is removed.
@@ -355,13 +356,6 @@ fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
 
 fn nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
-}
-
-/// Returns whether the folder is ours and no other user can write to it.
-fn is_private(folder: &Path) -> bool {
-    fs::symlink_metadata(folder).is_ok_and(|meta| {
-        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
-    })
 }
 
 /// Makes a folder that only this user can enter.

@@ -21,6 +21,7 @@ pub mod pattern;
 pub mod properties;
 pub mod serve;
 pub mod services;
+mod state;
 pub mod system;
 pub mod toml;
 mod window;

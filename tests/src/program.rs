@@ -41,6 +41,12 @@ pub fn wso2_data() -> PathBuf {
     repository().join(std::env::var_os("CONVOY_WSO2_DATA").unwrap_or_else(|| "../shared/wso2/data".into()))
 }
 
+/// Returns where agents keep their state that run with this `HOME`, also those of the superuser: no test's run is in the way
+/// of another's.
+pub fn state_of(home: &Path) -> PathBuf {
+    home.join(".local/state")
+}
+
 /// Runs `convoy` with these words in the folder, which is its `HOME` and `TMPDIR` too, and in no other environment.
 ///
 /// # Panics
@@ -51,7 +57,7 @@ pub fn run(folder: &Path, words: &[&str]) -> Outcome {
         .current_dir(folder)
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .envs([("HOME", folder), ("TMPDIR", folder)])
+        .envs([("HOME", folder), ("TMPDIR", folder), ("XDG_STATE_HOME", &state_of(folder))])
         .output();
     match output {
         Ok(output) => Outcome::of(&output),

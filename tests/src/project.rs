@@ -175,6 +175,7 @@ impl Project {
             .current_dir(self.path("."))
             .env_clear()
             .env("HOME", self.home())
+            .env("XDG_STATE_HOME", program::state_of(&self.home()))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")

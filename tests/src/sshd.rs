@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::program::state_of;
+
 const SSHD: &str = "/usr/sbin/sshd";
 /// How long a program may take to be ready.
 const READY: Duration = Duration::from_secs(20);
@@ -276,7 +278,11 @@ fn configuration(options: &SshdOptions, folder: &Path, port: u16) -> String {
         options.host_key_types.iter().map(|kind| format!("HostKey {}", host_key(folder, kind).display())),
     );
     let own = || options.accounts.is_none().then(|| folder.to_owned());
-    lines.extend(options.home.clone().or_else(own).map(|home| format!("SetEnv HOME={}", home.display())));
+    lines.extend(
+        options.home.clone().or_else(own).map(|home| {
+            format!("SetEnv HOME={} XDG_STATE_HOME={}", home.display(), state_of(&home).display())
+        }),
+    );
     lines.join("\n") + "\n"
 }
 

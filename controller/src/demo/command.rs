@@ -64,6 +64,8 @@ impl Command {
             .env_clear()
             .envs([("PATH", PATH), ("SHELL", "/bin/sh"), ("USER", &options.user), ("LOGNAME", &options.user)])
             .env("HOME", &options.home)
+            // Where a machine has one place for the superuser, each of these nodes has its own.
+            .env("XDG_STATE_HOME", options.home.join(".local/state"))
             .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&options.home)
             .process_group(0)

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
+use convoy_tests::program::state_of;
 use convoy_tests::sshd::{Accounts, SshdOptions};
 
 use crate::harness::{site, tasks};
@@ -94,7 +95,12 @@ fn a_node_of_another_architecture() {
     let project = tasks("- ping:");
     let mut options = SshdOptions::new(project.key());
     let (programs, home) = (project.path("programs"), project.path("../nodes/l/home"));
-    let variables = format!("SetEnv PATH={}:/usr/bin:/bin HOME={}", programs.display(), home.display());
+    let variables = format!(
+        "SetEnv PATH={}:/usr/bin:/bin HOME={} XDG_STATE_HOME={}",
+        programs.display(),
+        home.display(),
+        state_of(&home).display()
+    );
     options.configuration.push(variables);
     fs::create_dir(&programs).unwrap();
     fs::write(programs.join("uname"), "#!/bin/sh\necho vax\n").unwrap();

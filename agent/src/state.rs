@@ -1,0 +1,99 @@
+//! The folder of what outlives an agent: one for each user of a node.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// Where the superuser's is.
+const ROOT: &str = "/var/lib/convoy";
+
+/// Returns whether the folder is ours and no other user can write to it.
+pub(crate) fn is_private(folder: &Path) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|meta| {
+        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
+    })
+}
+
+#[expect(dead_code, reason = "what is to be kept there comes with the next commits")]
+/// Returns the folder of this user, made if it is missing. Only this user can enter it.
+///
+/// # Errors
+/// If there is no place in which it can be made, or what is there is not this user's alone; with the path.
+pub(crate) fn folder() -> io::Result<PathBuf> {
+    let mut first = None;
+    for folder in places(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name)) {
+        match made(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) => {
+                let text = format!("{}: {}", folder.display(), crate::system::reason(&error));
+                first.get_or_insert(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Returns where the folder may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
+///
+/// The last place is for users whose home is not there or may not be written, such as `nobody`.
+fn places(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").map(|folder| folder.join("convoy"));
+    let own = match user {
+        0 => Some(ROOT.into()),
+        _ => absolute("HOME").map(|home| home.join(".local/state/convoy")),
+    };
+    let last = format!("/var/tmp/convoy-{user}").into();
+    state.or(own).into_iter().chain([last]).collect()
+}
+
+fn made(folder: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(folder).is_err() {
+        let above = folder.parent().unwrap_or(Path::new("/"));
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            // Another agent was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other?,
+        }
+    }
+    if is_private(folder) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no folder that only this user can write to"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn places_in_their_order() {
+        let of = |user, set: &[(&str, &str)]| {
+            let find =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+            places(user, find).iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0, &[("HOME", "/root")]), ["/var/lib/convoy", "/var/tmp/convoy-0"]);
+        assert_eq!(of(7, &[("HOME", "/h/u")]), ["/h/u/.local/state/convoy", "/var/tmp/convoy-7"]);
+        assert_eq!(of(7, &[("XDG_STATE_HOME", "/s")]), ["/s/convoy", "/var/tmp/convoy-7"]);
+        assert_eq!(of(7, &[("XDG_STATE_HOME", "s"), ("HOME", "")]), ["/var/tmp/convoy-7"]);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let here = tempfile::tempdir().unwrap();
+        let folder = here.path().join("a/convoy");
+        made(&folder).unwrap();
+        made(&folder).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(
+            made(&folder).unwrap_err().to_string(),
+            "it is no folder that only this user can write to"
+        );
+    }
+}
