@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Write};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +31,9 @@ const IN_USE: Duration = Duration::from_secs(3600);
 /// When there is more content than this, in bytes, what was not used for longest is removed.
 const ROOM: u64 = 1 << 30;
 
+/// Why no content comes once the conversation is over.
+const ENDED: &str = "the connection to the controller has ended";
+
 /// Content by digest.
 #[derive(Debug)]
 pub(crate) struct Cache {
@@ -45,6 +49,10 @@ pub(crate) struct Cache {
     arrived: Condvar,
     /// Secret content: in memory, as long as the agent runs.
     secrets: Mutex<HashMap<Digest, File>>,
+    /// Set when no content can come any more.
+    closed: AtomicBool,
+    /// Set when content was wanted that could not come.
+    starved: AtomicBool,
 }
 
 /// Content on its way.
@@ -85,8 +93,8 @@ impl Cache {
     }
 
     pub(crate) fn at(folder: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
-        let (offers, turn, incoming, arrived, secrets) = Default::default();
-        Self { folder, temporary, line, offers, turn, incoming, arrived, secrets }
+        let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
+        Self { folder, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
     }
 
     fn contents(&self) -> PathBuf {
@@ -183,9 +191,19 @@ impl Cache {
         }
     }
 
-    /// Removes what must not outlive the agent.
+    /// Ends the wait for content: none can come any more.
     pub(crate) fn close(&self) {
-        self.refuse(None, "the connection to the controller has ended");
+        self.closed.store(true, Ordering::SeqCst);
+        self.refuse(None, ENDED);
+    }
+
+    /// Returns whether content was wanted that could not come since the cache was closed.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::SeqCst)
+    }
+
+    /// Removes what must not outlive the agent.
+    pub(crate) fn clean(&self) {
         if self.temporary {
             fs::remove_dir_all(&self.folder).ok();
         }
@@ -225,6 +243,9 @@ impl Contents for Arc<Cache> {
         if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
             self.refuse(None, &error.to_string());
         }
+        if self.closed.load(Ordering::SeqCst) {
+            self.refuse(None, ENDED);
+        }
         let mut incoming = lock(&self.incoming);
         loop {
             match incoming.take() {
@@ -234,7 +255,10 @@ impl Contents for Arc<Cache> {
                     lock(&self.secrets).insert(*digest, file);
                     return Ok(path);
                 }
-                Some(Incoming { state: State::Failed(why), .. }) => return Err(cannot(why)),
+                Some(Incoming { state: State::Failed(why), .. }) => {
+                    self.starved.fetch_or(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
+                    return Err(cannot(why));
+                }
                 open => *incoming = open,
             }
             incoming = self.arrived.wait(incoming).unwrap_or_else(PoisonError::into_inner);

@@ -109,7 +109,7 @@ impl Children {
         }
         let child =
             self.children.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
-        let order = Order { become_user: None, ..order.clone() };
+        let order = Order { become_user: None, ticket: None, ..order.clone() };
         let outcome = child.ask(order, earnest);
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
             self.cache.offers.add_of_child(offer.digest, child.line.clone());
@@ -378,7 +378,7 @@ fn read_answers(
                 FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
                     cache.pass_on(&message).map_err(|error| error.to_string())?;
                 }
-                FromAgent::Welcome(_) | FromAgent::Pong(_) => {
+                FromAgent::Welcome(_) | FromAgent::Pong(_) | FromAgent::Detached => {
                     said.send(Heard::Alive).map_err(|_| String::new())?;
                 }
                 FromAgent::Fault(why) => return Ok(why),

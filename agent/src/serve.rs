@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, geteuid, getpid, kill_process, kill_process_g
 use crate::cache::Cache;
 use crate::child::{Children, Relatives};
 use crate::line::{Line, lock};
+use crate::state::steps::{self, Steps};
 use crate::system::System;
 use crate::window::{Progress, Worker, answer};
 
@@ -48,6 +49,8 @@ struct Shared {
     progress: Progress,
     relatives: Arc<Relatives>,
     cancelled: AtomicBool,
+    /// Whether the controller has left on purpose, and what runs may take as long as it takes.
+    detached: AtomicBool,
     heard: Mutex<Instant>,
     silence: Mutex<Duration>,
     /// Parts of content that the controller asks for: digest and offset.
@@ -56,7 +59,8 @@ struct Shared {
 
 /// Talks with a controller until it leaves, is cut off or falls silent, then cleans up.
 ///
-/// Nothing that runs for an order outlives the conversation.
+/// Nothing that runs for an order outlives that. An order that runs when the conversation is cut off is finished first, if
+/// it ends within the silence allowed.
 pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> ExitCode {
     let line = Arc::new(Line::new(output));
     if line.raw(MAGIC).is_err() {
@@ -74,6 +78,7 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
         progress: Progress::default(),
         relatives: Arc::default(),
         cancelled: AtomicBool::new(false),
+        detached: AtomicBool::new(false),
         heard: Mutex::new(Instant::now()),
         silence: Mutex::new(Duration::from_secs(30)),
         pulls,
@@ -128,6 +133,7 @@ fn read_thread(
 enum Job {
     Hello(Hello),
     Window(Window),
+    Acknowledge(Vec<u64>),
 }
 
 fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
@@ -154,6 +160,13 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
             ToAgent::Cancel => {
                 shared.cancelled.store(true, Ordering::Relaxed);
                 false
+            }
+            ToAgent::Acknowledge(tickets) => jobs.send(Job::Acknowledge(tickets)).is_err(),
+            ToAgent::Detach => {
+                shared.detached.store(true, Ordering::Relaxed);
+                // Whether the controller still hears it makes no difference here.
+                shared.line.send(&FromAgent::Detached).ok();
+                return End::Cut;
             }
             ToAgent::Chunk(chunk) => {
                 shared.cache.take(&chunk);
@@ -190,10 +203,11 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
     let job = move || {
         shared.cache.prune();
+        steps::prune();
         loop {
             thread::sleep(TICK);
             let silence = *lock(&shared.silence);
-            if lock(&shared.heard).elapsed() > silence {
+            if lock(&shared.heard).elapsed() > silence && !shared.detached.load(Ordering::Relaxed) {
                 let why = format!("heard nothing from the controller for {} seconds", silence.as_secs());
                 return ends.send(End::Fault(why)).ok();
             }
@@ -222,18 +236,26 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
             children: Children::new(shared.cache.clone(), shared.relatives.clone()),
             progress: &shared.progress,
             cancelled: &shared.cancelled,
+            steps: Steps::of(""),
+            starved: &|| shared.cache.is_starved(),
         };
         for job in jobs {
             let sent = match job {
                 Job::Hello(hello) => {
                     let welcome = welcome(&worker.system);
+                    worker.steps = Steps::of(&hello.run);
                     worker.children.hello(hello);
                     shared.line.send(&FromAgent::Welcome(welcome))
                 }
                 Job::Window(window) => worker.window(&window, &shared.line),
+                Job::Acknowledge(tickets) => {
+                    worker.steps.forget(&tickets);
+                    Ok(())
+                }
             };
             if sent.is_err() {
-                return ends.send(End::Cut).ok();
+                ends.send(End::Cut).ok();
+                break;
             }
         }
         drop(worker);
@@ -267,6 +289,12 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
     // The worker ends by itself when what it waits for is gone: then no temporary file of it is left either.
     shared.progress.stop();
     shared.cache.close();
+    if matches!(end, End::Cut) {
+        end = let_finish(ended);
+    }
+    if !matches!(end, End::Finished) {
+        shared.progress.give_up();
+    }
     shared.relatives.dismiss();
     let deadline = Instant::now() + LAST_WORDS;
     while !matches!(end, End::Finished) && Instant::now() < deadline {
@@ -277,7 +305,21 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
     }
+    shared.cache.clean();
     code
+}
+
+/// Waits for the running order of a conversation that was cut off. Whoever asked for it can ask again what came of it.
+///
+/// That takes no longer than the silence allowed, unless the controller has left on purpose.
+fn let_finish(ended: &Receiver<End>) -> End {
+    loop {
+        match ended.recv() {
+            Ok(End::Cut | End::Bye) => {}
+            Ok(end) => return end,
+            Err(mpsc::RecvError) => return End::Finished,
+        }
+    }
 }
 
 /// Kills what was started and has not ended, with its process group. Other users' agents end with their input, and

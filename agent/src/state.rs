@@ -1,5 +1,7 @@
 //! The folder of what outlives an agent: one for each user of a node.
 
+pub(crate) mod steps;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -16,7 +18,6 @@ pub(crate) fn is_private(folder: &Path) -> bool {
     })
 }
 
-#[expect(dead_code, reason = "what is to be kept there comes with the next commits")]
 /// Returns the folder of this user, made if it is missing. Only this user can enter it.
 ///
 /// # Errors
@@ -33,6 +34,31 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
         }
     }
     Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Returns the folders of this user that are there.
+pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
+    let places = places(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name));
+    places.into_iter().filter(|folder| is_private(folder))
+}
+
+/// Returns whether a controller may call a run so: it becomes a part of paths.
+fn is_name(run: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    !run.is_empty() && !run.starts_with('.') && run.chars().all(plain)
+}
+
+/// Returns the folder of a run, made if it is missing.
+///
+/// # Errors
+/// As [`folder`], and if the run's name is none that a controller gives.
+pub(crate) fn run_folder(run: &str) -> io::Result<PathBuf> {
+    if !is_name(run) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no run is called '{run}'")));
+    }
+    let folder = folder()?.join("runs").join(run);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    Ok(folder)
 }
 
 /// Returns where the folder may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
@@ -81,6 +107,12 @@ mod tests {
         assert_eq!(of(7, &[("HOME", "/h/u")]), ["/h/u/.local/state/convoy", "/var/tmp/convoy-7"]);
         assert_eq!(of(7, &[("XDG_STATE_HOME", "/s")]), ["/s/convoy", "/var/tmp/convoy-7"]);
         assert_eq!(of(7, &[("XDG_STATE_HOME", "s"), ("HOME", "")]), ["/var/tmp/convoy-7"]);
+    }
+
+    #[test]
+    fn names_of_runs() {
+        assert!(["20261128-141529", "test", "a.b"].into_iter().all(is_name));
+        assert!(!["", ".", "..", "a/b", ".gone-1", "a b", "é"].into_iter().any(is_name));
     }
 
     #[test]

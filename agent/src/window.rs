@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use convoy_protocol::frame::FrameError;
-use convoy_protocol::message::{Answer, FromAgent, Order, Step, Window};
+use convoy_protocol::message::{Answer, FromAgent, Order, Step, Ticket, Window};
 use convoy_protocol::{Outcome, Status, map};
 
 use crate::child::Children;
 use crate::line::{Line, lock};
 use crate::module::Failure;
 use crate::modules;
+use crate::state::steps::{Before, Steps};
 use crate::system::System;
 
 /// How long after its deadline an order may still answer by itself.
@@ -28,6 +29,7 @@ const GRACE_OF_CHILD: Duration = Duration::from_secs(4);
 pub(crate) struct Progress {
     running: Mutex<Option<Running>>,
     stopped: AtomicBool,
+    given_up: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,11 @@ impl Progress {
         lock(&self.running).take();
     }
 
+    /// Notes that what the running order has started is killed: what comes of it says nothing.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
+    }
+
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -97,6 +104,10 @@ pub(crate) struct Worker<'s> {
     pub(crate) progress: &'s Progress,
     /// Set while looking ahead is not wanted.
     pub(crate) cancelled: &'s AtomicBool,
+    /// What came of orders with a ticket.
+    pub(crate) steps: Steps,
+    /// Whether content is missing since the controller is gone: what failed may have failed for that.
+    pub(crate) starved: &'s dyn Fn() -> bool,
 }
 
 impl Worker<'_> {
@@ -145,7 +156,10 @@ impl Worker<'_> {
                 running.orders = step.orders.len();
                 running.late = late;
             });
-            let outcome = self.order(order, first && earnest);
+            let outcome = match order.ticket.filter(|_| first && earnest && writes(order)) {
+                Some(ticket) => self.once(order, ticket),
+                None => self.order(order, first && earnest),
+            };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
             outcomes.push(outcome);
@@ -154,6 +168,36 @@ impl Worker<'_> {
             }
         }
         outcomes
+    }
+
+    /// Does an order in earnest that may have been asked for before.
+    fn once(&mut self, order: &Order, ticket: Ticket) -> Outcome {
+        let progress = self.progress;
+        let (note, outcome) = match self.steps.begin(ticket, || !progress.is_stopped()) {
+            Err(failure) => return failed(failure),
+            Ok(Before::Done(outcome)) => return outcome,
+            Ok(Before::Untouched(note)) => (note, self.order(order, true)),
+            Ok(Before::Broken(note)) => (note, self.take_up(order)),
+        };
+        let given_up = progress.given_up.load(Ordering::SeqCst) || (self.starved)();
+        if outcome.status != Status::Broken && !given_up {
+            note.done(&outcome, ticket.quiet);
+        }
+        outcome
+    }
+
+    /// Goes on with an order that was broken off. What is as asked now may be so since then.
+    fn take_up(&mut self, order: &Order) -> Outcome {
+        let looked = self.order(order, false);
+        let outcome = match looked.status {
+            Status::Undecided => Outcome { status: Status::Broken, ..looked },
+            Status::WouldChange => self.order(order, true),
+            _ => looked,
+        };
+        match outcome.status {
+            Status::Same | Status::Ran => Outcome { status: Status::Changed, ..outcome },
+            _ => outcome,
+        }
     }
 
     fn order(&mut self, order: &Order, earnest: bool) -> Outcome {
@@ -174,6 +218,11 @@ impl Worker<'_> {
     fn is_me(&self, name: &str) -> bool {
         self.system.user(name).is_some_and(|user| user.uid == self.system.uid())
     }
+}
+
+/// Returns whether an order may change the node.
+fn writes(order: &Order) -> bool {
+    !order.check && modules::find(&order.module).is_some_and(|module| module.reach.writes(&order.args))
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

@@ -36,6 +36,11 @@ pub enum ToAgent {
     Ping(u64),
     /// Finish the running step, then answer the window with what was done.
     Cancel,
+    /// What came of the orders with these tickets is in the controller's journal; it need not be kept any longer.
+    Acknowledge(Vec<u64>),
+    /// The controller leaves in the middle of the work: finish the running order, however long it takes, keep what comes of
+    /// it, clean up and leave.
+    Detach,
     /// The last message: finish, clean up and leave.
     Bye,
 }
@@ -60,6 +65,8 @@ pub enum FromAgent {
     },
     /// The answer to [`ToAgent::Ping`], with its number.
     Pong(u64),
+    /// The answer to [`ToAgent::Detach`]: the agent goes on alone, and says nothing any more.
+    Detached,
     /// The agent cannot go on and leaves.
     Fault(String),
 }
@@ -119,6 +126,18 @@ pub struct Order {
     pub become_user: Option<Become>,
     /// The step is given up after so many seconds.
     pub deadline_seconds: Option<u32>,
+    /// What makes it one and the same when it is asked for again.
+    pub ticket: Option<Ticket>,
+}
+
+/// The name of an order that is done once, however often it is asked for: over another connection, or by another
+/// process of the same run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Its number, which no other order of the run has.
+    pub number: u64,
+    /// Whether the values of its outcome must not be kept on the node's disk: they, or what it is asked for, are secret.
+    pub quiet: bool,
 }
 
 /// Another user to be, and how.

@@ -43,6 +43,9 @@ pub enum Status {
     Undecided,
     /// It failed.
     Failed,
+    /// It was begun when it was asked for before, and broken off; how far it came is not known, and cannot be found out by
+    /// looking. Nothing was done now.
+    Broken,
 }
 
 /// One difference, before and after.

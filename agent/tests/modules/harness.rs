@@ -125,6 +125,7 @@ impl Node {
             environment: vec![("CONVOY_TEST".into(), "set".into())],
             become_user: None,
             deadline_seconds: None,
+            ticket: None,
         }
     }
 

@@ -126,6 +126,7 @@ impl Incoming<'_> {
                 self.part(digest, Err(convoy_protocol::bootstrap::shown(why.as_bytes())))?;
             }
             FromAgent::Pong(_) => {}
+            FromAgent::Detached => self.shared.alone.notify_one(),
             FromAgent::Fault(why) => {
                 return Err(LinkError::Fault(convoy_protocol::bootstrap::shown(why.as_bytes())));
             }

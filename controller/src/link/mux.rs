@@ -10,7 +10,7 @@ use convoy_protocol::frame;
 use convoy_protocol::message::{Answer, Step, ToAgent, Welcome, Window};
 use convoy_protocol::{Outcome, Status};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, timeout};
 
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) pulls: Pulls,
     /// Held while content comes: one after the other.
     pub(super) pulling: tokio::sync::Mutex<()>,
+    /// Told when the agent goes on alone.
+    pub(super) alone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -148,7 +150,7 @@ fn misfit(answer: &Answer, shape: &Shape) -> Option<String> {
     let same = |outcome: &Outcome| outcome.status == Status::Same;
     let fits = |outcome: &Outcome, check: bool| match outcome.status {
         Status::Same | Status::Failed => true,
-        Status::Ran | Status::Changed => !check,
+        Status::Ran | Status::Changed | Status::Broken => !check,
         Status::WouldChange | Status::Undecided => check,
     };
     let [first, others @ ..] = &answer.steps[..] else {
@@ -190,6 +192,7 @@ impl Link {
             welcome: watch::Sender::new(None),
             pulls: Pulls::default(),
             pulling: tokio::sync::Mutex::default(),
+            alone: Notify::new(),
         });
         let first = opening
             .first
@@ -251,6 +254,17 @@ impl Link {
     /// Asks the agent not to look ahead any further in the running window, so that its answer comes soon.
     pub fn cancel(&self) {
         self.messages.send(frame::encode(&ToAgent::Cancel).unwrap_or_default()).ok();
+    }
+
+    /// Lets the agent forget what came of the orders with these tickets.
+    pub fn acknowledge(&self, tickets: Vec<u64>) {
+        self.messages.send(frame::encode(&ToAgent::Acknowledge(tickets)).unwrap_or_default()).ok();
+    }
+
+    /// Leaves in the middle of the work: the agent finishes the running order by itself, and keeps what comes of it.
+    pub async fn detach(self) {
+        self.messages.send(frame::encode(&ToAgent::Detach).unwrap_or_default()).ok();
+        timeout(LAST_WORDS, self.shared.alone.notified()).await.ok();
     }
 
     /// Takes leave: the agent finishes what it does and cleans up.

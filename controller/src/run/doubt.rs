@@ -142,7 +142,7 @@ impl Doubts {
             // What it would be, if there were nothing to do.
             Status::Undecided => true,
             // Done in earnest.
-            Status::Ran | Status::Changed => return None,
+            Status::Ran | Status::Changed | Status::Broken => return None,
         };
         let nodes = self.nodes.borrow();
         let changes = nodes.get(&Node::of(endpoint))?;
@@ -196,6 +196,7 @@ mod tests {
             environment: Vec::new(),
             become_user: None,
             deadline_seconds: None,
+            ticket: None,
         }
     }
 

@@ -65,6 +65,7 @@ mod tests {
             environment: Vec::new(),
             become_user: None,
             deadline_seconds: None,
+            ticket: None,
         };
         invocation(&order).get("module_args").and_then(Value::as_map).cloned().unwrap_or_default()
     }

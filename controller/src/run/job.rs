@@ -452,5 +452,6 @@ fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {
         environment: flags.environment.clone(),
         become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
+        ticket: None,
     }
 }

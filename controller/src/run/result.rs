@@ -14,6 +14,11 @@ use crate::playbook::ast::{Action, Task};
 use crate::secrets::{Secrets, Vault};
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
+/// What is said of a step that was begun, and of which nobody knows how far it came.
+const BROKEN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
+    begun again by itself. Look at the node; then `convoy resume --broken-off=again` does it again, and `convoy resume \
+    --broken-off=done` goes on behind it";
+
 /// The result of one call.
 #[derive(Debug, Clone)]
 pub struct CallResult {
@@ -121,6 +126,12 @@ impl CallResult {
     pub fn of_outcome(outcome: Outcome, order: &Order, flags: &Flags, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
         let given = Given::of(order, flags, vault);
+        let status = if status == Status::Broken {
+            values = map! { "msg" => BROKEN };
+            Status::Failed
+        } else {
+            status
+        };
         // A failure's message may quote anything.
         let is_marked = status != Status::Failed && marks_secrets(&order.module);
         let hide =

@@ -4,6 +4,7 @@ mod become_user;
 mod bootstrap;
 mod hostile;
 mod pull;
+mod tickets;
 mod work;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ fn order(module: &str, args: Map) -> Order {
         environment: Vec::new(),
         become_user: None,
         deadline_seconds: None,
+        ticket: None,
     }
 }
 
@@ -57,6 +59,7 @@ fn opening(first: Option<Vec<Step>>) -> Opening {
 fn shell(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_remove("XDG_CACHE_HOME").env("HOME", home).env("XDG_RUNTIME_DIR", home.join("none"));
+    command.env("XDG_STATE_HOME", home.join(".local/state"));
     command
 }
 

@@ -15,7 +15,7 @@ fn statuses(answer: &convoy_protocol::message::Answer) -> Vec<Vec<Status>> {
 }
 
 /// Waits until no process has `word` among its arguments.
-async fn until_gone(word: &str) {
+pub(super) async fn until_gone(word: &str) {
     let running = || {
         let processes = fs::read_dir("/proc").unwrap().flatten();
         processes
@@ -122,9 +122,9 @@ async fn a_killed_agent_is_an_error() {
 }
 
 #[tokio::test]
-async fn nothing_runs_on_when_the_controller_is_gone() {
+async fn nothing_runs_on_for_long_when_the_controller_is_gone() {
     let home = tempfile::tempdir().unwrap();
-    let link = link(home.path(), opening(None));
+    let link = link(home.path(), Opening::new(hello(1), None).unwrap());
     let pid = link.welcome().await.unwrap().pid;
     let word = format!("1000.{}2", std::process::id());
     let mark = home.path().join("started");

@@ -1,0 +1,185 @@
+//! Orders with a ticket: done once, however often they are asked for.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use convoy_protocol::message::Ticket;
+
+use super::work::until_gone;
+use super::*;
+use crate::link::LinkError;
+
+/// A line for a shell with the number of its ticket.
+fn once(number: u64, line: &str) -> Order {
+    asked(number, "shell", map! { "_raw_params" => line })
+}
+
+fn asked(number: u64, module: &str, args: Map) -> Order {
+    Order { ticket: Some(Ticket { number, quiet: false }), ..order(module, args) }
+}
+
+async fn outcome(link: &Link, order: Order) -> Outcome {
+    link.ask(vec![step([order])]).await.unwrap().steps.remove(0).remove(0)
+}
+
+fn stdout(outcome: &Outcome) -> (Status, &str) {
+    (outcome.status, outcome.values.get("stdout").and_then(|out| out.as_str()).unwrap_or_default())
+}
+
+async fn until(mut holds: impl FnMut() -> bool) {
+    while !holds() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Returns what the node keeps of orders.
+fn kept(home: &Path) -> Vec<String> {
+    names(&home.join(".local/state/convoy/runs/test/steps"))
+}
+
+fn told(path: PathBuf) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn asked_twice_it_is_done_once() {
+    let home = tempfile::tempdir().unwrap();
+    let link = link(home.path(), opening(None));
+    let line =
+        format!("echo x >> {0}/done; wc -l < {0}/done; echo to the other >&2; exit 3", home.path().display());
+    let first = outcome(&link, once(7, &line)).await;
+    assert_eq!(stdout(&first), (Status::Failed, "1"));
+    assert_eq!(outcome(&link, once(7, &line)).await, first);
+    let other = self::link(home.path(), opening(None));
+    assert_eq!(outcome(&other, once(7, &line)).await, first);
+    assert_eq!(stdout(&outcome(&other, once(8, &line)).await), (Status::Failed, "2"));
+    assert_eq!(kept(home.path()), ["7", "8"]);
+
+    other.acknowledge(vec![7, 8]);
+    outcome(&other, order("ping", Map::new())).await;
+    assert!(!home.path().join(".local/state/convoy/runs/test").exists());
+    assert_eq!(stdout(&outcome(&other, once(7, &line)).await), (Status::Failed, "3"), "it is forgotten");
+}
+
+/// What only looks, or is in check mode, leaves nothing behind.
+#[tokio::test]
+async fn what_changes_nothing_is_not_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let link = link(home.path(), opening(None));
+    outcome(&link, asked(1, "stat", map! { "path" => "/" })).await;
+    outcome(&link, Order { check: true, ..once(2, "true") }).await;
+    assert_eq!(names(&home.path().join(".local/state/convoy/runs")), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again() {
+    let home = tempfile::tempdir().unwrap();
+    let line = format!(
+        "touch {0}/begun; until test -e {0}/go; do sleep 0.01; done; echo x >> {0}/done; echo well",
+        home.path().display()
+    );
+    let first = link(home.path(), opening(None));
+    let order = once(1, &line);
+    let again = order.clone();
+    let asked = tokio::spawn(async move { first.ask(vec![step([order])]).await.map(drop) });
+    until(|| home.path().join("begun").exists()).await;
+    asked.abort();
+    asked.await.unwrap_err();
+    // The first agent goes on alone; the second waits for it.
+    let second = link(home.path(), opening(None));
+    let pid = second.welcome().await.unwrap().pid;
+    let answer = tokio::spawn(async move { outcome(&second, again).await });
+    until(|| told(format!("/proc/{pid}/task/{pid}/children").into()).trim().is_empty()).await;
+    fs::write(home.path().join("go"), "").unwrap();
+    assert_eq!(stdout(&answer.await.unwrap()), (Status::Changed, "well"));
+    assert_eq!(told(home.path().join("done")), "x\n");
+}
+
+/// A command was begun, and nobody knows how far it came. A file can be looked at.
+#[tokio::test]
+async fn what_was_broken_off() {
+    let home = tempfile::tempdir().unwrap();
+    let first = link(home.path(), opening(None));
+    let pid = first.welcome().await.unwrap().pid;
+    let kill = once(1, &format!("kill -9 {pid}; sleep 1"));
+    let error = first.ask(vec![step([kill.clone()])]).await.unwrap_err();
+    assert_eq!(error, LinkError::Ended("the node closed it".into()));
+    let second = link(home.path(), opening(None));
+    assert_eq!(outcome(&second, kill.clone()).await.status, Status::Broken);
+    assert_eq!(outcome(&second, kill).await.status, Status::Broken, "also if it is asked again");
+
+    let state = home.path().join(".local/state/convoy/runs/test/steps");
+    let file = |number, name: &str| {
+        let args = map! { "path" => home.path().join(name).display().to_string(), "state" => "directory" };
+        asked(number, "file", args)
+    };
+    for (number, name) in [(2, "was not made"), (3, "was made")] {
+        fs::copy(state.join("1"), state.join(number.to_string())).unwrap();
+        if number == 3 {
+            fs::create_dir(home.path().join(name)).unwrap();
+        }
+        assert_eq!(outcome(&second, file(number, name)).await.status, Status::Changed);
+        assert!(home.path().join(name).is_dir());
+    }
+    assert_eq!(outcome(&second, file(4, "was made")).await.status, Status::Same);
+}
+
+#[tokio::test]
+async fn of_what_is_secret_only_the_word_is_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let link = link(home.path(), opening(None));
+    let order = Order { ticket: Some(Ticket { number: 1, quiet: true }), ..once(1, "echo hunter2") };
+    assert_eq!(stdout(&outcome(&link, order.clone()).await), (Status::Changed, "hunter2"));
+    let again = outcome(&link, order).await;
+    let why = map! { "censored" => "the result is secret, and was not kept on the node" };
+    assert_eq!((again.status, again.values), (Status::Changed, why));
+    let file = fs::read(home.path().join(".local/state/convoy/runs/test/steps/1")).unwrap();
+    assert!(!file.windows(7).any(|part| part == b"hunter2"));
+}
+
+/// A controller that leaves on purpose lets the node finish; one that is cut off, for no longer than the silence allowed.
+#[tokio::test]
+async fn left_alone() {
+    for leaves in [true, false] {
+        let home = tempfile::tempdir().unwrap();
+        let opening = Opening::new(hello(1), None).unwrap();
+        let link = link(home.path(), opening);
+        let pid = link.welcome().await.unwrap().pid;
+        let word = format!("1000.{}3", std::process::id());
+        let line = format!(
+            "touch {0}/begun; sleep 1.5; touch {0}/done; {1}",
+            home.path().display(),
+            match leaves {
+                true => "true".to_owned(),
+                false => format!("sleep {word}"),
+            }
+        );
+        let asked = link.ask(vec![step([once(1, &line)])]);
+        let begun = until(|| home.path().join("begun").exists());
+        tokio::select! { _ = asked => panic!("it was answered"), () = begun => {} }
+        if leaves {
+            link.detach().await;
+        } else {
+            drop(link);
+        }
+        until(|| !fs::exists(format!("/proc/{pid}")).unwrap()).await;
+        until_gone(&word).await;
+        let again = self::link(home.path(), super::opening(None));
+        let expected = if leaves { Status::Changed } else { Status::Broken };
+        assert_eq!(outcome(&again, once(1, &line)).await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_begun_that_cannot_be_noted() {
+    let home = tempfile::tempdir().unwrap();
+    let runs = home.path().join(".local/state/convoy/runs");
+    fs::create_dir_all(&runs).unwrap();
+    fs::write(runs.join("test"), "").unwrap();
+    let link = link(home.path(), opening(None));
+    let order = once(1, &format!("touch {}/done", home.path().display()));
+    let why = "cannot note on the node that this step begins, so it was not begun: File exists";
+    assert_eq!(msg(&outcome(&link, order).await), (Status::Failed, why));
+    assert!(!home.path().join("done").exists());
+}
