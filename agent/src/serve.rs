@@ -134,6 +134,7 @@ enum Job {
     Hello(Hello),
     Window(Window),
     Acknowledge(Vec<u64>),
+    Forget,
 }
 
 fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
@@ -162,6 +163,7 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
                 false
             }
             ToAgent::Acknowledge(tickets) => jobs.send(Job::Acknowledge(tickets)).is_err(),
+            ToAgent::Forget => jobs.send(Job::Forget).is_err(),
             ToAgent::Detach => {
                 shared.detached.store(true, Ordering::Relaxed);
                 // Whether the controller still hears it makes no difference here.
@@ -248,6 +250,10 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
                     shared.line.send(&FromAgent::Welcome(welcome))
                 }
                 Job::Window(window) => worker.window(&window, &shared.line),
+                Job::Forget => {
+                    worker.steps.forget_all();
+                    Ok(())
+                }
                 Job::Acknowledge(tickets) => {
                     worker.steps.forget(&tickets);
                     Ok(())

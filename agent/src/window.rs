@@ -175,7 +175,10 @@ impl Worker<'_> {
         let progress = self.progress;
         let (note, outcome) = match self.steps.begin(ticket, || !progress.is_stopped()) {
             Err(failure) => return failed(failure),
-            Ok(Before::Done(outcome)) => return outcome,
+            Ok(Before::Done(note, outcome)) => match self.stands(order, &outcome) {
+                true => return outcome,
+                false => (note, self.order(order, true)),
+            },
             Ok(Before::Untouched(note)) => (note, self.order(order, true)),
             Ok(Before::Broken(note)) => (note, self.take_up(order)),
         };
@@ -184,6 +187,12 @@ impl Worker<'_> {
             note.done(&outcome, ticket.quiet);
         }
         outcome
+    }
+
+    /// Returns whether what an order has come to still is so, as far as that can be seen: what was done since then may have
+    /// changed it.
+    fn stands(&mut self, order: &Order, outcome: &Outcome) -> bool {
+        outcome.status == Status::Failed || self.order(order, false).status != Status::WouldChange
     }
 
     /// Goes on with an order that was broken off. What is as asked now may be so since then.

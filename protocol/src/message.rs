@@ -38,6 +38,8 @@ pub enum ToAgent {
     Cancel,
     /// What came of the orders with these tickets is in the controller's journal; it need not be kept any longer.
     Acknowledge(Vec<u64>),
+    /// The run is finished: nothing that is kept of its orders is needed any longer.
+    Forget,
     /// The controller leaves in the middle of the work: finish the running order, however long it takes, keep what comes of
     /// it, clean up and leave.
     Detach,

@@ -213,7 +213,9 @@ impl Project {
 
     /// Returns text without what differs from run to run.
     pub fn normal(&self, text: &str) -> String {
-        self.normal.borrow().iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+        let text =
+            self.normal.borrow().iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        nameless(&text)
     }
 }
 
@@ -243,6 +245,21 @@ impl fmt::Display for Ran {
             None => writeln!(f, "--- ended by a signal"),
         }
     }
+}
+
+/// Returns text in which the command that goes on with a run does not say with which.
+fn nameless(text: &str) -> String {
+    const COMMAND: &str = "convoy resume ";
+    let mut parts = text.split(COMMAND);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let named = part.starts_with(|c: char| c.is_ascii_digit());
+        let end = part.find(['`', ' ', '\n', '"']).filter(|_| named).unwrap_or(0);
+        plain.push_str(COMMAND);
+        plain.push_str(if named { "[run]" } else { "" });
+        plain.push_str(&part[end..]);
+    }
+    plain
 }
 
 /// Returns every file below a folder, one line each: path, kind, mode, size, time of change and content's digest.

@@ -48,7 +48,7 @@ fn content_comes_once_and_is_checked_before_each_use() {
 #[test]
 fn damaged_refused_and_oversized_content_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (cache, digest) = (cache(dir.path()), Digest::of(b"one"));
+    let digest = Digest::of(b"one");
     let bomb = Chunk::pack(digest, false, false, vec![0; CHUNK + 1]).bytes;
     type Spoil<'a> = Box<dyn Fn(&Cache) + 'a>;
     let cases: [(&str, Spoil<'_>); 4] = [
@@ -64,7 +64,7 @@ fn damaged_refused_and_oversized_content_leaves_nothing() {
         ),
     ];
     for (why, deliver) in cases {
-        let failure = fetch(&cache, digest, deliver).unwrap_err();
+        let failure = fetch(&cache(dir.path()), digest, deliver).unwrap_err();
         assert_eq!(failure.msg, format!("cannot get the content {digest} from the controller: {why}"));
         assert_eq!(left(dir.path()), 0);
     }

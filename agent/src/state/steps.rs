@@ -37,7 +37,7 @@ pub(crate) enum Before {
     /// It was begun, and whoever did it is gone.
     Broken(Note),
     /// It was done.
-    Done(Outcome),
+    Done(Note, Outcome),
 }
 
 /// What is written down of an order: one file for each.
@@ -85,7 +85,7 @@ impl Steps {
             }
         }
         match last(&mut file).map_err(cannot)? {
-            Some(Entry::Done(outcome)) => Ok(Before::Done(outcome)),
+            Some(Entry::Done(outcome)) => Ok(Before::Done(Note { file }, outcome)),
             Some(Entry::Begun) => Ok(Before::Broken(Note { file })),
             None => {
                 let note = Note { file };
@@ -112,13 +112,23 @@ impl Steps {
         }
     }
 
+    /// Returns the folders of the run that are there.
+    fn existing(&self) -> impl Iterator<Item = PathBuf> {
+        let folders = super::existing().filter(|_| super::is_name(&self.run));
+        folders.map(|state| state.join("runs").join(&self.run))
+    }
+
+    /// Forgets all orders of the run.
+    pub(crate) fn forget_all(&self) {
+        for run in self.existing() {
+            fs::remove_dir_all(run.join("steps")).ok();
+            remove_if_empty(&run);
+        }
+    }
+
     /// Forgets what the controller has.
     pub(crate) fn forget(&self, tickets: &[u64]) {
-        if !super::is_name(&self.run) {
-            return;
-        }
-        for state in super::existing() {
-            let run = state.join("runs").join(&self.run);
+        for run in self.existing() {
             for ticket in tickets {
                 fs::remove_file(run.join("steps").join(ticket.to_string())).ok();
             }

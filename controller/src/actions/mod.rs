@@ -48,8 +48,16 @@ pub enum Run {
     /// Here, without any node.
     Here(fn(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure>),
     /// By talking with the node, which may be lost and found again. Nothing is looked at ahead of it.
-    Talk(for<'a> fn(args: &'a Map, node: &'a Node<'a>) -> Talk<'a>),
+    Talk {
+        /// The conversation.
+        talk: Conversation,
+        /// Whether it does nothing to the node: it may be done again.
+        harmless: bool,
+    },
 }
+
+/// What an action says to its node, and hears.
+pub type Conversation = for<'a> fn(args: &'a Map, node: &'a Node<'a>) -> Talk<'a>;
 
 /// A conversation with a node, under way.
 pub type Talk<'a> = LocalBoxFuture<'a, Result<Done, Trouble>>;

@@ -24,7 +24,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &[],
-    run: Run::Talk(|args, node| Box::pin(talk(args, node))),
+    run: Run::Talk { talk: |args, node| Box::pin(talk(args, node)), harmless: false },
 };
 
 convoy_agent::arguments! {

@@ -23,7 +23,7 @@ pub const ACTION: Action = Action {
     changes_inventory: false,
     once_for_all: false,
     unrendered: &[],
-    run: Run::Talk(|args, node| Box::pin(talk(args, node))),
+    run: Run::Talk { talk: |args, node| Box::pin(talk(args, node)), harmless: true },
 };
 
 convoy_agent::arguments! {

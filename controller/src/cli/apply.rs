@@ -14,7 +14,7 @@ use super::listing::{self, View, Wanted};
 use super::run_options::RunOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::Inventory;
-use crate::journal::{self, Header, Recorder, Runs};
+use crate::journal::{self, Due, Header, Recorder, Resumed, RunId, Runs, Writer};
 use crate::paths::absolute;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
@@ -22,6 +22,7 @@ use crate::prompt;
 use crate::report::{self, Reporter};
 use crate::run::engine::Engine;
 use crate::run::event::RunEvent;
+use crate::run::memory::{InDoubt, Memory};
 use crate::run::options::{Options, Tags};
 use crate::run::{host_keys, session, step, vars_prompt};
 use crate::settings;
@@ -70,7 +71,25 @@ pub struct Args {
 /// # Errors
 /// All that is wrong in what the user wrote; then nothing was touched.
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
-    run_watched(args, line, &settings::read()?, |reporter| reporter)
+    run_watched(args, line, &settings::read()?, None, |reporter| reporter)
+}
+
+/// A run that is gone on with.
+#[derive(Debug)]
+pub(super) struct Again {
+    /// What its journal says.
+    pub(super) resumed: Resumed,
+    /// The folder of its journal.
+    pub(super) folder: PathBuf,
+    /// What to do where it is not known how far a step came.
+    pub(super) in_doubt: InDoubt,
+}
+
+impl Args {
+    /// Sets how many `-v` there are.
+    pub(super) fn set_verbosity(&mut self, verbosity: u8) {
+        self.run.verbose = verbosity;
+    }
 }
 
 /// Runs the playbooks with a reporter that `watch` makes of the one that the arguments ask for.
@@ -81,6 +100,7 @@ pub(super) fn run_watched(
     args: Args,
     line: Vec<String>,
     read: &settings::Read,
+    again: Option<Again>,
     watch: impl FnOnce(Box<dyn Reporter>) -> Box<dyn Reporter>,
 ) -> Result<u8, Diagnostics> {
     let settings = &read.settings;
@@ -111,16 +131,23 @@ pub(super) fn run_watched(
         });
     }
     check_terminal(&args, &loaded, &options)?;
-    let runs = Runs::of(settings);
-    let header = runs.as_ref().map(|runs| begun(&args, runs, &options));
-    if let Some(header) = &header {
-        options.run = header.id.to_string();
+    let journal = match again {
+        Some(again) => Some(Begun::Again(again)),
+        None => Runs::of(settings).map(|runs| Begun::New(begun(&args, &runs, &options), runs)),
+    };
+    if let Some(journal) = &journal {
+        options.run = journal.header().id.to_string();
     }
+    let left = journal.as_ref().and_then(Begun::left_due);
     let mut engine = Engine::new(options, inventory, loader, watch(reporter))?;
-    if let (Some(runs), Some(header)) = (&runs, &header) {
-        engine = recorded(engine, runs, header);
+    if let Some(journal) = journal {
+        engine = recorded(engine, journal);
+    }
+    if let Some((run, due)) = left {
+        engine.take_over_due(run.as_str(), due);
     }
     engine.start(read);
+    engine.note_sources();
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
         engine.warn(warning.warning());
     }
@@ -156,14 +183,59 @@ fn begun(args: &Args, runs: &Runs, options: &Options) -> Header {
     }
 }
 
-/// Lets the engine keep a journal. Without one the run can be carried out all the same, in a folder that may only be read
-/// for one: it is said, before anything is done.
-fn recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
+/// The journal of a run that begins, or goes on.
+enum Begun {
+    New(Header, Runs),
+    Again(Again),
+}
+
+impl Begun {
+    fn header(&self) -> &Header {
+        match self {
+            Self::New(header, _) => header,
+            Self::Again(again) => &again.resumed.header,
+        }
+    }
+
+    /// Returns what the run before has left to do. A run that goes on knows it already.
+    fn left_due(&self) -> Option<(RunId, Vec<Due>)> {
+        match self {
+            Self::New(header, runs) => runs.left_due(&header.folder, &header.playbooks),
+            Self::Again(_) => None,
+        }
+    }
+}
+
+/// Lets the engine keep a journal.
+fn recorded(engine: Engine, journal: Begun) -> Engine {
+    match journal {
+        Begun::New(header, runs) => newly_recorded(engine, &runs, &header),
+        Begun::Again(Again { resumed, folder, in_doubt }) => {
+            let mut engine = with_journal(engine, resumed.writer, folder);
+            engine.due.replace(journal::due(&resumed.notes, true));
+            engine.memory = Memory::of(resumed.notes, resumed.times, in_doubt);
+            engine
+                .tell(RunEvent::Resumed { run: resumed.header.id.as_str().into(), by: journal::by().into() });
+            resumed.warning.into_iter().for_each(|text| engine.warn(text));
+            engine
+        }
+    }
+}
+
+fn with_journal(mut engine: Engine, writer: Writer, folder: PathBuf) -> Engine {
+    let shown = engine.reporter.into_inner();
+    engine.reporter = RefCell::new(Box::new(Recorder::new(writer, folder, shown)));
+    engine
+}
+
+/// Begins a journal. Without one the run can be carried out all the same, in a folder that may only be read for one: it is
+/// said, before anything is done.
+fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
     let folder = runs.folder_of(&header.id);
     match runs.begin(header) {
         Ok(writer) => {
-            let shown = engine.reporter.into_inner();
-            engine.reporter = RefCell::new(Box::new(Recorder::new(writer, folder.clone(), shown)));
+            engine = with_journal(engine, writer, folder.clone());
+            engine.memory.keeps = !header.check;
             let text = format!("journal: {}", folder.display());
             engine.tell(RunEvent::Verbose { level: 2, host: None, text });
         }

@@ -119,8 +119,9 @@ fn once(site: &Site) -> Result<(u8, Recap), Diagnostics> {
     // What is left of the demo is removed with its folder.
     let settings = Settings { journal: Journal::Off, ..Settings::default() };
     let read = settings::Read { settings, ..settings::Read::default() };
-    let code =
-        apply::run_watched(*args, again(site), &read, |shown| Box::new(Witness { shown, recap: told }))?;
+    let code = apply::run_watched(*args, again(site), &read, None, |shown| {
+        Box::new(Witness { shown, recap: told })
+    })?;
     let recap = std::mem::take(&mut *recap.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((code, recap))
 }

@@ -14,6 +14,7 @@ pub mod extra_vars;
 pub mod inventory;
 pub mod listing;
 mod passwords;
+pub mod resume;
 pub mod run_options;
 pub mod runs;
 pub mod vault;
@@ -33,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Run playbooks.
     Apply(Box<apply::Args>),
+    /// Go on with a run that failed, was interrupted or broken off.
+    Resume(resume::Args),
     /// Run one module on the hosts of a pattern.
     Exec(Box<exec::Args>),
     /// Show hosts, groups and their variables.
@@ -61,6 +64,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
     let line = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let result = match cli.command {
         Command::Apply(args) => apply::run(*args, line),
+        Command::Resume(args) => resume::run(&args),
         Command::Exec(args) => exec::run(*args, line),
         Command::Demo(args) => demo::run(&args),
         Command::Runs(args) => runs::run(&args),

@@ -6,9 +6,11 @@
 mod header;
 mod id;
 mod of_host;
+mod pending;
 mod reader;
 mod record;
 mod recorder;
+mod resume;
 mod runs;
 mod writer;
 
@@ -18,8 +20,10 @@ mod tests;
 pub use header::Header;
 pub use id::RunId;
 pub use of_host::OfHost;
+pub use pending::{Due, due};
 pub use reader::{Found, Reader, Rest, Unreadable};
 pub use recorder::Recorder;
+pub use resume::Resumed;
 pub use runs::{Run, Runs, State};
 pub use writer::Writer;
 

@@ -104,6 +104,11 @@ impl Reader {
         Ok(record)
     }
 
+    /// Returns how many records were read, and how many bytes they are.
+    pub fn position(&self) -> (u64, u64) {
+        (self.records, self.intact)
+    }
+
     /// Returns what stands behind the records that were read; nothing if that is the end.
     ///
     /// # Errors

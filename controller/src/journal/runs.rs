@@ -164,6 +164,11 @@ impl Runs {
         Run { id: id.clone(), header, state, bytes: size(&folder) }
     }
 
+    /// Returns whether a run goes on.
+    pub(super) fn goes_on(&self, id: &RunId) -> bool {
+        matches!(state(&self.folder_of(id).join(FILE)), Ok(State::Running))
+    }
+
     /// Finds the run that a word names: `last`, its name, or a beginning of its name that no other has.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ mod pull;
 
 pub use bootstrap::Opening;
 pub use content::Contents;
-pub use mux::Link;
+pub use mux::{Aside, Link};
 pub use pull::{PullError, Puller};
 
 /// Why a node cannot be worked with.
@@ -43,6 +43,13 @@ pub enum LinkError {
     /// What should be sent is too large.
     #[error("cannot send the work: {0}")]
     TooLarge(String),
+}
+
+impl LinkError {
+    /// Returns whether another connection may fare better.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Silent(_) | Self::Fault(_))
+    }
 }
 
 fn printed(noise: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ pub(super) struct Shared {
     pub(super) sent: AtomicU64,
     pub(super) received: AtomicU64,
     windows: AtomicU64,
+    welcomed: AtomicBool,
     welcome: watch::Sender<Option<Result<Arc<Welcome>, LinkError>>>,
     /// Content that comes from the node.
     pub(super) pulls: Pulls,
@@ -92,6 +93,7 @@ impl Shared {
     }
 
     pub(super) fn welcome(&self, welcome: Welcome) {
+        self.welcomed.store(true, Ordering::Relaxed);
         self.welcome.send_replace(Some(Ok(Arc::new(welcome))));
     }
 
@@ -189,6 +191,7 @@ impl Link {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             windows: AtomicU64::new(FIRST),
+            welcomed: AtomicBool::new(false),
             welcome: watch::Sender::new(None),
             pulls: Pulls::default(),
             pulling: tokio::sync::Mutex::default(),
@@ -212,6 +215,11 @@ impl Link {
         let mut seen = self.shared.welcome.subscribe();
         let known = seen.wait_for(Option::is_some).await.map(|known| known.clone());
         known.ok().flatten().unwrap_or_else(|| Err(LinkError::Ended("it was closed".into())))
+    }
+
+    /// Returns whether the agent has introduced itself.
+    pub fn was_welcomed(&self) -> bool {
+        self.shared.welcomed.load(Ordering::Relaxed)
     }
 
     /// Waits for the answer to the work that the opening carried; `None` if it carried none or was asked before.
@@ -251,20 +259,19 @@ impl Link {
         Puller { shared: self.shared.clone(), messages: self.messages.clone() }
     }
 
-    /// Asks the agent not to look ahead any further in the running window, so that its answer comes soon.
-    pub fn cancel(&self) {
-        self.messages.send(frame::encode(&ToAgent::Cancel).unwrap_or_default()).ok();
+    /// Lets the agent forget all orders of the run: it is finished.
+    pub fn forget(&self) {
+        self.messages.send(frame::encode(&ToAgent::Forget).unwrap_or_default()).ok();
+    }
+
+    /// Returns what can speak to the agent while an answer is waited for.
+    pub fn aside(&self) -> Aside {
+        Aside { shared: self.shared.clone(), messages: self.messages.clone() }
     }
 
     /// Lets the agent forget what came of the orders with these tickets.
     pub fn acknowledge(&self, tickets: Vec<u64>) {
         self.messages.send(frame::encode(&ToAgent::Acknowledge(tickets)).unwrap_or_default()).ok();
-    }
-
-    /// Leaves in the middle of the work: the agent finishes the running order by itself, and keeps what comes of it.
-    pub async fn detach(self) {
-        self.messages.send(frame::encode(&ToAgent::Detach).unwrap_or_default()).ok();
-        timeout(LAST_WORDS, self.shared.alone.notified()).await.ok();
     }
 
     /// Takes leave: the agent finishes what it does and cleans up.
@@ -281,6 +288,29 @@ impl Link {
     /// Returns how many bytes were sent and received.
     pub fn bytes(&self) -> (u64, u64) {
         (self.shared.sent.load(Ordering::Relaxed), self.shared.received.load(Ordering::Relaxed))
+    }
+}
+
+/// Speaks to an agent while an answer is waited for.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    shared: Arc<Shared>,
+    messages: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+impl Aside {
+    /// Asks the agent not to look ahead any further in the running window, so that its answer comes soon.
+    pub fn cancel(&self) {
+        self.messages.send(frame::encode(&ToAgent::Cancel).unwrap_or_default()).ok();
+    }
+
+    /// Leaves in the middle of the work: the agent finishes the running order by itself, and keeps what comes of it.
+    pub async fn detach(&self) {
+        if !self.shared.is_dead()
+            && self.messages.send(frame::encode(&ToAgent::Detach).unwrap_or_default()).is_ok()
+        {
+            timeout(LAST_WORDS, self.shared.alone.notified()).await.ok();
+        }
     }
 }
 

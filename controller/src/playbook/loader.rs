@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use convoy_protocol::{Map, Value};
+use convoy_protocol::{Digest, Map, Value};
 
 use super::ast::{Entry, Play, Role, RoleInclude};
 use super::inherited::Inherited;
@@ -13,9 +13,10 @@ use super::reader::Reader;
 use super::role::{Identity, RoleLoaded};
 use super::search::{self, Asked};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
 use crate::secrets::Vault;
 use crate::settings::Settings;
-use crate::yaml::{self, Node};
+use crate::yaml::{self, Node, Source};
 
 /// What names are rendered with while files are read (`import_tasks: "{{ x }}.yml"`): the function adds the extra vars to
 /// the variables that it is given.
@@ -49,6 +50,8 @@ pub struct Loader {
     pub(super) options: Options,
     vault: Arc<Vault>,
     files: Mutex<HashMap<PathBuf, Option<Arc<Node>>>>,
+    /// What was read, and nobody has taken note of yet.
+    sources: Mutex<Vec<(PathBuf, Digest)>>,
     identities: Mutex<Vec<Identity>>,
 }
 
@@ -93,7 +96,8 @@ pub struct TasksLoaded {
 impl Loader {
     /// Returns a loader that has read nothing yet.
     pub fn new(options: Options, vault: Arc<Vault>) -> Self {
-        Self { options, vault, files: Mutex::default(), identities: Mutex::default() }
+        let (files, sources, identities) = Default::default();
+        Self { options, vault, files, sources, identities }
     }
 
     /// Reads playbooks with all that they import.
@@ -168,9 +172,16 @@ impl Loader {
         if let Some(known) = locked(&self.files).get(path) {
             return Ok(known.clone());
         }
-        let node = yaml::read_file(path, &self.vault)?.map(Arc::new);
+        let source = Source::of(path, &self.vault)?;
+        locked(&self.sources).push((absolute(path), source.digest));
+        let node = source.read_remembered(&self.vault)?.map(Arc::new);
         locked(&self.files).insert(path.to_owned(), node.clone());
         Ok(node)
+    }
+
+    /// Returns the files that were read since this was asked last, absolute, each with the digest of what it held.
+    pub fn take_sources(&self) -> Vec<(PathBuf, Digest)> {
+        std::mem::take(&mut locked(&self.sources))
     }
 
     /// Returns whether the file of this name is encrypted.

@@ -35,10 +35,10 @@ impl Reporter for Json {
         if self.fault.is_some() {
             return;
         }
-        if let RunEvent::Verbose { level, .. } = event
-            && *level > self.verbosity
-        {
-            return;
+        match event {
+            RunEvent::Verbose { level, .. } if *level > self.verbosity => return,
+            RunEvent::Noted(_) => return,
+            _ => {}
         }
         let line = line(event);
         let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());

@@ -64,7 +64,8 @@ impl Plain {
                     self.heading = Some((*kind, name.clone(), path.clone()));
                 }
             }
-            RunEvent::Working { .. } | RunEvent::End { .. } => {}
+            RunEvent::Working { .. } | RunEvent::Noted(_) | RunEvent::End { .. } => {}
+            RunEvent::Resumed { run, by } => self.screen.banner(&format!("RESUMED [{run}] by {by}")),
             RunEvent::Result(result) if self.shows(result.verdict) => self.result(result),
             RunEvent::Item(result) if self.shows(result.verdict) => self.item(result),
             RunEvent::Result(_) | RunEvent::Item(_) => {}
@@ -132,7 +133,7 @@ impl Plain {
                 self.warnings(&mut shown);
                 if !items {
                     let (word, color) = well(result.verdict);
-                    self.detailed(&format!("{word}: [{host}]"), &shown, color);
+                    self.detailed(&format!("{word}: [{host}]{}", before(result)), &shown, color);
                 }
             }
             Verdict::Skipped => {
@@ -172,7 +173,7 @@ impl Plain {
             Verdict::Ok | Verdict::Changed => {
                 self.diff_of(result);
                 let (word, color) = well(result.verdict);
-                self.detailed(&format!("{word}: [{host}] => {item}"), &shown, color);
+                self.detailed(&format!("{word}: [{host}] => {item}{}", before(result)), &shown, color);
             }
             Verdict::Skipped => {
                 // The blank at the end is Ansible's.
@@ -318,6 +319,11 @@ impl Plain {
             self.screen.error_line(&format!("\nhint: go on with `{command}`"), None);
         }
     }
+}
+
+/// Returns what is said of what was done before the run was resumed.
+fn before(result: &TaskResult) -> &'static str {
+    if result.before { " (done before)" } else { "" }
 }
 
 fn well(verdict: Verdict) -> (&'static str, Color) {

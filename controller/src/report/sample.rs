@@ -109,6 +109,7 @@ pub(crate) fn of(name: &str, verdict: Verdict) -> TaskResult {
         looped: false,
         ignored: false,
         show: false,
+        before: false,
         task: "ping".into(),
     }
 }
@@ -150,6 +151,7 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
     let stats = Stats { ok: 12, changed: 3, rescued: 1, ..Stats::default() };
     vec![
         RunEvent::PlaybookStart { path: "site.yml".into(), plays: 2 },
+        RunEvent::Resumed { run: "20261124-191530".into(), by: "ann@desk".into() },
         play("Web servers"),
         RunEvent::NoHostsMatched,
         RunEvent::NoHostsRemaining,

@@ -168,7 +168,7 @@ fn can_be_passed(task: &Task) -> bool {
 
 /// Returns whether a task is an action that talks with its node: the link may be another one afterwards.
 fn talks(task: &Task) -> bool {
-    matches!(task.action, Action::Controller(action) if matches!(action.run, Run::Talk(_)))
+    matches!(task.action, Action::Controller(action) if matches!(action.run, Run::Talk { .. }))
 }
 
 /// Returns whether a task is a call that may be among others: no include, nothing about the run itself or its user.

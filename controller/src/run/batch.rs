@@ -7,10 +7,10 @@ use convoy_protocol::{Map, Value};
 use futures::StreamExt;
 
 use super::ahead::{Lookahead, Seen};
-use super::cursor::{Cursor, Item, Section, TaskRef};
+use super::cursor::{Cursor, Item, Leave, Section, TaskRef};
 use super::effects::Notice;
 use super::engine::Engine;
-use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
+use super::event::{Note, RunEvent, TaskKind, TaskResult, Verdict};
 use super::free::{Heading, Strategy};
 use super::perform::{self, HostResult, Perform};
 use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
@@ -258,6 +258,18 @@ impl<'e> Batch<'e> {
         }
     }
 
+    /// Notes what a host comes to, and out of: so that a run that is resumed knows what a failure has led to.
+    pub fn mark(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        for left in host.cursor.mark(self.engine.memory.next()) {
+            let host = host.name.clone();
+            self.engine.note(match left {
+                Leave::Rescued { from } => Note::Rescued { host, from },
+                Leave::Failed { from, turn, rescued } => Note::Fell { host, from, turn, rescue: rescued },
+            });
+        }
+    }
+
     /// Reads the play's `vars_files` for hosts, as far as their names can be made.
     pub fn read_vars_files(&mut self, group: &[usize]) -> Result<(), Diagnostics> {
         for &index in group {
@@ -476,6 +488,7 @@ impl<'e> Batch<'e> {
             looped: result.looped,
             ignored: result.ignored && matches!(result.verdict, Verdict::Failed | Verdict::Unreachable),
             show: result.show,
+            before: result.before,
             task: self.title(task, host),
         }));
     }

@@ -14,6 +14,8 @@ pub(super) struct Collected {
     items: Vec<Map>,
     calls: Vec<CallEffects>,
     disturbed: bool,
+    before: bool,
+    failed: Vec<u64>,
     no_log: bool,
     pub(super) host: HostName,
     ignored: Option<bool>,
@@ -27,6 +29,8 @@ impl Collected {
 
     pub(super) fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
         self.disturbed |= result.disturbed;
+        self.before |= result.is_of_before();
+        self.failed.extend(result.noted().filter(|_| result.verdict == Verdict::Failed));
         self.no_log |= call.flags.no_log;
         let ignore = match result.verdict {
             Verdict::Failed => Some(call.flags.ignore_errors),
@@ -58,6 +62,8 @@ impl Collected {
             // Each item has been shown.
             show: false,
             action: None,
+            before: self.before,
+            failed: self.failed,
         }
     }
 }

@@ -4,15 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use convoy_protocol::message::{Answer, Hello, Step};
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::sleep;
 
 use super::endpoint::Endpoint;
 use super::event::RunEvent;
 use super::options::Options;
 use crate::link::content::Contents;
-use crate::link::{Link, LinkError, Opening, Puller, local};
+use crate::link::{Aside, Link, LinkError, Opening, Puller, local};
 use crate::report::Reporter;
 use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
 use crate::terminal;
@@ -27,10 +29,21 @@ struct Connected {
     process: Option<ssh::Process>,
 }
 
+/// Why there is no answer.
+struct Lost {
+    why: String,
+    /// Whether there was an agent, and another connection may bring one again.
+    was_open: bool,
+}
+
 type Slot = Arc<Mutex<Option<Connected>>>;
 
 /// Where the run is told, and what is hidden while the user is asked.
 pub type Screen = RefCell<Box<dyn Reporter>>;
+
+/// How long is waited before each try to connect again to a host that was lost at work.
+const RECONNECT: [Duration; 4] =
+    [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
 /// How often a passphrase may be wrong.
 const PASSPHRASE_TRIES: usize = 3;
@@ -48,6 +61,10 @@ pub struct Connections {
     traffic: Cell<(u64, u64, u64)>,
     /// Hosts that are given another time to connect, in seconds.
     patience: RefCell<HashMap<Arc<str>, u64>>,
+    /// What came of orders, and need not be kept by the nodes any longer: the tickets.
+    noted: RefCell<HashMap<Endpoint, Vec<u64>>>,
+    /// What speaks to nodes that are at work.
+    asides: RefCell<HashMap<Endpoint, Aside>>,
 }
 
 impl Connections {
@@ -62,6 +79,8 @@ impl Connections {
             forks: Semaphore::new(options.forks.max(1)),
             traffic: Cell::default(),
             patience: RefCell::default(),
+            noted: RefCell::default(),
+            asides: RefCell::default(),
         }
     }
 
@@ -74,6 +93,40 @@ impl Connections {
         };
     }
 
+    /// Has steps done on a host that may be asked for again: if the connection is lost while they are, it is made again, and
+    /// the agent says what came of them.
+    ///
+    /// # Errors
+    /// Why the host cannot be reached, as the user sees it.
+    pub async fn ask_once(
+        &self,
+        endpoint: &Endpoint,
+        steps: Vec<Step>,
+        screen: &Screen,
+    ) -> Result<Answer, String> {
+        let mut pauses = RECONNECT.iter();
+        let mut first: Option<String> = None;
+        loop {
+            let lost = match self.try_ask(endpoint, steps.clone(), screen).await {
+                Ok(answer) => return Ok(answer),
+                Err(lost) => lost,
+            };
+            let pause = pauses.next().filter(|_| lost.was_open || first.is_some());
+            let Some(pause) = pause else {
+                return Err(match first.filter(|first| *first != lost.why) {
+                    Some(first) => format!("{first}; and then: {}", lost.why),
+                    None => lost.why,
+                });
+            };
+            if first.is_none() {
+                let text = format!("{}: {}: connecting again", endpoint.host, lost.why);
+                screen.borrow_mut().event(&RunEvent::Warning(text));
+                first = Some(lost.why);
+            }
+            sleep(*pause).await;
+        }
+    }
+
     /// Has steps done on a host, connecting first if there is no link yet: the first steps go out with the greeting.
     ///
     /// # Errors
@@ -84,13 +137,22 @@ impl Connections {
         steps: Vec<Step>,
         screen: &Screen,
     ) -> Result<Answer, String> {
+        self.try_ask(endpoint, steps, screen).await.map_err(|lost| lost.why)
+    }
+
+    async fn try_ask(&self, endpoint: &Endpoint, steps: Vec<Step>, screen: &Screen) -> Result<Answer, Lost> {
         let slot = self.slots.borrow_mut().entry(endpoint.clone()).or_default().clone();
-        let _fork = self.forks.acquire().await.map_err(|error| error.to_string())?;
+        let never = |why: String| Lost { why, was_open: false };
+        let _fork = self.forks.acquire().await.map_err(|error| never(error.to_string()))?;
         let mut connected = slot.lock().await;
         let answer = match &*connected {
-            Some(there) => there.link.ask(steps).await,
+            Some(there) => {
+                self.pass_on(endpoint, &there.link);
+                there.link.ask(steps).await
+            }
             None => {
-                let there = connected.insert(self.open(endpoint, steps, screen).await?);
+                let there = connected.insert(self.open(endpoint, steps, screen).await.map_err(never)?);
+                self.asides.borrow_mut().insert(endpoint.clone(), there.link.aside());
                 there.link.first().await.and_then(|answer| {
                     answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
                 })
@@ -105,7 +167,9 @@ impl Connections {
                     lost.as_ref().and_then(|lost| lost.process.as_ref()).map(ssh::Process::stderr_tail);
                 self.note(lost.as_ref());
                 let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-                Err(said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}")))
+                let why = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
+                let was_open = lost.is_some_and(|lost| lost.link.was_welcomed()) && error.may_pass();
+                Err(Lost { why, was_open })
             }
         }
     }
@@ -205,27 +269,50 @@ impl Connections {
 
     /// Closes the links to a host; the next work opens one again.
     pub async fn reset(&self, host: &str) {
-        let slots: Vec<Slot> = self
+        let slots: Vec<(Endpoint, Slot)> = self
             .slots
             .borrow()
             .iter()
             .filter(|(endpoint, _)| *endpoint.host == *host)
-            .map(|(_, slot)| slot.clone())
+            .map(|(endpoint, slot)| (endpoint.clone(), slot.clone()))
             .collect();
-        for slot in slots {
-            self.leave(&slot).await;
+        for (endpoint, slot) in slots {
+            self.leave(&endpoint, &slot).await;
         }
     }
 
-    /// Takes leave of all nodes.
-    pub async fn close(&self) {
-        let slots: Vec<Slot> = self.slots.borrow_mut().drain().map(|(_, slot)| slot).collect();
-        futures::future::join_all(slots.iter().map(|slot| self.leave(slot))).await;
+    /// Takes leave of all nodes; if the run is `finished` they need not keep anything of it.
+    pub async fn close(&self, finished: bool) {
+        let slots: Vec<(Endpoint, Slot)> = self.slots.borrow_mut().drain().collect();
+        for (_, slot) in slots.iter().filter(|_| finished) {
+            if let Some(there) = &*slot.lock().await {
+                there.link.forget();
+            }
+        }
+        futures::future::join_all(slots.iter().map(|(endpoint, slot)| self.leave(endpoint, slot))).await;
         self.connector.close().await;
     }
 
-    async fn leave(&self, slot: &Slot) {
+    /// Notes that what came of an order is in the journal. The node is told when there is something else to say.
+    pub fn acknowledge(&self, endpoint: &Endpoint, ticket: u64) {
+        self.noted.borrow_mut().entry(endpoint.clone()).or_default().push(ticket);
+    }
+
+    fn pass_on(&self, endpoint: &Endpoint, link: &Link) {
+        if let Some(tickets) = self.noted.borrow_mut().remove(endpoint) {
+            link.acknowledge(tickets);
+        }
+    }
+
+    /// Leaves in the middle of the work: nodes finish what they do.
+    pub async fn detach(&self) {
+        let asides = self.asides.take();
+        futures::future::join_all(asides.values().map(Aside::detach)).await;
+    }
+
+    async fn leave(&self, endpoint: &Endpoint, slot: &Slot) {
         let Some(connected) = slot.lock().await.take() else { return };
+        self.pass_on(endpoint, &connected.link);
         self.note(Some(&connected));
         connected.link.close().await;
         if let Some(session) = connected.session {
@@ -242,13 +329,7 @@ impl Connections {
 
     /// Asks all nodes to end what they look at ahead, so that their answers come soon.
     pub fn cancel(&self) {
-        for slot in self.slots.borrow().values() {
-            if let Some(link) =
-                slot.try_lock().ok().as_ref().and_then(|slot| slot.as_ref()).map(|there| &there.link)
-            {
-                link.cancel();
-            }
-        }
+        self.asides.borrow().values().for_each(Aside::cancel);
     }
 
     /// Returns round trips, bytes sent and bytes received of all links that are closed.

@@ -114,11 +114,45 @@ struct Frame {
     index: usize,
     /// A failure waits for the end of `always` to go on outwards.
     failed: bool,
+    /// The ticket that was next when the host came in, and when it came to the rescue, or what is always done.
+    entered: Option<u64>,
+    turned: Option<u64>,
+    /// Whether it was in the rescue.
+    rescued: bool,
+}
+
+/// What is said of a block with a rescue, or something that is always done, when a host leaves it after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// The failure was rescued.
+    Rescued {
+        /// The first ticket in the block.
+        from: u64,
+    },
+    /// The failure goes on outwards.
+    Failed {
+        /// The first ticket in the block.
+        from: u64,
+        /// The first ticket of what is done after the failure.
+        turn: u64,
+        /// Whether that is a rescue.
+        rescued: bool,
+    },
 }
 
 impl Frame {
     fn new(section: Arc<Section>) -> Self {
-        Self { section, part: Part::Body, index: 0, failed: false }
+        let (entered, turned) = (None, None);
+        Self { section, part: Part::Body, index: 0, failed: false, entered, turned, rescued: false }
+    }
+
+    /// Returns what is to be said when the host leaves.
+    fn leave(&self, failed: bool) -> Option<Leave> {
+        let from = self.entered?;
+        match (failed, self.turned) {
+            (true, turned) => Some(Leave::Failed { from, turn: turned?, rescued: self.rescued }),
+            (false, _) => self.rescued.then_some(Leave::Rescued { from }),
+        }
     }
 
     fn items(&self) -> &[Item] {
@@ -130,6 +164,7 @@ impl Frame {
     }
 
     fn go(&mut self, part: Part) {
+        self.rescued |= part == Part::Rescue;
         self.part = part;
         self.index = 0;
     }
@@ -143,6 +178,7 @@ pub type Place = Vec<(u8, usize)>;
 pub struct Cursor {
     frames: Vec<Frame>,
     failed: bool,
+    left: Vec<Leave>,
 }
 
 /// Decides which tasks the tags of the command line select.
@@ -151,9 +187,20 @@ pub type Selected<'a> = &'a dyn Fn(&Task) -> bool;
 impl Cursor {
     /// Starts at the beginning of `play`.
     pub fn new(play: Arc<Section>, selected: Selected<'_>) -> Self {
-        let mut cursor = Self { frames: vec![Frame::new(play)], failed: false };
+        let mut cursor = Self { frames: vec![Frame::new(play)], failed: false, left: Vec::new() };
         cursor.settle(selected);
         cursor
+    }
+
+    /// Notes how far the host is: the next ticket is `ticket`. Returns what is to be said of the blocks that it has left.
+    pub fn mark(&mut self, ticket: u64) -> Vec<Leave> {
+        for frame in &mut self.frames {
+            frame.entered.get_or_insert(ticket);
+            if frame.part != Part::Body {
+                frame.turned.get_or_insert(ticket);
+            }
+        }
+        std::mem::take(&mut self.left)
     }
 
     /// Returns what is to be done next; `None` at the end.
@@ -235,7 +282,8 @@ impl Cursor {
                     return frame.go(Part::Always);
                 }
                 Part::Always => {
-                    self.frames.pop();
+                    let frame = self.frames.pop();
+                    self.left.extend(frame.and_then(|frame| frame.leave(true)));
                 }
             }
         }
@@ -265,6 +313,7 @@ impl Cursor {
             return frame.go(Part::Always);
         }
         let failed = frame.failed;
+        self.left.extend(frame.leave(failed));
         self.frames.pop();
         if failed {
             self.unwind();

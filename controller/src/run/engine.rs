@@ -12,15 +12,17 @@ use tokio::sync::Notify;
 use super::connect::Connections;
 use super::custom_stats::CustomStats;
 use super::doubt::Doubts;
-use super::event::{Ending, RunEvent, Stats, Tally};
+use super::event::{Ending, Note, RunEvent, Stats, Tally};
 use super::fact_cache::FactCache;
 use super::free::Heading;
 use super::job::View;
+use super::memory::Memory;
 use super::options::Options;
 use super::stage::{Digests, Manifests};
 use super::{batch, play};
 use crate::diagnostic::{self, Diagnostic, Diagnostics, Kind};
 use crate::inventory::{Addition, Inventory, LOCALHOST};
+use crate::journal::Due;
 use crate::link::content::Contents;
 use crate::playbook::Loader;
 use crate::playbook::ast::{Play, Task};
@@ -78,6 +80,12 @@ pub struct Engine {
     pub headed: RefCell<Option<Arc<Task>>>,
     /// Check mode: what earlier tasks would have changed.
     pub doubts: Doubts,
+    /// What was done before, if the run is resumed, and what is noted for that.
+    pub memory: Memory,
+    /// Handlers that earlier runs have notified and not run, until the play comes that has them.
+    pub due: RefCell<Vec<Due>>,
+    /// Which play runs, counted from 1 through all playbooks.
+    pub play_number: Cell<u32>,
     /// Facts that outlive the run.
     pub cache: Option<FactCache>,
     /// What `set_stats` collected.
@@ -127,6 +135,9 @@ impl Engine {
             start_at: RefCell::new(options.start_at_task.clone()),
             headed: RefCell::default(),
             doubts: Doubts::default(),
+            memory: Memory::default(),
+            due: RefCell::default(),
+            play_number: Cell::new(0),
             cache: FactCache::of(&options.settings)?,
             custom_stats: RefCell::default(),
             locked: RefCell::default(),
@@ -236,6 +247,7 @@ impl Engine {
     /// What is wrong in the user's files and shows only now.
     pub async fn run(&self, plays: &[Arc<Play>]) -> Result<(), Diagnostics> {
         for (index, play) in plays.iter().enumerate() {
+            self.play_number.update(|number| number + 1);
             let go_on = play::run(self, play).await?;
             if self.interrupted.get() || !go_on {
                 self.note_plays_left(&plays[index + 1..]);
@@ -247,7 +259,7 @@ impl Engine {
 
     /// Takes leave of the nodes and writes the recap.
     pub async fn finish(&self) {
-        self.connections.close().await;
+        self.connections.close(self.ending() == Ending::Well).await;
         self.recap();
     }
 
@@ -258,6 +270,15 @@ impl Engine {
         }
     }
 
+    /// Returns the command that goes on after a failure: with a journal, where it stopped; without, the same again, since
+    /// what is done is found done.
+    fn command_to_go_on(&self) -> Option<String> {
+        if self.memory.keeps {
+            return Some(format!("convoy resume {}", self.options.run));
+        }
+        self.options.command()
+    }
+
     fn recap(&self) {
         let hosts = self.stats.borrow().iter().map(|(host, stats)| (host.clone(), *stats)).collect();
         let (trips, sent, received) = self.connections.traffic();
@@ -266,7 +287,7 @@ impl Engine {
         self.tell(RunEvent::Verbose { level: 2, host: None, text });
         let lines = self.not_done.take();
         if !lines.is_empty() {
-            self.tell(RunEvent::NotDone { lines, command: self.options.command_to_go_on() });
+            self.tell(RunEvent::NotDone { lines, command: self.command_to_go_on() });
         }
     }
 
@@ -334,6 +355,37 @@ impl Engine {
     /// Tells the reporter.
     pub fn tell(&self, event: RunEvent) {
         self.reporter.borrow_mut().event(&event);
+    }
+
+    /// Notes something for the journal.
+    pub fn note(&self, note: Note) {
+        if self.memory.keeps {
+            self.tell(RunEvent::Noted(note));
+        }
+    }
+
+    /// Takes over the handlers that a run before has left due, and says so.
+    pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
+        let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
+        for Due { host, handler } in &due {
+            hosts.entry(host).or_default().push(handler);
+            let (host, handler, from) = (host.clone(), handler.clone(), Some(run.into()));
+            self.note(Note::Notified { host, handler, from });
+        }
+        let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
+        self.warn(format!(
+            "the run {run} has notified handlers and did not come to run them; they are run in this one: {}",
+            lines.collect::<Vec<_>>().join("; ")
+        ));
+        self.due.replace(due);
+    }
+
+    /// Notes the files that were read since this was called last.
+    pub fn note_sources(&self) {
+        for (path, digest) in self.loader.take_sources() {
+            let (path, digest) = (path.to_string_lossy().into(), digest.to_string().into());
+            self.note(Note::Source { path, digest });
+        }
     }
 
     /// Tells the heading of a task, unless it was the last one that was told.

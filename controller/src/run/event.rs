@@ -1,10 +1,13 @@
 //! The one stream of what happens in a run: it feeds the journal, the terminal and the JSON lines.
 
+mod note;
 pub mod object;
 
 use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
+
+pub use note::Note;
 
 /// Something that happened. Names are already rendered, and texts without secrets; of values, whoever writes them
 /// down replaces those that are secret.
@@ -16,6 +19,13 @@ pub enum RunEvent {
         path: Arc<str>,
         /// How many plays it has.
         plays: usize,
+    },
+    /// A run that ended, or was broken off, goes on. What follows begins with what was done before, looked at again.
+    Resumed {
+        /// The run's name.
+        run: Arc<str>,
+        /// Who goes on with it, and on which machine.
+        by: Arc<str>,
     },
     /// A play begins.
     PlayStart {
@@ -96,7 +106,9 @@ pub enum RunEvent {
         /// The command.
         command: Option<String>,
     },
-    /// The run is over, and nothing follows.
+    /// Something for the journal alone.
+    Noted(Note),
+    /// The run is over, and nothing follows, unless it is resumed.
     End {
         /// How; none: by an error that could be seen only then.
         ending: Option<Ending>,
@@ -211,6 +223,8 @@ pub struct TaskResult {
     pub ignored: bool,
     /// Whether it is shown in full at any verbosity, as `debug` and `assert` ask for.
     pub show: bool,
+    /// Whether that was done, in part at least, before the run was resumed.
+    pub before: bool,
     /// The task's name and place, for messages that come long after the heading.
     pub task: Arc<str>,
 }

@@ -8,7 +8,7 @@ use convoy_protocol::{Map, Value};
 use super::batch::Batch;
 use super::cursor::{Item, Section, TaskRef};
 use super::effects::Notice;
-use super::event::RunEvent;
+use super::event::{Note, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::Entry;
 
@@ -51,6 +51,9 @@ pub(super) fn notify(batch: &mut Batch<'_>, index: usize, notice: &Notice) -> Re
         }
         return Err(missing.into());
     }
+    if notice.doubt.is_none() && !batch.hosts[index].notified.iter().any(|known| known.name == *name) {
+        note(batch, &host, name);
+    }
     let notified = &mut batch.hosts[index].notified;
     match notified.iter_mut().find(|known| known.name == *name) {
         // Once it is certain it stays so.
@@ -59,6 +62,31 @@ pub(super) fn notify(batch: &mut Batch<'_>, index: usize, notice: &Notice) -> Re
         None => notified.push(notice.clone()),
     }
     Ok(())
+}
+
+/// Notes which handlers are due, so that a later run can run them if this one does not come to it.
+fn note(batch: &Batch<'_>, host: &Arc<str>, name: &str) {
+    for handler in matching(batch, host, name) {
+        let handler = batch.title(&batch.handlers[handler], host);
+        batch.engine.note(Note::Notified { host: host.clone(), handler, from: None });
+    }
+}
+
+/// Lets handlers run on a host that an earlier run has notified and did not run any more, where the play has them: as if the
+/// task that is done now had notified them.
+pub(super) fn take_due(batch: &mut Batch<'_>, index: usize) {
+    let host = batch.hosts[index].name.clone();
+    if !batch.engine.due.borrow().iter().any(|due| due.host == host) {
+        return;
+    }
+    let titles: Vec<Arc<str>> = batch.handlers.iter().map(|handler| batch.title(handler, &host)).collect();
+    batch.engine.due.borrow_mut().retain(|due| {
+        let is_here = due.host == host && titles.contains(&due.handler);
+        if is_here {
+            batch.hosts[index].notified.push(Notice { name: due.handler.clone(), doubt: None });
+        }
+        !is_here
+    });
 }
 
 /// Returns the names and topics of a handler.

@@ -163,6 +163,7 @@ fn skipped_item(
         looped: true,
         ignored: false,
         show: false,
+        before: false,
         task: batch.title(task, host),
     }
 }
@@ -225,6 +226,7 @@ fn file_entries(
         let render = renderer(batch, &task.task, scope);
         loader.task_file(&path, &base, task.handler, &render)?
     };
+    batch.engine.note_sources();
     loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.warning()));
     take_over(batch, &loaded.handlers, &loaded.roles);
     Ok((loaded.entries, absolute(&path).display().to_string()))
@@ -260,6 +262,7 @@ fn role_entries(
         let render = renderer(batch, &task.task, scope);
         batch.engine.loader.role(&rendered, &base, &render)?
     };
+    batch.engine.note_sources();
     loaded.warnings.iter().for_each(|warning| batch.engine.warn(warning.warning()));
     let public: &[Arc<Role>] = if names.public { &loaded.roles } else { &[] };
     take_over(batch, &loaded.handlers, public);

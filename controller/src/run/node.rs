@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::engine::Engine;
 use super::flags::Flags;
 use super::result::CallResult;
-use crate::actions::{Done, Talk};
+use crate::actions::{Conversation, Done};
 
 /// How long taking leave of a node may take that does not answer any more.
 const LEAVE: Duration = Duration::from_secs(3);
@@ -32,12 +32,7 @@ impl<'a> Node<'a> {
     }
 
     /// Has an action talk with it, and returns what came of it.
-    pub async fn hear(
-        &self,
-        name: &str,
-        talk: for<'t> fn(&'t Map, &'t Node<'t>) -> Talk<'t>,
-        args: &Map,
-    ) -> CallResult {
+    pub async fn hear(&self, name: &str, talk: Conversation, args: &Map) -> CallResult {
         let vault = self.engine.templar.vault();
         let result = match self.talk(name, talk, args).await {
             Ok(done) => CallResult::of_action(Ok(done), args, vault),
@@ -49,12 +44,7 @@ impl<'a> Node<'a> {
     }
 
     /// Has an action talk with it, for no longer than the task allows.
-    async fn talk(
-        &self,
-        name: &str,
-        talk: for<'t> fn(&'t Map, &'t Node<'t>) -> Talk<'t>,
-        args: &Map,
-    ) -> Result<Done, Trouble> {
+    async fn talk(&self, name: &str, talk: Conversation, args: &Map) -> Result<Done, Trouble> {
         let Some(seconds) = self.flags.timeout else { return talk(args, self).await };
         let answer = timeout(Duration::from_secs(seconds.into()), talk(args, self)).await;
         answer.unwrap_or_else(|_| {

@@ -77,8 +77,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the command that goes on after a failure: the same again, since what is done is found done.
-    pub fn command_to_go_on(&self) -> Option<String> {
+    /// Returns the command line as a shell takes it.
+    pub fn command(&self) -> Option<String> {
         (!self.command_line.is_empty())
             .then(|| self.command_line.iter().map(|word| shell_quoted(word)).collect::<Vec<_>>().join(" "))
     }

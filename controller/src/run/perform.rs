@@ -1,11 +1,12 @@
 //! One task on one host: its calls, tries and items, up to the result.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_agent::args::Arg;
 use convoy_agent::module::Failure;
-use convoy_protocol::message::{Order, Step};
+use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
 
 use super::ahead::{Ahead, Seen};
@@ -20,8 +21,10 @@ use super::free::Heading;
 use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
+use super::memory::Before;
 use super::node::Node;
 use super::pause;
+use super::replay::{Reply, asked};
 use super::result::CallResult;
 use crate::actions::pause::Pause;
 use crate::actions::{Done, Run, Scene};
@@ -70,6 +73,10 @@ pub struct HostResult {
     pub show: bool,
     /// The name of the action, if the task names it by a template.
     pub action: Option<Arc<str>>,
+    /// Whether it was done, in part at least, before the run was resumed.
+    pub before: bool,
+    /// The tickets of what failed.
+    pub failed: Vec<u64>,
 }
 
 impl HostResult {
@@ -88,6 +95,8 @@ impl HostResult {
             seen: Vec::new(),
             show: false,
             action: None,
+            before: false,
+            failed: Vec::new(),
         }
     }
 
@@ -99,9 +108,11 @@ impl HostResult {
 
 /// One task on one host, under way.
 pub(super) struct Doing<'a> {
-    engine: &'a Engine,
-    host: &'a Arc<str>,
+    pub(super) engine: &'a Engine,
+    pub(super) host: &'a Arc<str>,
     task: &'a TaskRef,
+    /// Whether what is asked, or answered, is not to be kept on the node's disk.
+    pub(super) quiet: bool,
     pub(super) title: Arc<str>,
     context: Context,
     heading: Option<Heading>,
@@ -118,14 +129,19 @@ pub async fn perform(
     let play = engine.play.borrow().play.clone();
     let context = engine.context(search_path(&task.task, play.as_deref()), true);
     let Perform { job, seen, ahead, heading } = plan;
-    let doing = Doing { engine, host, task, title, context, heading };
+    let quiet = job.calls().iter().any(|call| call.flags.no_log);
+    let doing = Doing { engine, host, task, quiet, title, context, heading };
     // How often it is tried must be known before it is tried.
     let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
     let mut seen_ahead = Vec::new();
-    let mut answers = match (seen, job.step()) {
-        (Some(outcomes), _) => Some(Ok(outcomes)),
-        (None, Some((endpoint, step))) if ready => {
-            Some(doing.exchange(&endpoint, step, ahead, &mut seen_ahead).await)
+    let mut answers = match job.step() {
+        Some((endpoint, step)) if ready || seen.is_some() => {
+            let before = doing.before(&endpoint, &step.orders);
+            let begun = before.iter().flatten().any(|before| matches!(before, Before::Begun { .. }));
+            Some(match seen.filter(|_| !begun) {
+                Some(outcomes) => Ok(doing.seen(&endpoint, &step, before, outcomes)),
+                None => doing.exchange(&endpoint, step, before, None, ahead, &mut seen_ahead).await,
+            })
         }
         _ => None,
     };
@@ -138,7 +154,7 @@ pub async fn perform(
     result
 }
 
-type Answers = Option<Result<Vec<Outcome>, String>>;
+pub(super) type Answers = Option<Result<VecDeque<Reply>, String>>;
 
 /// Returns whether each item of a task's loop waits for the one before: because it may be tried again, or a pause or a
 /// check stands between.
@@ -153,33 +169,6 @@ pub fn one_by_one(task: &Task) -> bool {
 impl Doing<'_> {
     pub(super) fn task(&self) -> &Arc<Task> {
         &self.task.task
-    }
-
-    /// Sends a step, with what is to be looked at along with it.
-    async fn exchange(
-        &self,
-        endpoint: &Arc<Endpoint>,
-        step: Step,
-        ahead: Vec<Ahead>,
-        seen: &mut Vec<Seen>,
-    ) -> Result<Vec<Outcome>, String> {
-        let count = step.orders.len();
-        // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
-        let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
-        let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
-        let answer = self.engine.connections.ask(endpoint, steps, &self.engine.reporter).await?;
-        let mut answered = answer.steps.into_iter();
-        let outcomes = answered.next().unwrap_or_default();
-        if outcomes.len() != count {
-            return Err(format!("the agent answered {} of {count} orders", outcomes.len()));
-        }
-        for (ahead, outcomes) in ahead.into_iter().zip(answered) {
-            if outcomes.iter().any(|outcome| outcome.status != Status::Same) {
-                break;
-            }
-            seen.push(Seen { task: ahead.task, step: ahead.step, endpoint: ahead.endpoint, outcomes });
-        }
-        Ok(outcomes)
     }
 
     pub(super) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
@@ -199,6 +188,7 @@ impl Doing<'_> {
         self.remember(&call, &result);
         let effects = self.effects(&call, &result);
         let secret = call.flags.no_log;
+        let failed = result.noted().filter(|_| result.verdict == Verdict::Failed);
         let ignored = match result.verdict {
             Verdict::Unreachable => call.flags.ignore_unreachable,
             _ => call.flags.ignore_errors,
@@ -215,6 +205,8 @@ impl Doing<'_> {
             seen: Vec::new(),
             show: result.show && !secret,
             action: call.action,
+            before: result.asked.as_ref().is_some_and(|asked| asked.before),
+            failed: failed.into_iter().collect(),
             values: if secret { hidden(result.values) } else { result.values },
         }
     }
@@ -299,6 +291,7 @@ impl Doing<'_> {
             looped: true,
             ignored: false,
             show: result.show && !secret,
+            before: result.is_of_before(),
             task: self.title.clone(),
         }));
     }
@@ -311,8 +304,9 @@ impl Doing<'_> {
             Err(error) => return CallResult::failed(&error),
         };
         let mut attempt = 1;
+        let mut instead = None;
         loop {
-            let mut result = self.once(call, answers).await;
+            let mut result = self.once(call, answers, instead).await;
             if tries > 1 {
                 result.values.insert("attempts".into(), attempt.into());
                 result.disturbed |= attempt > 1;
@@ -321,15 +315,19 @@ impl Doing<'_> {
             if let (Verdict::Failed, Some(why)) = (result.verdict, self.doubt_of_failure(call)) {
                 return result.in_doubt(&why);
             }
+            let failed = result.verdict == Verdict::Failed;
             if tries == 1
                 || matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable | Verdict::Unknown)
             {
+                self.note_answer(call, &mut result, failed);
                 return result;
             }
             let satisfied = match &self.task().until {
                 Some(until) => result.condition(view, call, until),
-                None => Ok(result.verdict != Verdict::Failed),
+                None => Ok(!failed),
             };
+            self.note_answer(call, &mut result, !matches!(satisfied, Ok(true)));
+            instead = result.noted();
             match satisfied {
                 Ok(true) => return result,
                 Err(error) if error.kind == ErrorKind::Unknown => {
@@ -379,7 +377,7 @@ impl Doing<'_> {
     }
 
     /// Does one call once.
-    async fn once(&self, call: &Call, answers: &mut Answers) -> CallResult {
+    async fn once(&self, call: &Call, answers: &mut Answers, instead: Option<u64>) -> CallResult {
         let vault = self.engine.templar.vault();
         match &call.what {
             What::Skip { condition } => CallResult::skipped(condition.clone()),
@@ -399,16 +397,23 @@ impl Doing<'_> {
                         None => CallResult::of_action(done, args, vault),
                     }
                 }
-                Run::Talk(talk) => Node::new(self.engine, &call.flags).hear(action.name, talk, args).await,
+                Run::Talk { talk, harmless: true } => {
+                    Node::new(self.engine, &call.flags).hear(action.name, talk, args).await
+                }
+                Run::Talk { talk, harmless: false } => self.talk(call, action.name, talk, args).await,
             },
-            What::Order(order, endpoint) => match self.answer(order, endpoint, answers).await {
-                Ok(outcome) => match land(self.engine, self.host, order, endpoint, outcome).await {
-                    Ok(outcome) => CallResult {
-                        invocation: (self.engine.options.verbosity > 2).then(|| invocation(order)),
-                        ..self.answered(order, endpoint, outcome, call)
-                    },
-                    Err(error) => CallResult::unreachable(error),
-                },
+            What::Order(order, endpoint) => match self.answer(order, endpoint, answers, instead).await {
+                Ok(Reply { outcome, ticket, before }) => {
+                    match land(self.engine, self.host, order, endpoint, outcome).await {
+                        Ok(outcome) => {
+                            let status = outcome.status;
+                            let result = self.answered(order, endpoint, outcome, call);
+                            let invocation = (self.engine.options.verbosity > 2).then(|| invocation(order));
+                            CallResult { invocation, ..asked(result, order, status, ticket, before) }
+                        }
+                        Err(error) => CallResult::unreachable(error),
+                    }
+                }
                 Err(error) => CallResult::unreachable(error),
             },
         }
@@ -429,23 +434,6 @@ impl Doing<'_> {
             Err(msg) => CallResult::failed(&msg),
         };
         CallResult { disturbed: true, ..result }
-    }
-
-    /// Takes the answer that is there already, or asks.
-    async fn answer(
-        &self,
-        order: &Order,
-        endpoint: &Arc<Endpoint>,
-        answers: &mut Answers,
-    ) -> Result<Outcome, String> {
-        match answers {
-            Some(Ok(outcomes)) if !outcomes.is_empty() => return Ok(outcomes.remove(0)),
-            Some(Err(error)) => return Err(error.clone()),
-            _ => {}
-        }
-        let step = Step { orders: vec![order.clone()] };
-        let outcomes = self.exchange(endpoint, step, Vec::new(), &mut Vec::new()).await?;
-        outcomes.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())
     }
 
     /// Makes a result of what a node answered; in check mode an answer may be in doubt.

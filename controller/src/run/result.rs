@@ -15,9 +15,9 @@ use crate::secrets::{Secrets, Vault};
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
 /// What is said of a step that was begun, and of which nobody knows how far it came.
-const BROKEN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
-    begun again by itself. Look at the node; then `convoy resume --broken-off=again` does it again, and `convoy resume \
-    --broken-off=done` goes on behind it";
+pub const BROKEN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
+    begun again by itself. Look at the node; then `convoy resume --in-doubt=again` does it again, and `convoy resume \
+    --in-doubt=done` goes on behind it";
 
 /// The result of one call.
 #[derive(Debug, Clone)]
@@ -38,6 +38,25 @@ pub struct CallResult {
     pub show: bool,
     /// What the module was asked, where that is shown; never registered.
     pub invocation: Option<Value>,
+    /// What the journal is to know of it.
+    pub asked: Option<Asked>,
+}
+
+/// What the journal is to know of a call.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its ticket, until it is noted.
+    pub ticket: Option<u64>,
+    /// Its ticket, once it is.
+    pub noted: Option<u64>,
+    /// What the agent said.
+    pub status: Status,
+    /// The values that came with it.
+    pub values: Map,
+    /// Whether it may change something.
+    pub writes: bool,
+    /// Whether it was done before the run was resumed.
+    pub before: bool,
 }
 
 impl CallResult {
@@ -119,7 +138,17 @@ impl CallResult {
     fn plain(values: Map, verdict: Verdict) -> Self {
         let values = values.into_iter().map(|(key, value)| (key, value.tainted(Taint::UNSAFE))).collect();
         let (diff, said) = Default::default();
-        Self { values, said, diff, verdict, disturbed: false, variables: None, show: false, invocation: None }
+        Self {
+            values,
+            said,
+            diff,
+            verdict,
+            disturbed: false,
+            variables: None,
+            show: false,
+            invocation: None,
+            asked: None,
+        }
     }
 
     /// What a node answered. What came of secrets is secret too.
@@ -162,7 +191,27 @@ impl CallResult {
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
         let disturbed = status != Status::Same && !order.check;
-        Self { values, said, diff, verdict, disturbed, variables: None, show: false, invocation: None }
+        Self {
+            values,
+            said,
+            diff,
+            verdict,
+            disturbed,
+            variables: None,
+            show: false,
+            invocation: None,
+            asked: None,
+        }
+    }
+
+    /// Returns whether it was done before the run was resumed.
+    pub fn is_of_before(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.before)
+    }
+
+    /// Returns its ticket, if it was noted.
+    pub fn noted(&self) -> Option<u64> {
+        self.asked.as_ref().and_then(|asked| asked.noted)
     }
 
     /// Returns the values as they are shown.

@@ -34,6 +34,7 @@ pub fn run(
                     }
                     interrupts += 1;
                     if pressed.is_err() || interrupts > 1 {
+                        engine.connections.detach().await;
                         return Ok(Ending::Interrupted);
                     }
                     engine.interrupted.set(true);

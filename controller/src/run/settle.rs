@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value};
 use super::batch::{Batch, Ended, Placed};
 use super::cursor::TaskRef;
 use super::effects::CallEffects;
-use super::event::Verdict;
+use super::event::{Note, Verdict};
 use super::perform::HostResult;
 use super::{flags, job};
 use crate::actions::Kept;
@@ -39,7 +39,19 @@ pub(super) fn settle(
     if !result.ignored && unknown::rest(&result.values).is_some() {
         doubt_rescues(batch, index);
     }
+    if !result.failed.is_empty() {
+        let tickets = result.failed.clone();
+        if result.ignored {
+            batch.engine.note(Note::Ignored { tickets });
+        } else if !batch.hosts[index].cursor.can_be_rescued() {
+            batch.engine.note(Note::Stopped { tickets });
+        }
+    }
+    if task.handler && matches!(result.verdict, Verdict::Ok | Verdict::Changed | Verdict::Skipped) {
+        batch.engine.note(Note::Handled { host: host.clone(), handler: batch.title(task, &host) });
+    }
     go_on(batch, index, result);
+    batch.mark(index);
     if !batch.hosts[index].is_active() {
         let line =
             format!("{host}: task \"{}\" ({}) and what follows it", batch.title(task, &host), task.task.at);
@@ -48,6 +60,9 @@ pub(super) fn settle(
     if let (Some(role), Verdict::Ok | Verdict::Changed | Verdict::Failed) = (&task.task.role, result.verdict)
     {
         batch.hosts[index].roles.entry(role.identity).or_insert_with(|| role.clone());
+    }
+    if !task.is_gathering(&batch.play) {
+        super::handlers::take_due(batch, index);
     }
     for effects in &result.calls {
         for notice in &effects.notify {

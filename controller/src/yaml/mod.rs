@@ -10,7 +10,7 @@ mod write;
 use std::path::Path;
 use std::sync::Arc;
 
-use convoy_protocol::{Origin, Taint};
+use convoy_protocol::{Digest, Origin, Taint};
 
 use crate::diagnostic::Diagnostic;
 use crate::secrets::{self, Vault};
@@ -54,11 +54,7 @@ pub fn read_all(file: &str, text: &str) -> Result<Vec<Node>, Diagnostic> {
 ///
 /// If the file cannot be read, decrypted, or is not UTF-8, and as [`read`].
 pub fn read_file(path: impl AsRef<Path>, vault: &Vault) -> Result<Option<Node>, Diagnostic> {
-    let node = Source::of(path.as_ref(), vault)?.read()?;
-    if let Some(node) = node.as_ref().filter(|node| node.secret) {
-        remember(node, vault);
-    }
-    Ok(node)
+    Source::of(path.as_ref(), vault)?.read_remembered(vault)
 }
 
 /// Remembers all that is written in an encrypted file, but for the keys.
@@ -79,6 +75,8 @@ pub struct Source {
     pub text: String,
     /// Whether it was encrypted.
     pub secret: bool,
+    /// The digest of what the file holds, encrypted or not.
+    pub digest: Digest,
 }
 
 impl Source {
@@ -91,13 +89,14 @@ impl Source {
         let name = path.display().to_string();
         let bytes =
             std::fs::read(path).map_err(|error| Diagnostic::user(format!("cannot read {name}: {error}")))?;
+        let digest = Digest::of(&bytes);
         if !secrets::is_vaulted(&bytes) {
-            return Ok(Self { text: utf8(&name, bytes)?, name, secret: false });
+            return Ok(Self { text: utf8(&name, bytes)?, name, secret: false, digest });
         }
         let at = Arc::new(Origin { file: name.as_str().into(), line: 1, column: 1 });
         let plain = vault.open(&bytes).map_err(|fault| fault.diagnostic(&name, &at))?.plain;
         let text = utf8(&name, plain.to_vec()).map_err(unquoted)?;
-        Ok(Self { name, text, secret: true })
+        Ok(Self { name, text, secret: true, digest })
     }
 
     /// Reads the one document in it.
@@ -108,6 +107,19 @@ impl Source {
     pub fn read(&self) -> Result<Option<Node>, Diagnostic> {
         let read = reader::documents(self.name.as_str().into(), &self.text, self.secret).and_then(one);
         if self.secret { read.map_err(unquoted) } else { read }
+    }
+
+    /// Reads the one document in it; of an encrypted file `vault` remembers what must never be shown.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`].
+    pub fn read_remembered(&self, vault: &Vault) -> Result<Option<Node>, Diagnostic> {
+        let node = self.read()?;
+        if let Some(node) = node.as_ref().filter(|node| node.secret) {
+            remember(node, vault);
+        }
+        Ok(node)
     }
 
     /// Returns what must be remembered about all that comes from it.

@@ -43,6 +43,7 @@ mod pages;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod resume;
 mod roles;
 #[cfg(test)]
 mod secrets;

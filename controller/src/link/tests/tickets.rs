@@ -159,7 +159,7 @@ async fn left_alone() {
         let begun = until(|| home.path().join("begun").exists());
         tokio::select! { _ = asked => panic!("it was answered"), () = begun => {} }
         if leaves {
-            link.detach().await;
+            link.aside().detach().await;
         } else {
             drop(link);
         }

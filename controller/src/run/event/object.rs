@@ -40,7 +40,7 @@ pub fn ending_word(ending: Option<Ending>) -> &'static str {
 }
 
 /// Every value has its word in the tables above; a test goes through all of them.
-fn word<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
+pub(super) fn word<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
     words.iter().find(|(known, _)| *known == value).map_or("", |(_, word)| *word)
 }
 
@@ -50,6 +50,9 @@ pub fn of(event: &RunEvent) -> Map {
     match event {
         RunEvent::PlaybookStart { path, plays } => {
             map! { "event" => "playbook_start", "path" => path.clone(), "plays" => i64::try_from(*plays).unwrap_or(i64::MAX) }
+        }
+        RunEvent::Resumed { run, by } => {
+            map! { "event" => "resumed", "run" => run.clone(), "by" => by.clone() }
         }
         RunEvent::PlayStart { name, check } => {
             map! { "event" => "play_start", "name" => name.clone(), "check" => *check }
@@ -90,13 +93,12 @@ pub fn of(event: &RunEvent) -> Map {
             "text" => text.as_str(),
         },
         RunEvent::Recap { hosts, custom } => {
-            let hosts: Map =
-                hosts.iter().map(|(host, stats)| (host.clone().into(), counts(stats).into())).collect();
-            map! { "event" => "recap", "hosts" => hosts, "custom" => without_internal(custom) }
+            map! { "event" => "recap", "hosts" => recap(hosts), "custom" => without_internal(custom) }
         }
         RunEvent::NotDone { lines, command } => {
             map! { "event" => "not_done", "lines" => texts(lines), "command" => command.clone() }
         }
+        RunEvent::Noted(note) => super::note::of(note),
         RunEvent::End { ending, code, hosts, errors } => map! {
             "event" => "end",
             "outcome" => ending_word(*ending),
@@ -118,6 +120,9 @@ fn task_result(event: &str, result: &TaskResult) -> Map {
         "looped" => result.looped,
         "shown" => result.show,
     });
+    if result.before {
+        object.insert("before".into(), true.into());
+    }
     if event == "item" {
         object.insert("label".into(), label(result.label.as_ref()).into());
     }
@@ -164,6 +169,10 @@ fn difference(diff: &Diff) -> Value {
             object.into()
         }
     }
+}
+
+fn recap(hosts: &[(Arc<str>, Stats)]) -> Map {
+    hosts.iter().map(|(host, stats)| (host.clone().into(), counts(stats).into())).collect()
 }
 
 fn counts(stats: &Stats) -> Map {

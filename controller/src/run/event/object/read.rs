@@ -28,6 +28,7 @@ pub fn event(object: &Map) -> Result<RunEvent, Fault> {
     let name = of.text("event")?;
     Ok(match &*name {
         "playbook_start" => RunEvent::PlaybookStart { path: of.text("path")?, plays: of.number("plays")? },
+        "resumed" => RunEvent::Resumed { run: of.text("run")?, by: of.text("by")? },
         "play_start" => RunEvent::PlayStart { name: of.text("name")?, check: of.flag("check")? },
         "no_hosts_matched" => RunEvent::NoHostsMatched,
         "no_hosts_remaining" => RunEvent::NoHostsRemaining,
@@ -69,7 +70,10 @@ pub fn event(object: &Map) -> Result<RunEvent, Fault> {
             hosts: of.tally()?,
             errors: of.strings("errors")?,
         },
-        _ => return Err(Fault::Unknown(name)),
+        other => match super::super::note::read(other, of)? {
+            Some(note) => RunEvent::Noted(note),
+            None => return Err(Fault::Unknown(name)),
+        },
     })
 }
 
@@ -136,11 +140,21 @@ impl<'m> Fields<'m> {
         self.field(name, |value| value.as_list()?.iter().map(text).collect())
     }
 
-    fn text_if_any(self, name: &'static str) -> Result<Option<Arc<str>>, Fault> {
+    pub(in crate::run::event) fn text_if_any(self, name: &'static str) -> Result<Option<Arc<str>>, Fault> {
         if self.0.get(name).is_none_or(Value::is_null) { Ok(None) } else { self.text(name).map(Some) }
     }
 
-    fn word<T: Copy>(self, name: &'static str, words: &[(T, &'static str)]) -> Result<T, Fault> {
+    pub(in crate::run::event) fn numbers<T: TryFrom<i64>>(self, name: &'static str) -> Result<Vec<T>, Fault> {
+        self.field(name, |value| {
+            value.as_list()?.iter().map(|number| number.as_int().and_then(|n| T::try_from(n).ok())).collect()
+        })
+    }
+
+    pub(in crate::run::event) fn word<T: Copy>(
+        self,
+        name: &'static str,
+        words: &[(T, &'static str)],
+    ) -> Result<T, Fault> {
         let word = self.text(name)?;
         words.iter().find(|(_, known)| *known == &*word).map(|(value, _)| *value).ok_or(Fault::Field(name))
     }
@@ -164,6 +178,7 @@ impl<'m> Fields<'m> {
             looped: self.flag("looped")?,
             ignored: self.flag("ignored")?,
             show: self.flag("shown")?,
+            before: self.0.contains_key("before"),
             task: self.text("task")?,
         })
     }

@@ -1,0 +1,86 @@
+//! `convoy resume`: goes on with a run where it stopped.
+
+use std::path::Path;
+
+use clap::{ArgAction, Parser as _};
+
+use super::{Cli, Command, apply};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::journal::{Resumed, Runs};
+use crate::run::memory::InDoubt;
+use crate::settings;
+
+/// Arguments of `convoy resume`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Its name, the beginning of its name, or `last`
+    #[arg(value_name = "RUN", default_value = "last")]
+    run: String,
+    /// Go on although playbooks or roles have changed since
+    #[arg(long)]
+    accept_changes: bool,
+    /// What to do with steps of which it is not known how far they came
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    in_doubt: InDoubt,
+    /// Show more than was asked for then; up to -vvvv
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Goes on with the run and returns the exit code.
+///
+/// # Errors
+/// Why it cannot be gone on with; then nothing was touched.
+pub fn run(args: &Args) -> Result<u8, Diagnostics> {
+    let read = settings::read()?;
+    let runs = Runs::of(&read.settings).ok_or_else(|| {
+        Diagnostic::user("no journals are kept: the setting `journal` says so")
+            .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
+    })?;
+    let id = runs.find(&args.run)?;
+    let resumed = runs.resume(&id)?;
+    if !args.accept_changes {
+        check_sources(&resumed)?;
+    }
+    let mut asked = parsed(&resumed)?;
+    if args.verbose > 0 {
+        asked.set_verbosity(args.verbose);
+    }
+    let folder = Path::new(&resumed.header.folder);
+    std::env::set_current_dir(folder).map_err(|error| {
+        Diagnostic::user(format!("cannot go to the folder of the run, {}: {error}", folder.display()))
+    })?;
+    let line = resumed.header.command.clone();
+    // What is said there may be another thing than here.
+    let read = settings::read()?;
+    let again = apply::Again { resumed, folder: runs.folder_of(&id), in_doubt: args.in_doubt };
+    apply::run_watched(asked, line, &read, Some(again), |reporter| reporter)
+}
+
+/// Refuses if playbooks or roles are not what they were: what is recorded of them might be about something else.
+fn check_sources(resumed: &Resumed) -> Result<(), Diagnostic> {
+    let changed = resumed.changed();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut problem = Diagnostic::user("playbooks or roles are not what they were when the run read them");
+    problem.notes = changed.iter().map(|(path, word)| format!("{} {word}", path.display())).collect();
+    Err(problem.kind(Kind::Refused).hint(
+        "--accept-changes goes on all the same: tasks that are as they were are not done again, those that changed are"
+            .to_owned(),
+    ))
+}
+
+/// Reads the command line of the run.
+fn parsed(resumed: &Resumed) -> Result<apply::Args, Diagnostic> {
+    let cli = Cli::try_parse_from(&resumed.header.command);
+    match cli.map(|cli| cli.command) {
+        Ok(Command::Apply(args)) => Ok(*args),
+        _ => Err(Diagnostic::user(format!(
+            "the command line of the run {} is none of this convoy's: {}",
+            resumed.header.id,
+            resumed.header.command.join(" ")
+        ))
+        .kind(Kind::Refused)),
+    }
+}
