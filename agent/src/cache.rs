@@ -124,6 +124,37 @@ impl Cache {
         lock(&self.secrets).contains_key(digest)
     }
 
+    /// Returns whether another process of this user finds the content in its cache.
+    pub(crate) fn is_kept(&self, digest: &Digest) -> bool {
+        !self.temporary && !self.is_secret(digest)
+    }
+
+    /// Takes content that is handed over part by part, without having been asked for.
+    pub(crate) fn receive(
+        &self,
+        digest: Digest,
+        mut next: impl FnMut() -> Option<Chunk>,
+    ) -> Result<(), Failure> {
+        *lock(&self.incoming) = Some(Incoming { digest, state: State::Awaited });
+        loop {
+            match next() {
+                Some(chunk) => self.take(&chunk),
+                None => self.refuse(Some(&digest), "it is not whole"),
+            }
+            let mut incoming = lock(&self.incoming);
+            match incoming.take() {
+                Some(Incoming { state: State::Whole(_, file), .. }) => {
+                    lock(&self.secrets).insert(digest, file);
+                    return Ok(());
+                }
+                Some(Incoming { state: State::Failed(why), .. }) => {
+                    return Err(Failure::new(format!("cannot take over the content {digest}: {why}")));
+                }
+                open => *incoming = open,
+            }
+        }
+    }
+
     /// Takes a part of the content that was asked for; others are dropped.
     pub(crate) fn take(&self, chunk: &Chunk) {
         let mut incoming = lock(&self.incoming);
@@ -351,7 +382,7 @@ fn begin(digest: &Digest, secret: bool, folder: &Path) -> io::Result<(Place, Fil
 
 /// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
 /// gone with the agent.
-fn nameless(folder: &Path) -> io::Result<File> {
+pub(crate) fn nameless(folder: &Path) -> io::Result<File> {
     use rustix::fs::MemfdFlags;
     match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
         Ok(file) => Ok(file.into()),

@@ -10,6 +10,7 @@ pub mod content;
 pub mod execute;
 pub mod files;
 pub mod http;
+mod job;
 pub mod keystore;
 pub mod known;
 mod line;
@@ -18,6 +19,7 @@ pub mod module;
 pub mod modules;
 mod offers;
 pub mod pattern;
+mod processes;
 pub mod properties;
 pub mod serve;
 pub mod services;
@@ -28,6 +30,7 @@ mod window;
 pub mod xml;
 
 pub use child::enter as enter_terminal;
+pub use job::enter as enter_job;
 
 #[doc(hidden)]
 pub mod __private {

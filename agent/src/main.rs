@@ -6,7 +6,8 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(code) = convoy_agent::enter_terminal(std::env::args_os().skip(1)) {
+    let words = || std::env::args_os().skip(1);
+    if let Some(code) = convoy_agent::enter_terminal(words()).or_else(|| convoy_agent::enter_job(words())) {
         return code;
     }
     // Without the buffer that `Stdout` has: it splits at line ends, and each message is to be one write.

@@ -1,6 +1,5 @@
 //! The agent's conversation with its controller: one thread reads, one works, one watches the clock.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +11,13 @@ use std::time::{Duration, Instant};
 use convoy_protocol::Digest;
 use convoy_protocol::frame::{self, MAGIC};
 use convoy_protocol::message::{FromAgent, Hello, ToAgent, Welcome, Window};
-use rustix::process::{Pid, Signal, geteuid, getpid, kill_process, kill_process_group};
+use rustix::process::{geteuid, getpid};
 
 use crate::cache::Cache;
 use crate::child::{Children, Relatives};
+use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
+use crate::processes::kill_children;
 use crate::state::steps::{self, Steps};
 use crate::system::System;
 use crate::window::{Progress, Worker, answer};
@@ -206,6 +207,7 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {
     let job = move || {
         shared.cache.prune();
         steps::prune();
+        job::prune();
         loop {
             thread::sleep(TICK);
             let silence = *lock(&shared.silence);
@@ -236,6 +238,7 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
             system: renew(),
             renew: &renew,
             children: Children::new(shared.cache.clone(), shared.relatives.clone()),
+            jobs: Jobs::new(shared.cache.clone()),
             progress: &shared.progress,
             cancelled: &shared.cancelled,
             steps: Steps::of(""),
@@ -246,6 +249,7 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
                 Job::Hello(hello) => {
                     let welcome = welcome(&worker.system);
                     worker.steps = Steps::of(&hello.run);
+                    worker.jobs.run.clone_from(&hello.run);
                     worker.children.hello(hello);
                     shared.line.send(&FromAgent::Welcome(welcome))
                 }
@@ -304,7 +308,8 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
     shared.relatives.dismiss();
     let deadline = Instant::now() + LAST_WORDS;
     while !matches!(end, End::Finished) && Instant::now() < deadline {
-        kill_children(&shared.relatives);
+        // Other users' agents end with their input, and then kill what they have started.
+        kill_children(|pid| shared.relatives.contains(pid));
         match ended.recv_timeout(Duration::from_millis(20)) {
             Ok(next) => end = next,
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -324,28 +329,6 @@ fn let_finish(ended: &Receiver<End>) -> End {
             Ok(End::Cut | End::Bye) => {}
             Ok(end) => return end,
             Err(mpsc::RecvError) => return End::Finished,
-        }
-    }
-}
-
-/// Kills what was started and has not ended, with its process group. Other users' agents end with their input, and
-/// then kill what they have started.
-fn kill_children(relatives: &Relatives) {
-    let me = getpid();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
-        else {
-            continue;
-        };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // After the name, which may hold anything, in parentheses: state, parent, group.
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(1);
-        let mut number = || fields.next().and_then(|field| field.parse().ok()).and_then(Pid::from_raw);
-        let (parent, group) = (number(), number());
-        if parent == Some(me) && !relatives.contains(pid) {
-            let kill = if group == Some(pid) { kill_process_group } else { kill_process };
-            // It may have ended in this moment.
-            kill(pid, Signal::KILL).ok();
         }
     }
 }

@@ -42,10 +42,10 @@ pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
     places.into_iter().filter(|folder| is_private(folder))
 }
 
-/// Returns whether a controller may call a run so: it becomes a part of paths.
-fn is_name(run: &str) -> bool {
+/// Returns whether a controller may call a run or a job so: it becomes a part of paths.
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    !run.is_empty() && !run.starts_with('.') && run.chars().all(plain)
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// Returns the folder of a run, made if it is missing.

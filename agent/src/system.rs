@@ -55,6 +55,8 @@ pub struct Look {
     offered: Cell<Option<Offer>>,
     users: RefCell<users::Cache>,
     umask: OnceCell<u32>,
+    /// What processes print is written there as it comes.
+    printed: Option<process::Printed>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -136,8 +138,14 @@ impl System {
                 offered: Cell::default(),
                 users: RefCell::default(),
                 umask: OnceCell::new(),
+                printed: None,
             },
         }
+    }
+
+    /// Has what processes print written to a file as it comes, besides being collected.
+    pub(crate) fn print_to(&mut self, file: Option<std::fs::File>) {
+        self.look.printed = file.map(process::Printed::new);
     }
 
     /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked

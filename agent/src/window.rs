@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use convoy_protocol::frame::FrameError;
-use convoy_protocol::message::{Answer, FromAgent, Order, Step, Ticket, Window};
+use convoy_protocol::message::{Answer, FromAgent, JobAsk, Order, Step, Ticket, Window};
 use convoy_protocol::{Outcome, Status, map};
 
 use crate::child::Children;
+use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
 use crate::module::Failure;
 use crate::modules;
@@ -18,7 +19,7 @@ use crate::state::steps::{Before, Steps};
 use crate::system::System;
 
 /// How long after its deadline an order may still answer by itself.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// As [`GRACE`], for an order that another user's agent does: that one gives it up itself.
 const GRACE_OF_CHILD: Duration = Duration::from_secs(4);
@@ -101,6 +102,7 @@ pub(crate) struct Worker<'s> {
     /// Makes another `system` where one cannot be trusted any more.
     pub(crate) renew: &'s dyn Fn() -> System,
     pub(crate) children: Children,
+    pub(crate) jobs: Jobs,
     pub(crate) progress: &'s Progress,
     /// Set while looking ahead is not wanted.
     pub(crate) cancelled: &'s AtomicBool,
@@ -156,10 +158,11 @@ impl Worker<'_> {
                 running.orders = step.orders.len();
                 running.late = late;
             });
-            let outcome = match order.ticket.filter(|_| first && earnest && writes(order)) {
-                Some(ticket) => self.once(order, ticket),
-                None => self.order(order, first && earnest),
-            };
+            let outcome =
+                match order.ticket.filter(|_| first && earnest && writes(order) && order.job.is_none()) {
+                    Some(ticket) => self.once(order, ticket),
+                    None => self.order(order, first && earnest),
+                };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
             outcomes.push(outcome);
@@ -213,15 +216,20 @@ impl Worker<'_> {
         if let Some(other) = order.become_user.as_ref().filter(|other| !self.is_me(&other.user)) {
             return self.children.ask(other, order, earnest).unwrap_or_else(failed);
         }
-        let Some(module) = modules::find(&order.module) else {
-            return failed(Failure::new(format!("this agent has no module '{}'", order.module)));
-        };
+        let looks = order.check || !earnest;
+        if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
+        {
+            return self.jobs.ask(job, order, &self.system).unwrap_or_else(failed);
+        }
         self.system.begin(order);
-        let system = &mut self.system;
-        catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system))).unwrap_or_else(|panic| {
+        let mut outcome = call(order, earnest, &mut self.system).unwrap_or_else(|failure| {
             self.system = (self.renew)();
-            failed(Failure::new(format!("the module crashed: {}", words(&*panic))))
-        })
+            failed(failure)
+        });
+        if let Some(job) = order.job.as_ref().filter(|_| outcome.status != Status::Failed) {
+            outcome.values.insert("detached".into(), job::plan(&self.system, &job.id).into());
+        }
+        outcome
     }
 
     fn is_me(&self, name: &str) -> bool {
@@ -232,6 +240,17 @@ impl Worker<'_> {
 /// Returns whether an order may change the node.
 fn writes(order: &Order) -> bool {
     !order.check && modules::find(&order.module).is_some_and(|module| module.reach.writes(&order.args))
+}
+
+/// Does an order by its module.
+///
+/// # Errors
+/// If there is no such module, or it crashed: then `system` is not to be used again.
+pub(crate) fn call(order: &Order, earnest: bool, system: &mut System) -> Result<Outcome, Failure> {
+    let module = modules::find(&order.module)
+        .ok_or_else(|| Failure::new(format!("this agent has no module '{}'", order.module)))?;
+    catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system)))
+        .map_err(|panic| Failure::new(format!("the module crashed: {}", words(&*panic))))
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

@@ -130,6 +130,9 @@ pub struct Order {
     pub deadline_seconds: Option<u32>,
     /// What makes it one and the same when it is asked for again.
     pub ticket: Option<Ticket>,
+    /// Done as a job, which outlives the agent and the connection; or something about such a job, and then the rest of
+    /// the order only says whose it is.
+    pub job: Option<JobOrder>,
 }
 
 /// The name of an order that is done once, however often it is asked for: over another connection, or by another
@@ -140,6 +143,35 @@ pub struct Ticket {
     pub number: u64,
     /// Whether the values of its outcome must not be kept on the node's disk: they, or what it is asked for, are secret.
     pub quiet: bool,
+}
+
+/// An order as a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOrder {
+    /// The job's name: letters, digits, dots and dashes. The controller makes it, so that it is known before the job
+    /// begins, and asking for it a second time begins nothing.
+    pub id: Arc<str>,
+    /// What is asked.
+    pub ask: JobAsk,
+}
+
+/// What is asked of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobAsk {
+    /// Begin, unless it has begun already, and answer at once. In check mode: look, and say how it would be begun.
+    Begin {
+        /// After so many seconds the job ends itself.
+        limit_seconds: u32,
+        /// Whether nothing of what it prints may be kept before its end: it was given secrets.
+        silent: bool,
+    },
+    /// Tell what has become of it.
+    Follow {
+        /// What it printed is wanted from this byte on.
+        from: u64,
+    },
+    /// Its outcome is known: remove what is kept of it.
+    Forget,
 }
 
 /// Another user to be, and how.

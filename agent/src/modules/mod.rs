@@ -24,6 +24,7 @@ modules! {
     apt,
     archive_info,
     assemble,
+    async_status,
     blockinfile,
     command,
     copy,

@@ -1,5 +1,6 @@
 //! Running processes: own process group, both outputs collected, ended when the order's time is over.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -112,7 +113,7 @@ impl System {
     pub fn run(&mut self, process: &Process) -> Result<Output, Failure> {
         // It may add users.
         self.forget_users();
-        self.ask(process)
+        self.named(process, self.try_run(process, self.printed.as_ref()))
     }
 
     /// Runs a process to its end; another exit code than 0 is a failure, with what the process said as its message.
@@ -130,7 +131,7 @@ impl System {
     /// See [`RunError`].
     pub fn run_told_apart(&mut self, process: &Process) -> Result<Output, RunError> {
         self.forget_users();
-        self.try_run(process)
+        self.try_run(process, self.printed.as_ref())
     }
 }
 
@@ -140,19 +141,23 @@ impl Look {
     /// # Errors
     /// If it cannot be started or does not end before the order's deadline.
     pub(crate) fn ask(&self, process: &Process) -> Result<Output, Failure> {
+        self.named(process, self.try_run(process, None))
+    }
+
+    fn named(&self, process: &Process, result: Result<Output, RunError>) -> Result<Output, Failure> {
         let name = process.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        self.try_run(process).map_err(|error| match error {
+        result.map_err(|error| match error {
             RunError::Late => self.timed_out(),
             RunError::Start(error) => Failure::new(format!("cannot run {name}: {}", reason(&error))),
             RunError::Pipe(error) => Failure::new(format!("cannot talk to {name}: {}", reason(&error))),
         })
     }
 
-    /// Runs a process and tells errors apart.
+    /// Runs a process and tells errors apart; what it prints goes to `printed` as well.
     ///
     /// # Errors
     /// See [`RunError`].
-    fn try_run(&self, process: &Process) -> Result<Output, RunError> {
+    fn try_run(&self, process: &Process, printed: Option<&Printed>) -> Result<Output, RunError> {
         let Some((program, rest)) = process.argv.split_first() else {
             return Err(RunError::Start(io::Error::from(io::ErrorKind::NotFound)));
         };
@@ -169,11 +174,39 @@ impl Look {
             command.current_dir(folder);
         }
         let mut child = command.spawn().map_err(RunError::Start)?;
-        let result = collect(&mut child, &process.stdin, self.deadline());
+        let result = collect(&mut child, &process.stdin, self.deadline(), printed);
         if result.is_err() {
             end_group(&mut child);
         }
         result
+    }
+}
+
+/// A file with what processes have printed, in the order in which it came.
+#[derive(Debug)]
+pub(super) struct Printed {
+    file: File,
+    left: Cell<usize>,
+}
+
+impl Printed {
+    /// How much is written at most, in bytes.
+    const MOST: usize = 16 << 20;
+
+    pub(super) fn new(file: File) -> Self {
+        Self { file, left: Cell::new(Self::MOST) }
+    }
+
+    /// Adds something. Beyond the limit the file only shows, by its time, that something came.
+    fn add(&self, bytes: &[u8]) {
+        let fits = bytes.len().min(self.left.get());
+        self.left.set(self.left.get() - fits);
+        // The bytes are collected as well; without the file nobody sees how far it is.
+        if fits > 0 {
+            (&self.file).write_all(&bytes[..fits]).ok();
+        } else {
+            self.file.set_modified(std::time::SystemTime::now()).ok();
+        }
     }
 }
 
@@ -199,13 +232,14 @@ impl Drain {
     }
 
     /// Reads what is there; returns whether there was anything.
-    fn read(&mut self) -> io::Result<bool> {
+    fn read(&mut self, printed: Option<&Printed>) -> io::Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         let mut buffer = [0; 64 * 1024];
         match file.read(&mut buffer) {
             Ok(0) => self.file = None,
             Ok(n) => {
                 self.bytes.extend_from_slice(&buffer[..n]);
+                printed.into_iter().for_each(|printed| printed.add(&buffer[..n]));
                 return Ok(true);
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -232,7 +266,12 @@ fn feed(input: &mut Option<File>, rest: &mut &[u8]) {
     }
 }
 
-fn collect(child: &mut Child, mut input: &[u8], deadline: Option<Instant>) -> Result<Output, RunError> {
+fn collect(
+    child: &mut Child,
+    mut input: &[u8],
+    deadline: Option<Instant>,
+    printed: Option<&Printed>,
+) -> Result<Output, RunError> {
     let stdin = child.stdin.take().map(OwnedFd::from);
     stdin.as_ref().map_or(Ok(()), do_not_block).map_err(RunError::Pipe)?;
     let mut stdin = stdin.map(File::from);
@@ -242,13 +281,16 @@ fn collect(child: &mut Child, mut input: &[u8], deadline: Option<Instant>) -> Re
     let ends = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     loop {
         feed(&mut stdin, &mut input);
-        let got = stdout.read().map_err(RunError::Pipe)? | stderr.read().map_err(RunError::Pipe)?;
+        let got =
+            stdout.read(printed).map_err(RunError::Pipe)? | stderr.read(printed).map_err(RunError::Pipe)?;
         if got {
             continue;
         }
         // Something that outlives the process may hold its pipes: what is there by now is its output.
         if let Some(status) = child.try_wait().map_err(RunError::Pipe)? {
-            while stdout.read().map_err(RunError::Pipe)? | stderr.read().map_err(RunError::Pipe)? {}
+            while stdout.read(printed).map_err(RunError::Pipe)?
+                | stderr.read(printed).map_err(RunError::Pipe)?
+            {}
             let rc = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
             return Ok(Output { rc, stdout: stdout.bytes, stderr: stderr.bytes });
         }

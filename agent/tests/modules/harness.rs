@@ -126,6 +126,7 @@ impl Node {
             become_user: None,
             deadline_seconds: None,
             ticket: None,
+            job: None,
         }
     }
 

@@ -40,10 +40,9 @@ const LANGUAGE: [(&str, Known); 5] = [
 ];
 
 /// The modules of `ansible.builtin` that convoy does not have.
-const ABSENT: [&str; 20] = [
+const ABSENT: [&str; 19] = [
     "apt_key",
     "apt_repository",
-    "async_status",
     "deb822_repository",
     "dnf",
     "dnf5",

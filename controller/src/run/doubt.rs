@@ -197,6 +197,7 @@ mod tests {
             become_user: None,
             deadline_seconds: None,
             ticket: None,
+            job: None,
         }
     }
 

@@ -66,6 +66,7 @@ mod tests {
             become_user: None,
             deadline_seconds: None,
             ticket: None,
+            job: None,
         };
         invocation(&order).get("module_args").and_then(Value::as_map).cloned().unwrap_or_default()
     }

@@ -453,5 +453,6 @@ fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {
         become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
         ticket: None,
+        job: None,
     }
 }

@@ -79,6 +79,7 @@ impl<'a> Node<'a> {
             become_user: self.flags.become_user.as_deref().cloned(),
             deadline_seconds: None,
             ticket: None,
+            job: None,
         });
         let steps = vec![Step { orders: orders.collect() }];
         let answer = self.engine.connections.ask(&self.flags.endpoint, steps, &self.engine.reporter).await?;

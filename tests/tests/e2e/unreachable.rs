@@ -68,6 +68,7 @@ fn arguments(name: &str) -> &'static str {
     match name {
         "command" | "shell" | "raw" => "touch {{ place }}/made",
         "script" => "x.sh",
+        "async_status" => "{jid: j1.1}",
         "fetch" => "{src: /etc/passwd, dest: fetched}",
         "find" => "{paths: '{{ place }}'}",
         "slurp" | "archive_info" => "{src: /etc/passwd}",

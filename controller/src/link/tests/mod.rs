@@ -26,6 +26,7 @@ fn order(module: &str, args: Map) -> Order {
         become_user: None,
         deadline_seconds: None,
         ticket: None,
+        job: None,
     }
 }
 
