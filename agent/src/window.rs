@@ -226,8 +226,8 @@ impl Worker<'_> {
             self.system = (self.renew)();
             failed(failure)
         });
-        if let Some(job) = order.job.as_ref().filter(|_| outcome.status != Status::Failed) {
-            outcome.values.insert("detached".into(), job::plan(&self.system, &job.id).into());
+        if order.job.is_some() && outcome.status != Status::Failed {
+            outcome.values.insert("detached".into(), job::plan(&self.system).into());
         }
         outcome
     }

@@ -7,11 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::machine::Machine;
 use crate::program;
+use crate::proxy::Proxy;
 use crate::sshd::{ClientKey, Sshd, SshdOptions};
 
 /// A folder of playbooks, an inventory, and an empty `HOME`.
@@ -134,6 +136,21 @@ impl Project {
         self.normalise(format!("127.0.0.1:{}", sshd.port), format!("[address of {name}]"));
         self.normalise(format!("port {}", sshd.port), format!("[port of {name}]"));
         Ok(Node { sshd, place, home })
+    }
+
+    /// Puts a proxy before a node.
+    ///
+    /// # Errors
+    /// If it cannot listen.
+    pub fn proxy(&self, node: &Node, delay: Duration) -> io::Result<Proxy> {
+        let proxy = Proxy::start(node.sshd.port, delay)?;
+        let (near, far) = (node.sshd.port.to_string(), proxy.port.to_string());
+        let known = self.home().join(".ssh/known_hosts");
+        fs::write(&known, fs::read_to_string(&known)?.replace(&near, &far))?;
+        let hosts = fs::read_to_string(self.path("hosts"))?;
+        let (near, far) = (format!("ansible_port={near}"), format!("ansible_port={far}"));
+        fs::write(self.path("hosts"), hosts.replace(&near, &far))?;
+        Ok(proxy)
     }
 
     /// Boots a machine with systemd that the command may log in to as root, known by this name.

@@ -108,6 +108,25 @@ impl Sshd {
         }
     }
 
+    /// Kills it and the processes of its sessions, but nothing that these have started, and starts it again on the same
+    /// port.
+    ///
+    /// # Errors
+    /// If it does not start again.
+    pub fn restart(&mut self) -> io::Result<()> {
+        let is_sshd = |process: &u32| {
+            let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+            name.starts_with("sshd")
+        };
+        let sessions: Vec<u32> = descendants(self.process.id()).into_iter().filter(is_sshd).collect();
+        self.process.kill()?;
+        self.process.wait()?;
+        sessions.into_iter().for_each(kill);
+        let started = spawn(self.folder.path(), self.port, None)?;
+        self.process = started.ok_or_else(|| io::Error::other("sshd does not start again"))?;
+        Ok(())
+    }
+
     /// Returns its folder, which has its configuration, keys and log.
     pub fn folder(&self) -> &Path {
         self.folder.path()

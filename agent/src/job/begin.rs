@@ -53,12 +53,19 @@ impl Way {
         scope.into_iter().chain([Self::Session]).collect()
     }
 
-    /// Says it in words.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Scope { user: false } => "systemd-run --scope",
+            Self::Scope { user: true } => "systemd-run --user --scope",
+            Self::Session => "setsid",
+        }
+    }
+
+    /// Says which it is, with the name of the scope.
     fn told(&self, id: &str) -> String {
         match self {
-            Self::Scope { user: false } => format!("systemd-run --scope ({}.scope)", unit(id)),
-            Self::Scope { user: true } => format!("systemd-run --user --scope ({}.scope)", unit(id)),
-            Self::Session => "setsid".to_owned(),
+            Self::Scope { .. } => format!("{} ({}.scope)", self.word(), unit(id)),
+            Self::Session => self.word().to_owned(),
         }
     }
 
@@ -82,8 +89,8 @@ fn own_program() -> io::Result<PathBuf> {
 }
 
 /// Says how a job would be detached on this node.
-pub(crate) fn plan(look: &Look, id: &str) -> String {
-    let ways: Vec<String> = Way::of(look).iter().map(|way| way.told(id)).collect();
+pub(crate) fn plan(look: &Look) -> String {
+    let ways: Vec<&str> = Way::of(look).iter().map(Way::word).collect();
     ways.join(", or if that does not work ")
 }
 

@@ -23,6 +23,7 @@ impl OfHost {
         match event {
             RunEvent::Result(result) | RunEvent::Item(result) => vec![&result.host.name],
             RunEvent::Retry { host, .. } => vec![&host.name],
+            RunEvent::Job(job) => vec![&job.host.name],
             RunEvent::Working { hosts } | RunEvent::Included { hosts, .. } => hosts.iter().collect(),
             RunEvent::Verbose { host, .. } => host.iter().collect(),
             RunEvent::Recap { hosts, .. } => hosts.iter().map(|(host, _)| host).collect(),
@@ -54,6 +55,7 @@ impl OfHost {
             RunEvent::Result(_)
                 | RunEvent::Item(_)
                 | RunEvent::Retry { .. }
+                | RunEvent::Job(_)
                 | RunEvent::Working { .. }
                 | RunEvent::Included { .. }
         );

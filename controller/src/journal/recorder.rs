@@ -7,8 +7,8 @@ use convoy_protocol::map;
 
 use super::Writer;
 use crate::report::Reporter;
-use crate::run::event::RunEvent;
 use crate::run::event::object;
+use crate::run::event::{JobState, RunEvent};
 
 /// A reporter that keeps the journal of a run, and then lets another one show it.
 ///
@@ -33,12 +33,21 @@ impl Recorder {
         // With a gap in it, what comes later could be taken for all there was.
         if self.lost > 0 {
             self.lost += 1;
-        } else if let Err(error) = self.writer.append(object::of(event)) {
+        } else if let Err(error) = self.write(event) {
             self.lost = 1;
             let folder = self.folder.display();
             self.warn(format!(
                 "the journal of this run ends here, the run goes on without: cannot write to {folder}: {error}"
             ));
+        }
+    }
+
+    /// Appends an event. That a job begins is on the disk before it does: so it is found again, whatever happens here.
+    fn write(&mut self, event: &RunEvent) -> io::Result<()> {
+        self.writer.append(object::of(event))?;
+        match event {
+            RunEvent::Job(job) if job.state == JobState::Begins => self.writer.sync(),
+            _ => Ok(()),
         }
     }
 

@@ -55,7 +55,6 @@ pub(super) struct Shared {
     pub(super) sent: AtomicU64,
     pub(super) received: AtomicU64,
     windows: AtomicU64,
-    welcomed: AtomicBool,
     welcome: watch::Sender<Option<Result<Arc<Welcome>, LinkError>>>,
     /// Content that comes from the node.
     pub(super) pulls: Pulls,
@@ -63,6 +62,8 @@ pub(super) struct Shared {
     pub(super) pulling: tokio::sync::Mutex<()>,
     /// Told when the agent goes on alone.
     pub(super) alone: Notify,
+    /// Whether the agent was there: only then it may have done something.
+    greeted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +94,7 @@ impl Shared {
     }
 
     pub(super) fn welcome(&self, welcome: Welcome) {
-        self.welcomed.store(true, Ordering::Relaxed);
+        self.greeted.store(true, Ordering::Relaxed);
         self.welcome.send_replace(Some(Ok(Arc::new(welcome))));
     }
 
@@ -191,11 +192,11 @@ impl Link {
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             windows: AtomicU64::new(FIRST),
-            welcomed: AtomicBool::new(false),
             welcome: watch::Sender::new(None),
             pulls: Pulls::default(),
             pulling: tokio::sync::Mutex::default(),
             alone: Notify::new(),
+            greeted: AtomicBool::new(false),
         });
         let first = opening
             .first
@@ -215,11 +216,6 @@ impl Link {
         let mut seen = self.shared.welcome.subscribe();
         let known = seen.wait_for(Option::is_some).await.map(|known| known.clone());
         known.ok().flatten().unwrap_or_else(|| Err(LinkError::Ended("it was closed".into())))
-    }
-
-    /// Returns whether the agent has introduced itself.
-    pub fn was_welcomed(&self) -> bool {
-        self.shared.welcomed.load(Ordering::Relaxed)
     }
 
     /// Waits for the answer to the work that the opening carried; `None` if it carried none or was asked before.
@@ -278,6 +274,11 @@ impl Link {
     pub async fn close(mut self) {
         self.messages.send(frame::encode(&ToAgent::Bye).unwrap_or_default()).ok();
         timeout(LAST_WORDS, &mut self.task).await.ok();
+    }
+
+    /// Returns whether the agent was ever there.
+    pub fn was_greeted(&self) -> bool {
+        self.shared.greeted.load(Ordering::Relaxed)
     }
 
     /// Returns how many windows were sent.

@@ -134,6 +134,10 @@ pub struct Task {
     pub failed_when: Option<Value>,
     /// `changed_when:`.
     pub changed_when: Option<Value>,
+    /// `async:` in seconds: it is done as a job, for no longer than that.
+    pub limit: Option<Value>,
+    /// `poll:` in seconds: how often is looked what has become of the job; 0: it goes on by itself.
+    pub poll: Option<Value>,
     /// `notify:`: names or topics; may be templates.
     pub notify: Vec<Value>,
     /// `listen:` of a handler.

@@ -59,6 +59,7 @@ impl Reader<'_> {
         self.check_arguments(&call, defaults, expects_failure(&task, scope));
         task.action_name = call.name.clone();
         task.args = call.arguments.to_value();
+        self.limited(&own, &call, &task);
         match call.known {
             Known::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
             Known::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
@@ -84,6 +85,20 @@ impl Reader<'_> {
             self.problems.push(said);
         } else {
             self.warnings.push(said.note("the task fails on hosts for which its condition holds"));
+        }
+    }
+
+    /// Notes an include that is to be done as a job: it does nothing by itself.
+    fn limited(&mut self, fields: &[Field<'_>], call: &Call, task: &Task) {
+        let does = matches!(
+            call.known,
+            Known::Module(_) | Known::Controller(_) | Known::Template | Known::Absent | Known::Meta
+        );
+        if let Some(field) =
+            fields.iter().find(|field| field.name == "async" && task.limit.is_some() && !does)
+        {
+            let message = format!("`async` cannot be used with `{}`", call.name);
+            self.problem_hint(&field.key.at, message, "give it to the tasks that are included");
         }
     }
 
@@ -143,10 +158,8 @@ impl Reader<'_> {
             "changed_when" => task.changed_when = Some(value),
             "notify" => task.notify = self.notifications(value),
             "listen" => task.listen = flat(value),
-            "async" if value.as_int() == Some(0) => {}
-            "async" => self.problem(&field.key.at, "`async` is not supported yet"),
-            // Without `async` there is nothing to poll.
-            "poll" => {}
+            "async" => task.limit = Some(value).filter(|seconds| seconds.as_int() != Some(0)),
+            "poll" => task.poll = Some(value),
             _ => {
                 self.inheritable(field, value, &mut task.keywords);
             }
@@ -304,6 +317,8 @@ pub(super) fn empty(at: Arc<Origin>, scope: &Inherited) -> Task {
         delay: None,
         failed_when: None,
         changed_when: None,
+        limit: None,
+        poll: None,
         notify: Vec::new(),
         listen: Vec::new(),
         around: None,

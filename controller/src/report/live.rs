@@ -8,10 +8,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plain::Plain;
 use super::{Options, Reporter, Sink};
-use crate::run::event::RunEvent;
+use crate::run::event::{JobState, RunEvent};
 
 /// How many hosts have a line of their own.
 const LINES: usize = 8;
+
+/// How much of what a job printed fits beside its host, in characters.
+const SAID: usize = 50;
 
 /// How often the spinners turn.
 const TICK: Duration = Duration::from_millis(120);
@@ -42,6 +45,9 @@ impl Reporter for Live {
             RunEvent::TaskStart { name, .. } => self.task = name.clone(),
             RunEvent::Working { hosts } => self.begin(hosts),
             RunEvent::Result(result) => self.end(&result.host.name),
+            RunEvent::Job(job) if job.state == JobState::Moves => {
+                self.says(&job.host.name, job.line.as_deref().unwrap_or_default());
+            }
             RunEvent::Included { hosts, .. } => hosts.iter().for_each(|host| self.end(host)),
             RunEvent::PlayStart { .. } | RunEvent::Recap { .. } => self.clear(),
             _ => {}
@@ -89,6 +95,15 @@ impl Live {
             self.remove(&line);
         }
         self.draw();
+    }
+
+    /// Shows what a host's job has printed last.
+    fn says(&self, host: &str, line: &str) {
+        let shown = self.hosts.iter().find(|(name, _)| &**name == host).and_then(|(_, bar)| bar.as_ref());
+        if let Some(bar) = shown {
+            let line: String = line.chars().take(SAID).collect();
+            bar.set_message(format!("{host}: {line}"));
+        }
     }
 
     fn clear(&mut self) {
@@ -162,6 +177,19 @@ mod tests {
 
     fn shown(live: &Live) -> Vec<String> {
         live.hosts.iter().filter_map(|(_, line)| line.as_ref()).map(ProgressBar::message).collect()
+    }
+
+    #[test]
+    fn what_a_job_printed_last_stands_beside_its_host() {
+        let (out, terminal) = (Capture::default(), Terminal::default());
+        let target = ProgressDrawTarget::term_like(Box::new(terminal));
+        let mut live = Live::new(&Options::default(), out.sink(), Capture::default().sink(), target);
+        live.event(&sample::task("migrate"));
+        live.event(&RunEvent::Working { hosts: vec!["web1".into(), "web2".into()] });
+        live.event(&sample::job(JobState::Moves, Some("table 3 of 7")));
+        assert_eq!(shown(&live), ["web1: table 3 of 7", "web2"]);
+        live.event(&sample::job(JobState::Moves, Some(&"x".repeat(200))));
+        assert_eq!(shown(&live)[0], format!("web1: {}", "x".repeat(SAID)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::screen::{Color, Screen};
 use super::shown::Shown;
 use super::{Options, Reporter, Sink, diff};
 use crate::python::label;
-use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+use crate::run::event::{HostName, JobEvent, JobState, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 
 /// Prints a run as text.
 #[derive(Debug)]
@@ -70,6 +70,7 @@ impl Plain {
             RunEvent::Item(result) if self.shows(result.verdict) => self.item(result),
             RunEvent::Result(_) | RunEvent::Item(_) => {}
             RunEvent::Retry { host, task, left, values } => self.retry(host, task, *left, values),
+            RunEvent::Job(job) => self.job(job),
             RunEvent::Included { file, hosts, label } => {
                 let item = label.as_ref().map(|label| format!(" => (item={label})")).unwrap_or_default();
                 let line = format!("included: {file} for {}{item}", hosts.join(", "));
@@ -247,6 +248,40 @@ impl Plain {
         self.screen.line(&line, Some(Color::Debug));
     }
 
+    /// Three of these lines are Ansible's.
+    fn job(&mut self, job: &JobEvent) {
+        let (host, id, after) = (&job.host.name, &job.job, job.seconds);
+        let line = job.line.as_deref().unwrap_or_default();
+        match job.state {
+            JobState::Polled => {
+                let text = format!("ASYNC POLL on {host}: jid={id} started=1 finished=0");
+                self.screen.line(&text, Some(Color::Debug));
+            }
+            JobState::Ok => self.screen.line(&format!("ASYNC OK on {host}: jid={id}"), Some(Color::Debug)),
+            JobState::Failed => {
+                self.screen.line(&format!("ASYNC FAILED on {host}: jid={id}"), Some(Color::Debug));
+            }
+            JobState::Quiet => self.screen.warning(&format!(
+                "{host}: the job {id} of the task \"{}\" has printed nothing for {line}; it goes on",
+                job.task
+            )),
+            JobState::Lost => self.screen.warning(&format!(
+                "{host}: {line}; the job {id} of the task \"{}\" goes on there, and is looked for again",
+                job.task
+            )),
+            JobState::Begun => self.verbose(host, &format!("the job {id} has begun, detached by {line}")),
+            JobState::Attached => self.verbose(host, &format!("the job {id} is followed again, {line}")),
+            JobState::Moves => self.verbose(host, &format!("after {after} s: {line}")),
+            JobState::Begins => {}
+        }
+    }
+
+    fn verbose(&mut self, host: &str, text: &str) {
+        if self.verbosity > 0 {
+            self.screen.line(&format!("<{host}> {text}"), Some(Color::Verbose));
+        }
+    }
+
     fn recap<'e>(&mut self, hosts: impl Iterator<Item = (&'e str, &'e Stats)>) {
         self.screen.banner("PLAY RECAP");
         for (host, stats) in hosts {
@@ -340,5 +375,7 @@ fn host_label(host: &HostName) -> String {
     }
 }
 
+#[cfg(test)]
+mod job_tests;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@ use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
 use indicatif::TermLike;
 
 use super::Sink;
-use crate::run::event::{Ending, HostName, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict};
+use crate::run::event::{
+    Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
+};
 
 /// A stream that remembers what was written to it.
 #[derive(Debug, Clone, Default)]
@@ -131,8 +133,19 @@ pub(crate) fn side(header: &str, text: &str) -> DiffSide {
     DiffSide { header: header.to_owned(), text: text.to_owned() }
 }
 
-/// The events of `docs/json-output.md`, in the order of the page.
-pub(crate) fn each_event() -> Vec<RunEvent> {
+pub(crate) fn job(state: JobState, line: Option<&str>) -> RunEvent {
+    RunEvent::Job(JobEvent {
+        host: host("web1"),
+        task: "Migrate".into(),
+        job: "j803412345678.4321".into(),
+        state,
+        seconds: 12,
+        line: line.map(str::to_owned),
+    })
+}
+
+/// What `docs/json-output.md` shows of a `copy`.
+fn copied() -> TaskResult {
     let copied = map! {
         "changed" => true,
         "dest" => "/etc/motd",
@@ -140,14 +153,18 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
         "_ansible_no_log" => false,
     };
     let diff = Diff::Text { before: side("/etc/motd", "old\n"), after: side("/etc/motd", "new\n") };
-    let copied = TaskResult {
+    TaskResult {
         host: HostName { delegate: Some("db1".into()), address: Some("10.0.0.9".into()), ..host("web1") },
         action: "copy".into(),
         diff: vec![diff, Diff::Prepared("mode: 0644 -> 0600\n".into())],
         task: "Greet".into(),
         values: Arc::new(copied),
         ..of("web1", Verdict::Changed)
-    };
+    }
+}
+
+/// The events of `docs/json-output.md`, in the order of the page.
+pub(crate) fn each_event() -> Vec<RunEvent> {
     let stats = Stats { ok: 12, changed: 3, rescued: 1, ..Stats::default() };
     vec![
         RunEvent::PlaybookStart { path: "site.yml".into(), plays: 2 },
@@ -157,7 +174,7 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
         RunEvent::NoHostsRemaining,
         start(TaskKind::Task, "base : Greet", "roles/base/tasks/main.yml:3"),
         RunEvent::Working { hosts: vec!["web1".into(), "web2".into()] },
-        RunEvent::Result(copied),
+        RunEvent::Result(copied()),
         item(
             "web1",
             Verdict::Ok,
@@ -170,6 +187,8 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
             left: 2,
             values: Arc::new(map! { "attempts" => 1, "msg" => "refused", "retries" => 3 }),
         },
+        job(JobState::Begun, Some("setsid")),
+        job(JobState::Moves, Some("table 3 of 7")),
         RunEvent::Included {
             file: "/srv/site/web.yml".into(),
             hosts: vec!["web1".into(), "web2".into()],

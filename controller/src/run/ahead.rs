@@ -163,7 +163,17 @@ impl Batch<'_> {
 
 /// Returns whether what follows a task can be looked at before the task is done.
 fn can_be_passed(task: &Task) -> bool {
-    is_call(task) && !one_by_one(task) && !talks(task) && names_are_known(task) && !changes_inventory(task)
+    is_call(task)
+        && !one_by_one(task)
+        && !talks(task)
+        && !follows(task)
+        && names_are_known(task)
+        && !changes_inventory(task)
+}
+
+/// Returns whether a task asks for what goes on meanwhile: each time it may be answered otherwise.
+fn follows(task: &Task) -> bool {
+    matches!(task.action, Action::Module(module) if module.name == "async_status")
 }
 
 /// Returns whether a task is an action that talks with its node: the link may be another one afterwards.

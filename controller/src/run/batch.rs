@@ -354,6 +354,7 @@ impl<'e> Batch<'e> {
             settle::settle(self, task, index, if asked { group } else { &[] }, &result)?;
         }
         drop(running);
+        engine.forget_jobs().await;
         engine.read_additions()?;
         self.after(task, group, once, after)
     }

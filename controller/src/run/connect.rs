@@ -29,14 +29,18 @@ struct Connected {
     process: Option<ssh::Process>,
 }
 
-/// Why there is no answer.
-struct Lost {
-    why: String,
-    /// Whether there was an agent, and another connection may bring one again.
-    was_open: bool,
-}
-
 type Slot = Arc<Mutex<Option<Connected>>>;
+
+/// Why steps have no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// The host cannot be worked with; with the reason.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The link was lost: what was asked may have been done. With the reason.
+    #[error("{0}")]
+    Lost(String),
+}
 
 /// Where the run is told, and what is hidden while the user is asked.
 pub type Screen = RefCell<Box<dyn Reporter>>;
@@ -107,21 +111,21 @@ impl Connections {
         let mut pauses = RECONNECT.iter();
         let mut first: Option<String> = None;
         loop {
-            let lost = match self.try_ask(endpoint, steps.clone(), screen).await {
+            let (why, may_pass) = match self.ask_told_apart(endpoint, steps.clone(), screen).await {
                 Ok(answer) => return Ok(answer),
-                Err(lost) => lost,
+                Err(AskError::Lost(why)) => (why, true),
+                Err(AskError::Unreachable(why)) => (why, first.is_some()),
             };
-            let pause = pauses.next().filter(|_| lost.was_open || first.is_some());
-            let Some(pause) = pause else {
-                return Err(match first.filter(|first| *first != lost.why) {
-                    Some(first) => format!("{first}; and then: {}", lost.why),
-                    None => lost.why,
+            let Some(pause) = pauses.next().filter(|_| may_pass) else {
+                return Err(match first.filter(|first| *first != why) {
+                    Some(first) => format!("{first}; and then: {why}"),
+                    None => why,
                 });
             };
             if first.is_none() {
-                let text = format!("{}: {}: connecting again", endpoint.host, lost.why);
+                let text = format!("{}: {why}: connecting again", endpoint.host);
                 screen.borrow_mut().event(&RunEvent::Warning(text));
-                first = Some(lost.why);
+                first = Some(why);
             }
             sleep(*pause).await;
         }
@@ -137,13 +141,21 @@ impl Connections {
         steps: Vec<Step>,
         screen: &Screen,
     ) -> Result<Answer, String> {
-        self.try_ask(endpoint, steps, screen).await.map_err(|lost| lost.why)
+        self.ask_told_apart(endpoint, steps, screen).await.map_err(|error| error.to_string())
     }
 
-    async fn try_ask(&self, endpoint: &Endpoint, steps: Vec<Step>, screen: &Screen) -> Result<Answer, Lost> {
+    /// As [`ask`](Self::ask), and tells errors apart.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask_told_apart(
+        &self,
+        endpoint: &Endpoint,
+        steps: Vec<Step>,
+        screen: &Screen,
+    ) -> Result<Answer, AskError> {
         let slot = self.slots.borrow_mut().entry(endpoint.clone()).or_default().clone();
-        let never = |why: String| Lost { why, was_open: false };
-        let _fork = self.forks.acquire().await.map_err(|error| never(error.to_string()))?;
+        let _fork = self.forks.acquire().await.map_err(|error| AskError::Unreachable(error.to_string()))?;
         let mut connected = slot.lock().await;
         let answer = match &*connected {
             Some(there) => {
@@ -151,27 +163,29 @@ impl Connections {
                 there.link.ask(steps).await
             }
             None => {
-                let there = connected.insert(self.open(endpoint, steps, screen).await.map_err(never)?);
+                let opened = self.open(endpoint, steps, screen).await.map_err(AskError::Unreachable)?;
+                let there = connected.insert(opened);
                 self.asides.borrow_mut().insert(endpoint.clone(), there.link.aside());
                 there.link.first().await.and_then(|answer| {
                     answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
                 })
             }
         };
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                tracing::debug!(host = %endpoint.host, %error, "link lost");
-                let lost = connected.take();
-                let stderr =
-                    lost.as_ref().and_then(|lost| lost.process.as_ref()).map(ssh::Process::stderr_tail);
-                self.note(lost.as_ref());
-                let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-                let why = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
-                let was_open = lost.is_some_and(|lost| lost.link.was_welcomed()) && error.may_pass();
-                Err(Lost { why, was_open })
-            }
-        }
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        tracing::debug!(host = %endpoint.host, %error, "link lost");
+        let lost = connected.take();
+        let stderr = lost.as_ref().and_then(|lost| lost.process.as_ref()).map(ssh::Process::stderr_tail);
+        self.note(lost.as_ref());
+        let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let told = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
+        let was_there = lost.is_some_and(|lost| lost.link.was_greeted());
+        Err(match error {
+            error if was_there && error.may_pass() => AskError::Lost(told),
+            _ => AskError::Unreachable(told),
+        })
     }
 
     /// Returns what takes content that a host's outcomes have offered; `None` if there is no link to it any more.

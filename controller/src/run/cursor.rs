@@ -345,6 +345,8 @@ mod tests {
             delay: None,
             failed_when: None,
             changed_when: None,
+            limit: None,
+            poll: None,
             notify: Vec::new(),
             listen: Vec::new(),
             around: None,

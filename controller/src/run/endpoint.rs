@@ -6,6 +6,7 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::Value;
 
+use super::event::HostName;
 use super::job::View;
 use super::options::Options;
 use crate::paths::expand_user;
@@ -35,6 +36,16 @@ pub struct Endpoint {
 type Lookup<'a> = &'a dyn Fn(&[&str]) -> Result<Option<String>, Error>;
 
 impl Endpoint {
+    /// Returns how a host is shown, with the one that a task was delegated to, which is reached so.
+    pub fn name(&self, host: &Arc<str>, delegate: Option<&Arc<str>>) -> HostName {
+        let elsewhere = !self.address.is_empty() && delegate.is_some_and(|name| **name != *self.address);
+        HostName {
+            name: host.clone(),
+            delegate: delegate.cloned(),
+            address: elsewhere.then(|| self.address.as_str().into()),
+        }
+    }
+
     /// Reads how `host` is reached from the variables of `view`.
     ///
     /// # Errors

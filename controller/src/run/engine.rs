@@ -16,6 +16,7 @@ use super::event::{Ending, Note, RunEvent, Stats, Tally};
 use super::fact_cache::FactCache;
 use super::free::Heading;
 use super::job::View;
+use super::jobs::Jobs;
 use super::memory::Memory;
 use super::options::Options;
 use super::stage::{Digests, Manifests};
@@ -92,6 +93,8 @@ pub struct Engine {
     pub custom_stats: RefCell<CustomStats>,
     /// Hosts with variables that no password opens: only a run that needs them fails.
     pub locked: RefCell<HashMap<Arc<str>, Diagnostics>>,
+    /// The jobs of the run.
+    pub jobs: Jobs,
     /// What was not done, for the end of the run.
     pub not_done: RefCell<Vec<String>>,
 }
@@ -141,6 +144,7 @@ impl Engine {
             cache: FactCache::of(&options.settings)?,
             custom_stats: RefCell::default(),
             locked: RefCell::default(),
+            jobs: Jobs::default(),
             not_done: RefCell::default(),
             options,
             loader,

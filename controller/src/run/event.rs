@@ -70,6 +70,8 @@ pub enum RunEvent {
         /// The result of the try.
         values: Arc<Map>,
     },
+    /// Something has come of a job, before the result of its task.
+    Job(JobEvent),
     /// A file of tasks is included; in place of a result.
     Included {
         /// Its path.
@@ -119,6 +121,46 @@ pub enum RunEvent {
         /// The errors, as they are shown.
         errors: Vec<String>,
     },
+}
+
+/// Something has come of a job: a task with `async`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobEvent {
+    /// The host.
+    pub host: HostName,
+    /// The task's name, or its action.
+    pub task: Arc<str>,
+    /// The job's name.
+    pub job: Arc<str>,
+    /// What has come of it.
+    pub state: JobState,
+    /// How long ago it was begun, in seconds.
+    pub seconds: u64,
+    /// What it has printed last, or more about its state.
+    pub line: Option<String>,
+}
+
+/// What has come of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// The node is about to be asked to begin it.
+    Begins,
+    /// It is at work; with how it was detached from the agent.
+    Begun,
+    /// It has printed something; with the last line.
+    Moves,
+    /// It was looked at, and is still at work.
+    Polled,
+    /// Nothing has come of it for long; with how long.
+    Quiet,
+    /// The node was lost; with the reason. The job goes on.
+    Lost,
+    /// The node was found again; with how long that took.
+    Attached,
+    /// It has ended well.
+    Ok,
+    /// It has failed.
+    Failed,
 }
 
 /// How a run ended.

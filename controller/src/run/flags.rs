@@ -43,6 +43,28 @@ pub struct Flags {
     pub environment: Vec<(String, String)>,
     /// Seconds after which it is given up.
     pub timeout: Option<u32>,
+    /// Whether it is done as a job.
+    pub job: Option<AsJob>,
+}
+
+/// How a call is done as a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsJob {
+    /// Seconds after which the job ends itself.
+    pub limit: u32,
+    /// Seconds between two looks at it; 0: it goes on by itself.
+    pub poll: u32,
+}
+
+impl AsJob {
+    fn of(view: View<'_>) -> Result<Option<Self>, Error> {
+        let Some(limit) = seconds(view, view.task.limit.as_ref())? else { return Ok(None) };
+        let poll = match view.task.poll.as_ref() {
+            None => view.engine.options.settings.poll_interval,
+            asked => seconds(view, asked)?.unwrap_or_default(),
+        };
+        Ok(Some(Self { limit, poll }))
+    }
 }
 
 impl Flags {
@@ -83,6 +105,7 @@ impl Flags {
                 None => Some(options.settings.task_timeout).filter(|seconds| *seconds > 0),
                 asked => seconds(view, asked)?,
             },
+            job: AsJob::of(view)?,
             delegate,
         })
     }
@@ -105,6 +128,7 @@ impl Flags {
             become_user: None,
             environment: Vec::new(),
             timeout: None,
+            job: None,
         }
     }
 }

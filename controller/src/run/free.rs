@@ -99,6 +99,7 @@ impl Batch<'_> {
             let Some((index, task, result)): Option<Ended> = running.next().await else { break };
             doing[index] = Doing::Ready;
             self.arrived(&task, index, &result)?;
+            engine.forget_jobs().await;
         }
         if engine.interrupted.get() {
             self.note_left();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_agent::args::{ParamKind, Staged};
 use convoy_agent::module::Module;
-use convoy_protocol::message::{Order, Step};
+use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Key, Kind, Map, Origin, Taint, Value};
 
 use super::endpoint::Endpoint;
@@ -318,6 +318,9 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
         None => (&view.task.action, &view.task.action_name),
     };
     let what = match action {
+        _ if flags.job.is_some() && !can_be_job(action) => {
+            What::Fail { msg: format!("This action ({name}) does not support async.").into(), certain: true }
+        }
         Action::Controller(action) => {
             let open = action.takes_unknown();
             What::Action(action, arguments(view, name, action.unrendered, open, action.any_argument)?)
@@ -328,6 +331,12 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
         }
     };
     Ok(Call { scope: view.scope.clone(), what, flags, action: named.map(|(_, name)| name) })
+}
+
+/// Returns whether an action can go on without the controller.
+fn can_be_job(action: &Action) -> bool {
+    let lands = |module: &Module| module.spec.params.iter().any(|param| param.staged == Staged::Landing);
+    matches!(action, Action::Module(module) if !lands(module) && module.name != "async_status")
 }
 
 /// Finds what the name of an action comes to.
@@ -453,6 +462,10 @@ fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {
         become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
         ticket: None,
-        job: None,
+        // Its name is given to it when it begins.
+        job: flags.job.map(|job| JobOrder {
+            id: "".into(),
+            ask: JobAsk::Begin { limit_seconds: job.limit, silent: false },
+        }),
     }
 }

@@ -17,6 +17,7 @@ use super::effects::CallEffects;
 use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
+use super::follow::planned;
 use super::free::Heading;
 use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
@@ -156,14 +157,15 @@ pub async fn perform(
 
 pub(super) type Answers = Option<Result<VecDeque<Reply>, String>>;
 
-/// Returns whether each item of a task's loop waits for the one before: because it may be tried again, or a pause or a
-/// check stands between.
+/// Returns whether each item of a task's loop waits for the one before: because it may be tried again, is a job, or a pause
+/// or a check stands between.
 pub fn one_by_one(task: &Task) -> bool {
-    task.repeat.as_ref().is_some_and(|repeat| {
+    let waits = task.repeat.as_ref().is_some_and(|repeat| {
         let control = &repeat.control;
         let tried_again = task.until.is_some() || task.retries.is_some();
         tried_again || control.pause.is_some() || control.break_when.is_some()
-    })
+    });
+    waits || task.limit.is_some()
 }
 
 impl Doing<'_> {
@@ -175,8 +177,8 @@ impl Doing<'_> {
         View { engine: self.engine, task: self.task(), scope: &call.scope, context: &self.context }
     }
 
-    fn name_of(&self, call: &Call) -> HostName {
-        host_name(self.host, call.flags.delegate.as_ref(), &call.flags.endpoint)
+    pub(super) fn name_of(&self, call: &Call) -> HostName {
+        call.flags.endpoint.name(self.host, call.flags.delegate.as_ref())
     }
 
     fn nothing(&self, values: Map) -> HostResult {
@@ -402,6 +404,9 @@ impl Doing<'_> {
                 }
                 Run::Talk { talk, harmless: false } => self.talk(call, action.name, talk, args).await,
             },
+            What::Order(order, endpoint) if !order.check && call.flags.job.is_some() => {
+                self.as_job(call, order, endpoint, instead).await
+            }
             What::Order(order, endpoint) => match self.answer(order, endpoint, answers, instead).await {
                 Ok(Reply { outcome, ticket, before }) => {
                     match land(self.engine, self.host, order, endpoint, outcome).await {
@@ -444,6 +449,10 @@ impl Doing<'_> {
         if !self.engine.options.check {
             return CallResult::of_outcome(outcome, order, &call.flags, vault);
         }
+        let outcome = match call.flags.job {
+            Some(job) if job.poll == 0 && order.check => planned(outcome),
+            _ => outcome,
+        };
         let doubts = &self.engine.doubts;
         let doubt = doubts.of_answer(endpoint, order, &outcome);
         let (status, left_out) = (outcome.status, outcome.status == Status::Undecided);
@@ -469,15 +478,5 @@ impl Doing<'_> {
             What::Order(_, endpoint) => doubts.of_node(endpoint),
             _ => doubts.anywhere(),
         }
-    }
-}
-
-/// Returns how a host is shown, with the one that a task was delegated to.
-fn host_name(host: &Arc<str>, delegate: Option<&Arc<str>>, endpoint: &Endpoint) -> HostName {
-    let elsewhere = !endpoint.address.is_empty() && delegate.is_some_and(|name| **name != *endpoint.address);
-    HostName {
-        name: host.clone(),
-        delegate: delegate.cloned(),
-        address: elsewhere.then(|| endpoint.address.as_str().into()),
     }
 }

@@ -230,6 +230,8 @@ pub(super) fn gather(play: &Play) -> Result<Task, Diagnostics> {
         delay: None,
         failed_when: None,
         changed_when: None,
+        limit: None,
+        poll: None,
         notify: Vec::new(),
         listen: Vec::new(),
         role: None,

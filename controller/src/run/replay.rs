@@ -32,6 +32,14 @@ pub(super) struct Reply {
     pub(super) before: bool,
 }
 
+/// What is known of a job.
+pub(super) enum Known {
+    /// It was done before the run was resumed.
+    Done(Outcome),
+    /// Its ticket, if it has one; it may have begun.
+    Ticket(Option<u64>),
+}
+
 /// What is to be done about an order.
 enum Plan {
     /// This answer from before counts.
@@ -361,6 +369,32 @@ impl Doing<'_> {
         let before = if instead.is_none() { self.before(endpoint, &step.orders) } else { vec![None] };
         let mut replies = self.exchange(endpoint, step, before, instead, Vec::new(), &mut Vec::new()).await?;
         replies.pop_front().ok_or_else(|| "the agent answered nothing".to_owned())
+    }
+
+    /// Finds out what is known of a job: what came of it, or else its ticket.
+    pub(super) async fn job_before(
+        &self,
+        order: &Order,
+        endpoint: &Arc<Endpoint>,
+        instead: Option<u64>,
+    ) -> Result<Known, String> {
+        let known =
+            if instead.is_none() { self.before(endpoint, slice::from_ref(order)).pop() } else { None };
+        let mut plan = Plan::of(known.flatten(), order, instead);
+        if matches!(plan, Plan::Look { .. }) {
+            let step = Step { orders: vec![Order { check: true, ..order.clone() }] };
+            let looked = self.ask(endpoint, step, Vec::new(), &mut Vec::new()).await?;
+            let looked = looked.into_iter().next().ok_or("the agent answered nothing")?;
+            plan = self.decide(plan, looked);
+        }
+        Ok(match plan {
+            Plan::Use(outcome) | Plan::Look { outcome, .. } => Known::Done(outcome),
+            Plan::Ask { ticket: Some(ticket), .. } => Known::Ticket(Some(ticket)),
+            Plan::Ask { instead, .. } => {
+                let keeps = self.engine.memory.keeps && is_noted(order);
+                Known::Ticket(keeps.then(|| self.begin(memory::asked(order, endpoint), instead)))
+            }
+        })
     }
 
     /// Has an action talk with its node that does something to it: it is not done twice either.

@@ -129,7 +129,7 @@ impl CallResult {
 
     /// Makes unknown all that a call would have answered which check mode left out.
     pub fn left_out(&mut self, why: &Arc<str>) {
-        let known = ["skipped", "msg", "cmd", "warnings"];
+        let known = ["skipped", "msg", "cmd", "warnings", "detached"];
         self.values.retain(|key, _| key.as_str().is_some_and(|name| known.contains(&name)));
         unknown::set_rest(&mut self.values, why);
     }

@@ -438,7 +438,6 @@ pub static OTHERS: &[Other] = &[
         &[
             "defaults.module_name",
             "defaults.module_args",
-            "defaults.poll_interval",
             "defaults.playbook_dir",
             "defaults.playbook_vars_root",
             "defaults.module_lang",
@@ -450,7 +449,6 @@ pub static OTHERS: &[Other] = &[
         ],
         &[
             "ANSIBLE_MODULE_ARGS",
-            "ANSIBLE_POLL_INTERVAL",
             "ANSIBLE_PLAYBOOK_DIR",
             "ANSIBLE_PLAYBOOK_VARS_ROOT",
             "ANSIBLE_MODULE_LANG",

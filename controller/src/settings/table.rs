@@ -188,6 +188,8 @@ settings! {
     strategy: String = "linear", ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
     /// Seconds after which a task is given up; 0: never.
     task_timeout: u32 = "0", ["defaults.task_timeout"], ["ANSIBLE_TASK_TIMEOUT"];
+    /// Seconds between two looks at a job (`async`), if its task has no `poll`.
+    poll_interval: u32 = "15", ["defaults.poll_interval"], ["ANSIBLE_POLL_INTERVAL"];
     /// Tags to run, if there is no `--tags`.
     run_tags: Vec<String> = "", ["tags.run"], ["ANSIBLE_RUN_TAGS"];
     /// Tags to leave out, if there is no `--skip-tags`.

@@ -4,7 +4,6 @@ use std::fs;
 use std::time::Duration;
 
 use convoy_tests::project::listing;
-use convoy_tests::proxy::Proxy;
 
 use crate::harness::{site, tasks};
 
@@ -110,14 +109,7 @@ fn thirty_tasks_that_are_done_take_no_more_turns_than_one() {
         .collect();
     let project = tasks(&list);
     let node = project.node("l").unwrap();
-    let proxy = Proxy::start(node.sshd.port, Duration::from_millis(25)).unwrap();
-    let known = fs::read_to_string(project.home().join(".ssh/known_hosts")).unwrap();
-    let (near, far) = (node.sshd.port.to_string(), proxy.port.to_string());
-    fs::write(project.home().join(".ssh/known_hosts"), known.replace(&near, &far)).unwrap();
-    let inventory = fs::read_to_string(project.path("hosts")).unwrap();
-    project
-        .file("hosts", inventory.replace(&format!("ansible_port={near}"), &format!("ansible_port={far}")))
-        .unwrap();
+    let proxy = project.proxy(&node, Duration::from_millis(25)).unwrap();
     assert_eq!(project.apply([]).unwrap().recap("l"), "ok=30 changed=30");
     let turns = |words: &[&str]| {
         let before = proxy.turns();

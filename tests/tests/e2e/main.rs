@@ -27,6 +27,8 @@ mod harness;
 #[cfg(test)]
 mod interactive;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod language;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, DiffSide, Key, Kind, Map, Value, map};
 
-use super::{Ending, HostName, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict};
+use super::{Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict};
 use crate::python::label;
 
 mod read;
@@ -23,6 +23,19 @@ const VERDICTS: [(Verdict, &str); 6] = [
     (Verdict::Failed, "failed"),
     (Verdict::Unreachable, "unreachable"),
     (Verdict::Unknown, "unknown"),
+];
+
+/// The words for what has come of a job.
+const JOBS: [(JobState, &str); 9] = [
+    (JobState::Begins, "begins"),
+    (JobState::Begun, "begun"),
+    (JobState::Moves, "moves"),
+    (JobState::Polled, "polled"),
+    (JobState::Quiet, "quiet"),
+    (JobState::Lost, "lost"),
+    (JobState::Attached, "attached"),
+    (JobState::Ok, "ok"),
+    (JobState::Failed, "failed"),
 ];
 
 /// The words for how a run ended.
@@ -77,13 +90,8 @@ pub fn of(event: &RunEvent) -> Map {
             );
             object
         }
-        RunEvent::Included { file, hosts, label } => {
-            let mut object = map! { "event" => "included", "file" => file.clone(), "hosts" => names(hosts) };
-            if let Some(label) = label {
-                object.insert("label".into(), label.clone().into());
-            }
-            object
-        }
+        RunEvent::Job(job) => of_job(job),
+        RunEvent::Included { file, hosts, label } => included(file, hosts, label.as_ref()),
         RunEvent::Warning(text) => map! { "event" => "warning", "text" => text.as_str() },
         RunEvent::Notice(text) => map! { "event" => "warning", "text" => text.as_str(), "folded" => false },
         RunEvent::Verbose { level, host, text } => map! {
@@ -107,6 +115,19 @@ pub fn of(event: &RunEvent) -> Map {
             "errors" => texts(errors),
         },
     }
+}
+
+fn of_job(job: &JobEvent) -> Map {
+    let mut object = map! { "event" => "job" };
+    add_host(&mut object, &job.host);
+    object.extend(map! {
+        "task" => job.task.clone(),
+        "job" => job.job.clone(),
+        "state" => word(&JOBS, job.state),
+        "seconds" => i64::try_from(job.seconds).unwrap_or(i64::MAX),
+        "line" => job.line.as_deref(),
+    });
+    object
 }
 
 fn task_result(event: &str, result: &TaskResult) -> Map {
@@ -169,6 +190,12 @@ fn difference(diff: &Diff) -> Value {
             object.into()
         }
     }
+}
+
+fn included(file: &Arc<str>, hosts: &[Arc<str>], label: Option<&Arc<str>>) -> Map {
+    let mut object = map! { "event" => "included", "file" => file.clone(), "hosts" => names(hosts) };
+    object.extend(label.map(|label| ("label".into(), label.clone().into())));
+    object
 }
 
 fn recap(hosts: &[(Arc<str>, Stats)]) -> Map {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, DiffSide, Map, Value};
 
-use super::{ENDINGS, KINDS, VERDICTS};
-use crate::run::event::{HostName, RunEvent, Stats, Tally, TaskResult};
+use super::{ENDINGS, JOBS, KINDS, VERDICTS};
+use crate::run::event::{HostName, JobEvent, RunEvent, Stats, Tally, TaskResult};
 
 /// Why an object is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,14 @@ pub fn event(object: &Map) -> Result<RunEvent, Fault> {
             left: of.number("left")?,
             values: Arc::new(of.map("values")?.clone()),
         },
+        "job" => RunEvent::Job(JobEvent {
+            host: of.host()?,
+            task: of.text("task")?,
+            job: of.text("job")?,
+            state: of.word("state", &JOBS)?,
+            seconds: of.number("seconds")?,
+            line: of.text_if_any("line")?.map(|line| line.to_string()),
+        }),
         "included" => RunEvent::Included {
             file: of.text("file")?,
             hosts: of.texts("hosts")?,
