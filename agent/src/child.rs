@@ -1,6 +1,7 @@
 //! `become`: one agent per other user, started on first use and kept. Towards it, we are the controller.
 
 mod method;
+mod program;
 mod terminal;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use convoy_protocol::bootstrap::{Offer, Said, Scanner, script, shown};
 use convoy_protocol::frame::Decoder;
+use convoy_protocol::lock::{Entry, Refusal};
 use convoy_protocol::message::{
     Answer, Become, CHUNK, Chunk, FromAgent, Hello, Order, Step, ToAgent, Window,
 };
@@ -26,6 +28,7 @@ use crate::module::Failure;
 use crate::system::reason;
 
 use method::{Prompt, command, refusal};
+use program::Program;
 use terminal::Terminal;
 
 pub use terminal::enter;
@@ -71,27 +74,9 @@ pub(crate) struct Children {
     children: HashMap<Key, Child>,
 }
 
-/// The agent's own program, to be sent to others: they cannot read it where it is.
-#[derive(Debug)]
-struct Program {
-    bytes: Vec<u8>,
-    offer: Offer,
-}
-
-impl Program {
-    fn read() -> Result<Self, Failure> {
-        let bytes = std::fs::read("/proc/self/exe").map_err(|error| {
-            Failure::new(format!("cannot read the agent's own program: {}", reason(&error)))
-        })?;
-        let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-        let offer = Offer { machine, digest: Digest::of(&bytes), size: bytes.len(), packed: None };
-        Ok(Self { bytes, offer })
-    }
-}
-
 impl Children {
     pub(crate) fn new(cache: Arc<Cache>, relatives: Arc<Relatives>) -> Self {
-        let hello = Hello { run: String::new(), silence_seconds: 30 };
+        let hello = Hello { run: String::new(), by: String::new(), claim: None, silence_seconds: 30 };
         Self { cache, relatives, hello, program: None, children: HashMap::new() }
     }
 
@@ -101,7 +86,7 @@ impl Children {
     }
 
     /// Has one order done by the agent of another user.
-    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, Failure> {
+    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, Trouble> {
         let key = Become { password: None, ..other.clone() };
         if !self.children.contains_key(&key) {
             let child = self.start(other)?;
@@ -114,10 +99,23 @@ impl Children {
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
             self.cache.offers.add_of_child(offer.digest, child.line.clone());
         }
-        outcome.map_err(|why| {
+        if let Some(entry) = child.entered.take() {
+            self.remember(&entry);
+        }
+        outcome.map_err(|trouble| {
             self.children.remove(&key);
-            Failure::new(format!("the agent of user {} {why}", other.user))
+            match trouble {
+                Ended::Refused(refusal) => Trouble::Refused(refusal),
+                Ended::Gone(why) => Failure::new(format!("the agent of user {} {why}", other.user)).into(),
+            }
         })
+    }
+
+    /// Remembers what another user's agent was given, for one that may follow it.
+    fn remember(&mut self, entry: &Entry) {
+        let Some(claim) = &mut self.hello.claim else { return };
+        claim.held.retain(|held| held.uid != entry.held.uid);
+        claim.held.push(entry.held);
     }
 
     fn start(&mut self, other: &Become) -> Result<Child, Failure> {
@@ -128,11 +126,36 @@ impl Children {
         let silence = Duration::from_secs(self.hello.silence_seconds.max(1).into());
         let mut child = Child::spawn(other, &program.offer, silence, &self.cache, &self.relatives)?;
         child.wait_until_ready(other, &program)?;
-        let hello = Hello { run: self.hello.run.clone(), silence_seconds: self.hello.silence_seconds };
-        let said = child.line.send(&ToAgent::Hello(hello));
+        let said = child.line.send(&ToAgent::Hello(self.hello.clone()));
         said.map_err(|error| Failure::new(format!("the agent of user {} is gone: {error}", other.user)))?;
         keep_alive(Arc::downgrade(&child.line), silence / 3);
         Ok(child)
+    }
+}
+
+/// Why an order was not done by another user's agent.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Failed(Failure),
+    /// The run may not work there as that user.
+    Refused(Box<Refusal>),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// How the conversation with a child ended.
+enum Ended {
+    Refused(Box<Refusal>),
+    Gone(String),
+}
+
+impl From<String> for Ended {
+    fn from(why: String) -> Self {
+        Self::Gone(why)
     }
 }
 
@@ -145,6 +168,10 @@ enum Heard {
     Bootstrap(Said),
     Answer(Answer),
     Alive,
+    /// It has the lock.
+    Entered(Entry),
+    /// Another run has the lock.
+    Locked(Box<Refusal>),
     Gone(String),
 }
 
@@ -159,6 +186,8 @@ struct Child {
     printed: Arc<Mutex<Vec<u8>>>,
     silence: Duration,
     windows: u64,
+    /// The lock that it has told of last.
+    entered: Option<Entry>,
     relatives: Arc<Relatives>,
 }
 
@@ -187,7 +216,9 @@ impl Child {
         relatives.add(pid, line.clone());
         let (said, heard) = mpsc::channel();
         let (relatives, printed) = (relatives.clone(), Arc::default());
-        let child = Self { process, pid, line, heard, terminal, printed, silence, windows: 0, relatives };
+        let (windows, entered) = (0, None);
+        let child =
+            Self { process, pid, line, heard, terminal, printed, silence, windows, entered, relatives };
         child.listen(stdout, stderr, &prompt, cache, &said).map_err(cannot)?;
         Ok(child)
     }
@@ -278,7 +309,7 @@ impl Child {
         self.why_refused(other, noise)
     }
 
-    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, String> {
+    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, Ended> {
         self.windows += 1;
         let window = Window { id: self.windows, earnest, steps: vec![Step { orders: vec![order] }] };
         self.line.send(&ToAgent::Window(window)).map_err(|error| format!("does not listen: {error}"))?;
@@ -291,14 +322,16 @@ impl Child {
                         .filter(|_| answer.window == self.windows && answer.steps.is_empty());
                     let outcome =
                         outcome.and_then(|mut outcomes| outcomes.pop().filter(|_| outcomes.is_empty()));
-                    return outcome.ok_or_else(|| "answered something else than it was asked".to_owned());
+                    return Ok(outcome.ok_or_else(|| "answered something else than it was asked".to_owned())?);
                 }
-                Ok(Heard::Gone(why)) => return Err(format!("is gone: {why}")),
+                Ok(Heard::Entered(entry)) => self.entered = Some(entry),
+                Ok(Heard::Locked(refusal)) => return Err(Ended::Refused(refusal)),
+                Ok(Heard::Gone(why)) => return Err(format!("is gone: {why}").into()),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("said nothing for {} seconds", self.silence.as_secs()));
+                    return Err(format!("said nothing for {} seconds", self.silence.as_secs()).into());
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err("is gone".into()),
+                Err(RecvTimeoutError::Disconnected) => return Err("is gone".to_owned().into()),
             }
         }
     }
@@ -380,6 +413,14 @@ fn read_answers(
                 }
                 FromAgent::Welcome(_) | FromAgent::Pong(_) | FromAgent::Detached => {
                     said.send(Heard::Alive).map_err(|_| String::new())?;
+                }
+                FromAgent::Entered(entry) => {
+                    // The controller knows of it before the order is done; if it is gone the order is done all the same.
+                    cache.pass_on(&FromAgent::Entered(entry.clone())).ok();
+                    said.send(Heard::Entered(entry)).map_err(|_| String::new())?;
+                }
+                FromAgent::Refused(refusal) => {
+                    said.send(Heard::Locked(refusal.into())).map_err(|_| String::new())?;
                 }
                 FromAgent::Fault(why) => return Ok(why),
             }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use convoy_protocol::Digest;
 use convoy_protocol::frame::{self, MAGIC};
+use convoy_protocol::lock::Refusal;
 use convoy_protocol::message::{FromAgent, Hello, ToAgent, Welcome, Window};
 use rustix::process::{geteuid, getpid};
 
@@ -18,9 +19,11 @@ use crate::child::{Children, Relatives};
 use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
 use crate::processes::kill_children;
+use crate::state;
+use crate::state::lock::Lock;
 use crate::state::steps::{self, Steps};
 use crate::system::System;
-use crate::window::{Progress, Worker, answer};
+use crate::window::{Progress, Stop, Worker, answer};
 
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -40,6 +43,8 @@ enum End {
     Finished,
     /// It was cut off.
     Cut,
+    /// The run may not work here; the worker has ended.
+    Refused(Box<Refusal>),
     /// We cannot go on.
     Fault(String),
 }
@@ -234,8 +239,12 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
     let (shared, ends) = (shared.clone(), ends.clone());
     let job = move || {
         let renew = || System::new(Box::new(shared.cache.clone()));
+        let system = renew();
+        let welcome = welcome(&system);
         let mut worker = Worker {
-            system: renew(),
+            system,
+            lock: Lock::at(state::places()),
+            user: welcome.user.clone(),
             renew: &renew,
             children: Children::new(shared.cache.clone(), shared.relatives.clone()),
             jobs: Jobs::new(shared.cache.clone()),
@@ -245,13 +254,10 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
             starved: &|| shared.cache.is_starved(),
         };
         for job in jobs {
-            let sent = match job {
+            let done = match job {
                 Job::Hello(hello) => {
-                    let welcome = welcome(&worker.system);
-                    worker.steps = Steps::of(&hello.run);
-                    worker.jobs.run.clone_from(&hello.run);
-                    worker.children.hello(hello);
-                    shared.line.send(&FromAgent::Welcome(welcome))
+                    worker.hello(hello);
+                    shared.line.send(&FromAgent::Welcome(welcome.clone())).map_err(Stop::from)
                 }
                 Job::Window(window) => worker.window(&window, &shared.line),
                 Job::Forget => {
@@ -263,9 +269,16 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
                     Ok(())
                 }
             };
-            if sent.is_err() {
-                ends.send(End::Cut).ok();
-                break;
+            match done {
+                Ok(()) => {}
+                Err(Stop::Line) => {
+                    ends.send(End::Cut).ok();
+                    break;
+                }
+                Err(Stop::Refused(refusal)) => {
+                    drop(worker);
+                    return ends.send(End::Refused(refusal)).ok();
+                }
             }
         }
         drop(worker);
@@ -294,6 +307,11 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
     let code = match &end {
         End::Bye | End::Finished => ExitCode::SUCCESS,
         End::Cut => ExitCode::from(2),
+        End::Refused(refusal) => {
+            // Whether anybody still listens does not matter any more.
+            shared.line.send(&FromAgent::Refused(Refusal::clone(refusal))).ok();
+            ExitCode::FAILURE
+        }
         End::Fault(why) => fault(&shared.line, why),
     };
     // The worker ends by itself when what it waits for is gone: then no temporary file of it is left either.
@@ -307,7 +325,7 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
     }
     shared.relatives.dismiss();
     let deadline = Instant::now() + LAST_WORDS;
-    while !matches!(end, End::Finished) && Instant::now() < deadline {
+    while !matches!(end, End::Finished | End::Refused(_)) && Instant::now() < deadline {
         // Other users' agents end with their input, and then kill what they have started.
         kill_children(|pid| shared.relatives.contains(pid));
         match ended.recv_timeout(Duration::from_millis(20)) {

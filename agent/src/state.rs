@@ -1,5 +1,7 @@
 //! The folder of what outlives an agent: one for each user of a node.
 
+pub(crate) mod lock;
+mod record;
 pub(crate) mod steps;
 
 use std::ffi::OsString;
@@ -11,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Where the superuser's is.
 const ROOT: &str = "/var/lib/convoy";
 
+/// How long the name of a run may be, in bytes.
+const LONGEST_NAME: usize = 100;
+
 /// Returns whether the folder is ours and no other user can write to it.
 pub(crate) fn is_private(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|meta| {
@@ -21,12 +26,20 @@ pub(crate) fn is_private(folder: &Path) -> bool {
 /// Returns the folder of this user, made if it is missing. Only this user can enter it.
 ///
 /// # Errors
-/// If there is no place in which it can be made, or what is there is not this user's alone; with the path.
+/// As [`first`].
 pub(crate) fn folder() -> io::Result<PathBuf> {
+    first(&places())
+}
+
+/// Returns the first of these folders that can be had, made if it is missing. Only this user can enter it.
+///
+/// # Errors
+/// If there is no place in which it can be made, or what is there is not this user's alone; with the path.
+fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
     let mut first = None;
-    for folder in places(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name)) {
-        match made(&folder) {
-            Ok(()) => return Ok(folder),
+    for folder in places {
+        match made(folder) {
+            Ok(()) => return Ok(folder.clone()),
             Err(error) => {
                 let text = format!("{}: {}", folder.display(), crate::system::reason(&error));
                 first.get_or_insert(io::Error::new(error.kind(), text));
@@ -38,14 +51,13 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
 
 /// Returns the folders of this user that are there.
 pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
-    let places = places(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name));
-    places.into_iter().filter(|folder| is_private(folder))
+    places().into_iter().filter(|folder| is_private(folder))
 }
 
 /// Returns whether a controller may call a run or a job so: it becomes a part of paths.
 pub(crate) fn is_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
 }
 
 /// Returns the folder of a run, made if it is missing.
@@ -61,10 +73,15 @@ pub(crate) fn run_folder(run: &str) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns where the folder may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
+/// Returns where the folder of this user may be, the best place first.
+pub(crate) fn places() -> Vec<PathBuf> {
+    places_of(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name))
+}
+
+/// Returns where the folder of a user may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
 ///
 /// The last place is for users whose home is not there or may not be written, such as `nobody`.
-fn places(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+fn places_of(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").map(|folder| folder.join("convoy"));
     let own = match user {
@@ -86,7 +103,8 @@ fn made(folder: &Path) -> io::Result<()> {
         }
     }
     if is_private(folder) {
-        return Ok(());
+        // A file system may be read-only.
+        return Ok(rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?);
     }
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no folder that only this user can write to"))
 }
@@ -101,7 +119,7 @@ mod tests {
         let of = |user, set: &[(&str, &str)]| {
             let find =
                 |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
-            places(user, find).iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+            places_of(user, find).iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
         assert_eq!(of(0, &[("HOME", "/root")]), ["/var/lib/convoy", "/var/tmp/convoy-0"]);
         assert_eq!(of(7, &[("HOME", "/h/u")]), ["/h/u/.local/state/convoy", "/var/tmp/convoy-7"]);
@@ -127,5 +145,14 @@ mod tests {
             made(&folder).unwrap_err().to_string(),
             "it is no folder that only this user can write to"
         );
+    }
+    #[test]
+    fn a_run_cannot_lead_elsewhere() {
+        for name in ["20261128-140307-abcde", "a", "A.b"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", ".", "..", ".a", "a/b", "a b", "a\n", "ß", &"a".repeat(101)] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 }

@@ -7,22 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use convoy_protocol::frame::FrameError;
-use convoy_protocol::message::{Answer, FromAgent, JobAsk, Order, Step, Ticket, Window};
+use convoy_protocol::lock::Refusal;
+use convoy_protocol::message::{Answer, Become, FromAgent, Hello, JobAsk, Order, Step, Ticket, Window};
 use convoy_protocol::{Outcome, Status, map};
 
-use crate::child::Children;
+use crate::child::{Children, Trouble};
 use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
 use crate::module::Failure;
 use crate::modules;
+use crate::state::lock::{Lock, PATIENCE};
 use crate::state::steps::{Before, Steps};
 use crate::system::System;
 
 /// How long after its deadline an order may still answer by itself.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// As [`GRACE`], for an order that another user's agent does: that one gives it up itself.
-const GRACE_OF_CHILD: Duration = Duration::from_secs(4);
+/// As [`GRACE`], for an order that another user's agent does: that one gives it up itself, and takes the lock first.
+const GRACE_OF_CHILD: Duration = Duration::from_secs(4 + PATIENCE.as_secs());
 
 /// What is known of the window being done. Whoever takes it out answers: the one who does the work, or the one who
 /// watches.
@@ -96,9 +98,33 @@ fn timed_out(module: &str, seconds: u32) -> Failure {
     ))
 }
 
+/// Why no further window is done.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The controller is gone.
+    Line,
+    /// The run may not work here.
+    Refused(Box<Refusal>),
+}
+
+impl From<FrameError> for Stop {
+    fn from(_: FrameError) -> Self {
+        Self::Line
+    }
+}
+
+impl From<Box<Refusal>> for Stop {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// Does windows, one after the other.
 pub(crate) struct Worker<'s> {
     pub(crate) system: System,
+    pub(crate) lock: Lock,
+    /// How the user is called.
+    pub(crate) user: String,
     /// Makes another `system` where one cannot be trusted any more.
     pub(crate) renew: &'s dyn Fn() -> System,
     pub(crate) children: Children,
@@ -113,8 +139,19 @@ pub(crate) struct Worker<'s> {
 }
 
 impl Worker<'_> {
+    /// Takes note of the run.
+    pub(crate) fn hello(&mut self, hello: Hello) {
+        self.lock.hello(&hello);
+        self.steps = Steps::of(&hello.run);
+        self.jobs.hello(&hello);
+        self.children.hello(hello);
+    }
+
     /// Does one window and sends its answer.
-    pub(crate) fn window(&mut self, window: &Window, line: &Line) -> Result<(), FrameError> {
+    ///
+    /// # Errors
+    /// If the controller is gone, or the run may not work here: then nobody answers.
+    pub(crate) fn window(&mut self, window: &Window, line: &Line) -> Result<(), Stop> {
         *lock(&self.progress.running) = Some(Running {
             answer: Answer { window: window.id, steps: Vec::new() },
             first: None,
@@ -126,7 +163,13 @@ impl Worker<'_> {
             if self.progress.is_stopped() || !first && self.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let outcomes = self.step(step, first, window.earnest);
+            let outcomes = match self.step(step, first, window.earnest, line) {
+                Ok(outcomes) => outcomes,
+                Err(stop) => {
+                    lock(&self.progress.running).take();
+                    return Err(stop);
+                }
+            };
             let same = outcomes.iter().all(|outcome| outcome.status == Status::Same);
             if same || first {
                 self.progress.update(|running| running.answer.steps.push(outcomes));
@@ -137,16 +180,20 @@ impl Worker<'_> {
         }
         self.cancelled.store(false, Ordering::Relaxed);
         match lock(&self.progress.running).take() {
-            Some(running) => answer(running.answer, line),
+            Some(running) => Ok(answer(running.answer, line)?),
             None => Ok(()),
         }
     }
 
-    fn step(&mut self, step: &Step, first: bool, earnest: bool) -> Vec<Outcome> {
+    fn step(&mut self, step: &Step, first: bool, earnest: bool, line: &Line) -> Result<Vec<Outcome>, Stop> {
         let mut outcomes = Vec::new();
         for order in &step.orders {
             if self.progress.is_stopped() {
                 break;
+            }
+            // Before the time of the order runs.
+            if first && earnest {
+                self.enter(order, line)?;
             }
             let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
             let late = order.deadline_seconds.map(|seconds| {
@@ -160,8 +207,8 @@ impl Worker<'_> {
             });
             let outcome =
                 match order.ticket.filter(|_| first && earnest && writes(order) && order.job.is_none()) {
-                    Some(ticket) => self.once(order, ticket),
-                    None => self.order(order, first && earnest),
+                    Some(ticket) => self.once(order, ticket)?,
+                    None => self.order(order, first && earnest)?,
                 };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
@@ -170,56 +217,76 @@ impl Worker<'_> {
                 break;
             }
         }
-        outcomes
+        Ok(outcomes)
     }
 
     /// Does an order in earnest that may have been asked for before.
-    fn once(&mut self, order: &Order, ticket: Ticket) -> Outcome {
+    fn once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, Stop> {
         let progress = self.progress;
         let (note, outcome) = match self.steps.begin(ticket, || !progress.is_stopped()) {
-            Err(failure) => return failed(failure),
-            Ok(Before::Done(note, outcome)) => match self.stands(order, &outcome) {
-                true => return outcome,
-                false => (note, self.order(order, true)),
+            Err(failure) => return Ok(failed(failure)),
+            Ok(Before::Done(note, outcome)) => match self.stands(order, &outcome)? {
+                true => return Ok(outcome),
+                false => (note, self.order(order, true)?),
             },
-            Ok(Before::Untouched(note)) => (note, self.order(order, true)),
-            Ok(Before::Broken(note)) => (note, self.take_up(order)),
+            Ok(Before::Untouched(note)) => match self.order(order, true) {
+                Ok(outcome) => (note, outcome),
+                Err(refused) => {
+                    // Nothing was begun.
+                    self.steps.forget(&[ticket.number]);
+                    return Err(refused);
+                }
+            },
+            Ok(Before::Broken(note)) => (note, self.take_up(order)?),
         };
         let given_up = progress.given_up.load(Ordering::SeqCst) || (self.starved)();
         if outcome.status != Status::Broken && !given_up {
             note.done(&outcome, ticket.quiet);
         }
-        outcome
+        Ok(outcome)
     }
 
     /// Returns whether what an order has come to still is so, as far as that can be seen: what was done since then may have
     /// changed it.
-    fn stands(&mut self, order: &Order, outcome: &Outcome) -> bool {
-        outcome.status == Status::Failed || self.order(order, false).status != Status::WouldChange
+    fn stands(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, Stop> {
+        Ok(outcome.status == Status::Failed || self.order(order, false)?.status != Status::WouldChange)
     }
 
     /// Goes on with an order that was broken off. What is as asked now may be so since then.
-    fn take_up(&mut self, order: &Order) -> Outcome {
-        let looked = self.order(order, false);
+    fn take_up(&mut self, order: &Order) -> Result<Outcome, Stop> {
+        let looked = self.order(order, false)?;
         let outcome = match looked.status {
             Status::Undecided => Outcome { status: Status::Broken, ..looked },
-            Status::WouldChange => self.order(order, true),
+            Status::WouldChange => self.order(order, true)?,
             _ => looked,
         };
-        match outcome.status {
+        Ok(match outcome.status {
             Status::Same | Status::Ran => Outcome { status: Status::Changed, ..outcome },
             _ => outcome,
-        }
+        })
     }
 
-    fn order(&mut self, order: &Order, earnest: bool) -> Outcome {
-        if let Some(other) = order.become_user.as_ref().filter(|other| !self.is_me(&other.user)) {
-            return self.children.ask(other, order, earnest).unwrap_or_else(failed);
+    /// Takes the lock if the order needs it. The agent of another user takes that user's.
+    fn enter(&mut self, order: &Order, line: &Line) -> Result<(), Stop> {
+        if order.check || !self.lock.is_due(writes(order)) || self.other(order).is_some() {
+            return Ok(());
+        }
+        let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
+        Ok(line.send(&FromAgent::Entered(entry))?)
+    }
+
+    fn order(&mut self, order: &Order, earnest: bool) -> Result<Outcome, Stop> {
+        if let Some(other) = self.other(order) {
+            return match self.children.ask(other, order, earnest) {
+                Ok(outcome) => Ok(outcome),
+                Err(Trouble::Failed(failure)) => Ok(failed(failure)),
+                Err(Trouble::Refused(refusal)) => Err(refusal.into()),
+            };
         }
         let looks = order.check || !earnest;
         if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
         {
-            return self.jobs.ask(job, order, &self.system).unwrap_or_else(failed);
+            return Ok(self.jobs.ask(job, order, &self.system).unwrap_or_else(failed));
         }
         self.system.begin(order);
         let mut outcome = call(order, earnest, &mut self.system).unwrap_or_else(|failure| {
@@ -229,7 +296,12 @@ impl Worker<'_> {
         if order.job.is_some() && outcome.status != Status::Failed {
             outcome.values.insert("detached".into(), job::plan(&self.system).into());
         }
-        outcome
+        Ok(outcome)
+    }
+
+    /// Returns the user as whom the order is to be done, if that is another one.
+    fn other<'o>(&self, order: &'o Order) -> Option<&'o Become> {
+        order.become_user.as_ref().filter(|other| !self.is_me(&other.user))
     }
 
     fn is_me(&self, name: &str) -> bool {

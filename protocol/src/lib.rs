@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod chunk;
 pub mod digest;
 pub mod frame;
+pub mod lock;
 pub mod map;
 pub mod message;
 pub mod outcome;

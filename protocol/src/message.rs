@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::chunk::{CHUNK, Chunk};
+use crate::lock::{Claim, Entry, Refusal};
 use crate::{Digest, Map, Outcome};
 
 /// What a controller says to an agent.
@@ -69,21 +70,30 @@ pub enum FromAgent {
     Pong(u64),
     /// The answer to [`ToAgent::Detach`]: the agent goes on alone, and says nothing any more.
     Detached,
+    /// The run has the lock of the agent's user, or of another one on the same node: said before the first order that is
+    /// done under it.
+    Entered(Entry),
+    /// The run may not work on this node: said in place of an answer, nothing of that order was done. The agent leaves.
+    Refused(Refusal),
     /// The agent cannot go on and leaves.
     Fault(String),
 }
 
 /// Introduces the controller.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hello {
     /// The run's name, for the node's own records.
     pub run: String,
+    /// Who began the run, and on which machine.
+    pub by: String,
+    /// What the run shows for the lock of the node; `None`: it works there without one.
+    pub claim: Option<Claim>,
     /// After so many seconds without a message the agent gives up.
     pub silence_seconds: u32,
 }
 
 /// Introduces the agent.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Welcome {
     /// The agent's process id.
     pub pid: u32,

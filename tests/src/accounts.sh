@@ -7,6 +7,16 @@ mount --bind "$1" /etc
 for folder in /home /root /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
 chmod 0700 /root
 chmod 0755 /home
+# Agents of root, and of users without a home, keep their state there. What the machine has below stays.
+mount -t tmpfs -o mode=755 tmpfs /mnt
+for folder in /var/lib/*/; do
+    name=$(basename "$folder")
+    [ "$name" != convoy ] || continue
+    mkdir "/mnt/$name"
+    mount --bind "$folder" "/mnt/$name"
+done
+mount --move /mnt /var/lib
+mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 # Where sudo notes who has given a password, and who was lectured.
 for folder in /run/sudo /var/lib/sudo; do
     mkdir -p "$folder"

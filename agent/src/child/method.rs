@@ -126,6 +126,8 @@ pub(super) fn command(
     };
     // A bash that finds it takes itself for a login by ssh, and reads a `.bashrc` that may wait for input.
     command.env_remove("SSH_CLIENT").env_remove("SSH2_CLIENT");
+    // The other user's state is not to lie among ours.
+    command.env_remove("XDG_STATE_HOME");
     command.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }

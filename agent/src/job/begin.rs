@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use convoy_protocol::message::{JobAsk, JobOrder, Order};
+use convoy_protocol::message::{Hello, JobAsk, JobOrder, Order};
 use convoy_protocol::{Map, Outcome, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -98,14 +98,25 @@ pub(crate) fn plan(look: &Look) -> String {
 pub(crate) struct Jobs {
     cache: Arc<Cache>,
     /// The name of the run that they belong to.
-    pub(crate) run: String,
+    run: String,
+    /// Who runs it, from where.
+    by: String,
+    /// Whether the node is locked for it.
+    is_locked: bool,
     /// The processes that were started and may have ended since.
     processes: Vec<Child>,
 }
 
 impl Jobs {
     pub(crate) fn new(cache: Arc<Cache>) -> Self {
-        Self { cache, run: String::new(), processes: Vec::new() }
+        Self { cache, run: String::new(), by: String::new(), is_locked: false, processes: Vec::new() }
+    }
+
+    /// Takes note of which run they belong to.
+    pub(crate) fn hello(&mut self, hello: &Hello) {
+        self.run.clone_from(&hello.run);
+        self.by.clone_from(&hello.by);
+        self.is_locked = hello.claim.is_some();
     }
 
     /// Does what is asked of a job, in earnest.
@@ -159,7 +170,8 @@ impl Jobs {
         let module = modules::find(&order.module).ok_or_else(unknown)?;
         let contents = gather(order, module, &self.cache)?;
         let order = Order { job: None, ticket: None, deadline_seconds: Some(limit), ..order.clone() };
-        Work { id: id.to_owned(), order, limit, silent, contents }.write(&self.cache)
+        let lock = self.is_locked.then(|| (self.run.clone(), self.by.clone()));
+        Work { id: id.to_owned(), order, limit, silent, lock, contents }.write(&self.cache)
     }
 
     /// Starts the process, in the best way that works; returns which it was.

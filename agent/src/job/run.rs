@@ -21,6 +21,7 @@ use crate::cache::Cache;
 use crate::line::Line;
 use crate::module::Failure;
 use crate::processes::kill_children;
+use crate::state::lock::Lock;
 use crate::system::System;
 use crate::window::{GRACE, call, failed};
 
@@ -56,6 +57,8 @@ fn run(folder: &Folder, detached: String) -> Result<(), String> {
     let cache = Arc::new(Cache::open(nobody).map_err(told)?);
     cache.close();
     let work = Work::read(io::stdin().lock(), &cache)?;
+    // The agent holds it as well, until this has begun.
+    let _lock = work.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
     let begun = Begun { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
     if !folder.begin(&begun).map_err(told)? {
         // Another process does it, or has.

@@ -22,6 +22,8 @@ pub(super) struct Work {
     pub(super) order: Order,
     pub(super) limit: u32,
     pub(super) silent: bool,
+    /// The run whose lock it enters, and who runs that.
+    pub(super) lock: Option<(String, String)>,
     /// The content that follows.
     pub(super) contents: Vec<Digest>,
 }

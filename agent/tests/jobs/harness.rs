@@ -51,7 +51,12 @@ impl Node {
         let mut magic = [0; MAGIC.len()];
         output.read_exact(&mut magic).unwrap();
         let mut agent = Agent { node: self, process, input, output, windows: 0 };
-        agent.say(&ToAgent::Hello(Hello { run: RUN.to_owned(), silence_seconds: 60 }));
+        agent.say(&ToAgent::Hello(Hello {
+            run: RUN.to_owned(),
+            by: "tester@here".to_owned(),
+            claim: None,
+            silence_seconds: 60,
+        }));
         agent
     }
 

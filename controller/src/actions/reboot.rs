@@ -7,6 +7,7 @@ use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::{Action, Done, Run};
+use crate::run::lost::Lost;
 use crate::run::node::{Node, Trouble};
 
 /// The action.
@@ -83,7 +84,11 @@ async fn talk(args: &Map, node: &Node<'_>) -> Result<Done, Trouble> {
         failure.with("elapsed", elapsed).with("rebooted", rebooted)
     };
     // It may go down before it can say so.
-    if let Ok(outcome) = node.ask_one(module, call).await
+    let asked = node.ask_one(module, call).await;
+    if let Err(refused @ Lost::Refused(_)) = asked {
+        return Err(Trouble::Lost(refused));
+    }
+    if let Ok(outcome) = asked
         && outcome.status == Status::Failed
     {
         let said = match text(&outcome, "stderr") {
@@ -97,28 +102,33 @@ async fn talk(args: &Map, node: &Node<'_>) -> Result<Done, Trouble> {
     node.set_patience(args.connect_timeout.and_then(|seconds| u64::try_from(seconds).ok()));
     let back = come_back(&args, &boot, node).await;
     node.set_patience(None);
-    back.map_err(|(failure, rebooted)| told(failure, rebooted))?;
+    back.map_err(|(trouble, rebooted)| match trouble {
+        Trouble::Failed(failure) => Trouble::Failed(told(failure, rebooted)),
+        lost @ Trouble::Lost(_) => lost,
+    })?;
     let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
     Ok(Done { values: map! { "elapsed" => elapsed, "rebooted" => true }, changed: true, ..Done::default() })
 }
 
 /// Waits until it has another boot id, then until the command succeeds. A failure says whether it was started anew.
-async fn come_back(args: &Args, boot: &str, node: &Node<'_>) -> Result<(), (Failure, bool)> {
+async fn come_back(args: &Args, boot: &str, node: &Node<'_>) -> Result<(), (Trouble, bool)> {
     let limit = seconds(args.reboot_timeout);
     let late = |what: &str, last: String| {
         let msg = format!("Timed out waiting for {what} (timeout={})", args.reboot_timeout);
-        Failure::new(msg).with("last_error", last)
+        Trouble::Failed(Failure::new(msg).with("last_error", last))
     };
     let another = async || match boot_id(args, node).await {
-        Ok(now) if now.is_empty() || now == boot => Err("boot time has not changed".to_owned()),
+        Ok(now) if now.is_empty() || now == boot => {
+            Err(Lost::Unreachable("boot time has not changed".to_owned()))
+        }
         Ok(_) => Ok(()),
-        Err(Trouble::Failed(failure)) => Err(failure.msg),
-        Err(Trouble::Unreachable(why)) => Err(why),
+        Err(Trouble::Failed(failure)) => Err(Lost::Unreachable(failure.msg)),
+        Err(Trouble::Lost(lost)) => Err(lost),
     };
     match node.until(limit, &PAUSES, another).await {
         Ok(Ok(())) => {}
         Ok(Err(reason)) => return Err((late("last boot time check", reason.last), false)),
-        Err(interrupted) => return Err((interrupted, false)),
+        Err(trouble) => return Err((trouble, false)),
     }
     let works = async || {
         let (module, call) = shell(&args.test_command);
@@ -126,19 +136,20 @@ async fn come_back(args: &Args, boot: &str, node: &Node<'_>) -> Result<(), (Fail
         if outcome.status != Status::Failed {
             return Ok(());
         }
-        Err(format!("Test command failed: {} {}", text(&outcome, "stderr"), text(&outcome, "stdout")))
+        let said = format!("Test command failed: {} {}", text(&outcome, "stderr"), text(&outcome, "stdout"));
+        Err(Lost::Unreachable(said))
     };
     match node.until(limit, &PAUSES, works).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err((late("post-reboot test command", reason.last), true)),
-        Err(interrupted) => Err((interrupted, true)),
+        Err(trouble) => Err((trouble, true)),
     }
 }
 
 /// Returns what tells one start of the node from another. A clock would not do: it may be set in between.
 async fn boot_id(args: &Args, node: &Node<'_>) -> Result<String, Trouble> {
     let (module, call) = shell(&args.boot_time_command);
-    let outcome = node.ask_one(module, call).await.map_err(Trouble::Unreachable)?;
+    let outcome = node.ask_one(module, call).await.map_err(Trouble::Lost)?;
     if outcome.status == Status::Failed {
         let rc = outcome.values.get("rc").and_then(Value::as_int).unwrap_or(-1);
         let (out, err) = (text(&outcome, "stdout"), text(&outcome, "stderr"));
@@ -184,7 +195,7 @@ async fn find(program: &str, args: &Args, node: &Node<'_>) -> Result<Option<Stri
     let paths: Vec<String> =
         args.search_paths.iter().map(|path| format!("{}/{program}", path.trim_end_matches('/'))).collect();
     let calls = paths.iter().map(|path| ("stat", map! { "path" => path.as_str(), "get_checksum" => false }));
-    let outcomes = node.ask(calls.collect()).await.map_err(Trouble::Unreachable)?;
+    let outcomes = node.ask(calls.collect()).await.map_err(Trouble::Lost)?;
     let exists = |outcome: &Outcome| {
         let stat = outcome.values.get("stat").and_then(Value::as_map);
         stat.and_then(|stat| stat.get("exists")).and_then(Value::as_bool) == Some(true)

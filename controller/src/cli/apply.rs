@@ -171,7 +171,7 @@ fn begun(args: &Args, runs: &Runs, options: &Options) -> Header {
     Header {
         id: runs.next(now),
         at: now,
-        by: journal::by(),
+        by: options.by.clone(),
         process: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         folder: text(&absolute(".")),

@@ -11,7 +11,7 @@ use super::vault_options::VaultOptions;
 use super::{extra_vars, passwords};
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
-use crate::journal::RunId;
+use crate::journal::{self, RunId};
 use crate::report;
 use crate::run::options::{Options, Tags};
 use crate::secrets::source::Use;
@@ -150,6 +150,7 @@ impl RunOptions {
             template: template::Options::of(settings),
             look_ahead: !self.no_look_ahead,
             run: RunId::new(None, Timestamp::now()).to_string(),
+            by: journal::by(),
             command_line: line,
         })
     }

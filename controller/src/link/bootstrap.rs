@@ -1,12 +1,14 @@
 //! How an agent is started on a node, and what is sent before anything is known of it.
 
+use std::sync::Arc;
+
 use convoy_protocol::bootstrap::{Offer, script};
 use convoy_protocol::frame;
 use convoy_protocol::message::{Hello, Step, ToAgent, Window};
 
-use super::LinkError;
 use super::agents::AGENTS;
 use super::mux::shape;
+use super::{Entries, LinkError};
 
 /// The most that is sent ahead, in bytes: a node without the agent throws it away byte by byte.
 const AHEAD: usize = 64 * 1024;
@@ -25,6 +27,7 @@ pub struct Opening {
     /// How many orders each step of the first work has, and which of them only look.
     pub(super) first: Option<Vec<Vec<bool>>>,
     pub(super) silence: u32,
+    pub(super) entries: Arc<Entries>,
 }
 
 impl Opening {
@@ -46,7 +49,13 @@ impl Opening {
         if ahead.len() + behind.len() <= AHEAD {
             ahead.append(&mut behind);
         }
-        Ok(Self { ahead, behind, first: shapes, silence })
+        Ok(Self { ahead, behind, first: shapes, silence, entries: Arc::default() })
+    }
+
+    /// Lets what the agents tell of locks be noted there.
+    #[must_use]
+    pub fn noting(self, entries: Arc<Entries>) -> Self {
+        Self { entries, ..self }
     }
 
     /// Returns the shell text, for `sh -c`.

@@ -127,6 +127,8 @@ impl Incoming<'_> {
             }
             FromAgent::Pong(_) => {}
             FromAgent::Detached => self.shared.alone.notify_one(),
+            FromAgent::Entered(entry) => self.shared.entries.add(entry)?,
+            FromAgent::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal))),
             FromAgent::Fault(why) => {
                 return Err(LinkError::Fault(convoy_protocol::bootstrap::shown(why.as_bytes())));
             }

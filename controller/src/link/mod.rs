@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod bootstrap;
 pub mod content;
+mod entries;
 mod incoming;
 pub mod local;
 mod mux;
@@ -14,8 +15,11 @@ mod pull;
 
 pub use bootstrap::Opening;
 pub use content::Contents;
+pub use entries::Entries;
 pub use mux::{Aside, Link};
 pub use pull::{PullError, Puller};
+
+use convoy_protocol::lock::Refusal;
 
 /// Why a node cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +41,9 @@ pub enum LinkError {
     /// The agent said that it cannot go on.
     #[error("the agent gave up: {0}")]
     Fault(String),
+    /// The run may not work on the node.
+    #[error("the run may not work on this node")]
+    Refused(Box<Refusal>),
     /// What the node says is not what an agent says.
     #[error("the node does not speak as an agent does: {0}")]
     Nonsense(String),

@@ -18,7 +18,7 @@ use super::bootstrap::FIRST;
 use super::incoming::Incoming;
 use super::outgoing::{Outgoing, PARTS, pump};
 use super::pull::{Puller, Pulls};
-use super::{Contents, LinkError, Opening};
+use super::{Contents, Entries, LinkError, Opening};
 
 /// The time between two signs of life, if the silence allowed is not short.
 const PING: Duration = Duration::from_secs(5);
@@ -64,6 +64,7 @@ pub(super) struct Shared {
     pub(super) alone: Notify,
     /// Whether the agent was there: only then it may have done something.
     greeted: AtomicBool,
+    pub(super) entries: Arc<Entries>,
 }
 
 #[derive(Debug, Default)]
@@ -197,6 +198,7 @@ impl Link {
             pulling: tokio::sync::Mutex::default(),
             alone: Notify::new(),
             greeted: AtomicBool::new(false),
+            entries: opening.entries.clone(),
         });
         let first = opening
             .first

@@ -33,6 +33,7 @@ impl Minimal {
             Verdict::Changed => ("CHANGED", Color::Changed),
             Verdict::Failed => ("FAILED", Color::Error),
             Verdict::Unreachable => ("UNREACHABLE", Color::Unreachable),
+            Verdict::Refused => ("REFUSED", Color::Unreachable),
             Verdict::Unknown => ("UNKNOWN", Color::Skip),
             Verdict::Skipped => return self.screen.line(&format!("{host} | SKIPPED"), Some(Color::Skip)),
         };
@@ -43,14 +44,14 @@ impl Minimal {
             }
         }
         let action = result.action.rsplit('.').next().unwrap_or_default();
-        if RAW.contains(&action) && result.verdict != Verdict::Unreachable {
+        if RAW.contains(&action) && !result.verdict.is_lost() {
             return self.screen.line(&Self::output(host, word, result), Some(color));
         }
         let mut shown = Shown::new(result);
         for warning in shown.take_warnings() {
             self.screen.warning(&warning);
         }
-        let mark = if matches!(result.verdict, Verdict::Failed | Verdict::Unreachable) { "!" } else { "" };
+        let mark = if result.verdict == Verdict::Failed || result.verdict.is_lost() { "!" } else { "" };
         let json = shown.json_indented(self.verbosity, Some(4));
         self.screen.line(&format!("{host} | {word}{mark} => {json}"), Some(color));
     }

@@ -116,7 +116,8 @@ impl Plain {
         let shows = match verdict {
             Verdict::Ok => self.ok_hosts,
             Verdict::Skipped => self.skipped_hosts,
-            Verdict::Changed | Verdict::Failed | Verdict::Unreachable | Verdict::Unknown => true,
+            Verdict::Changed | Verdict::Failed | Verdict::Unknown => true,
+            Verdict::Unreachable | Verdict::Refused => true,
         };
         if let Some((kind, name, path)) = self.heading.take_if(|_| shows) {
             self.task(kind, &name, &path);
@@ -150,8 +151,9 @@ impl Plain {
                     self.screen.line(&line, Some(Color::Error));
                 }
             }
-            Verdict::Unreachable => {
-                let line = format!("fatal: [{host}]: UNREACHABLE! => {}", shown.json(self.verbosity));
+            Verdict::Unreachable | Verdict::Refused => {
+                let word = if result.verdict == Verdict::Refused { "REFUSED" } else { "UNREACHABLE" };
+                let line = format!("fatal: [{host}]: {word}! => {}", shown.json(self.verbosity));
                 self.screen.line(&line, Some(Color::Unreachable));
             }
             Verdict::Unknown => {
@@ -180,7 +182,7 @@ impl Plain {
                 // The blank at the end is Ansible's.
                 self.detailed(&format!("skipping: [{}] => {item} ", result.host.name), &shown, Color::Skip);
             }
-            Verdict::Failed | Verdict::Unreachable => {
+            Verdict::Failed | Verdict::Unreachable | Verdict::Refused => {
                 self.exception(&shown);
                 self.warnings(&mut shown);
                 let line = format!("failed: [{host}] {item} => {}", shown.json(self.verbosity));
@@ -299,9 +301,13 @@ impl Plain {
                 if number == 0 { count } else { self.screen.paint(&count, color) }
             });
             let mut line = format!("{} : {}", self.recap_host(host, stats), counts.join(" "));
-            if stats.unknown > 0 {
-                line.push(' ');
-                line.push_str(&self.screen.paint(&format!("unknown={:<4}", stats.unknown), Color::Skip));
+            for (word, number, color) in
+                [("unknown", stats.unknown, Color::Skip), ("refused", stats.refused, Color::Unreachable)]
+            {
+                if number > 0 {
+                    line.push(' ');
+                    line.push_str(&self.screen.paint(&format!("{word}={number:<4}"), color));
+                }
             }
             self.screen.line(&line, None);
         }
@@ -310,7 +316,7 @@ impl Plain {
 
     /// The width of a name in colour counts the eleven characters that colour it.
     fn recap_host(&self, host: &str, stats: &Stats) -> String {
-        let color = if stats.failed != 0 || stats.unreachable != 0 {
+        let color = if stats.failed != 0 || stats.unreachable != 0 || stats.refused != 0 {
             Color::Error
         } else if stats.changed != 0 {
             Color::Changed

@@ -208,7 +208,7 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
         RunEvent::End {
             ending: Some(Ending::Failed),
             code: 2,
-            hosts: Tally { all: 2, changed: 1, failed: 1, unreachable: 0 },
+            hosts: Tally { all: 2, changed: 1, failed: 1, unreachable: 0, refused: 0 },
             errors: Vec::new(),
         },
     ]

@@ -3,8 +3,8 @@
 use convoy_protocol::{Map, Value};
 
 use crate::json;
+use crate::run::event::TaskResult;
 use crate::run::event::object::without_internal;
-use crate::run::event::{TaskResult, Verdict};
 
 /// A result as it is shown.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Shown {
         for key in ["failed", "skipped"] {
             values.shift_remove(key);
         }
-        if debug && result.verdict != Verdict::Unreachable {
+        if debug && !result.verdict.is_lost() {
             keep_message(&mut values);
         }
         Self { values, items, always: result.show, never }

@@ -39,7 +39,7 @@ pub struct HostRun {
     pub cursor: Cursor,
     /// What was notified and has not been run.
     pub notified: Vec<Notice>,
-    /// Whether it could not be reached.
+    /// Whether it could not be reached, or the run may not work on it.
     pub unreachable: bool,
     /// What was seen ahead.
     pub seen: Vec<Seen>,
@@ -487,7 +487,7 @@ impl<'e> Batch<'e> {
             diff: if result.looped { Vec::new() } else { result.diff.clone() },
             label: None,
             looped: result.looped,
-            ignored: result.ignored && matches!(result.verdict, Verdict::Failed | Verdict::Unreachable),
+            ignored: result.ignored && (result.verdict == Verdict::Failed || result.verdict.is_lost()),
             show: result.show,
             before: result.before,
             task: self.title(task, host),

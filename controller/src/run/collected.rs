@@ -1,6 +1,6 @@
 //! What the items of a loop come to, and what is shown of a result.
 
-use convoy_protocol::{Map, Taint, map};
+use convoy_protocol::{Map, Taint, Value, map};
 
 use super::effects::CallEffects;
 use super::event::{HostName, Verdict};
@@ -19,6 +19,8 @@ pub(super) struct Collected {
     no_log: bool,
     pub(super) host: HostName,
     ignored: Option<bool>,
+    /// What is said if the run was not allowed to work on a host.
+    refused: Option<Value>,
 }
 
 impl Collected {
@@ -35,8 +37,12 @@ impl Collected {
         let ignore = match result.verdict {
             Verdict::Failed => Some(call.flags.ignore_errors),
             Verdict::Unreachable => Some(call.flags.ignore_unreachable),
+            Verdict::Refused => Some(false),
             _ => None,
         };
+        if result.verdict == Verdict::Refused {
+            self.refused = result.values.get("msg").cloned();
+        }
         // Ignored only if every item that failed is.
         if let Some(ignore) = ignore {
             self.ignored = Some(self.ignored.unwrap_or(true) && ignore);
@@ -46,8 +52,12 @@ impl Collected {
     }
 
     pub(super) fn finish(self) -> HostResult {
-        let values = result::collect(self.items);
-        let verdict = result::verdict(&values);
+        let mut values = result::collect(self.items);
+        let mut verdict = result::verdict(&values);
+        if let Some(msg) = self.refused {
+            values.extend(map! { "refused" => true, "msg" => msg });
+            verdict = Verdict::Refused;
+        }
         HostResult {
             shown: if self.no_log { censored(&values) } else { values.clone() },
             values: if self.no_log { hidden(values) } else { values },

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_protocol::lock::{Claim, Refusal};
 use convoy_protocol::message::{Answer, Hello, Step};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::sleep;
 
 use super::endpoint::Endpoint;
 use super::event::RunEvent;
+use super::lost::{self, Lost};
 use super::options::Options;
 use crate::link::content::Contents;
-use crate::link::{Aside, Link, LinkError, Opening, Puller, local};
+use crate::link::{Aside, Entries, Link, LinkError, Opening, Puller, local};
 use crate::report::Reporter;
 use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
 use crate::terminal;
@@ -30,17 +32,6 @@ struct Connected {
 }
 
 type Slot = Arc<Mutex<Option<Connected>>>;
-
-/// Why steps have no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// The host cannot be worked with; with the reason.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The link was lost: what was asked may have been done. With the reason.
-    #[error("{0}")]
-    Lost(String),
-}
 
 /// Where the run is told, and what is hidden while the user is asked.
 pub type Screen = RefCell<Box<dyn Reporter>>;
@@ -63,6 +54,10 @@ pub struct Connections {
     forks: Semaphore,
     /// Round trips, bytes sent, bytes received of links that are closed.
     traffic: Cell<(u64, u64, u64)>,
+    /// What each link showed and was told of the lock of its node; of nodes that had no link there is none.
+    entries: RefCell<HashMap<Endpoint, Arc<Entries>>>,
+    /// Hosts on which the run may not work, and what is said of that: they are not asked again.
+    refused: RefCell<HashMap<Endpoint, String>>,
     /// Hosts that are given another time to connect, in seconds.
     patience: RefCell<HashMap<Arc<str>, u64>>,
     /// What came of orders, and need not be kept by the nodes any longer: the tickets.
@@ -82,6 +77,8 @@ impl Connections {
             options: options.clone(),
             forks: Semaphore::new(options.forks.max(1)),
             traffic: Cell::default(),
+            entries: RefCell::default(),
+            refused: RefCell::default(),
             patience: RefCell::default(),
             noted: RefCell::default(),
             asides: RefCell::default(),
@@ -107,20 +104,21 @@ impl Connections {
         endpoint: &Endpoint,
         steps: Vec<Step>,
         screen: &Screen,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, Lost> {
         let mut pauses = RECONNECT.iter();
         let mut first: Option<String> = None;
         loop {
             let (why, may_pass) = match self.ask_told_apart(endpoint, steps.clone(), screen).await {
                 Ok(answer) => return Ok(answer),
-                Err(AskError::Lost(why)) => (why, true),
-                Err(AskError::Unreachable(why)) => (why, first.is_some()),
+                Err(Lost::Cut(why)) => (why, true),
+                Err(Lost::Unreachable(why)) => (why, first.is_some()),
+                Err(refused @ Lost::Refused(_)) => return Err(refused),
             };
             let Some(pause) = pauses.next().filter(|_| may_pass) else {
-                return Err(match first.filter(|first| *first != why) {
+                return Err(Lost::Unreachable(match first.filter(|first| *first != why) {
                     Some(first) => format!("{first}; and then: {why}"),
                     None => why,
-                });
+                }));
             };
             if first.is_none() {
                 let text = format!("{}: {why}: connecting again", endpoint.host);
@@ -134,36 +132,34 @@ impl Connections {
     /// Has steps done on a host, connecting first if there is no link yet: the first steps go out with the greeting.
     ///
     /// # Errors
-    /// Why the host cannot be reached, as the user sees it.
-    pub async fn ask(
-        &self,
-        endpoint: &Endpoint,
-        steps: Vec<Step>,
-        screen: &Screen,
-    ) -> Result<Answer, String> {
-        self.ask_told_apart(endpoint, steps, screen).await.map_err(|error| error.to_string())
+    /// Why the host is lost, as the user sees it.
+    pub async fn ask(&self, endpoint: &Endpoint, steps: Vec<Step>, screen: &Screen) -> Result<Answer, Lost> {
+        self.ask_told_apart(endpoint, steps, screen).await.map_err(Lost::plain)
     }
 
-    /// As [`ask`](Self::ask), and tells errors apart.
+    /// As [`ask`](Self::ask), and tells apart whether there was an agent.
     ///
     /// # Errors
-    /// See [`AskError`].
+    /// See [`Lost`].
     pub async fn ask_told_apart(
         &self,
         endpoint: &Endpoint,
         steps: Vec<Step>,
         screen: &Screen,
-    ) -> Result<Answer, AskError> {
+    ) -> Result<Answer, Lost> {
         let slot = self.slots.borrow_mut().entry(endpoint.clone()).or_default().clone();
-        let _fork = self.forks.acquire().await.map_err(|error| AskError::Unreachable(error.to_string()))?;
+        let _fork = self.forks.acquire().await.map_err(|error| Lost::Unreachable(error.to_string()))?;
         let mut connected = slot.lock().await;
+        if let Some(why) = self.refused.borrow().get(endpoint) {
+            return Err(Lost::Refused(why.clone()));
+        }
         let answer = match &*connected {
             Some(there) => {
                 self.pass_on(endpoint, &there.link);
                 there.link.ask(steps).await
             }
             None => {
-                let opened = self.open(endpoint, steps, screen).await.map_err(AskError::Unreachable)?;
+                let opened = self.open(endpoint, steps, screen).await.map_err(Lost::Unreachable)?;
                 let there = connected.insert(opened);
                 self.asides.borrow_mut().insert(endpoint.clone(), there.link.aside());
                 there.link.first().await.and_then(|answer| {
@@ -171,8 +167,13 @@ impl Connections {
                 })
             }
         };
+        self.tell_lost_records(endpoint, screen);
         let error = match answer {
             Ok(answer) => return Ok(answer),
+            Err(LinkError::Refused(refusal)) => {
+                self.note(connected.take().as_ref());
+                return Err(Lost::Refused(self.refuse(endpoint, &refusal)));
+            }
             Err(error) => error,
         };
         tracing::debug!(host = %endpoint.host, %error, "link lost");
@@ -182,10 +183,33 @@ impl Connections {
         let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let told = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
         let was_there = lost.is_some_and(|lost| lost.link.was_greeted());
-        Err(match error {
-            error if was_there && error.may_pass() => AskError::Lost(told),
-            _ => AskError::Unreachable(told),
-        })
+        Err(if was_there && error.may_pass() { Lost::Cut(told) } else { Lost::Unreachable(told) })
+    }
+
+    /// Takes note that the run may not work on a host; returns what is said of it.
+    fn refuse(&self, endpoint: &Endpoint, refusal: &Refusal) -> String {
+        let worked = self.entries.borrow().get(endpoint).is_some_and(|entries| entries.has_worked());
+        let why = lost::refusal(refusal, worked, self.options.command().as_deref());
+        self.refused.borrow_mut().insert(endpoint.clone(), why.clone());
+        why
+    }
+
+    fn tell_lost_records(&self, endpoint: &Endpoint, screen: &Screen) {
+        let lost = self.entries.borrow().get(endpoint).map(|entries| entries.take_lost());
+        for why in lost.into_iter().flatten() {
+            let text = format!("{}: {}", endpoint.host, lost::lost_record(&why));
+            screen.borrow_mut().event(&RunEvent::Warning(text));
+        }
+    }
+
+    /// Returns what is shown for the lock of a node, and where is noted what is told of it.
+    fn entries(&self, endpoint: &Endpoint) -> (Arc<Entries>, Option<Claim>) {
+        let mut all = self.entries.borrow_mut();
+        let returning = all.contains_key(endpoint);
+        let entries = all.entry(endpoint.clone()).or_default().clone();
+        let is_locked = !endpoint.unlocked && !self.options.run.is_empty();
+        let claim = is_locked.then(|| entries.claim(returning));
+        (entries, claim)
     }
 
     /// Returns what takes content that a host's outcomes have offered; `None` if there is no link to it any more.
@@ -202,8 +226,10 @@ impl Connections {
         screen: &Screen,
     ) -> Result<Connected, String> {
         tracing::debug!(host = %endpoint.host, address = %endpoint.address, local = endpoint.local, "connecting");
-        let hello = Hello { run: self.options.run.clone(), silence_seconds: SILENCE_SECONDS };
-        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?;
+        let (entries, claim) = self.entries(endpoint);
+        let (run, by) = (self.options.run.clone(), self.options.by.clone());
+        let hello = Hello { run, by, claim, silence_seconds: SILENCE_SECONDS };
+        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.noting(entries);
         if endpoint.local {
             let stream = local::start(&opening).map_err(|error| format!("cannot start sh: {error}"))?;
             let link = Link::open(stream, opening, self.contents.clone());

@@ -20,6 +20,8 @@ pub struct Endpoint {
     pub host: Arc<str>,
     /// Not by SSH, but on this machine.
     pub local: bool,
+    /// Whether runs may work there at once: the workstation, if the inventory does not name it.
+    pub unlocked: bool,
     /// `ansible_host`.
     pub address: String,
     /// `ansible_password`.
@@ -67,7 +69,8 @@ impl Endpoint {
         let implicit =
             || if &**host == "localhost" && !view.engine.knows(host) { "local" } else { "ssh" }.to_owned();
         if is_local(&connection.unwrap_or_else(implicit))? {
-            return Ok(Self { host: host.clone(), local: true, ..Self::default() });
+            let unlocked = view.engine.is_implicit(host);
+            return Ok(Self { host: host.clone(), local: true, unlocked, ..Self::default() });
         }
         let mut endpoint = Self {
             host: host.clone(),

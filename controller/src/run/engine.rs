@@ -300,6 +300,8 @@ impl Engine {
         let stats = self.stats.borrow();
         if self.interrupted.get() {
             Ending::Interrupted
+        } else if stats.values().any(|stats| stats.refused > 0) {
+            Ending::Refused
         } else if stats.values().any(|stats| stats.unreachable > 0) {
             Ending::Unreachable
         } else if stats.values().any(|stats| stats.failed > 0) {
@@ -338,6 +340,11 @@ impl Engine {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Returns whether a name is that of the workstation, which the inventory does not have.
+    pub fn is_implicit(&self, host: &str) -> bool {
+        self.inventory.borrow().is_implicit(host)
     }
 
     /// Returns whether the inventory has a host.

@@ -172,6 +172,8 @@ pub enum Ending {
     Failed,
     /// A host could not be reached.
     Unreachable,
+    /// The run was not allowed to work on a host.
+    Refused,
     /// The user interrupted it.
     Interrupted,
 }
@@ -182,6 +184,7 @@ impl Ending {
         match self {
             Self::Well => 0,
             Self::Failed => 2,
+            Self::Refused => 3,
             Self::Unreachable => 4,
             Self::Interrupted => 130,
         }
@@ -199,6 +202,8 @@ pub struct Tally {
     pub failed: u32,
     /// That could not be reached.
     pub unreachable: u32,
+    /// On which the run was not allowed to work.
+    pub refused: u32,
 }
 
 impl Tally {
@@ -210,6 +215,7 @@ impl Tally {
             tally.changed += u32::from(stats.changed > 0);
             tally.failed += u32::from(stats.failed > 0);
             tally.unreachable += u32::from(stats.unreachable > 0);
+            tally.refused += u32::from(stats.refused > 0);
         }
         tally
     }
@@ -284,8 +290,22 @@ pub enum Verdict {
     Failed,
     /// The host could not be reached.
     Unreachable,
+    /// The run is not allowed to work on the host.
+    Refused,
     /// Check mode: only the run itself can tell.
     Unknown,
+}
+
+impl Verdict {
+    /// Returns whether the host was lost: it takes no part in what follows.
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Refused)
+    }
+
+    /// Returns whether the playbook has no say in it (`failed_when`, `until`).
+    pub fn is_final(self) -> bool {
+        self.is_lost() || matches!(self, Self::Skipped | Self::Unknown)
+    }
 }
 
 /// The recap's numbers of a host.
@@ -307,4 +327,6 @@ pub struct Stats {
     pub ignored: u32,
     /// Check mode: decided at run time.
     pub unknown: u32,
+    /// The run was not allowed to work there.
+    pub refused: u32,
 }

@@ -7,13 +7,13 @@ use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 use tokio::time::{Instant, sleep};
 
-use super::connect::AskError;
 use super::endpoint::Endpoint;
 use super::event::{JobEvent, JobState, RunEvent, Verdict};
 use super::flags::{AsJob, Flags};
 use super::invocation::invocation;
 use super::job::Call;
 use super::jobs::about;
+use super::lost::Lost;
 use super::perform::Doing;
 use super::replay::{Known, asked};
 use super::result::CallResult;
@@ -125,14 +125,14 @@ impl Doing<'_> {
             Ok(Known::Ticket(ticket)) => {
                 let result = self.follow_job(call, order, endpoint, ticket).await;
                 let status = match result.verdict {
-                    Verdict::Unreachable => return result,
+                    Verdict::Unreachable | Verdict::Refused => return result,
                     Verdict::Failed => Status::Failed,
                     Verdict::Changed => Status::Changed,
                     _ => Status::Ran,
                 };
                 asked(result, order, status, ticket, false)
             }
-            Err(why) => CallResult::unreachable(why),
+            Err(lost) => CallResult::lost(lost),
         }
     }
 
@@ -169,9 +169,9 @@ impl Doing<'_> {
             Ok(outcome) if job.poll == 0 => following.left(outcome),
             Ok(_) => match following.follow().await {
                 Ok(result) => result,
-                Err(why) => CallResult::unreachable(why),
+                Err(lost) => CallResult::lost(lost),
             },
-            Err(why) => CallResult::unreachable(why),
+            Err(lost) => CallResult::lost(lost),
         };
         // Also a job that says that all was as asked was at work.
         CallResult { disturbed: true, ..result }
@@ -191,7 +191,7 @@ impl Following<'_> {
     }
 
     /// Has the job begin. Asked twice, it begins once.
-    async fn begin(&self) -> Result<Outcome, String> {
+    async fn begin(&self) -> Result<Outcome, Lost> {
         self.tell(JobState::Begins, None);
         let outcome = self.persist(self.order).await?;
         if outcome.status != Status::Failed {
@@ -210,7 +210,7 @@ impl Following<'_> {
     }
 
     /// Asks for something about the job; over a new connection where the old one is lost.
-    async fn persist(&self, order: &Order) -> Result<Outcome, String> {
+    async fn persist(&self, order: &Order) -> Result<Outcome, Lost> {
         let mut lost: Option<Instant> = None;
         let mut pause = FIRST * 5;
         loop {
@@ -223,10 +223,11 @@ impl Following<'_> {
                     return Ok(outcome);
                 }
                 // Before anything was asked, a host that cannot be reached is just that.
-                Err(AskError::Unreachable(why)) if lost.is_none() && self.is_beginning(order) => {
-                    return Err(why);
+                Err(Lost::Unreachable(why)) if lost.is_none() && self.is_beginning(order) => {
+                    return Err(Lost::Unreachable(why));
                 }
-                Err(AskError::Unreachable(why) | AskError::Lost(why)) => why,
+                Err(refused @ Lost::Refused(_)) => return Err(refused),
+                Err(Lost::Unreachable(why) | Lost::Cut(why)) => why,
             };
             let since = *lost.get_or_insert_with(|| {
                 self.tell(JobState::Lost, Some(why.clone()));
@@ -236,9 +237,10 @@ impl Following<'_> {
             let is_over = Instant::now() >= limit.max(since) + PATIENCE;
             if is_over || self.wait(pause).await.is_err() {
                 let id = &self.id;
-                return Err(format!(
+                let text = format!(
                     "{why}; the job {id} may go on there: `async_status` with this `jid` says what has become of it"
-                ));
+                );
+                return Err(Lost::Unreachable(text));
             }
             pause = (pause * 2).min(LONGEST);
         }
@@ -263,16 +265,16 @@ impl Following<'_> {
         }
     }
 
-    async fn ask(&self, order: &Order) -> Result<Outcome, AskError> {
+    async fn ask(&self, order: &Order) -> Result<Outcome, Lost> {
         let engine = self.doing.engine;
         let steps = vec![Step { orders: vec![order.clone()] }];
         let mut answer = engine.connections.ask_told_apart(self.endpoint, steps, &engine.reporter).await?;
-        let nothing = || AskError::Lost("the agent answered nothing".to_owned());
+        let nothing = || Lost::Cut("the agent answered nothing".to_owned());
         answer.steps.pop().and_then(|mut outcomes| outcomes.pop()).ok_or_else(nothing)
     }
 
     /// Follows the job to its end; returns the result of its task.
-    async fn follow(&self) -> Result<CallResult, String> {
+    async fn follow(&self) -> Result<CallResult, Lost> {
         let poll = Duration::from_secs(self.job.poll.into());
         let mut watch = Watch::new(self.begun, poll);
         loop {

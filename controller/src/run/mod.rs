@@ -25,6 +25,7 @@ pub mod job;
 pub mod jobs;
 mod land;
 mod loops;
+pub mod lost;
 pub mod memory;
 mod meta;
 pub mod node;

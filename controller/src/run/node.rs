@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::engine::Engine;
 use super::flags::Flags;
+use super::lost::Lost;
 use super::result::CallResult;
 use crate::actions::{Conversation, Done};
 
@@ -37,7 +38,7 @@ impl<'a> Node<'a> {
         let result = match self.talk(name, talk, args).await {
             Ok(done) => CallResult::of_action(Ok(done), args, vault),
             Err(Trouble::Failed(failure)) => CallResult::of_action(Err(failure), args, vault),
-            Err(Trouble::Unreachable(why)) => CallResult::unreachable(why),
+            Err(Trouble::Lost(lost)) => CallResult::lost(lost),
         };
         // What it does to the node is not known here.
         CallResult { disturbed: true, ..result }
@@ -67,8 +68,8 @@ impl<'a> Node<'a> {
     /// Has modules run, as the user and in the environment of the task; connects if there is no link.
     ///
     /// # Errors
-    /// Why the node cannot be reached.
-    pub async fn ask(&self, calls: Vec<(&str, Map)>) -> Result<Vec<Outcome>, String> {
+    /// Why the node is lost.
+    pub async fn ask(&self, calls: Vec<(&str, Map)>) -> Result<Vec<Outcome>, Lost> {
         let count = calls.len();
         let orders = calls.into_iter().map(|(module, args)| Order {
             module: module.into(),
@@ -84,16 +85,20 @@ impl<'a> Node<'a> {
         let steps = vec![Step { orders: orders.collect() }];
         let answer = self.engine.connections.ask(&self.flags.endpoint, steps, &self.engine.reporter).await?;
         let outcomes = answer.steps.into_iter().next().unwrap_or_default();
-        if outcomes.len() == count { Ok(outcomes) } else { Err("the agent answered nothing".to_owned()) }
+        if outcomes.len() == count {
+            Ok(outcomes)
+        } else {
+            Err("the agent answered nothing".to_owned().into())
+        }
     }
 
     /// Has one module run.
     ///
     /// # Errors
-    /// Why the node cannot be reached.
-    pub async fn ask_one(&self, module: &str, args: Map) -> Result<Outcome, String> {
+    /// Why the node is lost.
+    pub async fn ask_one(&self, module: &str, args: Map) -> Result<Outcome, Lost> {
         let mut outcomes = self.ask(vec![(module, args)]).await?;
-        outcomes.pop().ok_or_else(|| "the agent answered nothing".to_owned())
+        outcomes.pop().ok_or_else(|| "the agent answered nothing".to_owned().into())
     }
 
     /// Forgets the link; the next question opens one.
@@ -127,13 +132,13 @@ impl<'a> Node<'a> {
     /// that follow.
     ///
     /// # Errors
-    /// [`Late`] if the time is over, a [`Failure`] if the user wants to leave.
-    pub async fn until<T, F: Future<Output = Result<T, String>>>(
+    /// [`Late`] if the time is over; a [`Trouble`] if the user wants to leave, or the run may not work there any more.
+    pub async fn until<T, F: Future<Output = Result<T, Lost>>>(
         &self,
         limit: Duration,
         pauses: &[Duration],
         mut attempt: impl FnMut() -> F,
-    ) -> Result<Result<T, Late>, Failure> {
+    ) -> Result<Result<T, Late>, Trouble> {
         let end = Instant::now() + limit;
         let mut last = "there was no time for a try".to_owned();
         let mut pauses = pauses.iter();
@@ -145,7 +150,8 @@ impl<'a> Node<'a> {
             }
             match timeout(left, attempt()).await {
                 Ok(Ok(value)) => return Ok(Ok(value)),
-                Ok(Err(error)) => last = error,
+                Ok(Err(Lost::Unreachable(why) | Lost::Cut(why))) => last = why,
+                Ok(Err(refused @ Lost::Refused(_))) => return Err(Trouble::Lost(refused)),
                 Err(_) => {
                     self.reset().await;
                     return Ok(Err(Late { last: "the node does not answer".to_owned() }));
@@ -162,8 +168,8 @@ impl<'a> Node<'a> {
 pub enum Trouble {
     /// It could not.
     Failed(Failure),
-    /// The node was not to be reached to begin with.
-    Unreachable(String),
+    /// The node was not to be reached to begin with, or the run may not work there.
+    Lost(Lost),
 }
 
 impl From<Failure> for Trouble {

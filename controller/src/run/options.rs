@@ -70,8 +70,10 @@ pub struct Options {
     pub template: template::Options,
     /// Whether tasks are looked at ahead; off only to compare.
     pub look_ahead: bool,
-    /// The run's name, for the nodes' records.
+    /// The run's name, for the nodes' records; one without a name locks no node.
     pub run: String,
+    /// Who began the run, and on which machine.
+    pub by: String,
     /// The command line as it was given, for the command that goes on.
     pub command_line: Vec<String>,
 }

@@ -22,6 +22,7 @@ use super::free::Heading;
 use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
+use super::lost::Lost;
 use super::memory::Before;
 use super::node::Node;
 use super::pause;
@@ -103,7 +104,7 @@ impl HostResult {
 
     /// Returns whether the host is out unless it is rescued.
     pub fn is_fatal(&self) -> bool {
-        matches!(self.verdict, Verdict::Failed | Verdict::Unreachable) && !self.ignored
+        (self.verdict == Verdict::Failed || self.verdict.is_lost()) && !self.ignored
     }
 }
 
@@ -155,7 +156,7 @@ pub async fn perform(
     result
 }
 
-pub(super) type Answers = Option<Result<VecDeque<Reply>, String>>;
+pub(super) type Answers = Option<Result<VecDeque<Reply>, Lost>>;
 
 /// Returns whether each item of a task's loop waits for the one before: because it may be tried again, is a job, or a pause
 /// or a check stands between.
@@ -193,6 +194,7 @@ impl Doing<'_> {
         let failed = result.noted().filter(|_| result.verdict == Verdict::Failed);
         let ignored = match result.verdict {
             Verdict::Unreachable => call.flags.ignore_unreachable,
+            Verdict::Refused => false,
             _ => call.flags.ignore_errors,
         };
         HostResult {
@@ -318,9 +320,7 @@ impl Doing<'_> {
                 return result.in_doubt(&why);
             }
             let failed = result.verdict == Verdict::Failed;
-            if tries == 1
-                || matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable | Verdict::Unknown)
-            {
+            if tries == 1 || result.verdict.is_final() {
                 self.note_answer(call, &mut result, failed);
                 return result;
             }
@@ -419,7 +419,7 @@ impl Doing<'_> {
                         Err(error) => CallResult::unreachable(error),
                     }
                 }
-                Err(error) => CallResult::unreachable(error),
+                Err(lost) => CallResult::lost(lost),
             },
         }
     }

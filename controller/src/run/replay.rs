@@ -14,8 +14,9 @@ use convoy_protocol::{Map, Outcome, Status, Value, map};
 use super::ahead::{Ahead, Seen};
 use super::collected::hidden;
 use super::endpoint::Endpoint;
-use super::event::{Note, RunEvent, Verdict};
+use super::event::{Note, RunEvent};
 use super::job::Call;
+use super::lost::Lost;
 use super::memory::{self, Before, InDoubt, TaskKey};
 use super::node::Node;
 use super::perform::{Answers, Doing};
@@ -178,7 +179,7 @@ impl Doing<'_> {
         instead: Option<u64>,
         mut ahead: Vec<Ahead>,
         seen: &mut Vec<Seen>,
-    ) -> Result<VecDeque<Reply>, String> {
+    ) -> Result<VecDeque<Reply>, Lost> {
         let orders = step.orders;
         let plans = before.into_iter().zip(&orders).map(|(before, order)| Plan::of(before, order, instead));
         let mut plans: Vec<Plan> = plans.collect();
@@ -242,7 +243,7 @@ impl Doing<'_> {
         plans: Vec<Plan>,
         ahead: Vec<Ahead>,
         seen: &mut Vec<Seen>,
-    ) -> Result<VecDeque<Reply>, String> {
+    ) -> Result<VecDeque<Reply>, Lost> {
         let mut sent = Vec::new();
         let mut tickets = VecDeque::new();
         for (plan, order) in plans.iter().zip(orders) {
@@ -271,7 +272,7 @@ impl Doing<'_> {
             let (Some(order), Some(ticket), Some(outcome)) =
                 (sent.next(), tickets.pop_front(), answers.pop_front())
             else {
-                return Err("the agent answered less than it was asked".to_owned());
+                return Err("the agent answered less than it was asked".to_owned().into());
             };
             let before = then.is_some() && outcome.status != Status::Failed;
             let (outcome, ticket) = match outcome.status {
@@ -290,7 +291,7 @@ impl Doing<'_> {
         order: Order,
         ticket: Option<u64>,
         outcome: Outcome,
-    ) -> Result<(Outcome, Option<u64>), String> {
+    ) -> Result<(Outcome, Option<u64>), Lost> {
         match self.engine.memory.in_doubt {
             // Not noted: it stays in doubt.
             InDoubt::Stop => Ok((outcome, None)),
@@ -303,7 +304,8 @@ impl Doing<'_> {
                 let order = Order { ticket: Some(self.named(number, &order)), ..order };
                 let step = Step { orders: vec![order] };
                 let outcomes = self.ask(endpoint, step, Vec::new(), &mut Vec::new()).await?;
-                let outcome = outcomes.into_iter().next().ok_or("the agent answered nothing")?;
+                let outcome =
+                    outcomes.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())?;
                 Ok((outcome, Some(number)))
             }
         }
@@ -321,7 +323,7 @@ impl Doing<'_> {
         step: Step,
         ahead: Vec<Ahead>,
         seen: &mut Vec<Seen>,
-    ) -> Result<Vec<Outcome>, String> {
+    ) -> Result<Vec<Outcome>, Lost> {
         let count = step.orders.len();
         // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
         let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
@@ -336,7 +338,7 @@ impl Doing<'_> {
         let mut answered = answer.steps.into_iter();
         let outcomes = answered.next().unwrap_or_default();
         if outcomes.len() != count {
-            return Err(format!("the agent answered {} of {count} orders", outcomes.len()));
+            return Err(format!("the agent answered {} of {count} orders", outcomes.len()).into());
         }
         for (ahead, outcomes) in ahead.into_iter().zip(answered) {
             if outcomes.iter().any(|outcome| outcome.status != Status::Same) {
@@ -354,7 +356,7 @@ impl Doing<'_> {
         endpoint: &Arc<Endpoint>,
         answers: &mut Answers,
         instead: Option<u64>,
-    ) -> Result<Reply, String> {
+    ) -> Result<Reply, Lost> {
         match answers {
             Some(Ok(replies)) => {
                 if let Some(reply) = replies.pop_front() {
@@ -368,7 +370,7 @@ impl Doing<'_> {
         // What was done before was so after the last of its tries.
         let before = if instead.is_none() { self.before(endpoint, &step.orders) } else { vec![None] };
         let mut replies = self.exchange(endpoint, step, before, instead, Vec::new(), &mut Vec::new()).await?;
-        replies.pop_front().ok_or_else(|| "the agent answered nothing".to_owned())
+        replies.pop_front().ok_or_else(|| "the agent answered nothing".to_owned().into())
     }
 
     /// Finds out what is known of a job: what came of it, or else its ticket.
@@ -377,14 +379,14 @@ impl Doing<'_> {
         order: &Order,
         endpoint: &Arc<Endpoint>,
         instead: Option<u64>,
-    ) -> Result<Known, String> {
+    ) -> Result<Known, Lost> {
         let known =
             if instead.is_none() { self.before(endpoint, slice::from_ref(order)).pop() } else { None };
         let mut plan = Plan::of(known.flatten(), order, instead);
         if matches!(plan, Plan::Look { .. }) {
             let step = Step { orders: vec![Order { check: true, ..order.clone() }] };
             let looked = self.ask(endpoint, step, Vec::new(), &mut Vec::new()).await?;
-            let looked = looked.into_iter().next().ok_or("the agent answered nothing")?;
+            let looked = looked.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())?;
             plan = self.decide(plan, looked);
         }
         Ok(match plan {
@@ -415,7 +417,7 @@ impl Doing<'_> {
         };
         let ticket = keeps.then(|| self.begin(said, instead));
         let result = Node::new(self.engine, &call.flags).hear(name, talk, args).await;
-        if result.verdict == Verdict::Unreachable {
+        if result.verdict.is_lost() {
             return result;
         }
         let (status, values) = (Status::Changed, result.values.clone());

@@ -8,6 +8,7 @@ use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
 use super::event::Verdict;
 use super::flags::Flags;
 use super::job::{Call, View};
+use super::lost::Lost;
 use super::secret::Given;
 use crate::actions::{self, Kept};
 use crate::playbook::ast::{Action, Task};
@@ -106,6 +107,17 @@ impl CallResult {
     pub fn unreachable(msg: String) -> Self {
         let values = map! { "unreachable" => true, "msg" => msg, "changed" => false };
         Self { disturbed: true, ..Self::plain(values, Verdict::Unreachable) }
+    }
+
+    /// A host on which the run may not work: whatever the playbook makes of failures.
+    pub fn lost(lost: Lost) -> Self {
+        match lost {
+            Lost::Unreachable(msg) | Lost::Cut(msg) => Self::unreachable(msg),
+            Lost::Refused(msg) => {
+                let values = map! { "refused" => true, "msg" => msg, "changed" => false };
+                Self { disturbed: true, ..Self::plain(values, Verdict::Refused) }
+            }
+        }
     }
 
     /// Check mode: a call of which only the run itself can tell what becomes of it.
@@ -269,7 +281,7 @@ impl CallResult {
 
     /// Applies `changed_when` and `failed_when`.
     pub fn judge(&mut self, view: View<'_>, call: &Call) {
-        if matches!(self.verdict, Verdict::Skipped | Verdict::Unreachable | Verdict::Unknown) {
+        if self.verdict.is_final() {
             return;
         }
         let task = view.task;

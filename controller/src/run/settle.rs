@@ -120,6 +120,7 @@ fn count(batch: &Batch<'_>, host: &Arc<str>, index: usize, result: &HostResult) 
         Verdict::Failed if !result.ignored && rescued => stats.rescued += 1,
         Verdict::Failed if !result.ignored => stats.failed += 1,
         Verdict::Unreachable if !result.ignored => stats.unreachable += 1,
+        Verdict::Refused => stats.refused += 1,
         verdict => {
             stats.ok += 1;
             stats.changed += u32::from(changed);
@@ -164,7 +165,7 @@ fn go_on(batch: &mut Batch<'_>, index: usize, result: &HostResult) {
     let host = &mut batch.hosts[index];
     match result.verdict {
         Verdict::Failed if !result.ignored => host.cursor.fail(&selected),
-        Verdict::Unreachable if !result.ignored => {
+        verdict if verdict.is_lost() && !result.ignored => {
             host.unreachable = true;
             // `clear_host_errors` brings the host back: to the next task, not to this one.
             host.cursor.advance(&selected);

@@ -95,9 +95,9 @@ fn json_lines() {
     let mut expected = vec!["playbook_start", "play_start"];
     expected.extend([task(2), task(2), vec!["play_start"], task(1), vec!["recap", "end"]].concat());
     assert_eq!(names, expected, "{ran}");
-    let recap = r#"{"event": "recap", "hosts": {"db1": {"ok": 1, "changed": 0, "unreachable": 0, "failed": 0, "skipped": 0, "rescued": 0, "ignored": 0, "unknown": 0}, "#;
+    let recap = r#"{"event": "recap", "hosts": {"db1": {"ok": 1, "changed": 0, "unreachable": 0, "failed": 0, "skipped": 0, "rescued": 0, "ignored": 0, "unknown": 0, "refused": 0}, "#;
     let last = ran.stdout.lines().rev().take(2).collect::<Vec<_>>();
-    let end = r#"{"event": "end", "outcome": "finished", "code": 0, "hosts": {"all": 3, "changed": 0, "failed": 0, "unreachable": 0}, "errors": []}"#;
+    let end = r#"{"event": "end", "outcome": "finished", "code": 0, "hosts": {"all": 3, "changed": 0, "failed": 0, "unreachable": 0, "refused": 0}, "errors": []}"#;
     assert_eq!(last[0], end, "{ran}");
     assert!(last[1].starts_with(recap), "{ran}");
 }

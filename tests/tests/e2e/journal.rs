@@ -180,7 +180,7 @@ fn runs_are_listed() {
         (&last["outcome"], &last["code"], &last["check"]),
         (&"failed".into(), &2.into(), &false.into())
     );
-    assert_eq!(last["hosts"].to_string(), r#"{"all":2,"changed":2,"failed":1,"unreachable":0}"#);
+    assert_eq!(last["hosts"].to_string(), r#"{"all":2,"changed":2,"failed":1,"unreachable":0,"refused":0}"#);
     assert_eq!(last["command"].to_string(), r#"["convoy","apply","-i","hosts","site.yml"]"#);
     assert_eq!((&last["folder"], objects.len()), (&"[folder]/site".into(), 2));
     // The name begins with the time, in UTC, as `TZ` is here.

@@ -33,6 +33,8 @@ mod journal;
 #[cfg(test)]
 mod language;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod machines;
 #[cfg(test)]
 mod modules;

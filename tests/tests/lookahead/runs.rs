@@ -180,7 +180,9 @@ impl Place {
             forks: 1,
             extra_vars: convoy_protocol::map! { "root" => root },
             template: template::Options::default(),
-            run: "test".to_owned(),
+            // Agents inherit the environment of this process: a lock would be that of the machine. A run without a name
+            // locks nothing.
+            run: String::new(),
             ..options
         };
         let engine = Engine::new(options, inventory, loader, Box::new(record))

@@ -59,6 +59,7 @@ fn outcome(run: &Run) -> String {
     if let Some(tally) = tally(run) {
         let number = match &run.state {
             State::Ended(RunEvent::End { code: 2, .. }) => tally.failed,
+            State::Ended(RunEvent::End { code: 3, .. }) => tally.refused,
             State::Ended(RunEvent::End { code: 4, .. }) => tally.unreachable,
             _ => 0,
         };

@@ -16,12 +16,13 @@ const KINDS: [(TaskKind, &str); 3] =
     [(TaskKind::Task, "task"), (TaskKind::Handler, "handler"), (TaskKind::Facts, "facts")];
 
 /// The words for verdicts.
-const VERDICTS: [(Verdict, &str); 6] = [
+const VERDICTS: [(Verdict, &str); 7] = [
     (Verdict::Ok, "ok"),
     (Verdict::Changed, "changed"),
     (Verdict::Skipped, "skipped"),
     (Verdict::Failed, "failed"),
     (Verdict::Unreachable, "unreachable"),
+    (Verdict::Refused, "refused"),
     (Verdict::Unknown, "unknown"),
 ];
 
@@ -39,10 +40,11 @@ const JOBS: [(JobState, &str); 9] = [
 ];
 
 /// The words for how a run ended.
-const ENDINGS: [(Option<Ending>, &str); 5] = [
+const ENDINGS: [(Option<Ending>, &str); 6] = [
     (Some(Ending::Well), "finished"),
     (Some(Ending::Failed), "failed"),
     (Some(Ending::Unreachable), "unreachable"),
+    (Some(Ending::Refused), "refused"),
     (Some(Ending::Interrupted), "interrupted"),
     (None, "error"),
 ];
@@ -212,6 +214,7 @@ fn counts(stats: &Stats) -> Map {
         "rescued" => stats.rescued,
         "ignored" => stats.ignored,
         "unknown" => stats.unknown,
+        "refused" => stats.refused,
     }
 }
 
@@ -222,6 +225,7 @@ pub fn tally(hosts: &Tally) -> Map {
         "changed" => hosts.changed,
         "failed" => hosts.failed,
         "unreachable" => hosts.unreachable,
+        "refused" => hosts.refused,
     }
 }
 

@@ -210,6 +210,7 @@ impl<'m> Fields<'m> {
                 rescued: of.number("rescued")?,
                 ignored: of.number("ignored")?,
                 unknown: of.number("unknown")?,
+                refused: of.number("refused")?,
             };
             Ok((Arc::from(name), stats))
         };
@@ -223,6 +224,7 @@ impl<'m> Fields<'m> {
             changed: of.number("changed")?,
             failed: of.number("failed")?,
             unreachable: of.number("unreachable")?,
+            refused: of.number("refused")?,
         })
     }
 }
@@ -277,6 +279,7 @@ mod tests {
             Verdict::Skipped,
             Verdict::Failed,
             Verdict::Unreachable,
+            Verdict::Refused,
             Verdict::Unknown,
         ] {
             assert_eq!(again(&sample::result("a", verdict)), sample::result("a", verdict));
@@ -289,6 +292,7 @@ mod tests {
             Some(Ending::Well),
             Some(Ending::Failed),
             Some(Ending::Unreachable),
+            Some(Ending::Refused),
             Some(Ending::Interrupted),
         ] {
             let end =

@@ -1,0 +1,225 @@
+//! The record of who has the lock, and who had it before: a few lines that people can read, too.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use convoy_protocol::lock::Holder;
+use flate2::Crc;
+
+use crate::system::{civil_from_days, reason};
+
+/// The file's name, and that under which it is written first. Only one writes: who has closed the gate.
+const FILE: &str = "holder";
+const NEW: &str = ".holder.new";
+
+/// The version of the format, in the first line. A reader of another version leaves the file alone.
+const VERSION: &str = "1";
+
+/// How many of those before are kept.
+const BEFORE: usize = 16;
+
+/// A longer record is none, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Who has the lock, and who had it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// Who has it, or had it last.
+    pub(super) holder: Holder,
+    /// The process that took it.
+    pub(super) process: u32,
+    /// Those before, the last one first.
+    pub(super) before: Vec<Holder>,
+}
+
+/// Why there is no record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is not there.
+    Missing,
+    /// It is not as it was written: why.
+    Damaged(String),
+    /// It cannot be read, or must not be replaced: why.
+    Closed(String),
+}
+
+impl Record {
+    /// Reads the record of a folder.
+    pub(super) fn read(folder: &Path) -> Result<Self, Unread> {
+        let path = folder.join(FILE);
+        let text = fs::symlink_metadata(&path).and_then(|meta| match meta.len() {
+            _ if !meta.is_file() => Err(io::Error::other("it is no file")),
+            LONGEST.. => Ok(Vec::new()),
+            _ => fs::read(&path),
+        });
+        match text {
+            Ok(text) => Self::parse(&String::from_utf8_lossy(&text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unread::Missing),
+            Err(error) => Err(Unread::Closed(format!("{}: {}", path.display(), reason(&error)))),
+        }
+    }
+
+    /// Replaces the record of a folder. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be written; then the old one is there.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        let new = folder.join(NEW);
+        fs::remove_file(&new).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(self.text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, folder.join(FILE))?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// Returns the record that follows when `holder` takes the lock from whom `last` tells of.
+    pub(super) fn after(last: Option<Self>, holder: Holder, process: u32) -> Self {
+        let mut before: Vec<Holder> =
+            last.map_or_else(Vec::new, |last| [vec![last.holder], last.before].concat());
+        before.truncate(BEFORE);
+        Self { holder, process, before }
+    }
+
+    fn text(&self) -> String {
+        let Self { holder, process, before } = self;
+        let mut text = format!(
+            "convoy-lock {VERSION}\ngeneration {}\nrun {}\nby {}\nsince {} {}\nprocess {process}\n",
+            holder.generation,
+            holder.run,
+            one_line(&holder.by),
+            holder.since,
+            utc(holder.since)
+        );
+        for Holder { generation, run, since, by } in before {
+            let (by, at) = (one_line(by), utc(*since));
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "before {generation} {run} {since} {at} {by}");
+        }
+        let sum = checksum(&text);
+        text + &format!("check {sum}\n")
+    }
+
+    fn parse(text: &str) -> Result<Self, Unread> {
+        let version = text.split_once('\n').and_then(|(first, _)| first.strip_prefix("convoy-lock "));
+        if version.is_some_and(|version| version != VERSION && version.parse::<u32>().is_ok()) {
+            return Err(Unread::Closed("it was written by another version of convoy".into()));
+        }
+        let damaged = |why: &str| Unread::Damaged(why.into());
+        let (body, sum) = text.rsplit_once("check ").ok_or_else(|| damaged("it has no end"))?;
+        if !body.starts_with(&format!("convoy-lock {VERSION}\n")) || sum != format!("{}\n", checksum(body)) {
+            return Err(damaged("its checksum is another one"));
+        }
+        Self::fields(body).ok_or_else(|| damaged("it does not say what it should"))
+    }
+
+    fn fields(body: &str) -> Option<Self> {
+        let mut lines = body.lines().skip(1);
+        let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        let generation = field("generation")?.parse().ok()?;
+        let (run, by) = (field("run")?.to_owned(), field("by")?.to_owned());
+        let since = field("since")?.split(' ').next()?.parse().ok()?;
+        let process = field("process")?.parse().ok()?;
+        let before = lines.map(|line| {
+            let mut words = line.strip_prefix("before ")?.splitn(5, ' ');
+            let generation = words.next()?.parse().ok()?;
+            let run = words.next()?.to_owned();
+            let since = words.next()?.parse().ok()?;
+            let by = words.nth(1)?.to_owned();
+            Some(Holder { run, by, since, generation })
+        });
+        let before = before.collect::<Option<_>>()?;
+        Some(Self { holder: Holder { run, by, since, generation }, process, before })
+    }
+}
+
+fn checksum(text: &str) -> String {
+    let mut crc = Crc::new();
+    crc.update(text.as_bytes());
+    format!("{:08x}", crc.sum())
+}
+
+/// Replaces what would begin another line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
+}
+
+/// Returns a time for people.
+fn utc(seconds: i64) -> String {
+    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
+    let rest = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(generation: u64, run: &str, by: &str) -> Holder {
+        Holder { run: run.into(), by: by.into(), since: 1_795_874_587, generation }
+    }
+
+    fn record() -> Record {
+        let first = Record::after(None, holder(7, "20261128-1", "alice@ws"), 12);
+        Record::after(Some(first), holder(8, "20261128-2", "bob as root@ws2"), 13)
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_people_and_again() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Record::read(folder.path()), Err(Unread::Missing));
+        fs::write(folder.path().join(NEW), "left by one that was killed").unwrap();
+        record().write(folder.path()).unwrap();
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        let expected = "convoy-lock 1\ngeneration 8\nrun 20261128-2\nby bob as root@ws2\n\
+            since 1795874587 2026-11-28T14:03:07Z\nprocess 13\n\
+            before 7 20261128-1 1795874587 2026-11-28T14:03:07Z alice@ws\ncheck ";
+        assert_eq!(text.rsplit_once("check ").map(|(body, _)| format!("{body}check ")).unwrap(), expected);
+        assert_eq!(Record::read(folder.path()), Ok(record()));
+        let odd = Record::after(None, holder(1, "a", "x\ncheck y"), 1);
+        assert_eq!(Record::parse(&odd.text()).unwrap().holder.by, "x?check y");
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let mut last = None;
+        for generation in 1..=40 {
+            last = Some(Record::after(last, holder(generation, "a", "b"), 1));
+        }
+        let generations: Vec<u64> = last.unwrap().before.iter().map(|one| one.generation).collect();
+        assert_eq!(generations, (24..40).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_damage_is_seen() {
+        let text = record().text();
+        for end in 0..text.len() {
+            let cut = Record::parse(&text[..end]);
+            assert!(matches!(cut, Err(Unread::Damaged(_))), "{end}: {cut:?}");
+        }
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'5' { b'6' } else { b'5' };
+            assert!(Record::parse(&String::from_utf8(bytes).unwrap()).is_err(), "{at}");
+        }
+        let later = "convoy-lock 2\nall is different\n";
+        let closed = Unread::Closed("it was written by another version of convoy".into());
+        assert_eq!(Record::parse(later), Err(closed));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        fs::create_dir(&path).unwrap();
+        let why = format!("{}: it is no file", path.display());
+        assert_eq!(Record::read(folder.path()), Err(Unread::Closed(why)));
+    }
+}
