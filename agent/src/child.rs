@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,9 @@ use convoy_protocol::{Digest, Outcome};
 use rustix::process::Pid;
 
 use crate::cache::Cache;
+use crate::changes::Recorder;
 use crate::content::Contents;
-use crate::line::{Line, lock};
+use crate::line::{Line, keep_alive, lock};
 use crate::module::Failure;
 use crate::system::reason;
 
@@ -69,15 +70,15 @@ type Key = Become;
 pub(crate) struct Children {
     cache: Arc<Cache>,
     relatives: Arc<Relatives>,
+    recorder: Recorder,
     hello: Hello,
     program: Option<Arc<Program>>,
     children: HashMap<Key, Child>,
 }
 
 impl Children {
-    pub(crate) fn new(cache: Arc<Cache>, relatives: Arc<Relatives>) -> Self {
-        let hello = Hello { run: String::new(), by: String::new(), claim: None, silence_seconds: 30 };
-        Self { cache, relatives, hello, program: None, children: HashMap::new() }
+    pub(crate) fn new(cache: Arc<Cache>, relatives: Arc<Relatives>, recorder: Recorder) -> Self {
+        Self { cache, relatives, recorder, hello: Hello::default(), program: None, children: HashMap::new() }
     }
 
     /// Remembers how the controller introduced itself: we say the same.
@@ -119,6 +120,7 @@ impl Children {
     }
 
     fn start(&mut self, other: &Become) -> Result<Child, Failure> {
+        self.recorder.becoming(other)?;
         let program = match &self.program {
             Some(program) => program.clone(),
             None => self.program.insert(Arc::new(Program::read()?)).clone(),
@@ -456,23 +458,6 @@ fn supply(
             return Ok(());
         }
     }
-}
-
-/// Gives a sign of life now and then, until the line is gone. Without it the child would leave.
-fn keep_alive(line: Weak<Line>, every: Duration) {
-    let ping = move || {
-        let mut number = 0;
-        loop {
-            thread::sleep(every);
-            number += 1;
-            let Some(line) = line.upgrade() else { return };
-            if line.send(&ToAgent::Ping(number)).is_err() {
-                return;
-            }
-        }
-    };
-    // Without the thread the child leaves when it is idle for too long, and is started again.
-    thread::Builder::new().name("ping".into()).spawn(ping).ok();
 }
 
 #[cfg(test)]

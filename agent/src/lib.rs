@@ -5,6 +5,7 @@
 pub mod args;
 mod cache;
 pub mod carry;
+pub mod changes;
 mod child;
 pub mod content;
 pub mod execute;

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
 
 use convoy_protocol::frame::{self, FrameError};
+use convoy_protocol::message::ToAgent;
 use serde::Serialize;
 
 /// Locks; a thread that panicked while it held the lock has left nothing half done that matters here.
@@ -44,4 +47,21 @@ impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Line")
     }
+}
+
+/// Gives a sign of life now and then, until the line is gone. Without it the child would leave.
+pub(crate) fn keep_alive(line: Weak<Line>, every: Duration) {
+    let ping = move || {
+        let mut number = 0;
+        loop {
+            thread::sleep(every);
+            number += 1;
+            let Some(line) = line.upgrade() else { return };
+            if line.send(&ToAgent::Ping(number)).is_err() {
+                return;
+            }
+        }
+    };
+    // Without the thread the child leaves when it is idle for too long, and is started again.
+    thread::Builder::new().name("ping".into()).spawn(ping).ok();
 }

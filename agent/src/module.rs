@@ -129,6 +129,28 @@ impl Reach {
     }
 }
 
+/// What of a module's work `convoy undo` can take back.
+#[derive(Debug, Clone, Copy)]
+pub enum Undo {
+    /// All: it changes files alone, by [`System`], or nothing.
+    Files,
+    /// Not all, for this reason: "it runs a command".
+    Not(&'static str),
+    /// As its arguments say.
+    Depends(fn(&Map) -> Self),
+}
+
+impl Undo {
+    /// Returns why not all can be taken back, if so.
+    pub fn why_not(self, args: &Map) -> Option<&'static str> {
+        match self {
+            Self::Files => None,
+            Self::Not(why) => Some(why),
+            Self::Depends(undo) => undo(args).why_not(args),
+        }
+    }
+}
+
 /// A module as the engine sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
@@ -138,22 +160,30 @@ pub struct Module {
     pub doc: Doc,
     /// Where it looks and writes.
     pub reach: Reach,
+    /// What of its work can be taken back.
+    pub undo: Undo,
     /// Its arguments.
     pub spec: Spec,
     /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.
     pub run: fn(order: &Order, earnest: bool, node: &mut System) -> Outcome,
 }
 
+/// A module's function that looks.
+pub type Check<A, P> = fn(&A, &Look) -> Result<Checked<P>, Failure>;
+
+/// A module's function that does it.
+pub type Apply<A, P> = fn(&A, P, &mut System) -> Result<Done, Failure>;
+
 /// Carries out one order with a module's functions. All modules are called through this.
 pub fn drive<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
-    check: fn(&A, &Look) -> Result<Checked<P>, Failure>,
-    apply: fn(&A, P, &mut System) -> Result<Done, Failure>,
+    undo: Undo,
+    (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match steps(order, earnest, node, check, apply) {
+    let (status, values, diff) = match steps(order, earnest, node, undo, (check, apply)) {
         Ok(result) => result,
         Err(failure) => {
             let mut values = failure.values;
@@ -169,8 +199,8 @@ fn steps<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
-    check: fn(&A, &Look) -> Result<Checked<P>, Failure>,
-    apply: fn(&A, P, &mut System) -> Result<Done, Failure>,
+    undo: Undo,
+    (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Result<(Status, Map, Vec<Diff>), Failure> {
     let args = A::read(&order.module, &order.args).map_err(Failure::new)?;
     let (plan, mut values, diff, unseen) = match check(&args, node)? {
@@ -187,6 +217,7 @@ fn steps<A: Arguments, P>(
             }
         });
     }
+    node.undertake(undo.why_not(&order.args))?;
     let done = apply(&args, plan, node)?;
     values.extend(done.values);
     Ok((if done.changed { Status::Changed } else { Status::Ran }, values, diff))

@@ -15,6 +15,7 @@ use convoy_protocol::message::{FromAgent, Hello, ToAgent, Welcome, Window};
 use rustix::process::{geteuid, getpid};
 
 use crate::cache::Cache;
+use crate::changes::Recorder;
 use crate::child::{Children, Relatives};
 use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
@@ -238,7 +239,8 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {
 fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
     let job = move || {
-        let renew = || System::new(Box::new(shared.cache.clone()));
+        let recorder = Recorder::default();
+        let renew = || System::new(Box::new(shared.cache.clone()), recorder.clone());
         let system = renew();
         let welcome = welcome(&system);
         let mut worker = Worker {
@@ -246,7 +248,7 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
             lock: Lock::at(state::places()),
             user: welcome.user.clone(),
             renew: &renew,
-            children: Children::new(shared.cache.clone(), shared.relatives.clone()),
+            children: Children::new(shared.cache.clone(), shared.relatives.clone(), recorder.clone()),
             jobs: Jobs::new(shared.cache.clone()),
             progress: &shared.progress,
             cancelled: &shared.cancelled,
@@ -256,6 +258,7 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) ->
         for job in jobs {
             let done = match job {
                 Job::Hello(hello) => {
+                    recorder.begin(hello.records.then_some(&hello.run));
                     worker.hello(hello);
                     shared.line.send(&FromAgent::Welcome(welcome.clone())).map_err(Stop::from)
                 }

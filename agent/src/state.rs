@@ -60,16 +60,32 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
 }
 
+/// Returns the folder of a run in that of its user, which need not be there.
+///
+/// # Errors
+/// If the run's name is none that a controller gives.
+pub(crate) fn run_folder_in(folder: &Path, run: &str) -> io::Result<PathBuf> {
+    if !is_name(run) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no run is called '{run}'")));
+    }
+    Ok(folder.join("runs").join(run))
+}
+
+/// Makes a folder in that of this user, and those above it.
+///
+/// # Errors
+/// If it cannot be made.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Returns the folder of a run, made if it is missing.
 ///
 /// # Errors
 /// As [`folder`], and if the run's name is none that a controller gives.
 pub(crate) fn run_folder(run: &str) -> io::Result<PathBuf> {
-    if !is_name(run) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no run is called '{run}'")));
-    }
-    let folder = folder()?.join("runs").join(run);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let folder = run_folder_in(&folder()?, run)?;
+    make_private(&folder)?;
     Ok(folder)
 }
 

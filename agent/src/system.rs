@@ -10,6 +10,7 @@ mod look;
 mod meta;
 mod offer;
 mod process;
+mod recorded;
 mod space;
 mod temporary;
 mod users;
@@ -41,6 +42,7 @@ pub use temporary::Workshop;
 pub use users::{Group, Shadow, User};
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
+use crate::changes::Recorder;
 use crate::content::Contents;
 use crate::module::Failure;
 
@@ -52,6 +54,8 @@ pub struct Look {
     environment: Vec<(String, String)>,
     deadline: Option<Deadline>,
     contents: Box<dyn Contents + Send>,
+    /// What every change goes by, and knows of runs before.
+    recorder: Recorder,
     offered: Cell<Option<Offer>>,
     users: RefCell<users::Cache>,
     umask: OnceCell<u32>,
@@ -75,6 +79,11 @@ impl Look {
     /// business.
     pub fn is_check_mode(&self) -> bool {
         self.check
+    }
+
+    /// Returns what records changes.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Returns the time at which the running order is given up.
@@ -125,10 +134,11 @@ pub struct System {
 }
 
 impl System {
-    /// Opens the door; content known by digest comes from `contents`.
-    pub fn new(contents: Box<dyn Contents + Send>) -> Self {
+    /// Opens the door; content known by digest comes from `contents`, changes are recorded by `recorder`.
+    pub fn new(contents: Box<dyn Contents + Send>, recorder: Recorder) -> Self {
         Self {
             look: Look {
+                recorder,
                 diff: false,
                 check: false,
                 module: String::new(),
@@ -160,6 +170,15 @@ impl System {
             .map(|seconds| Deadline { at: Instant::now() + Duration::from_secs(seconds.into()), seconds });
         self.look.offered.take();
         self.look.forget_users();
+        self.recorder.order(order);
+    }
+
+    /// Tells that an order is about to be done in earnest. `beyond` says what of it cannot be undone, if anything.
+    ///
+    /// # Errors
+    /// If that cannot be recorded; nothing must be done then.
+    pub fn undertake(&mut self, beyond: Option<&str>) -> Result<(), Failure> {
+        beyond.map_or(Ok(()), |why| self.recorder.cannot(&self.look.module, why))
     }
 }
 

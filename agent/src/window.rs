@@ -319,7 +319,7 @@ fn writes(order: &Order) -> bool {
 /// # Errors
 /// If there is no such module, or it crashed: then `system` is not to be used again.
 pub(crate) fn call(order: &Order, earnest: bool, system: &mut System) -> Result<Outcome, Failure> {
-    let module = modules::find(&order.module)
+    let module = modules::find_any(&order.module)
         .ok_or_else(|| Failure::new(format!("this agent has no module '{}'", order.module)))?;
     catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system)))
         .map_err(|panic| Failure::new(format!("the module crashed: {}", words(&*panic))))

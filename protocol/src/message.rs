@@ -80,7 +80,7 @@ pub enum FromAgent {
 }
 
 /// Introduces the controller.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Hello {
     /// The run's name, for the node's own records.
     pub run: String,
@@ -88,6 +88,8 @@ pub struct Hello {
     pub by: String,
     /// What the run shows for the lock of the node; `None`: it works there without one.
     pub claim: Option<Claim>,
+    /// Whether the node records what the run changes and keeps what it replaces, so that it can be undone.
+    pub records: bool,
     /// After so many seconds without a message the agent gives up.
     pub silence_seconds: u32,
 }

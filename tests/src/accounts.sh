@@ -22,6 +22,10 @@ for folder in /run/sudo /var/lib/sudo; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=711 tmpfs "$folder"
 done
+# Where agents keep their state, of root and of users without a home.
+mkdir -p /var/lib/convoy
+mount -t tmpfs -o mode=700 tmpfs /var/lib/convoy
+mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 rm -f /etc/sudoers.d/* /etc/doas.conf
 # Without this a password is asked for once in a quarter of an hour.
 echo 'Defaults timestamp_timeout=0' >/etc/sudoers

@@ -308,13 +308,14 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
         Source::Controller(content) => Some(node.content(&content.digest)?),
         Source::Node(path) => Some(path.clone()),
     };
-    let temporary = match (&file, &writing.source) {
+    let mut temporary = match (&file, &writing.source) {
         (Some(path), _) => node.prepare(dest, Bytes::File(path), plan.attributes)?,
         (None, Source::Memory(bytes)) => node.prepare(dest, Bytes::Memory(bytes), plan.attributes)?,
         (None, _) => return Err(Failure::new(format!("no content for {}", dest.display()))),
     };
     // Of what was really written, not of what was announced.
     let sums = node.checksums(temporary.path())?;
+    temporary.holds(sums.sha256);
     if let Source::Controller(content) = &writing.source
         && content.digest != sums.sha256
     {

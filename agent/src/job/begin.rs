@@ -148,7 +148,7 @@ impl Jobs {
             State::Over(left) => left.detached,
             State::Working(begun) => begun.detached,
             State::Nothing | State::Beginning => {
-                let began = self.work(id, order, limit, silent).and_then(|work| {
+                let began = self.work(id, order, limit, silent, look).and_then(|work| {
                     folder.make().map_err(no_folder)?;
                     self.detach(id, &folder, &work, look)
                 });
@@ -165,13 +165,14 @@ impl Jobs {
     }
 
     /// Writes down what the process is told, with the content that it cannot fetch.
-    fn work(&self, id: &str, order: &Order, limit: u32, silent: bool) -> Result<File, Failure> {
+    fn work(&self, id: &str, order: &Order, limit: u32, silent: bool, look: &Look) -> Result<File, Failure> {
         let unknown = || Failure::new(format!("this agent has no module '{}'", order.module));
         let module = modules::find(&order.module).ok_or_else(unknown)?;
         let contents = gather(order, module, &self.cache)?;
         let order = Order { job: None, ticket: None, deadline_seconds: Some(limit), ..order.clone() };
+        let recorded = look.recorder().run();
         let lock = self.is_locked.then(|| (self.run.clone(), self.by.clone()));
-        Work { id: id.to_owned(), order, limit, silent, lock, contents }.write(&self.cache)
+        Work { id: id.to_owned(), order, limit, silent, lock, recorded, contents }.write(&self.cache)
     }
 
     /// Starts the process, in the best way that works; returns which it was.

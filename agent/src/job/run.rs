@@ -18,6 +18,7 @@ use rustix::process::getpid;
 use super::work::Work;
 use super::{Begun, Folder, Left, VARIABLE, uptime};
 use crate::cache::Cache;
+use crate::changes::Recorder;
 use crate::line::Line;
 use crate::module::Failure;
 use crate::processes::kill_children;
@@ -88,7 +89,9 @@ fn say_so() -> io::Result<()> {
 impl Work {
     /// Does the order; says whether it was given up since its time was over.
     fn perform(&self, folder: &Folder, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
-        let mut system = System::new(Box::new(cache.clone()));
+        let recorder = Recorder::default();
+        recorder.begin(self.recorded.as_deref());
+        let mut system = System::new(Box::new(cache.clone()), recorder);
         if !self.silent {
             let output = File::options().append(true).create(true).mode(0o600).open(folder.file("output"));
             // Without it nobody sees how far it is; its outcome holds what it printed all the same.

@@ -24,6 +24,8 @@ pub(super) struct Work {
     pub(super) silent: bool,
     /// The run whose lock it enters, and who runs that.
     pub(super) lock: Option<(String, String)>,
+    /// The run in whose name its changes are recorded, if they are.
+    pub(super) recorded: Option<String>,
     /// The content that follows.
     pub(super) contents: Vec<Digest>,
 }

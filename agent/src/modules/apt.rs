@@ -9,7 +9,7 @@ use convoy_protocol::{Diff, Map, Value, map};
 
 use crate::args::NodePath;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 use get::AptGet;
@@ -26,6 +26,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes packages");
 
 crate::choices! {
     /// How the packages shall be.

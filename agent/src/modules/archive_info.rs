@@ -11,7 +11,7 @@ use convoy_protocol::{Digest, Map, Value, map};
 use crate::args::NodePath;
 use crate::files::glob;
 use crate::files::status::whole;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 /// The most text that is returned of one file, in bytes.
@@ -30,6 +30,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `archive_info`.

@@ -9,7 +9,7 @@ use crate::content::{EntryKind, Supplied, Tree};
 use crate::files::attributes::FileArgs;
 use crate::files::put::{self, Put, Source};
 use crate::files::{validate, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::pattern::Pattern;
 use crate::system::{Checksums, Look, System, cannot};
 
@@ -25,6 +25,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `assemble`.

@@ -3,7 +3,7 @@
 use convoy_protocol::{Map, Status, map};
 
 use crate::job::{self, Told};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// What is asked.

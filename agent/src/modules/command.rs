@@ -4,7 +4,7 @@ use convoy_protocol::Value;
 
 use crate::execute::{self, RunArgs};
 use crate::files::words;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it runs a command");
 
 crate::arguments! {
     /// Arguments of `command`.

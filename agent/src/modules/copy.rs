@@ -11,7 +11,7 @@ use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
 use crate::files::{ends_with_slash, json, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Attributes, Look, System};
 
 /// Documentation.
@@ -28,6 +28,9 @@ pub const REACH: Reach = Reach::Depends(|args| {
     let tree = |src: &Value| src.as_str().is_some() || src.get("tree").is_some();
     if args.get("src").is_some_and(tree) { Reach::WritesBelow } else { Reach::Writes }
 });
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `copy`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Attributes, Bytes, Look, Meta, Process, System};
 
 use table::{Place, Table};
@@ -24,6 +24,12 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Depends(|args| match args.get("cron_file") {
+    Some(file) if !file.is_null() => Undo::Files,
+    _ => Undo::Not("it changes a user's crontab"),
+});
 
 crate::choices! {
     /// Whether it shall be there.

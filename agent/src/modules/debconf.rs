@@ -6,7 +6,7 @@ use convoy_protocol::{Diff, Kind, Map, Taint, Value, map};
 
 use crate::args::Arg;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -20,6 +20,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes the answers of debconf");
 
 crate::choices! {
     /// What kind of answer a question wants.

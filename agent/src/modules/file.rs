@@ -11,7 +11,7 @@ use convoy_protocol::{Map, Value, map};
 use crate::args::{Arg, NodePath};
 use crate::files::attributes::{self as shared, FileArgs};
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
 
 /// Documentation.
@@ -29,6 +29,9 @@ pub const REACH: Reach = Reach::Depends(|args| {
     // What is removed, or replaced by a link, is gone with all that is below it.
     if recurse || matches!(state, Some("absent" | "link" | "hard")) { Reach::WritesBelow } else { Reach::Writes }
 });
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// What shall be there.

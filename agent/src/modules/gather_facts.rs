@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::setup;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -15,6 +15,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = setup::REACH;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = setup::UNDO;
 
 crate::arguments! {
     /// Arguments of `gather_facts`.

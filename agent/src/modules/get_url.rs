@@ -12,7 +12,7 @@ use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_folder};
 use crate::http::{self, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Download, Look, Meta, System};
 use checksum::Checksum;
 
@@ -29,6 +29,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `get_url`.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use convoy_protocol::{Key, Map, Value, map};
 
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -17,6 +17,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `getent`.

@@ -6,7 +6,7 @@ use convoy_protocol::{Diff, Map, map};
 
 use crate::execute;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Group, Look, Process, System};
 
 /// Documentation.
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes accounts");
 
 crate::choices! {
     /// Whether the group shall be there.

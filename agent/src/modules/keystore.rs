@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use crate::args::NodePath;
 use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 /// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
@@ -31,6 +31,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// How the file is laid out.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Attributes, Bytes, Look, Meta, System};
 
 use line::{Line, hashed};
@@ -22,6 +22,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// Whether the key shall be there.

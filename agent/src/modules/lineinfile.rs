@@ -8,7 +8,7 @@ use crate::args::NodePath;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::Edit;
 use crate::files;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 use edit::Edited;
@@ -25,6 +25,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// Whether the line shall be there.

@@ -8,7 +8,7 @@ use crate::args::NodePath;
 use crate::files::keyed::{KeyedArgs, changes};
 use crate::files::put;
 use crate::log4j::{Configuration, Conversion, merge};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 
@@ -31,6 +31,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `log4j2_convert`.

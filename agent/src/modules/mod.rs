@@ -2,25 +2,28 @@
 
 use crate::module::{Module, drive};
 
-/// Declares the modules and the table of them.
+/// Declares modules and a table of them.
 macro_rules! modules {
-    ($($name:ident),* $(,)?) => {
+    ($(#[$doc:meta])* $table:ident: $($name:ident),* $(,)?) => {
         $(pub mod $name;)*
 
-        /// All modules, in the order of their names.
-        pub const ALL: &[Module] = &[$(
+        $(#[$doc])*
+        pub const $table: &[Module] = &[$(
             Module {
                 name: stringify!($name),
                 doc: $name::DOC,
                 reach: $name::REACH,
+                undo: $name::UNDO,
                 spec: <$name::Args as crate::args::Arguments>::SPEC,
-                run: |order, earnest, node| drive(order, earnest, node, $name::check, $name::apply),
+                run: |order, earnest, node| drive(order, earnest, node, $name::UNDO, ($name::check, $name::apply)),
             },
         )*];
     };
 }
 
 modules! {
+    /// All modules, in the order of their names.
+    ALL:
     apt,
     archive_info,
     assemble,
@@ -66,6 +69,17 @@ modules! {
     xml,
 }
 
+modules! {
+    /// Modules that convoy itself asks for, and no playbook.
+    INTERNAL:
+    undo,
+}
+
+/// Finds a module that an agent is asked for.
+pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
+    find(name).or_else(|| INTERNAL.iter().find(|module| module.name == name))
+}
+
 /// Finds a module by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.
 pub fn find(name: &str) -> Option<&'static Module> {
     let short = name
@@ -81,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_module_is_documented() {
-        for module in ALL {
+        for module in ALL.iter().chain(INTERNAL) {
             assert!(
                 !module.doc.summary.is_empty() && module.doc.example.contains(module.name),
                 "{}",

@@ -1,6 +1,6 @@
 //! `package`: packages, whatever manages them on the node.
 
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 use super::apt;
@@ -16,6 +16,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = apt::UNDO;
 
 crate::arguments! {
     /// Arguments of `package`: those of `apt`.

@@ -5,7 +5,7 @@ use convoy_protocol::{Map, Value};
 use crate::args::Arg;
 use crate::files::keyed::{KeyedArgs, changes, pairs};
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 use crate::toml::KeyPath;
@@ -24,6 +24,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `properties`.

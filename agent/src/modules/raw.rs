@@ -5,7 +5,7 @@ use std::path::Path;
 use convoy_protocol::map;
 
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -18,6 +18,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it runs a command");
 
 crate::arguments! {
     /// Arguments of `raw`.

@@ -6,7 +6,7 @@ use crate::args::NodePath;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::pattern::{Pattern, Template};
 use crate::system::{Look, System};
 
@@ -22,6 +22,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `replace`.

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, map};
 use crate::args::NodePath;
 use crate::content::Script;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -20,6 +20,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it runs a script");
 
 crate::arguments! {
     /// Arguments of `script`.

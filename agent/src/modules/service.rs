@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Map, Value};
 
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::services::systemd::Scope;
 use crate::services::{State, systemd, sysv};
 use crate::system::{Look, System};
@@ -17,6 +17,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes a service");
 
 crate::arguments! {
     /// Arguments of `service`.

@@ -18,7 +18,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::files::glob;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 use files::Files;
 
@@ -33,6 +33,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::LooksBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `setup`.

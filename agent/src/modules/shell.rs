@@ -1,7 +1,7 @@
 //! `shell`: a line is given to a shell.
 
 use crate::execute::{self, RunArgs};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -16,6 +16,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it runs a command");
 
 crate::arguments! {
     /// Arguments of `shell`.

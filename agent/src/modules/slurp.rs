@@ -8,7 +8,7 @@ use convoy_protocol::frame::MAX_FRAME;
 use convoy_protocol::{base64, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System, reason};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
@@ -24,6 +24,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `slurp`.

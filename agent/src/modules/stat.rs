@@ -6,7 +6,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::files::status;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Algorithm, Look, Process, System};
 
 /// Documentation.
@@ -18,6 +18,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `stat`.

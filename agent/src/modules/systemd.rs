@@ -1,6 +1,6 @@
 //! `systemd`: a unit of systemd.
 
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::services::State;
 use crate::services::systemd::{self, Request, Scope};
 use crate::system::{Look, System};
@@ -18,6 +18,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes a service");
 
 crate::arguments! {
     /// Arguments of `systemd`.

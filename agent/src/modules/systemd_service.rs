@@ -1,6 +1,6 @@
 //! `systemd_service`: another name of `systemd`.
 
-use crate::module::{Doc, Reach};
+use crate::module::{Doc, Reach, Undo};
 
 pub use super::systemd::{Args, Plan, apply, check};
 
@@ -13,3 +13,6 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = super::systemd::UNDO;

@@ -6,7 +6,7 @@ use convoy_protocol::map;
 
 use crate::args::NodePath;
 use crate::files::attributes;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -19,6 +19,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// What is made.

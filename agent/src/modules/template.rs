@@ -9,7 +9,7 @@ use crate::content::Supplied;
 use crate::files::attributes::{FileArgs, Wanted};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
 pub use crate::files::put::Plan;
@@ -24,6 +24,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `template`.

@@ -6,7 +6,7 @@ use crate::args::Tainted;
 use crate::content::Supplied;
 use crate::files::keyed::{Change, KeyedArgs};
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 use crate::toml::edits::{EditArgs, of_task};
 use crate::toml::{KeyPath, Toml, TomlError, changes};
@@ -27,6 +27,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `toml`.

@@ -9,7 +9,7 @@ use crate::carry::{
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
 use crate::files::secret::is_secret;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 use crate::toml::edits::EditArgs;
 use crate::toml::{KeyPath, Merge, Toml, TomlError, value_text};
@@ -32,6 +32,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Writes;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `toml_carry`.

@@ -15,7 +15,7 @@ use crate::args::NodePath;
 use crate::content::Packed;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::with_folder;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 use compare::Comparison;
 use options::Options;
@@ -43,6 +43,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `unarchive`.

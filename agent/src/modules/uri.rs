@@ -14,7 +14,7 @@ use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{ends_with_slash, json};
 use crate::http::{self, Follow, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Meta, System};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
@@ -35,6 +35,12 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Depends(|args| match args.get("method").and_then(Value::as_str).map(str::to_uppercase).as_deref() {
+    None | Some("GET" | "HEAD" | "OPTIONS") => Undo::Files,
+    Some(_) => Undo::Not("it sends a request"),
+});
 
 crate::choices! {
     /// How `body` is sent.

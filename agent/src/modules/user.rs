@@ -14,7 +14,7 @@ use convoy_protocol::{Map, Value, map};
 use crate::args::NodePath;
 use crate::execute;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, Process, System, User};
 
 /// Documentation.
@@ -28,6 +28,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::WritesBelow;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Not("it changes accounts");
 
 crate::choices! {
     /// Whether the account shall be there.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::pattern::{Groups, Pattern};
 use crate::system::{Look, System};
 
@@ -23,6 +23,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks and writes.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::choices! {
     /// What is waited for.

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::{Arg, NodePath};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure, Reach};
+use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 use crate::xml::{Found, Namespaces, Path, Places, attribute_name, declared_encoding, find, parse, position};
 
@@ -31,6 +31,9 @@ pub const DOC: Doc = Doc {
 
 /// Where it looks.
 pub const REACH: Reach = Reach::Looks;
+
+/// What of its work can be taken back.
+pub const UNDO: Undo = Undo::Files;
 
 crate::arguments! {
     /// Arguments of `xml`.

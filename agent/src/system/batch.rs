@@ -7,11 +7,13 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::write::{beside, folder};
 use super::{Attributes, Meta, System, Temporary, cannot};
+use crate::changes::{Content, Loses, Noted, State, Thing};
 use crate::module::Failure;
 
 /// How many files wait for each other at most. Each is open until then, and each time all that others have written to
@@ -65,6 +67,7 @@ struct New {
     temporary: Option<Temporary>,
     target: PathBuf,
     expected: Option<Meta>,
+    digest: Digest,
 }
 
 impl Batch {
@@ -88,7 +91,7 @@ fn name(file: &File, path: &Path) -> io::Result<()> {
 
 impl System {
     /// Writes a whole new file that shall be at `path`, where now is `expected` (`None`: nothing). `fill` writes its
-    /// content, `mtime` is when that was changed, in seconds since 1970.
+    /// content and returns length and digest of that, `mtime` is when that was changed, in seconds since 1970.
     ///
     /// # Errors
     /// If it cannot be written, and what `fill` returns; nothing is left of it then.
@@ -99,20 +102,21 @@ impl System {
         expected: Option<Meta>,
         attributes: Attributes,
         mtime: i64,
-        fill: impl FnOnce(&File) -> Result<u64, Failure>,
+        fill: impl FnOnce(&File) -> Result<(u64, Digest), Failure>,
     ) -> Result<(), Failure> {
         let (temporary, file) = match nameless(path) {
             Some(file) => (None, file),
             None => Temporary::create(path).map(|(temporary, file)| (Some(temporary), file))?,
         };
-        batch.bytes += fill(&file)?;
+        let (length, digest) = fill(&file)?;
+        batch.bytes += length;
         let finish = || -> io::Result<()> {
             self.attribute(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
             let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
             Ok(rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?)
         };
         finish().map_err(|e| cannot("write", path, &e))?;
-        batch.files.push(New { file, temporary, target: path.to_owned(), expected });
+        batch.files.push(New { file, temporary, target: path.to_owned(), expected, digest });
         Ok(())
     }
 
@@ -122,21 +126,56 @@ impl System {
     /// If something else has changed what was there, or a file cannot be moved; those before it are in their places.
     pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
         sync(&batch.files)?;
+        let noted = self.announce(&batch.files)?;
+        let mut noted = noted.into_iter();
         for new in batch.files {
-            self.expect_still(&new.target, new.expected.as_ref())?;
-            let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
-            match (new.temporary, &new.expected) {
-                (Some(temporary), _) => temporary.take_place()?,
-                // If something has come there since, it is left alone.
-                (None, None) => write(&new.target)?,
-                (None, Some(_)) => {
-                    let path = beside(&new.target);
-                    write(&path)?;
-                    Temporary::named(path, &new.target).take_place()?;
-                }
+            let change = noted.next().unwrap_or_default();
+            let placed = self.place_one(new, &change);
+            if placed.is_err() {
+                [change].into_iter().chain(noted).for_each(|change| self.recorder.void(&change));
+                return placed;
             }
         }
         Ok(())
+    }
+
+    /// Announces that the files take their places, if what is there still is what was expected.
+    fn announce(&self, files: &[New]) -> Result<Vec<Noted>, Failure> {
+        if !self.recorder.is_on() {
+            return Ok(Vec::new());
+        }
+        let mut changes = Vec::with_capacity(files.len());
+        for new in files {
+            self.expect_still(&new.target, new.expected.as_ref())?;
+            let meta = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?;
+            let left = State {
+                owned: Some((&Meta::from(&meta)).into()),
+                content: Content::Digest(new.digest),
+                ..State::of(Thing::File)
+            };
+            changes.push((new.target.clone(), left));
+        }
+        self.recorder.change_all(changes, Loses::Content)
+    }
+
+    fn place_one(&self, new: New, change: &Noted) -> Result<(), Failure> {
+        if self.recorder.is_on() {
+            self.expect_kept(&new.target, new.expected.as_ref())?;
+        } else {
+            self.expect_still(&new.target, new.expected.as_ref())?;
+        }
+        let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
+        match (new.temporary, &new.expected) {
+            (Some(temporary), _) => temporary.take_place()?,
+            // If something has come there since, it is left alone.
+            (None, None) => write(&new.target)?,
+            (None, Some(_)) => {
+                let path = beside(&new.target);
+                write(&path)?;
+                Temporary::named(path, &new.target).take_place()?;
+            }
+        }
+        self.recorder.settle(change, None)
     }
 
     /// As [`expect_unchanged`](super::Look::expect_unchanged), for a file that others of the batch may be names of:

@@ -73,9 +73,9 @@ impl System {
         prefix: &str,
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
-        make(folder, prefix, suffix, |path| {
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
-        })
+        let path = make_file(folder, prefix, suffix)?;
+        self.recorded_new(&path)?;
+        Ok(path)
     }
 
     /// Makes an empty folder in `folder` that only its owner can use, and returns its path.
@@ -88,7 +88,9 @@ impl System {
         prefix: &str,
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
-        make(folder, prefix, suffix, |path| DirBuilder::new().mode(0o700).create(path))
+        let path = make_folder(folder, prefix, suffix)?;
+        self.recorded_new(&path)?;
+        Ok(path)
     }
 }
 
@@ -99,7 +101,7 @@ impl System {
     /// If it cannot be copied; nothing is left of it then.
     pub fn make_workshop(&mut self, source: &Path, name: &str) -> Result<Workshop, Failure> {
         let base = self.contents.folder().to_owned();
-        let folder = self.make_temporary_folder(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
+        let folder = make_folder(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
         let workshop = Workshop { program: folder.join(name), folder };
         let copy = || {
             let mut file = OpenOptions::new();
@@ -138,13 +140,23 @@ impl System {
     /// # Errors
     /// If it cannot be read or written; nothing is left of it then.
     pub fn download(&mut self, folder: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
-        let path = self.make_temporary_file(folder, ".convoy-", "")?;
+        let path = make_file(folder, ".convoy-", "")?;
         let mut download = Download { path, length: 0 };
         let file = OpenOptions::new().write(true).open(&download.path);
         let file = file.map_err(|error| cannot("write", &download.path, &error))?;
         download.length = crate::http::save(body, &file, &download.path)?;
         Ok(download)
     }
+}
+
+fn make_file(folder: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
+    make(folder, prefix, suffix, |path| {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+    })
+}
+
+fn make_folder(folder: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
+    make(folder, prefix, suffix, |path| DirBuilder::new().mode(0o700).create(path))
 }
 
 fn make(

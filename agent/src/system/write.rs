@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
 use super::{Look, Meta, System, Time, cannot};
+use crate::changes::{Loses, State, Thing};
 use crate::module::Failure;
 
 /// Where the bytes of a file come from.
@@ -35,14 +37,16 @@ pub struct Attributes {
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
-    target: PathBuf,
+    pub(super) target: PathBuf,
     placed: bool,
+    /// The digest of what it holds, if that is known.
+    pub(super) digest: Option<Digest>,
 }
 
 impl Temporary {
     /// Makes an empty file beside `path`, which only its owner can use.
     pub(super) fn create(path: &Path) -> Result<(Self, File), Failure> {
-        let temporary = Self { path: beside(path), target: path.to_owned(), placed: false };
+        let temporary = Self { path: beside(path), target: path.to_owned(), placed: false, digest: None };
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(flags);
@@ -52,7 +56,7 @@ impl Temporary {
 
     /// Names an existing file as the one that shall take the place of `target`.
     pub(super) fn named(path: PathBuf, target: &Path) -> Self {
-        Self { path, target: target.to_owned(), placed: false }
+        Self { path, target: target.to_owned(), placed: false, digest: None }
     }
 
     /// Moves it to its place, without making that durable.
@@ -65,6 +69,11 @@ impl Temporary {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tells the digest of what it holds, so that it need not be read again.
+    pub fn holds(&mut self, digest: Digest) {
+        self.digest = Some(digest);
     }
 }
 
@@ -181,7 +190,7 @@ impl System {
     pub fn place(&mut self, temporary: Temporary, expected: Option<&Meta>) -> Result<(), Failure> {
         let target = temporary.target.clone();
         self.expect_unchanged(&target, expected)?;
-        temporary.take_place()?;
+        self.recorded_placing(temporary, expected)?;
         sync_folder(&target).map_err(|e| cannot("make durable", &target, &e))
     }
 
@@ -206,7 +215,9 @@ impl System {
     /// # Errors
     /// If it is there already or cannot be made.
     pub fn make_dir(&mut self, path: &Path) -> Result<(), Failure> {
-        fs::create_dir(path).map_err(|e| cannot("make the folder", path, &e))
+        self.recorded(path, Loses::Nothing, State::of(Thing::Folder), || {
+            fs::create_dir(path).map_err(|e| cannot("make the folder", path, &e))
+        })
     }
 
     /// Makes a symbolic link, in the place of what is there if that still is `expected`.
@@ -214,7 +225,8 @@ impl System {
     /// # Errors
     /// If it cannot be made; what was there is untouched then.
     pub fn symlink(&mut self, target: &Path, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
-        self.link_with(path, expected, |new| std::os::unix::fs::symlink(target, new))
+        let left = State::of(Thing::Link(target.to_owned()));
+        self.link_with(path, expected, left, |new| std::os::unix::fs::symlink(target, new))
     }
 
     /// Gives the file `existing` another name, in the place of what is there if that still is `expected`.
@@ -227,27 +239,36 @@ impl System {
         path: &Path,
         expected: Option<&Meta>,
     ) -> Result<(), Failure> {
-        self.link_with(path, expected, |new| fs::hard_link(existing, new))
+        let left = if self.recorder.is_on() { self.left_by(existing, None)? } else { State::of(Thing::File) };
+        self.link_with(path, expected, left, |new| fs::hard_link(existing, new))
     }
 
     fn link_with(
         &mut self,
         path: &Path,
         expected: Option<&Meta>,
+        left: State,
         make: impl Fn(&Path) -> io::Result<()>,
     ) -> Result<(), Failure> {
         if expected.is_none() {
             // Made in place: if something has come there since, it is left alone.
-            return make(path).map_err(|e| cannot("make the link", path, &e));
+            return self.recorded(path, Loses::Nothing, left, || {
+                make(path).map_err(|e| cannot("make the link", path, &e))
+            });
         }
-        let temporary = Temporary { path: beside(path), target: path.to_owned(), placed: false };
+        let temporary = Temporary::named(beside(path), path);
         make(&temporary.path).map_err(|e| cannot("make the link", path, &e))?;
+        self.expect_unchanged(path, expected)?;
         if expected.is_some_and(Meta::is_dir) {
-            self.expect_unchanged(path, expected)?;
-            fs::remove_dir(path).map_err(|e| cannot("remove the folder", path, &e))?;
-            return self.place(temporary, None);
+            self.remove_empty_folder(path)?;
+            self.recorded(path, Loses::Nothing, left, || temporary.take_place())?;
+        } else {
+            self.recorded(path, Loses::Content, left, || {
+                self.expect_kept(path, expected)?;
+                temporary.take_place()
+            })?;
         }
-        self.place(temporary, expected)
+        sync_folder(path).map_err(|e| cannot("make durable", path, &e))
     }
 
     /// Removes a file, a link or an empty place; a folder with all it holds. Links are removed, not followed. That
@@ -256,14 +277,16 @@ impl System {
     /// # Errors
     /// If something cannot be removed.
     pub fn remove(&mut self, path: &Path) -> Result<(), Failure> {
-        let result = match self.lstat(path)? {
-            None => return Ok(()),
-            Some(meta) if meta.is_dir() => fs::remove_dir_all(path),
-            Some(_) => fs::remove_file(path),
-        };
-        match result {
+        let gone = |result: io::Result<()>| match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("remove", path, &error)),
             _ => Ok(()),
+        };
+        match self.lstat(path)? {
+            None => Ok(()),
+            Some(meta) if meta.is_dir() => {
+                self.recorded_removal(path, &meta, || gone(fs::remove_dir_all(path)))
+            }
+            Some(_) => self.recorded(path, Loses::Content, State::nothing(), || gone(fs::remove_file(path))),
         }
     }
 
@@ -272,8 +295,16 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn chmod(&mut self, path: &Path, mode: u32) -> Result<(), Failure> {
-        fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(|e| cannot("set the mode of", path, &e))
+        self.recorded_attributes(
+            path,
+            true,
+            Attributes { mode: Some(mode), ..Attributes::default() },
+            None,
+            || {
+                fs::set_permissions(path, Permissions::from_mode(mode))
+                    .map_err(|e| cannot("set the mode of", path, &e))
+            },
+        )
     }
 
     /// Sets owner and group of what is at `path` itself; a link is not followed.
@@ -281,9 +312,11 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn lchown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        let (uid, gid) = owner(uid, gid);
-        rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|e| cannot("set the owner of", path, &e.into()))
+        self.recorded_attributes(path, false, Attributes { mode: None, uid, gid }, None, || {
+            let (uid, gid) = owner(uid, gid);
+            rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|e| cannot("set the owner of", path, &e.into()))
+        })
     }
 
     /// Sets owner and group of what `path` leads to.
@@ -291,9 +324,11 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn chown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        let (uid, gid) = owner(uid, gid);
-        rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())
-            .map_err(|e| cannot("set the owner of", path, &e.into()))
+        self.recorded_attributes(path, true, Attributes { mode: None, uid, gid }, None, || {
+            let (uid, gid) = owner(uid, gid);
+            rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())
+                .map_err(|e| cannot("set the owner of", path, &e.into()))
+        })
     }
 
     /// Sets the times of access and modification; a link is followed.
@@ -301,9 +336,11 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn set_times(&mut self, path: &Path, atime: SetTime, mtime: SetTime) -> Result<(), Failure> {
-        let times = Timestamps { last_access: atime.timespec(), last_modification: mtime.timespec() };
-        utimensat(CWD, path, &times, AtFlags::empty())
-            .map_err(|e| cannot("set the times of", path, &e.into()))
+        self.recorded_attributes(path, true, Attributes::default(), Some(mtime), || {
+            let times = Timestamps { last_access: atime.timespec(), last_modification: mtime.timespec() };
+            utimensat(CWD, path, &times, AtFlags::empty())
+                .map_err(|e| cannot("set the times of", path, &e.into()))
+        })
     }
 }
 

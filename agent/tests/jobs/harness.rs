@@ -55,6 +55,7 @@ impl Node {
             run: RUN.to_owned(),
             by: "tester@here".to_owned(),
             claim: None,
+            records: false,
             silence_seconds: 60,
         }));
         agent

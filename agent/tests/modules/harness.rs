@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use convoy_agent::changes::Recorder;
 use convoy_agent::content::{Contents, Held};
 use convoy_agent::module::Failure;
 use convoy_agent::modules;
@@ -52,8 +53,16 @@ impl Node {
         let contents = tempfile::tempdir().unwrap();
         let offers = Arc::default();
         let folder = Folder { contents: contents.path().to_owned(), offers: Arc::clone(&offers) };
-        let system = System::new(Box::new(folder));
+        let system = System::new(Box::new(folder), Recorder::default());
         Self { system, environment: Vec::new(), folder: tempfile::tempdir().unwrap(), contents, offers }
+    }
+
+    /// Goes on as another agent, which records what it changes in the name of a run.
+    pub(crate) fn begin(&mut self, state: &Path, run: &str) {
+        let recorder = Recorder::below(state);
+        recorder.begin(Some(run));
+        let folder = Folder { contents: self.contents.path().to_owned(), offers: Arc::clone(&self.offers) };
+        self.system = System::new(Box::new(folder), recorder);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -134,7 +143,9 @@ impl Node {
         let mut order = order.clone();
         order.environment.extend(self.environment.clone());
         self.system.begin(&order);
-        (modules::find(&order.module).unwrap().run)(&order, true, &mut self.system)
+        let module = modules::find(&order.module);
+        let module = module.or_else(|| modules::INTERNAL.iter().find(|module| module.name == &*order.module));
+        (module.unwrap().run)(&order, true, &mut self.system)
     }
 
     pub(crate) fn run(&mut self, module: &str, args: Map) -> Outcome {

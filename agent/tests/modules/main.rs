@@ -43,5 +43,6 @@ mod tempfile;
 mod toml;
 mod toml_carry;
 mod unarchive;
+mod undo;
 mod uri;
 mod xml;

@@ -137,6 +137,7 @@ pub(super) fn run_watched(
     };
     if let Some(journal) = &journal {
         options.run = journal.header().id.to_string();
+        options.records = !options.check;
     }
     let left = journal.as_ref().and_then(Begun::left_due);
     let mut engine = Engine::new(options, inventory, loader, watch(reporter))?;

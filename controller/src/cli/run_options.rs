@@ -151,6 +151,7 @@ impl RunOptions {
             look_ahead: !self.no_look_ahead,
             run: RunId::new(None, Timestamp::now()).to_string(),
             by: journal::by(),
+            records: false,
             command_line: line,
         })
     }

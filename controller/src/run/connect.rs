@@ -228,7 +228,8 @@ impl Connections {
         tracing::debug!(host = %endpoint.host, address = %endpoint.address, local = endpoint.local, "connecting");
         let (entries, claim) = self.entries(endpoint);
         let (run, by) = (self.options.run.clone(), self.options.by.clone());
-        let hello = Hello { run, by, claim, silence_seconds: SILENCE_SECONDS };
+        let records = self.options.records;
+        let hello = Hello { run, by, claim, records, silence_seconds: SILENCE_SECONDS };
         let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.noting(entries);
         if endpoint.local {
             let stream = local::start(&opening).map_err(|error| format!("cannot start sh: {error}"))?;

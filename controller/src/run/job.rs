@@ -452,7 +452,11 @@ fn write_out(module: &Module, args: &mut Map) {
     }
 }
 
-fn asked(module: &Module, args: Map, flags: &flags::Flags) -> Order {
+fn asked(module: &Module, mut args: Map, flags: &flags::Flags) -> Order {
+    if flags.no_log {
+        // What must not be shown must not be kept on the node either.
+        args.values_mut().for_each(|value| value.taint = value.taint | Taint::SECRET);
+    }
     Order {
         module: module.name.into(),
         args,

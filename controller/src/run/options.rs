@@ -74,6 +74,8 @@ pub struct Options {
     pub run: String,
     /// Who began the run, and on which machine.
     pub by: String,
+    /// Whether the nodes record what the run changes, so that it can be undone.
+    pub records: bool,
     /// The command line as it was given, for the command that goes on.
     pub command_line: Vec<String>,
 }

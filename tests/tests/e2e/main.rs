@@ -48,6 +48,7 @@ mod pages;
 mod refused;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod secrets;

@@ -102,10 +102,7 @@ fn killed_after_every_record(part: usize, parts: usize) {
         };
         assert_eq!(ran(&found), ran(&wanted), "killed at byte {end}:\n{killed}\nresumed:\n{resumed}");
         assert_eq!(found, wanted, "killed at byte {end}");
-        assert_eq!(
-            fs::read_dir(node.home.join(".local/state/convoy/runs")).map_or(0, Iterator::count),
-            0
-        );
+        assert_eq!(fs::read_dir(node.home.join(".local/state/convoy/runs")).map_or(0, Iterator::count), 0);
     }
 }
 

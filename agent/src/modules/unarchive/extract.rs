@@ -98,7 +98,7 @@ fn changed(src: &str) -> Failure {
 }
 
 /// Writes the bytes of a member, which must be those of the manifest.
-fn copy(bytes: &mut dyn Read, mut file: &File, write: &Write, name: &str) -> Result<u64, Stop> {
+fn copy(bytes: &mut dyn Read, mut file: &File, write: &Write, name: &str) -> Result<(u64, Digest), Stop> {
     let (mut hasher, mut length) = (Sha256::new(), 0u64);
     let mut buffer = vec![0; 128 * 1024];
     loop {
@@ -116,5 +116,5 @@ fn copy(bytes: &mut dyn Read, mut file: &File, write: &Write, name: &str) -> Res
         file.write_all(&buffer[..n]).map_err(|error| cannot("write", &write.path, &error))?;
     }
     let found = Digest::from(<[u8; 32]>::from(hasher.finalize()));
-    if (length, found) == (write.size, write.digest) { Ok(length) } else { Err(changed(name).into()) }
+    if (length, found) == (write.size, write.digest) { Ok((length, found)) } else { Err(changed(name).into()) }
 }

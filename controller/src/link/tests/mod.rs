@@ -49,7 +49,7 @@ fn sudo(user: &str, password: Option<&str>) -> Option<Become> {
 }
 
 fn hello(silence_seconds: u32) -> Hello {
-    Hello { run: "test".into(), by: "me".into(), claim: None, silence_seconds }
+    Hello { run: "test".into(), by: "me".into(), claim: None, records: false, silence_seconds }
 }
 
 fn opening(first: Option<Vec<Step>>) -> Opening {

@@ -1,0 +1,214 @@
+//! Keeping what is about to be replaced or removed: by hard link, else by reflink, else by copy.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::Digest;
+
+use super::line::path_line;
+use super::state::{Content, State, Thing, xattrs};
+use super::{KEPT, PLACES, tree};
+use crate::module::Failure;
+use crate::state::is_private;
+use crate::system::{Meta, cannot, reason};
+
+/// This part of a file system, one in so many, is left free by copies.
+const RESERVE: u64 = 20;
+
+/// Keeps things for one run.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    /// The folder of the run.
+    folder: PathBuf,
+    run: String,
+    device: u64,
+    /// For each other file system, where things of it can be kept without being copied, if anywhere.
+    places: HashMap<u64, Option<PathBuf>>,
+}
+
+/// Returns the error as a failure to keep `path`; nothing was changed.
+fn unkept(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!(
+        "cannot keep what {} is now, so that it could be undone: {}; nothing was changed",
+        path.display(),
+        reason(error)
+    ))
+}
+
+impl Keeper {
+    pub(super) fn new(folder: &Path, run: &str) -> io::Result<Self> {
+        let device = fs::metadata(folder)?.dev();
+        Ok(Self { folder: folder.to_owned(), run: run.to_owned(), device, places: HashMap::new() })
+    }
+
+    /// Returns the state of what is at `path` with where it is kept now, under a name made of `id`.
+    pub(super) fn keep(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
+        let mut state = State::seen(path, Some(meta)).map_err(|error| unkept(path, &error))?;
+        if state.thing != Thing::File {
+            return Ok(state);
+        }
+        state.xattrs = xattrs(path);
+        let digest = match File::open(path).and_then(|mut file| Digest::of_reader(&mut file)) {
+            Ok((digest, _)) => digest,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(State { content: Content::Unreadable, ..state });
+            }
+            Err(error) => return Err(unkept(path, &error)),
+        };
+        state.content = Content::Digest(digest);
+        if let Some(place) = self.place(path, meta.dev)? {
+            let name = place.join(id);
+            if fs::hard_link(path, &name).is_ok() {
+                state.kept = Some(name);
+                return Ok(state);
+            }
+            if reflink(path, &name).is_ok() {
+                dress(path, &name);
+                state.kept = Some(name);
+                return Ok(state);
+            }
+        }
+        let place = self.own_place().map_err(|error| unkept(path, &error))?;
+        self.expect_space(path, meta.size)?;
+        let name = place.join(id);
+        copy(path, &name).map_err(|error| unkept(path, &error))?;
+        dress(path, &name);
+        state.kept = Some(name);
+        Ok(state)
+    }
+
+    /// Returns the state of the folder at `path` with all it holds, and where it is to be moved; `None` if it cannot be
+    /// moved and has to be [copied](Self::keep_copy_of_tree).
+    pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<State>, Failure> {
+        let Some(place) = self.place(path, meta.dev)? else { return Ok(None) };
+        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
+        let state = State {
+            content: Content::Digest(survey.digest),
+            kept: Some(place.join(id)),
+            owned: Some(meta.into()),
+            ..State::of(Thing::Tree)
+        };
+        Ok(survey.one_system.then_some(state))
+    }
+
+    /// Copies the folder at `path` with all it holds, and returns its state.
+    pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
+        let kept = self.own_place().map_err(|error| unkept(path, &error))?.join(id);
+        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
+        self.expect_space(path, survey.bytes)?;
+        let copied = tree::copy(path, &kept).and_then(|()| tree::survey(&kept));
+        let survey = copied.map_err(|error| unkept(path, &error))?;
+        Ok(State {
+            content: Content::Digest(survey.digest),
+            kept: Some(kept),
+            owned: Some(meta.into()),
+            ..State::of(Thing::Tree)
+        })
+    }
+
+    fn own_place(&self) -> io::Result<PathBuf> {
+        let place = self.folder.join(KEPT);
+        private(&place)?;
+        Ok(place)
+    }
+
+    /// Returns where things of the file system of `path` are kept without being copied, if there is such a place.
+    fn place(&mut self, path: &Path, device: u64) -> Result<Option<PathBuf>, Failure> {
+        if device == self.device {
+            return self.own_place().map(Some).map_err(|error| unkept(path, &error));
+        }
+        if let Some(place) = self.places.get(&device) {
+            return Ok(place.clone());
+        }
+        let place = self.place_on(path, device);
+        if let Some(place) = &place {
+            let note = || -> io::Result<()> {
+                let file = self.folder.join(PLACES);
+                let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+                file.write_all(path_line(place).as_bytes())?;
+                file.sync_data()
+            };
+            note().map_err(|error| unkept(path, &error))?;
+        }
+        self.places.insert(device, place.clone());
+        Ok(place)
+    }
+
+    /// Makes a private folder where the file system of `path` is mounted.
+    fn place_on(&self, path: &Path, device: u64) -> Option<PathBuf> {
+        let on_it = |folder: &&Path| fs::symlink_metadata(folder).is_ok_and(|meta| meta.dev() == device);
+        let mount = path.ancestors().skip(1).take_while(on_it).last()?;
+        let user = mount.join(format!(".convoy-{}", rustix::process::geteuid().as_raw()));
+        let place = user.join(&self.run);
+        private(&user).and_then(|()| private(&place)).ok()?;
+        on_it(&place.as_path()).then_some(place)
+    }
+
+    fn expect_space(&self, path: &Path, bytes: u64) -> Result<(), Failure> {
+        let stat = rustix::fs::statvfs(&self.folder)
+            .map_err(|error| cannot("look at the file system of", &self.folder, &error.into()))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        let reserve = stat.f_blocks.saturating_mul(stat.f_frsize) / RESERVE;
+        if bytes <= free.saturating_sub(reserve) {
+            return Ok(());
+        }
+        let all = self.folder.parent().unwrap_or(&self.folder);
+        Err(Failure::new(format!(
+            "cannot keep what {} is now, so that it could be undone: it has {} kB, and {} is on a file system with {} kB \
+             free, of which {} kB are left alone; nothing was changed. Make room there: {} has what earlier runs replaced, \
+             the oldest first",
+            path.display(),
+            bytes.div_ceil(1000),
+            self.folder.display(),
+            free / 1000,
+            reserve / 1000,
+            all.display()
+        )))
+    }
+}
+
+/// Makes a folder for its owner alone.
+fn private(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    if is_private(folder) && fs::symlink_metadata(folder)?.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("{} is no folder that only this user can enter", folder.display()),
+    ))
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Gives what is kept the attributes of the file, as far as possible: whoever puts it back by hand needs them.
+fn dress(path: &Path, kept: &Path) {
+    fs::symlink_metadata(path).and_then(|meta| tree::attribute(path, kept, &meta)).ok();
+}
+
+fn reflink(from: &Path, to: &Path) -> io::Result<()> {
+    let (source, file) = (File::open(from)?, new_file(to)?);
+    let done =
+        rustix::fs::ioctl_ficlone(&file, &source).map_err(io::Error::from).and_then(|()| file.sync_all());
+    if done.is_err() {
+        fs::remove_file(to).ok();
+    }
+    done
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut source, mut file) = (File::open(from)?, new_file(to)?);
+    let done = io::copy(&mut source, &mut file).and_then(|_| file.sync_all());
+    if done.is_err() {
+        fs::remove_file(to).ok();
+    }
+    done
+}

@@ -1,0 +1,336 @@
+//! The lines of a record.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::Digest;
+
+use super::state::{Content, Owned, State, Thing};
+use crate::system::Time;
+
+/// What the first line says: the version of the format.
+pub(super) const HEADING: &str = "convoy-changes 1\n";
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Something at a path is about to be changed for the first time.
+    Change { id: String, path: PathBuf, was: State, left: State },
+    /// It is about to be changed again. What was there before is told if it is known, or kept, only now.
+    Again { id: String, was: Option<State>, left: State },
+    /// Its last change did not come to be.
+    Void { id: String },
+    /// A module is about to do what cannot be undone.
+    Cannot { module: String, why: String },
+    /// It was taken back by this run.
+    Undone { id: String, by: String },
+}
+
+impl Line {
+    /// Returns the line with its check sum and its end.
+    pub(super) fn text(&self) -> String {
+        let mut body = String::new();
+        match self {
+            Self::Change { id, path, was, left } => {
+                body.push_str("change ");
+                word(id.as_bytes(), &mut body);
+                body.push(' ');
+                word(path.as_os_str().as_bytes(), &mut body);
+                state(was, &mut body);
+                body.push_str(" >");
+                state(left, &mut body);
+            }
+            Self::Again { id, was, left } => {
+                body.push_str("again ");
+                word(id.as_bytes(), &mut body);
+                if let Some(was) = was {
+                    state(was, &mut body);
+                    body.push_str(" >");
+                }
+                state(left, &mut body);
+            }
+            Self::Void { id } => {
+                body.push_str("void ");
+                word(id.as_bytes(), &mut body);
+            }
+            Self::Undone { id, by } => {
+                body.push_str("undone ");
+                word(id.as_bytes(), &mut body);
+                body.push(' ');
+                word(by.as_bytes(), &mut body);
+            }
+            Self::Cannot { module, why } => {
+                body.push_str("cannot ");
+                word(module.as_bytes(), &mut body);
+                body.push(' ');
+                word(why.as_bytes(), &mut body);
+            }
+        }
+        format!("{:08x} {body}\n", sum(body.as_bytes()))
+    }
+
+    /// Reads a line without its end; `None` if it is not as it was written.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(text).ok()?;
+        let (wanted, body) = text.split_once(' ')?;
+        if u32::from_str_radix(wanted, 16).ok()? != sum(body.as_bytes()) {
+            return None;
+        }
+        let mut words = body.split(' ');
+        let verb = words.next()?;
+        let first = utf8(words.next()?)?;
+        let path = (verb == "change").then(|| words.next().and_then(path));
+        let rest: Vec<&str> = words.collect();
+        let mut sides = rest.split(|word| *word == ">");
+        let id = first;
+        Some(match verb {
+            "change" => Self::Change {
+                id,
+                path: path??,
+                was: read_state(sides.next()?)?,
+                left: read_state(sides.next()?)?,
+            },
+            "again" => match (read_state(sides.next()?)?, sides.next()) {
+                (left, None) => Self::Again { id, was: None, left },
+                (was, Some(left)) => Self::Again { id, was: Some(was), left: read_state(left)? },
+            },
+            "void" => Self::Void { id },
+            "undone" => Self::Undone { id, by: utf8(rest.first()?)? },
+            "cannot" => Self::Cannot { module: id, why: utf8(rest.first()?)? },
+            _ => return None,
+        })
+    }
+}
+
+fn sum(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Writes bytes as one word: all but a few characters as `%` and two digits.
+fn word(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"/._-:,@+".contains(byte) {
+            out.push(char::from(*byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(out, "%{byte:02x}");
+        }
+    }
+}
+
+fn bytes(word: &str) -> Option<Vec<u8>> {
+    let mut found = Vec::with_capacity(word.len());
+    let mut rest = word.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            found.push(*first);
+            continue;
+        }
+        let digits = str::from_utf8(rest.get(..2)?).ok()?;
+        found.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &rest[2..];
+    }
+    Some(found)
+}
+
+fn utf8(word: &str) -> Option<String> {
+    String::from_utf8(bytes(word)?).ok()
+}
+
+fn path(word: &str) -> Option<PathBuf> {
+    Some(OsString::from_vec(bytes(word)?).into())
+}
+
+fn time(time: Time) -> String {
+    format!("{}.{:09}", time.seconds, time.nanos)
+}
+
+fn read_time(text: &str) -> Option<Time> {
+    let (seconds, nanos) = text.split_once('.')?;
+    Some(Time { seconds: seconds.parse().ok()?, nanos: nanos.parse().ok()? })
+}
+
+/// Writes a state as words, each after a blank.
+fn state(state: &State, out: &mut String) {
+    let mut add = |name: &str, value: &[u8]| {
+        out.push(' ');
+        out.push_str(name);
+        word(value, out);
+    };
+    match &state.thing {
+        Thing::Nothing => add("nothing", b""),
+        Thing::File => add("file", b""),
+        Thing::Folder => add("folder", b""),
+        Thing::Tree => add("tree", b""),
+        Thing::Link(target) => add("link=", target.as_os_str().as_bytes()),
+    }
+    if let Some(Owned { mode, uid, gid }) = state.owned {
+        add("mode=", format!("{mode:04o}").as_bytes());
+        add("owner=", format!("{uid}:{gid}").as_bytes());
+    }
+    if let Some(mtime) = state.mtime {
+        add("mtime=", time(mtime).as_bytes());
+    }
+    match &state.content {
+        Content::Any => {}
+        Content::Digest(digest) => add("sha256=", digest.to_string().as_bytes()),
+        Content::Stamp(device, inode, at) => {
+            add("stamp=", format!("{device}:{inode}:{}", time(*at)).as_bytes());
+        }
+        Content::Secret => add("secret", b""),
+        Content::Unreadable => add("unreadable", b""),
+    }
+    if let Some(kept) = &state.kept {
+        add("kept=", kept.as_os_str().as_bytes());
+    }
+    for (name, value) in &state.xattrs {
+        out.push_str(" xattr=");
+        word(name, out);
+        out.push('=');
+        word(value, out);
+    }
+}
+
+fn read_state(words: &[&str]) -> Option<State> {
+    let (first, rest) = words.split_first()?;
+    let mut state = State::of(match *first {
+        "nothing" => Thing::Nothing,
+        "file" => Thing::File,
+        "folder" => Thing::Folder,
+        "tree" => Thing::Tree,
+        link => Thing::Link(path(link.strip_prefix("link=")?)?),
+    });
+    let (mut mode, mut owner) = (None, None);
+    for word in rest {
+        match word.split_once('=') {
+            None if *word == "secret" => state.content = Content::Secret,
+            None if *word == "unreadable" => state.content = Content::Unreadable,
+            Some(("mode", digits)) => mode = Some(u32::from_str_radix(digits, 8).ok()?),
+            Some(("owner", text)) => {
+                let (uid, gid) = text.split_once(':')?;
+                owner = Some((uid.parse().ok()?, gid.parse().ok()?));
+            }
+            Some(("mtime", text)) => state.mtime = Some(read_time(text)?),
+            Some(("sha256", text)) => state.content = Content::Digest(text.parse::<Digest>().ok()?),
+            Some(("stamp", text)) => {
+                let mut parts = text.splitn(3, ':');
+                let mut part = || parts.next();
+                state.content =
+                    Content::Stamp(part()?.parse().ok()?, part()?.parse().ok()?, read_time(part()?)?);
+            }
+            Some(("kept", text)) => state.kept = Some(path(text)?),
+            Some(("xattr", text)) => {
+                let (name, value) = text.split_once('=')?;
+                state.xattrs.push((bytes(name)?, bytes(value)?));
+            }
+            _ => return None,
+        }
+    }
+    state.owned = mode.zip(owner).map(|(mode, (uid, gid))| Owned { mode, uid, gid });
+    Some(state)
+}
+
+/// Returns a state in the words of a record.
+pub(super) fn state_text(of: &State) -> String {
+    let mut text = String::new();
+    state(of, &mut text);
+    text.trim_start().to_owned()
+}
+
+/// Returns words as a line of their own.
+pub(super) fn words(words: &[&str]) -> String {
+    let mut line = String::new();
+    for (index, text) in words.iter().enumerate() {
+        if index > 0 {
+            line.push(' ');
+        }
+        word(text.as_bytes(), &mut line);
+    }
+    line.push('\n');
+    line
+}
+
+/// Reads a line that [`words`] made, without its end.
+pub(super) fn read_words(line: &str) -> Option<Vec<String>> {
+    line.split(' ').map(utf8).collect()
+}
+
+/// Returns a path as a line of its own.
+pub(super) fn path_line(path: &Path) -> String {
+    let mut line = String::new();
+    word(path.as_os_str().as_bytes(), &mut line);
+    line.push('\n');
+    line
+}
+
+/// Reads a line that [`path_line`] made, without its end.
+pub(super) fn read_path_line(line: &str) -> Option<PathBuf> {
+    path(line).filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_state() -> impl Strategy<Value = State> {
+        let bytes = || proptest::collection::vec(1..=255u8, 1..9);
+        let path = move || bytes().prop_map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
+        let time =
+            || (any::<i32>(), 0..1_000_000_000i64).prop_map(|(s, nanos)| Time { seconds: s.into(), nanos });
+        let thing = prop_oneof![
+            Just(Thing::Nothing),
+            Just(Thing::File),
+            Just(Thing::Folder),
+            Just(Thing::Tree),
+            path().prop_map(Thing::Link)
+        ];
+        let owned = (0..0o7777u32, any::<u32>(), any::<u32>());
+        let owned = proptest::option::of(owned.prop_map(|(mode, uid, gid)| Owned { mode, uid, gid }));
+        let content = prop_oneof![
+            Just(Content::Any),
+            Just(Content::Secret),
+            Just(Content::Unreadable),
+            bytes().prop_map(|bytes| Content::Digest(Digest::of(&bytes))),
+            (any::<u64>(), any::<u64>(), time()).prop_map(|(d, i, at)| Content::Stamp(d, i, at)),
+        ];
+        let xattrs = proptest::collection::vec((bytes(), proptest::collection::vec(any::<u8>(), 0..5)), 0..3);
+        (thing, owned, proptest::option::of(time()), content, proptest::option::of(path()), xattrs).prop_map(
+            |(thing, owned, mtime, content, kept, xattrs)| State {
+                thing,
+                owned,
+                mtime,
+                content,
+                kept,
+                xattrs,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_read_as_they_were_written(was in any_state(), left in any_state(), name in "\\PC{1,9}") {
+            let id = || "7.1".to_owned();
+            for line in [
+                Line::Change { id: id(), path: name.clone().into(), was: was.clone(), left: left.clone() },
+                Line::Again { id: id(), was: Some(was), left: left.clone() },
+                Line::Again { id: id(), was: None, left },
+                Line::Void { id: id() },
+                Line::Undone { id: id(), by: "r".to_owned() },
+                Line::Cannot { module: name.clone(), why: name },
+            ] {
+                let text = line.text();
+                let body = text.strip_suffix('\n').unwrap();
+                assert!(!body.contains('\n'));
+                assert_eq!(Line::read(body.as_bytes()), Some(line));
+                let damaged = body.replacen(' ', "  ", 1);
+                assert_eq!(Line::read(damaged.as_bytes()), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Removes what earlier runs have kept, when it is old or too much.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::line::read_path_line;
+use super::{KEPT, PLACES, RECORD, USERS};
+use crate::state::is_private;
+
+/// What a run has kept is removed after this time.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Of so many runs of one user, the last ones, it stays at most.
+const RUNS: usize = 20;
+
+/// What all runs have kept takes at most this part of the file system, one in so many; else that of the oldest goes.
+const SHARE: u64 = 10;
+
+/// What a run has kept within this time is never removed.
+const IN_USE: Duration = Duration::from_secs(24 * 3600);
+
+/// A run that has kept something.
+#[derive(Debug)]
+struct Run {
+    folder: PathBuf,
+    age: Duration,
+    places: Vec<PathBuf>,
+}
+
+/// Removes what runs beside the one with this folder have kept, as far as it is old or too much, on a thread of its own.
+pub(super) fn in_background(current: &Path) {
+    let current = current.to_owned();
+    // Without the thread it is done another time.
+    std::thread::Builder::new().name("prune".into()).spawn(move || prune(&current, SystemTime::now())).ok();
+}
+
+fn prune(current: &Path, now: SystemTime) {
+    let Some(all) = current.parent() else { return };
+    let mut runs: Vec<Run> = fs::read_dir(all)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path() != current)
+        .filter_map(|entry| run(entry.path(), now))
+        .collect();
+    // The youngest first; the current one is younger still.
+    runs.sort_by_key(|run| run.age);
+    let room = rustix::fs::statvfs(all).map_or(u64::MAX, |stat| stat.f_blocks * stat.f_frsize / SHARE);
+    let mut total = bytes(&current.join(KEPT));
+    for (index, run) in runs.iter().enumerate() {
+        let takes: u64 = run.places.iter().map(|place| bytes(place)).sum();
+        total = total.saturating_add(takes);
+        if run.age > IN_USE && (run.age > KEEP || index + 1 >= RUNS || total > room) {
+            remove(run);
+            total -= takes;
+        }
+    }
+}
+
+fn run(folder: PathBuf, now: SystemTime) -> Option<Run> {
+    let changed = fs::symlink_metadata(folder.join(RECORD)).ok()?.modified().ok()?;
+    let age = now.duration_since(changed).unwrap_or_default();
+    let name = folder.file_name()?.to_owned();
+    let others = fs::read_to_string(folder.join(PLACES)).unwrap_or_default();
+    // What is noted is believed only as far as it is what this user would have made.
+    let user = format!(".convoy-{}", rustix::process::geteuid().as_raw());
+    let ours = |place: &PathBuf| {
+        place.file_name() == Some(&name)
+            && place.parent().is_some_and(|above| above.ends_with(&user) && is_private(above))
+    };
+    let others = others.lines().filter_map(read_path_line).filter(ours);
+    let places = std::iter::once(folder.join(KEPT)).chain(others).collect();
+    Some(Run { folder, age, places })
+}
+
+/// Removes all that undo has of a run, and its folder if nothing else is in it.
+fn remove(run: &Run) {
+    // Without its record, what is left is only taken away.
+    for name in [RECORD, USERS] {
+        fs::remove_file(run.folder.join(name)).ok();
+    }
+    for place in &run.places {
+        fs::remove_dir_all(place).ok();
+        if !place.starts_with(&run.folder)
+            && let Some(above) = place.parent()
+        {
+            fs::remove_dir(above).ok();
+        }
+    }
+    fs::remove_file(run.folder.join(PLACES)).ok();
+    fs::remove_dir(&run.folder).ok();
+}
+
+/// Returns how many bytes a folder takes with all it holds. A file that still is somewhere else takes none.
+fn bytes(folder: &Path) -> u64 {
+    let mut total = 0;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(meta) = entry.metadata() else { continue };
+        total += if meta.is_dir() { bytes(&entry.path()) } else { meta.blocks() * 512 / meta.nlink().max(1) };
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(all: &Path, name: &str, days: u64, now: SystemTime) {
+        let folder = all.join(name);
+        fs::create_dir_all(folder.join(KEPT)).unwrap();
+        fs::write(folder.join(KEPT).join("1.1"), "old").unwrap();
+        let record = fs::File::create(folder.join(RECORD)).unwrap();
+        record.set_modified(now - Duration::from_secs(days * 24 * 3600)).unwrap();
+    }
+
+    fn names(all: &Path) -> Vec<String> {
+        let entries = fs::read_dir(all).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_old_goes_and_what_is_not_of_undo_stays() {
+        let (here, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        let all = here.path();
+        for (name, days) in [("now", 99), ("old", 31), ("older", 40), ("young", 29)] {
+            keep(all, name, days, now);
+        }
+        fs::create_dir(all.join("older/jobs")).unwrap();
+        prune(&all.join("now"), now);
+        assert_eq!(names(all), ["now", "older", "young"]);
+        assert_eq!(names(&all.join("older")), ["jobs"]);
+    }
+
+    #[test]
+    fn the_last_runs_stay() {
+        let (here, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
+        for day in 2..27 {
+            keep(here.path(), &format!("{day:02}"), day, now);
+        }
+        keep(here.path(), "now", 0, now);
+        prune(&here.path().join("now"), now);
+        assert_eq!(names(here.path()).len(), RUNS);
+        assert!(here.path().join("20").exists() && !here.path().join("21").exists());
+    }
+}

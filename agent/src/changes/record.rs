@@ -1,0 +1,232 @@
+//! The record of one run: read, and gone on with.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::line::{HEADING, Line};
+use super::state::{State, Thing};
+
+/// What became of one path, from its first change on. A path that was removed with a folder above it and came again
+/// has an entry for each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: String,
+    pub(super) path: PathBuf,
+    /// What was there before the run.
+    pub(super) was: State,
+    /// How the run left it, after each of its changes.
+    pub(super) lefts: Vec<State>,
+    /// Whether it was removed as a folder, or with one: what came there since is something else.
+    pub(super) closed: bool,
+    /// Whether it came and went with a folder that was not there before, and is not there after.
+    pub(super) moot: bool,
+    /// The run by which it was taken back.
+    pub(super) undone: Option<String>,
+}
+
+impl Entry {
+    /// Returns how the run left it: after its last change, and, since that may not have come to be, before that one.
+    pub(super) fn left(&self) -> [&State; 2] {
+        let mut last = self.lefts.iter().rev().chain([&self.was, &self.was]);
+        let mut take = || last.next().unwrap_or(&self.was);
+        [take(), take()]
+    }
+}
+
+/// All that a record says.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// In the order of their first changes.
+    pub(super) entries: Vec<Entry>,
+    /// Modules that did what cannot be undone, and why it cannot.
+    pub(super) cannot: Vec<(String, String)>,
+    /// How many bytes of the file are whole lines.
+    intact: u64,
+}
+
+impl Record {
+    /// Reads a record; `None` if there is none. A last line without its end was being written when the agent was killed:
+    /// what it announces was not begun.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not as it was written.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes?,
+        };
+        let damaged =
+            |number: usize| io::Error::other(format!("line {} is not as it was written", number + 1));
+        let mut record = Self::default();
+        for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let Some(body) = line.strip_suffix(b"\n") else { break };
+            record.intact += line.len() as u64;
+            if number == 0 {
+                if line != HEADING.as_bytes() {
+                    return Err(io::Error::other("it is of another version of convoy"));
+                }
+                continue;
+            }
+            let line = Line::read(body).ok_or_else(|| damaged(number))?;
+            record.add(line).ok_or_else(|| damaged(number))?;
+        }
+        Ok(Some(record))
+    }
+
+    fn entry(&mut self, id: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().rev().find(|entry| entry.id == id)
+    }
+
+    fn close(&mut self, path: &Path) {
+        let below = self.entries.iter_mut().filter(|entry| entry.path.starts_with(path));
+        below.for_each(|entry| entry.closed = true);
+    }
+
+    fn add(&mut self, line: Line) -> Option<()> {
+        match line {
+            Line::Change { id, path, was, left } => {
+                let closed = is_folder(&was) && left.is_nothing();
+                if closed || left.thing == Thing::Tree {
+                    self.close(&path);
+                }
+                self.entries.push(Entry {
+                    id,
+                    path,
+                    was,
+                    lefts: vec![left],
+                    closed,
+                    moot: false,
+                    undone: None,
+                });
+            }
+            Line::Again { id, was, left } => {
+                let entry = self.entry(&id)?;
+                let last = entry.left()[0];
+                let goes = is_folder(last) && left.is_nothing();
+                let came = entry.was.is_nothing();
+                let (next, path) = (last.then(&left), entry.path.clone());
+                entry.lefts.push(next);
+                if let Some(was) = was {
+                    let first = &entry.was;
+                    entry.was =
+                        State { owned: first.owned.or(was.owned), mtime: first.mtime.or(was.mtime), ..was };
+                }
+                if goes && came {
+                    let with = self.entries.iter_mut().rev().take_while(|entry| entry.id != id);
+                    with.filter(|entry| entry.path.starts_with(&path)).for_each(|entry| entry.moot = true);
+                }
+                if goes {
+                    self.close(&path);
+                }
+            }
+            Line::Void { id } => {
+                self.entry(&id)?.lefts.pop()?;
+            }
+            Line::Cannot { module, why } => self.cannot.push((module, why)),
+            Line::Undone { id, by } => self.entry(&id)?.undone = Some(by),
+        }
+        Some(())
+    }
+}
+
+fn is_folder(state: &State) -> bool {
+    matches!(state.thing, Thing::Folder | Thing::Tree)
+}
+
+/// Writes a record.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: File,
+}
+
+impl Writer {
+    /// Begins a record, or goes on with one; returns what it says.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Record)> {
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        // A job of the run may be at work, too.
+        file.lock()?;
+        let record = Record::read(path)?.unwrap_or_default();
+        // A line without its end is cut off.
+        if file.metadata()?.len() > record.intact {
+            file.set_len(record.intact)?;
+        }
+        if record.intact == 0 {
+            file.write_all(HEADING.as_bytes())?;
+        }
+        file.unlock()?;
+        Ok((Self { file }, record))
+    }
+
+    /// Appends lines, in one write. `durably`: a power failure does not take them away.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(super) fn append(&mut self, lines: &[Line], durably: bool) -> io::Result<()> {
+        let text: String = lines.iter().map(Line::text).collect();
+        self.file.lock()?;
+        let before = self.file.metadata()?.len();
+        let written = self.file.write_all(text.as_bytes());
+        // Half a line would spoil the next one.
+        let cut = if written.is_err() { self.file.set_len(before) } else { Ok(()) };
+        self.file.unlock()?;
+        written.and(cut)?;
+        if durably { self.file.sync_data() } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::changes::state::{Content, Owned};
+    use convoy_protocol::Digest;
+
+    fn owned(mode: u32) -> State {
+        State { owned: Some(Owned { mode, uid: 0, gid: 0 }), ..State::of(Thing::File) }
+    }
+
+    fn file(text: &str) -> State {
+        State { content: Content::Digest(Digest::of(text.as_bytes())), ..owned(0o644) }
+    }
+
+    #[test]
+    fn several_changes_of_one_path_are_one_entry() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("changes");
+        let (mut writer, _) = Writer::open(&path).unwrap();
+        let id = || "1.1".to_owned();
+        let lines = [
+            Line::Change { id: id(), path: "/a".into(), was: owned(0o644), left: owned(0o600) },
+            Line::Again { id: id(), was: Some(file("old")), left: file("new") },
+            Line::Again { id: id(), was: None, left: owned(0o640) },
+            Line::Again { id: id(), was: None, left: State::nothing() },
+            Line::Void { id: id() },
+        ];
+        writer.append(&lines, true).unwrap();
+        // The next agent cuts off what was being written.
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"00000000 chan").unwrap();
+        let (mut writer, record) = Writer::open(&path).unwrap();
+        let [entry] = &record.entries[..] else { panic!("{record:?}") };
+        assert_eq!(entry.was, file("old"));
+        let last = State { owned: owned(0o640).owned, ..file("new") };
+        assert_eq!(entry.left(), [&last, &file("new")]);
+        writer.append(&[Line::Cannot { module: "shell".into(), why: "why not".into() }], false).unwrap();
+        let record = Record::read(&path).unwrap().unwrap();
+        assert_eq!(record.cannot, [("shell".to_owned(), "why not".to_owned())]);
+    }
+
+    #[test]
+    fn a_damaged_record_is_told() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("changes");
+        assert!(Record::read(&path).unwrap().is_none());
+        fs::write(&path, "convoy-changes 1\n00000000 void 1.1\n").unwrap();
+        assert_eq!(Record::read(&path).unwrap_err().to_string(), "line 2 is not as it was written");
+        fs::write(&path, "convoy-changes 2\n").unwrap();
+        assert_eq!(Record::read(&path).unwrap_err().to_string(), "it is of another version of convoy");
+    }
+}

@@ -1,0 +1,398 @@
+//! Records each change before it is made, and keeps what would be gone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use convoy_protocol::message::{Become, Order};
+
+use super::keep::Keeper;
+use super::known::{All, Known};
+use super::line::Line;
+use super::record::Writer;
+use super::state::{Content, State, Thing};
+use super::{RECORD, USERS, prune, real, undo};
+use crate::line::lock;
+use crate::module::Failure;
+use crate::state;
+use crate::system::{Meta, Time, reason};
+
+/// Records what a run changes, if it has a name. All that work for one user share it.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The folder of what outlives the agent, if it is not that of the user.
+    state: Option<PathBuf>,
+    run: Option<String>,
+    open: Option<Open>,
+    /// Whether the order that is done was given secrets.
+    secret: bool,
+}
+
+/// The record of a run.
+#[derive(Debug)]
+struct Open {
+    writer: Writer,
+    keeper: Keeper,
+    known: All,
+    /// How many names were given.
+    names: u64,
+}
+
+/// Whether a change takes away what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loses {
+    /// It is about attributes, or nothing is there.
+    Nothing,
+    /// It does.
+    Content,
+    /// It is made already, under a name that nothing had.
+    Made,
+}
+
+/// A change that was announced.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Noted(Option<(PathBuf, Known)>, First);
+
+/// Whether a change is the first of its path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum First {
+    Yes,
+    #[default]
+    No,
+}
+
+impl First {
+    fn of(line: &Line) -> Self {
+        if matches!(line, Line::Change { .. }) { Self::Yes } else { Self::No }
+    }
+}
+
+/// How a folder is to be removed.
+#[derive(Debug)]
+pub(crate) enum Removal {
+    /// For good: it is empty, or the run has made it.
+    Discard(Noted),
+    /// By moving it here.
+    Move(Noted, PathBuf),
+}
+
+fn cannot_record(error: &io::Error) -> Failure {
+    Failure::new(format!(
+        "cannot record what is about to be changed, so that it could be undone: {}; nothing was changed",
+        reason(error)
+    ))
+}
+
+impl Recorder {
+    /// Makes one whose records are below this folder, not below the user's own.
+    pub fn below(state: &Path) -> Self {
+        Self(Arc::new(Mutex::new(Inner { state: Some(state.to_owned()), ..Inner::default() })))
+    }
+
+    /// Begins to record what the run of this name changes; with `None`, records nothing from now on.
+    pub fn begin(&self, run: Option<&str>) {
+        let mut inner = lock(&self.0);
+        inner.run = run.map(str::to_owned);
+        inner.open = None;
+    }
+
+    /// Returns whether anything is recorded.
+    pub(crate) fn is_on(&self) -> bool {
+        lock(&self.0).run.is_some()
+    }
+
+    /// Tells which order is done.
+    pub(crate) fn order(&self, order: &Order) {
+        let quiet = order.ticket.is_some_and(|ticket| ticket.quiet);
+        lock(&self.0).secret = quiet || order.args.values().any(|value| value.deep_taint().is_secret());
+    }
+
+    /// Tells whether what is handled is secret, whatever the order says.
+    pub(crate) fn handle_secret(&self, secret: bool) {
+        lock(&self.0).secret = secret;
+    }
+
+    /// Returns the name of the run that is recorded.
+    pub(crate) fn run(&self) -> Option<String> {
+        lock(&self.0).run.clone()
+    }
+
+    /// Returns the folder of the run of this name, which may not be there.
+    ///
+    /// # Errors
+    /// If that is no name of a run, or there is no folder of what outlives the agent.
+    pub(crate) fn folder_of(&self, run: &str) -> io::Result<PathBuf> {
+        lock(&self.0).folder_of(run)
+    }
+
+    /// Records that a module is about to do what cannot be undone.
+    ///
+    /// # Errors
+    /// If that cannot be recorded.
+    pub(crate) fn cannot(&self, module: &str, why: &str) -> Result<(), Failure> {
+        let mut inner = lock(&self.0);
+        let Some(open) = inner.opened()? else { return Ok(()) };
+        let line = Line::Cannot { module: module.to_owned(), why: why.to_owned() };
+        open.writer.append(&[line], false).map_err(|error| cannot_record(&error))
+    }
+
+    /// Records that the agent of another user is about to work for the run.
+    pub(crate) fn becoming(&self, other: &Become) -> Result<(), Failure> {
+        let inner = lock(&self.0);
+        let Some(run) = &inner.run else { return Ok(()) };
+        let write = || -> io::Result<()> {
+            let folder = inner.folder_of(run)?;
+            state::make_private(&folder)?;
+            let path = folder.join(USERS);
+            let line = undo::user_line(other);
+            if fs::read_to_string(&path).is_ok_and(|text| text.contains(&line)) {
+                return Ok(());
+            }
+            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+            file.write_all(line.as_bytes())
+        };
+        write().map_err(|error| cannot_record(&error))
+    }
+
+    /// Announces a change at `path`, after which it is as `left`, and keeps what is lost by it.
+    ///
+    /// # Errors
+    /// If it cannot be recorded or kept; the change must not be made then.
+    pub(crate) fn change(&self, path: &Path, loses: Loses, left: State) -> Result<Noted, Failure> {
+        Ok(self.change_all(vec![(path.to_owned(), left)], loses)?.pop().unwrap_or_default())
+    }
+
+    /// Announces changes that are made together.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub(crate) fn change_all(
+        &self,
+        changes: Vec<(PathBuf, State)>,
+        loses: Loses,
+    ) -> Result<Vec<Noted>, Failure> {
+        let mut inner = lock(&self.0);
+        let secret = inner.secret;
+        let Some(open) = inner.opened()? else { return Ok(Vec::new()) };
+        let (mut lines, mut noted) = (Vec::new(), Vec::new());
+        for (path, left) in changes {
+            match open.announce(real(&path), loses, left, secret)? {
+                Some((line, path, known)) => {
+                    noted.push(Noted(Some((path, known)), First::of(&line)));
+                    lines.push(line);
+                }
+                None => noted.push(Noted::default()),
+            }
+        }
+        open.write(&lines, &noted, loses == Loses::Content)?;
+        Ok(noted)
+    }
+
+    /// Announces that the folder at `path` is removed, and says how.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub(crate) fn removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
+        let mut inner = lock(&self.0);
+        let secret = inner.secret;
+        let Some(open) = inner.opened()? else { return Ok(Removal::Discard(Noted::default())) };
+        let path = real(path);
+        let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+        if is_empty || open.known.is_new(&path) {
+            let noted = open.announce(path, Loses::Content, State::nothing(), secret)?;
+            let noted = match noted {
+                Some((line, path, known)) => {
+                    let noted = Noted(Some((path, known)), First::of(&line));
+                    open.write(&[line], std::slice::from_ref(&noted), true)?;
+                    noted
+                }
+                None => Noted::default(),
+            };
+            return Ok(Removal::Discard(noted));
+        }
+        let id = open.name();
+        let known = Known { id: id.clone(), nothing: false, content: true, stamped: false, tree: false };
+        let noted = Noted(Some((path.clone(), known)), First::Yes);
+        let (was, kept) = if secret {
+            (State { content: Content::Secret, owned: Some(meta.into()), ..State::of(Thing::Tree) }, None)
+        } else {
+            match open.keeper.keep_tree(&path, meta, &id)? {
+                Some(state) => (state.clone(), state.kept),
+                None => (open.keeper.keep_copy_of_tree(&path, meta, &id)?, None),
+            }
+        };
+        let line = Line::Change { id, path, was, left: State::nothing() };
+        open.write(&[line], &[], true)?;
+        Ok(match kept {
+            Some(kept) => Removal::Move(noted, kept),
+            None => Removal::Discard(noted),
+        })
+    }
+
+    /// Keeps the folder at `path` by a copy, since it could not be moved.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub(crate) fn copy_instead(&self, noted: &Noted, path: &Path, meta: &Meta) -> Result<(), Failure> {
+        let mut inner = lock(&self.0);
+        let (Some(open), Some((_, known))) = (inner.opened()?, &noted.0) else { return Ok(()) };
+        let was = open.keeper.keep_copy_of_tree(&real(path), meta, &known.id)?;
+        let line = Line::Again { id: known.id.clone(), was: Some(was), left: State::nothing() };
+        open.write(&[line], &[], true)
+    }
+
+    /// Forgets a folder that was removed, and what was below it: what comes there is something else.
+    pub(crate) fn forget(&self, path: &Path) {
+        if let Some(open) = lock(&self.0).open.as_mut() {
+            open.known.forget(&real(path));
+        }
+    }
+
+    /// Records that a change did not come to be. Should this not be possible, [`Entry::left`](super::record::Entry::left)
+    /// allows for it.
+    pub(crate) fn void(&self, noted: &Noted) {
+        let mut inner = lock(&self.0);
+        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return };
+        open.writer.append(&[Line::Void { id: known.id.clone() }], false).ok();
+        if noted.1 == First::Yes {
+            open.known.remove(path);
+        }
+    }
+
+    /// Records how a change has left a path where that was not known before: `owned` is what was announced.
+    ///
+    /// # Errors
+    /// If it cannot be recorded; the change is made.
+    pub(crate) fn settle(&self, noted: &Noted, announced: Option<&State>) -> Result<(), Failure> {
+        let mut inner = lock(&self.0);
+        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return Ok(()) };
+        let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
+        let seen = State::seen(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
+        let stamp = Time { seconds: meta.ctime(), nanos: meta.ctime_nsec() };
+        let left = if known.stamped {
+            State { content: Content::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
+        } else {
+            let told = |state: &&State| {
+                state.owned == seen.owned && state.mtime.is_none_or(|time| Some(time) == seen.mtime)
+            };
+            let Some(announced) = announced.filter(|state| !told(state)) else { return Ok(()) };
+            State { mtime: announced.mtime.and(seen.mtime), ..seen }
+        };
+        let line = Line::Again { id: known.id.clone(), was: None, left };
+        open.writer.append(&[line], false).map_err(|error| {
+            Failure::new(format!(
+                "{} was changed, but how it was left cannot be recorded: {}",
+                path.display(),
+                reason(&error)
+            ))
+        })
+    }
+}
+
+impl Inner {
+    fn folder_of(&self, run: &str) -> io::Result<PathBuf> {
+        match &self.state {
+            Some(state) => state::run_folder_in(state, run),
+            None => state::run_folder_in(&state::folder()?, run),
+        }
+    }
+
+    /// Returns the record, begun if it was not; nothing if none is kept.
+    fn opened(&mut self) -> Result<Option<&mut Open>, Failure> {
+        if self.open.is_none() {
+            let Some(run) = self.run.clone() else { return Ok(None) };
+            let open = self.folder_of(&run).and_then(|folder| {
+                state::make_private(&folder)?;
+                let (writer, record) = Writer::open(&folder.join(RECORD))?;
+                prune::in_background(&folder);
+                let keeper = Keeper::new(&folder, &run)?;
+                Ok(Open { writer, keeper, known: All::of(&record), names: record.entries.len() as u64 })
+            });
+            self.open = Some(open.map_err(|error| cannot_record(&error))?);
+        }
+        Ok(self.open.as_mut())
+    }
+}
+
+impl Open {
+    /// Returns a name for an entry that no other has, also none of another process.
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("{}.{}", std::process::id(), self.names)
+    }
+
+    /// Returns the line that announces a change, and what is known of the path then; nothing if nothing was there and
+    /// nothing will be.
+    fn announce(
+        &mut self,
+        path: PathBuf,
+        loses: Loses,
+        mut left: State,
+        secret: bool,
+    ) -> Result<Option<(Line, PathBuf, Known)>, Failure> {
+        let stamped = secret && left.thing == Thing::File && left.content != Content::Any;
+        if stamped {
+            left.content = Content::Secret;
+        }
+        let meta = fs::symlink_metadata(&path).ok().map(|meta| Meta::from(&meta));
+        let known = self.known.get(&path).cloned();
+        if let Some(known) = &known
+            && (loses != Loses::Content || known.content)
+        {
+            let line = Line::Again { id: known.id.clone(), was: None, left };
+            let known =
+                Known { stamped: stamped || known.stamped && loses != Loses::Content, ..known.clone() };
+            return Ok(Some((line, path, known)));
+        }
+        let nothing = loses == Loses::Made || meta.is_none() || self.known.is_new(&path);
+        if meta.is_none() && left.is_nothing() && known.is_none() {
+            return Ok(None);
+        }
+        let id = known.as_ref().map_or_else(|| self.name(), |known| known.id.clone());
+        let was = match &meta {
+            Some(meta) if !nothing => self.before(&path, meta, loses, secret, &id)?,
+            _ => State::nothing(),
+        };
+        let content = nothing || loses == Loses::Content;
+        let tree = left.thing == Thing::Tree;
+        let next = Known { id: id.clone(), nothing, content, stamped, tree };
+        let line = match known {
+            None => Line::Change { id, path: path.clone(), was, left },
+            Some(_) => Line::Again { id, was: Some(was), left },
+        };
+        Ok(Some((line, path, next)))
+    }
+
+    /// Returns what is at `path`, kept if it is lost.
+    fn before(
+        &mut self,
+        path: &Path,
+        meta: &Meta,
+        loses: Loses,
+        secret: bool,
+        id: &str,
+    ) -> Result<State, Failure> {
+        if loses == Loses::Content && !secret {
+            return self.keeper.keep(path, meta, id);
+        }
+        let mut state = State::seen(path, Some(meta)).map_err(|error| cannot_record(&error))?;
+        if loses == Loses::Content && state.thing == Thing::File {
+            state.content = Content::Secret;
+        }
+        Ok(state)
+    }
+
+    fn write(&mut self, lines: &[Line], noted: &[Noted], durably: bool) -> Result<(), Failure> {
+        self.writer.append(lines, durably).map_err(|error| cannot_record(&error))?;
+        for (path, known) in noted.iter().filter_map(|noted| noted.0.clone()) {
+            self.known.insert(path, known);
+        }
+        Ok(())
+    }
+}
