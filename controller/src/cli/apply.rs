@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ArgAction;
@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(required = true, value_name = "PLAYBOOK")]
     playbooks: Vec<PathBuf>,
     #[command(flatten)]
-    run: RunOptions,
+    pub(super) run: RunOptions,
     /// Run only tasks with one of these tags
     #[arg(short, long, value_name = "TAGS", value_delimiter = ',', action = ArgAction::Append)]
     tags: Vec<String>,
@@ -133,20 +133,16 @@ pub(super) fn run_watched(
     check_terminal(&args, &loaded, &options)?;
     let journal = match again {
         Some(again) => Some(Begun::Again(again)),
-        None => Runs::of(settings).map(|runs| Begun::New(begun(&args, &runs, &options), runs)),
+        None => Runs::of(settings).map(|runs| {
+            let playbooks = args.playbooks.iter().map(|playbook| playbook.display().to_string()).collect();
+            Begun::New(begun(&args.run, playbooks, &runs, &options), runs)
+        }),
     };
     if let Some(journal) = &journal {
         options.run = journal.header().id.to_string();
         options.records = !options.check;
     }
-    let left = journal.as_ref().and_then(Begun::left_due);
-    let mut engine = Engine::new(options, inventory, loader, watch(reporter))?;
-    if let Some(journal) = journal {
-        engine = recorded(engine, journal);
-    }
-    if let Some((run, due)) = left {
-        engine.take_over_due(run.as_str(), due);
-    }
+    let engine = with(journal, Engine::new(options, inventory, loader, watch(reporter))?);
     engine.start(read);
     engine.note_sources();
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
@@ -166,22 +162,32 @@ pub(super) fn run_watched(
 }
 
 /// Returns what the journal says of a run that begins now.
-fn begun(args: &Args, runs: &Runs, options: &Options) -> Header {
+pub(super) fn begun(run: &RunOptions, playbooks: Vec<String>, runs: &Runs, options: &Options) -> Header {
     let now = Timestamp::now();
-    let text = |path: &Path| path.display().to_string();
     Header {
         id: runs.next(now),
         at: now,
         by: options.by.clone(),
         process: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        folder: text(&absolute(".")),
+        folder: absolute(".").display().to_string(),
         command: options.command_line.clone(),
-        playbooks: args.playbooks.iter().map(|playbook| text(playbook)).collect(),
-        inventory: args.run.sources(&options.settings),
+        playbooks,
+        inventory: run.sources(&options.settings),
         check: options.check,
-        shown: args.run.report(&options.settings),
+        shown: run.report(&options.settings),
     }
+}
+
+/// Lets the engine keep a journal, if there is one, and take over what the run before has left to do.
+fn with(journal: Option<Begun>, mut engine: Engine) -> Engine {
+    let Some(journal) = journal else { return engine };
+    let left = journal.left_due();
+    engine = recorded(engine, journal);
+    if let Some((run, due)) = left {
+        engine.take_over_due(run.as_str(), due);
+    }
+    engine
 }
 
 /// The journal of a run that begins, or goes on.
@@ -231,7 +237,7 @@ fn with_journal(mut engine: Engine, writer: Writer, folder: PathBuf) -> Engine {
 
 /// Begins a journal. Without one the run can be carried out all the same, in a folder that may only be read for one: it is
 /// said, before anything is done.
-fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
+pub(super) fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
     let folder = runs.folder_of(&header.id);
     match runs.begin(header) {
         Ok(writer) => {
@@ -249,7 +255,7 @@ fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
 }
 
 /// Reads the playbooks; names of imported files may use the extra variables and those of the play.
-fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
+pub(super) fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
     let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();

@@ -30,6 +30,18 @@ pub struct BecomeOptions {
 }
 
 impl BecomeOptions {
+    /// Returns these options, and where one is not given that of a run before.
+    pub fn over(self, before: Self) -> Self {
+        let asks = self.ask_become_pass;
+        Self {
+            r#become: self.r#become || before.r#become,
+            become_user: self.become_user.or(before.become_user),
+            become_method: self.become_method.or(before.become_method),
+            ask_become_pass: asks || before.ask_become_pass && self.become_password_file.is_none(),
+            become_password_file: self.become_password_file.or(before.become_password_file.filter(|_| !asks)),
+        }
+    }
+
     /// Returns what they, the settings and the environment say. The password is asked for, if it is to be; after one
     /// `typed` for the login an empty one means the same again.
     ///

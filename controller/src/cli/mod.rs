@@ -17,6 +17,7 @@ mod passwords;
 pub mod resume;
 pub mod run_options;
 pub mod runs;
+pub mod undo;
 pub mod vault;
 pub mod vault_options;
 
@@ -42,6 +43,8 @@ pub enum Command {
     Inventory(inventory::Args),
     /// List the runs before, show one again, remove old ones.
     Runs(runs::Args),
+    /// Take back what a run has changed in files.
+    Undo(Box<undo::Args>),
     /// Encrypt and decrypt files and values.
     Vault(vault::Args),
     /// Upgrade a small cluster that is made for it on this machine.
@@ -67,6 +70,7 @@ pub fn main(words: impl IntoIterator<Item = std::ffi::OsString>) -> u8 {
         Command::Resume(args) => resume::run(&args),
         Command::Exec(args) => exec::run(*args, line),
         Command::Demo(args) => demo::run(&args),
+        Command::Undo(args) => undo::run(*args, line),
         Command::Runs(args) => runs::run(&args),
         Command::Vault(args) => vault::run(&args),
         Command::Inventory(args) => {

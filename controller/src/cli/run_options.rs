@@ -107,6 +107,32 @@ impl Output {
 }
 
 impl RunOptions {
+    /// Returns these options, and where one is not given that of a run before. What is about showing and check mode is
+    /// as given.
+    pub fn over(self, before: Self) -> Self {
+        let list = |given: Vec<String>, before| if given.is_empty() { before } else { given };
+        Self {
+            inventory: list(self.inventory, before.inventory),
+            limit: self.limit.or(before.limit),
+            extra_vars: list(self.extra_vars, before.extra_vars),
+            forks: self.forks.or(before.forks),
+            user: self.user.or(before.user),
+            private_key: self.private_key.or(before.private_key),
+            ask_pass: self.ask_pass || before.ask_pass && self.connection_password_file.is_none(),
+            connection_password_file: self
+                .connection_password_file
+                .or(before.connection_password_file.filter(|_| !self.ask_pass)),
+            host_key_checking: self.host_key_checking.or(before.host_key_checking),
+            ssh_common_args: self.ssh_common_args.or(before.ssh_common_args),
+            ssh_extra_args: self.ssh_extra_args.or(before.ssh_extra_args),
+            connection: self.connection.or(before.connection),
+            timeout: self.timeout.or(before.timeout),
+            r#become: self.r#become.over(before.r#become),
+            vault: self.vault.over(before.vault),
+            ..self
+        }
+    }
+
     /// Returns the engine's options; what is not on the command line is as the settings say.
     ///
     /// # Errors

@@ -22,6 +22,13 @@ pub struct VaultOptions {
 }
 
 impl VaultOptions {
+    /// Returns these options, or those of a run before if none is given.
+    pub fn over(self, before: Self) -> Self {
+        let given =
+            !self.vault_id.is_empty() || !self.vault_password_file.is_empty() || self.ask_vault_password;
+        if given { self } else { before }
+    }
+
     /// Returns what the options and the settings say.
     pub fn asked(&self, settings: &Settings) -> Asked {
         let asked = Asked {

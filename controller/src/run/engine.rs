@@ -9,6 +9,7 @@ use convoy_agent::module::Failure;
 use convoy_protocol::Value;
 use tokio::sync::Notify;
 
+use super::beyond::{self, Beyond};
 use super::connect::Connections;
 use super::custom_stats::CustomStats;
 use super::doubt::Doubts;
@@ -95,6 +96,8 @@ pub struct Engine {
     pub locked: RefCell<HashMap<Arc<str>, Diagnostics>>,
     /// The jobs of the run.
     pub jobs: Jobs,
+    /// Check mode: what could not be undone.
+    pub beyond: RefCell<Beyond>,
     /// What was not done, for the end of the run.
     pub not_done: RefCell<Vec<String>>,
 }
@@ -145,6 +148,7 @@ impl Engine {
             custom_stats: RefCell::default(),
             locked: RefCell::default(),
             jobs: Jobs::default(),
+            beyond: RefCell::default(),
             not_done: RefCell::default(),
             options,
             loader,
@@ -265,6 +269,7 @@ impl Engine {
     pub async fn finish(&self) {
         self.connections.close(self.ending() == Ending::Well).await;
         self.recap();
+        beyond::tell(self);
     }
 
     fn note_plays_left(&self, plays: &[Arc<Play>]) {

@@ -3,6 +3,7 @@
 pub mod ahead;
 pub mod batch;
 pub mod becoming;
+pub mod beyond;
 mod collected;
 pub mod connect;
 pub mod cursor;
@@ -40,5 +41,6 @@ pub mod session;
 mod settle;
 pub mod stage;
 pub mod step;
+pub mod undo;
 mod vars_files;
 pub mod vars_prompt;

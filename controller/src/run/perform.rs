@@ -10,6 +10,7 @@ use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
 
 use super::ahead::{Ahead, Seen};
+use super::beyond;
 use super::collected::{Collected, censored, hidden};
 use super::cursor::TaskRef;
 use super::doubt;
@@ -316,6 +317,7 @@ impl Doing<'_> {
                 result.disturbed |= attempt > 1;
             }
             result.judge(view, call);
+            beyond::note(self.engine, self.host, &self.title, call, &result);
             if let (Verdict::Failed, Some(why)) = (result.verdict, self.doubt_of_failure(call)) {
                 return result.in_doubt(&why);
             }

@@ -53,6 +53,8 @@ mod roles;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod undo;
+#[cfg(test)]
 mod unreachable;
 #[cfg(test)]
 mod vault;

@@ -13,7 +13,7 @@ use crate::state::record::Record;
 fn lock(places: &[&Path], run: &str, claim: Claim) -> Lock {
     let mut lock = Lock::at(places.iter().map(|place| (*place).to_owned()).collect());
     let by = format!("{run}@ws");
-    lock.hello(&Hello { run: run.into(), by, claim: Some(claim), silence_seconds: 30 });
+    lock.hello(&Hello { run: run.into(), by, claim: Some(claim), records: false, silence_seconds: 30 });
     lock
 }
 

@@ -1,0 +1,220 @@
+//! `convoy undo`: takes back what a run has changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser as _;
+use convoy_protocol::{Map, Value, map};
+
+use super::run_options::RunOptions;
+use super::{Cli, Command, apply};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::inventory::Inventory;
+use crate::journal::{Found, Header, Reader, RunId, Runs, State};
+use crate::json;
+use crate::playbook::ast::Play;
+use crate::playbook::{self, Loader};
+use crate::report;
+use crate::run::engine::Engine;
+use crate::run::event::{RunEvent, TaskResult, Verdict};
+use crate::run::options::{Options, Tags};
+use crate::run::undo::{self, Undo};
+use crate::run::{host_keys, session};
+use crate::settings;
+use crate::yaml;
+
+/// How many undos of undos are followed to the run they began with.
+const DEPTH: usize = 100;
+
+/// Arguments of `convoy undo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The run: its name, the beginning of its name, or `last`
+    #[arg(value_name = "RUN")]
+    target: String,
+    /// What is not given is as it was for that run.
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+type Hosts = Vec<Arc<str>>;
+
+/// What the journal tells of the run.
+#[derive(Default)]
+struct Told {
+    /// The hosts that it worked on, in their order.
+    hosts: Hosts,
+    /// For each host and module, the tasks that changed something.
+    tasks: HashMap<Arc<str>, BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// Takes back what the run has changed, and returns the exit code.
+///
+/// # Errors
+/// If there is no such run, it goes on, or something is not as it left it; then nothing was changed.
+pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
+    let read = settings::read()?;
+    let settings = &read.settings;
+    let Some(runs) = Runs::of(settings) else {
+        return Err(Diagnostic::user("no journals are kept: the setting `journal` says so")
+            .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
+            .into());
+    };
+    let id = runs.find(&args.target)?;
+    expect_ended(&runs, &id)?;
+    let (header, told) = told(&runs, &id)?;
+    expect_here(&header)?;
+    if header.check {
+        return Err(Diagnostic::user(format!("run {id} was in check mode: it has changed nothing")).into());
+    }
+    let (base, playbooks) = origin(&runs, &header)?;
+    let run = args.run.over(base);
+    let playbook_dir = playbooks.first().map(|playbook| super::folder_of(playbook));
+    let mut options = run.engine(settings, Tags::default(), playbook_dir, line)?;
+    let (inventory, inventory_warnings) =
+        Inventory::load(&run.sources(settings), &run.inventory_options(&options))?;
+    let loader =
+        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
+    let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
+    let plain = plain(&loader, &hosts)?;
+    let loaded = apply::load(&loader, &playbooks, &options);
+    let title = vec![format!("undo of {id}")];
+    let header = apply::begun(&run, title, &runs, &options);
+    options.run = header.id.to_string();
+    options.records = !options.check;
+    let reporter =
+        report::open(&run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
+    let engine = Engine::new(options, inventory, loader, reporter)?;
+    let engine = apply::newly_recorded(engine, &runs, &header);
+    engine.start(&read);
+    inventory_warnings.iter().for_each(|warning| engine.warn(warning.warning()));
+    for host in missing {
+        engine.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
+    }
+    let plays = loaded.map(|loaded| loaded.plays().cloned().collect()).unwrap_or_else(|_| {
+        engine.warn(
+            "the playbooks of the run cannot be read any more: what they say of connections is not known",
+        );
+        Vec::new()
+    });
+    let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, plays, plain };
+    session::run(engine, async |engine| {
+        host_keys::settle(engine, std::slice::from_ref(&undo.plain)).await?;
+        undo::run(engine, &undo).await
+    })
+}
+
+/// A run that goes on changes things still.
+fn expect_ended(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
+    match runs.run(id).state {
+        State::Running => Err(Diagnostic::user(format!("run {id} goes on"))
+            .kind(Kind::Refused)
+            .hint("it can be taken back when it has ended".to_owned())),
+        State::Unreadable(why) => Err(Diagnostic::user(format!("run {id} cannot be read: {why}"))),
+        State::Ended(_) | State::BrokenOff => Ok(()),
+    }
+}
+
+/// Paths on the command line of the run start from the folder that it was run in.
+fn expect_here(header: &Header) -> Result<(), Diagnostic> {
+    let there = Path::new(&header.folder);
+    let (Ok(there), Ok(here)) = (there.canonicalize(), Path::new(".").canonicalize()) else { return Ok(()) };
+    if there == here {
+        return Ok(());
+    }
+    Err(Diagnostic::user(format!("run {} was started in {}", header.id, there.display()))
+        .hint(format!("go there first: cd {}", there.display())))
+}
+
+/// Reads what the run did from its journal.
+fn told(runs: &Runs, id: &RunId) -> Result<(Header, Told), Diagnostic> {
+    let wrong = |why: String| Diagnostic::user(format!("run {id} cannot be read: {why}"));
+    let (header, mut reader) = Reader::open(&runs.folder_of(id)).map_err(|error| wrong(error.to_string()))?;
+    let mut told = Told::default();
+    while let Some(found) = reader.take().map_err(|error| wrong(error.to_string()))? {
+        match found {
+            Found::Event(RunEvent::Result(result) | RunEvent::Item(result)) => told.add(&result),
+            // One of them may have done something, and the run was killed before it could tell.
+            Found::Event(RunEvent::Working { hosts }) => hosts.iter().for_each(|host| told.host(host)),
+            _ => {}
+        }
+    }
+    Ok((header, told))
+}
+
+impl Told {
+    fn host(&mut self, host: &Arc<str>) {
+        if !self.hosts.contains(host) {
+            self.hosts.push(host.clone());
+        }
+    }
+
+    fn add(&mut self, result: &TaskResult) {
+        let host = result.host.delegate.as_ref().unwrap_or(&result.host.name);
+        if !matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable) {
+            self.host(host);
+        }
+        if result.verdict == Verdict::Changed && result.label.is_none() {
+            let module = result.action.rsplit('.').next().unwrap_or_default().to_owned();
+            let tasks = self.tasks.entry(host.clone()).or_default().entry(module).or_default();
+            let name = result.task.split('\n').next().unwrap_or_default();
+            tasks.insert(name.to_owned());
+        }
+    }
+}
+
+/// Returns the options of the run, and its playbooks; of an undo, those of the run that it took back.
+fn origin(runs: &Runs, header: &Header) -> Result<(RunOptions, Vec<PathBuf>), Diagnostics> {
+    let mut overs: Vec<RunOptions> = Vec::new();
+    let mut header = header.clone();
+    for _ in 0..DEPTH {
+        let command = Cli::try_parse_from(&header.command).ok().map(|cli| cli.command);
+        match command {
+            Some(Command::Apply(args)) => {
+                let playbooks = header.playbooks.iter().map(PathBuf::from).collect();
+                return Ok((overs.into_iter().rfold(args.run, |base, over| over.over(base)), playbooks));
+            }
+            Some(Command::Undo(args)) => {
+                overs.push(args.run);
+                let id = runs.find(&args.target)?;
+                header = told(runs, &id)?.0;
+            }
+            _ => break,
+        }
+    }
+    Err(Diagnostic::user(format!("the command line of run {} cannot be read", header.id)).into())
+}
+
+/// Returns those hosts of the run that are to be taken part, and those that are not known any more.
+fn hosts(inventory: &Inventory, options: &Options, all: &[Arc<str>]) -> Result<(Hosts, Hosts), Diagnostics> {
+    let limit = options.limit.as_deref();
+    let selected = inventory.select("all", limit)?.hosts;
+    let implicit = |host: &Arc<str>| inventory.is_implicit(host);
+    let local: Vec<Arc<str>> = all.iter().filter(|host| implicit(host)).cloned().collect();
+    let local = if local.is_empty() { local } else { inventory.select("localhost", limit)?.hosts };
+    let (known, missing): (Hosts, Hosts) =
+        all.iter().cloned().partition(|host| inventory.host(host).is_some() || implicit(host));
+    let known: Vec<Arc<str>> =
+        known.into_iter().filter(|host| selected.contains(host) || local.contains(host)).collect();
+    if known.is_empty() && !all.is_empty() {
+        let named = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(Diagnostic::user("no host is left of those that the run worked on")
+            .note(format!("it worked on {named}"))
+            .into());
+    }
+    Ok((known, missing))
+}
+
+/// Reads a play that names these hosts and says nothing of how to reach them.
+fn plain(loader: &Loader, hosts: &[Arc<str>]) -> Result<Arc<Play>, Diagnostics> {
+    let hosts: Vec<Value> = hosts.iter().map(|host| Value::from(&**host)).collect();
+    let task = map! { "action" => "ping" };
+    let play = map! { "hosts" => hosts, "gather_facts" => false, "tasks" => vec![Value::from(task)] };
+    let text = json::text(&vec![Value::from(play)].into(), json::Style::default());
+    let path = PathBuf::from("<undo>");
+    loader.provide(&path, yaml::read("<undo>", &text)?);
+    let unrendered = |value: &Value, _: &Map| Ok(value.clone());
+    let loaded = loader.playbooks(&[path], &unrendered)?;
+    loaded.plays().next().cloned().ok_or_else(|| Diagnostic::user("there is no host").into())
+}

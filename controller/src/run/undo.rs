@@ -1,0 +1,179 @@
+//! Taking back what a run has changed: looked at on all hosts first, then done.
+
+mod agent;
+mod looked;
+mod tell;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use convoy_protocol::{Status, Value, map};
+use futures::future::join_all;
+
+use agent::Agent;
+use looked::{Looked, settle};
+use tell::Teller;
+
+use super::engine::Engine;
+use super::event::{Ending, RunEvent};
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::playbook::ast::Play;
+
+/// What is to be taken back.
+#[derive(Debug)]
+pub struct Undo {
+    /// The run's name.
+    pub run: String,
+    /// The hosts that it worked on.
+    pub hosts: Vec<Arc<str>>,
+    /// For each host and module, the tasks that changed something.
+    pub tasks: HashMap<Arc<str>, BTreeMap<String, BTreeSet<String>>>,
+    /// The plays of the run, for how hosts are reached.
+    pub plays: Vec<Arc<Play>>,
+    /// A play that says nothing of that.
+    pub plain: Arc<Play>,
+}
+
+/// One host, and what its agents found.
+struct Host {
+    name: Arc<str>,
+    agents: Vec<(Agent, Looked)>,
+}
+
+/// Takes it back.
+///
+/// # Errors
+/// If something is not as the run left it; then nothing was changed on any host.
+pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
+    let name = format!("Undo of {}", undo.run).into();
+    engine.tell(RunEvent::PlayStart { name, check: engine.options.check });
+    let teller = Teller { engine };
+    teller.task("Look at what was changed");
+    let looks = join_all(undo.hosts.iter().map(|host| look(engine, undo, host))).await;
+    let (mut hosts, mut refused) = (Vec::new(), Diagnostics::new());
+    for (name, looked) in undo.hosts.iter().zip(looks) {
+        match looked {
+            Err(looked::Trouble::Lost(lost)) => teller.lost(name, lost),
+            Err(looked::Trouble::Failed(why)) => {
+                teller.failed(name, map! { "msg" => why.as_str() });
+                refused.push(refusal(format!("{name}: {why}")));
+            }
+            Ok(agents) => match settle(agents) {
+                Ok(agents) => {
+                    teller.ok(name);
+                    hosts.push(Host { name: name.clone(), agents });
+                }
+                Err(problems) => {
+                    let texts: Vec<Value> = problems.iter().map(|text| text.as_str().into()).collect();
+                    let msg = "it is not as the run left it";
+                    teller.failed(name, map! { "msg" => msg, "problems" => texts });
+                    refused.extend(problems.iter().map(|text| refusal(format!("{name}: {text}"))));
+                }
+            },
+        }
+    }
+    if !refused.is_empty() {
+        if let Some(last) = refused.last_mut() {
+            last.hint = Some(
+                "nothing was changed on any host; -l takes back what was changed on others, see docs/undo.md"
+                    .to_owned(),
+            );
+        }
+        engine.finish().await;
+        return Err(refused);
+    }
+    if hosts.iter().any(|host| host.agents.iter().any(|(_, looked)| !looked.items.is_empty())) {
+        teller.task("Take it back");
+        join_all(hosts.iter().map(|host| take_back(engine, undo, host, &teller))).await;
+    }
+    let lines: Vec<String> = hosts.iter().flat_map(|host| left(undo, host)).collect();
+    engine.finish().await;
+    if !lines.is_empty() {
+        engine.tell(RunEvent::NotDone { lines, command: None });
+    }
+    Ok(engine.ending())
+}
+
+fn refusal(text: String) -> Diagnostic {
+    Diagnostic::user(text).kind(Kind::Refused)
+}
+
+/// Has all agents that worked on a host look: that of the login user, and those of the users it became.
+async fn look(
+    engine: &Engine,
+    undo: &Undo,
+    host: &Arc<str>,
+) -> Result<Vec<(Agent, Looked)>, looked::Trouble> {
+    let mut found = Vec::new();
+    for way in agent::ways(engine, undo, host)? {
+        let login = way.login();
+        let looked = login.look(engine, &undo.run).await?;
+        let others = looked.users.iter().map(|user| way.become_user(engine, user));
+        let others: Vec<Agent> = others.collect::<Result<_, _>>()?;
+        found.push((login, looked));
+        for other in others {
+            let looked = other.look(engine, &undo.run).await?;
+            found.push((other, looked));
+        }
+    }
+    Ok(found)
+}
+
+/// Takes back what was changed on one host.
+async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_>) {
+    let mut items = Vec::new();
+    for (agent, looked) in host.agents.iter().filter(|(_, looked)| !looked.items.is_empty()) {
+        if engine.interrupted.get() {
+            let line = format!("{}: what user {} changed", host.name, agent.user());
+            engine.not_done.borrow_mut().push(line);
+            continue;
+        }
+        if !engine.options.check {
+            match agent.take_back(engine, &undo.run).await {
+                Err(lost) => return teller.lost(&host.name, lost),
+                Ok(outcome) if outcome.status == Status::Failed => {
+                    teller.items(&host.name, &items);
+                    return teller.failed(&host.name, outcome.values);
+                }
+                Ok(_) => {}
+            }
+        }
+        items.extend(looked.items.iter().cloned());
+    }
+    teller.items(&host.name, &items);
+    teller.changed(&host.name, &items);
+}
+
+/// Returns what stays as it is on a host, in lines for people.
+fn left(undo: &Undo, host: &Host) -> Vec<String> {
+    let mut lines = Vec::new();
+    let name = &host.name;
+    let known = host.agents.iter().any(|(_, looked)| looked.recorded);
+    let work = host.agents.iter().any(|(_, looked)| !looked.items.is_empty());
+    let by = host.agents.iter().find_map(|(_, looked)| looked.undone_by.as_ref());
+    match by {
+        _ if work => {}
+        Some(by) => lines.push(format!("{name}: nothing is left to take back: run {by} has done it")),
+        None if known => lines.push(format!("{name}: nothing is left to take back")),
+        None => lines.push(format!("{name}: nothing is recorded of this run")),
+    }
+    let nothing = BTreeMap::new();
+    let tasks = undo.tasks.get(name).unwrap_or(&nothing);
+    for (_, looked) in &host.agents {
+        lines.extend(looked.lost.iter().map(|lost| format!("{name}: stays as it is: {lost}")));
+        for beyond in &looked.beyond {
+            let names = tasks.get(&beyond.module).map(|names| {
+                let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+                format!(": {}", names.join(", "))
+            });
+            let times = if beyond.count == 1 { "once".to_owned() } else { format!("{} times", beyond.count) };
+            lines.push(format!(
+                "{name}: cannot be undone: {}, {}, {times}{}",
+                beyond.module,
+                beyond.why,
+                names.unwrap_or_default()
+            ));
+        }
+    }
+    lines
+}
