@@ -345,7 +345,11 @@ impl Doing<'_> {
                 }
                 Ok(false) if attempt >= tries || self.engine.interrupted.get() => {
                     result.values.extend(map! { "attempts" => tries - 1, "failed" => true });
-                    return CallResult { verdict: Verdict::Failed, disturbed: true, ..result };
+                    let result = CallResult { verdict: Verdict::Failed, disturbed: true, ..result };
+                    return match self.doubt_of_failure(call) {
+                        Some(why) => result.in_doubt(&why),
+                        None => result,
+                    };
                 }
                 Ok(false) => self.wait(call, &mut result, tries, attempt).await,
             }
