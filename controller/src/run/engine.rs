@@ -279,10 +279,10 @@ impl Engine {
         }
     }
 
-    /// Returns the command that goes on after a failure: with a journal, where it stopped; without, the same again, since
-    /// what is done is found done.
+    /// Returns the command that goes on after a failure: with a journal, where it stopped; without, or where another run was
+    /// at work, the same again, since what is done is found done.
     fn command_to_go_on(&self) -> Option<String> {
-        if self.memory.keeps {
+        if self.memory.keeps && self.ending() != Ending::Refused {
             return Some(format!("convoy resume {}", self.options.run));
         }
         self.options.command()

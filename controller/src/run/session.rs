@@ -2,6 +2,8 @@
 
 use std::io;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::engine::Engine;
 use super::event::{Ending, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
@@ -24,16 +26,20 @@ pub fn run(
     let ending = runtime.block_on(async {
         let mut work = std::pin::pin!(work(&engine));
         let mut interrupts = 0;
+        // One for all of them: none is lost that comes while another is dealt with.
+        let mut pressed = signal(SignalKind::interrupt()).map_err(|error| {
+            Diagnostic::user(format!("cannot listen for Ctrl-C: {error}")).kind(Kind::Internal)
+        })?;
         loop {
             tokio::select! {
                 ending = &mut work => return ending,
-                pressed = tokio::signal::ctrl_c() => {
+                _ = pressed.recv() => {
                     if engine.pausing.get() {
                         engine.pressed.notify_one();
                         continue;
                     }
                     interrupts += 1;
-                    if pressed.is_err() || interrupts > 1 {
+                    if interrupts > 1 {
                         engine.connections.detach().await;
                         return Ok(Ending::Interrupted);
                     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use convoy_tests::program::state_of;
@@ -351,8 +351,14 @@ fn as_another_user() {
     let child = begin(&project, &[]);
     poll(|| Ok(is_told(&project, "begun").then_some(()))).unwrap();
     proxy.cut();
+    // Not by another run: as long as the job lives that user's part of the node is locked.
     let go = ["exec", "all", "-i", "hosts", "-b", "--become-user", "app", "-m", "shell", "-a", "touch ~/go"];
-    assert_eq!(project.run(go).unwrap().code, Some(0));
+    assert_eq!(project.run(go).unwrap().code, Some(3));
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-F", "none", "-p"]);
+    ssh.arg(node.sshd.port.to_string()).arg("-i").arg(&project.key().path);
+    let go = ssh.args(["op@127.0.0.1", "sudo -n -H -u app sh -c 'touch ~/go'"]).output().unwrap();
+    assert!(go.status.success(), "{go:?}");
     let ran = project.wait(child).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=4 changed=2", Some(0)), "{ran}");
 }

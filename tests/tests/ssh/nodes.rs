@@ -18,7 +18,7 @@ async fn a_node_has_its_own_home_and_a_clean_environment() {
         String::from_utf8(printed).unwrap(),
         format!(
             "{home}\nHOME={home}\nLOGNAME=deploy\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-             SHELL=/bin/sh\nUSER=deploy\n"
+             SHELL=/bin/sh\nUSER=deploy\nXDG_STATE_HOME={home}/.local/state\n"
         )
     );
 }
