@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use convoy_protocol::frame;
-use convoy_protocol::{Outcome, Status};
+use convoy_protocol::{Outcome, Status, map};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
@@ -220,7 +220,7 @@ impl Folder {
              is not known"
         );
         let mut values = crate::execute::outputs(&printed, "");
-        values.insert("msg".into(), msg.into());
+        values.extend(map! { "msg" => msg, "lost" => true });
         let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
         let left = Left { outcome, late: None, silent: false, detached: begun.detached.clone() };
         self.leave(&left)?;

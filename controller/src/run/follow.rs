@@ -14,8 +14,9 @@ use super::invocation::invocation;
 use super::job::Call;
 use super::jobs::about;
 use super::lost::Lost;
+use super::memory::{self, InDoubt};
 use super::perform::Doing;
-use super::replay::{Known, asked};
+use super::replay::{Known, TAKEN_FOR_DONE, asked};
 use super::result::CallResult;
 use super::secret::Given;
 use crate::secrets::Secrets;
@@ -122,8 +123,20 @@ impl Doing<'_> {
                 let result = CallResult::of_outcome(outcome, order, &call.flags, vault);
                 asked(result, order, status, None, true)
             }
-            Ok(Known::Ticket(ticket)) => {
-                let result = self.follow_job(call, order, endpoint, ticket).await;
+            Ok(Known::Ticket(mut ticket)) => {
+                let mut result = self.follow_job(call, order, endpoint, ticket).await;
+                // Nobody knows how far it came.
+                if is_lost(&result) {
+                    match self.engine.memory.in_doubt {
+                        // Not noted: it stays in doubt.
+                        InDoubt::Stop => return result,
+                        InDoubt::Done => return self.was_done(map! { "msg" => TAKEN_FOR_DONE }),
+                        InDoubt::Again => {
+                            ticket = ticket.map(|_| self.begin(memory::asked(order, endpoint), ticket));
+                            result = self.follow_job(call, order, endpoint, ticket).await;
+                        }
+                    }
+                }
                 let status = match result.verdict {
                     Verdict::Unreachable | Verdict::Refused => return result,
                     Verdict::Failed => Status::Failed,
@@ -336,9 +349,16 @@ impl Following<'_> {
         }
         let state = if result.verdict == Verdict::Failed { JobState::Failed } else { JobState::Ok };
         self.tell(state, None);
-        engine.jobs.know(self.endpoint, about(self.order, &self.id, JobAsk::Forget));
+        if !is_lost(&result) {
+            engine.jobs.know(self.endpoint, about(self.order, &self.id, JobAsk::Forget));
+        }
         result
     }
+}
+
+/// Returns whether a job has ended without an outcome.
+fn is_lost(result: &CallResult) -> bool {
+    result.values.get("lost").and_then(Value::as_bool) == Some(true) && result.verdict == Verdict::Failed
 }
 
 /// Returns the last line that is whole and says something, as it can be shown on a terminal.

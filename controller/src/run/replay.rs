@@ -113,6 +113,9 @@ fn has_secrets(values: &Map) -> bool {
     values.values().any(|value| value.deep_taint().is_secret())
 }
 
+/// What is said of a step that the user knows to be done.
+pub(super) const TAKEN_FOR_DONE: &str = "taken for done, as --in-doubt=done says";
+
 /// What is said where a task registers a result that is secret, so that the journal does not have it.
 const LOST: &str = "this was done before the run was resumed, and its result, which is secret, was not kept: it cannot be \
     registered, and is not done again by itself; `convoy resume --in-doubt=again` does it again";
@@ -138,7 +141,7 @@ impl Doing<'_> {
     }
 
     /// Notes that something is about to be asked, and returns its ticket.
-    fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
+    pub(super) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
         let ticket = self.engine.memory.ticket();
         let TaskKey { play, host, task } = self.key();
         self.engine.note(Note::Begun { ticket, host, play, task, asked, instead });
@@ -296,7 +299,7 @@ impl Doing<'_> {
             // Not noted: it stays in doubt.
             InDoubt::Stop => Ok((outcome, None)),
             InDoubt::Done => {
-                let values = map! { "msg" => "taken for done, as --in-doubt=done says" };
+                let values = map! { "msg" => TAKEN_FOR_DONE };
                 Ok((Outcome { status: Status::Changed, values, ..outcome }, ticket))
             }
             InDoubt::Again => {
@@ -426,7 +429,7 @@ impl Doing<'_> {
     }
 
     /// Returns the result of an action that was done before.
-    fn was_done(&self, values: Map) -> CallResult {
+    pub(super) fn was_done(&self, values: Map) -> CallResult {
         let changed = values.get("changed").and_then(Value::as_bool).unwrap_or(true);
         let vault = self.engine.templar.vault();
         let done = Done { changed, values, ..Done::default() };

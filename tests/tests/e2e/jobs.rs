@@ -201,6 +201,21 @@ fn a_controller_that_is_killed() {
     assert_eq!(kept(&node.home), Vec::<PathBuf>::new());
 }
 
+/// The run itself goes on where it stopped: it follows the same job again.
+#[test]
+fn a_controller_that_is_killed_and_resumed() {
+    let project = followed();
+    let node = project.node("l").unwrap();
+    let mut child = begin(&project, &[]);
+    wait_for(&node.place.join("at-work"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resuming = project.command(["resume"]).spawn().unwrap();
+    fs::write(node.place.join("go"), "").unwrap();
+    went_well(&project.wait(resuming).unwrap(), &node);
+    assert_eq!(kept(&node.home), Vec::<PathBuf>::new());
+}
+
 #[test]
 fn a_job_whose_process_is_killed() {
     let project = followed();
@@ -227,6 +242,15 @@ fn a_job_whose_process_is_killed() {
     );
     assert!(ran.says(&format!("ASYNC FAILED on l: jid={name}")), "{ran}");
     assert_eq!(fs::read_to_string(node.place.join("count")).unwrap(), "x\n");
+
+    // Nobody knows how far it came, so that it is not begun again until someone says so.
+    let resumed = project.run(["resume"]).unwrap();
+    assert_eq!((resumed.recap("l").as_str(), resumed.code), ("failed=1", Some(2)), "{resumed}");
+    assert_eq!(fs::read_to_string(node.place.join("count")).unwrap(), "x\n");
+    fs::write(node.place.join("go"), "").unwrap();
+    let again = project.run(["resume", "--in-doubt=again"]).unwrap();
+    assert_eq!(again.code, Some(0), "{again}");
+    assert_eq!(fs::read_to_string(node.place.join("count")).unwrap(), "x\nx\n");
 }
 
 #[test]
