@@ -168,6 +168,11 @@ impl Memory {
         Self { keeps: true, in_doubt, next: Cell::new(next), tasks: RefCell::new(tasks) }
     }
 
+    /// Returns whether nothing is known: the run is not resumed.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.borrow().is_empty()
+    }
+
     /// Returns a ticket that no order has.
     pub fn ticket(&self) -> u64 {
         self.next.replace(self.next.get() + 1)

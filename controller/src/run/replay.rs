@@ -133,7 +133,7 @@ impl Doing<'_> {
 
     /// Takes what is known of orders from before.
     pub(super) fn before(&self, endpoint: &Endpoint, orders: &[Order]) -> Vec<Option<Before>> {
-        if !self.engine.memory.keeps {
+        if self.engine.memory.is_empty() {
             return vec![None; orders.len()];
         }
         let asked: Vec<Arc<str>> = orders.iter().map(|order| memory::asked(order, endpoint)).collect();
