@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
         Diagnostic::user("no journals are kept: the setting `journal` says so")
             .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
     })?;
-    let id = runs.find(&args.run)?;
+    let id = runs.find_done(&args.run, None)?;
     let resumed = runs.resume(&id)?;
     if !args.accept_changes {
         check_sources(&resumed)?;

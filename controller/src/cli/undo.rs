@@ -61,7 +61,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
             .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
             .into());
     };
-    let id = runs.find(&args.target)?;
+    let id = runs.find_done(&args.target, None)?;
     expect_ended(&runs, &id)?;
     let (header, told) = told(&runs, &id)?;
     expect_here(&header)?;
@@ -177,7 +177,7 @@ fn origin(runs: &Runs, header: &Header) -> Result<(RunOptions, Vec<PathBuf>), Di
             }
             Some(Command::Undo(args)) => {
                 overs.push(args.run);
-                let id = runs.find(&args.target)?;
+                let id = runs.find_done(&args.target, Some(&header.id))?;
                 header = told(runs, &id)?.0;
             }
             _ => break,

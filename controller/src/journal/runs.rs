@@ -201,6 +201,22 @@ impl Runs {
         }
     }
 
+    /// As [`find`](Self::find), but that `last` is the last run that was to do something: looking at what would be done, in
+    /// check mode, comes in between. `before`: what `last` was when that run began.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_done(&self, word: &str, before: Option<&RunId>) -> Result<RunId, Diagnostic> {
+        let found = self.find(word)?;
+        if word != "last" {
+            return Ok(found);
+        }
+        let names = self.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
+        let is_check = |id: &RunId| Reader::open(&self.folder_of(id)).is_ok_and(|(header, _)| header.check);
+        let mut earlier = names.into_iter().filter(|id| before.is_none_or(|before| id < before)).rev();
+        Ok(earlier.find(|id| !is_check(id)).unwrap_or(found))
+    }
+
     /// Removes a run. Returns whether it is gone: one that goes on stays.
     ///
     /// # Errors

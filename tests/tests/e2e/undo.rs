@@ -156,9 +156,13 @@ fn another_folder_a_check_and_no_run() {
     let says = format!("error: run {run} was in check mode: it has changed nothing\n");
     assert_eq!((check.code, check.stderr), (Some(1), says));
     assert_eq!(project.apply([]).unwrap().code, Some(0));
+    // Looking at what would be done does not come in between.
+    assert_eq!(undo(&project, &["last", "--check"]).code, Some(0));
     let done = undo(&project, &["last"]);
     assert_eq!(done.code, Some(0), "{done}");
     assert!(done.stderr.contains("m: nothing is recorded of this run"), "{done}");
+    let of_that = undo(&project, &["last"]);
+    assert_eq!(of_that.code, Some(0), "{of_that}");
     let mut command = project.command(["undo", "last"]);
     command.current_dir(project.home()).env("CONVOY_JOURNAL", project.path(".convoy/runs"));
     let there = project.wait(command.spawn().unwrap()).unwrap();
