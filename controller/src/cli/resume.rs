@@ -33,10 +33,7 @@ pub struct Args {
 /// Why it cannot be gone on with; then nothing was touched.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
-    let runs = Runs::of(&read.settings).ok_or_else(|| {
-        Diagnostic::user("no journals are kept: the setting `journal` says so")
-            .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
-    })?;
+    let runs = Runs::expected(&read.settings)?;
     let id = runs.find_done(&args.run, None)?;
     let resumed = runs.resume(&id)?;
     if !args.accept_changes {

@@ -56,11 +56,7 @@ struct Told {
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let settings = &read.settings;
-    let Some(runs) = Runs::of(settings) else {
-        return Err(Diagnostic::user("no journals are kept: the setting `journal` says so")
-            .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
-            .into());
-    };
+    let runs = Runs::expected(settings)?;
     let id = runs.find_done(&args.target, None)?;
     expect_ended(&runs, &id)?;
     let (header, told) = told(&runs, &id)?;

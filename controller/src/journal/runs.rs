@@ -70,6 +70,17 @@ impl Runs {
         }
     }
 
+    /// As [`of`](Self::of), for a command that needs one.
+    ///
+    /// # Errors
+    /// If the settings say that there is none.
+    pub fn expected(settings: &Settings) -> Result<Self, Diagnostic> {
+        Self::of(settings).ok_or_else(|| {
+            Diagnostic::user("no journals are kept: the setting `journal` says so")
+                .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
+        })
+    }
+
     /// Returns the one in a folder of ours.
     pub(super) fn below(own: PathBuf) -> Self {
         Self { folder: own.join("runs"), own: Some(own) }

@@ -7,7 +7,7 @@ mod show;
 use clap::Subcommand;
 
 use super::run_options::Output;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::journal::Runs;
 use crate::settings;
 
@@ -37,11 +37,7 @@ enum Action {
 /// Why it cannot be done.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
-    let Some(runs) = Runs::of(&read.settings) else {
-        return Err(Diagnostic::user("no journals are kept: the setting `journal` says so")
-            .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
-            .into());
-    };
+    let runs = Runs::expected(&read.settings)?;
     match &args.action {
         None => list::run(&runs, args.output)?,
         Some(Action::Show(args)) => show::run(&runs, args, &read.settings)?,
