@@ -1,5 +1,6 @@
 //! One task on one host: its calls, tries and items, up to the result.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
 use super::lost::Lost;
-use super::memory::Before;
+use super::memory::{Before, TaskKey};
 use super::node::Node;
 use super::pause;
 use super::replay::{Reply, asked};
@@ -116,6 +117,8 @@ pub(super) struct Doing<'a> {
     task: &'a TaskRef,
     /// Whether what is asked, or answered, is not to be kept on the node's disk.
     pub(super) quiet: bool,
+    /// By what the journal knows the task on this host; made once, where it is needed.
+    pub(super) key: OnceCell<TaskKey>,
     pub(super) title: Arc<str>,
     context: Context,
     heading: Option<Heading>,
@@ -133,7 +136,7 @@ pub async fn perform(
     let context = engine.context(search_path(&task.task, play.as_deref()), true);
     let Perform { job, seen, ahead, heading } = plan;
     let quiet = job.calls().iter().any(|call| call.flags.no_log);
-    let doing = Doing { engine, host, task, quiet, title, context, heading };
+    let doing = Doing { engine, host, task, quiet, key: OnceCell::new(), title, context, heading };
     // How often it is tried must be known before it is tried.
     let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
     let mut seen_ahead = Vec::new();

@@ -126,9 +126,12 @@ const SUSPECT: &str = "this was done before the run was resumed, but then a resc
     --in-doubt=done` goes on behind it";
 
 impl Doing<'_> {
-    fn key(&self) -> TaskKey {
-        let play = self.engine.play_number.get();
-        TaskKey { play, host: self.host.clone(), task: memory::task(self.task()) }
+    fn key(&self) -> &TaskKey {
+        self.key.get_or_init(|| TaskKey {
+            play: self.engine.play_number.get(),
+            host: self.host.clone(),
+            task: memory::task(self.task()),
+        })
     }
 
     /// Takes what is known of orders from before.
@@ -137,13 +140,13 @@ impl Doing<'_> {
             return vec![None; orders.len()];
         }
         let asked: Vec<Arc<str>> = orders.iter().map(|order| memory::asked(order, endpoint)).collect();
-        self.engine.memory.take(&self.key(), &asked)
+        self.engine.memory.take(self.key(), &asked)
     }
 
     /// Notes that something is about to be asked, and returns its ticket.
     pub(super) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
         let ticket = self.engine.memory.ticket();
-        let TaskKey { play, host, task } = self.key();
+        let TaskKey { play, host, task } = self.key().clone();
         self.engine.note(Note::Begun { ticket, host, play, task, asked, instead });
         ticket
     }
@@ -407,7 +410,7 @@ impl Doing<'_> {
         let keeps = self.engine.memory.keeps && !call.flags.check;
         let said = memory::said(name, args, &call.flags.endpoint);
         let before =
-            if keeps { self.engine.memory.take(&self.key(), slice::from_ref(&said)) } else { Vec::new() };
+            if keeps { self.engine.memory.take(self.key(), slice::from_ref(&said)) } else { Vec::new() };
         let in_doubt = self.engine.memory.in_doubt;
         let instead = match before.into_iter().next().flatten() {
             Some(Before::Done { outcome, .. }) => return self.was_done(outcome.values),
