@@ -147,6 +147,23 @@ pub struct Order {
     pub job: Option<JobOrder>,
 }
 
+impl Order {
+    /// Returns a call of a module in earnest, as the user who logged in, with nothing else asked for.
+    pub fn new(module: impl Into<Arc<str>>, args: Map) -> Self {
+        Self {
+            module: module.into(),
+            args,
+            check: false,
+            diff: false,
+            environment: Vec::new(),
+            become_user: None,
+            deadline_seconds: None,
+            ticket: None,
+            job: None,
+        }
+    }
+}
+
 /// The name of an order that is done once, however often it is asked for: over another connection, or by another
 /// process of the same run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -107,17 +107,7 @@ impl Drop for Agent<'_> {
 }
 
 pub(crate) fn order(module: &str, args: Map) -> Order {
-    Order {
-        module: module.into(),
-        args,
-        check: false,
-        diff: false,
-        environment: Vec::new(),
-        become_user: None,
-        deadline_seconds: None,
-        ticket: None,
-        job: None,
-    }
+    Order::new(module, args)
 }
 
 pub(crate) fn job(id: &str, order: Order, ask: JobAsk) -> Order {

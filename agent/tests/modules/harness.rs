@@ -127,15 +127,10 @@ impl Node {
 
     pub(crate) fn order(module: &str, args: Map, check: bool) -> Order {
         Order {
-            module: module.into(),
-            args,
             check,
             diff: true,
             environment: vec![("CONVOY_TEST".into(), "set".into())],
-            become_user: None,
-            deadline_seconds: None,
-            ticket: None,
-            job: None,
+            ..Order::new(module, args)
         }
     }
 

@@ -188,17 +188,7 @@ mod tests {
     use super::*;
 
     fn order(module: &str, args: Map) -> Order {
-        Order {
-            module: module.into(),
-            args,
-            check: true,
-            diff: false,
-            environment: Vec::new(),
-            become_user: None,
-            deadline_seconds: None,
-            ticket: None,
-            job: None,
-        }
+        Order { check: true, ..Order::new(module, args) }
     }
 
     fn outcome(status: Status) -> Outcome {

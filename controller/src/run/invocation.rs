@@ -57,17 +57,7 @@ mod tests {
     use super::*;
 
     fn args(module: &str, args: Map) -> Map {
-        let order = Order {
-            module: module.into(),
-            args,
-            check: false,
-            diff: false,
-            environment: Vec::new(),
-            become_user: None,
-            deadline_seconds: None,
-            ticket: None,
-            job: None,
-        };
+        let order = Order::new(module, args);
         invocation(&order).get("module_args").and_then(Value::as_map).cloned().unwrap_or_default()
     }
 

@@ -458,18 +458,16 @@ fn asked(module: &Module, mut args: Map, flags: &flags::Flags) -> Order {
         args.values_mut().for_each(|value| value.taint = value.taint | Taint::SECRET);
     }
     Order {
-        module: module.name.into(),
-        args,
         check: flags.check,
         diff: flags.diff,
         environment: flags.environment.clone(),
         become_user: flags.become_user.as_deref().cloned(),
         deadline_seconds: flags.timeout,
-        ticket: None,
         // Its name is given to it when it begins.
         job: flags.job.map(|job| JobOrder {
             id: "".into(),
             ask: JobAsk::Begin { limit_seconds: job.limit, silent: false },
         }),
+        ..Order::new(module.name, args)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
-use convoy_protocol::{Digest, Origin};
+use convoy_protocol::{Digest, Map, Origin};
 
 use super::endpoint::Endpoint;
 use super::engine::Engine;
@@ -50,15 +50,9 @@ impl Jobs {
 /// Returns an order that asks something of a job, as the user who began it.
 pub fn about(order: &Order, id: &Arc<str>, ask: JobAsk) -> Order {
     Order {
-        module: order.module.clone(),
-        args: convoy_protocol::Map::new(),
-        check: false,
-        diff: false,
-        environment: Vec::new(),
         become_user: order.become_user.clone(),
-        deadline_seconds: None,
-        ticket: None,
         job: Some(JobOrder { id: id.clone(), ask }),
+        ..Order::new(order.module.clone(), Map::new())
     }
 }
 

@@ -72,15 +72,9 @@ impl<'a> Node<'a> {
     pub async fn ask(&self, calls: Vec<(&str, Map)>) -> Result<Vec<Outcome>, Lost> {
         let count = calls.len();
         let orders = calls.into_iter().map(|(module, args)| Order {
-            module: module.into(),
-            args,
-            check: false,
-            diff: false,
             environment: self.flags.environment.clone(),
             become_user: self.flags.become_user.as_deref().cloned(),
-            deadline_seconds: None,
-            ticket: None,
-            job: None,
+            ..Order::new(module, args)
         });
         let steps = vec![Step { orders: orders.collect() }];
         let answer = self.engine.connections.ask(&self.flags.endpoint, steps, &self.engine.reporter).await?;

@@ -17,17 +17,7 @@ use tokio::process::Command;
 use super::{Contents, Link, Opening, local};
 
 fn order(module: &str, args: Map) -> Order {
-    Order {
-        module: module.into(),
-        args,
-        check: false,
-        diff: false,
-        environment: Vec::new(),
-        become_user: None,
-        deadline_seconds: None,
-        ticket: None,
-        job: None,
-    }
+    Order::new(module, args)
 }
 
 fn step(orders: impl IntoIterator<Item = Order>) -> Step {

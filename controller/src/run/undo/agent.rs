@@ -152,17 +152,7 @@ impl Agent {
     }
 
     async fn ask(&self, engine: &Engine, args: Map, check: bool) -> Result<Outcome, Lost> {
-        let order = Order {
-            module: "undo".into(),
-            args,
-            check,
-            diff: false,
-            environment: Vec::new(),
-            become_user: self.other.clone(),
-            deadline_seconds: None,
-            ticket: None,
-            job: None,
-        };
+        let order = Order { check, become_user: self.other.clone(), ..Order::new("undo", args) };
         let steps = vec![Step { orders: vec![order] }];
         let answer = engine.connections.ask(&self.endpoint, steps, &engine.reporter).await?;
         let outcome = answer.steps.into_iter().next().and_then(|mut outcomes| outcomes.pop());
