@@ -41,6 +41,7 @@ pub mod session;
 mod settle;
 pub mod stage;
 pub mod step;
+mod telling;
 pub mod undo;
 mod vars_files;
 pub mod vars_prompt;
