@@ -313,6 +313,8 @@ impl<'e> Batch<'e> {
 
     /// Prepares the task on each host, with what can be looked at ahead.
     pub fn plans(&mut self, task: &TaskRef, group: &[usize]) -> Vec<(usize, Perform)> {
+        // The play, or what was included, may begin with a block: no task before it has marked that.
+        group.iter().for_each(|index| self.mark(*index));
         let jobs: Vec<(usize, job::Job)> =
             group.iter().map(|&index| (index, self.prepare(task, index))).collect();
         let hit = jobs.iter().all(|(index, job)| ahead::is_seen(&self.hosts[*index].seen, task, job));

@@ -353,17 +353,20 @@ fn a_secret_result_is_not_kept() {
 }
 
 /// The rescue may have undone what the block did; only the user knows.
-#[test]
-fn a_rescue_that_failed_puts_its_block_in_doubt() {
-    let project = tasks(
-        "- {name: before, shell: 'echo before >> {{ place }}/ran'}
-- block:
+fn a_rescue_fails_in(play: &str, begins: &str) {
+    let project = tasks(play);
+    project
+        .file(
+            "block.yml",
+            "- block:
     - {name: done, shell: 'echo done >> {{ place }}/ran'}
     - {name: fails, command: 'test -e {{ place }}/needed'}
   rescue:
     - {name: undone, shell: 'echo undone >> {{ place }}/ran'}
-    - {name: and fails, fail: {msg: no}}",
-    );
+    - {name: and fails, fail: {msg: no}}
+",
+        )
+        .unwrap();
     let node = project.node("l").unwrap();
     assert_eq!(project.apply([]).unwrap().code, Some(2));
     fs::write(node.place.join("needed"), "").unwrap();
@@ -375,5 +378,17 @@ fn a_rescue_that_failed_puts_its_block_in_doubt() {
     let again = project.run(["resume", "--in-doubt=again"]).unwrap();
     assert_eq!(again.code, Some(0), "{again}");
     let ran = fs::read_to_string(node.place.join("ran")).unwrap();
-    assert_eq!(ran, "before\ndone\nundone\nundone\ndone\n");
+    assert_eq!(ran, format!("{begins}done\nundone\nundone\ndone\n"));
+}
+
+#[test]
+fn a_rescue_that_failed_puts_its_block_in_doubt() {
+    let before = "- {name: before, shell: 'echo before >> {{ place }}/ran'}\n";
+    a_rescue_fails_in(&format!("{before}- import_tasks: block.yml"), "before\n");
+}
+
+#[test]
+fn so_does_one_with_which_a_play_or_an_included_file_begins() {
+    a_rescue_fails_in("- import_tasks: block.yml", "");
+    a_rescue_fails_in("- include_tasks: block.yml", "");
 }
