@@ -22,8 +22,8 @@ pub(super) enum Line {
     Again { id: String, was: Option<State>, left: State },
     /// Its last change did not come to be.
     Void { id: String },
-    /// A module is about to do what cannot be undone.
-    Cannot { module: String, why: String },
+    /// A module is about to do what cannot be undone, for the order of this ticket.
+    Cannot { module: String, why: String, ticket: Option<u64> },
     /// It was taken back by this run.
     Undone { id: String, by: String },
 }
@@ -61,11 +61,15 @@ impl Line {
                 body.push(' ');
                 word(by.as_bytes(), &mut body);
             }
-            Self::Cannot { module, why } => {
+            Self::Cannot { module, why, ticket } => {
                 body.push_str("cannot ");
                 word(module.as_bytes(), &mut body);
                 body.push(' ');
                 word(why.as_bytes(), &mut body);
+                if let Some(ticket) = ticket {
+                    // Writing to a text cannot fail.
+                    let _ = write!(body, " {ticket}");
+                }
             }
         }
         format!("{:08x} {body}\n", sum(body.as_bytes()))
@@ -98,7 +102,10 @@ impl Line {
             },
             "void" => Self::Void { id },
             "undone" => Self::Undone { id, by: utf8(rest.first()?)? },
-            "cannot" => Self::Cannot { module: id, why: utf8(rest.first()?)? },
+            "cannot" => {
+                let ticket = rest.get(1).map(|ticket| ticket.parse()).transpose().ok()?;
+                Self::Cannot { module: id, why: utf8(rest.first()?)?, ticket }
+            }
             _ => return None,
         })
     }
@@ -322,7 +329,8 @@ mod tests {
                 Line::Again { id: id(), was: None, left },
                 Line::Void { id: id() },
                 Line::Undone { id: id(), by: "r".to_owned() },
-                Line::Cannot { module: name.clone(), why: name },
+                Line::Cannot { module: name.clone(), why: name.clone(), ticket: None },
+                Line::Cannot { module: name.clone(), why: name, ticket: Some(7) },
             ] {
                 let text = line.text();
                 let body = text.strip_suffix('\n').unwrap();

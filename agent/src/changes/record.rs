@@ -35,13 +35,23 @@ impl Entry {
     }
 }
 
+/// What a module did that cannot be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    pub(crate) module: String,
+    /// Why it cannot.
+    pub(crate) why: String,
+    /// The ticket of its order.
+    pub(crate) ticket: Option<u64>,
+}
+
 /// All that a record says.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// In the order of their first changes.
     pub(super) entries: Vec<Entry>,
-    /// Modules that did what cannot be undone, and why it cannot.
-    pub(super) cannot: Vec<(String, String)>,
+    /// Modules that did what cannot be undone.
+    pub(super) cannot: Vec<Beyond>,
     /// How many bytes of the file are whole lines.
     intact: u64,
 }
@@ -124,7 +134,7 @@ impl Record {
             Line::Void { id } => {
                 self.entry(&id)?.lefts.pop()?;
             }
-            Line::Cannot { module, why } => self.cannot.push((module, why)),
+            Line::Cannot { module, why, ticket } => self.cannot.push(Beyond { module, why, ticket }),
             Line::Undone { id, by } => self.entry(&id)?.undone = Some(by),
         }
         Some(())
@@ -214,9 +224,12 @@ mod tests {
         assert_eq!(entry.was, file("old"));
         let last = State { owned: owned(0o640).owned, ..file("new") };
         assert_eq!(entry.left(), [&last, &file("new")]);
-        writer.append(&[Line::Cannot { module: "shell".into(), why: "why not".into() }], false).unwrap();
+        writer
+            .append(&[Line::Cannot { module: "shell".into(), why: "why not".into(), ticket: None }], false)
+            .unwrap();
         let record = Record::read(&path).unwrap().unwrap();
-        assert_eq!(record.cannot, [("shell".to_owned(), "why not".to_owned())]);
+        let beyond = Beyond { module: "shell".to_owned(), why: "why not".to_owned(), ticket: None };
+        assert_eq!(record.cannot, [beyond]);
     }
 
     #[test]

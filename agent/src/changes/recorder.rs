@@ -29,7 +29,9 @@ struct Inner {
     state: Option<PathBuf>,
     run: Option<String>,
     open: Option<Open>,
-    /// Whether the order that is done was given secrets.
+    /// The ticket of the order that is done.
+    ticket: Option<u64>,
+    /// Whether that was given secrets.
     secret: bool,
 }
 
@@ -110,7 +112,9 @@ impl Recorder {
     /// Tells which order is done.
     pub(crate) fn order(&self, order: &Order) {
         let quiet = order.ticket.is_some_and(|ticket| ticket.quiet);
-        lock(&self.0).secret = quiet || order.args.values().any(|value| value.deep_taint().is_secret());
+        let mut inner = lock(&self.0);
+        inner.ticket = order.ticket.map(|ticket| ticket.number);
+        inner.secret = quiet || order.args.values().any(|value| value.deep_taint().is_secret());
     }
 
     /// Tells whether what is handled is secret, whatever the order says.
@@ -137,8 +141,9 @@ impl Recorder {
     /// If that cannot be recorded.
     pub(crate) fn cannot(&self, module: &str, why: &str) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
+        let ticket = inner.ticket;
         let Some(open) = inner.opened()? else { return Ok(()) };
-        let line = Line::Cannot { module: module.to_owned(), why: why.to_owned() };
+        let line = Line::Cannot { module: module.to_owned(), why: why.to_owned(), ticket };
         open.writer.append(&[line], false).map_err(|error| cannot_record(&error))
     }
 

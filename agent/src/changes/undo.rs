@@ -4,7 +4,6 @@ mod perform;
 mod problem;
 mod view;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use super::{RECORD, USERS, tree};
 use crate::module::Failure;
 use crate::system::{Look, cannot};
 
+pub(crate) use super::record::Beyond;
 pub(crate) use perform::perform;
 pub(crate) use problem::Problem;
 use view::{Seen, View};
@@ -34,8 +34,8 @@ pub(crate) struct Plan {
     ids: Vec<String>,
     /// The run that has taken it back already.
     pub(crate) undone_by: Option<String>,
-    /// What modules did besides: module, reason, how often.
-    pub(crate) beyond: BTreeMap<(String, String), u32>,
+    /// What modules did besides.
+    pub(crate) beyond: Vec<Beyond>,
 }
 
 /// One path that is to be as it was.
@@ -108,10 +108,7 @@ pub(crate) fn look(folder: &Path, look: &Look) -> Result<Option<Plan>, Failure> 
     if let Ok(file) = std::fs::File::options().append(true).open(&path) {
         file.set_modified(std::time::SystemTime::now()).ok();
     }
-    let mut plan = Plan { record: path, ..Plan::default() };
-    for beyond in record.cannot {
-        *plan.beyond.entry(beyond).or_default() += 1;
-    }
+    let mut plan = Plan { record: path, beyond: record.cannot, ..Plan::default() };
     let mut view = View::new(look);
     let mut later: Vec<PathBuf> = Vec::new();
     for mut entry in record.entries.into_iter().rev() {

@@ -1,11 +1,11 @@
 //! `undo`: what a run has changed on the node is taken back. Not for playbooks: `convoy undo` asks for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::changes::undo::{self, How, Plan as Steps, Problem};
+use crate::changes::undo::{self, Beyond, How, Plan as Steps, Problem};
 use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
 use crate::system::{Look, System};
 
@@ -29,6 +29,8 @@ crate::arguments! {
         run: String [required],
         /// Whether the answer has what will be at each path.
         becomes: bool [default("false")],
+        /// The orders that are undone otherwise, by their tickets: what they did besides is not told.
+        elsewhere: Vec<i64>,
     }
 }
 
@@ -59,7 +61,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         "items" => items(&plan),
         "problems" => plan.problems.iter().map(problem).collect::<Value>(),
         "lost" => plan.lost.iter().map(|(path, why)| Value::from(format!("{}: {why}", path.display()))).collect::<Value>(),
-        "beyond" => plan.beyond.iter().map(beyond).collect::<Value>(),
+        "beyond" => beyond(&plan, &args.elsewhere),
     };
     if args.becomes {
         let becomes = plan.becomes().map(|(path, state)| (path.to_string_lossy().as_ref().into(), state.into()));
@@ -80,8 +82,18 @@ pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failur
     Ok(Done { changed: true, values: Map::new() })
 }
 
-fn beyond(((module, why), count): (&(String, String), &u32)) -> Value {
-    map! { "module" => module.as_str(), "why" => why.as_str(), "count" => *count }.into()
+/// Returns what modules did besides, each kind with how often.
+fn beyond(plan: &Steps, elsewhere: &[i64]) -> Value {
+    let elsewhere: HashSet<u64> = elsewhere.iter().map(|ticket| ticket.cast_unsigned()).collect();
+    let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for Beyond { module, why, ticket } in &plan.beyond {
+        if ticket.is_none_or(|ticket| !elsewhere.contains(&ticket)) {
+            *counts.entry((module, why)).or_default() += 1;
+        }
+    }
+    let told =
+        |((module, why), count)| Value::from(map! { "module" => module, "why" => why, "count" => count });
+    counts.into_iter().map(told).collect()
 }
 
 fn problem(problem: &Problem) -> Value {

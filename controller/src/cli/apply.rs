@@ -173,6 +173,7 @@ pub(super) fn begun(run: &RunOptions, playbooks: Vec<String>, runs: &Runs, optio
         folder: absolute(".").display().to_string(),
         command: options.command_line.clone(),
         playbooks,
+        undoes: None,
         inventory: run.sources(&options.settings),
         check: options.check,
         shown: run.report(&options.settings),

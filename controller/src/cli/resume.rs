@@ -6,7 +6,8 @@ use clap::{ArgAction, Parser as _};
 
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
-use crate::journal::{Resumed, Runs};
+use crate::journal::{self, Resumed, Runs};
+use crate::run::event::Note;
 use crate::run::memory::InDoubt;
 use crate::settings;
 
@@ -27,6 +28,10 @@ pub struct Args {
     verbose: u8,
 }
 
+/// What --accept-changes does.
+const GOES_ON: &str =
+    "goes on all the same: tasks that are as they were are not done again, those that changed are";
+
 /// Goes on with the run and returns the exit code.
 ///
 /// # Errors
@@ -34,10 +39,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let runs = Runs::expected(&read.settings)?;
-    let id = runs.find_done(&args.run, None)?;
+    let id = runs.find_done(&args.run)?;
     let resumed = runs.resume(&id)?;
     if !args.accept_changes {
-        check_sources(&resumed)?;
+        check_sources(&resumed.notes, GOES_ON)?;
     }
     let mut asked = parsed(&resumed)?;
     if args.verbose > 0 {
@@ -55,17 +60,15 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
 }
 
 /// Refuses if playbooks or roles are not what they were: what is recorded of them might be about something else.
-fn check_sources(resumed: &Resumed) -> Result<(), Diagnostic> {
-    let changed = resumed.changed();
+/// `accepted` says what --accept-changes does.
+pub(super) fn check_sources(notes: &[Note], accepted: &str) -> Result<(), Diagnostic> {
+    let changed = journal::changed(notes);
     if changed.is_empty() {
         return Ok(());
     }
     let mut problem = Diagnostic::user("playbooks or roles are not what they were when the run read them");
     problem.notes = changed.iter().map(|(path, word)| format!("{} {word}", path.display())).collect();
-    Err(problem.kind(Kind::Refused).hint(
-        "--accept-changes goes on all the same: tasks that are as they were are not done again, those that changed are"
-            .to_owned(),
-    ))
+    Err(problem.kind(Kind::Refused).hint(format!("--accept-changes {accepted}")))
 }
 
 /// Reads the command line of the run.

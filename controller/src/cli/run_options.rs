@@ -178,6 +178,7 @@ impl RunOptions {
             run: RunId::new(None, Timestamp::now()).to_string(),
             by: journal::by(),
             records: false,
+            resumable: true,
             command_line: line,
         })
     }

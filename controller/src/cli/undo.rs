@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use convoy_protocol::{Map, Value, map};
 
+use super::resume::check_sources;
 use super::run_options::RunOptions;
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
@@ -17,8 +18,9 @@ use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
 use crate::report;
 use crate::run::engine::Engine;
-use crate::run::event::{RunEvent, TaskResult, Verdict};
+use crate::run::event::{Note, RunEvent, TaskResult, Verdict};
 use crate::run::options::{Options, Tags};
+use crate::run::undo::begun::{Begun, Block, Undone};
 use crate::run::undo::{self, Undo};
 use crate::run::{host_keys, session};
 use crate::settings;
@@ -33,9 +35,22 @@ pub struct Args {
     /// The run: its name, the beginning of its name, or `last`
     #[arg(value_name = "RUN")]
     target: String,
+    #[command(flatten)]
+    blocks: OfBlocks,
     /// What is not given is as it was for that run.
     #[command(flatten)]
     run: RunOptions,
+}
+
+/// What is done about blocks that have an `undo:`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct OfBlocks {
+    /// Take back files alone: what undoes blocks is not run
+    #[arg(long)]
+    files_only: bool,
+    /// Undo blocks as the playbooks say now, although they or roles have changed since
+    #[arg(long)]
+    accept_changes: bool,
 }
 
 type Hosts = Vec<Arc<str>>;
@@ -47,7 +62,16 @@ struct Told {
     hosts: Hosts,
     /// For each host and module, the tasks that changed something.
     tasks: HashMap<Arc<str>, BTreeMap<String, BTreeSet<String>>>,
+    /// What was noted.
+    notes: Vec<Note>,
+    /// For each host, whether what was begun since its last result is undone with a block.
+    in_blocks: HashMap<Arc<str>, bool>,
+    /// Why the journal may not know all that was done.
+    gap: Option<String>,
 }
+
+/// What --accept-changes does.
+const UNDOES: &str = "undoes blocks as the playbooks say now; --files-only takes back files alone";
 
 /// Takes back what the run has changed, and returns the exit code.
 ///
@@ -57,17 +81,19 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let settings = &read.settings;
     let runs = Runs::expected(settings)?;
-    let id = runs.find_done(&args.target, None)?;
+    let id = runs.find_done(&args.target)?;
     expect_ended(&runs, &id)?;
-    let (header, told) = told(&runs, &id)?;
+    let (header, mut told) = told(&runs, &id)?;
     expect_here(&header)?;
     if header.check {
         return Err(Diagnostic::user(format!("run {id} was in check mode: it has changed nothing")).into());
     }
+    let begun = Begun::of(&told.notes);
+    told.add_hosts(&begun);
     let (base, playbooks) = origin(&runs, &header)?;
     let run = args.run.over(base);
     let playbook_dir = playbooks.first().map(|playbook| super::folder_of(playbook));
-    let mut options = run.engine(settings, Tags::default(), playbook_dir, line)?;
+    let mut options = run.engine(settings, Tags::default(), playbook_dir, named(line, &args.target, &id))?;
     let (inventory, inventory_warnings) =
         Inventory::load(&run.sources(settings), &run.inventory_options(&options))?;
     let loader =
@@ -75,10 +101,15 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
     let plain = plain(&loader, &hosts)?;
     let loaded = apply::load(&loader, &playbooks, &options);
-    let title = vec![format!("undo of {id}")];
-    let header = apply::begun(&run, title, &runs, &options);
+    let undone = undone(&runs, &id)?;
+    let (begun, left_out) = to_be_undone(args.blocks, begun, &undone, &hosts, &told.notes)?;
+    let loaded = if begun.blocks.is_empty() { loaded.ok() } else { Some(loaded?) };
+    let begins = apply::begun(&run, vec![format!("undo of {id}")], &runs, &options);
+    let header = Header { undoes: Some(id.clone()), ..begins };
+    let due = runs.left_due(&header.folder, &header.playbooks);
     options.run = header.id.to_string();
     options.records = !options.check;
+    options.resumable = false;
     let reporter =
         report::open(&run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
     let engine = Engine::new(options, inventory, loader, reporter)?;
@@ -88,17 +119,76 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     for host in missing {
         engine.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
     }
-    let plays = loaded.map(|loaded| loaded.plays().cloned().collect()).unwrap_or_else(|_| {
+    told.gap.iter().for_each(|why| {
+        engine.warn(format!("the journal of run {id} does not know all that was done: {why}; a block that it does not know of is not undone"));
+    });
+    left_out.into_iter().for_each(|line| engine.warn(line));
+    if let Some((run, due)) = due {
+        engine.take_over_due(run.as_str(), due);
+    }
+    let plays = loaded.map(|loaded| loaded.plays().cloned().collect()).unwrap_or_else(|| {
         engine.warn(
             "the playbooks of the run cannot be read any more: what they say of connections is not known",
         );
         Vec::new()
     });
-    let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, plays, plain };
+    let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
     session::run(engine, async |engine| {
         host_keys::settle(engine, std::slice::from_ref(&undo.plain)).await?;
         undo::run(engine, &undo).await
     })
+}
+
+/// Returns the command line with the run's name in it, so that it means the same run later.
+fn named(line: Vec<String>, target: &str, id: &RunId) -> Vec<String> {
+    let name = |word: String| if word == target { id.to_string() } else { word };
+    if line.iter().filter(|word| *word == target).count() == 1 {
+        line.into_iter().map(name).collect()
+    } else {
+        line
+    }
+}
+
+/// Returns which blocks other runs have undone.
+fn undone(runs: &Runs, id: &RunId) -> Result<Undone, Diagnostic> {
+    let names = runs.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
+    let mut undone = Undone::new();
+    for name in names.into_iter().filter(|name| name > id) {
+        let Ok((header, reader)) = Reader::open(&runs.folder_of(&name)) else { continue };
+        if header.check || header.undoes.as_ref() != Some(id) {
+            continue;
+        }
+        for note in reader.notes() {
+            if let Note::Undone { host, blocks } = note {
+                undone.extend(blocks.into_iter().map(|block| ((host.clone(), block), name.to_string())));
+            }
+        }
+    }
+    Ok(undone)
+}
+
+/// Returns the blocks that are to be undone, and a line for each that is left out. Their playbooks must be what they were.
+fn to_be_undone(
+    asked: OfBlocks,
+    begun: Begun,
+    undone: &Undone,
+    hosts: &[Arc<str>],
+    notes: &[Note],
+) -> Result<(Begun, Vec<String>), Diagnostics> {
+    let is_here = |block: &&Block| block.hosts.iter().any(|host| hosts.contains(&host.name));
+    let blocks: Vec<&Block> = begun.blocks.iter().filter(is_here).collect();
+    if asked.files_only {
+        let line = |block: &&Block| {
+            format!("block \"{}\" is not undone on {}, as --files-only says", block.title(), block.names())
+        };
+        let lines = blocks.iter().map(line).collect();
+        return Ok((Begun::default(), lines));
+    }
+    let open = blocks.iter().any(|block| block.hosts.iter().any(|host| !host.is_undone(undone)));
+    if open && !asked.accept_changes {
+        check_sources(notes, UNDOES)?;
+    }
+    Ok((begun, Vec::new()))
 }
 
 /// A run that goes on changes things still.
@@ -133,17 +223,36 @@ fn told(runs: &Runs, id: &RunId) -> Result<(Header, Told), Diagnostic> {
             Found::Event(RunEvent::Result(result) | RunEvent::Item(result)) => told.add(&result),
             // One of them may have done something, and the run was killed before it could tell.
             Found::Event(RunEvent::Working { hosts }) => hosts.iter().for_each(|host| told.host(host)),
-            _ => {}
+            Found::Event(RunEvent::Noted(note)) => told.note(note),
+            Found::Event(_) => {}
+            Found::Lost(count) => told.gap = Some(format!("{count} events could not be written into it")),
+            Found::Strange(why) => told.gap = Some(why),
         }
+    }
+    let rest = reader.rest().map_err(|error| wrong(error.to_string()))?;
+    if let Some(rest) = rest.filter(|rest| !rest.torn) {
+        told.gap = Some(format!("it is damaged at record {}", rest.records));
     }
     Ok((header, told))
 }
 
 impl Told {
+    /// Adds the hosts whose tasks were all done elsewhere.
+    fn add_hosts(&mut self, begun: &Begun) {
+        begun.blocks.iter().flat_map(|block| &block.hosts).for_each(|host| self.host(&host.name));
+    }
+
     fn host(&mut self, host: &Arc<str>) {
         if !self.hosts.contains(host) {
             self.hosts.push(host.clone());
         }
+    }
+
+    fn note(&mut self, note: Note) {
+        if let Note::Begun { host, blocks, .. } = &note {
+            *self.in_blocks.entry(host.clone()).or_insert(true) &= !blocks.is_empty();
+        }
+        self.notes.push(note);
     }
 
     fn add(&mut self, result: &TaskResult) {
@@ -151,7 +260,11 @@ impl Told {
         if !matches!(result.verdict, Verdict::Skipped | Verdict::Unreachable) {
             self.host(host);
         }
-        if result.verdict == Verdict::Changed && result.label.is_none() {
+        if result.label.is_some() {
+            return;
+        }
+        let is_in_block = self.in_blocks.remove(&result.host.name).unwrap_or_default();
+        if result.verdict == Verdict::Changed && !is_in_block {
             let module = result.action.rsplit('.').next().unwrap_or_default().to_owned();
             let tasks = self.tasks.entry(host.clone()).or_default().entry(module).or_default();
             let name = result.task.split('\n').next().unwrap_or_default();
@@ -173,8 +286,8 @@ fn origin(runs: &Runs, header: &Header) -> Result<(RunOptions, Vec<PathBuf>), Di
             }
             Some(Command::Undo(args)) => {
                 overs.push(args.run);
-                let id = runs.find_done(&args.target, Some(&header.id))?;
-                header = told(runs, &id)?.0;
+                let Some(id) = &header.undoes else { break };
+                header = told(runs, id)?.0;
             }
             _ => break,
         }

@@ -29,6 +29,8 @@ pub struct Header {
     pub command: Vec<String>,
     /// The playbooks as they were given.
     pub playbooks: Vec<String>,
+    /// The run that this one takes back, if that is what it does.
+    pub undoes: Option<RunId>,
     /// The sources of the inventory.
     pub inventory: Vec<String>,
     /// Whether nothing was to be changed.
@@ -47,7 +49,7 @@ impl Header {
             "ok_hosts" => self.shown.ok_hosts,
             "skipped_hosts" => self.shown.skipped_hosts,
         };
-        map! {
+        let mut body = map! {
             "journal" => format!("{}.{}", FORMAT.0, FORMAT.1),
             "run" => self.id.as_str(),
             "by" => self.by.as_str(),
@@ -59,7 +61,9 @@ impl Header {
             "inventory" => texts(&self.inventory),
             "check" => self.check,
             "shown" => shown,
-        }
+        };
+        body.extend(self.undoes.iter().map(|id| ("undoes".into(), id.as_str().into())));
+        body
     }
 
     /// Returns the format that a record's body says it is in, if it is that of a first record.
@@ -73,7 +77,8 @@ impl Header {
         let of = Fields(body);
         let shown = Fields(of.map("shown")?);
         Ok(Self {
-            id: RunId::parse(&of.text("run")?).ok_or(Fault::Field("run"))?,
+            id: name(of, "run")?,
+            undoes: if body.contains_key("undoes") { Some(name(of, "undoes")?) } else { None },
             at,
             by: of.string("by")?,
             process: of.number("process")?,
@@ -93,4 +98,9 @@ impl Header {
             },
         })
     }
+}
+
+/// Reads the name of a run.
+fn name(of: Fields<'_>, field: &'static str) -> Result<RunId, Fault> {
+    RunId::parse(&of.text(field)?).ok_or(Fault::Field(field))
 }

@@ -23,7 +23,7 @@ pub use of_host::OfHost;
 pub use pending::{Due, due};
 pub use reader::{Found, Reader, Rest, Unreadable};
 pub use recorder::Recorder;
-pub use resume::Resumed;
+pub use resume::{Resumed, changed};
 pub use runs::{Run, Runs, State};
 pub use writer::Writer;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Found, Reader, RunId, Runs};
-use crate::run::event::{Note, RunEvent};
+use super::{Reader, RunId, Runs};
+use crate::run::event::Note;
 
 /// A handler that is due on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +40,11 @@ impl Runs {
     /// whose journal cannot be read, has left nothing that is known.
     pub fn left_due(&self, folder: &str, playbooks: &[String]) -> Option<(RunId, Vec<Due>)> {
         for id in self.names().ok()?.into_iter().rev() {
-            let Ok((header, mut reader)) = Reader::open(&self.folder_of(&id)) else { continue };
+            let Ok((header, reader)) = Reader::open(&self.folder_of(&id)) else { continue };
             if header.check || header.folder != folder || header.playbooks != playbooks {
                 continue;
             }
-            let mut notes = Vec::new();
-            while let Ok(Some(found)) = reader.take() {
-                if let Found::Event(RunEvent::Noted(note)) = found {
-                    notes.push(note);
-                }
-            }
+            let notes: Vec<Note> = reader.notes().collect();
             let due = due(&notes, false);
             return (!due.is_empty() && !self.goes_on(&id)).then_some((id, due));
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::record::Record;
 use super::{FILE, Fault, Header, header};
-use crate::run::event::RunEvent;
 use crate::run::event::object;
+use crate::run::event::{Note, RunEvent};
 
 /// How long a record may be. None that is written is: a result is smaller than [`convoy_protocol::frame::MAX_FRAME`].
 const LONGEST: u64 = 256 * 1024 * 1024;
@@ -90,6 +90,14 @@ impl Reader {
             Ok(record) => found(&record),
             Err(why) => Found::Strange(why),
         }))
+    }
+
+    /// Returns what is noted, as far as it can be read.
+    pub fn notes(mut self) -> impl Iterator<Item = Note> {
+        std::iter::from_fn(move || self.take().ok().flatten()).filter_map(|found| match found {
+            Found::Event(RunEvent::Noted(note)) => Some(note),
+            _ => None,
+        })
     }
 
     fn record(&mut self) -> io::Result<Option<Result<Record, String>>> {

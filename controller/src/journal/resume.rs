@@ -145,24 +145,22 @@ fn cut_off(id: &RunId, rest: Rest) -> Result<String, Diagnostic> {
     .hint(AGAIN.to_owned()))
 }
 
-impl Resumed {
-    /// Returns the files of playbooks and roles that are not as they were when the run read them, with what became of each.
-    pub fn changed(&self) -> Vec<(PathBuf, &'static str)> {
-        let mut read: BTreeMap<&Arc<str>, &Arc<str>> = BTreeMap::new();
-        for note in &self.notes {
-            if let Note::Source { path, digest } = note {
-                read.insert(path, digest);
-            }
+/// Returns the files of playbooks and roles that are not as they were when a run read them, with what became of each.
+pub fn changed(notes: &[Note]) -> Vec<(PathBuf, &'static str)> {
+    let mut read: BTreeMap<&Arc<str>, &Arc<str>> = BTreeMap::new();
+    for note in notes {
+        if let Note::Source { path, digest } = note {
+            read.insert(path, digest);
         }
-        let became = |(path, digest): (&Arc<str>, &Arc<str>)| {
-            let word = match std::fs::read(&**path) {
-                Ok(bytes) if Digest::of(&bytes).to_string() == **digest => return None,
-                Ok(_) => "has changed",
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is gone",
-                Err(_) => "cannot be read",
-            };
-            Some((PathBuf::from(&**path), word))
-        };
-        read.into_iter().filter_map(became).collect()
     }
+    let became = |(path, digest): (&Arc<str>, &Arc<str>)| {
+        let word = match std::fs::read(&**path) {
+            Ok(bytes) if Digest::of(&bytes).to_string() == **digest => return None,
+            Ok(_) => "has changed",
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is gone",
+            Err(_) => "cannot be read",
+        };
+        Some((PathBuf::from(&**path), word))
+    };
+    read.into_iter().filter_map(became).collect()
 }

@@ -212,20 +212,21 @@ impl Runs {
         }
     }
 
-    /// As [`find`](Self::find), but that `last` is the last run that was to do something: looking at what would be done, in
-    /// check mode, comes in between. `before`: what `last` was when that run began.
+    /// As [`find`](Self::find), but that `last` is the last run that was to do something of its own: looking at what would be
+    /// done, in check mode, comes in between, and so does taking back a run, so that this can be asked for again.
     ///
     /// # Errors
     /// As [`find`](Self::find).
-    pub fn find_done(&self, word: &str, before: Option<&RunId>) -> Result<RunId, Diagnostic> {
+    pub fn find_done(&self, word: &str) -> Result<RunId, Diagnostic> {
         let found = self.find(word)?;
         if word != "last" {
             return Ok(found);
         }
         let names = self.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
-        let is_check = |id: &RunId| Reader::open(&self.folder_of(id)).is_ok_and(|(header, _)| header.check);
-        let mut earlier = names.into_iter().filter(|id| before.is_none_or(|before| id < before)).rev();
-        Ok(earlier.find(|id| !is_check(id)).unwrap_or(found))
+        let comes_between = |id: &RunId| {
+            Reader::open(&self.folder_of(id)).is_ok_and(|(header, _)| header.check || header.undoes.is_some())
+        };
+        Ok(names.into_iter().rev().find(|id| !comes_between(id)).unwrap_or(found))
     }
 
     /// Removes a run. Returns whether it is gone: one that goes on stays.

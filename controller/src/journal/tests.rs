@@ -31,6 +31,7 @@ fn header(id: RunId) -> Header {
         folder: "/srv/site".to_owned(),
         command: vec!["convoy".to_owned(), "apply".to_owned(), "site.yml".to_owned()],
         playbooks: vec!["site.yml".to_owned()],
+        undoes: RunId::parse("20261124-191530-abcde"),
         inventory: vec!["hosts".to_owned()],
         check: true,
         shown: Options { verbosity: 2, columns: 120, skipped_hosts: false, ..Options::default() },

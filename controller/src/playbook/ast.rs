@@ -100,6 +100,8 @@ pub struct Block {
     pub rescue: Vec<Entry>,
     /// `always:`.
     pub always: Vec<Entry>,
+    /// `undo:`: what `convoy undo` does where the block was begun.
+    pub undo: Vec<Entry>,
 }
 
 /// A task or a handler.

@@ -9,7 +9,7 @@ use super::reader::{Field, Reader};
 use crate::yaml::Node;
 
 /// The keywords that make a map a block.
-const SECTIONS: [&str; 3] = ["block", "rescue", "always"];
+const SECTIONS: [&str; 4] = ["block", "rescue", "always", "undo"];
 
 impl Reader<'_> {
     /// Reads a list of tasks and blocks, or of handlers.
@@ -74,9 +74,27 @@ impl Reader<'_> {
                 .unwrap_or_default()
         };
         let (rescue, always) = (section("rescue"), section("always"));
+        let undo = fields.iter().find(|field| field.name == "undo");
+        let undo = undo.map(|field| self.undo(*field, &inner)).unwrap_or_default();
         inner.rescued |= fields.iter().any(|field| field.name == "rescue");
         let body = self.entries(body.value, "`block`", &inner, false);
-        Some(Block { at: node.at.clone(), name, body, rescue, always })
+        Some(Block { at: node.at.clone(), name, body, rescue, always, undo })
+    }
+
+    /// Reads what undoes a block. The block was begun, so that the conditions and tags of what is around it held: they are not
+    /// asked again, when they may not hold any more.
+    fn undo(&mut self, field: Field<'_>, scope: &Inherited) -> Vec<Entry> {
+        if scope.undoes {
+            self.problem_hint(
+                &field.key.at,
+                "`undo` cannot be used within `undo`",
+                "what undoes a block is not undone itself",
+            );
+        }
+        let mut inner = Inherited { undoes: true, rescued: false, ..scope.clone() };
+        inner.keywords.when.clear();
+        inner.keywords.tags.clear();
+        self.entries(field.value, "`undo`", &inner, false)
     }
 
     fn not_of_a_block(&mut self, field: Field<'_>) {

@@ -26,6 +26,8 @@ pub struct Inherited {
     pub play_vars: Map,
     /// Whether a failure is met by a `rescue`.
     pub rescued: bool,
+    /// Whether the tasks undo a block.
+    pub undoes: bool,
     /// The files that are being imported, outermost first.
     pub trail: Vec<PathBuf>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Entry, Play, Task};
+use super::ast::{Block, Entry, Play, Task};
 
 /// The sections of a play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,24 +17,38 @@ pub enum Section {
 
 const SECTIONS: [Section; 3] = [Section::PreTasks, Section::Tasks, Section::PostTasks];
 
-/// Returns all tasks of a play with their sections, those of `rescue:` and `always:` included, handlers not.
+/// Returns all tasks of a play with their sections, those of `rescue:` and `always:` included, handlers not, nor those of
+/// `undo:`, which no run does.
 pub fn tasks(play: &Play) -> impl Iterator<Item = (Section, &Arc<Task>)> {
     SECTIONS.iter().zip(&play.sections).flat_map(|(section, list)| entries(list).map(|task| (*section, task)))
 }
 
 /// Returns all tasks of a list, those within blocks included.
 pub fn entries(list: &[Entry]) -> impl Iterator<Item = &Arc<Task>> {
+    all(list).filter_map(|entry| match entry {
+        Entry::Task(task) => Some(task),
+        Entry::Block(_) => None,
+    })
+}
+
+/// Returns all blocks of a list, those within others included.
+pub fn blocks(list: &[Entry]) -> impl Iterator<Item = &Arc<Block>> {
+    all(list).filter_map(|entry| match entry {
+        Entry::Task(_) => None,
+        Entry::Block(block) => Some(block),
+    })
+}
+
+/// Returns the entries of a list and those within its blocks, but for those of `undo:`.
+fn all(list: &[Entry]) -> impl Iterator<Item = &Entry> {
     let mut waiting: Vec<&Entry> = list.iter().rev().collect();
     std::iter::from_fn(move || {
-        loop {
-            match waiting.pop()? {
-                Entry::Task(task) => return Some(task),
-                Entry::Block(block) => {
-                    waiting.extend(block.always.iter().rev());
-                    waiting.extend(block.rescue.iter().rev());
-                    waiting.extend(block.body.iter().rev());
-                }
+        let entry = waiting.pop()?;
+        if let Entry::Block(block) = entry {
+            for part in [&block.always, &block.rescue, &block.body] {
+                waiting.extend(part.iter().rev());
             }
         }
+        Some(entry)
     })
 }

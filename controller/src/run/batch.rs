@@ -12,7 +12,8 @@ use super::effects::Notice;
 use super::engine::Engine;
 use super::event::{Note, RunEvent, Verdict};
 use super::free::Strategy;
-use super::perform::{self, HostResult, Perform};
+use super::host_result::HostResult;
+use super::perform::{self, Perform};
 use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::actions::Action as ControllerAction;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -159,6 +160,19 @@ impl<'e> Batch<'e> {
                 host.cursor.advance(&selected);
             }
         }
+    }
+
+    /// Puts these hosts at the start of `root`, and the others at its end.
+    pub fn restart(&mut self, hosts: &[usize], root: &Arc<Section>) {
+        let selected = self.selected();
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            let root = if hosts.contains(&index) { root.clone() } else { Arc::default() };
+            host.cursor = Cursor::new(root, &selected);
+            host.seen.clear();
+            host.roles.clear();
+        }
+        self.end = None;
+        self.tell_play();
     }
 
     /// Runs the batch to its end.
@@ -325,7 +339,8 @@ impl<'e> Batch<'e> {
             let steps = if asks { self.look_ahead(task, index, group, width) } else { Vec::new() };
             let seen = ahead::take(&mut self.hosts[index].seen, task, &job).filter(|_| hit);
             let heading = self.strategy.is_free().then(|| self.heading(task, &self.hosts[index].name));
-            plans.push((index, Perform { job, seen, ahead: steps, heading }));
+            let within = self.hosts[index].cursor.within();
+            plans.push((index, Perform { job, seen, ahead: steps, heading, within }));
         }
         plans
     }

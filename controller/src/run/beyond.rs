@@ -1,6 +1,7 @@
-//! Check mode: what `convoy undo` could not take back, for `-v`.
+//! Check mode: what `convoy undo` could not take back, or only by the tasks of a block's `undo:`, for `-v`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use convoy_agent::modules;
@@ -8,13 +9,24 @@ use convoy_agent::modules;
 use super::engine::Engine;
 use super::event::{RunEvent, Verdict};
 use super::job::{Call, What};
+use super::perform::Doing;
 use super::result::CallResult;
+use super::within::Within;
 
-/// Tasks and reasons, each with the hosts on which it would be so.
-pub type Beyond = BTreeMap<(Arc<str>, &'static str), BTreeSet<Arc<str>>>;
+/// What could not be taken back, each with the hosts on which it would be so.
+pub type Beyond = BTreeMap<Work, BTreeSet<Arc<str>>>;
+
+/// Work of a task.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Work {
+    /// The block that undoes it.
+    block: Option<Arc<str>>,
+    task: Arc<str>,
+    why: &'static str,
+}
 
 /// Notes a call that would do what cannot be undone.
-pub(super) fn note(engine: &Engine, host: &Arc<str>, task: &Arc<str>, call: &Call, result: &CallResult) {
+pub(super) fn note(doing: &Doing<'_>, call: &Call, result: &CallResult) {
     let would = matches!(result.verdict, Verdict::Changed | Verdict::Unknown | Verdict::Skipped);
     let What::Order(order, _) = &call.what else { return };
     let Some(module) = modules::find(&order.module).filter(|_| call.flags.check && would) else { return };
@@ -24,15 +36,21 @@ pub(super) fn note(engine: &Engine, host: &Arc<str>, task: &Arc<str>, call: &Cal
         (writes && is_secret()).then_some("it has a secret, and what it replaces is not kept")
     });
     if let Some(why) = why {
-        engine.beyond.borrow_mut().entry((task.clone(), why)).or_default().insert(host.clone());
+        let title = |within: &Rc<Within>| within.title(doing.engine, doing.host, &doing.placed());
+        let work = Work { block: doing.within.last().map(title), task: doing.title.clone(), why };
+        doing.engine.beyond.borrow_mut().entry(work).or_default().insert(doing.host.clone());
     }
 }
 
 /// Tells what was noted.
 pub(super) fn tell(engine: &Engine) {
-    for ((task, why), hosts) in engine.beyond.take() {
+    for (Work { block, task, why }, hosts) in engine.beyond.take() {
         let hosts = hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let text = format!("cannot be undone: \"{task}\" on {hosts}: {why}");
+        let how = match block {
+            None => "cannot be undone".to_owned(),
+            Some(block) => format!("undone with block \"{block}\""),
+        };
+        let text = format!("{how}: \"{task}\" on {hosts}: {why}");
         engine.tell(RunEvent::Verbose { level: 1, host: None, text });
     }
 }

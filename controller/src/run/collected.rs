@@ -4,8 +4,8 @@ use convoy_protocol::{Map, Taint, Value, map};
 
 use super::effects::CallEffects;
 use super::event::{HostName, Verdict};
+use super::host_result::HostResult;
 use super::job::Call;
-use super::perform::HostResult;
 use super::result::{self, CallResult};
 
 /// The results of a loop's items, while they come.

@@ -3,11 +3,13 @@
 //! The engine keeps one cursor per host and always takes the step whose [`Place`] comes first: that is Ansible's
 //! linear order, also where hosts have gone different ways.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use convoy_protocol::Map;
 
-use crate::playbook::ast::{Entry, Play, Task};
+use super::within::{Via, Within};
+use crate::playbook::ast::{Block, Entry, Play, Task};
 
 /// Something to do, with what it needs to know of the way it came into the play.
 #[derive(Debug, Clone)]
@@ -60,6 +62,10 @@ pub struct Section {
     /// Its place among the sections that hosts put at one position (includes of one task, notified handlers);
     /// `None` where the position says it all.
     pub rank: Option<usize>,
+    /// The block that it is, if that has an `undo:`.
+    pub block: Option<Arc<Block>>,
+    /// How it came into the play, if by an include.
+    pub via: Option<Arc<Via>>,
 }
 
 impl Section {
@@ -78,7 +84,8 @@ fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
             body: items(&block.body, params, handler),
             rescue: items(&block.rescue, params, handler),
             always: items(&block.always, params, handler),
-            rank: None,
+            block: (!block.undo.is_empty()).then(|| block.clone()),
+            ..Section::default()
         })),
     };
     entries.iter().map(section).collect()
@@ -119,6 +126,8 @@ struct Frame {
     turned: Option<u64>,
     /// Whether it was in the rescue.
     rescued: bool,
+    /// Of a block with `undo:`: what the journal is told of it.
+    within: Option<Rc<Within>>,
 }
 
 /// What is said of a block with a rescue, or something that is always done, when a host leaves it after a failure.
@@ -141,9 +150,21 @@ pub enum Leave {
 }
 
 impl Frame {
-    fn new(section: Arc<Section>) -> Self {
-        let (entered, turned) = (None, None);
-        Self { section, part: Part::Body, index: 0, failed: false, entered, turned, rescued: false }
+    fn new(section: Arc<Section>, outer: &[Self]) -> Self {
+        let within = section.block.as_ref().map(|block| {
+            let includes = outer.iter().filter_map(|frame| frame.section.via.clone()).collect();
+            Rc::new(Within::new(block.clone(), includes))
+        });
+        Self {
+            section,
+            part: Part::Body,
+            index: 0,
+            failed: false,
+            entered: None,
+            turned: None,
+            rescued: false,
+            within,
+        }
     }
 
     /// Returns what is to be said when the host leaves.
@@ -187,7 +208,7 @@ pub type Selected<'a> = &'a dyn Fn(&Task) -> bool;
 impl Cursor {
     /// Starts at the beginning of `play`.
     pub fn new(play: Arc<Section>, selected: Selected<'_>) -> Self {
-        let mut cursor = Self { frames: vec![Frame::new(play)], failed: false, left: Vec::new() };
+        let mut cursor = Self { frames: vec![Frame::new(play, &[])], failed: false, left: Vec::new() };
         cursor.settle(selected);
         cursor
     }
@@ -238,8 +259,14 @@ impl Cursor {
 
     /// Does `body` in the place of the current item, before what follows it.
     pub fn enter(&mut self, body: Vec<Item>, selected: Selected<'_>) {
-        self.frames.push(Frame::new(Arc::new(Section { body, ..Section::default() })));
+        let section = Arc::new(Section { body, ..Section::default() });
+        self.frames.push(Frame::new(section, &[]));
         self.settle(selected);
+    }
+
+    /// Returns the blocks with `undo:` that the host is in, the outermost first.
+    pub fn within(&self) -> Vec<Rc<Within>> {
+        self.frames.iter().filter_map(|frame| frame.within.clone()).collect()
     }
 
     /// Returns whether a failure now would reach a rescue.
@@ -298,8 +325,8 @@ impl Cursor {
                 Some(Item::Flush { .. }) => return,
                 Some(Item::Task(_)) => frame.index += 1,
                 Some(Item::Section(section)) => {
-                    let section = section.clone();
-                    self.frames.push(Frame::new(section));
+                    let inner = Frame::new(section.clone(), &self.frames);
+                    self.frames.push(inner);
                 }
                 None => self.leave(),
             }
@@ -326,7 +353,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::playbook::ast::{Action, Block, Keywords, Meta};
+    use crate::playbook::ast::{Action, Keywords, Meta};
     use convoy_protocol::{Origin, Value};
 
     fn task(name: &str) -> Entry {
@@ -363,6 +390,7 @@ mod tests {
             body: tasks(body),
             rescue: tasks(rescue),
             always: tasks(always),
+            undo: Vec::new(),
         }))
     }
 
@@ -403,6 +431,7 @@ mod tests {
                 body: vec![block(&["b"], &[], &["c"]), task("d")],
                 rescue: vec![task("r")],
                 always: vec![task("w")],
+                undo: Vec::new(),
             })),
             task("z"),
         ];

@@ -282,7 +282,7 @@ impl Engine {
     /// Returns the command that goes on after a failure: with a journal, where it stopped; without, or where another run was
     /// at work, the same again, since what is done is found done.
     fn command_to_go_on(&self) -> Option<String> {
-        if self.memory.keeps && self.ending() != Ending::Refused {
+        if self.options.resumable && self.memory.keeps && self.ending() != Ending::Refused {
             return Some(format!("convoy resume {}", self.options.run));
         }
         self.options.command()

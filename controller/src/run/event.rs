@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
-pub use note::Note;
+pub use note::{BlockBegun, Include, Note};
 
 /// Something that happened. Names are already rendered, and texts without secrets; of values, whoever writes them
 /// down replaces those that are secret.

@@ -6,10 +6,11 @@ use convoy_protocol::{Map, Value, map};
 
 use super::batch::{Batch, Placed};
 use super::cursor::{Item, Section, TaskRef};
-use super::event::{HostName, RunEvent, TaskResult, Verdict};
+use super::event::{HostName, Include, RunEvent, TaskResult, Verdict};
+use super::host_result::HostResult;
 use super::job::{self, View};
-use super::perform::HostResult;
 use super::result::CallResult;
+use super::within::Via;
 use super::{doubt, loops, settle};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::paths::absolute;
@@ -22,7 +23,7 @@ use crate::vars::magic::{PlayFacts, search_path};
 /// What one host includes, for one item of a loop.
 struct Wanted {
     what: What,
-    params: Map,
+    vars: Map,
     label: Option<Arc<str>>,
 }
 
@@ -46,7 +47,7 @@ struct RoleNames {
 /// What was included, for all hosts that included the same.
 struct Included {
     what: What,
-    params: Map,
+    vars: Map,
     label: Option<Arc<str>>,
     hosts: Vec<usize>,
 }
@@ -100,13 +101,13 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
 
 fn add(included: &mut Vec<Included>, wanted: Wanted, index: usize) {
     let same = |other: &&mut Included| {
-        other.what == wanted.what && other.params == wanted.params && !other.hosts.contains(&index)
+        other.what == wanted.what && other.vars == wanted.vars && !other.hosts.contains(&index)
     };
     match included.iter_mut().find(same) {
         Some(included) => included.hosts.push(index),
         None => {
-            let Wanted { what, params, label } = wanted;
-            included.push(Included { what, params, label, hosts: vec![index] });
+            let Wanted { what, vars, label } = wanted;
+            included.push(Included { what, vars, label, hosts: vec![index] });
         }
     }
 }
@@ -132,12 +133,9 @@ fn wanted(batch: &Batch<'_>, task: &TaskRef, index: usize) -> Result<Vec<Wanted>
             }
             continue;
         }
-        let mut params = Map::clone(&task.params);
-        params.extend(vars.iter().cloned());
-        params.extend(task.task.vars.clone());
         wanted.push(Wanted {
             what: what(view)?,
-            params,
+            vars: vars.into_iter().collect(),
             label: label.map(|label| crate::python::label(Some(&label)).into()),
         });
     }
@@ -194,22 +192,98 @@ fn load(
 ) -> Result<Section, Diagnostics> {
     let engine = batch.engine;
     let hosts: Vec<Arc<str>> = included.hosts.iter().map(|index| batch.hosts[*index].name.clone()).collect();
-    let scope = engine.scope(&hosts[0], Some(&Placed { task: &task.task, params: &task.params }));
-    let scope = scope.with(included.params.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let params = Arc::new(included.params.clone());
-    let (entries, shown) = match &included.what {
-        What::File(file) => file_entries(batch, task, file, &scope)?,
-        What::Role(names) => role_entries(batch, task, names, &scope)?,
-    };
+    let params = params(task, &included.vars);
+    let (entries, shown) = read(batch, task, &included.what, &params, &hosts[0])?;
     for host in &hosts {
         engine.count(host, |stats| stats.ok += 1);
     }
     batch.head(task, included.hosts[0]);
     engine.tell(RunEvent::Included { file: shown.into(), hosts, label: included.label.clone() });
-    Ok(Section { rank: Some(rank), ..Section::of(&entries, &params, task.handler) })
+    let via = Via { task: task.task.clone(), what: included.what.noted(), vars: included.vars.clone() };
+    let section = Section::of(&entries, &params, task.handler);
+    Ok(Section { rank: Some(rank), via: Some(Arc::new(via)), ..section })
+}
+
+/// Returns the variables that are given to what is included.
+fn params(task: &TaskRef, vars: &Map) -> Arc<Map> {
+    let mut params = Map::clone(&task.params);
+    params.extend(vars.clone());
+    params.extend(task.task.vars.clone());
+    Arc::new(params)
+}
+
+/// Reads again what an include of an earlier run brought in, and returns it with the variables that are given to it.
+///
+/// # Errors
+/// What is wrong with it now.
+pub(super) fn again(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    include: &Include,
+) -> Result<(Vec<Entry>, Arc<Map>), Diagnostics> {
+    let what = What::read(&include.what).filter(|_| Inherited::of_include(&task.task).is_some());
+    let Some((what, host)) = what.zip(batch.hosts.first().map(|host| host.name.clone())) else {
+        let message = "it included other tasks when the run that is undone came here";
+        return Err(Diagnostic::user(message).at(task.task.at.clone()).into());
+    };
+    let params = params(task, &include.vars);
+    let (entries, _) = read(batch, task, &what, &params, &host)?;
+    Ok((entries, params))
 }
 
 type Entries = (Vec<Entry>, String);
+
+/// Reads a file or role, and returns its name as it is shown.
+fn read(
+    batch: &mut Batch<'_>,
+    task: &TaskRef,
+    what: &What,
+    params: &Map,
+    host: &Arc<str>,
+) -> Result<Entries, Diagnostics> {
+    let scope = batch.engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
+    let scope = scope.with(params.iter().map(|(key, value)| (key.clone(), value.clone())));
+    match what {
+        What::File(file) => file_entries(batch, task, file, &scope),
+        What::Role(names) => role_entries(batch, task, names, &scope),
+    }
+}
+
+impl What {
+    /// Returns what the journal is told.
+    fn noted(&self) -> Map {
+        let role = match self {
+            Self::File(file) => return map! { "file" => file.as_str() },
+            Self::Role(role) => role,
+        };
+        let names = [
+            ("tasks_from", &role.tasks_from),
+            ("vars_from", &role.vars_from),
+            ("defaults_from", &role.defaults_from),
+            ("handlers_from", &role.handlers_from),
+        ];
+        let mut noted = map! { "role" => role.name.as_str(), "public" => role.public };
+        let named = names.into_iter().filter_map(|(key, name)| Some((key.into(), name.as_deref()?.into())));
+        noted.extend(named);
+        noted
+    }
+
+    /// Reads what [`noted`](Self::noted) returned.
+    fn read(noted: &Map) -> Option<Self> {
+        let text = |key: &str| noted.get(key).and_then(Value::as_str).map(str::to_owned);
+        if let Some(file) = text("file") {
+            return Some(Self::File(file));
+        }
+        Some(Self::Role(RoleNames {
+            name: text("role")?,
+            tasks_from: text("tasks_from"),
+            vars_from: text("vars_from"),
+            defaults_from: text("defaults_from"),
+            handlers_from: text("handlers_from"),
+            public: noted.get("public")?.as_bool()?,
+        }))
+    }
+}
 
 fn file_entries(
     batch: &mut Batch<'_>,

@@ -121,7 +121,7 @@ impl Memory {
         let mut tasks: HashMap<TaskKey, Vec<Entry>> = HashMap::new();
         for note in notes {
             match note {
-                Note::Begun { ticket, host, play, task, asked, instead } => {
+                Note::Begun { ticket, host, play, task, asked, instead, .. } => {
                     let key = TaskKey { play, host, task };
                     let entries = tasks.entry(key.clone()).or_default();
                     let entry = Entry { ticket, asked, answer: None, suspect: false };
@@ -132,7 +132,7 @@ impl Memory {
                     places.insert(ticket, key);
                     next = next.max(ticket + 1);
                 }
-                Note::Answered { ticket, status, values, failed } => {
+                Note::Answered { ticket, status, values, failed, .. } => {
                     let answer =
                         Answer { status, values, fate: if failed { Fate::Failed } else { Fate::WentOn } };
                     change(&places, &mut tasks, ticket, |entry| entry.answer = Some(answer));
@@ -161,7 +161,12 @@ impl Memory {
                         }
                     }
                 }
-                Note::Source { .. } | Note::Notified { .. } | Note::Handled { .. } => {}
+                Note::Source { .. }
+                | Note::Block(_)
+                | Note::Set { .. }
+                | Note::Undone { .. }
+                | Note::Notified { .. }
+                | Note::Handled { .. } => {}
             }
         }
         forget_failures(places, &mut tasks);
@@ -301,11 +306,17 @@ mod tests {
 
     fn begun(ticket: u64, asked: &str, instead: Option<u64>) -> Note {
         let TaskKey { play, host, task } = key();
-        Note::Begun { ticket, host, play, task, asked: asked.into(), instead }
+        Note::Begun { ticket, host, play, task, asked: asked.into(), instead, blocks: Vec::new() }
     }
 
     fn answered(ticket: u64, status: Status) -> Note {
-        Note::Answered { ticket, status, values: Map::new(), failed: status == Status::Failed }
+        Note::Answered {
+            ticket,
+            status,
+            values: Map::new(),
+            failed: status == Status::Failed,
+            changed: status == Status::Changed,
+        }
     }
 
     /// What is known, in one word: the ticket, and whether it was begun or done.

@@ -76,6 +76,8 @@ pub struct Options {
     pub by: String,
     /// Whether the nodes record what the run changes, so that it can be undone.
     pub records: bool,
+    /// Whether the run can be resumed, if it has a journal.
+    pub resumable: bool,
     /// The command line as it was given, for the command that goes on.
     pub command_line: Vec<String>,
 }

@@ -2,25 +2,27 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_agent::args::Arg;
 use convoy_agent::module::Failure;
 use convoy_protocol::message::Order;
-use convoy_protocol::{Diff, Map, Outcome, Status, Taint, Value, map};
+use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 
-use super::ahead::{Ahead, Seen};
+use super::ahead::Ahead;
+use super::batch::Placed;
 use super::beyond;
 use super::collected::{Collected, censored, hidden};
 use super::cursor::TaskRef;
 use super::doubt;
-use super::effects::CallEffects;
 use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::event::{HostName, RunEvent, TaskResult, Verdict};
 use super::follow::planned;
 use super::free::Heading;
+use super::host_result::HostResult;
 use super::invocation::invocation;
 use super::job::{Call, Item, Job, View, What};
 use super::land::land;
@@ -30,6 +32,7 @@ use super::node::Node;
 use super::pause;
 use super::replay::{Reply, asked};
 use super::result::CallResult;
+use super::within::Within;
 use crate::actions::pause::Pause;
 use crate::actions::{Done, Run, Scene};
 use crate::playbook::ast::Task;
@@ -48,66 +51,8 @@ pub struct Perform {
     pub ahead: Vec<Ahead>,
     /// What its results are told under, where they come in any order.
     pub heading: Option<Heading>,
-}
-
-/// The result of a task on one host.
-#[derive(Debug)]
-pub struct HostResult {
-    /// What is registered.
-    pub values: Map,
-    /// What is shown: the same, or a note that it is hidden.
-    pub shown: Map,
-    /// What was, or would be, different.
-    pub diff: Vec<Diff>,
-    /// In one word.
-    pub verdict: Verdict,
-    /// Whether the task has a loop.
-    pub looped: bool,
-    /// Whether a failure is only noted.
-    pub ignored: bool,
-    /// The host, and the one it was done on, if that is another.
-    pub host: HostName,
-    /// Whether anything was done that other tasks could see.
-    pub disturbed: bool,
-    /// Per call: variables to be stored, facts, what to notify.
-    pub calls: Vec<CallEffects>,
-    /// What was seen ahead.
-    pub seen: Vec<Seen>,
-    /// Whether it is shown in full at any verbosity.
-    pub show: bool,
-    /// The name of the action, if the task names it by a template.
-    pub action: Option<Arc<str>>,
-    /// Whether it was done, in part at least, before the run was resumed.
-    pub before: bool,
-    /// The tickets of what failed.
-    pub failed: Vec<u64>,
-}
-
-impl HostResult {
-    /// Returns a result that came to be without a call.
-    pub fn of(host: &Arc<str>, values: Map, verdict: Verdict) -> Self {
-        Self {
-            shown: values.clone(),
-            values,
-            diff: Vec::new(),
-            verdict,
-            looped: false,
-            ignored: false,
-            host: HostName::of(host),
-            disturbed: false,
-            calls: Vec::new(),
-            seen: Vec::new(),
-            show: false,
-            action: None,
-            before: false,
-            failed: Vec::new(),
-        }
-    }
-
-    /// Returns whether the host is out unless it is rescued.
-    pub fn is_fatal(&self) -> bool {
-        (self.verdict == Verdict::Failed || self.verdict.is_lost()) && !self.ignored
-    }
+    /// The blocks with `undo:` that it is in, the outermost first.
+    pub within: Vec<Rc<Within>>,
 }
 
 /// One task on one host, under way.
@@ -122,6 +67,7 @@ pub(super) struct Doing<'a> {
     pub(super) title: Arc<str>,
     context: Context,
     heading: Option<Heading>,
+    pub(super) within: Vec<Rc<Within>>,
 }
 
 /// Does a task on a host.
@@ -134,9 +80,9 @@ pub async fn perform(
 ) -> HostResult {
     let play = engine.play.borrow().play.clone();
     let context = engine.context(search_path(&task.task, play.as_deref()), true);
-    let Perform { job, seen, ahead, heading } = plan;
+    let Perform { job, seen, ahead, heading, within } = plan;
     let quiet = job.calls().iter().any(|call| call.flags.no_log);
-    let doing = Doing { engine, host, task, quiet, key: OnceCell::new(), title, context, heading };
+    let doing = Doing { engine, host, task, quiet, key: OnceCell::new(), title, context, heading, within };
     // How often it is tried must be known before it is tried.
     let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
     let mut seen_ahead = Vec::new();
@@ -176,6 +122,10 @@ pub fn one_by_one(task: &Task) -> bool {
 impl Doing<'_> {
     pub(super) fn task(&self) -> &Arc<Task> {
         &self.task.task
+    }
+
+    pub(super) fn placed(&self) -> Placed<'_> {
+        Placed { task: &self.task.task, params: &self.task.params }
     }
 
     pub(super) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
@@ -320,7 +270,7 @@ impl Doing<'_> {
                 result.disturbed |= attempt > 1;
             }
             result.judge(view, call);
-            beyond::note(self.engine, self.host, &self.title, call, &result);
+            beyond::note(self, call, &result);
             if let (Verdict::Failed, Some(why)) = (result.verdict, self.doubt_of_failure(call)) {
                 return result.in_doubt(&why);
             }

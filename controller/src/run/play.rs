@@ -74,7 +74,7 @@ pub(super) fn facts(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Ar
 }
 
 /// Returns the order of the hosts.
-fn strategy(engine: &Engine, play: &Arc<Play>) -> Result<Strategy, Diagnostics> {
+pub(super) fn strategy(engine: &Engine, play: &Arc<Play>) -> Result<Strategy, Diagnostics> {
     let name = match &play.strategy {
         Some(value) => crate::python::str(&engine.render_for_play(play, value)?),
         None => engine.options.settings.strategy.clone(),
@@ -130,7 +130,11 @@ fn hosts(engine: &Engine, play: &Arc<Play>, pattern: &str) -> Result<Vec<Arc<str
 }
 
 /// Cuts the hosts into batches as `serial` says; its last entry holds for all that is left.
-fn batches(engine: &Engine, play: &Arc<Play>, hosts: &[Arc<str>]) -> Result<Vec<Vec<Arc<str>>>, Diagnostics> {
+pub(super) fn batches(
+    engine: &Engine,
+    play: &Arc<Play>,
+    hosts: &[Arc<str>],
+) -> Result<Vec<Vec<Arc<str>>>, Diagnostics> {
     let Some(serial) = &play.serial else { return Ok(vec![hosts.to_vec()]) };
     let rendered = engine.render_for_play(play, serial)?;
     if rendered.as_str() == Some(omit_token()) {
@@ -169,11 +173,7 @@ fn root(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Section>, Diagnostics> 
     let params = Arc::new(Map::new());
     let force = engine.options.force_handlers || keyword(engine, play, play.force_handlers.as_ref(), false)?;
     let mut body = Vec::new();
-    let implied = engine.options.settings.gathering != Gathering::Explicit;
-    if keyword(engine, play, play.gather_facts.as_ref(), implied)? {
-        let task = Arc::new(gather(play)?);
-        body.push(Item::Task(TaskRef { task, params: params.clone(), handler: false, doubt: None }));
-    }
+    body.extend(gathering(engine, play)?);
     for entries in &play.sections {
         let flush = Item::Flush { after: 0 };
         let mut section = Section::of(entries, &params, false);
@@ -185,6 +185,19 @@ fn root(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Section>, Diagnostics> 
         body.push(Item::Section(Arc::new(section)));
     }
     Ok(Arc::new(Section { body, ..Section::default() }))
+}
+
+/// Returns the gathering of facts, if the play begins with it.
+///
+/// # Errors
+/// If `gather_facts` cannot be rendered or is no boolean.
+pub(super) fn gathering(engine: &Engine, play: &Arc<Play>) -> Result<Option<Item>, Diagnostics> {
+    let implied = engine.options.settings.gathering != Gathering::Explicit;
+    if !keyword(engine, play, play.gather_facts.as_ref(), implied)? {
+        return Ok(None);
+    }
+    let task = Arc::new(gather(play)?);
+    Ok(Some(Item::Task(TaskRef { task, params: Arc::default(), handler: false, doubt: None })))
 }
 
 /// Reads a boolean keyword of a play.

@@ -4,6 +4,7 @@
 //! without doing it is not. The playbook sees the answer from before, and decides as it did.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::slice;
 use std::sync::Arc;
 
@@ -14,13 +15,14 @@ use convoy_protocol::{Map, Outcome, Status, Value, map};
 use super::ahead::{Ahead, Seen};
 use super::collected::hidden;
 use super::endpoint::Endpoint;
-use super::event::{Note, RunEvent};
+use super::event::{Note, RunEvent, Verdict};
 use super::job::Call;
 use super::lost::Lost;
 use super::memory::{self, Before, InDoubt, TaskKey};
 use super::node::Node;
 use super::perform::{Answers, Doing};
 use super::result::{Asked, BROKEN, CallResult};
+use super::within::Within;
 use crate::actions::{Conversation, Done};
 
 /// What a node said of one order.
@@ -147,7 +149,10 @@ impl Doing<'_> {
     pub(super) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
         let ticket = self.engine.memory.ticket();
         let TaskKey { play, host, task } = self.key().clone();
-        self.engine.note(Note::Begun { ticket, host, play, task, asked, instead });
+        let placed = self.placed();
+        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed, ticket);
+        let blocks = self.within.iter().map(begin).collect();
+        self.engine.note(Note::Begun { ticket, host, play, task, asked, instead, blocks });
         ticket
     }
 
@@ -452,7 +457,13 @@ impl Doing<'_> {
             _ if call.flags.no_log => hidden(values),
             _ => values,
         };
-        self.engine.note(Note::Answered { ticket, status: asked.status, values, failed });
+        self.engine.note(Note::Answered {
+            ticket,
+            status: asked.status,
+            values,
+            failed,
+            changed: result.verdict == Verdict::Changed,
+        });
         self.engine.connections.acknowledge(&call.flags.endpoint, ticket);
         asked.noted = Some(ticket);
     }

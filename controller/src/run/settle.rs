@@ -8,8 +8,8 @@ use super::batch::{Batch, Ended, Placed};
 use super::cursor::TaskRef;
 use super::effects::CallEffects;
 use super::event::{Note, Verdict};
-use super::perform::HostResult;
-use super::{flags, job};
+use super::host_result::HostResult;
+use super::{flags, job, within};
 use crate::actions::Kept;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::template::unknown;
@@ -50,6 +50,7 @@ pub(super) fn settle(
     if task.handler && matches!(result.verdict, Verdict::Ok | Verdict::Changed | Verdict::Skipped) {
         batch.engine.note(Note::Handled { host: host.clone(), handler: batch.title(task, &host) });
     }
+    within::note_set(batch.engine, &host, &batch.hosts[index].cursor.within(), &task.task, result);
     go_on(batch, index, result);
     batch.mark(index);
     if !batch.hosts[index].is_active() {

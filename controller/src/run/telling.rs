@@ -6,7 +6,7 @@ use super::batch::{Batch, Placed};
 use super::cursor::TaskRef;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::free::Heading;
-use super::perform::HostResult;
+use super::host_result::HostResult;
 use crate::paths::absolute;
 use crate::playbook::ast::Action;
 use crate::template::unknown::known;

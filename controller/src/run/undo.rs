@@ -1,7 +1,10 @@
 //! Taking back what a run has changed: looked at on all hosts first, then done.
 
 mod agent;
+pub mod begun;
+mod find;
 mod looked;
+mod tasks;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,6 +14,7 @@ use convoy_protocol::{Status, Value, map};
 use futures::future::join_all;
 
 use agent::Agent;
+use begun::{Begun, Undone};
 use looked::{Looked, settle};
 use tell::Teller;
 
@@ -28,7 +32,11 @@ pub struct Undo {
     pub hosts: Vec<Arc<str>>,
     /// For each host and module, the tasks that changed something.
     pub tasks: HashMap<Arc<str>, BTreeMap<String, BTreeSet<String>>>,
-    /// The plays of the run, for how hosts are reached.
+    /// The blocks with `undo:` that it has begun.
+    pub begun: Begun,
+    /// Those of them that are undone already.
+    pub undone: Undone,
+    /// The plays of the run, for how hosts are reached and what undoes the blocks.
     pub plays: Vec<Arc<Play>>,
     /// A play that says nothing of that.
     pub plain: Arc<Play>,
@@ -40,13 +48,21 @@ struct Host {
     agents: Vec<(Agent, Looked)>,
 }
 
+impl Host {
+    fn has_work(&self) -> bool {
+        self.agents.iter().any(|(_, looked)| !looked.items.is_empty())
+    }
+}
+
 /// Takes it back.
 ///
 /// # Errors
 /// If something is not as the run left it; then nothing was changed on any host.
 pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
-    let name = format!("Undo of {}", undo.run).into();
-    engine.tell(RunEvent::PlayStart { name, check: engine.options.check });
+    let mut tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &undo.hosts)?;
+    let heading =
+        |name: String| engine.tell(RunEvent::PlayStart { name: name.into(), check: engine.options.check });
+    heading(format!("Undo of {}", undo.run));
     let teller = Teller { engine };
     teller.task("Look at what was changed");
     let looks = join_all(undo.hosts.iter().map(|host| look(engine, undo, host))).await;
@@ -82,11 +98,16 @@ pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
         engine.finish().await;
         return Err(refused);
     }
-    if hosts.iter().any(|host| host.agents.iter().any(|(_, looked)| !looked.items.is_empty())) {
+    tasks.run(&undo.undone).await?;
+    if hosts.iter().any(Host::has_work) {
+        if !tasks.worked.is_empty() {
+            heading(format!("Undo of {}: what was changed in files", undo.run));
+        }
         teller.task("Take it back");
         join_all(hosts.iter().map(|host| take_back(engine, undo, host, &teller))).await;
     }
-    let lines: Vec<String> = hosts.iter().flat_map(|host| left(undo, host)).collect();
+    tasks.handlers().await?;
+    let lines = hosts.iter().flat_map(|host| left(engine, undo, host, &tasks.worked)).collect::<Vec<_>>();
     engine.finish().await;
     if !lines.is_empty() {
         engine.tell(RunEvent::NotDone { lines, command: None });
@@ -105,14 +126,15 @@ async fn look(
     host: &Arc<str>,
 ) -> Result<Vec<(Agent, Looked)>, looked::Trouble> {
     let mut found = Vec::new();
+    let elsewhere = &undo.begun.tickets;
     for way in agent::ways(engine, undo, host)? {
         let login = way.login();
-        let looked = login.look(engine, &undo.run).await?;
+        let looked = login.look(engine, &undo.run, elsewhere).await?;
         let others = looked.users.iter().map(|user| way.become_user(engine, user));
         let others: Vec<Agent> = others.collect::<Result<_, _>>()?;
         found.push((login, looked));
         for other in others {
-            let looked = other.look(engine, &undo.run).await?;
+            let looked = other.look(engine, &undo.run, elsewhere).await?;
             found.push((other, looked));
         }
     }
@@ -121,10 +143,15 @@ async fn look(
 
 /// Takes back what was changed on one host.
 async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_>) {
+    if engine.lost.borrow().contains(&host.name) {
+        let line =
+            format!("{}: what was changed in files, since what undoes its blocks has failed", host.name);
+        return engine.not_done.borrow_mut().push(line);
+    }
     let mut items = Vec::new();
     for (agent, looked) in host.agents.iter().filter(|(_, looked)| !looked.items.is_empty()) {
         if engine.interrupted.get() {
-            let line = format!("{}: what user {} changed", host.name, agent.user());
+            let line = format!("{}: what {} changed in files", host.name, agent.user());
             engine.not_done.borrow_mut().push(line);
             continue;
         }
@@ -145,16 +172,21 @@ async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_
 }
 
 /// Returns what stays as it is on a host, in lines for people.
-fn left(undo: &Undo, host: &Host) -> Vec<String> {
+fn left(engine: &Engine, undo: &Undo, host: &Host, worked: &[Arc<str>]) -> Vec<String> {
     let mut lines = Vec::new();
     let name = &host.name;
     let known = host.agents.iter().any(|(_, looked)| looked.recorded);
-    let work = host.agents.iter().any(|(_, looked)| !looked.items.is_empty());
+    let blocks: Vec<&begun::Host> = undo.begun.blocks.iter().filter_map(|block| block.on(name)).collect();
     let by = host.agents.iter().find_map(|(_, looked)| looked.undone_by.as_ref());
+    for block in &blocks {
+        let by = block.ids.last().and_then(|id| undo.undone.get(&(name.clone(), *id)));
+        let line = |by| format!("{name}: block \"{}\" is undone already: run {by} has done it", block.title);
+        lines.extend(by.map(line));
+    }
     match by {
-        _ if work => {}
+        _ if host.has_work() || worked.contains(name) || engine.lost.borrow().contains(name) => {}
         Some(by) => lines.push(format!("{name}: nothing is left to take back: run {by} has done it")),
-        None if known => lines.push(format!("{name}: nothing is left to take back")),
+        None if known || !blocks.is_empty() => lines.push(format!("{name}: nothing is left to take back")),
         None => lines.push(format!("{name}: nothing is recorded of this run")),
     }
     let nothing = BTreeMap::new();

@@ -58,6 +58,11 @@ impl Store {
         Arc::make_mut(&mut self.hosts.entry(host.clone()).or_default().set).insert(name.into(), value);
     }
 
+    /// Puts these variables in the place of all that `set_fact` and `register` have stored for a host.
+    pub fn replace_set(&mut self, host: &Arc<str>, variables: Map) {
+        self.hosts.entry(host.clone()).or_default().set = Arc::new(variables);
+    }
+
     /// Notes that further variables may be set when the run is in earnest.
     pub fn set_unknown_rest(&mut self, host: &Arc<str>, why: &Arc<str>) {
         let vars = self.hosts.entry(host.clone()).or_default();

@@ -55,6 +55,8 @@ mod secrets;
 #[cfg(test)]
 mod undo;
 #[cfg(test)]
+mod undo_blocks;
+#[cfg(test)]
 mod unreachable;
 #[cfg(test)]
 mod vault;

@@ -44,12 +44,12 @@ fn two() -> (Project, [(Node, String); 2]) {
     (project, nodes)
 }
 
-fn undo(project: &Project, words: &[&str]) -> Ran {
+pub(crate) fn undo(project: &Project, words: &[&str]) -> Ran {
     project.run(["undo"].iter().chain(words)).unwrap()
 }
 
 /// Returns the run's name.
-fn first(project: &Project) -> String {
+pub(crate) fn first(project: &Project) -> String {
     let entries = fs::read_dir(project.path(".convoy/runs")).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

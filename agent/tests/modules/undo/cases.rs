@@ -4,7 +4,8 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::{Duration, SystemTime};
 
-use convoy_protocol::{Map, Status, map};
+use convoy_protocol::message::{Order, Ticket};
+use convoy_protocol::{Map, Status, Value, map};
 use proptest::prelude::*;
 
 use super::super::archives::Tar;
@@ -177,6 +178,23 @@ fn what_was_done_besides_is_told() {
     assert_eq!(told, ["command: it runs a command, Some(2)", "shell: it runs a command, Some(1)"]);
     assert_eq!(looked.status, Status::Same);
     assert_eq!(texts(&looked.values["lost"]), [""; 0]);
+}
+
+#[test]
+fn what_is_undone_elsewhere_is_not_told() {
+    let mut here = Recorded::new();
+    for number in [7, 8] {
+        let ticket = Some(Ticket { number, quiet: false });
+        let order = Node::order("command", map! { "_raw_params" => "true" }, false);
+        assert_eq!(here.node.obey(&Order { ticket, ..order }).status, Status::Changed);
+    }
+    for (elsewhere, count) in [(vec![], Some(2)), (vec![7], Some(1)), (vec![7, 8, 9], None)] {
+        let elsewhere = elsewhere.into_iter().map(Value::from).collect::<Value>();
+        let looked =
+            here.node.obey(&Node::order("undo", map! { "run" => RUN, "elsewhere" => elsewhere }, true));
+        let told = looked.values["beyond"].as_list().unwrap().first().cloned();
+        assert_eq!(told.and_then(|told| told.get("count")?.as_int()), count);
+    }
 }
 
 /// What a run may do to one of a few paths.

@@ -34,6 +34,8 @@ const TASKS: &[&str] = &[
     "- ping:\n  listen: x",
     "- block:\n    - ping:\n  loop: [1]\n  regster: x",
     "- rescue: []",
+    "- ping:\n  undo: []",
+    "- block: []\n  undo:\n    - pong:\n    - block: []\n      undo: []",
     "- meta: flush_handler",
     "- meta: end_role",
     "- action: pong data=x",

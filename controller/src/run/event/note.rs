@@ -30,6 +30,8 @@ pub enum Note {
         asked: Arc<str>,
         /// The ticket of an earlier try, which this one takes the place of.
         instead: Option<u64>,
+        /// The blocks with `undo:` that it is in, by their numbers.
+        blocks: Vec<u64>,
     },
     /// An order was answered.
     Answered {
@@ -41,6 +43,8 @@ pub enum Note {
         values: Map,
         /// Whether that is a failure of the task.
         failed: bool,
+        /// Whether that is a change in the words of the playbook (`changed_when`).
+        changed: bool,
     },
     /// The run went on although orders failed, since that is ignored.
     Ignored {
@@ -70,6 +74,24 @@ pub enum Note {
         /// Whether that is a rescue, which may have undone what the block did.
         rescue: bool,
     },
+    /// In a block with `undo:` an order is about to be sent, the first on this host.
+    Block(BlockBegun),
+    /// A task in blocks with `undo:` has set variables.
+    Set {
+        /// The host.
+        host: Arc<str>,
+        /// The blocks, by their numbers.
+        blocks: Vec<u64>,
+        /// The variables.
+        vars: Map,
+    },
+    /// The tasks that undo a block are done on a host.
+    Undone {
+        /// The host.
+        host: Arc<str>,
+        /// The block's numbers in the run that is undone.
+        blocks: Vec<u64>,
+    },
     /// A handler was notified.
     Notified {
         /// The host.
@@ -88,6 +110,40 @@ pub enum Note {
     },
 }
 
+/// A block with `undo:` in which something is about to be done, for the first time on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockBegun {
+    /// Its number: the ticket of that order.
+    pub id: u64,
+    /// The host.
+    pub host: Arc<str>,
+    /// The play, counted from 1 through all playbooks.
+    pub play: u32,
+    /// Where it begins: file, line and column.
+    pub at: Arc<str>,
+    /// What it is called, as the playbook has it.
+    pub name: Arc<str>,
+    /// What it is called, for people.
+    pub title: Arc<str>,
+    /// How it came into the play, the outermost include first.
+    pub includes: Vec<Include>,
+    /// What `set_fact` and `register` have set for the host.
+    pub vars: Map,
+}
+
+/// How a file of tasks came into a play.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Include {
+    /// Where the include stands: file, line and column.
+    pub at: Arc<str>,
+    /// What it is called.
+    pub name: Arc<str>,
+    /// What it included, with all names rendered.
+    pub what: Map,
+    /// The variables of its loop.
+    pub vars: Map,
+}
+
 /// The words for what an agent said of an order.
 const STATUSES: [(Status, &str); 5] = [
     (Status::Same, "same"),
@@ -103,7 +159,7 @@ pub(super) fn of(note: &Note) -> Map {
         Note::Source { path, digest } => {
             map! { "event" => "source", "path" => path.clone(), "digest" => digest.clone() }
         }
-        Note::Begun { ticket, host, play, task, asked, instead } => {
+        Note::Begun { ticket, host, play, task, asked, instead, blocks } => {
             let mut object = map! {
                 "event" => "begun",
                 "ticket" => number(*ticket),
@@ -113,13 +169,17 @@ pub(super) fn of(note: &Note) -> Map {
                 "asked" => asked.clone(),
             };
             object.extend(instead.iter().map(|ticket| ("instead".into(), number(*ticket))));
+            if !blocks.is_empty() {
+                object.insert("blocks".into(), numbers(blocks));
+            }
             object
         }
-        Note::Answered { ticket, status, values, failed } => map! {
+        Note::Answered { ticket, status, values, failed, changed } => map! {
             "event" => "answered",
             "ticket" => number(*ticket),
             "status" => word(&STATUSES, *status),
             "failed" => *failed,
+            "changed" => *changed,
             "values" => values.clone(),
         },
         Note::Ignored { tickets } => map! { "event" => "ignored", "tickets" => numbers(tickets) },
@@ -134,6 +194,13 @@ pub(super) fn of(note: &Note) -> Map {
             "turn" => number(*turn),
             "rescue" => *rescue,
         },
+        Note::Block(block) => block.object(),
+        Note::Set { host, blocks, vars } => map! {
+            "event" => "set", "host" => host.clone(), "blocks" => numbers(blocks), "vars" => vars.clone(),
+        },
+        Note::Undone { host, blocks } => {
+            map! { "event" => "undone", "host" => host.clone(), "blocks" => numbers(blocks) }
+        }
         Note::Notified { host, handler, from } => {
             let mut object =
                 map! { "event" => "notified", "host" => host.clone(), "handler" => handler.clone() };
@@ -144,6 +211,50 @@ pub(super) fn of(note: &Note) -> Map {
             map! { "event" => "handled", "host" => host.clone(), "handler" => handler.clone() }
         }
     }
+}
+
+impl BlockBegun {
+    fn object(&self) -> Map {
+        let Self { id, host, play, at, name, title, includes, vars } = self.clone();
+        map! {
+            "event" => "block",
+            "id" => number(id),
+            "host" => host,
+            "play" => play,
+            "place" => at,
+            "name" => name,
+            "title" => title,
+            "includes" => includes.iter().map(include).collect::<Value>(),
+            "vars" => vars,
+        }
+    }
+
+    fn read(of: Fields<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            id: of.number("id")?,
+            host: of.text("host")?,
+            play: of.number("play")?,
+            at: of.text("place")?,
+            name: of.text("name")?,
+            title: of.text("title")?,
+            includes: of.objects("includes", read_include)?,
+            vars: of.map("vars")?.clone(),
+        })
+    }
+}
+
+fn include(include: &Include) -> Value {
+    let Include { at, name, what, vars } = include.clone();
+    map! { "place" => at, "name" => name, "what" => what, "vars" => vars }.into()
+}
+
+fn read_include(of: Fields<'_>) -> Result<Include, Fault> {
+    Ok(Include {
+        at: of.text("place")?,
+        name: of.text("name")?,
+        what: of.map("what")?.clone(),
+        vars: of.map("vars")?.clone(),
+    })
 }
 
 fn numbers(tickets: &[u64]) -> Value {
@@ -165,12 +276,14 @@ pub(super) fn read(name: &str, of: Fields<'_>) -> Result<Option<Note>, Fault> {
             task: of.text("task")?,
             asked: of.text("asked")?,
             instead: of.0.contains_key("instead").then(|| of.number("instead")).transpose()?,
+            blocks: if of.0.contains_key("blocks") { of.numbers("blocks")? } else { Vec::new() },
         },
         "answered" => Note::Answered {
             ticket: of.number("ticket")?,
             status: of.word("status", &STATUSES)?,
             values: of.map("values")?.clone(),
             failed: of.flag("failed")?,
+            changed: of.flag("changed")?,
         },
         "ignored" => Note::Ignored { tickets: of.numbers("tickets")? },
         "stopped" => Note::Stopped { tickets: of.numbers("tickets")? },
@@ -181,6 +294,11 @@ pub(super) fn read(name: &str, of: Fields<'_>) -> Result<Option<Note>, Fault> {
             turn: of.number("turn")?,
             rescue: of.flag("rescue")?,
         },
+        "block" => Note::Block(BlockBegun::read(of)?),
+        "set" => {
+            Note::Set { host: of.text("host")?, blocks: of.numbers("blocks")?, vars: of.map("vars")?.clone() }
+        }
+        "undone" => Note::Undone { host: of.text("host")?, blocks: of.numbers("blocks")? },
         "notified" => Note::Notified {
             host: of.text("host")?,
             handler: of.text("handler")?,
@@ -199,18 +317,36 @@ mod tests {
     #[test]
     fn notes_come_back_as_they_were() {
         let (host, handler): (Arc<str>, Arc<str>) = ("web1".into(), "nginx : restart".into());
-        let begun = |instead| Note::Begun {
+        let begun = |instead, blocks| Note::Begun {
             ticket: 7,
             host: host.clone(),
             play: 2,
             task: "t".into(),
             asked: "a".into(),
             instead,
+            blocks,
         };
         let notes = [
             Note::Source { path: "/srv/site.yml".into(), digest: "00".into() },
-            begun(None),
-            begun(Some(6)),
+            begun(None, Vec::new()),
+            begun(Some(6), vec![3, 5]),
+            Note::Block(BlockBegun {
+                id: 3,
+                host: host.clone(),
+                play: 1,
+                at: "/srv/site.yml:3:5".into(),
+                name: "{{ word }}".into(),
+                title: "Register".into(),
+                includes: vec![Include {
+                    at: "/srv/site.yml:2:5".into(),
+                    name: "More".into(),
+                    what: map! { "file" => "more.yml" },
+                    vars: map! { "item" => 1 },
+                }],
+                vars: map! { "answer" => map! { "rc" => 0 } },
+            }),
+            Note::Set { host: host.clone(), blocks: vec![3], vars: map! { "word" => "{{ x }}" } },
+            Note::Undone { host: host.clone(), blocks: vec![3] },
             Note::Ignored { tickets: vec![1, 2] },
             Note::Stopped { tickets: vec![3] },
             Note::Rescued { host: host.clone(), from: 3 },
@@ -224,6 +360,7 @@ mod tests {
             status,
             values: map! { "rc" => 0 },
             failed: status == Status::Failed,
+            changed: status == Status::Changed,
         });
         for note in notes.into_iter().chain(answers) {
             let event = RunEvent::Noted(note);

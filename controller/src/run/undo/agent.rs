@@ -126,14 +126,20 @@ impl Way {
 }
 
 impl Agent {
-    /// Returns whose agent it is.
-    pub(super) fn user(&self) -> &str {
-        self.other.as_ref().map_or("of the login", |other| &other.user)
+    /// Returns whose agent it is, for people.
+    pub(super) fn user(&self) -> String {
+        self.other.as_ref().map_or("the user of the login".to_owned(), |other| format!("user {}", other.user))
     }
 
-    /// Has it look.
-    pub(super) async fn look(&self, engine: &Engine, run: &str) -> Result<Looked, Trouble> {
-        let args = map! { "run" => run, "becomes" => true };
+    /// Has it look. What was done for the orders of these tickets is undone elsewhere.
+    pub(super) async fn look(
+        &self,
+        engine: &Engine,
+        run: &str,
+        elsewhere: &[u64],
+    ) -> Result<Looked, Trouble> {
+        let elsewhere: Value = elsewhere.iter().map(|ticket| Value::from(ticket.cast_signed())).collect();
+        let args = map! { "run" => run, "becomes" => true, "elsewhere" => elsewhere };
         let outcome = self.ask(engine, args, true).await.map_err(Trouble::Lost)?;
         if outcome.status == Status::Failed {
             let msg = outcome.values.get("msg").and_then(Value::as_str).unwrap_or("the agent failed");

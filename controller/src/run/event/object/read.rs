@@ -152,6 +152,16 @@ impl<'m> Fields<'m> {
         if self.0.get(name).is_none_or(Value::is_null) { Ok(None) } else { self.text(name).map(Some) }
     }
 
+    /// Returns a list of which each member is an object.
+    pub(in crate::run::event) fn objects<T>(
+        self,
+        name: &'static str,
+        read: impl Fn(Fields<'m>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        let list = self.field(name, Value::as_list)?;
+        list.iter().map(|object| read(Fields(object.as_map().ok_or(Fault::Field(name))?))).collect()
+    }
+
     pub(in crate::run::event) fn numbers<T: TryFrom<i64>>(self, name: &'static str) -> Result<Vec<T>, Fault> {
         self.field(name, |value| {
             value.as_list()?.iter().map(|number| number.as_int().and_then(|n| T::try_from(n).ok())).collect()
