@@ -16,7 +16,7 @@ use convoy_protocol::bootstrap::{Offer, Said, Scanner, script, shown};
 use convoy_protocol::frame::Decoder;
 use convoy_protocol::lock::{Entry, Refusal};
 use convoy_protocol::message::{
-    Answer, Become, CHUNK, Chunk, FromAgent, Hello, Order, Step, ToAgent, Window,
+    Answer, Become, CHUNK, Chunk, FromAgent, Hello, Order, Step, Ticket, ToAgent, Window,
 };
 use convoy_protocol::{Digest, Outcome};
 use rustix::process::Pid;
@@ -95,7 +95,9 @@ impl Children {
         }
         let child =
             self.children.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
-        let order = Order { become_user: None, ticket: None, ..order.clone() };
+        // This one sees to it that it is done once.
+        let ticket = order.ticket.map(|ticket| Ticket { once: false, ..ticket });
+        let order = Order { become_user: None, ticket, ..order.clone() };
         let outcome = child.ask(order, earnest);
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
             self.cache.offers.add_of_child(offer.digest, child.line.clone());

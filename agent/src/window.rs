@@ -205,11 +205,11 @@ impl Worker<'_> {
                 running.orders = step.orders.len();
                 running.late = late;
             });
-            let outcome =
-                match order.ticket.filter(|_| first && earnest && writes(order) && order.job.is_none()) {
-                    Some(ticket) => self.once(order, ticket)?,
-                    None => self.order(order, first && earnest)?,
-                };
+            let outcome = match order.ticket.filter(|ticket| ticket.once && first && earnest && writes(order))
+            {
+                Some(ticket) => self.once(order, ticket)?,
+                None => self.order(order, first && earnest)?,
+            };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
             outcomes.push(outcome);

@@ -172,6 +172,9 @@ pub struct Ticket {
     pub number: u64,
     /// Whether the values of its outcome must not be kept on the node's disk: they, or what it is asked for, are secret.
     pub quiet: bool,
+    /// Whether the agent sees to it that it is done once; else another does, and the number only names it in the record of
+    /// changes.
+    pub once: bool,
 }
 
 /// An order as a job.

@@ -169,7 +169,7 @@ impl Jobs {
         let unknown = || Failure::new(format!("this agent has no module '{}'", order.module));
         let module = modules::find(&order.module).ok_or_else(unknown)?;
         let contents = gather(order, module, &self.cache)?;
-        let order = Order { job: None, ticket: None, deadline_seconds: Some(limit), ..order.clone() };
+        let order = Order { job: None, deadline_seconds: Some(limit), ..order.clone() };
         let recorded = look.recorder().run();
         let lock = self.is_locked.then(|| (self.run.clone(), self.by.clone()));
         Work { id: id.to_owned(), order, limit, silent, lock, recorded, contents }.write(&self.cache)

@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser as _};
 
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
-use crate::journal::{self, Resumed, Runs};
+use crate::journal::{self, Resumed, RunId, Runs};
 use crate::run::event::Note;
 use crate::run::memory::InDoubt;
 use crate::settings;
@@ -41,6 +41,7 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let runs = Runs::expected(&read.settings)?;
     let id = runs.find_done(&args.run)?;
     let resumed = runs.resume(&id)?;
+    expect_not_taken_back(&runs, &id)?;
     if !args.accept_changes {
         check_sources(&resumed.notes, GOES_ON)?;
     }
@@ -57,6 +58,18 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let again = apply::Again { resumed, folder: runs.folder_of(&id), in_doubt: args.in_doubt };
     apply::run_watched(asked, line, &read, Some(again), |reporter| reporter)
+}
+
+/// What was taken back is not there any more: nothing that is recorded of the run holds.
+fn expect_not_taken_back(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
+    match runs.taken_back(id).map_err(|fault| Diagnostic::user(fault.to_string()))? {
+        None => Ok(()),
+        Some(by) => {
+            let text =
+                format!("the run {id} cannot be gone on with: run {by} has taken it back, or a part of it");
+            Err(Diagnostic::user(text).kind(Kind::Refused).hint("begin again with `convoy apply`".to_owned()))
+        }
+    }
 }
 
 /// Refuses if playbooks or roles are not what they were: what is recorded of them might be about something else.

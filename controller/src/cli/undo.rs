@@ -12,7 +12,7 @@ use super::run_options::RunOptions;
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::inventory::Inventory;
-use crate::journal::{Found, Header, Reader, RunId, Runs, State};
+use crate::journal::{Fault, Found, Header, Reader, RunId, Runs, State};
 use crate::json;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
@@ -20,7 +20,7 @@ use crate::report;
 use crate::run::engine::Engine;
 use crate::run::event::{Note, RunEvent, TaskResult, Verdict};
 use crate::run::options::{Options, Tags};
-use crate::run::undo::begun::{Begun, Block, Undone};
+use crate::run::undo::begun::{Begun, Undone};
 use crate::run::undo::{self, Undo};
 use crate::run::{host_keys, session};
 use crate::settings;
@@ -66,6 +66,8 @@ struct Told {
     notes: Vec<Note>,
     /// For each host, whether what was begun since its last result is undone with a block.
     in_blocks: HashMap<Arc<str>, bool>,
+    /// Whether no block is undone.
+    files_only: bool,
     /// Why the journal may not know all that was done.
     gap: Option<String>,
 }
@@ -83,13 +85,17 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let runs = Runs::expected(settings)?;
     let id = runs.find_done(&args.target)?;
     expect_ended(&runs, &id)?;
-    let (header, mut told) = told(&runs, &id)?;
+    let (header, mut told) = told(&runs, &id, args.blocks.files_only)?;
     expect_here(&header)?;
-    if header.check {
-        return Err(Diagnostic::user(format!("run {id} was in check mode: it has changed nothing")).into());
-    }
     let begun = Begun::of(&told.notes);
     told.add_hosts(&begun);
+    let nothing = |why: &str| Err(Diagnostic::user(format!("run {id} {why}: it has changed nothing")).into());
+    if header.check {
+        return nothing("was in check mode");
+    }
+    if told.hosts.is_empty() {
+        return nothing("did not come to work on any host");
+    }
     let (base, playbooks) = origin(&runs, &header)?;
     let run = args.run.over(base);
     let playbook_dir = playbooks.first().map(|playbook| super::folder_of(playbook));
@@ -101,9 +107,10 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
     let plain = plain(&loader, &hosts)?;
     let loaded = apply::load(&loader, &playbooks, &options);
-    let undone = undone(&runs, &id)?;
-    let (begun, left_out) = to_be_undone(args.blocks, begun, &undone, &hosts, &told.notes)?;
-    let loaded = if begun.blocks.is_empty() { loaded.ok() } else { Some(loaded?) };
+    let listed = |fault: Fault| Diagnostic::user(fault.to_string());
+    let undone = runs.undone(&id).map_err(listed)?;
+    let (mut begun, open) = on_hosts(args.blocks, begun, &undone, &hosts, &told.notes)?;
+    let loaded = if open { Some(loaded?) } else { loaded.ok() };
     let begins = apply::begun(&run, vec![format!("undo of {id}")], &runs, &options);
     let header = Header { undoes: Some(id.clone()), ..begins };
     let due = runs.left_due(&header.folder, &header.playbooks);
@@ -116,24 +123,19 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let engine = apply::newly_recorded(engine, &runs, &header);
     engine.start(&read);
     inventory_warnings.iter().for_each(|warning| engine.warn(warning.warning()));
-    for host in missing {
-        engine.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
-    }
-    told.gap.iter().for_each(|why| {
-        engine.warn(format!("the journal of run {id} does not know all that was done: {why}; a block that it does not know of is not undone"));
-    });
-    left_out.into_iter().for_each(|line| engine.warn(line));
-    if let Some((run, due)) = due {
+    warn_of_unknown(&engine, &id, &missing, told.gap.as_deref(), loaded.is_none());
+    if args.blocks.files_only {
+        warn_of_left_out(&engine, &begun, &undone);
+        begun = Begun::default();
+    } else if let Some((run, due)) = due {
         engine.take_over_due(run.as_str(), due);
     }
-    let plays = loaded.map(|loaded| loaded.plays().cloned().collect()).unwrap_or_else(|| {
-        engine.warn(
-            "the playbooks of the run cannot be read any more: what they say of connections is not known",
-        );
-        Vec::new()
-    });
-    let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
+    let plays = loaded.iter().flat_map(|loaded| loaded.plays().cloned()).collect();
+    let mut undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
     session::run(engine, async |engine| {
+        expect_alone(&runs, &id, &header.id)?;
+        // Another may have ended meanwhile.
+        undo.undone = runs.undone(&id).map_err(listed)?;
         host_keys::settle(engine, std::slice::from_ref(&undo.plain)).await?;
         undo::run(engine, &undo).await
     })
@@ -149,46 +151,67 @@ fn named(line: Vec<String>, target: &str, id: &RunId) -> Vec<String> {
     }
 }
 
-/// Returns which blocks other runs have undone.
-fn undone(runs: &Runs, id: &RunId) -> Result<Undone, Diagnostic> {
-    let names = runs.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
-    let mut undone = Undone::new();
-    for name in names.into_iter().filter(|name| name > id) {
-        let Ok((header, reader)) = Reader::open(&runs.folder_of(&name)) else { continue };
-        if header.check || header.undoes.as_ref() != Some(id) {
-            continue;
-        }
-        for note in reader.notes() {
-            if let Note::Undone { host, blocks } = note {
-                undone.extend(blocks.into_iter().map(|block| ((host.clone(), block), name.to_string())));
-            }
-        }
-    }
-    Ok(undone)
-}
-
-/// Returns the blocks that are to be undone, and a line for each that is left out. Their playbooks must be what they were.
-fn to_be_undone(
+/// Returns the blocks that the run has begun on these hosts, and whether they are to be undone on any. Their playbooks must be
+/// what they were then.
+fn on_hosts(
     asked: OfBlocks,
-    begun: Begun,
+    mut begun: Begun,
     undone: &Undone,
     hosts: &[Arc<str>],
     notes: &[Note],
-) -> Result<(Begun, Vec<String>), Diagnostics> {
-    let is_here = |block: &&Block| block.hosts.iter().any(|host| hosts.contains(&host.name));
-    let blocks: Vec<&Block> = begun.blocks.iter().filter(is_here).collect();
-    if asked.files_only {
-        let line = |block: &&Block| {
-            format!("block \"{}\" is not undone on {}, as --files-only says", block.title(), block.names())
-        };
-        let lines = blocks.iter().map(line).collect();
-        return Ok((Begun::default(), lines));
+) -> Result<(Begun, bool), Diagnostics> {
+    for block in &mut begun.blocks {
+        block.hosts.retain(|host| hosts.contains(&host.name));
     }
-    let open = blocks.iter().any(|block| block.hosts.iter().any(|host| !host.is_undone(undone)));
-    if open && !asked.accept_changes {
+    begun.blocks.retain(|block| !block.hosts.is_empty());
+    let open = begun.blocks.iter().any(|block| block.hosts.iter().any(|host| !host.is_undone(undone)));
+    if open && !asked.files_only && !asked.accept_changes {
         check_sources(notes, UNDOES)?;
     }
-    Ok((begun, Vec::new()))
+    Ok((begun, open && !asked.files_only))
+}
+
+/// Says what is not known of the run any more.
+fn warn_of_unknown(engine: &Engine, id: &RunId, missing: &[Arc<str>], gap: Option<&str>, unread: bool) {
+    for host in missing {
+        engine.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
+    }
+    if let Some(why) = gap {
+        engine.warn(format!(
+            "the journal of run {id} does not know all that was done: {why}; a block that it does not know of is not undone"
+        ));
+    }
+    if unread {
+        engine.warn(
+            "the playbooks of the run cannot be read any more: what they say of connections is not known",
+        );
+    }
+}
+
+/// Says which blocks are left out.
+fn warn_of_left_out(engine: &Engine, begun: &Begun, undone: &Undone) {
+    for block in &begun.blocks {
+        let open = block.hosts.iter().filter(|host| !host.is_undone(undone));
+        let names: Vec<&str> = open.map(|host| &*host.name).collect();
+        if !names.is_empty() {
+            let (title, names) = (block.title(), names.join(", "));
+            engine.warn(format!("block \"{title}\" is not undone on {names}, as --files-only says"));
+        }
+    }
+}
+
+/// One undo of a run at a time: two would undo its blocks twice.
+fn expect_alone(runs: &Runs, id: &RunId, own: &RunId) -> Result<(), Diagnostic> {
+    match runs.taking_back(id, own).map_err(|fault| Diagnostic::user(fault.to_string()))? {
+        None => Ok(()),
+        Some(other) => Err(Diagnostic::user(format!("run {other} is taking back run {id} now"))
+            .kind(Kind::Refused)
+            .hint("wait for its end; `convoy undo` again does what it leaves".to_owned())),
+    }
+}
+
+fn unreadable(id: &RunId, why: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::user(format!("run {id} cannot be read: {why}"))
 }
 
 /// A run that goes on changes things still.
@@ -197,7 +220,7 @@ fn expect_ended(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
         State::Running => Err(Diagnostic::user(format!("run {id} goes on"))
             .kind(Kind::Refused)
             .hint("it can be taken back when it has ended".to_owned())),
-        State::Unreadable(why) => Err(Diagnostic::user(format!("run {id} cannot be read: {why}"))),
+        State::Unreadable(why) => Err(unreadable(id, &why)),
         State::Ended(_) | State::BrokenOff => Ok(()),
     }
 }
@@ -214,10 +237,10 @@ fn expect_here(header: &Header) -> Result<(), Diagnostic> {
 }
 
 /// Reads what the run did from its journal.
-fn told(runs: &Runs, id: &RunId) -> Result<(Header, Told), Diagnostic> {
-    let wrong = |why: String| Diagnostic::user(format!("run {id} cannot be read: {why}"));
+fn told(runs: &Runs, id: &RunId, files_only: bool) -> Result<(Header, Told), Diagnostic> {
+    let wrong = |why: String| unreadable(id, &why);
     let (header, mut reader) = Reader::open(&runs.folder_of(id)).map_err(|error| wrong(error.to_string()))?;
-    let mut told = Told::default();
+    let mut told = Told { files_only, ..Told::default() };
     while let Some(found) = reader.take().map_err(|error| wrong(error.to_string()))? {
         match found {
             Found::Event(RunEvent::Result(result) | RunEvent::Item(result)) => told.add(&result),
@@ -250,7 +273,7 @@ impl Told {
 
     fn note(&mut self, note: Note) {
         if let Note::Begun { host, blocks, .. } = &note {
-            *self.in_blocks.entry(host.clone()).or_insert(true) &= !blocks.is_empty();
+            *self.in_blocks.entry(host.clone()).or_insert(!self.files_only) &= !blocks.is_empty();
         }
         self.notes.push(note);
     }
@@ -287,7 +310,8 @@ fn origin(runs: &Runs, header: &Header) -> Result<(RunOptions, Vec<PathBuf>), Di
             Some(Command::Undo(args)) => {
                 overs.push(args.run);
                 let Some(id) = &header.undoes else { break };
-                header = told(runs, id)?.0;
+                let opened = Reader::open(&runs.folder_of(id));
+                header = opened.map_err(|error| unreadable(id, &error))?.0;
             }
             _ => break,
         }

@@ -12,6 +12,7 @@ mod record;
 mod recorder;
 mod resume;
 mod runs;
+mod undos;
 mod writer;
 
 #[cfg(test)]

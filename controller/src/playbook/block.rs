@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ast::{Block, Entry, Keywords};
-use super::inherited::{Inherited, extend};
+use super::inherited::{Inherited, Undoes, extend};
 use super::keywords::{self, Place};
 use super::reader::{Field, Reader};
 use crate::yaml::Node;
@@ -84,14 +84,18 @@ impl Reader<'_> {
     /// Reads what undoes a block. The block was begun, so that the conditions and tags of what is around it held: they are not
     /// asked again, when they may not hold any more.
     fn undo(&mut self, field: Field<'_>, scope: &Inherited) -> Vec<Entry> {
-        if scope.undoes {
+        // The same file may be included to undo something, and otherwise.
+        if scope.undoes == Undoes::Included {
+            return Vec::new();
+        }
+        if scope.undoes == Undoes::Here {
             self.problem_hint(
                 &field.key.at,
                 "`undo` cannot be used within `undo`",
                 "what undoes a block is not undone itself",
             );
         }
-        let mut inner = Inherited { undoes: true, rescued: false, ..scope.clone() };
+        let mut inner = Inherited { undoes: Undoes::Here, rescued: false, ..scope.clone() };
         inner.keywords.when.clear();
         inner.keywords.tags.clear();
         self.entries(field.value, "`undo`", &inner, false)

@@ -7,6 +7,18 @@ use convoy_protocol::{Map, Value};
 
 use super::ast::{Action, Keywords, Role, Task};
 
+/// Whether tasks undo a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Undoes {
+    /// They do not.
+    #[default]
+    No,
+    /// They do, and stand where that can be seen when the playbook is read.
+    Here,
+    /// They do, and were included by such tasks.
+    Included,
+}
+
 /// What a task takes over from what surrounds it.
 #[derive(Debug, Clone, Default)]
 pub struct Inherited {
@@ -27,7 +39,7 @@ pub struct Inherited {
     /// Whether a failure is met by a `rescue`.
     pub rescued: bool,
     /// Whether the tasks undo a block.
-    pub undoes: bool,
+    pub undoes: Undoes,
     /// The files that are being imported, outermost first.
     pub trail: Vec<PathBuf>,
 }
@@ -49,6 +61,9 @@ impl Inherited {
         extend(&mut inherited.vars, apply_vars);
         inherited.notify.extend(apply_notify.iter().cloned());
         inherited.trail.clear();
+        if inherited.undoes != Undoes::No {
+            inherited.undoes = Undoes::Included;
+        }
         Some(inherited)
     }
 

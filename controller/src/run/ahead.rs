@@ -10,10 +10,11 @@ use convoy_protocol::message::Step;
 use convoy_protocol::{Key, Outcome};
 
 use super::batch::{Batch, Placed};
-use super::cursor::{Cursor, Item, TaskRef};
+use super::cursor::Cursor;
 use super::endpoint::Endpoint;
 use super::job::{self, Job, View};
 use super::perform::one_by_one;
+use super::section::{Item, TaskRef};
 use crate::actions::Run;
 use crate::playbook::ast::{Action, Meta, Task};
 use crate::template::{Error, Kind as ErrorKind, Templar};

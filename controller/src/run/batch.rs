@@ -7,13 +7,14 @@ use convoy_protocol::{Map, Value};
 use futures::StreamExt;
 
 use super::ahead::{Lookahead, Seen};
-use super::cursor::{Cursor, Item, Leave, Section, TaskRef};
+use super::cursor::{Cursor, Leave};
 use super::effects::Notice;
 use super::engine::Engine;
 use super::event::{Note, RunEvent, Verdict};
 use super::free::Strategy;
 use super::host_result::HostResult;
 use super::perform::{self, Perform};
+use super::section::{Item, Section, TaskRef};
 use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::actions::Action as ControllerAction;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -162,10 +163,12 @@ impl<'e> Batch<'e> {
         }
     }
 
-    /// Puts these hosts at the start of `root`, and the others at its end.
+    /// Puts these hosts at the start of `root`, and the others at its end. Those that are lost stay so.
     pub fn restart(&mut self, hosts: &[usize], root: &Arc<Section>) {
         let selected = self.selected();
-        for (index, host) in self.hosts.iter_mut().enumerate() {
+        let lost = self.engine.lost.borrow().clone();
+        for (index, host) in self.hosts.iter_mut().enumerate().filter(|(_, host)| !lost.contains(&host.name))
+        {
             let root = if hosts.contains(&index) { root.clone() } else { Arc::default() };
             host.cursor = Cursor::new(root, &selected);
             host.seen.clear();

@@ -6,105 +6,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use convoy_protocol::Map;
+use convoy_protocol::Origin;
 
-use super::within::{Via, Within};
-use crate::playbook::ast::{Block, Entry, Play, Task};
-
-/// Something to do, with what it needs to know of the way it came into the play.
-#[derive(Debug, Clone)]
-pub enum Item {
-    /// A task.
-    Task(TaskRef),
-    /// A block, an included file, a section of the play.
-    Section(Arc<Section>),
-    /// Handlers that were notified are run here: those that stand at `after` or later in the list of handlers.
-    Flush {
-        /// The number of handlers passed over.
-        after: usize,
-    },
-}
-
-/// A task as it stands in a play.
-#[derive(Debug, Clone)]
-pub struct TaskRef {
-    /// The task.
-    pub task: Arc<Task>,
-    /// Variables given to the dynamic includes that brought it, inner over outer.
-    pub params: Arc<Map>,
-    /// Whether it runs as a handler.
-    pub handler: bool,
-    /// Check mode: why it is not known whether it runs.
-    pub doubt: Option<Arc<str>>,
-}
-
-impl TaskRef {
-    /// Returns whether this is the gathering of facts at the start of the play: it stands where the play does.
-    pub fn is_gathering(&self, play: &Play) -> bool {
-        Arc::ptr_eq(&self.task.at, &play.at)
-    }
-
-    /// Returns whether both are the same task at the same place of the play.
-    pub fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.task, &other.task) && Arc::ptr_eq(&self.params, &other.params)
-    }
-}
-
-/// A sequence of items with what is done after a failure in it.
-#[derive(Debug, Default)]
-pub struct Section {
-    /// What is done.
-    pub body: Vec<Item>,
-    /// What is done after a failure in the body.
-    pub rescue: Vec<Item>,
-    /// What is done at the end, failure or not.
-    pub always: Vec<Item>,
-    /// Its place among the sections that hosts put at one position (includes of one task, notified handlers);
-    /// `None` where the position says it all.
-    pub rank: Option<usize>,
-    /// The block that it is, if that has an `undo:`.
-    pub block: Option<Arc<Block>>,
-    /// How it came into the play, if by an include.
-    pub via: Option<Arc<Via>>,
-}
-
-impl Section {
-    /// Makes a section of the entries of a file or play.
-    pub fn of(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Self {
-        Self { body: items(entries, params, handler), ..Self::default() }
-    }
-}
-
-fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
-    let section = |entry: &Entry| match entry {
-        Entry::Task(task) => {
-            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, doubt: None })
-        }
-        Entry::Block(block) => Item::Section(Arc::new(Section {
-            body: items(&block.body, params, handler),
-            rescue: items(&block.rescue, params, handler),
-            always: items(&block.always, params, handler),
-            block: (!block.undo.is_empty()).then(|| block.clone()),
-            ..Section::default()
-        })),
-    };
-    entries.iter().map(section).collect()
-}
-
-/// Lists the tasks among items and in their sections.
-fn tasks_of(items: &[Item], tasks: &mut Vec<TaskRef>) {
-    for item in items {
-        match item {
-            Item::Task(task) => tasks.push(task.clone()),
-            Item::Section(section) => {
-                for part in [&section.body, &section.rescue, &section.always] {
-                    tasks_of(part, tasks);
-                }
-            }
-            Item::Flush { .. } => {}
-        }
-    }
-}
+use super::section::{Item, Section, TaskRef, all};
+use super::within::Within;
+use crate::playbook::ast::Task;
 
 /// Which part of a [`Section`] a cursor is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +59,12 @@ impl Frame {
     fn new(section: Arc<Section>, outer: &[Self]) -> Self {
         let within = section.block.as_ref().map(|block| {
             let includes = outer.iter().filter_map(|frame| frame.section.via.clone()).collect();
-            Rc::new(Within::new(block.clone(), includes))
+            let nth = nth(
+                outer,
+                &block.at,
+                |item| matches!(item, Item::Section(inner) if Arc::ptr_eq(inner, &section)),
+            );
+            Rc::new(Within::new(block.clone(), nth, includes))
         });
         Self {
             section,
@@ -176,6 +87,11 @@ impl Frame {
         }
     }
 
+    /// Returns whether what is in it was read together, apart from what is around it.
+    fn is_scope(&self) -> bool {
+        self.section.via.is_some()
+    }
+
     fn items(&self) -> &[Item] {
         match self.part {
             Part::Body => &self.section.body,
@@ -191,6 +107,19 @@ impl Frame {
     }
 }
 
+/// Returns how many stand at this place before an item: a file that is imported several times has all its blocks and tasks
+/// as often.
+fn nth(frames: &[Frame], at: &Origin, is_it: impl Fn(&Item) -> bool) -> u32 {
+    let scope = frames.iter().rfind(|frame| frame.is_scope()).or(frames.first());
+    let items = scope.into_iter().flat_map(|frame| all(&frame.section.body));
+    let stands = |item: &&Item| match item {
+        Item::Task(task) => *task.task.at == *at,
+        Item::Section(section) => section.block.as_ref().is_some_and(|block| *block.at == *at),
+        Item::Flush { .. } => false,
+    };
+    items.take_while(|item| !is_it(item)).filter(stands).map(|_| 1).sum()
+}
+
 /// A position in the play that can be compared between hosts: the smaller comes first.
 pub type Place = Vec<(u8, usize)>;
 
@@ -199,6 +128,8 @@ pub type Place = Vec<(u8, usize)>;
 pub struct Cursor {
     frames: Vec<Frame>,
     failed: bool,
+    /// Whether it was out of the play once, even if that was forgotten.
+    fell: bool,
     left: Vec<Leave>,
 }
 
@@ -208,7 +139,8 @@ pub type Selected<'a> = &'a dyn Fn(&Task) -> bool;
 impl Cursor {
     /// Starts at the beginning of `play`.
     pub fn new(play: Arc<Section>, selected: Selected<'_>) -> Self {
-        let mut cursor = Self { frames: vec![Frame::new(play, &[])], failed: false, left: Vec::new() };
+        let mut cursor =
+            Self { frames: vec![Frame::new(play, &[])], failed: false, fell: false, left: Vec::new() };
         cursor.settle(selected);
         cursor
     }
@@ -233,6 +165,21 @@ impl Cursor {
     /// Returns whether the host failed and was not rescued.
     pub fn is_failed(&self) -> bool {
         self.failed
+    }
+
+    /// Returns whether the host was out of the play, even if that was forgotten since.
+    pub fn fell(&self) -> bool {
+        self.fell
+    }
+
+    /// Notes that the host is out of the play, as it cannot be reached.
+    pub fn fall(&mut self) {
+        self.fell = true;
+    }
+
+    /// Returns how many tasks stand where this one does before it, in the file or play that it was read with.
+    pub fn nth(&self, task: &TaskRef) -> u32 {
+        nth(&self.frames, &task.task.at, |item| matches!(item, Item::Task(other) if other.same(task)))
     }
 
     /// Returns whether the host failed, even if it has an `always` to do before it leaves.
@@ -276,11 +223,12 @@ impl Cursor {
 
     /// Returns the tasks that a failure now could lead to.
     pub fn rescues(&self) -> Vec<TaskRef> {
-        let mut tasks = Vec::new();
-        for frame in self.frames.iter().filter(|frame| frame.part == Part::Body) {
-            tasks_of(&frame.section.rescue, &mut tasks);
-        }
-        tasks
+        let open = self.frames.iter().filter(|frame| frame.part == Part::Body);
+        let task = |item: &Item| match item {
+            Item::Task(task) => Some(task.clone()),
+            _ => None,
+        };
+        open.flat_map(|frame| all(&frame.section.rescue)).filter_map(task).collect()
     }
 
     /// Goes where a failure leads: to the nearest rescue or always, or to the end.
@@ -296,6 +244,7 @@ impl Cursor {
 
     /// Forgets that the host failed.
     pub fn clear_failure(&mut self) {
+        self.fell |= self.is_failing();
         self.failed = false;
         self.frames.iter_mut().for_each(|frame| frame.failed = false);
     }
@@ -315,6 +264,7 @@ impl Cursor {
             }
         }
         self.failed = true;
+        self.fell = true;
     }
 
     /// Moves to the next item that is to be done: into sections, out of finished ones, past tasks not selected.
@@ -353,8 +303,8 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::playbook::ast::{Action, Keywords, Meta};
-    use convoy_protocol::{Origin, Value};
+    use crate::playbook::ast::{Action, Block, Entry, Keywords, Meta};
+    use convoy_protocol::{Map, Value};
 
     fn task(name: &str) -> Entry {
         Entry::Task(Arc::new(Task {

@@ -164,6 +164,7 @@ impl Doing<'_> {
         let id = engine.jobs.name(&engine.options.run, self.host, &self.task().at, ticket);
         let begin = JobAsk::Begin { limit_seconds: job.limit, silent: is_silent };
         let order = Order { job: Some(JobOrder { id: id.clone(), ask: begin }), ..order.clone() };
+        let order = Order { ticket: ticket.map(|number| self.named(number, &order)), ..order };
         let following = Following {
             doing: self,
             call,

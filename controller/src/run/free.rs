@@ -10,10 +10,10 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::batch::Batch;
-use super::cursor::{Item, TaskRef};
 use super::event::{RunEvent, Verdict};
 use super::host_result::HostResult;
 use super::perform::{self, Perform};
+use super::section::{Item, TaskRef};
 use super::{handlers, include, meta, settle};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Action, Task};

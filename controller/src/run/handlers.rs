@@ -6,9 +6,9 @@ use std::sync::Arc;
 use convoy_protocol::{Map, Value};
 
 use super::batch::Batch;
-use super::cursor::{Item, Section, TaskRef};
 use super::effects::Notice;
 use super::event::{Note, RunEvent};
+use super::section::{Item, Section, TaskRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::Entry;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use convoy_protocol::{Map, Value, map};
 
 use super::batch::{Batch, Placed};
-use super::cursor::{Item, Section, TaskRef};
 use super::event::{HostName, Include, RunEvent, TaskResult, Verdict};
 use super::host_result::HostResult;
 use super::job::{self, View};
 use super::result::CallResult;
+use super::section::{Item, Section, TaskRef};
 use super::within::Via;
-use super::{doubt, loops, settle};
+use super::{doubt, loops, settle, within};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::paths::absolute;
 use crate::playbook::Inherited;
@@ -52,6 +52,13 @@ struct Included {
     hosts: Vec<usize>,
 }
 
+impl Included {
+    /// Returns the variables of the loop as far as the journal has them.
+    fn noted_vars(&self) -> Map {
+        within::without_secrets(&self.vars)
+    }
+}
+
 /// Includes a file or role on the hosts of a group.
 ///
 /// # Errors
@@ -73,8 +80,13 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
         }
     }
     let mut bodies: Vec<(usize, Vec<Item>)> = taken.iter().map(|index| (*index, Vec::new())).collect();
-    for (rank, included) in included.into_iter().enumerate() {
-        let section = match load(batch, task, &included, rank) {
+    let same =
+        |of: &Included, other: &Included| of.what == other.what && of.noted_vars() == other.noted_vars();
+    let items: Vec<u32> = (0..included.len())
+        .map(|rank| included[..rank].iter().filter(|other| same(&included[rank], other)).map(|_| 1).sum())
+        .collect();
+    for ((rank, included), item) in included.into_iter().enumerate().zip(items) {
+        let section = match load(batch, task, &included, rank, item) {
             Ok(section) => Arc::new(section),
             // A host that cannot have it has failed, which may be rescued; the others go on.
             Err(problems) => {
@@ -189,6 +201,7 @@ fn load(
     task: &TaskRef,
     included: &Included,
     rank: usize,
+    item: u32,
 ) -> Result<Section, Diagnostics> {
     let engine = batch.engine;
     let hosts: Vec<Arc<str>> = included.hosts.iter().map(|index| batch.hosts[*index].name.clone()).collect();
@@ -199,7 +212,13 @@ fn load(
     }
     batch.head(task, included.hosts[0]);
     engine.tell(RunEvent::Included { file: shown.into(), hosts, label: included.label.clone() });
-    let via = Via { task: task.task.clone(), what: included.what.noted(), vars: included.vars.clone() };
+    let via = Via {
+        task: task.task.clone(),
+        nth: batch.hosts[included.hosts[0]].cursor.nth(task),
+        what: included.what.noted(),
+        vars: included.vars.clone(),
+        item,
+    };
     let section = Section::of(&entries, &params, task.handler);
     Ok(Section { rank: Some(rank), via: Some(Arc::new(via)), ..section })
 }
@@ -212,7 +231,7 @@ fn params(task: &TaskRef, vars: &Map) -> Arc<Map> {
     Arc::new(params)
 }
 
-/// Reads again what an include of an earlier run brought in, and returns it with the variables that are given to it.
+/// Reads again what an include of an earlier run brought in on a host, and returns it with the variables that are given to it.
 ///
 /// # Errors
 /// What is wrong with it now.
@@ -220,14 +239,15 @@ pub(super) fn again(
     batch: &mut Batch<'_>,
     task: &TaskRef,
     include: &Include,
+    host: &Arc<str>,
 ) -> Result<(Vec<Entry>, Arc<Map>), Diagnostics> {
     let what = What::read(&include.what).filter(|_| Inherited::of_include(&task.task).is_some());
-    let Some((what, host)) = what.zip(batch.hosts.first().map(|host| host.name.clone())) else {
+    let Some(what) = what else {
         let message = "it included other tasks when the run that is undone came here";
         return Err(Diagnostic::user(message).at(task.task.at.clone()).into());
     };
     let params = params(task, &include.vars);
-    let (entries, _) = read(batch, task, &what, &params, &host)?;
+    let (entries, _) = read(batch, task, &what, &params, host)?;
     Ok((entries, params))
 }
 

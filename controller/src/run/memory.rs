@@ -164,6 +164,7 @@ impl Memory {
                 Note::Source { .. }
                 | Note::Block(_)
                 | Note::Set { .. }
+                | Note::TakesBack { .. }
                 | Note::Undone { .. }
                 | Note::Notified { .. }
                 | Note::Handled { .. } => {}

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use convoy_protocol::map;
 
 use super::batch::{Batch, Ended, Placed};
-use super::cursor::{Item, TaskRef};
 use super::event::{RunEvent, Verdict};
 use super::host_result::HostResult;
 use super::job::{self, View};
 use super::result::CallResult;
+use super::section::{Item, TaskRef};
 use super::settle;
 use crate::diagnostic::Diagnostics;
 use crate::playbook::ast::{Meta, Role};

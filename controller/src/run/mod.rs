@@ -38,6 +38,7 @@ pub mod play;
 mod replay;
 pub mod result;
 mod secret;
+pub mod section;
 pub mod session;
 mod settle;
 pub mod stage;

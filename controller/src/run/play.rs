@@ -6,10 +6,10 @@ use convoy_agent::args::Arg;
 use convoy_protocol::{Map, Value, map};
 
 use super::batch::{Batch, Ended};
-use super::cursor::{Item, Section, TaskRef};
 use super::engine::Engine;
 use super::event::RunEvent;
 use super::free::Strategy;
+use super::section::{Item, Section, TaskRef};
 use super::vars_prompt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::{Action, Keywords, Play, Task};

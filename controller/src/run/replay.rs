@@ -142,16 +142,34 @@ impl Doing<'_> {
             return vec![None; orders.len()];
         }
         let asked: Vec<Arc<str>> = orders.iter().map(|order| memory::asked(order, endpoint)).collect();
-        self.engine.memory.take(self.key(), &asked)
+        self.recall(&asked)
+    }
+
+    /// Takes what is known of what would be asked now. Where it was asked in a block, the journal learns of that block again: what
+    /// is set in it from now on is noted.
+    fn recall(&self, asked: &[Arc<str>]) -> Vec<Option<Before>> {
+        let known = self.engine.memory.take(self.key(), asked);
+        let tickets = known.iter().flatten().map(|before| match before {
+            Before::Begun { ticket } | Before::Done { ticket, .. } => *ticket,
+        });
+        if let Some(ticket) = tickets.min() {
+            self.blocks(ticket);
+        }
+        known
+    }
+
+    /// Returns the numbers of the blocks with `undo:` that the task is in; an order with this ticket may be their first.
+    fn blocks(&self, ticket: u64) -> Vec<u64> {
+        let placed = self.placed();
+        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed, ticket);
+        self.within.iter().map(begin).collect()
     }
 
     /// Notes that something is about to be asked, and returns its ticket.
     pub(super) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
         let ticket = self.engine.memory.ticket();
         let TaskKey { play, host, task } = self.key().clone();
-        let placed = self.placed();
-        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed, ticket);
-        let blocks = self.within.iter().map(begin).collect();
+        let blocks = self.blocks(ticket);
         self.engine.note(Note::Begun { ticket, host, play, task, asked, instead, blocks });
         ticket
     }
@@ -322,9 +340,9 @@ impl Doing<'_> {
         }
     }
 
-    fn named(&self, number: u64, order: &Order) -> Ticket {
+    pub(super) fn named(&self, number: u64, order: &Order) -> Ticket {
         let quiet = self.quiet || order.args.values().any(|value| value.deep_taint().is_secret());
-        Ticket { number, quiet }
+        Ticket { number, quiet, once: order.job.is_none() }
     }
 
     /// Sends a step, with what is to be looked at along with it.
@@ -414,8 +432,7 @@ impl Doing<'_> {
     pub(super) async fn talk(&self, call: &Call, name: &str, talk: Conversation, args: &Map) -> CallResult {
         let keeps = self.engine.memory.keeps && !call.flags.check;
         let said = memory::said(name, args, &call.flags.endpoint);
-        let before =
-            if keeps { self.engine.memory.take(self.key(), slice::from_ref(&said)) } else { Vec::new() };
+        let before = if keeps { self.recall(slice::from_ref(&said)) } else { Vec::new() };
         let in_doubt = self.engine.memory.in_doubt;
         let instead = match before.into_iter().next().flatten() {
             Some(Before::Done { outcome, .. }) => return self.was_done(outcome.values),

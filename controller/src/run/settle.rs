@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::batch::{Batch, Ended, Placed};
-use super::cursor::TaskRef;
+use super::batch::{Batch, Ended, HostRun, Placed};
 use super::effects::CallEffects;
 use super::event::{Note, Verdict};
 use super::host_result::HostResult;
+use super::section::TaskRef;
 use super::{flags, job, within};
 use crate::actions::Kept;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -50,7 +50,7 @@ pub(super) fn settle(
     if task.handler && matches!(result.verdict, Verdict::Ok | Verdict::Changed | Verdict::Skipped) {
         batch.engine.note(Note::Handled { host: host.clone(), handler: batch.title(task, &host) });
     }
-    within::note_set(batch.engine, &host, &batch.hosts[index].cursor.within(), &task.task, result);
+    note_set(batch, task, index, also, result);
     go_on(batch, index, result);
     batch.mark(index);
     if !batch.hosts[index].is_active() {
@@ -71,6 +71,18 @@ pub(super) fn settle(
         }
     }
     Ok(())
+}
+
+/// Notes what the task has set, for the tasks that undo blocks.
+fn note_set(batch: &Batch<'_>, task: &TaskRef, index: usize, also: &[usize], result: &HostResult) {
+    let note = |host: &HostRun, first| within::note_set(batch.engine, host, first, &task.task, result);
+    note(&batch.hosts[index], true);
+    let also = also.iter().filter(|other| **other != index);
+    also.for_each(|other| note(&batch.hosts[*other], true));
+    // With `delegate_facts` it is another host that has them.
+    let elsewhere = result.calls.iter().filter_map(|effects| effects.facts_host.as_ref());
+    let elsewhere = elsewhere.filter_map(|name| batch.hosts.iter().find(|host| host.name == *name));
+    elsewhere.take(1).for_each(|host| note(host, false));
 }
 
 /// Stores facts, variables and the registered result.
@@ -168,6 +180,7 @@ fn go_on(batch: &mut Batch<'_>, index: usize, result: &HostResult) {
         Verdict::Failed if !result.ignored => host.cursor.fail(&selected),
         verdict if verdict.is_lost() && !result.ignored => {
             host.unreachable = true;
+            host.cursor.fall();
             // `clear_host_errors` brings the host back: to the next task, not to this one.
             host.cursor.advance(&selected);
         }

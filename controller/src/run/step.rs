@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::cursor::{Cursor, Item, Section, Selected, TaskRef};
+use super::cursor::{Cursor, Selected};
+use super::section::{Item, Section, TaskRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::{Play, Task};
 use crate::playbook::walk;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, Placed};
-use super::cursor::TaskRef;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::free::Heading;
 use super::host_result::HostResult;
+use super::section::TaskRef;
 use crate::paths::absolute;
 use crate::playbook::ast::Action;
 use crate::template::unknown::known;

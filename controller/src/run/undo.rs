@@ -4,6 +4,7 @@ mod agent;
 pub mod begun;
 mod find;
 mod looked;
+mod read;
 mod tasks;
 mod tell;
 
@@ -16,10 +17,11 @@ use futures::future::join_all;
 use agent::Agent;
 use begun::{Begun, Undone};
 use looked::{Looked, settle};
+use tasks::Tasks;
 use tell::Teller;
 
 use super::engine::Engine;
-use super::event::{Ending, RunEvent};
+use super::event::{Ending, Note, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::playbook::ast::Play;
 
@@ -60,10 +62,32 @@ impl Host {
 /// If something is not as the run left it; then nothing was changed on any host.
 pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
     let mut tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &undo.hosts)?;
-    let heading =
-        |name: String| engine.tell(RunEvent::PlayStart { name: name.into(), check: engine.options.check });
-    heading(format!("Undo of {}", undo.run));
     let teller = Teller { engine };
+    teller.play(format!("Undo of {}", undo.run));
+    let hosts = match look_at_all(engine, undo, &teller).await {
+        Ok(hosts) => hosts,
+        Err(refused) => {
+            engine.finish().await;
+            return Err(refused);
+        }
+    };
+    tasks.run().await?;
+    take_back_all(engine, undo, &hosts, &tasks, &teller).await;
+    tasks.handlers().await?;
+    let told = hosts.iter().filter(|host| !engine.lost.borrow().contains(&host.name));
+    let lines: Vec<String> = told.flat_map(|host| left(undo, host, &tasks)).collect();
+    engine.finish().await;
+    if !lines.is_empty() {
+        engine.tell(RunEvent::NotDone { lines, command: None });
+    }
+    Ok(engine.ending())
+}
+
+/// Looks at all hosts. Those that cannot be reached take no part.
+///
+/// # Errors
+/// What is not as the run left it.
+async fn look_at_all(engine: &Engine, undo: &Undo, teller: &Teller<'_>) -> Result<Vec<Host>, Diagnostics> {
     teller.task("Look at what was changed");
     let looks = join_all(undo.hosts.iter().map(|host| look(engine, undo, host))).await;
     let (mut hosts, mut refused) = (Vec::new(), Diagnostics::new());
@@ -88,31 +112,31 @@ pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
             },
         }
     }
-    if !refused.is_empty() {
-        if let Some(last) = refused.last_mut() {
-            last.hint = Some(
-                "nothing was changed on any host; -l takes back what was changed on others, see docs/undo.md"
-                    .to_owned(),
-            );
-        }
-        engine.finish().await;
-        return Err(refused);
+    let Some(last) = refused.last_mut() else { return Ok(hosts) };
+    last.hint = Some(
+        "nothing was changed on any host; -l takes back what was changed on others, see docs/undo.md"
+            .to_owned(),
+    );
+    Err(refused)
+}
+
+/// Takes back what was changed in files, on hosts on which all blocks are undone.
+async fn take_back_all(engine: &Engine, undo: &Undo, hosts: &[Host], tasks: &Tasks<'_>, teller: &Teller<'_>) {
+    let is_lost = |host: &&Host| engine.lost.borrow().contains(&host.name) || tasks.is_unfinished(&host.name);
+    let (lost, rest): (Vec<&Host>, Vec<&Host>) =
+        hosts.iter().filter(|host| host.has_work()).partition(is_lost);
+    let line = |host: &&Host| {
+        format!("{}: what was changed in files, since not all of its blocks are undone", host.name)
+    };
+    engine.not_done.borrow_mut().extend(lost.iter().map(line));
+    if rest.is_empty() {
+        return;
     }
-    tasks.run(&undo.undone).await?;
-    if hosts.iter().any(Host::has_work) {
-        if !tasks.worked.is_empty() {
-            heading(format!("Undo of {}: what was changed in files", undo.run));
-        }
-        teller.task("Take it back");
-        join_all(hosts.iter().map(|host| take_back(engine, undo, host, &teller))).await;
+    if !tasks.worked.is_empty() {
+        teller.play(format!("Undo of {}: what was changed in files", undo.run));
     }
-    tasks.handlers().await?;
-    let lines = hosts.iter().flat_map(|host| left(engine, undo, host, &tasks.worked)).collect::<Vec<_>>();
-    engine.finish().await;
-    if !lines.is_empty() {
-        engine.tell(RunEvent::NotDone { lines, command: None });
-    }
-    Ok(engine.ending())
+    teller.task("Take it back");
+    join_all(rest.into_iter().map(|host| take_back(engine, undo, host, teller))).await;
 }
 
 fn refusal(text: String) -> Diagnostic {
@@ -143,11 +167,6 @@ async fn look(
 
 /// Takes back what was changed on one host.
 async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_>) {
-    if engine.lost.borrow().contains(&host.name) {
-        let line =
-            format!("{}: what was changed in files, since what undoes its blocks has failed", host.name);
-        return engine.not_done.borrow_mut().push(line);
-    }
     let mut items = Vec::new();
     for (agent, looked) in host.agents.iter().filter(|(_, looked)| !looked.items.is_empty()) {
         if engine.interrupted.get() {
@@ -156,10 +175,13 @@ async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_
             continue;
         }
         if !engine.options.check {
+            engine.note(Note::TakesBack { host: host.name.clone() });
             match agent.take_back(engine, &undo.run).await {
                 Err(lost) => return teller.lost(&host.name, lost),
                 Ok(outcome) if outcome.status == Status::Failed => {
                     teller.items(&host.name, &items);
+                    // Its files are not as they were: no handler runs.
+                    engine.lost.borrow_mut().insert(host.name.clone());
                     return teller.failed(&host.name, outcome.values);
                 }
                 Ok(_) => {}
@@ -172,7 +194,7 @@ async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_
 }
 
 /// Returns what stays as it is on a host, in lines for people.
-fn left(engine: &Engine, undo: &Undo, host: &Host, worked: &[Arc<str>]) -> Vec<String> {
+fn left(undo: &Undo, host: &Host, tasks: &Tasks<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let name = &host.name;
     let known = host.agents.iter().any(|(_, looked)| looked.recorded);
@@ -184,17 +206,17 @@ fn left(engine: &Engine, undo: &Undo, host: &Host, worked: &[Arc<str>]) -> Vec<S
         lines.extend(by.map(line));
     }
     match by {
-        _ if host.has_work() || worked.contains(name) || engine.lost.borrow().contains(name) => {}
+        _ if host.has_work() || tasks.worked.contains(name) || tasks.is_unfinished(name) => {}
         Some(by) => lines.push(format!("{name}: nothing is left to take back: run {by} has done it")),
         None if known || !blocks.is_empty() => lines.push(format!("{name}: nothing is left to take back")),
         None => lines.push(format!("{name}: nothing is recorded of this run")),
     }
     let nothing = BTreeMap::new();
-    let tasks = undo.tasks.get(name).unwrap_or(&nothing);
+    let named = undo.tasks.get(name).unwrap_or(&nothing);
     for (_, looked) in &host.agents {
         lines.extend(looked.lost.iter().map(|lost| format!("{name}: stays as it is: {lost}")));
         for beyond in &looked.beyond {
-            let names = tasks.get(&beyond.module).map(|names| {
+            let names = named.get(&beyond.module).map(|names| {
                 let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
                 format!(": {}", names.join(", "))
             });

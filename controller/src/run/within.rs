@@ -1,18 +1,17 @@
 //! The blocks with `undo:` that a host is in, and what the journal is told of them.
 
 use std::cell::OnceCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
-use convoy_protocol::{Map, Origin};
+use convoy_protocol::{Kind, Map, Origin, Value};
 
-use super::batch::Placed;
+use super::batch::{HostRun, Placed};
 use super::engine::Engine;
 use super::event::{BlockBegun, Include, Note};
 use super::host_result::HostResult;
 use crate::actions::Kept;
 use crate::paths::absolute;
-use crate::playbook::ast::{Block, Task};
+use crate::playbook::ast::{Block, Play, Task};
 use crate::python;
 use crate::template::unknown::known;
 
@@ -21,10 +20,14 @@ use crate::template::unknown::known;
 pub struct Via {
     /// The include.
     pub task: Arc<Task>,
+    /// How many others stand where it does before it.
+    pub nth: u32,
     /// What it included, with all names rendered.
     pub what: Map,
     /// The variables of its loop.
     pub vars: Map,
+    /// How many items of the loop before this one brought in the same, as far as the journal can tell.
+    pub item: u32,
 }
 
 /// A block with `undo:` that a host is in.
@@ -32,6 +35,8 @@ pub struct Via {
 pub struct Within {
     /// The block.
     pub block: Arc<Block>,
+    /// How many others stand where it does before it.
+    nth: u32,
     /// How it came into the play, the outermost include first.
     pub includes: Vec<Arc<Via>>,
     /// What the journal knows it by on this host, once anything was begun in it.
@@ -48,6 +53,11 @@ pub(super) fn name(block: &Block) -> String {
     block.name.as_ref().map_or_else(|| block.at.to_string(), |name| python::label(Some(name)))
 }
 
+/// Returns what a play is called: its hosts, if it has no name.
+pub(super) fn of_play(play: &Play) -> String {
+    python::label(play.name.as_ref().or(Some(&play.hosts)))
+}
+
 /// Returns what an include is called: what it includes, if it has no name.
 pub(super) fn called(include: &Task) -> String {
     python::label(include.name.as_ref().or(Some(&include.args)))
@@ -55,8 +65,8 @@ pub(super) fn called(include: &Task) -> String {
 
 impl Within {
     /// Makes one in which nothing was begun yet.
-    pub fn new(block: Arc<Block>, includes: Vec<Arc<Via>>) -> Self {
-        Self { block, includes, id: OnceCell::new() }
+    pub fn new(block: Arc<Block>, nth: u32, includes: Vec<Arc<Via>>) -> Self {
+        Self { block, nth, includes, id: OnceCell::new() }
     }
 
     /// Returns the name of the block as it is for a task in it: templates rendered as far as they can be.
@@ -75,14 +85,25 @@ impl Within {
             let include = |via: &Arc<Via>| Include {
                 at: place(&via.task.at).into(),
                 name: called(&via.task).into(),
+                nth: via.nth,
                 what: via.what.clone(),
                 vars: via.vars.clone(),
+                item: via.item,
             };
             engine.note(Note::Block(BlockBegun {
                 id: ticket,
                 host: host.clone(),
                 play: engine.play_number.get(),
+                of_play: engine
+                    .play
+                    .borrow()
+                    .play
+                    .as_ref()
+                    .map(|play| of_play(play))
+                    .unwrap_or_default()
+                    .into(),
                 at: place(&self.block.at).into(),
+                nth: self.nth,
                 name: name(&self.block).into(),
                 title: self.title(engine, host, placed),
                 includes: self.includes.iter().map(include).collect(),
@@ -93,26 +114,42 @@ impl Within {
     }
 }
 
-/// Notes what a task in such blocks has set, for the tasks that undo them.
-pub(super) fn note_set(
-    engine: &Engine,
-    host: &Arc<str>,
-    within: &[Rc<Within>],
-    task: &Task,
-    result: &HostResult,
-) {
+/// Notes what a task has set for a host that is in such blocks, for the tasks that undo them. `first`: whether it is a host
+/// that the task was for, so that it has the registered result.
+pub(super) fn note_set(engine: &Engine, host: &HostRun, first: bool, task: &Task, result: &HostResult) {
+    let within = host.cursor.within();
     let blocks: Vec<u64> = within.iter().filter_map(|within| within.id.get().copied()).collect();
     if blocks.is_empty() {
         return;
     }
     let mut vars = Map::new();
     for effects in &result.calls {
-        if let Some((set, Kept::Set | Kept::Facts)) = &effects.variables {
+        let is_here = effects.facts_host.as_ref().map_or(first, |elsewhere| *elsewhere == host.name);
+        if let (true, Some((set, Kept::Set | Kept::Facts))) = (is_here, &effects.variables) {
             vars.extend(set.clone());
         }
     }
-    vars.extend(task.register.iter().map(|name| (name.clone().into(), result.values.clone().into())));
+    let registered = task.register.iter().filter(|_| first);
+    vars.extend(registered.map(|name| (name.clone().into(), result.values.clone().into())));
     if !vars.is_empty() {
-        engine.note(Note::Set { host: host.clone(), blocks, vars });
+        engine.note(Note::Set { host: host.name.clone(), blocks, vars });
+    }
+}
+
+/// Leaves out what is secret: the journal has a placeholder there, which must not be taken for the value.
+pub(super) fn without_secrets(map: &Map) -> Map {
+    let kept = map.iter().filter_map(|(key, value)| Some((key.clone(), without_secret(value)?)));
+    kept.collect()
+}
+
+fn without_secret(value: &Value) -> Option<Value> {
+    if value.taint.is_secret() {
+        return None;
+    }
+    match &value.kind {
+        Kind::Map(map) => Some(Value { kind: Kind::Map(Arc::new(without_secrets(map))), ..value.clone() }),
+        // Of a list none can be left out: the others would have other places.
+        Kind::List(list) if list.iter().any(|item| item.deep_taint().is_secret()) => None,
+        _ => Some(value.clone()),
     }
 }

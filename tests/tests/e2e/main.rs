@@ -57,6 +57,8 @@ mod undo;
 #[cfg(test)]
 mod undo_blocks;
 #[cfg(test)]
+mod undo_edges;
+#[cfg(test)]
 mod unreachable;
 #[cfg(test)]
 mod vault;

@@ -53,14 +53,14 @@ fn every_kind() -> (Project, Node) {
     (project, node)
 }
 
-fn journal(project: &Project) -> Vec<u8> {
+pub(crate) fn journal(project: &Project) -> Vec<u8> {
     let runs = project.path(".convoy/runs");
     let run = fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     fs::read(run.join("journal")).unwrap()
 }
 
 /// Runs the command so that it is killed, as by `kill -9`, when the journal would become longer than so many bytes.
-fn killed_at(project: &Project, bytes: usize, words: &[&str]) -> Ran {
+pub(crate) fn killed_at(project: &Project, bytes: usize, words: &[&str]) -> Ran {
     let mut convoy = project.command(words);
     let line = [convoy.get_program()].into_iter().chain(convoy.get_args());
     let mut limited = Command::new("prlimit");

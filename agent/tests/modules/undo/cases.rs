@@ -184,7 +184,7 @@ fn what_was_done_besides_is_told() {
 fn what_is_undone_elsewhere_is_not_told() {
     let mut here = Recorded::new();
     for number in [7, 8] {
-        let ticket = Some(Ticket { number, quiet: false });
+        let ticket = Some(Ticket { number, quiet: false, once: true });
         let order = Node::order("command", map! { "_raw_params" => "true" }, false);
         assert_eq!(here.node.obey(&Order { ticket, ..order }).status, Status::Changed);
     }

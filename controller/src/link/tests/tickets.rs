@@ -16,7 +16,7 @@ fn once(number: u64, line: &str) -> Order {
 }
 
 fn asked(number: u64, module: &str, args: Map) -> Order {
-    Order { ticket: Some(Ticket { number, quiet: false }), ..order(module, args) }
+    Order { ticket: Some(Ticket { number, quiet: false, once: true }), ..order(module, args) }
 }
 
 async fn outcome(link: &Link, order: Order) -> Outcome {
@@ -129,7 +129,8 @@ async fn what_was_broken_off() {
 async fn of_what_is_secret_only_the_word_is_kept() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
-    let order = Order { ticket: Some(Ticket { number: 1, quiet: true }), ..once(1, "echo hunter2") };
+    let order =
+        Order { ticket: Some(Ticket { number: 1, quiet: true, once: true }), ..once(1, "echo hunter2") };
     assert_eq!(stdout(&outcome(&link, order.clone()).await), (Status::Changed, "hunter2"));
     let again = outcome(&link, order).await;
     let why = map! { "censored" => "the result is secret, and was not kept on the node" };

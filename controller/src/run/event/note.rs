@@ -85,6 +85,11 @@ pub enum Note {
         /// The variables.
         vars: Map,
     },
+    /// What was changed in the files of a host is about to be taken back.
+    TakesBack {
+        /// The host.
+        host: Arc<str>,
+    },
     /// The tasks that undo a block are done on a host.
     Undone {
         /// The host.
@@ -119,8 +124,12 @@ pub struct BlockBegun {
     pub host: Arc<str>,
     /// The play, counted from 1 through all playbooks.
     pub play: u32,
+    /// What the play is called, as the playbook has it.
+    pub of_play: Arc<str>,
     /// Where it begins: file, line and column.
     pub at: Arc<str>,
+    /// How many others stand there before it, since what they are in was brought in several times.
+    pub nth: u32,
     /// What it is called, as the playbook has it.
     pub name: Arc<str>,
     /// What it is called, for people.
@@ -138,10 +147,14 @@ pub struct Include {
     pub at: Arc<str>,
     /// What it is called.
     pub name: Arc<str>,
+    /// How many others stand there before it, since what they are in was brought in several times.
+    pub nth: u32,
     /// What it included, with all names rendered.
     pub what: Map,
     /// The variables of its loop.
     pub vars: Map,
+    /// How many items of its loop before this one brought in the same, as far as the journal can tell.
+    pub item: u32,
 }
 
 /// The words for what an agent said of an order.
@@ -198,6 +211,7 @@ pub(super) fn of(note: &Note) -> Map {
         Note::Set { host, blocks, vars } => map! {
             "event" => "set", "host" => host.clone(), "blocks" => numbers(blocks), "vars" => vars.clone(),
         },
+        Note::TakesBack { host } => map! { "event" => "takes_back", "host" => host.clone() },
         Note::Undone { host, blocks } => {
             map! { "event" => "undone", "host" => host.clone(), "blocks" => numbers(blocks) }
         }
@@ -215,13 +229,15 @@ pub(super) fn of(note: &Note) -> Map {
 
 impl BlockBegun {
     fn object(&self) -> Map {
-        let Self { id, host, play, at, name, title, includes, vars } = self.clone();
+        let Self { id, host, play, of_play, at, nth, name, title, includes, vars } = self.clone();
         map! {
             "event" => "block",
             "id" => number(id),
             "host" => host,
             "play" => play,
+            "of_play" => of_play,
             "place" => at,
+            "nth" => nth,
             "name" => name,
             "title" => title,
             "includes" => includes.iter().map(include).collect::<Value>(),
@@ -234,7 +250,9 @@ impl BlockBegun {
             id: of.number("id")?,
             host: of.text("host")?,
             play: of.number("play")?,
+            of_play: of.text("of_play")?,
             at: of.text("place")?,
+            nth: of.number("nth")?,
             name: of.text("name")?,
             title: of.text("title")?,
             includes: of.objects("includes", read_include)?,
@@ -244,16 +262,19 @@ impl BlockBegun {
 }
 
 fn include(include: &Include) -> Value {
-    let Include { at, name, what, vars } = include.clone();
-    map! { "place" => at, "name" => name, "what" => what, "vars" => vars }.into()
+    let Include { at, name, nth, what, vars, item } = include.clone();
+    map! { "place" => at, "name" => name, "nth" => nth, "what" => what, "vars" => vars, "item" => item }
+        .into()
 }
 
 fn read_include(of: Fields<'_>) -> Result<Include, Fault> {
     Ok(Include {
         at: of.text("place")?,
         name: of.text("name")?,
+        nth: of.number("nth")?,
         what: of.map("what")?.clone(),
         vars: of.map("vars")?.clone(),
+        item: of.number("item")?,
     })
 }
 
@@ -298,6 +319,7 @@ pub(super) fn read(name: &str, of: Fields<'_>) -> Result<Option<Note>, Fault> {
         "set" => {
             Note::Set { host: of.text("host")?, blocks: of.numbers("blocks")?, vars: of.map("vars")?.clone() }
         }
+        "takes_back" => Note::TakesBack { host: of.text("host")? },
         "undone" => Note::Undone { host: of.text("host")?, blocks: of.numbers("blocks")? },
         "notified" => Note::Notified {
             host: of.text("host")?,
@@ -335,17 +357,22 @@ mod tests {
                 host: host.clone(),
                 play: 1,
                 at: "/srv/site.yml:3:5".into(),
+                of_play: "Web".into(),
+                nth: 0,
                 name: "{{ word }}".into(),
                 title: "Register".into(),
                 includes: vec![Include {
                     at: "/srv/site.yml:2:5".into(),
                     name: "More".into(),
+                    nth: 1,
                     what: map! { "file" => "more.yml" },
                     vars: map! { "item" => 1 },
+                    item: 2,
                 }],
                 vars: map! { "answer" => map! { "rc" => 0 } },
             }),
             Note::Set { host: host.clone(), blocks: vec![3], vars: map! { "word" => "{{ x }}" } },
+            Note::TakesBack { host: host.clone() },
             Note::Undone { host: host.clone(), blocks: vec![3] },
             Note::Ignored { tickets: vec![1, 2] },
             Note::Stopped { tickets: vec![3] },

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use convoy_protocol::{Kind, Map, Status, Value};
+use convoy_protocol::{Map, Status};
 
 use crate::run::event::{BlockBegun, Include, Note};
+use crate::run::within::without_secrets;
 
 /// On which hosts which blocks are undone already, and by which run.
 pub type Undone = HashMap<(Arc<str>, u64), String>;
@@ -15,8 +16,12 @@ pub type Undone = HashMap<(Arc<str>, u64), String>;
 pub struct Block {
     /// The play, counted from 1 through all playbooks.
     pub play: u32,
+    /// What the play is called, as the playbook has it.
+    pub of_play: Arc<str>,
     /// Where it begins: file, line and column.
     pub at: Arc<str>,
+    /// How many others stand there before it.
+    pub nth: u32,
     /// What it is called, as the playbook has it.
     pub name: Arc<str>,
     /// How it came into the play, the outermost include first.
@@ -64,10 +69,12 @@ impl Begun {
         for note in notes {
             match note {
                 Note::Block(block) => {
-                    let BlockBegun { id, host, play, at, name, title, includes, vars } = block;
-                    let (at, name, includes) = (at.clone(), name.clone(), includes.clone());
-                    let new = Block { play: *play, at, name, includes, hosts: Vec::new() };
-                    new.joined(&mut blocks).enter(host, title, *id, without_secrets(vars));
+                    let new = Block::of(block);
+                    let known = blocks.iter().position(|known| known.is(&new)).unwrap_or(blocks.len());
+                    if known == blocks.len() {
+                        blocks.push(new);
+                    }
+                    blocks[known].enter(block);
                 }
                 Note::Set { host, blocks: ids, vars } => {
                     let hosts = blocks.iter_mut().flat_map(|block| &mut block.hosts);
@@ -122,59 +129,72 @@ impl Block {
         self.hosts.iter().map(|host| host.name.to_string()).collect::<Vec<_>>().join(", ")
     }
 
+    fn of(noted: &BlockBegun) -> Self {
+        let BlockBegun { play, of_play, at, nth, name, includes, .. } = noted.clone();
+        let includes = includes.into_iter().map(|include| Include {
+            what: without_secrets(&include.what),
+            vars: without_secrets(&include.vars),
+            ..include
+        });
+        Self { play, of_play, at, nth, name, includes: includes.collect(), hosts: Vec::new() }
+    }
+
     /// Returns whether both are one.
     fn is(&self, other: &Self) -> bool {
-        (self.play, &self.at, &self.includes) == (other.play, &other.at, &other.includes)
+        (self.play, &self.at, self.nth, &self.includes) == (other.play, &other.at, other.nth, &other.includes)
     }
 
-    fn joined(self, blocks: &mut Vec<Self>) -> &mut Self {
-        let index = blocks.iter().position(|known| known.is(&self)).unwrap_or_else(|| {
-            blocks.push(self);
-            blocks.len() - 1
-        });
-        &mut blocks[index]
-    }
-
-    fn enter(&mut self, host: &Arc<str>, title: &Arc<str>, id: u64, vars: Map) {
+    fn enter(&mut self, noted: &BlockBegun) {
+        let BlockBegun { id, host, title, vars, .. } = noted;
+        let vars = without_secrets(vars);
         match self.hosts.iter_mut().find(|known| known.name == *host) {
             Some(known) => {
-                known.ids.push(id);
+                known.ids.push(*id);
                 known.vars = vars;
             }
             None => {
                 let (name, title) = (host.clone(), title.clone());
-                self.hosts.push(Host { name, title, ids: vec![id], vars });
+                self.hosts.push(Host { name, title, ids: vec![*id], vars });
             }
         }
     }
 }
 
-/// Leaves out what was secret: the journal has a placeholder there, which must not be taken for the value.
-fn without_secrets(map: &Map) -> Map {
-    let kept = map.iter().filter_map(|(key, value)| Some((key.clone(), without_secret(value)?)));
-    kept.collect()
-}
-
-fn without_secret(value: &Value) -> Option<Value> {
-    if value.taint.is_secret() {
-        return None;
+/// Puts blocks into the order in which they are undone on these hosts: what each host began last comes first.
+pub(super) fn last_first<'b>(mut blocks: Vec<&'b Block>, hosts: &[Arc<str>]) -> Vec<&'b Block> {
+    let began = |block: &Block, host: &str| block.on(host).and_then(|host| host.ids.first().copied());
+    let is_last_on = |block: &Block, others: &[&Block], host: &Arc<str>| {
+        began(block, host)
+            .is_none_or(|id| others.iter().all(|other| began(other, host).is_none_or(|it| it <= id)))
+    };
+    let mut order = Vec::new();
+    while !blocks.is_empty() {
+        let is_last = |block: &&Block| hosts.iter().all(|host| is_last_on(block, &blocks, host));
+        // All hosts go through a play in one order, so there is one.
+        let next = blocks.iter().rposition(is_last).unwrap_or(blocks.len() - 1);
+        order.push(blocks.remove(next));
     }
-    match &value.kind {
-        Kind::Map(map) => Some(Value { kind: Kind::Map(Arc::new(without_secrets(map))), ..value.clone() }),
-        // Of a list none can be left out: the others would have other places.
-        Kind::List(list) if list.iter().any(|item| item.deep_taint().is_secret()) => None,
-        _ => Some(value.clone()),
-    }
+    order
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use convoy_protocol::{Taint, map};
+    use convoy_protocol::{Taint, Value, map};
 
     fn block(id: u64, host: &str, at: &str, vars: Map) -> Note {
-        let (name, title, includes) = ("x".into(), at.into(), Vec::new());
-        Note::Block(BlockBegun { id, host: host.into(), play: 1, at: at.into(), name, title, includes, vars })
+        Note::Block(BlockBegun {
+            id,
+            host: host.into(),
+            play: 1,
+            of_play: "all".into(),
+            at: at.into(),
+            nth: 0,
+            name: "x".into(),
+            title: at.into(),
+            includes: Vec::new(),
+            vars,
+        })
     }
 
     fn begun(ticket: u64, host: &str, blocks: &[u64]) -> Note {
@@ -259,5 +279,47 @@ mod tests {
         let notes = [block(1, "a", "x", vars), block(2, "b", "x", Map::new()), begun(1, "a", &[1]), set];
         let expected = map! { "kept" => 2, "answer" => map! { "rc" => 0 }, "new" => 3 };
         assert_eq!(Begun::of(&notes).blocks[0].hosts[0].vars, expected);
+    }
+
+    #[test]
+    fn each_host_undoes_last_what_it_began_first() {
+        // By `serial`: x is done on b only, and b begins after a.
+        let notes = [
+            block(1, "a", "y", Map::new()),
+            begun(1, "a", &[1]),
+            block(2, "b", "x", Map::new()),
+            begun(2, "b", &[2]),
+            block(3, "b", "y", Map::new()),
+            begun(3, "b", &[3]),
+        ];
+        let found = Begun::of(&notes);
+        let order = |hosts: &[&str]| -> Vec<String> {
+            let hosts: Vec<Arc<str>> = hosts.iter().map(|host| Arc::from(*host)).collect();
+            let ordered = last_first(found.blocks.iter().collect(), &hosts);
+            ordered.iter().map(|block| block.title().to_string()).collect()
+        };
+        assert_eq!(order(&["b"]), ["y", "x"]);
+        assert_eq!(order(&["a", "b"]), ["y", "x"]);
+    }
+
+    #[test]
+    fn what_was_brought_in_twice_is_two() {
+        let twice = |id, nth, item| {
+            let Note::Block(block) = block(id, "a", "x", Map::new()) else { unreachable!() };
+            let include = Include {
+                at: "i".into(),
+                name: "i".into(),
+                nth: 0,
+                what: Map::new(),
+                vars: map! { "item" => Value::from("********").tainted(Taint::SECRET) },
+                item,
+            };
+            [Note::Block(BlockBegun { nth, includes: vec![include], ..block }), begun(id, "a", &[id])]
+        };
+        let notes = [twice(1, 0, 0), twice(2, 1, 0), twice(3, 1, 1), twice(4, 1, 1)].concat();
+        let begun = Begun::of(&notes);
+        let ids: Vec<&[u64]> = begun.blocks.iter().map(|block| &block.hosts[0].ids[..]).collect();
+        assert_eq!(ids, [&[1][..], &[2], &[3, 4]]);
+        assert!(begun.blocks[0].includes[0].vars.is_empty());
     }
 }

@@ -1,26 +1,28 @@
 //! The tasks that undo blocks: play by play and block by block, the last first.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-
-use convoy_protocol::Map;
 
 use super::begun::{self, Begun, Undone};
 use super::find;
-use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
-use crate::playbook::ast::{Entry, Play};
+use super::read::{Read, gone};
+use super::tell::Teller;
+use crate::diagnostic::Diagnostics;
+use crate::playbook::ast::Play;
 use crate::prompt;
 use crate::run::batch::{Batch, Ended, HostRun};
-use crate::run::cursor::{Item, Section, TaskRef};
 use crate::run::engine::Engine;
-use crate::run::event::{Note, RunEvent};
-use crate::run::{handlers, include, play, vars_prompt};
+use crate::run::event::Note;
+use crate::run::section::{Item, Section};
+use crate::run::{handlers, play, vars_prompt};
+use crate::settings::Gathering;
 use crate::vars::magic::PlayFacts;
 
 /// All that is to be done by tasks.
 pub(super) struct Tasks<'e> {
     batches: Vec<OfBatch<'e>>,
-    /// The hosts on which something was done.
-    pub(super) worked: Vec<Arc<str>>,
+    /// The hosts on which a block was undone.
+    pub(super) worked: HashSet<Arc<str>>,
 }
 
 /// What is to be done in one batch of a play.
@@ -28,6 +30,9 @@ struct OfBatch<'e> {
     number: u32,
     facts: Arc<PlayFacts>,
     batch: Batch<'e>,
+    /// The gathering of facts, if the play begins with it, and the hosts whose facts are gathered.
+    gathering: Option<Arc<Section>>,
+    gathered: Vec<usize>,
     blocks: Vec<Ready>,
 }
 
@@ -42,6 +47,7 @@ struct Ready {
 struct OnHost {
     index: usize,
     of: begun::Host,
+    done: bool,
 }
 
 /// Makes ready what is to be done on these hosts.
@@ -55,34 +61,32 @@ pub(super) fn prepare<'e>(
     undone: &Undone,
     hosts: &[Arc<str>],
 ) -> Result<Tasks<'e>, Diagnostics> {
-    let is_there = |block: &&begun::Block| block.hosts.iter().any(|host| hosts.contains(&host.name));
-    let blocks: Vec<&begun::Block> = begun.blocks.iter().rev().filter(is_there).collect();
-    let mut numbers: Vec<u32> = blocks.iter().map(|block| block.play).collect();
+    let mut numbers: Vec<u32> = begun.blocks.iter().map(|block| block.play).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.dedup();
     let mut batches = Vec::new();
     for number in numbers {
-        let blocks: Vec<&begun::Block> =
-            blocks.iter().copied().filter(|block| block.play == number).collect();
-        let play = plays.get(number as usize - 1).ok_or_else(|| gone(blocks[0]))?;
-        let play = ask(engine, play)?;
-        let is_in = |host: &&Arc<str>| blocks.iter().any(|block| block.on(host).is_some());
-        let hosts: Vec<Arc<str>> = hosts.iter().filter(is_in).cloned().collect();
-        for hosts in play::batches(engine, &play, &hosts)? {
+        let blocks: Vec<&begun::Block> = begun.blocks.iter().filter(|block| block.play == number).collect();
+        let is_due = |host: &Arc<str>| engine.due.borrow().iter().any(|due| due.host == *host);
+        let takes_part = |host: &&Arc<str>| {
+            let mut here = blocks.iter().filter_map(|block| block.on(host));
+            here.any(|here| !here.is_undone(undone) || is_due(host))
+        };
+        let hosts: Vec<Arc<str>> = hosts.iter().filter(takes_part).cloned().collect();
+        if hosts.is_empty() {
+            continue;
+        }
+        let is_open = |block: &&begun::Block| block.hosts.iter().any(|host| !host.is_undone(undone));
+        let play = match (find::play(plays, blocks[0]), blocks.iter().find(|block| is_open(block))) {
+            (Some(play), _) => ask(engine, play)?,
+            (None, Some(block)) => return Err(gone(block).into()),
+            (None, None) => continue,
+        };
+        for hosts in play::batches(engine, &play, &hosts)?.into_iter().rev() {
             batches.push(OfBatch::new(engine, &play, number, hosts, &blocks, undone)?);
         }
     }
-    Ok(Tasks { batches, worked: Vec::new() })
-}
-
-fn gone(block: &begun::Block) -> Diagnostic {
-    Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
-        .kind(Kind::Refused)
-        .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
-        .hint(
-            "put it back with its name and its `undo:`, or take back files alone with --files-only"
-                .to_owned(),
-        )
+    Ok(Tasks { batches, worked: HashSet::new() })
 }
 
 /// Asks for what the play asks for.
@@ -97,20 +101,28 @@ fn ask(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Play>, Diagnostics> {
 }
 
 impl Tasks<'_> {
-    /// Does it. What fails on a host ends its part there.
+    /// Does it. What fails on a host ends its part there; where too many fail (`max_fail_percentage`), all of it ends.
     ///
     /// # Errors
     /// What is wrong in the user's files and shows only now.
-    pub(super) async fn run(&mut self, undone: &Undone) -> Result<(), Diagnostics> {
+    pub(super) async fn run(&mut self) -> Result<(), Diagnostics> {
+        let mut broken = false;
         for of_batch in &mut self.batches {
             for index in 0..of_batch.blocks.len() {
-                let ended = of_batch.block(index, undone, &mut self.worked).await?;
-                if ended == Ended::Broken {
-                    return Ok(());
+                if broken || of_batch.batch.engine.interrupted.get() {
+                    of_batch.note_left(index);
+                } else {
+                    broken = of_batch.block(index, &mut self.worked).await? == Ended::Broken;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Returns whether a block is still to be undone on a host.
+    pub(super) fn is_unfinished(&self, host: &str) -> bool {
+        let blocks = self.batches.iter().flat_map(|of_batch| &of_batch.blocks);
+        blocks.flat_map(|block| &block.hosts).any(|on| *on.of.name == *host && !on.done)
     }
 
     /// Runs the handlers that were notified, now that the files are as they were.
@@ -118,8 +130,11 @@ impl Tasks<'_> {
     /// # Errors
     /// What is wrong in the user's files and shows only now.
     pub(super) async fn handlers(&mut self) -> Result<(), Diagnostics> {
+        let names: Vec<Arc<str>> = self.batches.iter().flat_map(OfBatch::names).collect();
+        let unfinished: HashSet<Arc<str>> =
+            names.into_iter().filter(|name| self.is_unfinished(name)).collect();
         for of_batch in &mut self.batches {
-            of_batch.handlers().await?;
+            of_batch.handlers(&unfinished).await?;
         }
         Ok(())
     }
@@ -136,15 +151,38 @@ impl<'e> OfBatch<'e> {
     ) -> Result<Self, Diagnostics> {
         *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
         let strategy = play::strategy(engine, play)?;
-        let mut batch = Batch::new(engine, play, hosts, Arc::default(), strategy);
-        let ready = |block: &&begun::Block| match Ready::new(&mut batch, block) {
-            // Nothing is left to do for it.
-            Err(_) if block.hosts.iter().all(|host| host.is_undone(undone)) => None,
-            ready => Some(ready),
-        };
-        let blocks = blocks.iter().filter_map(ready).collect::<Result<_, _>>()?;
+        let mut batch = Batch::new(engine, play, hosts.clone(), Arc::default(), strategy);
+        let mut read = Read::new(play);
+        let mut ready = Vec::new();
+        // Includes bring their handlers in the order that the run had.
+        for block in blocks.iter().filter(|block| hosts.iter().any(|host| block.on(host).is_some())) {
+            let on_host = |(index, host): (usize, &Arc<str>)| {
+                let of = block.on(host).filter(|of| !of.is_undone(undone))?.clone();
+                Some(OnHost { index, of, done: false })
+            };
+            let open: Vec<OnHost> = hosts.iter().enumerate().filter_map(on_host).collect();
+            match read.block(&mut batch, block) {
+                Ok(undo) if !open.is_empty() => {
+                    let section = Arc::new(undo);
+                    ready.push((*block, Ready { title: open[0].of.title.clone(), section, hosts: open }));
+                }
+                Err(problems) if !open.is_empty() => return Err(problems),
+                // Only its handlers may be due still.
+                _ => {}
+            }
+        }
+        let order = begun::last_first(ready.iter().map(|(block, _)| *block).collect(), &hosts);
+        let place = |of: &begun::Block| order.iter().position(|block| std::ptr::eq(*block, of));
+        ready.sort_by_key(|(block, _)| place(block));
+        let gathering = play::gathering(engine, play)?;
+        let gathering = gathering.map(|item| Arc::new(Section { body: vec![item], ..Section::default() }));
         let facts = engine.play.borrow().clone();
-        Ok(Self { number, facts, batch, blocks })
+        let blocks = ready.into_iter().map(|(_, ready)| ready).collect();
+        Ok(Self { number, facts, batch, gathering, gathered: Vec::new(), blocks })
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.batch.hosts.iter().map(|host| host.name.clone()).collect()
     }
 
     /// Lets magic variables, and the journal, know of this play.
@@ -160,65 +198,83 @@ impl<'e> OfBatch<'e> {
         !host.unreachable && !self.batch.engine.lost.borrow().contains(&host.name)
     }
 
+    /// Returns the hosts on which a block can be undone.
+    fn open(&self, block: usize) -> Vec<usize> {
+        let hosts = self.blocks[block].hosts.iter().map(|host| host.index);
+        hosts.filter(|index| self.is_left(*index)).collect()
+    }
+
+    /// Notes that a block is not undone.
+    fn note_left(&self, block: usize) {
+        let title = &self.blocks[block].title;
+        let open = self.open(block);
+        let lines = open.iter().map(|index| format!("{}: block \"{title}\"", self.batch.hosts[*index].name));
+        self.batch.engine.not_done.borrow_mut().extend(lines);
+    }
+
     /// Undoes one block.
-    async fn block(
-        &mut self,
-        index: usize,
-        undone: &Undone,
-        worked: &mut Vec<Arc<str>>,
-    ) -> Result<Ended, Diagnostics> {
+    async fn block(&mut self, block: usize, worked: &mut HashSet<Arc<str>>) -> Result<Ended, Diagnostics> {
         let engine = self.batch.engine;
-        let Ready { title, section, hosts } = &self.blocks[index];
-        let open = |host: &&OnHost| self.is_left(host.index) && !host.of.is_undone(undone);
-        let hosts: Vec<&OnHost> = hosts.iter().filter(open).collect();
-        if engine.interrupted.get() {
-            let lines = hosts.iter().map(|host| format!("{}: block \"{title}\"", host.of.name));
-            engine.not_done.borrow_mut().extend(lines);
-        }
-        if hosts.is_empty() || engine.interrupted.get() {
+        let hosts = self.open(block);
+        if hosts.is_empty() {
             return Ok(Ended::Batch { lost: 0 });
         }
         self.take_the_stage();
-        for host in &hosts {
+        let Ready { title, section, hosts: on } = &self.blocks[block];
+        for host in on {
             Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&host.of.name, host.of.vars.clone());
         }
-        let name = format!("Undo of block \"{title}\"").into();
-        engine.tell(RunEvent::PlayStart { name, check: engine.options.check });
-        let indices: Vec<usize> = hosts.iter().map(|host| host.index).collect();
-        self.batch.restart(&indices, section);
-        self.batch.keep_facts();
+        Teller { engine }.play(format!("Undo of block \"{title}\""));
+        let section = section.clone();
+        self.gather(&hosts).await?;
+        self.batch.restart(&self.open(block), &section);
         let ended = self.batch.run().await?;
-        for host in hosts {
-            let run = &self.batch.hosts[host.index];
-            if run.is_active() && run.cursor.current().is_none() {
-                engine.note(Note::Undone { host: run.name.clone(), blocks: host.of.ids.clone() });
-                worked.push(run.name.clone());
-            }
+        // What tasks have set, and read for the play, is there for the next block.
+        self.facts = engine.play.borrow().clone();
+        for index in hosts {
+            let run = &self.batch.hosts[index];
+            let on = self.blocks[block].hosts.iter_mut().find(|host| host.index == index);
+            let Some(on) = on.filter(|_| is_through(run)) else { continue };
+            on.done = true;
+            engine.note(Note::Undone { host: run.name.clone(), blocks: on.of.ids.clone() });
+            worked.insert(run.name.clone());
         }
         Ok(ended)
     }
 
-    async fn handlers(&mut self) -> Result<(), Diagnostics> {
+    /// Gathers facts where that is not done yet.
+    async fn gather(&mut self, hosts: &[usize]) -> Result<(), Diagnostics> {
+        let fresh: Vec<usize> = hosts.iter().copied().filter(|host| !self.gathered.contains(host)).collect();
+        if let Some(gathering) = self.gathering.clone().filter(|_| !fresh.is_empty()) {
+            self.batch.restart(&fresh, &gathering);
+            if self.batch.engine.options.settings.gathering == Gathering::Smart {
+                self.batch.keep_facts();
+            }
+            self.batch.run().await?;
+            self.gathered.extend(fresh);
+        }
+        Ok(())
+    }
+
+    /// Runs the handlers that were notified, on hosts on which all is undone.
+    async fn handlers(&mut self, unfinished: &HashSet<Arc<str>>) -> Result<(), Diagnostics> {
         let engine = self.batch.engine;
         self.take_the_stage();
-        let left: Vec<usize> = (0..self.batch.hosts.len()).filter(|index| self.is_left(*index)).collect();
-        left.iter().for_each(|index| handlers::take_due(&mut self.batch, *index));
+        let is_ready =
+            |index: &usize| self.is_left(*index) && !unfinished.contains(&self.batch.hosts[*index].name);
+        let ready: Vec<usize> = (0..self.batch.hosts.len()).filter(is_ready).collect();
+        ready.iter().for_each(|index| handlers::take_due(&mut self.batch, *index));
         let notified = |index: &usize| !self.batch.hosts[*index].notified.is_empty();
-        let notified: Vec<usize> = left.into_iter().filter(notified).collect();
-        if engine.interrupted.get() {
-            let hosts = notified.iter().map(|index| &self.batch.hosts[*index]);
-            let name = |host: &HostRun| {
-                host.notified.iter().map(|notice| &*notice.name).collect::<Vec<_>>().join(", ")
-            };
-            let lines =
-                hosts.map(|host| format!("{}: handlers that were notified: {}", host.name, name(host)));
-            engine.not_done.borrow_mut().extend(lines);
-            return Ok(());
-        }
+        let notified: Vec<usize> = ready.into_iter().filter(notified).collect();
         if notified.is_empty() {
             return Ok(());
         }
-        engine.tell(RunEvent::PlayStart { name: "Handlers of the undo".into(), check: engine.options.check });
+        if engine.interrupted.get() {
+            let lines = notified.iter().map(|index| notified_line(&self.batch.hosts[*index]));
+            engine.not_done.borrow_mut().extend(lines);
+            return Ok(());
+        }
+        Teller { engine }.play("Handlers of the undo".to_owned());
         let flush = Section { body: vec![Item::Flush { after: 0 }], ..Section::default() };
         self.batch.restart(&notified, &Arc::new(flush));
         self.batch.run().await?;
@@ -226,30 +282,12 @@ impl<'e> OfBatch<'e> {
     }
 }
 
-impl Ready {
-    fn new(batch: &mut Batch<'_>, block: &begun::Block) -> Result<Self, Diagnostics> {
-        let play = batch.play.clone();
-        let tasks: Vec<Entry> = play.sections.iter().flatten().cloned().collect();
-        let mut handler = false;
-        let mut entries = tasks;
-        let mut params: Arc<Map> = Arc::default();
-        for (depth, include) in block.includes.iter().enumerate() {
-            let mut found = find::include(&entries, include);
-            if found.is_none() && depth == 0 {
-                found = find::include(&play.handlers, include);
-                handler = found.is_some();
-            }
-            let task = found.ok_or_else(|| gone(block))?;
-            let task = TaskRef { task, params, handler, doubt: None };
-            (entries, params) = include::again(batch, &task, include)?;
-        }
-        let found = find::block(&entries, &block.at, &block.name).ok_or_else(|| gone(block))?;
-        let undo = Section::of(&found.undo, &params, false);
-        let body = play::gathering(batch.engine, &play)?.into_iter().chain([Item::Section(Arc::new(undo))]);
-        let section = Section { body: body.collect(), ..Section::default() };
-        let on_host =
-            |(index, host): (usize, &HostRun)| Some(OnHost { index, of: block.on(&host.name)?.clone() });
-        let hosts = batch.hosts.iter().enumerate().filter_map(on_host).collect();
-        Ok(Self { title: block.title().clone(), section: Arc::new(section), hosts })
-    }
+/// Returns whether a host has done all, and never failed in it, even if that was forgotten (`clear_host_errors`).
+fn is_through(host: &HostRun) -> bool {
+    host.is_active() && !host.cursor.fell() && host.cursor.current().is_none()
+}
+
+fn notified_line(host: &HostRun) -> String {
+    let names: Vec<&str> = host.notified.iter().map(|notice| &*notice.name).collect();
+    format!("{}: handlers that were notified: {}", host.name, names.join(", "))
 }

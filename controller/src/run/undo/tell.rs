@@ -31,6 +31,11 @@ fn label(item: &Item) -> String {
 }
 
 impl Teller<'_> {
+    /// Tells the heading of a part.
+    pub(super) fn play(&self, name: String) {
+        self.engine.tell(RunEvent::PlayStart { name: name.into(), check: self.engine.options.check });
+    }
+
     /// Tells the heading of a task.
     pub(super) fn task(&self, name: &str) {
         let check = self.engine.options.check;
