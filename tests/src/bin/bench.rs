@@ -74,7 +74,7 @@ fn main() -> Outcome<()> {
 /// Returns the programs; the first is what the others are measured by.
 fn contenders(convoy: &Path) -> Vec<Contender> {
     const SITE: &[&str] = &["-i", "hosts", "site.yml"];
-    let again = format!("ok={}    changed=0 ", OF_A_KIND * 3 + 1);
+    let again = format!("ok={:<4} changed=0 ", OF_A_KIND * 3 + 1);
     let of_convoy = |name, arguments, expected: &str| Contender {
         name,
         program: convoy.into(),
