@@ -32,7 +32,7 @@ lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 # Times thirty tasks that are done already, on a node nearby and on one 50 ms away, beside ansible-playbook if it is
-# installed.
+# installed; and these, and tasks that change files, with a journal and without.
 bench:
 	$(CARGO) build --locked --release -p convoy
 	$(CARGO) run --locked --release -p convoy-tests --bin bench
