@@ -30,6 +30,12 @@ pub struct Args {
     /// Its arguments: `key=value`, JSON, or free text
     #[arg(short, long, value_name = "ARGS", default_value = "")]
     args: String,
+    /// Do it as a job that outlives the connection, for so many seconds at most
+    #[arg(short = 'B', long, value_name = "SECONDS")]
+    background: Option<u32>,
+    /// How often is looked what has become of the job, in seconds; 0: nobody waits for it
+    #[arg(short = 'P', long, value_name = "SECONDS", requires = "background")]
+    poll: Option<u32>,
     /// List the hosts and do nothing
     #[arg(long)]
     list_hosts: bool,
@@ -77,7 +83,9 @@ fn play(loader: &Loader, args: &Args) -> Result<Vec<Arc<Play>>, Diagnostics> {
         }
         _ => format!("{name} {}", args.args).into(),
     };
-    let task = map! { "action" => action };
+    let mut task = map! { "action" => action };
+    task.extend(args.background.map(|seconds| ("async".into(), seconds.into())));
+    task.extend(args.poll.map(|seconds| ("poll".into(), seconds.into())));
     let play = map! { "hosts" => args.pattern.as_str(), "gather_facts" => false, "tasks" => vec![Value::from(task)] };
     let text = json::text(&vec![Value::from(play)].into(), json::Style::default());
     let path = PathBuf::from("<command line>");

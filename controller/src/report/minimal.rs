@@ -44,7 +44,9 @@ impl Minimal {
             }
         }
         let action = result.action.rsplit('.').next().unwrap_or_default();
-        if RAW.contains(&action) && !result.verdict.is_lost() {
+        // Of a job the name is wanted, to ask for it later.
+        let is_job = result.verdict != Verdict::Failed && result.values.contains_key("ansible_job_id");
+        if RAW.contains(&action) && !result.verdict.is_lost() && !is_job {
             return self.screen.line(&Self::output(host, word, result), Some(color));
         }
         let mut shown = Shown::new(result);

@@ -75,6 +75,44 @@ fn one_module_on_all_hosts() {
     assert_eq!(ran.to_string(), "one | FAILED | rc=1 >>\nnon-zero return code\n--- exit code 2\n");
 }
 
+/// A job: its name is shown, it can be asked for, and its limit holds.
+#[test]
+fn one_module_as_a_job() {
+    let project = Project::new().unwrap();
+    let node = project.node("one").unwrap();
+    let exec = |words: &[&str]| project.run(["exec", "one", "-i", "hosts"].iter().chain(words)).unwrap();
+    let gate = node.place.join("gate");
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    let command = format!("cat {}", gate.display());
+    let begun = exec(&["-B", "60", "-P", "0", "-a", &command]);
+    let job =
+        begun.stdout.split('"').find(|word| word.starts_with('j') && word.contains('.')).unwrap().to_owned();
+    let text = format!(
+        "one | CHANGED => {{\n    \"ansible_job_id\": \"{job}\",\n    \"changed\": true,\n    \"finished\": 0,\n    \
+         \"results_file\": \"[home]\",\n    \"started\": 1\n}}\n--- exit code 0\n"
+    );
+    let file =
+        begun.stdout.lines().find_map(|line| line.trim().strip_prefix("\"results_file\": \"")).unwrap();
+    let shown = begun.to_string().replace(file.trim_end_matches("\","), "[home]");
+    // How it is detached depends on the machine.
+    let shown: String =
+        shown.lines().filter(|line| !line.contains("\"detached\"")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(shown, text);
+    std::fs::write(&gate, "from the gate").unwrap();
+    let asked = format!("jid={job}");
+    let ended = || {
+        let ended = exec(&["-m", "async_status", "-a", &asked]);
+        Ok(ended.stdout.contains("\"finished\": 1").then_some(ended))
+    };
+    let ended = convoy_tests::sshd::poll(ended).unwrap();
+    assert!(ended.stdout.contains("\"stdout\": \"from the gate\""), "{ended}");
+    let late = exec(&["-B", "1", "-P", "1", "-m", "shell", "-a", "sleep 60"]);
+    let text = "one | FAILED | rc=-1 >>\nasync task did not complete within the requested time - 1s\n--- exit code 2\n";
+    assert_eq!(late.to_string(), text);
+    let wrong = exec(&["-P", "1"]);
+    assert_eq!(wrong.code, Some(1), "{wrong}");
+}
+
 /// What `docs/json-output.md` says of each event.
 #[test]
 fn json_lines() {
