@@ -205,8 +205,8 @@ impl Worker<'_> {
                 running.orders = step.orders.len();
                 running.late = late;
             });
-            let outcome = match order.ticket.filter(|ticket| ticket.once && first && earnest && writes(order))
-            {
+            let does = first && earnest && !order.check && modules::writes(order);
+            let outcome = match order.ticket.filter(|ticket| ticket.once && does) {
                 Some(ticket) => self.once(order, ticket)?,
                 None => self.order(order, first && earnest)?,
             };
@@ -268,7 +268,7 @@ impl Worker<'_> {
 
     /// Takes the lock if the order needs it. The agent of another user takes that user's.
     fn enter(&mut self, order: &Order, line: &Line) -> Result<(), Stop> {
-        if order.check || !self.lock.is_due(writes(order)) || self.other(order).is_some() {
+        if order.check || !self.lock.is_due(modules::writes(order)) || self.other(order).is_some() {
             return Ok(());
         }
         let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
@@ -307,11 +307,6 @@ impl Worker<'_> {
     fn is_me(&self, name: &str) -> bool {
         self.system.user(name).is_some_and(|user| user.uid == self.system.uid())
     }
-}
-
-/// Returns whether an order may change the node.
-fn writes(order: &Order) -> bool {
-    !order.check && modules::find(&order.module).is_some_and(|module| module.reach.writes(&order.args))
 }
 
 /// Does an order by its module.

@@ -1,5 +1,7 @@
 //! The modules. A new one is a file here and a word in the list.
 
+use convoy_protocol::message::Order;
+
 use crate::module::{Module, drive};
 
 /// Declares modules and a table of them.
@@ -78,6 +80,11 @@ modules! {
 /// Finds a module that an agent is asked for.
 pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
     find(name).or_else(|| INTERNAL.iter().find(|module| module.name == name))
+}
+
+/// Returns whether an order, in earnest, may change its node; one of a module that is not known may.
+pub fn writes(order: &Order) -> bool {
+    find_any(&order.module).is_none_or(|module| module.reach.writes(&order.args))
 }
 
 /// Finds a module by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.

@@ -66,7 +66,7 @@ impl Plan {
             }
             Some(Before::Done { ticket, outcome, exactly, suspect }) => (ticket, outcome, exactly, suspect),
         };
-        match (writes(order), outcome.status) {
+        match (modules::writes(order), outcome.status) {
             (_, Status::Failed) => Self::Use(outcome),
             (false, _) if suspect => Self::afresh(Some(ticket)),
             (false, _) => Self::Ask { ticket: None, instead: Some(ticket), then: Some(outcome) },
@@ -85,13 +85,8 @@ pub(super) fn asked(
     before: bool,
 ) -> CallResult {
     let values = if ticket.is_some() { result.values.clone() } else { Map::new() };
-    let asked = Asked { ticket, noted: None, status, values, writes: writes(order), before };
+    let asked = Asked { ticket, noted: None, status, values, writes: modules::writes(order), before };
     CallResult { disturbed: result.disturbed && !before, asked: Some(asked), ..result }
-}
-
-/// Returns whether an order may change its node.
-fn writes(order: &Order) -> bool {
-    modules::find(&order.module).is_none_or(|module| module.reach.writes(&order.args))
 }
 
 /// Returns whether what an order answers is of use when the run is resumed: facts are gathered again.
@@ -183,10 +178,12 @@ impl Doing<'_> {
         outcomes: Vec<Outcome>,
     ) -> VecDeque<Reply> {
         let reply = |((outcome, order), before): ((Outcome, &Order), Option<Before>)| match before {
-            Some(Before::Done { outcome: then, .. }) if then.status != Status::Same || !writes(order) => {
+            Some(Before::Done { outcome: then, .. })
+                if then.status != Status::Same || !modules::writes(order) =>
+            {
                 Reply { outcome: recalled(outcome, Some(then)), ticket: None, before: true }
             }
-            None if self.engine.memory.keeps && is_noted(order) && !writes(order) => {
+            None if self.engine.memory.keeps && is_noted(order) && !modules::writes(order) => {
                 let ticket = self.begin(memory::asked(order, endpoint), None);
                 Reply { outcome, ticket: Some(ticket), before: false }
             }
@@ -356,7 +353,7 @@ impl Doing<'_> {
         let count = step.orders.len();
         // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
         let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
-        let once = |order: &Order| order.ticket.is_some() || order.check || !writes(order);
+        let once = |order: &Order| order.ticket.is_some() || order.check || !modules::writes(order);
         let may_be_asked_again = step.orders.iter().all(once);
         let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
         let (connections, screen) = (&self.engine.connections, &self.engine.reporter);

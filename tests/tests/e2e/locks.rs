@@ -241,6 +241,28 @@ fn who_only_looks_is_not_in_the_way() {
     assert_eq!(project.wait(first).unwrap().code, Some(0));
 }
 
+/// An undo is a run like others: another one is not disturbed by it.
+#[test]
+fn an_undo_waits_for_its_turn() {
+    let project = tasks(GATE);
+    project
+        .file("first.yml", "- hosts: all\n  tasks:\n    - copy: {content: x, dest: '{{ place }}/file'}\n")
+        .unwrap();
+    let node = project.node("l").unwrap();
+    assert_eq!(project.run(["apply", "-i", "hosts", "first.yml"]).unwrap().code, Some(0));
+    let run = crate::undo::first(&project);
+    gate(&node);
+    let second = apply(&project, "site.yml");
+    begins(&node);
+    let undone = project.run(["undo", &run]).unwrap();
+    assert_eq!((undone.recap("l").as_str(), undone.code), ("ok=1 refused=1", Some(3)), "{undone}");
+    assert!(node.place.join("file").exists());
+    opens(&node);
+    assert_eq!(project.wait(second).unwrap().code, Some(0));
+    assert_eq!(project.run(["undo", &run]).unwrap().code, Some(0));
+    assert!(!node.place.join("file").exists());
+}
+
 /// The workstation is locked if the inventory has it, and else not.
 #[test]
 fn the_workstation_is_a_host_if_the_inventory_says_so() {
