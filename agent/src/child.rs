@@ -122,7 +122,6 @@ impl Children {
     }
 
     fn start(&mut self, other: &Become) -> Result<Child, Failure> {
-        self.recorder.becoming(other)?;
         let program = match &self.program {
             Some(program) => program.clone(),
             None => self.program.insert(Arc::new(Program::read()?)).clone(),
@@ -130,6 +129,8 @@ impl Children {
         let silence = Duration::from_secs(self.hello.silence_seconds.max(1).into());
         let mut child = Child::spawn(other, &program.offer, silence, &self.cache, &self.relatives)?;
         child.wait_until_ready(other, &program)?;
+        // Whom it could not become has changed nothing.
+        self.recorder.becoming(other)?;
         let said = child.line.send(&ToAgent::Hello(self.hello.clone()));
         said.map_err(|error| Failure::new(format!("the agent of user {} is gone: {error}", other.user)))?;
         keep_alive(Arc::downgrade(&child.line), silence / 3);

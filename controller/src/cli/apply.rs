@@ -186,6 +186,7 @@ fn with(journal: Option<Begun>, mut engine: Engine) -> Engine {
     let left = journal.left_due();
     engine = recorded(engine, journal);
     if let Some((run, due)) = left {
+        engine.note_due(run.as_str(), &due);
         engine.take_over_due(run.as_str(), due);
     }
     engine

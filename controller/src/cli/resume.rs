@@ -41,6 +41,7 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let runs = Runs::expected(&read.settings)?;
     let id = runs.find_done(&args.run)?;
     let resumed = runs.resume(&id)?;
+    let _held = runs.hold(&id, "convoy resume")?;
     expect_not_taken_back(&runs, &id)?;
     if !args.accept_changes {
         check_sources(&resumed.notes, GOES_ON)?;

@@ -183,6 +183,11 @@ impl RunOptions {
         })
     }
 
+    /// Returns whether nothing is to be changed.
+    pub fn is_check(&self) -> bool {
+        self.check
+    }
+
     /// Returns the sources of the inventory; without any, none: only `localhost` is known then.
     pub fn sources(&self, settings: &Settings) -> Vec<String> {
         if self.inventory.is_empty() { settings.inventory.0.clone() } else { self.inventory.clone() }

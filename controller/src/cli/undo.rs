@@ -12,7 +12,7 @@ use super::run_options::RunOptions;
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::inventory::Inventory;
-use crate::journal::{Fault, Found, Header, Reader, RunId, Runs, State};
+use crate::journal::{Found, Header, Reader, RunId, Runs, State};
 use crate::json;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
@@ -84,6 +84,8 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let settings = &read.settings;
     let runs = Runs::expected(settings)?;
     let id = runs.find_done(&args.target)?;
+    // Two would undo its blocks twice, and what is gone on with meanwhile would be missed. Who only looks is not in the way.
+    let _held = if args.run.is_check() { None } else { Some(runs.hold(&id, "convoy undo")?) };
     expect_ended(&runs, &id)?;
     let (header, mut told) = told(&runs, &id, args.blocks.files_only)?;
     expect_here(&header)?;
@@ -107,8 +109,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
     let plain = plain(&loader, &hosts)?;
     let loaded = apply::load(&loader, &playbooks, &options);
-    let listed = |fault: Fault| Diagnostic::user(fault.to_string());
-    let undone = runs.undone(&id).map_err(listed)?;
+    let undone = runs.undone(&id).map_err(|fault| Diagnostic::user(fault.to_string()))?;
     let (mut begun, open) = on_hosts(args.blocks, begun, &undone, &hosts, &told.notes)?;
     let loaded = if open { Some(loaded?) } else { loaded.ok() };
     let begins = apply::begun(&run, vec![format!("undo of {id}")], &runs, &options);
@@ -124,18 +125,18 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     engine.start(&read);
     inventory_warnings.iter().for_each(|warning| engine.warn(warning.warning()));
     warn_of_unknown(&engine, &id, &missing, told.gap.as_deref(), loaded.is_none());
+    if let Some((run, due)) = due {
+        engine.note_due(run.as_str(), &due);
+        let here = due.into_iter().filter(|due| hosts.contains(&due.host) && !args.blocks.files_only);
+        engine.take_over_due(run.as_str(), here.collect());
+    }
     if args.blocks.files_only {
         warn_of_left_out(&engine, &begun, &undone);
         begun = Begun::default();
-    } else if let Some((run, due)) = due {
-        engine.take_over_due(run.as_str(), due);
     }
     let plays = loaded.iter().flat_map(|loaded| loaded.plays().cloned()).collect();
-    let mut undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
+    let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
     session::run(engine, async |engine| {
-        expect_alone(&runs, &id, &header.id)?;
-        // Another may have ended meanwhile.
-        undo.undone = runs.undone(&id).map_err(listed)?;
         host_keys::settle(engine, std::slice::from_ref(&undo.plain)).await?;
         undo::run(engine, &undo).await
     })
@@ -197,16 +198,6 @@ fn warn_of_left_out(engine: &Engine, begun: &Begun, undone: &Undone) {
             let (title, names) = (block.title(), names.join(", "));
             engine.warn(format!("block \"{title}\" is not undone on {names}, as --files-only says"));
         }
-    }
-}
-
-/// One undo of a run at a time: two would undo its blocks twice.
-fn expect_alone(runs: &Runs, id: &RunId, own: &RunId) -> Result<(), Diagnostic> {
-    match runs.taking_back(id, own).map_err(|fault| Diagnostic::user(fault.to_string()))? {
-        None => Ok(()),
-        Some(other) => Err(Diagnostic::user(format!("run {other} is taking back run {id} now"))
-            .kind(Kind::Refused)
-            .hint("wait for its end; `convoy undo` again does what it leaves".to_owned())),
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Reader`] gives them back, to the same reporters.
 
 mod header;
+mod hold;
 mod id;
 mod of_host;
 mod pending;
@@ -19,6 +20,7 @@ mod writer;
 mod tests;
 
 pub use header::Header;
+pub use hold::Hold;
 pub use id::RunId;
 pub use of_host::OfHost;
 pub use pending::{Due, due};

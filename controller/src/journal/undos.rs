@@ -41,13 +41,4 @@ impl Runs {
         let mut undos = self.undos(id)?;
         Ok(undos.find_map(|(name, reader)| reader.notes().any(|note| did(&note)).then_some(name)))
     }
-
-    /// Returns a run that is taking this one back now, and began to before `own` did.
-    ///
-    /// # Errors
-    /// If the runs cannot be listed.
-    pub fn taking_back(&self, id: &RunId, own: &RunId) -> Result<Option<RunId>, Fault> {
-        let mut earlier = self.undos(id)?.map(|(name, _)| name).take_while(|name| name < own);
-        Ok(earlier.find(|name| self.goes_on(name)))
-    }
 }

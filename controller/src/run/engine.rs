@@ -380,13 +380,21 @@ impl Engine {
         }
     }
 
-    /// Takes over the handlers that a run before has left due, and says so.
+    /// Notes which handlers a run before has left due: they are so until they have run.
+    pub fn note_due(&self, run: &str, due: &[Due]) {
+        for Due { host, handler } in due.iter().cloned() {
+            self.note(Note::Notified { host, handler, from: Some(run.into()) });
+        }
+    }
+
+    /// Takes over handlers that a run before has left due, and says so.
     pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
         let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
         for Due { host, handler } in &due {
             hosts.entry(host).or_default().push(handler);
-            let (host, handler, from) = (host.clone(), handler.clone(), Some(run.into()));
-            self.note(Note::Notified { host, handler, from });
+        }
+        if hosts.is_empty() {
+            return;
         }
         let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
         self.warn(format!(

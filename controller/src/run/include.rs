@@ -52,13 +52,6 @@ struct Included {
     hosts: Vec<usize>,
 }
 
-impl Included {
-    /// Returns the variables of the loop as far as the journal has them.
-    fn noted_vars(&self) -> Map {
-        within::without_secrets(&self.vars)
-    }
-}
-
 /// Includes a file or role on the hosts of a group.
 ///
 /// # Errors
@@ -80,11 +73,7 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
         }
     }
     let mut bodies: Vec<(usize, Vec<Item>)> = taken.iter().map(|index| (*index, Vec::new())).collect();
-    let same =
-        |of: &Included, other: &Included| of.what == other.what && of.noted_vars() == other.noted_vars();
-    let items: Vec<u32> = (0..included.len())
-        .map(|rank| included[..rank].iter().filter(|other| same(&included[rank], other)).map(|_| 1).sum())
-        .collect();
+    let items = alike(&included);
     for ((rank, included), item) in included.into_iter().enumerate().zip(items) {
         let section = match load(batch, task, &included, rank, item) {
             Ok(section) => Arc::new(section),
@@ -109,6 +98,15 @@ pub(super) fn run(batch: &mut Batch<'_>, task: &TaskRef, group: &[usize]) -> Res
         batch.hosts[index].cursor.enter(body, &selected);
     }
     Ok(())
+}
+
+/// Returns for each how many before it brought in the same, as far as the journal can tell: it has no secrets.
+fn alike(included: &[Included]) -> Vec<u32> {
+    let noted: Vec<Map> = included.iter().map(|included| within::without_secrets(&included.vars)).collect();
+    let same =
+        |one: usize, other: usize| noted[one] == noted[other] && included[one].what == included[other].what;
+    let before = |rank: usize| (0..rank).filter(|other| same(rank, *other)).map(|_| 1).sum();
+    (0..included.len()).map(before).collect()
 }
 
 fn add(included: &mut Vec<Included>, wanted: Wanted, index: usize) {

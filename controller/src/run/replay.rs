@@ -144,19 +144,16 @@ impl Doing<'_> {
     /// is set in it from now on is noted.
     fn recall(&self, asked: &[Arc<str>]) -> Vec<Option<Before>> {
         let known = self.engine.memory.take(self.key(), asked);
-        let tickets = known.iter().flatten().map(|before| match before {
-            Before::Begun { ticket } | Before::Done { ticket, .. } => *ticket,
-        });
-        if let Some(ticket) = tickets.min() {
-            self.blocks(ticket);
+        if known.iter().any(Option::is_some) {
+            self.blocks();
         }
         known
     }
 
-    /// Returns the numbers of the blocks with `undo:` that the task is in; an order with this ticket may be their first.
-    fn blocks(&self, ticket: u64) -> Vec<u64> {
+    /// Returns the numbers of the blocks with `undo:` that the task is in.
+    fn blocks(&self) -> Vec<u64> {
         let placed = self.placed();
-        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed, ticket);
+        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed);
         self.within.iter().map(begin).collect()
     }
 
@@ -164,7 +161,7 @@ impl Doing<'_> {
     pub(super) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
         let ticket = self.engine.memory.ticket();
         let TaskKey { play, host, task } = self.key().clone();
-        let blocks = self.blocks(ticket);
+        let blocks = self.blocks();
         self.engine.note(Note::Begun { ticket, host, play, task, asked, instead, blocks });
         ticket
     }

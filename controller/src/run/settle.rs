@@ -1,5 +1,6 @@
 //! What a result means for the host and for the others: variables, notifications, the recap, failures.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
@@ -80,9 +81,11 @@ fn note_set(batch: &Batch<'_>, task: &TaskRef, index: usize, also: &[usize], res
     let also = also.iter().filter(|other| **other != index);
     also.for_each(|other| note(&batch.hosts[*other], true));
     // With `delegate_facts` it is another host that has them.
-    let elsewhere = result.calls.iter().filter_map(|effects| effects.facts_host.as_ref());
-    let elsewhere = elsewhere.filter_map(|name| batch.hosts.iter().find(|host| host.name == *name));
-    elsewhere.take(1).for_each(|host| note(host, false));
+    let elsewhere: BTreeSet<&Arc<str>> =
+        result.calls.iter().filter_map(|effects| effects.facts_host.as_ref()).collect();
+    let elsewhere =
+        elsewhere.into_iter().filter_map(|name| batch.hosts.iter().find(|host| host.name == *name));
+    elsewhere.for_each(|host| note(host, false));
 }
 
 /// Stores facts, variables and the registered result.

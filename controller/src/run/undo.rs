@@ -61,9 +61,9 @@ impl Host {
 /// # Errors
 /// If something is not as the run left it; then nothing was changed on any host.
 pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
-    let mut tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &undo.hosts)?;
     let teller = Teller { engine };
     teller.play(format!("Undo of {}", undo.run));
+    let mut tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &undo.hosts).await?;
     let hosts = match look_at_all(engine, undo, &teller).await {
         Ok(hosts) => hosts,
         Err(refused) => {

@@ -78,10 +78,11 @@ impl Within {
         python::label(Some(&title)).into()
     }
 
-    /// Returns what the journal knows the block by on this host: the ticket of the first order in it. Notes the block before
-    /// that, with the variables that its tasks may have been given.
-    pub(super) fn begin(&self, engine: &Engine, host: &Arc<str>, placed: &Placed<'_>, ticket: u64) -> u64 {
+    /// Returns what the journal knows the block by on this host. Notes the block when that is asked first, with the variables that
+    /// its tasks may have been given.
+    pub(super) fn begin(&self, engine: &Engine, host: &Arc<str>, placed: &Placed<'_>) -> u64 {
         *self.id.get_or_init(|| {
+            let id = engine.memory.ticket();
             let include = |via: &Arc<Via>| Include {
                 at: place(&via.task.at).into(),
                 name: called(&via.task).into(),
@@ -91,7 +92,7 @@ impl Within {
                 item: via.item,
             };
             engine.note(Note::Block(BlockBegun {
-                id: ticket,
+                id,
                 host: host.clone(),
                 play: engine.play_number.get(),
                 of_play: engine
@@ -109,7 +110,7 @@ impl Within {
                 includes: self.includes.iter().map(include).collect(),
                 vars: Map::clone(&engine.store.borrow().host(host).set),
             }));
-            ticket
+            id
         })
     }
 }

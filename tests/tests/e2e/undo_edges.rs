@@ -147,26 +147,21 @@ fn one_undo_at_a_time_and_no_resume_after_it() {
     let slow = project.command(["undo", &run]).spawn().unwrap();
     poll(|| Ok(place.join("begun").exists().then_some(()))).unwrap();
     let second = undo(&project, &[&run]);
-    let runs = || {
-        fs::read_dir(project.path(".convoy/runs"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-    };
-    let mut names: Vec<String> = runs().collect();
-    names.sort();
-    let text = format!(
-        "error: run {} is taking back run {run} now\nhint: wait for its end; `convoy undo` again does what it leaves\n",
-        names[1]
-    );
-    assert_eq!((second.stderr.as_str(), second.code), (text.as_str(), Some(3)));
+    let resumed = project.run(["resume", &run]).unwrap();
+    for (refused, command) in [(&second, "undo"), (&resumed, "undo")] {
+        let by = refused.stderr.split(" by ").nth(1).and_then(|by| by.lines().next()).unwrap();
+        let text = format!("error: run {run} is at work: convoy {command} by {by}\nhint: wait for its end\n");
+        assert_eq!((refused.stderr.as_str(), refused.code), (text.as_str(), Some(3)));
+    }
+    assert_eq!(undo(&project, &[&run, "--check"]).code, Some(0));
     fs::write(&gate, "").unwrap();
     assert_eq!(project.wait(slow).unwrap().code, Some(0));
     assert_eq!(ran(&place), "slow\n");
     let resumed = project.run(["resume"]).unwrap();
+    let by = resumed.stderr.split("run ").nth(2).and_then(|by| by.split(' ').next()).unwrap();
     let text = format!(
-        "error: the run {run} cannot be gone on with: run {} has taken it back, or a part of it\nhint: begin again with \
-         `convoy apply`\n",
-        names[1]
+        "error: the run {run} cannot be gone on with: run {by} has taken it back, or a part of it\nhint: begin again with \
+         `convoy apply`\n"
     );
     assert_eq!((resumed.stderr, resumed.code), (text, Some(3)));
 }
@@ -262,6 +257,17 @@ fn a_play_that_stands_elsewhere_now() {
     let done = undo(&project, &["last", "--accept-changes"]);
     assert_eq!(done.code, Some(0), "{done}");
     assert_eq!(ran(&place), "second\n");
+    // Plays without names cannot be told apart.
+    let project = site(&play(&block("Block", "second"), ""));
+    project.local("m").unwrap();
+    applied(&project);
+    let now = format!("{}{}", play(&block("Block", "first"), ""), play(&block("Block", "second"), ""))
+        .replace("  tasks", "\n  tasks");
+    project.file("site.yml", now).unwrap();
+    let refused = undo(&project, &["last", "--accept-changes"]);
+    let text = "error: 2 plays have the block \"Block\" now\n  = note: it was at [folder]/site/site.yml:4:7, in the play \"all\"\n\
+                hint: give these plays names of their own, or take back files alone with --files-only\n";
+    assert_eq!((refused.stderr.as_str(), refused.code), (text, Some(3)));
 }
 
 /// A job is undone with its block, and not told as what cannot be. What a task of `undo` includes is not undone in turn.
@@ -283,6 +289,114 @@ fn jobs_in_blocks_and_files_that_have_blocks_themselves() {
     let back = undo(&project, &[&last(&project)]);
     assert_eq!(back.code, Some(0), "{back}");
     assert_eq!(ran(&node.place), "more\n");
+}
+
+/// The first order of a block may stand in a block within it: they are two all the same.
+#[test]
+fn a_block_that_begins_with_another() {
+    let tasks = "- name: Outer
+  block:
+    - name: Inner
+      block: [{command: 'true', changed_when: false}]
+      undo: [{shell: 'echo never >> {{ place }}/ran'}]
+    - name: Both
+      block: [{command: 'true'}]
+      undo: [{shell: 'test -e {{ place }}/well && echo inner >> {{ place }}/ran'}]
+    - copy: {content: x, dest: '{{ place }}/file'}
+  undo: [{shell: 'test -e {{ place }}/best && echo outer >> {{ place }}/ran'}]
+";
+    let project = site(&play(tasks, ""));
+    let node = project.node("l").unwrap();
+    applied(&project);
+    // The inner one fails, and so the outer one waits; then that one fails; then all is well.
+    let undo = || undo(&project, &["last"]).code;
+    assert_eq!((undo(), ran(&node.place).as_str()), (Some(2), ""));
+    fs::write(node.place.join("well"), "").unwrap();
+    assert_eq!((undo(), ran(&node.place).as_str()), (Some(2), "inner\n"));
+    assert!(node.place.join("file").exists());
+    fs::write(node.place.join("best"), "").unwrap();
+    assert_eq!(undo(), Some(0));
+    assert_eq!(ran(&node.place), "inner\nouter\n");
+    assert!(!node.place.join("file").exists());
+}
+
+/// A run that is resumed, and comes less far than before, forgets nothing of what it had set.
+#[test]
+fn a_resumed_run_that_stops_earlier() {
+    let tasks = "- name: Block
+  block:
+    - slurp: {src: '{{ place }}/source'}
+    - command: echo word
+      register: said
+    - command: test -e {{ place }}/well
+  undo: [{shell: 'echo {{ said.stdout }} >> {{ place }}/ran'}]
+";
+    let project = site(&play(tasks, ""));
+    let node = project.node("l").unwrap();
+    fs::write(node.place.join("source"), "x").unwrap();
+    assert_eq!(project.apply([]).unwrap().code, Some(2));
+    fs::remove_file(node.place.join("source")).unwrap();
+    assert_eq!(project.run(["resume"]).unwrap().code, Some(2));
+    undone(&project);
+    assert_eq!(ran(&node.place), "word\n");
+}
+
+/// Too many fail in a batch: nobody goes on, and each is named.
+#[test]
+fn hosts_that_others_stop_are_named() {
+    let tasks = block("Block", "block").replace("echo", "test -e {{ place }}/well && echo");
+    let project = site(&play(&tasks, "max_fail_percentage: 0\n"));
+    let places = ["a", "b"].map(|name| project.local(name).unwrap());
+    fs::write(places[1].join("well"), "").unwrap();
+    applied(&project);
+    let failed = undo(&project, &["last"]);
+    assert_eq!(failed.code, Some(2), "{failed}");
+    assert!(failed.stderr.contains("a: task \"shell\""), "{failed}");
+    assert_eq!(ran(&places[1]), "block\n");
+    let named = |line: &str| failed.stderr.lines().any(|known| known == line);
+    assert!(named("b: block \"Block\""), "{failed}");
+}
+
+/// Handlers that are due stay so, whatever comes between.
+#[test]
+fn handlers_stay_due() {
+    let tasks = "- name: First
+  block: [{command: 'true'}]
+  undo: [{shell: 'test -e {{ place }}/well && echo first >> {{ place }}/ran'}]
+- name: Second
+  block: [{command: 'true'}]
+  undo: [{shell: 'echo second >> {{ place }}/ran', notify: restart}]
+";
+    let project =
+        site(&play(tasks, "handlers: [{name: restart, shell: 'echo restarts >> {{ place }}/ran'}]\n"));
+    let place = project.local("m").unwrap();
+    applied(&project);
+    assert_eq!(undo(&project, &["last"]).code, Some(2));
+    assert_eq!(undo(&project, &["last", "--files-only"]).code, Some(0));
+    fs::write(place.join("well"), "").unwrap();
+    undone(&project);
+    assert_eq!(ran(&place), "second\nfirst\nrestarts\n");
+}
+
+/// Names of files may come from facts, and from what a block sets anew.
+#[test]
+fn names_of_files_are_those_of_the_run() {
+    let project = site(
+        &play("- set_fact: {which: real}\n- include_tasks: inc.yml\n", "")
+            .replace("gather_facts: false", "gather_facts: true"),
+    );
+    let real = "- name: Real
+  block:
+    - command: 'true'
+    - set_fact: {which: other}
+  undo: [{shell: 'echo {{ which }} >> {{ place }}/ran'}]
+";
+    project.file("inc.yml", "- import_tasks: '{{ which }}-{{ ansible_facts.system }}.yml'\n").unwrap();
+    project.file("real-Linux.yml", real).unwrap();
+    let place = project.local("m").unwrap();
+    applied(&project);
+    undone(&project);
+    assert_eq!(ran(&place), "other\n");
 }
 
 fn last(project: &Project) -> String {

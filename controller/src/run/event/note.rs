@@ -118,7 +118,7 @@ pub enum Note {
 /// A block with `undo:` in which something is about to be done, for the first time on a host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlockBegun {
-    /// Its number: the ticket of that order.
+    /// Its number, which no order has as its ticket, and no other block.
     pub id: u64,
     /// The host.
     pub host: Arc<str>,

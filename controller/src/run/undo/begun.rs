@@ -39,7 +39,9 @@ pub struct Host {
     pub title: Arc<str>,
     /// What the journal knows the block by on it: several numbers if the run was resumed.
     pub ids: Vec<u64>,
-    /// What `set_fact` and `register` had set when the host came out of the block, as far as it is no secret.
+    /// What `set_fact` and `register` had set when the host came into the block, as far as it is no secret.
+    pub entered: Map,
+    /// The same when it came out of it.
     pub vars: Map,
 }
 
@@ -150,29 +152,42 @@ impl Block {
         match self.hosts.iter_mut().find(|known| known.name == *host) {
             Some(known) => {
                 known.ids.push(*id);
-                known.vars = vars;
+                // The run was resumed, and may have come less far than before: what it had set holds.
+                let new = vars.into_iter().filter(|(name, _)| !known.vars.contains_key(name));
+                known.vars.extend(new.collect::<Map>());
             }
             None => {
                 let (name, title) = (host.clone(), title.clone());
-                self.hosts.push(Host { name, title, ids: vec![*id], vars });
+                self.hosts.push(Host { name, title, ids: vec![*id], entered: vars.clone(), vars });
             }
         }
     }
 }
 
-/// Puts blocks into the order in which they are undone on these hosts: what each host began last comes first.
-pub(super) fn last_first<'b>(mut blocks: Vec<&'b Block>, hosts: &[Arc<str>]) -> Vec<&'b Block> {
+/// Puts blocks into the order in which they are undone on these hosts, each with the hosts that it is undone on then: what a
+/// host began last comes first.
+pub(super) fn last_first<'b>(blocks: &[&'b Block], hosts: &[Arc<str>]) -> Vec<(&'b Block, Vec<Arc<str>>)> {
+    let on = |block: &Block| hosts.iter().filter(|host| block.on(host).is_some()).cloned().collect();
+    let mut left: Vec<(&Block, Vec<Arc<str>>)> = blocks.iter().map(|block| (*block, on(block))).collect();
     let began = |block: &Block, host: &str| block.on(host).and_then(|host| host.ids.first().copied());
-    let is_last_on = |block: &Block, others: &[&Block], host: &Arc<str>| {
-        began(block, host)
-            .is_none_or(|id| others.iter().all(|other| began(other, host).is_none_or(|it| it <= id)))
-    };
     let mut order = Vec::new();
-    while !blocks.is_empty() {
-        let is_last = |block: &&Block| hosts.iter().all(|host| is_last_on(block, &blocks, host));
-        // All hosts go through a play in one order, so there is one.
-        let next = blocks.iter().rposition(is_last).unwrap_or(blocks.len() - 1);
-        order.push(blocks.remove(next));
+    left.retain(|(_, hosts)| !hosts.is_empty());
+    while !left.is_empty() {
+        let is_last = |block: &Block, host: &Arc<str>| {
+            let mut others = left.iter().filter(|(_, hosts)| hosts.contains(host));
+            others.all(|(other, _)| began(other, host) <= began(block, host))
+        };
+        let ready: Vec<Vec<Arc<str>>> = left
+            .iter()
+            .map(|(block, hosts)| hosts.iter().filter(|host| is_last(block, host)).cloned().collect())
+            .collect();
+        // Where hosts wait for each other they go through a play in one order; else each goes its own way.
+        let whole = (0..left.len()).rposition(|index| ready[index].len() == left[index].1.len());
+        let next = whole.or_else(|| ready.iter().rposition(|hosts| !hosts.is_empty())).unwrap_or(0);
+        let now = ready[next].clone();
+        left[next].1.retain(|host| !now.contains(host));
+        order.push((left[next].0, now));
+        left.retain(|(_, hosts)| !hosts.is_empty());
     }
     order
 }
@@ -295,11 +310,35 @@ mod tests {
         let found = Begun::of(&notes);
         let order = |hosts: &[&str]| -> Vec<String> {
             let hosts: Vec<Arc<str>> = hosts.iter().map(|host| Arc::from(*host)).collect();
-            let ordered = last_first(found.blocks.iter().collect(), &hosts);
-            ordered.iter().map(|block| block.title().to_string()).collect()
+            let ordered = last_first(&found.blocks.iter().collect::<Vec<_>>(), &hosts);
+            let word =
+                |(block, hosts): &(&Block, Vec<Arc<str>>)| format!("{}: {}", block.title(), hosts.join(" "));
+            ordered.iter().map(word).collect()
         };
-        assert_eq!(order(&["b"]), ["y", "x"]);
-        assert_eq!(order(&["a", "b"]), ["y", "x"]);
+        assert_eq!(order(&["b"]), ["y: b", "x: b"]);
+        assert_eq!(order(&["a", "b"]), ["y: a b", "x: b"]);
+    }
+
+    #[test]
+    fn hosts_that_go_their_own_ways_undo_their_own() {
+        let notes = [
+            block(1, "a", "x", Map::new()),
+            begun(1, "a", &[1]),
+            block(2, "b", "y", Map::new()),
+            begun(2, "b", &[2]),
+            block(3, "a", "y", Map::new()),
+            begun(3, "a", &[3]),
+            block(4, "b", "x", Map::new()),
+            begun(4, "b", &[4]),
+        ];
+        let found = Begun::of(&notes);
+        let hosts = ["a".into(), "b".into()];
+        let ordered = last_first(&found.blocks.iter().collect::<Vec<_>>(), &hosts);
+        let of = |host: &str| -> Vec<String> {
+            let on = ordered.iter().filter(|(_, hosts)| hosts.iter().any(|of| **of == *host));
+            on.map(|(block, _)| block.title().to_string()).collect()
+        };
+        assert_eq!((of("a"), of("b")), (vec!["y".into(), "x".into()], vec!["x".into(), "y".into()]));
     }
 
     #[test]

@@ -8,19 +8,45 @@ use std::sync::Arc;
 use convoy_protocol::Origin;
 
 use super::begun;
+use super::read::gone;
+use crate::diagnostic::{Diagnostic, Kind};
 use crate::playbook::ast::{Action, Block, Entry, Play, Task};
 use crate::playbook::walk;
 use crate::run::event::Include;
 use crate::run::within::{called, name, of_play, place};
 
-/// Finds the play of a block.
-pub(super) fn play<'p>(plays: &'p [Arc<Play>], block: &begun::Block) -> Option<&'p Arc<Play>> {
-    let is_it = |play: &&Arc<Play>| of_play(play) == *block.of_play;
-    let there = (block.play as usize).checked_sub(1).and_then(|index| plays.get(index)).filter(is_it);
-    there.or_else(|| {
-        let mut named = plays.iter().filter(is_it);
-        named.next().filter(|_| named.next().is_none())
-    })
+/// Finds the play that has a block, or the outermost of the includes that brought it.
+///
+/// # Errors
+/// If there is none, or more than one that it could be.
+pub(super) fn play<'p>(plays: &'p [Arc<Play>], wanted: &begun::Block) -> Result<&'p Arc<Play>, Diagnostic> {
+    let has = |play: &Play, exactly: bool| {
+        let entries: Vec<Entry> = play.sections.iter().flatten().cloned().collect();
+        match wanted.includes.first() {
+            Some(first) => {
+                include(&entries, first).is_some_and(|task| !exactly || place(&task.at) == *first.at)
+            }
+            None => block(&entries, wanted).is_some_and(|block| !exactly || place(&block.at) == *wanted.at),
+        }
+    };
+    let is_named = |play: &&Arc<Play>| of_play(play) == *wanted.of_play;
+    let there = (wanted.play as usize).checked_sub(1).and_then(|index| plays.get(index));
+    if let Some(there) = there.filter(is_named).filter(|play| has(play, true)) {
+        return Ok(there);
+    }
+    let fits: Vec<&Arc<Play>> = plays.iter().filter(is_named).filter(|play| has(play, false)).collect();
+    match &fits[..] {
+        [play] => Ok(play),
+        [] => Err(gone(wanted)),
+        several => Err(Diagnostic::user(format!(
+            "{} plays have the block \"{}\" now",
+            several.len(),
+            wanted.title()
+        ))
+        .kind(Kind::Refused)
+        .note(format!("it was at {}, in the play \"{}\"", wanted.at, wanted.of_play))
+        .hint("give these plays names of their own, or take back files alone with --files-only".to_owned())),
+    }
 }
 
 /// Finds a block among entries.

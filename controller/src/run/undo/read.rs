@@ -71,7 +71,7 @@ impl Read {
         let began = began.ok_or_else(|| gone(block))?;
         // Names of files that it imports may use what the run has set.
         let engine = batch.engine;
-        Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&began.name, began.vars.clone());
+        Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&began.name, began.entered.clone());
         let (entries, params) = include::again(batch, &task, include, &began.name)?;
         let file = File { includes: includes.to_vec(), entries: Arc::new(entries), params };
         self.files.push(file.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::begun::{self, Begun, Undone};
 use super::find;
-use super::read::{Read, gone};
+use super::read::Read;
 use super::tell::Teller;
 use crate::diagnostic::Diagnostics;
 use crate::playbook::ast::Play;
@@ -23,6 +23,8 @@ pub(super) struct Tasks<'e> {
     batches: Vec<OfBatch<'e>>,
     /// The hosts on which a block was undone.
     pub(super) worked: HashSet<Arc<str>>,
+    /// The hosts on which a block could not be undone: those around it and before it stay.
+    stuck: HashSet<Arc<str>>,
 }
 
 /// What is to be done in one batch of a play.
@@ -54,7 +56,7 @@ struct OnHost {
 ///
 /// # Errors
 /// If a block cannot be found any more, or something in the playbooks is wrong.
-pub(super) fn prepare<'e>(
+pub(super) async fn prepare<'e>(
     engine: &'e Engine,
     plays: &[Arc<Play>],
     begun: &Begun,
@@ -77,16 +79,17 @@ pub(super) fn prepare<'e>(
             continue;
         }
         let is_open = |block: &&begun::Block| block.hosts.iter().any(|host| !host.is_undone(undone));
-        let play = match (find::play(plays, blocks[0]), blocks.iter().find(|block| is_open(block))) {
-            (Some(play), _) => ask(engine, play)?,
-            (None, Some(block)) => return Err(gone(block).into()),
-            (None, None) => continue,
+        let open = blocks.iter().find(|block| is_open(block));
+        let play = match (find::play(plays, open.unwrap_or(&blocks[0])), open) {
+            (Ok(play), _) => ask(engine, play)?,
+            (Err(problem), Some(_)) => return Err(problem.into()),
+            (Err(_), None) => continue,
         };
         for hosts in play::batches(engine, &play, &hosts)?.into_iter().rev() {
-            batches.push(OfBatch::new(engine, &play, number, hosts, &blocks, undone)?);
+            batches.push(OfBatch::new(engine, &play, number, hosts, &blocks, undone).await?);
         }
     }
-    Ok(Tasks { batches, worked: HashSet::new() })
+    Ok(Tasks { batches, worked: HashSet::new(), stuck: HashSet::new() })
 }
 
 /// Asks for what the play asks for.
@@ -110,9 +113,10 @@ impl Tasks<'_> {
         for of_batch in &mut self.batches {
             for index in 0..of_batch.blocks.len() {
                 if broken || of_batch.batch.engine.interrupted.get() {
-                    of_batch.note_left(index);
+                    of_batch.note_left(index, &of_batch.open(index, &self.stuck));
                 } else {
-                    broken = of_batch.block(index, &mut self.worked).await? == Ended::Broken;
+                    let ended = of_batch.block(index, &mut self.worked, &mut self.stuck).await?;
+                    broken = ended == Ended::Broken;
                 }
             }
         }
@@ -141,7 +145,7 @@ impl Tasks<'_> {
 }
 
 impl<'e> OfBatch<'e> {
-    fn new(
+    async fn new(
         engine: &'e Engine,
         play: &Arc<Play>,
         number: u32,
@@ -151,34 +155,51 @@ impl<'e> OfBatch<'e> {
     ) -> Result<Self, Diagnostics> {
         *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
         let strategy = play::strategy(engine, play)?;
-        let mut batch = Batch::new(engine, play, hosts.clone(), Arc::default(), strategy);
-        let mut read = Read::new(play);
-        let mut ready = Vec::new();
-        // Includes bring their handlers in the order that the run had.
-        for block in blocks.iter().filter(|block| hosts.iter().any(|host| block.on(host).is_some())) {
-            let on_host = |(index, host): (usize, &Arc<str>)| {
-                let of = block.on(host).filter(|of| !of.is_undone(undone))?.clone();
-                Some(OnHost { index, of, done: false })
-            };
-            let open: Vec<OnHost> = hosts.iter().enumerate().filter_map(on_host).collect();
-            match read.block(&mut batch, block) {
-                Ok(undo) if !open.is_empty() => {
-                    let section = Arc::new(undo);
-                    ready.push((*block, Ready { title: open[0].of.title.clone(), section, hosts: open }));
-                }
-                Err(problems) if !open.is_empty() => return Err(problems),
-                // Only its handlers may be due still.
-                _ => {}
-            }
-        }
-        let order = begun::last_first(ready.iter().map(|(block, _)| *block).collect(), &hosts);
-        let place = |of: &begun::Block| order.iter().position(|block| std::ptr::eq(*block, of));
-        ready.sort_by_key(|(block, _)| place(block));
+        let batch = Batch::new(engine, play, hosts.clone(), Arc::default(), strategy);
         let gathering = play::gathering(engine, play)?;
         let gathering = gathering.map(|item| Arc::new(Section { body: vec![item], ..Section::default() }));
         let facts = engine.play.borrow().clone();
-        let blocks = ready.into_iter().map(|(_, ready)| ready).collect();
-        Ok(Self { number, facts, batch, gathering, gathered: Vec::new(), blocks })
+        let mut new = Self { number, facts, batch, gathering, gathered: Vec::new(), blocks: Vec::new() };
+        let here = |block: &&&begun::Block| hosts.iter().any(|host| block.on(host).is_some());
+        let blocks: Vec<&begun::Block> = blocks.iter().filter(here).copied().collect();
+        // Names of files that they import may have facts in them.
+        if blocks.iter().any(|block| !block.includes.is_empty()) {
+            engine.play_number.set(number);
+            new.gather(&(0..hosts.len()).collect::<Vec<_>>()).await?;
+        }
+        new.read(play, &blocks, undone)?;
+        new.facts = engine.play.borrow().clone();
+        Ok(new)
+    }
+
+    /// Reads what undoes the blocks.
+    fn read(&mut self, play: &Play, blocks: &[&begun::Block], undone: &Undone) -> Result<(), Diagnostics> {
+        let hosts = self.names();
+        let mut read = Read::new(play);
+        let mut sections = Vec::new();
+        // Includes bring their handlers in the order that the run had.
+        for block in blocks {
+            let is_open = hosts.iter().any(|host| block.on(host).is_some_and(|host| !host.is_undone(undone)));
+            match read.block(&mut self.batch, block) {
+                Ok(section) => sections.push(Some(Arc::new(section))),
+                Err(problems) if is_open => return Err(problems),
+                // Only its handlers may be due still.
+                Err(_) => sections.push(None),
+            }
+        }
+        for (block, on) in begun::last_first(blocks, &hosts) {
+            let at = blocks.iter().position(|known| std::ptr::eq(*known, block));
+            let Some(section) = at.and_then(|at| sections[at].clone()) else { continue };
+            let on_host = |name: &Arc<str>| {
+                let of = block.on(name).filter(|of| !of.is_undone(undone))?.clone();
+                Some(OnHost { index: hosts.iter().position(|host| host == name)?, of, done: false })
+            };
+            let hosts: Vec<OnHost> = on.iter().filter_map(on_host).collect();
+            if let Some(first) = hosts.first() {
+                self.blocks.push(Ready { title: first.of.title.clone(), section, hosts });
+            }
+        }
+        Ok(())
     }
 
     fn names(&self) -> Vec<Arc<str>> {
@@ -199,23 +220,32 @@ impl<'e> OfBatch<'e> {
     }
 
     /// Returns the hosts on which a block can be undone.
-    fn open(&self, block: usize) -> Vec<usize> {
-        let hosts = self.blocks[block].hosts.iter().map(|host| host.index);
-        hosts.filter(|index| self.is_left(*index)).collect()
+    fn open(&self, block: usize, stuck: &HashSet<Arc<str>>) -> Vec<usize> {
+        let hosts = self.blocks[block].hosts.iter().filter(|host| !stuck.contains(&host.of.name));
+        hosts.map(|host| host.index).filter(|index| self.is_left(*index)).collect()
     }
 
-    /// Notes that a block is not undone.
-    fn note_left(&self, block: usize) {
+    /// Notes that a block is not undone on hosts of which nothing else says that.
+    fn note_left(&self, block: usize, hosts: &[usize]) {
         let title = &self.blocks[block].title;
-        let open = self.open(block);
-        let lines = open.iter().map(|index| format!("{}: block \"{title}\"", self.batch.hosts[*index].name));
-        self.batch.engine.not_done.borrow_mut().extend(lines);
+        let mut lines = self.batch.engine.not_done.borrow_mut();
+        for index in hosts {
+            let begin = format!("{}: ", self.batch.hosts[*index].name);
+            if !lines.iter().any(|line| line.starts_with(&begin) && line.contains("task \"")) {
+                lines.push(format!("{begin}block \"{title}\""));
+            }
+        }
     }
 
     /// Undoes one block.
-    async fn block(&mut self, block: usize, worked: &mut HashSet<Arc<str>>) -> Result<Ended, Diagnostics> {
+    async fn block(
+        &mut self,
+        block: usize,
+        worked: &mut HashSet<Arc<str>>,
+        stuck: &mut HashSet<Arc<str>>,
+    ) -> Result<Ended, Diagnostics> {
         let engine = self.batch.engine;
-        let hosts = self.open(block);
+        let hosts = self.open(block, stuck);
         if hosts.is_empty() {
             return Ok(Ended::Batch { lost: 0 });
         }
@@ -226,34 +256,38 @@ impl<'e> OfBatch<'e> {
         }
         Teller { engine }.play(format!("Undo of block \"{title}\""));
         let section = section.clone();
-        self.gather(&hosts).await?;
-        self.batch.restart(&self.open(block), &section);
-        let ended = self.batch.run().await?;
+        let mut ended = self.gather(&hosts).await?;
+        if ended != Ended::Broken {
+            self.batch.restart(&self.open(block, stuck), &section);
+            ended = self.batch.run().await?;
+        }
         // What tasks have set, and read for the play, is there for the next block.
         self.facts = engine.play.borrow().clone();
-        for index in hosts {
-            let run = &self.batch.hosts[index];
-            let on = self.blocks[block].hosts.iter_mut().find(|host| host.index == index);
-            let Some(on) = on.filter(|_| is_through(run)) else { continue };
+        let (through, left): (Vec<usize>, Vec<usize>) = hosts
+            .into_iter()
+            .partition(|index| ended != Ended::Broken && is_through(&self.batch.hosts[*index]));
+        for on in self.blocks[block].hosts.iter_mut().filter(|on| through.contains(&on.index)) {
             on.done = true;
-            engine.note(Note::Undone { host: run.name.clone(), blocks: on.of.ids.clone() });
-            worked.insert(run.name.clone());
+            engine.note(Note::Undone { host: on.of.name.clone(), blocks: on.of.ids.clone() });
+            worked.insert(on.of.name.clone());
         }
+        self.note_left(block, &left);
+        stuck.extend(left.iter().map(|index| self.batch.hosts[*index].name.clone()));
         Ok(ended)
     }
 
     /// Gathers facts where that is not done yet.
-    async fn gather(&mut self, hosts: &[usize]) -> Result<(), Diagnostics> {
+    async fn gather(&mut self, hosts: &[usize]) -> Result<Ended, Diagnostics> {
         let fresh: Vec<usize> = hosts.iter().copied().filter(|host| !self.gathered.contains(host)).collect();
-        if let Some(gathering) = self.gathering.clone().filter(|_| !fresh.is_empty()) {
-            self.batch.restart(&fresh, &gathering);
-            if self.batch.engine.options.settings.gathering == Gathering::Smart {
-                self.batch.keep_facts();
-            }
-            self.batch.run().await?;
-            self.gathered.extend(fresh);
+        let Some(gathering) = self.gathering.clone().filter(|_| !fresh.is_empty()) else {
+            return Ok(Ended::Batch { lost: 0 });
+        };
+        self.batch.restart(&fresh, &gathering);
+        if self.batch.engine.options.settings.gathering == Gathering::Smart {
+            self.batch.keep_facts();
         }
-        Ok(())
+        self.gathered.extend(fresh);
+        self.batch.run().await
     }
 
     /// Runs the handlers that were notified, on hosts on which all is undone.
