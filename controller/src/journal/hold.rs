@@ -1,20 +1,17 @@
 //! One at a time works on a run that has ended: it is gone on with, or taken back.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, TryLockError};
 
 use super::{Fault, RunId, Runs, by};
 use crate::diagnostic::{Diagnostic, Kind};
 
-/// The file that is locked, in the folder of the run.
+/// The file in the folder of the run that says who it is.
 const FILE: &str = "hold";
 
-/// A run that nobody else works on, as long as this lives.
+/// A run that nobody else works on, as long as this lives: its folder is locked.
 #[derive(Debug)]
 pub struct Hold {
-    /// None where nothing can be written, and no journal kept either.
-    _file: Option<File>,
+    _folder: File,
 }
 
 impl Runs {
@@ -23,35 +20,23 @@ impl Runs {
     /// # Errors
     /// If somebody else has hold of it; or it cannot be taken.
     pub fn hold(&self, id: &RunId, command: &str) -> Result<Hold, Diagnostic> {
-        let path = self.folder_of(id).join(FILE);
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = match file {
-            Ok(file) => file,
-            Err(error) if cannot_be_written(&error) => return Ok(Hold { _file: None }),
-            Err(error) => return Err(Diagnostic::user(Fault::new("open", &path)(error).to_string())),
-        };
-        match file.try_lock() {
+        let path = self.folder_of(id);
+        let wrong = |fault: Fault| Diagnostic::user(fault.to_string());
+        let folder = File::open(&path).map_err(Fault::new("open", &path)).map_err(wrong)?;
+        match folder.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).ok();
-                return Err(Diagnostic::user(format!("run {id} is at work: {}", holder.trim_end()))
+                let holder = fs::read_to_string(path.join(FILE)).unwrap_or_default();
+                let holder = if holder.is_empty() { "somebody holds it" } else { holder.trim_end() };
+                return Err(Diagnostic::user(format!("run {id} is at work: {holder}"))
                     .kind(Kind::Refused)
                     .hint("wait for its end".to_owned()));
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(Diagnostic::user(Fault::new("lock", &path)(error).to_string()));
-            }
+            Err(TryLockError::Error(error)) => return Err(wrong(Fault::new("lock", &path)(error))),
         }
-        let told = file
-            .set_len(0)
-            .and_then(|()| writeln!(file, "{command} by {}, process {}", by(), std::process::id()));
-        told.map_err(|error| Diagnostic::user(Fault::new("write", &path)(error).to_string()))?;
-        Ok(Hold { _file: Some(file) })
+        // It only tells: where it cannot be written, the lock holds all the same.
+        let text = format!("{command} by {}, process {}\n", by(), std::process::id());
+        fs::write(path.join(FILE), text).ok();
+        Ok(Hold { _folder: folder })
     }
-}
-
-fn cannot_be_written(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }

@@ -380,30 +380,6 @@ impl Engine {
         }
     }
 
-    /// Notes which handlers a run before has left due: they are so until they have run.
-    pub fn note_due(&self, run: &str, due: &[Due]) {
-        for Due { host, handler } in due.iter().cloned() {
-            self.note(Note::Notified { host, handler, from: Some(run.into()) });
-        }
-    }
-
-    /// Takes over handlers that a run before has left due, and says so.
-    pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
-        let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
-        for Due { host, handler } in &due {
-            hosts.entry(host).or_default().push(handler);
-        }
-        if hosts.is_empty() {
-            return;
-        }
-        let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
-        self.warn(format!(
-            "the run {run} has notified handlers and did not come to run them; they are run in this one: {}",
-            lines.collect::<Vec<_>>().join("; ")
-        ));
-        self.due.replace(due);
-    }
-
     /// Notes the files that were read since this was called last.
     pub fn note_sources(&self) {
         for (path, digest) in self.loader.take_sources() {

@@ -7,9 +7,11 @@ use convoy_protocol::{Map, Value};
 
 use super::batch::Batch;
 use super::effects::Notice;
+use super::engine::Engine;
 use super::event::{Note, RunEvent};
 use super::section::{Item, Section, TaskRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::journal::Due;
 use crate::playbook::ast::Entry;
 
 /// Lists handlers in the order in which they run; blocks among them are opened.
@@ -87,6 +89,35 @@ pub(super) fn take_due(batch: &mut Batch<'_>, index: usize) {
         }
         !is_here
     });
+}
+
+impl Engine {
+    /// Notes which handlers a run before has left due: they are so until they have run.
+    pub fn note_due(&self, run: &str, due: &[Due]) {
+        for Due { host, handler } in due.iter().cloned() {
+            self.note(Note::Notified { host, handler, from: Some(run.into()) });
+        }
+    }
+
+    /// Takes over handlers that a run before has left due, and says so.
+    pub fn take_over_due(&self, run: &str, mut due: Vec<Due>) {
+        let selected = self.inventory.borrow().select("all", self.options.limit.as_deref());
+        let hosts = selected.map(|selected| selected.hosts).unwrap_or_default();
+        due.retain(|due| hosts.contains(&due.host) || self.is_implicit(&due.host));
+        let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
+        for Due { host, handler } in &due {
+            hosts.entry(host).or_default().push(handler);
+        }
+        if hosts.is_empty() {
+            return;
+        }
+        let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
+        self.warn(format!(
+            "the run {run} has notified handlers and did not come to run them; they are run in this one: {}",
+            lines.collect::<Vec<_>>().join("; ")
+        ));
+        self.due.replace(due);
+    }
 }
 
 /// Returns the names and topics of a handler.

@@ -78,14 +78,15 @@ pub(super) fn settle(
 fn note_set(batch: &Batch<'_>, task: &TaskRef, index: usize, also: &[usize], result: &HostResult) {
     let note = |host: &HostRun, first| within::note_set(batch.engine, host, first, &task.task, result);
     note(&batch.hosts[index], true);
-    let also = also.iter().filter(|other| **other != index);
-    also.for_each(|other| note(&batch.hosts[*other], true));
+    also.iter().filter(|other| **other != index).for_each(|other| note(&batch.hosts[*other], true));
     // With `delegate_facts` it is another host that has them.
     let elsewhere: BTreeSet<&Arc<str>> =
         result.calls.iter().filter_map(|effects| effects.facts_host.as_ref()).collect();
-    let elsewhere =
-        elsewhere.into_iter().filter_map(|name| batch.hosts.iter().find(|host| host.name == *name));
-    elsewhere.for_each(|host| note(host, false));
+    let known = |other: &usize| *other == index || also.contains(other);
+    let others = (0..batch.hosts.len()).filter(|other| !known(other)).map(|other| &batch.hosts[other]);
+    if !elsewhere.is_empty() {
+        others.filter(|host| elsewhere.contains(&host.name)).for_each(|host| note(host, false));
+    }
 }
 
 /// Stores facts, variables and the registered result.

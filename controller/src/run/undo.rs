@@ -63,9 +63,15 @@ impl Host {
 pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
     let teller = Teller { engine };
     teller.play(format!("Undo of {}", undo.run));
-    let mut tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &undo.hosts).await?;
-    let hosts = match look_at_all(engine, undo, &teller).await {
-        Ok(hosts) => hosts,
+    let ready = async {
+        let hosts = look_at_all(engine, undo, &teller).await?;
+        let names: Vec<Arc<str>> = hosts.iter().map(|host| host.name.clone()).collect();
+        let tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &names).await?;
+        Ok((hosts, tasks))
+    };
+    let (hosts, mut tasks) = match ready.await {
+        Ok(ready) => ready,
+        // Nothing is changed yet.
         Err(refused) => {
             engine.finish().await;
             return Err(refused);

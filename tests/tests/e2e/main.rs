@@ -59,6 +59,8 @@ mod undo_blocks;
 #[cfg(test)]
 mod undo_edges;
 #[cfg(test)]
+mod undo_variables;
+#[cfg(test)]
 mod unreachable;
 #[cfg(test)]
 mod vault;

@@ -11,29 +11,29 @@ use crate::resume::{journal, killed_at};
 use crate::undo::{first, undo};
 
 /// A block that does nothing, and what its undo writes down.
-fn block(name: &str, writes: &str) -> String {
+pub(crate) fn block(name: &str, writes: &str) -> String {
     format!(
         "- name: {name}\n  block: [{{command: 'true'}}]\n  undo: [{{shell: 'echo {writes} >> {{{{ place }}}}/ran'}}]\n"
     )
 }
 
 /// A play for all hosts without facts; `more` are further lines of the play.
-fn play(tasks: &str, more: &str) -> String {
+pub(crate) fn play(tasks: &str, more: &str) -> String {
     let lines: String = tasks.lines().map(|line| format!("    {line}\n")).collect();
     let more: String = more.lines().map(|line| format!("  {line}\n")).collect();
     format!("- hosts: all\n  gather_facts: false\n{more}  tasks:\n{lines}")
 }
 
-fn ran(place: &Path) -> String {
+pub(crate) fn ran(place: &Path) -> String {
     fs::read_to_string(place.join("ran")).unwrap_or_default()
 }
 
-fn applied(project: &Project) {
+pub(crate) fn applied(project: &Project) {
     let done = project.apply([]).unwrap();
     assert_eq!(done.code, Some(0), "{done}");
 }
 
-fn undone(project: &Project) -> Ran {
+pub(crate) fn undone(project: &Project) -> Ran {
     let done = undo(project, &["last"]);
     assert_eq!(done.code, Some(0), "{done}");
     done
@@ -115,25 +115,6 @@ fn a_failure_that_was_forgotten_is_no_success() {
     assert_eq!((again.recap("a").as_str(), again.recap("b").as_str()), ("ok=1", "ok=3 changed=2"), "{again}");
 }
 
-/// The secrets that a loop has are not known any more: no task takes placeholders for them, and none is passed over.
-#[test]
-fn secrets_of_a_loop() {
-    let project =
-        site(&play("- include_tasks: more.yml\n  loop: '{{ words }}'\n", "vars_files: [secret.yml]\n"));
-    let more = "- name: More\n  block: [{command: 'true'}]\n  undo: [{shell: \"echo {{ item | default('unknown') }} >> {{ place }}/ran\"}]\n";
-    project.file("more.yml", more).unwrap();
-    project.file("secret.yml", "words: [one, two]\n").unwrap();
-    project.file("password", "p\n").unwrap();
-    let encrypted =
-        project.run(["vault", "encrypt", "--vault-password-file", "password", "secret.yml"]).unwrap();
-    assert_eq!(encrypted.code, Some(0), "{encrypted}");
-    let place = project.local("m").unwrap();
-    let done = project.apply(["--vault-password-file", "password"]).unwrap();
-    assert_eq!(done.code, Some(0), "{done}");
-    undone(&project);
-    assert_eq!(ran(&place), "unknown\nunknown\n");
-}
-
 /// Two at once would undo everything twice; and what was taken back cannot be gone on with.
 #[test]
 fn one_undo_at_a_time_and_no_resume_after_it() {
@@ -186,43 +167,6 @@ fn handlers_of_included_roles() {
     applied(&project);
     undone(&project);
     assert_eq!(ran(&place), "r2 two\nr2 one\nr1 two\nr1 one\nr1 listens\nr2 restarts\nr2 listens\n");
-}
-
-/// What is read for the play, and what the run has set where a name of a file needs it.
-#[test]
-fn variables_of_the_play_and_of_the_run() {
-    let tasks = format!(
-        "- set_fact: {{which: real}}\n- include_tasks: inc.yml\n- name: Once\n  block:\n    - command: 'true'\n    - command: echo word\n      register: said\n      run_once: true\n    - command: 'true'\n  undo: [{{shell: 'echo {{{{ said.stdout }}}} >> {{{{ place }}}}/ran'}}]\n{}{}",
-        block("One", "{{ v }} one"),
-        block("Two", "{{ v }} two")
-    );
-    let project = site(&play(&tasks, "vars_files: [vars.yml]\n"));
-    project.file("vars.yml", "v: file\n").unwrap();
-    project.file("inc.yml", "- import_tasks: '{{ which }}.yml'\n").unwrap();
-    project.file("real.yml", block("Real", "real")).unwrap();
-    let places = ["a", "b"].map(|name| project.local(name).unwrap());
-    applied(&project);
-    undone(&project);
-    assert_eq!(places.each_ref().map(|place| ran(place)), ["file two\nfile one\nword\nreal\n"; 2]);
-}
-
-/// The controller is killed in the last step of a block, and the run resumed: what the step registers is known all the same.
-#[test]
-fn a_resumed_run() {
-    let tasks = "- name: Slow\n  block:\n    - command: 'true'\n    - shell: 'touch {{ place }}/begun; cat {{ place }}/gate; echo word'\n      register: said\n    - set_fact: {also: '{{ said.stdout }}!'}\n  undo: [{shell: 'echo {{ said.stdout }} {{ also }} >> {{ place }}/ran'}]\n";
-    let project = site(&play(tasks, ""));
-    let node = project.node("l").unwrap();
-    let gate = node.place.join("gate");
-    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    let mut child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
-    poll(|| Ok(node.place.join("begun").exists().then_some(()))).unwrap();
-    child.kill().unwrap();
-    project.wait(child).unwrap();
-    fs::write(&gate, "").unwrap();
-    let resumed = project.run(["resume"]).unwrap();
-    assert_eq!(resumed.code, Some(0), "{resumed}");
-    undone(&project);
-    assert_eq!(ran(&node.place), "word word!\n");
 }
 
 /// Files that a task of `undo` has changed are not as the run left them: they stay, and no handler runs.
@@ -320,27 +264,6 @@ fn a_block_that_begins_with_another() {
     assert!(!node.place.join("file").exists());
 }
 
-/// A run that is resumed, and comes less far than before, forgets nothing of what it had set.
-#[test]
-fn a_resumed_run_that_stops_earlier() {
-    let tasks = "- name: Block
-  block:
-    - slurp: {src: '{{ place }}/source'}
-    - command: echo word
-      register: said
-    - command: test -e {{ place }}/well
-  undo: [{shell: 'echo {{ said.stdout }} >> {{ place }}/ran'}]
-";
-    let project = site(&play(tasks, ""));
-    let node = project.node("l").unwrap();
-    fs::write(node.place.join("source"), "x").unwrap();
-    assert_eq!(project.apply([]).unwrap().code, Some(2));
-    fs::remove_file(node.place.join("source")).unwrap();
-    assert_eq!(project.run(["resume"]).unwrap().code, Some(2));
-    undone(&project);
-    assert_eq!(ran(&node.place), "word\n");
-}
-
 /// Too many fail in a batch: nobody goes on, and each is named.
 #[test]
 fn hosts_that_others_stop_are_named() {
@@ -355,6 +278,42 @@ fn hosts_that_others_stop_are_named() {
     assert_eq!(ran(&places[1]), "block\n");
     let named = |line: &str| failed.stderr.lines().any(|known| known == line);
     assert!(named("b: block \"Block\""), "{failed}");
+}
+
+/// Where one block stays on a host, those begun before it stay as well: each is named.
+#[test]
+fn blocks_that_stay_are_named() {
+    let fails = block("Three", "three").replace("echo", "test -e {{ place }}/well && echo");
+    let tasks = [block("One", "one"), block("Two", "two"), fails].concat();
+    let project = site(&play(&tasks, ""));
+    let places = ["a", "b"].map(|name| project.local(name).unwrap());
+    fs::write(places[0].join("well"), "").unwrap();
+    applied(&project);
+    let failed = undo(&project, &["last"]);
+    assert_eq!(failed.code, Some(2), "{failed}");
+    let told: Vec<&str> = failed.stderr.lines().take_while(|line| !line.is_empty()).collect();
+    let lines =
+        ["b: task \"shell\" (site.yml:12:14) and what follows it", "b: block \"Two\"", "b: block \"One\""];
+    assert_eq!(told, lines, "{failed}");
+    assert_eq!(places.each_ref().map(|place| ran(place)), ["three\ntwo\none\n", ""]);
+}
+
+/// A host that cannot be reached holds up nobody, whatever has to be gathered first.
+#[test]
+fn a_host_that_cannot_be_reached() {
+    let project = site(
+        &play("- include_tasks: more.yml\n", "any_errors_fatal: true\n")
+            .replace("gather_facts: false", "gather_facts: true"),
+    );
+    project.file("more.yml", "- import_tasks: '{{ ansible_facts.system }}.yml'\n").unwrap();
+    project.file("Linux.yml", block("Block", "block")).unwrap();
+    let a = project.node("a").unwrap();
+    let place = project.local("b").unwrap();
+    applied(&project);
+    drop(a);
+    let done = undo(&project, &["last"]);
+    assert_eq!(done.code, Some(4), "{done}");
+    assert_eq!(ran(&place), "block\n", "{done}");
 }
 
 /// Handlers that are due stay so, whatever comes between.
@@ -376,27 +335,6 @@ fn handlers_stay_due() {
     fs::write(place.join("well"), "").unwrap();
     undone(&project);
     assert_eq!(ran(&place), "second\nfirst\nrestarts\n");
-}
-
-/// Names of files may come from facts, and from what a block sets anew.
-#[test]
-fn names_of_files_are_those_of_the_run() {
-    let project = site(
-        &play("- set_fact: {which: real}\n- include_tasks: inc.yml\n", "")
-            .replace("gather_facts: false", "gather_facts: true"),
-    );
-    let real = "- name: Real
-  block:
-    - command: 'true'
-    - set_fact: {which: other}
-  undo: [{shell: 'echo {{ which }} >> {{ place }}/ran'}]
-";
-    project.file("inc.yml", "- import_tasks: '{{ which }}-{{ ansible_facts.system }}.yml'\n").unwrap();
-    project.file("real-Linux.yml", real).unwrap();
-    let place = project.local("m").unwrap();
-    applied(&project);
-    undone(&project);
-    assert_eq!(ran(&place), "other\n");
 }
 
 fn last(project: &Project) -> String {

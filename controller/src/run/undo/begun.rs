@@ -39,7 +39,7 @@ pub struct Host {
     pub title: Arc<str>,
     /// What the journal knows the block by on it: several numbers if the run was resumed.
     pub ids: Vec<u64>,
-    /// What `set_fact` and `register` had set when the host came into the block, as far as it is no secret.
+    /// What `set_fact` and `register` had set when the host came into the block last, as far as it is no secret.
     pub entered: Map,
     /// The same when it came out of it.
     pub vars: Map,
@@ -152,8 +152,10 @@ impl Block {
         match self.hosts.iter_mut().find(|known| known.name == *host) {
             Some(known) => {
                 known.ids.push(*id);
-                // The run was resumed, and may have come less far than before: what it had set holds.
-                let new = vars.into_iter().filter(|(name, _)| !known.vars.contains_key(name));
+                // The run was resumed, and may have come less far in the block than before: what was set in it holds, but for
+                // what is another now before it.
+                let entered = std::mem::replace(&mut known.entered, vars.clone());
+                let new = vars.into_iter().filter(|(name, value)| entered.get(name) != Some(value));
                 known.vars.extend(new.collect::<Map>());
             }
             None => {

@@ -32,6 +32,8 @@ struct OfBatch<'e> {
     number: u32,
     facts: Arc<PlayFacts>,
     batch: Batch<'e>,
+    /// Whether too many hosts failed while their facts were gathered.
+    broken: bool,
     /// The gathering of facts, if the play begins with it, and the hosts whose facts are gathered.
     gathering: Option<Arc<Section>>,
     gathered: Vec<usize>,
@@ -109,11 +111,11 @@ impl Tasks<'_> {
     /// # Errors
     /// What is wrong in the user's files and shows only now.
     pub(super) async fn run(&mut self) -> Result<(), Diagnostics> {
-        let mut broken = false;
+        let mut broken = self.batches.iter().any(|of_batch| of_batch.broken);
         for of_batch in &mut self.batches {
             for index in 0..of_batch.blocks.len() {
                 if broken || of_batch.batch.engine.interrupted.get() {
-                    of_batch.note_left(index, &of_batch.open(index, &self.stuck));
+                    of_batch.note_left(index, |_| true);
                 } else {
                     let ended = of_batch.block(index, &mut self.worked, &mut self.stuck).await?;
                     broken = ended == Ended::Broken;
@@ -159,13 +161,14 @@ impl<'e> OfBatch<'e> {
         let gathering = play::gathering(engine, play)?;
         let gathering = gathering.map(|item| Arc::new(Section { body: vec![item], ..Section::default() }));
         let facts = engine.play.borrow().clone();
-        let mut new = Self { number, facts, batch, gathering, gathered: Vec::new(), blocks: Vec::new() };
+        let mut new =
+            Self { number, facts, batch, broken: false, gathering, gathered: Vec::new(), blocks: Vec::new() };
         let here = |block: &&&begun::Block| hosts.iter().any(|host| block.on(host).is_some());
         let blocks: Vec<&begun::Block> = blocks.iter().filter(here).copied().collect();
         // Names of files that they import may have facts in them.
         if blocks.iter().any(|block| !block.includes.is_empty()) {
             engine.play_number.set(number);
-            new.gather(&(0..hosts.len()).collect::<Vec<_>>()).await?;
+            new.broken = new.gather(&(0..hosts.len()).collect::<Vec<_>>()).await? == Ended::Broken;
         }
         new.read(play, &blocks, undone)?;
         new.facts = engine.play.borrow().clone();
@@ -179,7 +182,9 @@ impl<'e> OfBatch<'e> {
         let mut sections = Vec::new();
         // Includes bring their handlers in the order that the run had.
         for block in blocks {
-            let is_open = hosts.iter().any(|host| block.on(host).is_some_and(|host| !host.is_undone(undone)));
+            let is_open = (0..hosts.len()).any(|index| {
+                self.is_left(index) && block.on(&hosts[index]).is_some_and(|host| !host.is_undone(undone))
+            });
             match read.block(&mut self.batch, block) {
                 Ok(section) => sections.push(Some(Arc::new(section))),
                 Err(problems) if is_open => return Err(problems),
@@ -189,7 +194,8 @@ impl<'e> OfBatch<'e> {
         }
         for (block, on) in begun::last_first(blocks, &hosts) {
             let at = blocks.iter().position(|known| std::ptr::eq(*known, block));
-            let Some(section) = at.and_then(|at| sections[at].clone()) else { continue };
+            // Without one no host is left that it could be done on.
+            let section = at.and_then(|at| sections[at].clone()).unwrap_or_default();
             let on_host = |name: &Arc<str>| {
                 let of = block.on(name).filter(|of| !of.is_undone(undone))?.clone();
                 Some(OnHost { index: hosts.iter().position(|host| host == name)?, of, done: false })
@@ -225,16 +231,12 @@ impl<'e> OfBatch<'e> {
         hosts.map(|host| host.index).filter(|index| self.is_left(*index)).collect()
     }
 
-    /// Notes that a block is not undone on hosts of which nothing else says that.
-    fn note_left(&self, block: usize, hosts: &[usize]) {
-        let title = &self.blocks[block].title;
-        let mut lines = self.batch.engine.not_done.borrow_mut();
-        for index in hosts {
-            let begin = format!("{}: ", self.batch.hosts[*index].name);
-            if !lines.iter().any(|line| line.starts_with(&begin) && line.contains("task \"")) {
-                lines.push(format!("{begin}block \"{title}\""));
-            }
-        }
+    /// Notes that a block is not undone on those of its hosts that `is_left` says.
+    fn note_left(&self, block: usize, is_left: impl Fn(usize) -> bool) {
+        let Ready { title, hosts, .. } = &self.blocks[block];
+        let left = hosts.iter().filter(|host| is_left(host.index));
+        let lines = left.map(|host| format!("{}: block \"{title}\"", host.of.name));
+        self.batch.engine.not_done.borrow_mut().extend(lines);
     }
 
     /// Undoes one block.
@@ -246,9 +248,11 @@ impl<'e> OfBatch<'e> {
     ) -> Result<Ended, Diagnostics> {
         let engine = self.batch.engine;
         let hosts = self.open(block, stuck);
+        self.note_left(block, |index| !hosts.contains(&index));
         if hosts.is_empty() {
             return Ok(Ended::Batch { lost: 0 });
         }
+        let told = engine.not_done.borrow().len();
         self.take_the_stage();
         let Ready { title, section, hosts: on } = &self.blocks[block];
         for host in on {
@@ -271,7 +275,13 @@ impl<'e> OfBatch<'e> {
             engine.note(Note::Undone { host: on.of.name.clone(), blocks: on.of.ids.clone() });
             worked.insert(on.of.name.clone());
         }
-        self.note_left(block, &left);
+        // What failed is named already.
+        let begins =
+            |line: &String, index: &usize| line.starts_with(&format!("{}: ", self.batch.hosts[*index].name));
+        let unnamed =
+            |index: &usize| !engine.not_done.borrow()[told..].iter().any(|line| begins(line, index));
+        let unnamed: Vec<usize> = left.iter().copied().filter(unnamed).collect();
+        self.note_left(block, |index| unnamed.contains(&index));
         stuck.extend(left.iter().map(|index| self.batch.hosts[*index].name.clone()));
         Ok(ended)
     }
