@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -215,7 +216,8 @@ impl SshAgent {
         let process =
             Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn()?;
         let agent = Self { socket, process, _folder: folder };
-        poll(|| Ok(agent.socket.exists().then_some(())))?;
+        // The socket has its name before anybody listens.
+        poll(|| Ok(UnixStream::connect(&agent.socket).is_ok().then_some(())))?;
         for key in keys {
             output(Command::new("ssh-add").arg("-q").arg(&key.path).env("SSH_AUTH_SOCK", &agent.socket))?;
         }
