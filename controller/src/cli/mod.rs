@@ -43,7 +43,7 @@ pub enum Command {
     Inventory(inventory::Args),
     /// List the runs before, show one again, remove old ones.
     Runs(runs::Args),
-    /// Take back what a run has changed in files.
+    /// Take back what a run has changed in files, and undo its blocks.
     Undo(Box<undo::Args>),
     /// Encrypt and decrypt files and values.
     Vault(vault::Args),

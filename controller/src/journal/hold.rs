@@ -1,6 +1,9 @@
 //! One at a time works on a run that has ended: it is gone on with, or taken back.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use super::{Fault, RunId, Runs, by};
 use crate::diagnostic::{Diagnostic, Kind};
@@ -12,6 +15,14 @@ const FILE: &str = "hold";
 #[derive(Debug)]
 pub struct Hold {
     _folder: File,
+    path: PathBuf,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // While it is locked still: else it might be that of the next one.
+        fs::remove_file(&self.path).ok();
+    }
 }
 
 impl Runs {
@@ -36,7 +47,13 @@ impl Runs {
         }
         // It only tells: where it cannot be written, the lock holds all the same.
         let text = format!("{command} by {}, process {}\n", by(), std::process::id());
-        fs::write(path.join(FILE), text).ok();
-        Ok(Hold { _folder: folder })
+        let path = path.join(FILE);
+        tell(&path, &text).ok();
+        Ok(Hold { _folder: folder, path })
     }
+}
+
+fn tell(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }

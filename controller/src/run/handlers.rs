@@ -100,23 +100,27 @@ impl Engine {
     }
 
     /// Takes over handlers that a run before has left due, and says so.
-    pub fn take_over_due(&self, run: &str, mut due: Vec<Due>) {
-        let selected = self.inventory.borrow().select("all", self.options.limit.as_deref());
-        let hosts = selected.map(|selected| selected.hosts).unwrap_or_default();
-        due.retain(|due| hosts.contains(&due.host) || self.is_implicit(&due.host));
+    pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
         let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
-        for Due { host, handler } in &due {
+        for Due { host, handler } in due.iter().filter(|due| self.is_selected(&due.host)) {
             hosts.entry(host).or_default().push(handler);
         }
-        if hosts.is_empty() {
-            return;
+        if !hosts.is_empty() {
+            let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
+            self.warn(format!(
+                "the run {run} has notified handlers and did not come to run them; they are run in this one: {}",
+                lines.collect::<Vec<_>>().join("; ")
+            ));
         }
-        let lines = hosts.iter().map(|(host, handlers)| format!("{host}: {}", handlers.join(", ")));
-        self.warn(format!(
-            "the run {run} has notified handlers and did not come to run them; they are run in this one: {}",
-            lines.collect::<Vec<_>>().join("; ")
-        ));
         self.due.replace(due);
+    }
+
+    /// Returns whether the run may come to a host: the inventory has it now, and it is not left out.
+    fn is_selected(&self, host: &str) -> bool {
+        let inventory = self.inventory.borrow();
+        let pattern = if inventory.is_implicit(host) { host } else { "all" };
+        let selected = inventory.select(pattern, self.options.limit.as_deref());
+        selected.is_ok_and(|selected| selected.hosts.iter().any(|selected| **selected == *host))
     }
 }
 

@@ -66,6 +66,7 @@ pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
     let ready = async {
         let hosts = look_at_all(engine, undo, &teller).await?;
         let names: Vec<Arc<str>> = hosts.iter().map(|host| host.name.clone()).collect();
+        note_blocks_of_lost(engine, undo, &names);
         let tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &names).await?;
         Ok((hosts, tasks))
     };
@@ -87,6 +88,15 @@ pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
         engine.tell(RunEvent::NotDone { lines, command: None });
     }
     Ok(engine.ending())
+}
+
+/// Notes which blocks are not undone on hosts that cannot be reached.
+fn note_blocks_of_lost(engine: &Engine, undo: &Undo, reached: &[Arc<str>]) {
+    for name in undo.hosts.iter().filter(|name| !reached.contains(name)) {
+        let blocks = undo.begun.blocks.iter().rev().filter_map(|block| block.on(name));
+        let open = blocks.filter(|on| !on.is_undone(&undo.undone));
+        engine.not_done.borrow_mut().extend(open.map(|on| format!("{name}: block \"{}\"", on.title)));
+    }
 }
 
 /// Looks at all hosts. Those that cannot be reached take no part.

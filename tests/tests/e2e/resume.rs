@@ -305,6 +305,30 @@ fn a_handler_runs_in_the_next_run() {
     assert_eq!((last.recap("l").as_str(), last.stderr.as_str()), ("ok=2 changed=1", ""), "{last}");
 }
 
+/// A host that the run itself adds to the inventory is not known when the next run begins; what is due there runs all the same.
+#[test]
+fn a_handler_of_a_host_that_is_added() {
+    let project = site(
+        "- hosts: l
+  gather_facts: false
+  tasks:
+    - add_host: {name: added, ansible_connection: local, place: '{{ place }}'}
+- hosts: added
+  gather_facts: false
+  tasks:
+    - {copy: {content: x, dest: '{{ place }}/file'}, notify: restart}
+    - {command: 'test -e {{ place }}/needed'}
+  handlers:
+    - {name: restart, shell: 'echo restarted >> {{ place }}/ran'}
+",
+    );
+    let place = project.local("l").unwrap();
+    assert_eq!(project.apply([]).unwrap().code, Some(2));
+    fs::write(place.join("needed"), "").unwrap();
+    assert_eq!(project.apply([]).unwrap().code, Some(0));
+    assert_eq!(fs::read_to_string(place.join("ran")).unwrap(), "restarted\n");
+}
+
 /// Ctrl-C twice: the controller leaves, the node finishes what it does, and says so when it is asked.
 #[test]
 fn left_in_the_middle() {

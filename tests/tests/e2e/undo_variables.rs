@@ -111,11 +111,13 @@ fn a_resumed_run_with_other_values() {
     let tasks = "- slurp: {src: '{{ place }}/token'}
   register: read
 - set_fact: {token: '{{ read.content | b64decode }}'}
+- set_fact: {kind: first}
+  when: token == '1'
 - name: Block
   block:
     - command: test -e {{ place }}/well
-    - shell: echo on {{ token }} >> {{ place }}/ran
-  undo: [{shell: 'echo off {{ token }} >> {{ place }}/ran'}]
+    - shell: echo on {{ token }} {{ kind | default(0) }} >> {{ place }}/ran
+  undo: [{shell: 'echo off {{ token }} {{ kind | default(0) }} >> {{ place }}/ran'}]
 ";
     let project = site(&play(tasks, ""));
     let node = project.node("l").unwrap();

@@ -155,6 +155,7 @@ impl Block {
                 // The run was resumed, and may have come less far in the block than before: what was set in it holds, but for
                 // what is another now before it.
                 let entered = std::mem::replace(&mut known.entered, vars.clone());
+                known.vars.retain(|name, value| vars.contains_key(name) || entered.get(name) != Some(value));
                 let new = vars.into_iter().filter(|(name, value)| entered.get(name) != Some(value));
                 known.vars.extend(new.collect::<Map>());
             }

@@ -43,7 +43,8 @@ struct OfBatch<'e> {
 /// A block, ready to be undone.
 struct Ready {
     title: Arc<str>,
-    section: Arc<Section>,
+    /// None where it was not read: no host is left on which it could be done, or it was interrupted.
+    section: Option<Arc<Section>>,
     hosts: Vec<OnHost>,
 }
 
@@ -166,7 +167,7 @@ impl<'e> OfBatch<'e> {
         let here = |block: &&&begun::Block| hosts.iter().any(|host| block.on(host).is_some());
         let blocks: Vec<&begun::Block> = blocks.iter().filter(here).copied().collect();
         // Names of files that they import may have facts in them.
-        if blocks.iter().any(|block| !block.includes.is_empty()) {
+        if blocks.iter().any(|block| !block.includes.is_empty()) && !engine.interrupted.get() {
             engine.play_number.set(number);
             new.broken = new.gather(&(0..hosts.len()).collect::<Vec<_>>()).await? == Ended::Broken;
         }
@@ -185,6 +186,10 @@ impl<'e> OfBatch<'e> {
             let is_open = (0..hosts.len()).any(|index| {
                 self.is_left(index) && block.on(&hosts[index]).is_some_and(|host| !host.is_undone(undone))
             });
+            if self.broken || self.batch.engine.interrupted.get() {
+                sections.push(None);
+                continue;
+            }
             match read.block(&mut self.batch, block) {
                 Ok(section) => sections.push(Some(Arc::new(section))),
                 Err(problems) if is_open => return Err(problems),
@@ -194,8 +199,7 @@ impl<'e> OfBatch<'e> {
         }
         for (block, on) in begun::last_first(blocks, &hosts) {
             let at = blocks.iter().position(|known| std::ptr::eq(*known, block));
-            // Without one no host is left that it could be done on.
-            let section = at.and_then(|at| sections[at].clone()).unwrap_or_default();
+            let section = at.and_then(|at| sections[at].clone());
             let on_host = |name: &Arc<str>| {
                 let of = block.on(name).filter(|of| !of.is_undone(undone))?.clone();
                 Some(OnHost { index: hosts.iter().position(|host| host == name)?, of, done: false })
@@ -247,19 +251,21 @@ impl<'e> OfBatch<'e> {
         stuck: &mut HashSet<Arc<str>>,
     ) -> Result<Ended, Diagnostics> {
         let engine = self.batch.engine;
-        let hosts = self.open(block, stuck);
+        let section = self.blocks[block].section.clone();
+        let hosts = if section.is_some() { self.open(block, stuck) } else { Vec::new() };
         self.note_left(block, |index| !hosts.contains(&index));
-        if hosts.is_empty() {
+        let closed = self.blocks[block].hosts.iter().filter(|on| !hosts.contains(&on.index));
+        stuck.extend(closed.map(|on| on.of.name.clone()));
+        let Some(section) = section.filter(|_| !hosts.is_empty()) else {
             return Ok(Ended::Batch { lost: 0 });
-        }
+        };
         let told = engine.not_done.borrow().len();
         self.take_the_stage();
-        let Ready { title, section, hosts: on } = &self.blocks[block];
+        let Ready { title, hosts: on, .. } = &self.blocks[block];
         for host in on {
             Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&host.of.name, host.of.vars.clone());
         }
         Teller { engine }.play(format!("Undo of block \"{title}\""));
-        let section = section.clone();
         let mut ended = self.gather(&hosts).await?;
         if ended != Ended::Broken {
             self.batch.restart(&self.open(block, stuck), &section);
