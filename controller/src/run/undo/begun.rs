@@ -1,6 +1,6 @@
 //! The blocks with `undo:` in which a run did something, as its journal tells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Status};
@@ -57,7 +57,6 @@ pub struct Begun {
 /// An order in such blocks.
 #[derive(Debug)]
 struct Order {
-    host: Arc<str>,
     blocks: Vec<u64>,
     /// Whether it did, or may have done, anything.
     did: bool,
@@ -67,6 +66,7 @@ impl Begun {
     /// Gathers what is noted. A block in which nothing was changed, and nothing failed, needs no undoing.
     pub fn of<'n>(notes: impl IntoIterator<Item = &'n Note>) -> Self {
         let mut blocks: Vec<Block> = Vec::new();
+        let mut places: HashMap<u64, usize> = HashMap::new();
         let mut orders: HashMap<u64, Order> = HashMap::new();
         for note in notes {
             match note {
@@ -77,14 +77,16 @@ impl Begun {
                         blocks.push(new);
                     }
                     blocks[known].enter(block);
+                    places.insert(block.id, known);
                 }
                 Note::Set { host, blocks: ids, vars } => {
-                    let hosts = blocks.iter_mut().flat_map(|block| &mut block.hosts);
-                    let is_in = |of: &&mut Host| of.name == *host && of.ids.iter().any(|id| ids.contains(id));
-                    hosts.filter(is_in).for_each(|host| host.vars.extend(without_secrets(vars)));
+                    for at in ids.iter().filter_map(|id| places.get(id)) {
+                        let on = blocks[*at].hosts.iter_mut().filter(|of| of.name == *host);
+                        on.for_each(|on| on.vars.extend(without_secrets(vars)));
+                    }
                 }
-                Note::Begun { ticket, host, blocks, .. } if !blocks.is_empty() => {
-                    orders.insert(*ticket, Order { host: host.clone(), blocks: blocks.clone(), did: true });
+                Note::Begun { ticket, blocks, .. } if !blocks.is_empty() => {
+                    orders.insert(*ticket, Order { blocks: blocks.clone(), did: true });
                 }
                 Note::Answered { ticket, status, failed, changed, .. } => {
                     if let Some(order) = orders.get_mut(ticket) {
@@ -94,14 +96,11 @@ impl Begun {
                 _ => {}
             }
         }
-        let did = |host: &Host| {
-            let in_it = |order: &&Order| {
-                order.host == host.name && order.blocks.iter().any(|id| host.ids.contains(id))
-            };
-            orders.values().filter(in_it).any(|order| order.did)
-        };
+        // A number is that of one block on one host.
+        let did: HashSet<u64> =
+            orders.values().filter(|order| order.did).flat_map(|order| &order.blocks).copied().collect();
         for block in &mut blocks {
-            block.hosts.retain(did);
+            block.hosts.retain(|host| host.ids.iter().any(|id| did.contains(id)));
         }
         blocks.retain(|block| !block.hosts.is_empty());
         Self { blocks, tickets: orders.into_keys().collect() }
