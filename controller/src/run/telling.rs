@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use convoy_protocol::Value;
+
 use super::batch::{Batch, Placed};
+use super::engine::Engine;
 use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
 use super::free::Heading;
 use super::host_result::HostResult;
@@ -10,6 +13,15 @@ use super::section::TaskRef;
 use crate::paths::absolute;
 use crate::playbook::ast::Action;
 use crate::template::unknown::known;
+
+impl Engine {
+    /// Returns a name as it is shown where a task stands: templates rendered as far as they can be.
+    pub fn called(&self, name: &Value, host: &Arc<str>, placed: &Placed<'_>) -> String {
+        let scope = self.scope(host, Some(placed));
+        let rendered = self.templar.render(name, &scope, &self.context(Vec::new(), false)).and_then(known);
+        crate::python::label(Some(&rendered.unwrap_or_else(|_| name.clone())))
+    }
+}
 
 impl Batch<'_> {
     /// Writes the task's heading; where results come in any order it comes with them.
@@ -37,15 +49,8 @@ impl Batch<'_> {
 
     /// Returns a task's name as it is shown: its role before it, templates rendered as far as they can be.
     pub fn title(&self, task: &TaskRef, host: &Arc<str>) -> Arc<str> {
-        let engine = self.engine;
         let name = match &task.task.name {
-            Some(name) => {
-                let scope = engine.scope(host, Some(&Placed { task: &task.task, params: &task.params }));
-                let context = engine.context(Vec::new(), false);
-                let rendered = engine.templar.render(name, &scope, &context).and_then(known);
-                let rendered = rendered.unwrap_or_else(|_| name.clone());
-                crate::python::label(Some(&rendered))
-            }
+            Some(name) => self.engine.called(name, host, &Placed { task: &task.task, params: &task.params }),
             None => match &task.task.action {
                 Action::IncludeRole(role) => {
                     format!("{} : {}", task.task.action_name, crate::python::str(&role.name))

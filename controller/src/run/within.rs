@@ -13,7 +13,6 @@ use crate::actions::Kept;
 use crate::paths::absolute;
 use crate::playbook::ast::{Block, Play, Task};
 use crate::python;
-use crate::template::unknown::known;
 
 /// How a file of tasks was included.
 #[derive(Debug)]
@@ -34,11 +33,11 @@ pub struct Via {
 #[derive(Debug)]
 pub struct Within {
     /// The block.
-    pub block: Arc<Block>,
+    block: Arc<Block>,
     /// How many others stand where it does before it.
     nth: u32,
     /// How it came into the play, the outermost include first.
-    pub includes: Vec<Arc<Via>>,
+    includes: Vec<Arc<Via>>,
     /// What the journal knows it by on this host, once anything was begun in it.
     id: OnceCell<u64>,
 }
@@ -71,11 +70,8 @@ impl Within {
 
     /// Returns the name of the block as it is for a task in it: templates rendered as far as they can be.
     pub(super) fn title(&self, engine: &Engine, host: &Arc<str>, placed: &Placed<'_>) -> Arc<str> {
-        let Some(name) = &self.block.name else { return name(&self.block).into() };
-        let scope = engine.scope(host, Some(placed));
-        let rendered = engine.templar.render(name, &scope, &engine.context(Vec::new(), false));
-        let title = rendered.and_then(known).unwrap_or_else(|_| name.clone());
-        python::label(Some(&title)).into()
+        let called = self.block.name.as_ref().map(|name| engine.called(name, host, placed));
+        called.unwrap_or_else(|| name(&self.block)).into()
     }
 
     /// Returns what the journal knows the block by on this host. Notes the block when that is asked first, with the variables that
