@@ -313,14 +313,9 @@ fn origin(runs: &Runs, header: &Header) -> Result<(RunOptions, Vec<PathBuf>), Di
 /// Returns those hosts of the run that are to be taken part, and those that are not known any more.
 fn hosts(inventory: &Inventory, options: &Options, all: &[Arc<str>]) -> Result<(Hosts, Hosts), Diagnostics> {
     let limit = options.limit.as_deref();
-    let selected = inventory.select("all", limit)?.hosts;
-    let implicit = |host: &Arc<str>| inventory.is_implicit(host);
-    let local: Vec<Arc<str>> = all.iter().filter(|host| implicit(host)).cloned().collect();
-    let local = if local.is_empty() { local } else { inventory.select("localhost", limit)?.hosts };
-    let (known, missing): (Hosts, Hosts) =
-        all.iter().cloned().partition(|host| inventory.host(host).is_some() || implicit(host));
-    let known: Vec<Arc<str>> =
-        known.into_iter().filter(|host| selected.contains(host) || local.contains(host)).collect();
+    let is_known = |host: &Arc<str>| inventory.host(host).is_some() || inventory.is_implicit(host);
+    let (known, missing): (Hosts, Hosts) = all.iter().cloned().partition(is_known);
+    let known = inventory.limited(&known, limit)?;
     if known.is_empty() && !all.is_empty() {
         let named = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(Diagnostic::user("no host is left of those that the run worked on")

@@ -27,6 +27,19 @@ static SUBSCRIPT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Inventory {
+    /// Returns those of some hosts that a limit leaves, the workstation included where the inventory does not name it.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    pub fn limited(&self, hosts: &[Arc<str>], limit: Option<&str>) -> Result<Vec<Arc<str>>, Diagnostic> {
+        let mut left = self.select("all", limit)?.hosts;
+        for host in hosts.iter().filter(|host| self.is_implicit(host)) {
+            left.extend(self.select(host, limit)?.hosts);
+        }
+        Ok(hosts.iter().filter(|host| left.contains(host)).cloned().collect())
+    }
+
     /// Returns the hosts that `pattern` names, less those that `limit` does not.
     ///
     /// # Errors

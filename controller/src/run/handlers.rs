@@ -102,7 +102,9 @@ impl Engine {
     /// Takes over handlers that a run before has left due, and says so.
     pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
         let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
-        for Due { host, handler } in due.iter().filter(|due| self.is_selected(&due.host)) {
+        let names: Vec<Arc<str>> = due.iter().map(|due| due.host.clone()).collect();
+        let left = self.inventory.borrow().limited(&names, self.options.limit.as_deref()).unwrap_or_default();
+        for Due { host, handler } in due.iter().filter(|due| left.contains(&due.host)) {
             hosts.entry(host).or_default().push(handler);
         }
         if !hosts.is_empty() {
@@ -113,14 +115,6 @@ impl Engine {
             ));
         }
         self.due.replace(due);
-    }
-
-    /// Returns whether the run may come to a host: the inventory has it now, and it is not left out.
-    fn is_selected(&self, host: &str) -> bool {
-        let inventory = self.inventory.borrow();
-        let pattern = if inventory.is_implicit(host) { host } else { "all" };
-        let selected = inventory.select(pattern, self.options.limit.as_deref());
-        selected.is_ok_and(|selected| selected.hosts.iter().any(|selected| **selected == *host))
     }
 }
 
