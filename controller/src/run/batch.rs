@@ -163,6 +163,11 @@ impl<'e> Batch<'e> {
         }
     }
 
+    /// Returns whether a host can be worked on still: it was not lost, here or before.
+    pub fn is_left(&self, host: &HostRun) -> bool {
+        !host.unreachable && !self.engine.lost.borrow().contains(&host.name)
+    }
+
     /// Puts these hosts at the start of `root`, and the others at its end. Those that are lost stay so.
     pub fn restart(&mut self, hosts: &[usize], root: &Arc<Section>) {
         let selected = self.selected();

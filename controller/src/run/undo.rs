@@ -138,7 +138,8 @@ async fn look_at_all(engine: &Engine, undo: &Undo, teller: &Teller<'_>) -> Resul
 
 /// Takes back what was changed in files, on hosts on which all blocks are undone.
 async fn take_back_all(engine: &Engine, undo: &Undo, hosts: &[Host], tasks: &Tasks<'_>, teller: &Teller<'_>) {
-    let is_lost = |host: &&Host| engine.lost.borrow().contains(&host.name) || tasks.is_unfinished(&host.name);
+    let unfinished = tasks.unfinished();
+    let is_lost = |host: &&Host| engine.lost.borrow().contains(&host.name) || unfinished.contains(&host.name);
     let (lost, rest): (Vec<&Host>, Vec<&Host>) =
         hosts.iter().filter(|host| host.has_work()).partition(is_lost);
     let line = |host: &&Host| {
@@ -222,7 +223,7 @@ fn left(undo: &Undo, host: &Host, tasks: &Tasks<'_>) -> Vec<String> {
         lines.extend(by.map(line));
     }
     match by {
-        _ if host.has_work() || tasks.worked.contains(name) || tasks.is_unfinished(name) => {}
+        _ if host.has_work() || tasks.worked.contains(name) || tasks.unfinished().contains(name) => {}
         Some(by) => lines.push(format!("{name}: nothing is left to take back: run {by} has done it")),
         None if known || !blocks.is_empty() => lines.push(format!("{name}: nothing is left to take back")),
         None => lines.push(format!("{name}: nothing is recorded of this run")),

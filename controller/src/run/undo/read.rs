@@ -67,8 +67,7 @@ impl Read {
         let File { entries, params, .. } = self.file(batch, block, outer)?;
         let task = find::include(&entries, include).ok_or_else(|| gone(block))?;
         let task = TaskRef { task, params, handler: false, doubt: None };
-        let lost = batch.engine.lost.borrow().clone();
-        let mut here = batch.hosts.iter().filter(|host| !host.unreachable && !lost.contains(&host.name));
+        let mut here = batch.hosts.iter().filter(|host| batch.is_left(host));
         let began = here.find_map(|host| block.on(&host.name)).cloned().ok_or_else(|| gone(block))?;
         // Names of files that it imports may use what the run has set.
         let engine = batch.engine;

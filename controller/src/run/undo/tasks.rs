@@ -126,10 +126,11 @@ impl Tasks<'_> {
         Ok(())
     }
 
-    /// Returns whether a block is still to be undone on a host.
-    pub(super) fn is_unfinished(&self, host: &str) -> bool {
+    /// Returns the hosts on which a block is still to be undone.
+    pub(super) fn unfinished(&self) -> HashSet<Arc<str>> {
         let blocks = self.batches.iter().flat_map(|of_batch| &of_batch.blocks);
-        blocks.flat_map(|block| &block.hosts).any(|on| *on.of.name == *host && !on.done)
+        let open = blocks.flat_map(|block| &block.hosts).filter(|on| !on.done);
+        open.map(|on| on.of.name.clone()).collect()
     }
 
     /// Runs the handlers that were notified, now that the files are as they were.
@@ -137,9 +138,7 @@ impl Tasks<'_> {
     /// # Errors
     /// What is wrong in the user's files and shows only now.
     pub(super) async fn handlers(&mut self) -> Result<(), Diagnostics> {
-        let names: Vec<Arc<str>> = self.batches.iter().flat_map(OfBatch::names).collect();
-        let unfinished: HashSet<Arc<str>> =
-            names.into_iter().filter(|name| self.is_unfinished(name)).collect();
+        let unfinished = self.unfinished();
         for of_batch in &mut self.batches {
             of_batch.handlers(&unfinished).await?;
         }
@@ -225,8 +224,7 @@ impl<'e> OfBatch<'e> {
     }
 
     fn is_left(&self, index: usize) -> bool {
-        let host = &self.batch.hosts[index];
-        !host.unreachable && !self.batch.engine.lost.borrow().contains(&host.name)
+        self.batch.is_left(&self.batch.hosts[index])
     }
 
     /// Returns the hosts on which a block can be undone.
