@@ -235,19 +235,14 @@ impl Runs {
     /// If it cannot be removed.
     pub fn remove(&self, id: &RunId) -> Result<bool, Fault> {
         let folder = self.folder_of(id);
-        // Nobody takes it back, or goes on with it.
-        let held = File::open(&folder);
-        if let Ok(held) = &held
-            && matches!(held.try_lock(), Err(TryLockError::WouldBlock))
-        {
-            return Ok(false);
-        }
-        // Held until it is gone, so that nobody begins to use it meanwhile.
-        let file = File::open(folder.join(FILE));
-        if let Ok(file) = &file
-            && matches!(file.try_lock(), Err(TryLockError::WouldBlock))
-        {
-            return Ok(false);
+        // Held until it is gone, so that nobody takes it back, or begins to use it meanwhile.
+        let mut held = Vec::new();
+        for path in [folder.clone(), folder.join(FILE)] {
+            let Ok(file) = File::open(path) else { continue };
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Ok(false);
+            }
+            held.push(file);
         }
         // Whoever lists runs meanwhile sees all of it or nothing.
         let gone = self.folder.join(format!(".gone-{id}"));
