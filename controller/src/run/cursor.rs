@@ -87,11 +87,6 @@ impl Frame {
         }
     }
 
-    /// Returns whether what is in it was read together, apart from what is around it.
-    fn is_scope(&self) -> bool {
-        self.section.via.is_some()
-    }
-
     fn items(&self) -> &[Item] {
         match self.part {
             Part::Body => &self.section.body,
@@ -110,7 +105,8 @@ impl Frame {
 /// Returns how many stand at this place before an item: a file that is imported several times has all its blocks and tasks
 /// as often.
 fn nth(frames: &[Frame], at: &Origin, is_it: impl Fn(&Item) -> bool) -> u32 {
-    let scope = frames.iter().rfind(|frame| frame.is_scope()).or(frames.first());
+    // What one include brought in was read together; what none did, with the play.
+    let scope = frames.iter().rfind(|frame| frame.section.via.is_some()).or(frames.first());
     let items = scope.into_iter().flat_map(|frame| all(&frame.section.body));
     let stands = |item: &&Item| match item {
         Item::Task(task) => *task.task.at == *at,
