@@ -5,6 +5,7 @@ pub mod cli;
 pub mod crypt;
 pub mod demo;
 pub mod diagnostic;
+pub mod events;
 pub mod inventory;
 pub mod journal;
 pub mod json;

@@ -13,8 +13,7 @@ use tempfile::TempDir;
 use super::{Cli, Command, apply};
 use crate::demo::Site;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
-use crate::report::Reporter;
-use crate::run::event::{RunEvent, Stats};
+use crate::events::{Reporter, RunEvent, Stats};
 use crate::settings::{self, Journal, Settings};
 
 /// The numbers of each host at the end of a run.

@@ -13,8 +13,9 @@ use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
 use crate::report;
 use crate::run::engine::Engine;
+use crate::run::host_keys;
 use crate::run::options::Tags;
-use crate::run::{host_keys, session};
+use crate::run::session;
 use crate::settings;
 use crate::yaml;
 

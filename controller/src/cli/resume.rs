@@ -6,8 +6,8 @@ use clap::{ArgAction, Parser as _};
 
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::Note;
 use crate::journal::{self, Resumed, RunId, Runs};
-use crate::run::event::Note;
 use crate::run::memory::InDoubt;
 use crate::settings;
 

@@ -4,8 +4,8 @@ use convoy_protocol::{Map, map};
 use jiff::Timestamp;
 
 use super::RunId;
+use crate::events::object::{Fault, Fields, texts};
 use crate::report;
-use crate::run::event::object::{Fault, Fields, texts};
 
 /// The version of the format. A reader knows all of its own first number: what the second one added it passes over.
 pub(super) const FORMAT: (u32, u32) = (1, 0);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::run::event::RunEvent;
+use crate::events::RunEvent;
 
 /// Lets through what is about one host: headings of tasks only where it has a result, and what is about no host.
 #[derive(Debug)]

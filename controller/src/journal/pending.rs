@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Reader, RunId, Runs};
-use crate::run::event::Note;
+use crate::events::Note;
 
 /// A handler that is due on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]

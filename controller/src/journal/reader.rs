@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::record::Record;
 use super::{FILE, Fault, Header, header};
-use crate::run::event::object;
-use crate::run::event::{Note, RunEvent};
+use crate::events::object;
+use crate::events::{Note, RunEvent};
 
 /// How long a record may be. None that is written is: a result is smaller than [`convoy_protocol::frame::MAX_FRAME`].
 const LONGEST: u64 = 256 * 1024 * 1024;

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use convoy_protocol::map;
 
 use super::Writer;
-use crate::report::Reporter;
-use crate::run::event::object;
-use crate::run::event::{JobState, RunEvent};
+use crate::events::object;
+use crate::events::{JobState, Reporter, RunEvent};
 
 /// A reporter that keeps the journal of a run, and then lets another one show it.
 ///

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{FILE, Fault, Found, Header, Reader, Rest, RunId, Runs, Writer};
 use crate::diagnostic::{Diagnostic, Kind};
-use crate::run::event::{Ending, Note, RunEvent};
+use crate::events::{Ending, Note, RunEvent};
 
 /// A run to go on with. Nobody else can, as long as this lives.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::reader::{self, Found, Reader, Unreadable};
 use super::{FILE, Fault, Header, RunId, Writer};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::run::event::RunEvent;
+use crate::events::RunEvent;
 use crate::settings::{Journal, Settings};
 
 /// Where runs are kept unless a setting says otherwise: below the folder in which the user stands.

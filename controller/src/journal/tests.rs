@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::events::{Reporter, RunEvent, object};
+use crate::report::Options;
 use crate::report::plain::Plain;
 use crate::report::sample::{self, Capture};
-use crate::report::{Options, Reporter};
-use crate::run::event::{RunEvent, object};
 
 /// A folder of runs in a temporary one.
 fn runs() -> (TempDir, Runs) {
@@ -279,7 +279,7 @@ fn the_end_is_found_behind_a_long_record() {
     let file = File::open(folder.join(FILE)).unwrap();
     assert!(matches!(reader::last(&file).unwrap(), Some(Found::Event(RunEvent::Warning(_)))));
     let errors = vec!["y".repeat(50_000)];
-    let end = RunEvent::End { ending: None, code: 1, hosts: crate::run::event::Tally::default(), errors };
+    let end = RunEvent::End { ending: None, code: 1, hosts: crate::events::Tally::default(), errors };
     writer.append(object::of(&end)).unwrap();
     assert_eq!(reader::last(&file).unwrap(), Some(Found::Event(end)));
 }

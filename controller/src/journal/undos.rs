@@ -1,7 +1,7 @@
 //! The undos of a run, as their journals tell.
 
 use super::{Fault, Reader, RunId, Runs};
-use crate::run::event::Note;
+use crate::events::Note;
 use crate::run::undo::begun::Undone;
 
 impl Runs {

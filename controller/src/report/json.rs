@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-use super::{Options, Reporter, Sink};
+use super::{Options, Sink};
+use crate::events::{Reporter, RunEvent, object};
 use crate::json;
-use crate::run::event::{RunEvent, object};
 
 /// Prints a run as JSON lines.
 pub struct Json {

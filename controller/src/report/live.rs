@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plain::Plain;
-use super::{Options, Reporter, Sink};
-use crate::run::event::{JobState, RunEvent};
+use super::{Options, Sink};
+use crate::events::{JobState, Reporter, RunEvent};
 
 /// How many hosts have a line of their own.
 const LINES: usize = 8;
@@ -166,7 +166,7 @@ fn style(template: &str) -> ProgressStyle {
 mod tests {
     use super::super::sample::{self, Capture, Terminal};
     use super::*;
-    use crate::run::event::Verdict;
+    use crate::events::Verdict;
 
     #[test]
     fn templates_are_right() {

@@ -5,9 +5,9 @@ use std::io;
 use super::diff;
 use super::screen::{Color, Screen};
 use super::shown::Shown;
-use super::{Options, Reporter, Sink};
+use super::{Options, Sink};
+use crate::events::{Reporter, RunEvent, TaskResult, Verdict};
 use crate::python;
-use crate::run::event::{RunEvent, TaskResult, Verdict};
 
 /// Modules whose output is shown as it is, not as JSON.
 const RAW: [&str; 4] = ["command", "raw", "script", "shell"];

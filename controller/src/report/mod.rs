@@ -14,27 +14,10 @@ mod text;
 #[cfg(test)]
 pub(crate) mod sample;
 
-use std::fmt;
-use std::io;
-
 pub use options::{Format, Options};
 pub use screen::Sink;
 
-use crate::run::event::RunEvent;
-
-/// Shows a run as it goes.
-pub trait Reporter: Send + fmt::Debug {
-    /// Shows what happened. Everything is given out before this returns.
-    fn event(&mut self, event: &RunEvent);
-
-    /// Takes the live display away, before something else writes to the terminal, such as a prompt. It comes back
-    /// with the next [`RunEvent::Working`].
-    fn hide(&mut self) {}
-
-    /// Returns the first error of writing, after which nothing more is written. [`io::ErrorKind::BrokenPipe`]
-    /// means that the reader has enough (`| head`): no fault to tell anybody about.
-    fn fault(&self) -> Option<&io::Error>;
-}
+use crate::events::Reporter;
 
 /// Returns the reporter that `options` ask for.
 pub fn open(options: &Options, out: Sink, err: Sink) -> Box<dyn Reporter> {

@@ -8,9 +8,9 @@ use convoy_protocol::{Diff, Map, Value};
 
 use super::screen::{Color, Screen};
 use super::shown::Shown;
-use super::{Options, Reporter, Sink, diff};
+use super::{Options, Sink, diff};
+use crate::events::{HostName, JobEvent, JobState, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 use crate::python::label;
-use crate::run::event::{HostName, JobEvent, JobState, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 
 /// Prints a run as text.
 #[derive(Debug)]

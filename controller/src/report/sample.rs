@@ -7,7 +7,7 @@ use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
 use indicatif::TermLike;
 
 use super::Sink;
-use crate::run::event::{
+use crate::events::{
     Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
 };
 

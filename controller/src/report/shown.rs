@@ -2,9 +2,9 @@
 
 use convoy_protocol::{Map, Value};
 
+use crate::events::TaskResult;
+use crate::events::object::without_internal;
 use crate::json;
-use crate::run::event::TaskResult;
-use crate::run::event::object::without_internal;
 
 /// A result as it is shown.
 #[derive(Debug)]

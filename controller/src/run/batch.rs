@@ -6,19 +6,26 @@ use std::sync::Arc;
 use convoy_protocol::{Map, Value};
 use futures::StreamExt;
 
-use super::ahead::{Lookahead, Seen};
-use super::cursor::{Cursor, Leave};
-use super::effects::Notice;
-use super::engine::Engine;
-use super::event::{Note, RunEvent, Verdict};
-use super::free::Strategy;
-use super::host_result::HostResult;
-use super::perform::{self, Perform};
-use super::section::{Item, Section, TaskRef};
-use super::{ahead, flags, handlers, include, job, meta, settle, vars_files};
 use crate::actions::Action as ControllerAction;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::events::{Note, RunEvent, Verdict};
 use crate::playbook::ast::{Action, Play, Role, Task};
+use crate::run::ahead;
+use crate::run::ahead::{Lookahead, Seen};
+use crate::run::cursor::{Cursor, Leave};
+use crate::run::effects::Notice;
+use crate::run::engine::Engine;
+use crate::run::flags;
+use crate::run::free::Strategy;
+use crate::run::handlers;
+use crate::run::host_result::HostResult;
+use crate::run::include;
+use crate::run::job;
+use crate::run::meta;
+use crate::run::perform::{self, Perform};
+use crate::run::section::{Item, Section, TaskRef};
+use crate::run::settle;
+use crate::run::vars_files;
 use crate::template::unknown::known;
 use crate::vars::magic::{PlayFacts, search_path};
 
@@ -57,7 +64,7 @@ impl HostRun {
     }
 
     /// Passes over tasks of roles that ran here already.
-    pub fn pass_duplicates(&mut self, selected: super::cursor::Selected<'_>) {
+    pub fn pass_duplicates(&mut self, selected: crate::run::cursor::Selected<'_>) {
         while let Some(Item::Task(task)) = self.cursor.current()
             && let Some(role) = task.task.role.as_ref().filter(|role| !role.allow_duplicates)
             && self.roles.get(&role.identity).is_some_and(|first| !Arc::ptr_eq(first, role))

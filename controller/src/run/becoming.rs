@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use convoy_protocol::Value;
 use convoy_protocol::message::{Become, Method};
 
-use super::flags::boolean;
-use super::job::View;
+use crate::run::flags::boolean;
+use crate::run::job::View;
 use crate::template::{Error, omit_token};
 
 /// How `become` is asked for outside of playbooks and inventory.

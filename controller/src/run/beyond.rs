@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use convoy_agent::modules;
 
-use super::engine::Engine;
-use super::event::{RunEvent, Verdict};
-use super::job::{Call, What};
-use super::perform::Doing;
-use super::result::CallResult;
-use super::within::Within;
+use crate::events::{RunEvent, Verdict};
+use crate::run::engine::Engine;
+use crate::run::job::{Call, What};
+use crate::run::perform::Doing;
+use crate::run::result::CallResult;
+use crate::run::within::Within;
 
 /// What could not be taken back, each with the hosts on which it would be so.
 pub type Beyond = BTreeMap<Work, BTreeSet<Arc<str>>>;

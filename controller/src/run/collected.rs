@@ -2,11 +2,11 @@
 
 use convoy_protocol::{Map, Taint, Value, map};
 
-use super::effects::CallEffects;
-use super::event::{HostName, Verdict};
-use super::host_result::HostResult;
-use super::job::Call;
-use super::result::{self, CallResult};
+use crate::events::{HostName, Verdict};
+use crate::run::effects::CallEffects;
+use crate::run::host_result::HostResult;
+use crate::run::job::Call;
+use crate::run::result::{self, CallResult};
 
 /// The results of a loop's items, while they come.
 #[derive(Debug, Default)]

@@ -11,13 +11,12 @@ use convoy_protocol::message::{Answer, Hello, Step};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::sleep;
 
-use super::endpoint::Endpoint;
-use super::event::RunEvent;
-use super::lost::{self, Lost};
-use super::options::Options;
+use crate::events::{Reporter, RunEvent};
 use crate::link::content::Contents;
 use crate::link::{Aside, Entries, Link, LinkError, Opening, Puller, local};
-use crate::report::Reporter;
+use crate::run::endpoint::Endpoint;
+use crate::run::lost::{self, Lost};
+use crate::run::options::Options;
 use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
 use crate::terminal;
 

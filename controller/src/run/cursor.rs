@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-use super::section::{Item, Section, TaskRef, all};
-use super::within::Within;
 use crate::playbook::ast::Task;
+use crate::run::section::{Item, Section, TaskRef, all};
+use crate::run::within::Within;
 
 /// Which part of a [`Section`] a cursor is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,8 +14,8 @@ use convoy_agent::modules;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Outcome, Status, Value};
 
-use super::endpoint::Endpoint;
 use crate::playbook::ast::{Action, Task};
+use crate::run::endpoint::Endpoint;
 
 /// What earlier tasks of a run in check mode would have changed.
 #[derive(Debug, Default)]

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Value};
 
-use super::ahead::names_are_known;
-use super::doubt;
-use super::event::Verdict;
-use super::job::{Call, View};
-use super::perform::Doing;
-use super::result::CallResult;
 use crate::actions::Kept;
+use crate::events::Verdict;
 use crate::playbook::ast::Action;
+use crate::run::ahead::names_are_known;
+use crate::run::doubt;
+use crate::run::job::{Call, View};
+use crate::run::perform::Doing;
+use crate::run::result::CallResult;
 use crate::template::unknown;
 
 /// What a call leaves behind at the controller.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::Value;
 
-use super::event::HostName;
-use super::job::View;
-use super::options::Options;
+use crate::events::HostName;
 use crate::paths::expand_user;
+use crate::run::job::View;
+use crate::run::options::Options;
 use crate::ssh::{Arguments, HostKeyChecking, Query, Wish};
 use crate::template::Error;
 

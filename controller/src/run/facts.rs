@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::effects::CallEffects;
-use super::engine::Engine;
-use super::fact_cache::FactCache;
 use crate::actions::Kept;
 use crate::inventory::LOCALHOST;
+use crate::run::effects::CallEffects;
+use crate::run::engine::Engine;
+use crate::run::fact_cache::FactCache;
 
 impl Engine {
     /// Reads the facts that earlier runs kept of the hosts, or forgets them, as the command line says.

@@ -6,11 +6,11 @@ use convoy_agent::args::Arg;
 use convoy_protocol::message::Become;
 use convoy_protocol::{Map, Value};
 
-use super::becoming;
-use super::endpoint::Endpoint;
-use super::job::View;
 use crate::diagnostic::Diagnostic;
 use crate::playbook::ast::Keywords;
+use crate::run::becoming;
+use crate::run::endpoint::Endpoint;
+use crate::run::job::View;
 use crate::secrets::Secrets;
 use crate::template::Error;
 

@@ -7,18 +7,18 @@ use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 use tokio::time::{Instant, sleep};
 
-use super::endpoint::Endpoint;
-use super::event::{JobEvent, JobState, RunEvent, Verdict};
-use super::flags::{AsJob, Flags};
-use super::invocation::invocation;
-use super::job::Call;
-use super::jobs::about;
-use super::lost::Lost;
-use super::memory::{self, InDoubt};
-use super::perform::Doing;
-use super::replay::{Known, TAKEN_FOR_DONE, asked};
-use super::result::CallResult;
-use super::secret::Given;
+use crate::events::{JobEvent, JobState, RunEvent, Verdict};
+use crate::run::endpoint::Endpoint;
+use crate::run::flags::{AsJob, Flags};
+use crate::run::invocation::invocation;
+use crate::run::job::Call;
+use crate::run::jobs::about;
+use crate::run::lost::Lost;
+use crate::run::memory::{self, InDoubt};
+use crate::run::perform::Doing;
+use crate::run::replay::{Known, TAKEN_FOR_DONE, asked};
+use crate::run::result::CallResult;
+use crate::run::secret::Given;
 use crate::secrets::Secrets;
 
 /// How long a node that was lost is looked for at least, and beyond the job's limit.

@@ -9,14 +9,17 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::batch::Batch;
-use super::event::{RunEvent, Verdict};
-use super::host_result::HostResult;
-use super::perform::{self, Perform};
-use super::section::{Item, TaskRef};
-use super::{handlers, include, meta, settle};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::events::{RunEvent, Verdict};
 use crate::playbook::ast::{Action, Task};
+use crate::run::batch::Batch;
+use crate::run::handlers;
+use crate::run::host_result::HostResult;
+use crate::run::include;
+use crate::run::meta;
+use crate::run::perform::{self, Perform};
+use crate::run::section::{Item, TaskRef};
+use crate::run::settle;
 
 /// In which order the hosts of a play do its tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::batch::Batch;
-use super::effects::Notice;
-use super::engine::Engine;
-use super::event::{Note, RunEvent};
-use super::section::{Item, Section, TaskRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::events::{Note, RunEvent};
 use crate::journal::Due;
 use crate::playbook::ast::Entry;
+use crate::run::batch::Batch;
+use crate::run::effects::Notice;
+use crate::run::engine::Engine;
+use crate::run::section::{Item, Section, TaskRef};
 
 /// Lists handlers in the order in which they run; blocks among them are opened.
 pub(super) fn list(entries: &[Entry], params: &Arc<Map>) -> Vec<TaskRef> {

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 
-use super::batch::Placed;
-use super::endpoint::Endpoint;
-use super::engine::Engine;
-use super::event::RunEvent;
-use super::job::View;
-use super::{play, vars_files};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::RunEvent;
 use crate::playbook::ast::Play;
+use crate::run::batch::Placed;
+use crate::run::endpoint::Endpoint;
+use crate::run::engine::Engine;
+use crate::run::job::View;
+use crate::run::play;
+use crate::run::vars_files;
 use crate::ssh::{HostKeyChecking, NewHostKey, Reason};
 use crate::template::Context;
 use crate::terminal;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map};
 
-use super::ahead::Seen;
-use super::effects::CallEffects;
-use super::event::{HostName, Verdict};
+use crate::events::{HostName, Verdict};
+use crate::run::ahead::Seen;
+use crate::run::effects::CallEffects;
 
 /// The result of a task on one host.
 #[derive(Debug)]

@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value, map};
 
-use super::batch::{Batch, Placed};
-use super::event::{HostName, Include, RunEvent, TaskResult, Verdict};
-use super::host_result::HostResult;
-use super::job::{self, View};
-use super::result::CallResult;
-use super::section::{Item, Section, TaskRef};
-use super::within::Via;
-use super::{doubt, loops, settle, within};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::{HostName, Include, RunEvent, TaskResult, Verdict};
 use crate::paths::absolute;
 use crate::playbook::Inherited;
 use crate::playbook::ast::{Action, Entry, Role, RoleInclude, Task};
+use crate::run::batch::{Batch, Placed};
+use crate::run::doubt;
+use crate::run::host_result::HostResult;
+use crate::run::job::{self, View};
+use crate::run::loops;
+use crate::run::result::CallResult;
+use crate::run::section::{Item, Section, TaskRef};
+use crate::run::settle;
+use crate::run::within;
+use crate::run::within::Via;
 use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::TaskScope;
 use crate::vars::magic::{PlayFacts, search_path};
@@ -186,7 +189,7 @@ fn what(view: View<'_>) -> Result<What, Error> {
             vars_from: optional(&role.vars_from)?,
             defaults_from: optional(&role.defaults_from)?,
             handlers_from: optional(&role.handlers_from)?,
-            public: super::flags::boolean(view, role.public.as_ref(), false)?,
+            public: crate::run::flags::boolean(view, role.public.as_ref(), false)?,
         })),
         Action::IncludeTasks { file, .. } => Ok(What::File(text(file)?)),
         _ => Err(Error::other("not an include".to_owned())),
@@ -364,7 +367,7 @@ fn role_entries(
 /// Makes handlers and roles that came with an include those of the play.
 fn take_over(batch: &mut Batch<'_>, handlers: &[Entry], roles: &[Arc<Role>]) {
     let known = |handler: &TaskRef| batch.handlers.iter().any(|old| Arc::ptr_eq(&old.task, &handler.task));
-    let mut new: Vec<TaskRef> = super::handlers::list(handlers, &Arc::default());
+    let mut new: Vec<TaskRef> = crate::run::handlers::list(handlers, &Arc::default());
     new.retain(|handler| !known(handler));
     batch.handlers.extend(new);
     if !roles.is_empty() {

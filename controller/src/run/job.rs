@@ -7,12 +7,13 @@ use convoy_agent::module::Module;
 use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Key, Kind, Map, Origin, Taint, Value};
 
-use super::endpoint::Endpoint;
-use super::engine::Engine;
-use super::loops::{LoopNames, items};
-use super::{flags, stage};
 use crate::actions::Action as ControllerAction;
 use crate::playbook::ast::{Action, Task};
+use crate::run::endpoint::Endpoint;
+use crate::run::engine::Engine;
+use crate::run::flags;
+use crate::run::loops::{LoopNames, items};
+use crate::run::stage;
 use crate::template::{Context, Error, Kind as ErrorKind, omit_token, unknown};
 use crate::vars::TaskScope;
 

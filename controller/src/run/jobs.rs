@@ -7,8 +7,8 @@ use std::sync::Arc;
 use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Digest, Map, Origin};
 
-use super::endpoint::Endpoint;
-use super::engine::Engine;
+use crate::run::endpoint::Endpoint;
+use crate::run::engine::Engine;
 
 /// The jobs of a run.
 #[derive(Debug, Default)]

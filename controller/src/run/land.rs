@@ -13,10 +13,10 @@ use sha2::Digest as _;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-use super::endpoint::Endpoint;
-use super::engine::Engine;
 use crate::link::{PullError, Puller};
 use crate::paths::{absolute, expand_user, tidy};
+use crate::run::endpoint::Endpoint;
+use crate::run::engine::Engine;
 
 /// Takes what an order's outcome offers, if its module has a parameter that says where to.
 ///

@@ -2,9 +2,9 @@
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use super::flags;
-use super::job::View;
 use crate::playbook::ast::{Loop, LoopSource};
+use crate::run::flags;
+use crate::run::job::View;
 use crate::template::{self, Error};
 
 /// The variables that an item of a loop brings, and its label.

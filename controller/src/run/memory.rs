@@ -10,10 +10,10 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Digest, Map, Outcome, Status, Value, map};
 
-use super::endpoint::Endpoint;
-use super::event::Note;
+use crate::events::Note;
 use crate::json;
 use crate::playbook::ast::{LoopSource, Task};
+use crate::run::endpoint::Endpoint;
 
 /// How much of a digest is written down, in hexadecimal digits.
 const DIGITS: usize = 16;

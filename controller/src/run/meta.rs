@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use convoy_protocol::map;
 
-use super::batch::{Batch, Ended, Placed};
-use super::event::{RunEvent, Verdict};
-use super::host_result::HostResult;
-use super::job::{self, View};
-use super::result::CallResult;
-use super::section::{Item, TaskRef};
-use super::settle;
 use crate::diagnostic::Diagnostics;
+use crate::events::{RunEvent, Verdict};
 use crate::playbook::ast::{Meta, Role};
+use crate::run::batch::{Batch, Ended, Placed};
+use crate::run::host_result::HostResult;
+use crate::run::job::{self, View};
+use crate::run::result::CallResult;
+use crate::run::section::{Item, TaskRef};
+use crate::run::settle;
 use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 

@@ -12,7 +12,6 @@ mod doubt;
 pub mod effects;
 pub mod endpoint;
 pub mod engine;
-pub mod event;
 pub mod fact_cache;
 mod facts;
 pub mod flags;

@@ -8,11 +8,11 @@ use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Map, Outcome};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::engine::Engine;
-use super::flags::Flags;
-use super::lost::Lost;
-use super::result::CallResult;
 use crate::actions::{Conversation, Done};
+use crate::run::engine::Engine;
+use crate::run::flags::Flags;
+use crate::run::lost::Lost;
+use crate::run::result::CallResult;
 
 /// How long taking leave of a node may take that does not answer any more.
 const LEAVE: Duration = Duration::from_secs(3);

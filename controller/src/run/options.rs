@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
-use super::becoming::Outside;
 use crate::playbook::ast::Task;
 use crate::python::shell_quoted;
+use crate::run::becoming::Outside;
 use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;

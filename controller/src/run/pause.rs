@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use convoy_protocol::{Map, map};
 
-use super::engine::Engine;
-use super::event::RunEvent;
 use crate::actions::pause::Pause;
+use crate::events::RunEvent;
 use crate::prompt;
+use crate::run::engine::Engine;
 
 const CONTROLS: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r";
 

@@ -12,18 +12,18 @@ use convoy_agent::modules;
 use convoy_protocol::message::{Order, Step, Ticket};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
-use super::ahead::{Ahead, Seen};
-use super::collected::hidden;
-use super::endpoint::Endpoint;
-use super::event::{Note, RunEvent, Verdict};
-use super::job::Call;
-use super::lost::Lost;
-use super::memory::{self, Before, InDoubt, TaskKey};
-use super::node::Node;
-use super::perform::{Answers, Doing};
-use super::result::{Asked, BROKEN, CallResult};
-use super::within::Within;
 use crate::actions::{Conversation, Done};
+use crate::events::{Note, RunEvent, Verdict};
+use crate::run::ahead::{Ahead, Seen};
+use crate::run::collected::hidden;
+use crate::run::endpoint::Endpoint;
+use crate::run::job::Call;
+use crate::run::lost::Lost;
+use crate::run::memory::{self, Before, InDoubt, TaskKey};
+use crate::run::node::Node;
+use crate::run::perform::{Answers, Doing};
+use crate::run::result::{Asked, BROKEN, CallResult};
+use crate::run::within::Within;
 
 /// What a node said of one order.
 #[derive(Debug, Clone)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
 
-use super::event::Verdict;
-use super::flags::Flags;
-use super::job::{Call, View};
-use super::lost::Lost;
-use super::secret::Given;
 use crate::actions::{self, Kept};
+use crate::events::Verdict;
 use crate::playbook::ast::{Action, Task};
+use crate::run::flags::Flags;
+use crate::run::job::{Call, View};
+use crate::run::lost::Lost;
+use crate::run::secret::Given;
 use crate::secrets::{Secrets, Vault};
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
@@ -176,7 +176,7 @@ impl CallResult {
         // A failure's message may quote anything.
         let is_marked = status != Status::Failed && marks_secrets(&order.module);
         let hide =
-            |diff: &Diff| if is_marked { given.scrubbed(diff) } else { super::secret::difference(diff) };
+            |diff: &Diff| if is_marked { given.scrubbed(diff) } else { crate::run::secret::difference(diff) };
         if given.secret {
             diff.iter_mut().for_each(|diff| *diff = hide(diff));
         }

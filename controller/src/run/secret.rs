@@ -6,7 +6,7 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, DiffSide, Digest, Key, Kind, Map, Taint, Value};
 
-use super::flags::Flags;
+use crate::run::flags::Flags;
 use crate::secrets::{Secrets, Vault};
 
 /// What an order was given.

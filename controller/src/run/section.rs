@@ -1,11 +1,11 @@
-//! What a play is made of, as a [`Cursor`](super::cursor::Cursor) goes through it.
+//! What a play is made of, as a [`Cursor`](crate::run::cursor::Cursor) goes through it.
 
 use std::sync::Arc;
 
 use convoy_protocol::Map;
 
-use super::within::Via;
 use crate::playbook::ast::{Block, Entry, Play, Task};
+use crate::run::within::Via;
 
 /// Something to do, with what it needs to know of the way it came into the play.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@ use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::engine::Engine;
-use super::event::{Ending, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::{Ending, RunEvent};
+use crate::run::engine::Engine;
 
 /// Runs `work` with an engine and returns the exit code.
 ///

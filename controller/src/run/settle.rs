@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::batch::{Batch, Ended, HostRun, Placed};
-use super::effects::CallEffects;
-use super::event::{Note, Verdict};
-use super::host_result::HostResult;
-use super::section::TaskRef;
-use super::{flags, job, within};
 use crate::actions::Kept;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::events::{Note, Verdict};
+use crate::run::batch::{Batch, Ended, HostRun, Placed};
+use crate::run::effects::CallEffects;
+use crate::run::flags;
+use crate::run::host_result::HostResult;
+use crate::run::job;
+use crate::run::section::TaskRef;
+use crate::run::within;
 use crate::template::unknown;
 use crate::vars::Store;
 use crate::vars::magic::search_path;
@@ -64,11 +66,11 @@ pub(super) fn settle(
         batch.hosts[index].roles.entry(role.identity).or_insert_with(|| role.clone());
     }
     if !task.is_gathering(&batch.play) {
-        super::handlers::take_due(batch, index);
+        crate::run::handlers::take_due(batch, index);
     }
     for effects in &result.calls {
         for notice in &effects.notify {
-            super::handlers::notify(batch, index, notice)?;
+            crate::run::handlers::notify(batch, index, notice)?;
         }
     }
     Ok(())

@@ -13,9 +13,9 @@ use convoy_agent::files::words;
 use convoy_agent::module::Module;
 use convoy_protocol::{Digest, Map, Taint, Value, map};
 
-use super::job::View;
 use crate::link::content::Contents;
 use crate::paths::expand_user;
+use crate::run::job::View;
 use crate::secrets::{self, Fault, Opened, Vault};
 use crate::template::{Error, File, FileOptions};
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::batch::Batch;
-use super::cursor::{Cursor, Selected};
-use super::section::{Item, Section, TaskRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::{Play, Task};
 use crate::playbook::walk;
 use crate::prompt;
+use crate::run::batch::Batch;
+use crate::run::cursor::{Cursor, Selected};
+use crate::run::section::{Item, Section, TaskRef};
 
 /// Returns whether a task is the one to start at: by its name as it is written, with or without its role before it, or
 /// by a pattern of it.

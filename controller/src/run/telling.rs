@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use convoy_protocol::Value;
 
-use super::batch::{Batch, Placed};
-use super::engine::Engine;
-use super::event::{RunEvent, TaskKind, TaskResult, Verdict};
-use super::free::Heading;
-use super::host_result::HostResult;
-use super::section::TaskRef;
+use crate::events::{RunEvent, TaskKind, TaskResult, Verdict};
 use crate::paths::absolute;
 use crate::playbook::ast::Action;
+use crate::run::batch::{Batch, Placed};
+use crate::run::engine::Engine;
+use crate::run::free::Heading;
+use crate::run::host_result::HostResult;
+use crate::run::section::TaskRef;
 use crate::template::unknown::known;
 
 impl Engine {

@@ -20,10 +20,10 @@ use looked::{Looked, settle};
 use tasks::Tasks;
 use tell::Teller;
 
-use super::engine::Engine;
-use super::event::{Ending, Note, RunEvent};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::{Ending, Note, RunEvent};
 use crate::playbook::ast::Play;
+use crate::run::engine::Engine;
 
 /// What is to be taken back.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use super::engine::Engine;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::Play;
+use crate::run::engine::Engine;
 use crate::template::Kind;
 use crate::template::unknown::known;
 use crate::vars::magic::PlayFacts;

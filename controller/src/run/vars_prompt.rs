@@ -5,12 +5,12 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::{Key, Map, Taint, Value};
 
-use super::engine::Engine;
-use super::event::RunEvent;
 use crate::crypt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::events::RunEvent;
 use crate::playbook::ast::{Play, Prompt};
 use crate::prompt;
+use crate::run::engine::Engine;
 
 /// Returns what nobody can be asked for, of all plays: neither given with `-e` nor with a default.
 pub fn unanswered<'p>(plays: impl Iterator<Item = &'p Arc<Play>>, extra: &Map) -> Vec<Diagnostic> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Origin, Value};
 
-use super::batch::{HostRun, Placed};
-use super::engine::Engine;
-use super::event::{BlockBegun, Include, Note};
-use super::host_result::HostResult;
 use crate::actions::Kept;
+use crate::events::{BlockBegun, Include, Note};
 use crate::paths::absolute;
 use crate::playbook::ast::{Block, Play, Task};
 use crate::python;
+use crate::run::batch::{HostRun, Placed};
+use crate::run::engine::Engine;
+use crate::run::host_result::HostResult;
 
 /// How a file of tasks was included.
 #[derive(Debug)]

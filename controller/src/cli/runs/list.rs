@@ -6,10 +6,10 @@ use jiff::tz::TimeZone;
 use super::super::run_options::Output;
 use crate::cli::{print, tell_texts};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::events::object::{self, texts};
+use crate::events::{RunEvent, Tally};
 use crate::journal::{Run, Runs, State};
 use crate::json;
-use crate::run::event::object::{self, texts};
-use crate::run::event::{RunEvent, Tally};
 
 /// Lists the runs.
 ///

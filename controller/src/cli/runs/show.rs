@@ -9,9 +9,9 @@ use clap::ArgAction;
 use super::super::run_options::Output;
 use crate::cli::tell_texts;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::events::{Reporter, RunEvent};
 use crate::journal::{Found, Header, OfHost, Reader, Rest, RunId, Runs, State};
-use crate::report::{self, Format, Reporter};
-use crate::run::event::RunEvent;
+use crate::report::{self, Format};
 use crate::settings::Settings;
 
 /// Arguments of `convoy runs show`.

@@ -1,9 +1,9 @@
 //! What is printed of jobs: Ansible's lines at their places, and more with `-v`.
 
+use super::super::Options;
 use super::super::sample::{self, Capture};
-use super::super::{Options, Reporter};
 use super::Plain;
-use crate::run::event::JobState;
+use crate::events::{JobState, Reporter};
 
 fn printed(verbosity: u8) -> (String, String) {
     let (out, err) = (Capture::default(), Capture::default());

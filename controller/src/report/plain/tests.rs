@@ -6,9 +6,9 @@ use std::sync::Arc;
 use convoy_protocol::{Diff, Taint, Value, map};
 
 use super::super::sample::{self, Capture, host, item, of, play, result, start, task, with};
-use super::super::{Options, Reporter, Sink};
+use super::super::{Options, Sink};
 use super::Plain;
-use crate::run::event::{HostName, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+use crate::events::{HostName, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 
 /// Returns what goes to standard output and to standard error.
 fn both(options: &Options, events: &[RunEvent]) -> (String, String) {

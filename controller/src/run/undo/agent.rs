@@ -5,8 +5,6 @@ use std::sync::Arc;
 use convoy_protocol::message::{Become, Method, Order, Step};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
-use super::Undo;
-use super::looked::{Looked, Trouble};
 use crate::playbook::ast::{Keywords, Play, Task};
 use crate::playbook::walk;
 use crate::run::batch::Placed;
@@ -16,6 +14,8 @@ use crate::run::engine::Engine;
 use crate::run::job::View;
 use crate::run::lost::Lost;
 use crate::run::play;
+use crate::run::undo::Undo;
+use crate::run::undo::looked::{Looked, Trouble};
 use crate::template::Error;
 
 /// How a host is reached, and as what task.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Status};
 
-use crate::run::event::{BlockBegun, Include, Note};
+use crate::events::{BlockBegun, Include, Note};
 use crate::run::within::without_secrets;
 
 /// On which hosts which blocks are undone already, and by which run.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-use super::begun;
-use super::read::gone;
 use crate::diagnostic::{Diagnostic, Kind};
+use crate::events::Include;
 use crate::playbook::ast::{Action, Block, Entry, Play, Task};
 use crate::playbook::walk;
-use crate::run::event::Include;
+use crate::run::undo::begun;
+use crate::run::undo::read::gone;
 use crate::run::within::{called, name, of_play, place};
 
 /// Finds the play that has a block, or the outermost of the includes that brought it.

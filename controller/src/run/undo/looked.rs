@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use convoy_protocol::message::Method;
 use convoy_protocol::{Map, Value};
 
-use super::agent::{Agent, Other};
 use crate::run::lost::Lost;
+use crate::run::undo::agent::{Agent, Other};
 
 /// Why a host takes no part.
 pub(super) enum Trouble {

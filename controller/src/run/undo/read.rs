@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
-use super::begun::Block;
-use super::find;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::Include;
 use crate::playbook::ast::{Entry, Play};
 use crate::run::batch::Batch;
-use crate::run::event::Include;
 use crate::run::include;
 use crate::run::section::{Section, TaskRef};
+use crate::run::undo::begun::Block;
+use crate::run::undo::find;
 
 /// A play, and what was read of its includes.
 pub(super) struct Read {

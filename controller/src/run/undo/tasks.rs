@@ -3,18 +3,20 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::begun::{self, Begun, Undone};
-use super::find;
-use super::read::Read;
-use super::tell::Teller;
 use crate::diagnostic::Diagnostics;
+use crate::events::Note;
 use crate::playbook::ast::Play;
 use crate::prompt;
 use crate::run::batch::{Batch, Ended, HostRun};
 use crate::run::engine::Engine;
-use crate::run::event::Note;
+use crate::run::handlers;
+use crate::run::play;
 use crate::run::section::{Item, Section};
-use crate::run::{handlers, play, vars_prompt};
+use crate::run::undo::begun::{self, Begun, Undone};
+use crate::run::undo::find;
+use crate::run::undo::read::Read;
+use crate::run::undo::tell::Teller;
+use crate::run::vars_prompt;
 use crate::settings::Gathering;
 use crate::vars::magic::PlayFacts;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value, map};
 
-use super::looked::Item;
+use crate::events::{HostName, RunEvent, TaskKind, TaskResult, Verdict};
 use crate::run::engine::Engine;
-use crate::run::event::{HostName, RunEvent, TaskKind, TaskResult, Verdict};
 use crate::run::lost::Lost;
 use crate::run::result::CallResult;
+use crate::run::undo::looked::Item;
 
 /// Tells what happens, and counts it.
 pub(super) struct Teller<'e> {

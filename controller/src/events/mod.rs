@@ -2,12 +2,14 @@
 
 mod note;
 pub mod object;
+mod reporter;
 
 use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
 pub use note::{BlockBegun, Include, Note};
+pub use reporter::Reporter;
 
 /// Something that happened. Names are already rendered, and texts without secrets; of values, whoever writes them
 /// down replaces those that are secret.

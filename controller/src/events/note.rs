@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Status, Value, map};
 
-use super::object::{Fault, Fields, word};
+use crate::events::object::{Fault, Fields, word};
 
 /// Something that is noted and never shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -334,7 +334,7 @@ pub(super) fn read(name: &str, of: Fields<'_>) -> Result<Option<Note>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::event::{RunEvent, object};
+    use crate::events::{RunEvent, object};
 
     #[test]
     fn notes_come_back_as_they_were() {

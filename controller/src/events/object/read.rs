@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, DiffSide, Map, Value};
 
-use super::{ENDINGS, JOBS, KINDS, VERDICTS};
-use crate::run::event::{HostName, JobEvent, RunEvent, Stats, Tally, TaskResult};
+use crate::events::object::{ENDINGS, JOBS, KINDS, VERDICTS};
+use crate::events::{HostName, JobEvent, RunEvent, Stats, Tally, TaskResult};
 
 /// Why an object is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +78,7 @@ pub fn event(object: &Map) -> Result<RunEvent, Fault> {
             hosts: of.tally()?,
             errors: of.strings("errors")?,
         },
-        other => match super::super::note::read(other, of)? {
+        other => match crate::events::note::read(other, of)? {
             Some(note) => RunEvent::Noted(note),
             None => return Err(Fault::Unknown(name)),
         },
@@ -148,12 +148,12 @@ impl<'m> Fields<'m> {
         self.field(name, |value| value.as_list()?.iter().map(text).collect())
     }
 
-    pub(in crate::run::event) fn text_if_any(self, name: &'static str) -> Result<Option<Arc<str>>, Fault> {
+    pub(in crate::events) fn text_if_any(self, name: &'static str) -> Result<Option<Arc<str>>, Fault> {
         if self.0.get(name).is_none_or(Value::is_null) { Ok(None) } else { self.text(name).map(Some) }
     }
 
     /// Returns a list of which each member is an object.
-    pub(in crate::run::event) fn objects<T>(
+    pub(in crate::events) fn objects<T>(
         self,
         name: &'static str,
         read: impl Fn(Fields<'m>) -> Result<T, Fault>,
@@ -162,13 +162,13 @@ impl<'m> Fields<'m> {
         list.iter().map(|object| read(Fields(object.as_map().ok_or(Fault::Field(name))?))).collect()
     }
 
-    pub(in crate::run::event) fn numbers<T: TryFrom<i64>>(self, name: &'static str) -> Result<Vec<T>, Fault> {
+    pub(in crate::events) fn numbers<T: TryFrom<i64>>(self, name: &'static str) -> Result<Vec<T>, Fault> {
         self.field(name, |value| {
             value.as_list()?.iter().map(|number| number.as_int().and_then(|n| T::try_from(n).ok())).collect()
         })
     }
 
-    pub(in crate::run::event) fn word<T: Copy>(
+    pub(in crate::events) fn word<T: Copy>(
         self,
         name: &'static str,
         words: &[(T, &'static str)],
@@ -258,10 +258,10 @@ fn difference(of: Fields<'_>) -> Result<Diff, Fault> {
 mod tests {
     use convoy_protocol::map;
 
-    use super::super::of;
     use super::*;
+    use crate::events::object::of;
+    use crate::events::{Ending, TaskKind, Verdict};
     use crate::report::sample;
-    use crate::run::event::{Ending, TaskKind, Verdict};
 
     /// Returns the event as it comes back.
     fn again(told: &RunEvent) -> RunEvent {
@@ -275,7 +275,7 @@ mod tests {
             // A label comes back as it is shown, and what is internal not at all.
             if let RunEvent::Result(result) | RunEvent::Item(result) = &mut expected {
                 result.label = result.label.take().map(|label| crate::python::label(Some(&label)).into());
-                result.values = Arc::new(super::super::without_internal(&result.values));
+                result.values = Arc::new(crate::events::object::without_internal(&result.values));
             }
             assert_eq!(again(&told), expected);
         }

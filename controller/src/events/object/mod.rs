@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, DiffSide, Key, Kind, Map, Value, map};
 
-use super::{Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict};
+use crate::events::{
+    Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
+};
 use crate::python::label;
 
 mod read;
@@ -108,7 +110,7 @@ pub fn of(event: &RunEvent) -> Map {
         RunEvent::NotDone { lines, command } => {
             map! { "event" => "not_done", "lines" => texts(lines), "command" => command.clone() }
         }
-        RunEvent::Noted(note) => super::note::of(note),
+        RunEvent::Noted(note) => crate::events::note::of(note),
         RunEvent::End { ending, code, hosts, errors } => map! {
             "event" => "end",
             "outcome" => ending_word(*ending),
