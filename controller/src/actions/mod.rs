@@ -7,8 +7,8 @@ use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 use futures::future::LocalBoxFuture;
 
+use crate::execute::node::{Node, Trouble};
 use crate::inventory::Addition;
-use crate::run::node::{Node, Trouble};
 use crate::template::{Context, Error, Kind as ErrorKind, Templar, unknown};
 use crate::vars::TaskScope;
 

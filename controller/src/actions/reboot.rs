@@ -7,8 +7,8 @@ use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::{Action, Done, Run};
-use crate::run::lost::Lost;
-use crate::run::node::{Node, Trouble};
+use crate::services::host_error::Lost;
+use crate::execute::node::{Node, Trouble};
 
 /// The action.
 pub const ACTION: Action = Action {

@@ -7,7 +7,7 @@ use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, map};
 
 use super::{Action, Done, Run};
-use crate::run::node::{Node, Trouble};
+use crate::execute::node::{Node, Trouble};
 
 /// The action.
 pub const ACTION: Action = Action {

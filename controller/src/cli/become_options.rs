@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::passwords;
 use crate::diagnostic::Diagnostics;
-use crate::run::becoming::{Outside, is_setting};
+use crate::prepare::become_user::{Outside, is_setting};
 use crate::settings::Settings;
 
 /// Options for becoming another user.

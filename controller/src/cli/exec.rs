@@ -12,10 +12,10 @@ use crate::json;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
 use crate::report;
-use crate::run::engine::Engine;
-use crate::run::host_keys;
-use crate::run::options::Tags;
-use crate::run::session;
+use crate::schedule::engine::Engine;
+use crate::schedule::host_keys;
+use crate::schedule::session;
+use crate::services::options::Tags;
 use crate::settings;
 use crate::yaml;
 

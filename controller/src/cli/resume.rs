@@ -8,8 +8,8 @@ use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::Note;
 use crate::journal::{self, Resumed, RunId, Runs};
-use crate::run::memory::InDoubt;
 use crate::settings;
+use crate::state::resume_log::InDoubt;
 
 /// Arguments of `convoy resume`.
 #[derive(Debug, clap::Args)]

@@ -18,13 +18,13 @@ use crate::json;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loader};
 use crate::report;
-use crate::run::engine::Engine;
-use crate::run::host_keys;
-use crate::run::options::{Options, Tags};
-use crate::run::session;
-use crate::run::undo::begun::{Begun, Undone};
-use crate::run::undo::{self, Undo};
+use crate::schedule::engine::Engine;
+use crate::schedule::host_keys;
+use crate::schedule::session;
+use crate::services::options::{Options, Tags};
 use crate::settings;
+use crate::undo::begun::{Begun, Undone};
+use crate::undo::{self, Undo};
 use crate::yaml;
 
 /// How many undos of undos are followed to the run they began with.

@@ -2,7 +2,7 @@
 
 use super::{Fault, Reader, RunId, Runs};
 use crate::events::Note;
-use crate::run::undo::begun::Undone;
+use crate::undo::begun::Undone;
 
 impl Runs {
     /// Returns the runs that were to take a run back, the first one first; without those in check mode, and those that cannot be

@@ -6,7 +6,7 @@ mod runs;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use convoy::run::event::Verdict;
+use convoy::events::Verdict;
 use plays::{Play, Project, plays};
 use runs::Place;
 

@@ -1,0 +1,111 @@
+//! What a call leaves behind at the controller: variables, facts, notifications.
+
+use std::sync::Arc;
+
+use convoy_protocol::{Kind, Map, Value};
+
+use crate::actions::Kept;
+use crate::events::Verdict;
+use crate::execute::call::CallResult;
+use crate::execute::run::Doing;
+use crate::playbook::ast::Action;
+use crate::prepare::task::{Call, View};
+use crate::schedule::lookahead::names_are_known;
+use crate::state::pending;
+use crate::template::unknown;
+
+/// What a call leaves behind at the controller.
+#[derive(Debug, Default)]
+pub struct CallEffects {
+    /// Variables of `set_fact` and `include_vars`, and where they are stored.
+    pub variables: Option<(Map, Kept)>,
+    /// Facts that a module reported.
+    pub facts: Option<Map>,
+    /// The host that facts go to, if that is another.
+    pub facts_host: Option<Arc<str>>,
+    /// What is collected for the end of the run.
+    pub stats: Option<Map>,
+    /// What is notified, if the task changed something.
+    pub notify: Vec<Notice>,
+    /// Check mode: why further variables may be set in earnest.
+    pub unknown_rest: Option<Arc<str>>,
+}
+
+/// A handler that is notified.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// Its name, or a topic.
+    pub name: Arc<str>,
+    /// Check mode: why it is not known whether it is notified.
+    pub doubt: Option<Arc<str>>,
+}
+
+impl Doing<'_> {
+    /// Returns what a call leaves behind.
+    pub(crate) fn effects(&self, call: &Call, result: &CallResult) -> CallEffects {
+        let well = matches!(result.verdict, Verdict::Ok | Verdict::Changed);
+        let facts = result.values.get("ansible_facts").and_then(Value::as_map);
+        let mut effects = CallEffects {
+            variables: result.variables.clone().filter(|_| well),
+            facts: facts.filter(|_| well && result.variables.is_none()).cloned(),
+            facts_host: call.flags.delegate.clone().filter(|_| call.flags.delegate_facts),
+            stats: result.values.get("ansible_stats").and_then(Value::as_map).filter(|_| well).cloned(),
+            notify: self.notices(call, result),
+            unknown_rest: None,
+        };
+        if result.verdict == Verdict::Unknown {
+            self.set_unknown(&mut effects);
+        }
+        effects
+    }
+
+    /// Notes the variables that an action may set in earnest.
+    fn set_unknown(&self, effects: &mut CallEffects) {
+        let why = pending::set_by(&self.title);
+        let action = match self.task().action {
+            Action::Controller(action) => action,
+            Action::Named(_) => {
+                effects.unknown_rest = Some(why);
+                return;
+            }
+            _ => return,
+        };
+        let unknown = Value::from(Kind::Unknown(why.clone()));
+        match self.task().args.as_map() {
+            Some(args) if names_are_known(self.task()) && action.any_argument => {
+                let names = args.keys().map(|name| (name.clone(), unknown.clone()));
+                effects.variables = Some((names.collect(), Kept::Set));
+            }
+            _ if action.any_argument || action.sets_unknown_names => effects.unknown_rest = Some(why),
+            _ => {}
+        }
+    }
+
+    /// Returns which handlers a call notifies, or may notify.
+    fn notices(&self, call: &Call, result: &CallResult) -> Vec<Notice> {
+        let task = self.task();
+        let doubt = match result.verdict {
+            Verdict::Changed => None,
+            Verdict::Unknown | Verdict::Skipped if unknown::rest(&result.values).is_some() => {
+                let changed = task.changed_when.as_ref();
+                let never = changed.is_some_and(|when| matches!(self.view(call).condition(when), Ok(false)));
+                if never {
+                    return Vec::new();
+                }
+                Some(pending::notified_by(&self.title))
+            }
+            _ => return Vec::new(),
+        };
+        let scope = result.scope(task, call);
+        let view = View { scope: &scope, ..self.view(call) };
+        let named = task.notify.iter().filter_map(|name| view.render(name).ok());
+        named.flat_map(|value| names(&value)).map(|name| Notice { name, doubt: doubt.clone() }).collect()
+    }
+}
+
+fn names(value: &Value) -> Vec<Arc<str>> {
+    match value.as_list() {
+        Some(list) => list.iter().filter_map(Value::as_str).map(Arc::from).collect(),
+        None => value.as_str().map(Arc::from).into_iter().collect(),
+    }
+}

@@ -1,0 +1,112 @@
+//! `pause` and `--step`: the run waits, for a time or for the user.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use convoy_protocol::{Map, map};
+
+use crate::actions::pause::Pause;
+use crate::events::RunEvent;
+use crate::prompt;
+use crate::schedule::engine::Engine;
+
+const CONTROLS: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r";
+
+/// How a wait ended.
+enum End {
+    /// By itself.
+    Over,
+    /// The user typed this.
+    Typed(String),
+    /// The user pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Waits as a task asks; returns its result.
+///
+/// # Errors
+/// What to say if the user gave it up.
+pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result<Map, String> {
+    let say = |text: &str| {
+        engine.tell(RunEvent::Verbose { level: 0, host: None, text: text.to_owned() });
+    };
+    let hidden = if pause.echo { "" } else { " (output is hidden)" };
+    let asked = pause.prompt.as_deref().unwrap_or("Press enter to continue, Ctrl+C to interrupt");
+    let mut question = format!("[{title}]\n{asked}{hidden}:");
+    if let Some(seconds) = pause.seconds {
+        say(&format!("Pausing for {seconds} seconds{hidden}"));
+        if pause.prompt.is_some() {
+            say(CONTROLS);
+        } else {
+            question = CONTROLS.to_owned();
+        }
+    }
+    let (began, start) = (Instant::now(), now());
+    engine.pausing.set(true);
+    let ended = wait(engine, pause, &question, &say).await;
+    let ended = match ended {
+        Ok(End::Interrupted) => {
+            say("Press 'C' to continue the play or 'A' to abort \r");
+            match blocking(|| prompt::key(&['a', 'c'])).await {
+                Ok('c') => Ok(String::new()),
+                _ => Err("user requested abort!".to_owned()),
+            }
+        }
+        Ok(End::Typed(text)) => Ok(text),
+        Ok(End::Over) => Ok(String::new()),
+        Err(error) => Err(format!("cannot read the terminal: {error}")),
+    };
+    engine.pausing.set(false);
+    let took = began.elapsed().as_secs_f64();
+    let (duration, unit) = if pause.minutes { (took / 60.0, "minutes") } else { (took, "seconds") };
+    let duration = convoy_protocol::Value::from((duration * 100.0).round() / 100.0);
+    Ok(map! {
+        "changed" => false,
+        "rc" => 0,
+        "stderr" => "",
+        "stdout" => format!("Paused for {} {unit}", crate::python::str(&duration)),
+        "start" => start,
+        "stop" => now(),
+        "delta" => took as i64,
+        "echo" => pause.echo,
+        "user_input" => ended?,
+    })
+}
+
+async fn wait(engine: &Engine, pause: &Pause, question: &str, say: &impl Fn(&str)) -> io::Result<End> {
+    let Some(seconds) = pause.seconds else {
+        if !prompt::is_interactive() {
+            engine.warn("Not waiting for response to prompt as stdin is not interactive");
+            return Ok(End::Over);
+        }
+        let (question, private) = (format!("{question}\r\n"), !pause.echo);
+        return match blocking(move || prompt::ask(&question, private)).await {
+            Ok(typed) => Ok(End::Typed(typed)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(End::Interrupted),
+            Err(error) => Err(error),
+        };
+    };
+    say(question);
+    let interactive = prompt::is_interactive();
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(seconds)) => Ok(End::Over),
+        () = engine.pressed.notified() => {
+            // Without a terminal nobody can be asked what the signal meant.
+            if !interactive {
+                engine.interrupted.set(true);
+                return Ok(End::Over);
+            }
+            Ok(End::Interrupted)
+        }
+    }
+}
+
+/// Reads the terminal without holding up what else goes on.
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
+
+/// The time as Python writes it.
+fn now() -> String {
+    jiff::Zoned::now().datetime().strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+}

@@ -1,0 +1,102 @@
+//! What a play is made of, as a [`Cursor`](crate::state::cursor::Cursor) goes through it.
+
+use std::sync::Arc;
+
+use convoy_protocol::Map;
+
+use crate::playbook::ast::{Block, Entry, Play, Task};
+use crate::state::undo_blocks::Via;
+
+/// Something to do, with what it needs to know of the way it came into the play.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A task.
+    Task(TaskRef),
+    /// A block, an included file, a section of the play.
+    Section(Arc<Section>),
+    /// Handlers that were notified are run here: those that stand at `after` or later in the list of handlers.
+    Flush {
+        /// The number of handlers passed over.
+        after: usize,
+    },
+}
+
+/// A task as it stands in a play.
+#[derive(Debug, Clone)]
+pub struct TaskRef {
+    /// The task.
+    pub task: Arc<Task>,
+    /// Variables given to the dynamic includes that brought it, inner over outer.
+    pub params: Arc<Map>,
+    /// Whether it runs as a handler.
+    pub handler: bool,
+    /// Check mode: why it is not known whether it runs.
+    pub doubt: Option<Arc<str>>,
+}
+
+impl TaskRef {
+    /// Returns whether this is the gathering of facts at the start of the play: it stands where the play does.
+    pub fn is_gathering(&self, play: &Play) -> bool {
+        Arc::ptr_eq(&self.task.at, &play.at)
+    }
+
+    /// Returns whether both are the same task at the same place of the play.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.task, &other.task) && Arc::ptr_eq(&self.params, &other.params)
+    }
+}
+
+/// A sequence of items with what is done after a failure in it.
+#[derive(Debug, Default)]
+pub struct Section {
+    /// What is done.
+    pub body: Vec<Item>,
+    /// What is done after a failure in the body.
+    pub rescue: Vec<Item>,
+    /// What is done at the end, failure or not.
+    pub always: Vec<Item>,
+    /// Its place among the sections that hosts put at one position (includes of one task, notified handlers);
+    /// `None` where the position says it all.
+    pub rank: Option<usize>,
+    /// The block that it is, if that has an `undo:`.
+    pub block: Option<Arc<Block>>,
+    /// How it came into the play, if by an include.
+    pub via: Option<Arc<Via>>,
+}
+
+impl Section {
+    /// Makes a section of the entries of a file or play.
+    pub fn of(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Self {
+        Self { body: items(entries, params, handler), ..Self::default() }
+    }
+}
+
+fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
+    let section = |entry: &Entry| match entry {
+        Entry::Task(task) => {
+            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, doubt: None })
+        }
+        Entry::Block(block) => Item::Section(Arc::new(Section {
+            body: items(&block.body, params, handler),
+            rescue: items(&block.rescue, params, handler),
+            always: items(&block.always, params, handler),
+            block: (!block.undo.is_empty()).then(|| block.clone()),
+            ..Section::default()
+        })),
+    };
+    entries.iter().map(section).collect()
+}
+
+/// Returns all items, those within sections included, in the order in which they are written.
+pub(crate) fn all(items: &[Item]) -> impl Iterator<Item = &Item> {
+    let mut waiting: Vec<&Item> = items.iter().rev().collect();
+    std::iter::from_fn(move || {
+        let item = waiting.pop()?;
+        if let Item::Section(section) = item {
+            for part in [&section.always, &section.rescue, &section.body] {
+                waiting.extend(part.iter().rev());
+            }
+        }
+        Some(item)
+    })
+}

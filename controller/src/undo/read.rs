@@ -1,0 +1,80 @@
+//! What undoes a block, read from the playbooks and from what they include.
+
+use std::sync::Arc;
+
+use convoy_protocol::Map;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::events::Include;
+use crate::playbook::ast::{Entry, Play};
+use crate::schedule::batch::Batch;
+use crate::schedule::include;
+use crate::state::section::{Section, TaskRef};
+use crate::undo::begun::Block;
+use crate::undo::find;
+
+/// A play, and what was read of its includes.
+pub(super) struct Read {
+    files: Vec<File>,
+}
+
+/// What one include brought in; with no include, the play.
+#[derive(Clone)]
+struct File {
+    includes: Vec<Include>,
+    entries: Arc<Vec<Entry>>,
+    params: Arc<Map>,
+}
+
+/// Says that a block is not there any more.
+pub(super) fn gone(block: &Block) -> Diagnostic {
+    Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
+        .kind(Kind::Refused)
+        .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
+        .hint(
+            "put it back with its name and its `undo:`, or take back files alone with --files-only"
+                .to_owned(),
+        )
+}
+
+impl Read {
+    pub(super) fn new(play: &Play) -> Self {
+        let entries = Arc::new(play.sections.iter().flatten().cloned().collect());
+        Self { files: vec![File { includes: Vec::new(), entries, params: Arc::default() }] }
+    }
+
+    /// Reads what undoes a block that hosts of the batch have begun.
+    ///
+    /// # Errors
+    /// If it is not there any more, or something is wrong with what is included.
+    pub(super) fn block(&mut self, batch: &mut Batch<'_>, block: &Block) -> Result<Section, Diagnostics> {
+        let File { entries, params, .. } = self.file(batch, block, &block.includes)?;
+        let found = find::block(&entries, block).ok_or_else(|| gone(block))?;
+        Ok(Section::of(&found.undo, &params, false))
+    }
+
+    /// Reads what these includes brought in, once.
+    fn file(
+        &mut self,
+        batch: &mut Batch<'_>,
+        block: &Block,
+        includes: &[Include],
+    ) -> Result<File, Diagnostics> {
+        if let Some(known) = self.files.iter().find(|file| file.includes == includes) {
+            return Ok(known.clone());
+        }
+        let Some((include, outer)) = includes.split_last() else { return Err(gone(block).into()) };
+        let File { entries, params, .. } = self.file(batch, block, outer)?;
+        let task = find::include(&entries, include).ok_or_else(|| gone(block))?;
+        let task = TaskRef { task, params, handler: false, doubt: None };
+        let mut here = batch.hosts.iter().filter(|host| batch.is_left(host));
+        let began = here.find_map(|host| block.on(&host.name)).cloned().ok_or_else(|| gone(block))?;
+        // Names of files that it imports may use what the run has set.
+        let engine = batch.engine;
+        Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&began.name, began.entered.clone());
+        let (entries, params) = include::again(batch, &task, include, &began.name)?;
+        let file = File { includes: includes.to_vec(), entries: Arc::new(entries), params };
+        self.files.push(file.clone());
+        Ok(file)
+    }
+}
