@@ -15,7 +15,6 @@ pub mod passwd;
 pub mod paths;
 pub mod playbook;
 pub mod prepare;
-pub mod prompt;
 pub mod python;
 pub mod report;
 pub mod schedule;

@@ -19,7 +19,6 @@ use crate::journal::{self, Due, Header, Recorder, Resumed, RunId, Runs, Writer};
 use crate::paths::absolute;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
-use crate::prompt;
 use crate::report;
 use crate::schedule::engine::Engine;
 use crate::schedule::host_keys;
@@ -30,6 +29,7 @@ use crate::services::options::{Options, Tags};
 use crate::settings;
 use crate::state::resume_log::{InDoubt, Memory};
 use crate::template::{Context, Templar};
+use crate::terminal::Terminal;
 use crate::vars::TaskScope;
 
 /// Arguments of `convoy apply`.
@@ -319,7 +319,7 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
 
 /// What must be asked while the run goes on needs a user: better to know before anything is done.
 fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(), Diagnostics> {
-    if prompt::is_interactive() {
+    if Terminal::Standard.is_interactive() {
         return Ok(());
     }
     let mut problems = vars_prompt::unanswered(loaded.plays(), &options.extra_vars);

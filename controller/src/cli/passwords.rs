@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::terminal;
+use crate::terminal::{Echo, Terminal};
 
 /// Asks at the terminal; `option` is what gives the password in another way.
 pub(super) fn ask(prompt: &str, option: &str) -> Result<String, Diagnostics> {
-    terminal::ask_secret(prompt).map_err(|error| {
+    Terminal::Controlling.ask(prompt, Echo::Off).map_err(|error| {
         Diagnostic::user(format!("cannot ask for the password: {error}"))
             .hint(format!("without a terminal give it in a file, with {option}"))
             .into()

@@ -7,8 +7,8 @@ use convoy_protocol::{Map, map};
 
 use crate::actions::pause::Pause;
 use crate::events::RunEvent;
-use crate::prompt;
 use crate::schedule::engine::Engine;
+use crate::terminal::{Echo, Terminal};
 
 const CONTROLS: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r";
 
@@ -47,7 +47,7 @@ pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result
     let ended = match ended {
         Ok(End::Interrupted) => {
             say("Press 'C' to continue the play or 'A' to abort \r");
-            match blocking(|| prompt::key(&['a', 'c'])).await {
+            match blocking(|| Terminal::Standard.wait_for_key(&['a', 'c'])).await {
                 Ok('c') => Ok(String::new()),
                 _ => Err("user requested abort!".to_owned()),
             }
@@ -75,19 +75,20 @@ pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result
 
 async fn wait(engine: &Engine, pause: &Pause, question: &str, say: &impl Fn(&str)) -> io::Result<End> {
     let Some(seconds) = pause.seconds else {
-        if !prompt::is_interactive() {
+        if !Terminal::Standard.is_interactive() {
             engine.warn("Not waiting for response to prompt as stdin is not interactive");
             return Ok(End::Over);
         }
-        let (question, private) = (format!("{question}\r\n"), !pause.echo);
-        return match blocking(move || prompt::ask(&question, private)).await {
+        let question = format!("{question}\r\n");
+        let echo = if pause.echo { Echo::On } else { Echo::Off };
+        return match blocking(move || Terminal::Standard.ask(&question, echo)).await {
             Ok(typed) => Ok(End::Typed(typed)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(End::Interrupted),
             Err(error) => Err(error),
         };
     };
     say(question);
-    let interactive = prompt::is_interactive();
+    let interactive = Terminal::Standard.is_interactive();
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(seconds)) => Ok(End::Over),
         () = engine.pressed.notified() => {

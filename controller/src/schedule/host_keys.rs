@@ -20,7 +20,7 @@ use crate::schedule::vars_files;
 use crate::services::endpoint::Endpoint;
 use crate::ssh::{HostKeyChecking, NewHostKey, Reason};
 use crate::template::Context;
-use crate::terminal;
+use crate::terminal::Terminal;
 
 /// How often it is asked at most: again only for hosts behind a jump host that was unknown itself.
 const ROUNDS: usize = 8;
@@ -41,7 +41,7 @@ pub async fn settle(engine: &Engine, plays: &[Arc<Play>]) -> Result<(), Diagnost
             break;
         }
         let table = table(&keys);
-        if !terminal::is_there() {
+        if !Terminal::Controlling.is_interactive() {
             engine.tell(RunEvent::Notice(format!(
                 "[WARNING]: no known_hosts file has the host keys of these hosts, so they are refused:\n{table}\
                  Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-checking accept-new"
@@ -147,13 +147,7 @@ async fn accepted(keys: &[NewHostKey], table: &str) -> Result<bool, Diagnostics>
         table.replace('\n', "\r\n"),
         files.join(", ")
     );
-    let ask = move || {
-        let mut answer = terminal::ask_line(&question)?;
-        while !matches!(answer.trim(), "yes" | "no") {
-            answer = terminal::ask_line("Please type 'yes' or 'no': ")?;
-        }
-        Ok::<_, std::io::Error>(answer.trim() == "yes")
-    };
+    let ask = move || Terminal::Controlling.confirm(&question);
     if !matches!(tokio::task::spawn_blocking(ask).await, Ok(Ok(true))) {
         return Ok(false);
     }

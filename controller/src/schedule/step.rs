@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::{Play, Task};
 use crate::playbook::walk;
-use crate::prompt;
 use crate::schedule::batch::Batch;
 use crate::state::cursor::{Cursor, Selected};
 use crate::state::section::{Item, Section, TaskRef};
+use crate::terminal::{Echo, Terminal};
 
 /// Returns whether a task is the one to start at: by its name as it is written, with or without its role before it, or
 /// by a pattern of it.
@@ -117,7 +117,8 @@ impl Batch<'_> {
         let title = self.title(task, host);
         let on = index.map(|_| format!("on {host} ")).unwrap_or_default();
         let question = format!("Perform task: TASK: {title} {on}(N)o/(y)es/(c)ontinue: ");
-        let answer = prompt::ask(&question, false)
+        let answer = Terminal::Standard
+            .ask(&question, Echo::On)
             .map_err(|error| Diagnostic::user(format!("cannot ask whether to perform a task: {error}")))?;
         Ok(match answer.to_lowercase().as_str() {
             "y" | "yes" => true,

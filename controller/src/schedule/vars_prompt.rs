@@ -9,8 +9,8 @@ use crate::crypt;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::RunEvent;
 use crate::playbook::ast::{Play, Prompt};
-use crate::prompt;
 use crate::schedule::engine::Engine;
+use crate::terminal::{Echo, Terminal};
 
 /// Returns what nobody can be asked for, of all plays: neither given with `-e` nor with a default.
 pub fn unanswered<'p>(plays: impl Iterator<Item = &'p Arc<Play>>, extra: &Map) -> Vec<Diagnostic> {
@@ -61,7 +61,7 @@ fn one(engine: &Engine, play: &Arc<Play>, entry: &Prompt, name: &str) -> Result<
         Some(default) => format!("{question} [{default}]: "),
         None => format!("{question}: "),
     };
-    let typed = if prompt::is_interactive() {
+    let typed = if Terminal::Standard.is_interactive() {
         let typed = typed(engine, &question, flag(&entry.private, true)?, flag(&entry.confirm, false)?);
         typed.map_err(|error| {
             Diagnostic::user(format!("cannot ask for the variable `{name}`: {error}")).at(entry.at.clone())
@@ -87,9 +87,11 @@ fn one(engine: &Engine, play: &Arc<Play>, entry: &Prompt, name: &str) -> Result<
 }
 
 fn typed(engine: &Engine, question: &str, private: bool, confirm: bool) -> std::io::Result<String> {
+    let echo = if private { Echo::Off } else { Echo::On };
+    let ask = |question: &str| Terminal::Standard.ask(question, echo);
     loop {
-        let first = prompt::ask(question, private)?;
-        if !confirm || prompt::ask(&format!("confirm {question}"), private)? == first {
+        let first = ask(question)?;
+        if !confirm || ask(&format!("confirm {question}"))? == first {
             return Ok(first);
         }
         let text = "***** VALUES ENTERED DO NOT MATCH ****".to_owned();

@@ -3,7 +3,6 @@
 mod cipher;
 mod envelope;
 mod error;
-pub mod prompt;
 mod scrub;
 pub mod source;
 mod vault;

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
-use super::prompt;
 use super::vault::{DEFAULT_ID, Password, Vault};
 use crate::diagnostic::Diagnostic;
 use crate::paths;
 use crate::settings::Settings;
+use crate::terminal;
 
 /// What the user said about passwords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Reading {
     fn prompt(&mut self, id: &str, question: &Question) -> Result<(), Diagnostic> {
         let mut answers = Vec::new();
         for text in question.0 {
-            let answer = prompt::ask(&text.replace("{}", id)).map_err(|error| {
+            let answer = terminal::ask_secret(&text.replace("{}", id)).map_err(|error| {
                 Diagnostic::user(format!("cannot ask for the vault password ({id}): {error}"))
                     .hint("without a terminal give it in a file, with --vault-password-file".to_owned())
             })?;

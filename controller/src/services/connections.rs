@@ -18,7 +18,7 @@ use crate::services::endpoint::Endpoint;
 use crate::services::host_error::{self, Lost};
 use crate::services::options::Options;
 use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
-use crate::terminal;
+use crate::terminal::{Echo, Terminal};
 
 /// After so many seconds without a sign of life a node, or the controller, is given up.
 const SILENCE_SECONDS: u32 = 30;
@@ -291,7 +291,8 @@ impl Connections {
         let mut opened = false;
         for _ in 0..PASSPHRASE_TRIES {
             let prompt = prompt.clone();
-            let answer = tokio::task::spawn_blocking(move || terminal::ask_secret(&prompt)).await;
+            let answer =
+                tokio::task::spawn_blocking(move || Terminal::Controlling.ask(&prompt, Echo::Off)).await;
             match answer {
                 // As in ssh, nothing is a way to go on without the key.
                 Ok(Ok(passphrase)) if !passphrase.is_empty() => {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostics;
 use crate::events::Note;
 use crate::playbook::ast::Play;
-use crate::prompt;
 use crate::schedule::batch::{Batch, Ended, HostRun};
 use crate::schedule::engine::Engine;
 use crate::schedule::handlers;
@@ -14,6 +13,7 @@ use crate::schedule::play;
 use crate::schedule::vars_prompt;
 use crate::settings::Gathering;
 use crate::state::section::{Item, Section};
+use crate::terminal::Terminal;
 use crate::undo::begun::{self, Begun, Undone};
 use crate::undo::find;
 use crate::undo::read::Read;
@@ -99,7 +99,7 @@ pub(super) async fn prepare<'e>(
 
 /// Asks for what the play asks for.
 fn ask(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Play>, Diagnostics> {
-    if !prompt::is_interactive() {
+    if !Terminal::Standard.is_interactive() {
         let problems = vars_prompt::unanswered(std::iter::once(play), &engine.options.extra_vars);
         if !problems.is_empty() {
             return Err(problems);

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Sealer, done, files, tell};
 use crate::diagnostic::Diagnostic;
-use crate::secrets::prompt;
+use crate::terminal;
 
 /// How deep Ansible indents an encrypted value.
 const INDENT: &str = "          ";
@@ -92,11 +92,11 @@ impl Texts {
     fn asked(&self) -> Result<Text, Diagnostic> {
         let cannot = |error: std::io::Error| Diagnostic::user(format!("cannot ask for the value: {error}"));
         // No answer is one: no name.
-        let name = prompt::ask_openly("Variable name (enter for no name): ").unwrap_or_default();
+        let name = terminal::read_line("Variable name (enter for no name): ").unwrap_or_default();
         let plain = if self.show_input {
-            prompt::ask_openly("String to encrypt: ")
+            terminal::read_line("String to encrypt: ")
         } else {
-            prompt::ask("String to encrypt (hidden): ")
+            terminal::ask_secret("String to encrypt (hidden): ")
         };
         let plain = Zeroizing::new(plain.map_err(cannot)?.into_bytes());
         let text = Text {
