@@ -4,26 +4,23 @@ use convoy_agent::args::{Arguments, Spec};
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Kind, Map, Value, map};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::inventory::{Addition, split_port};
 use crate::python;
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "add_host",
-    doc: Doc {
-        summary: "Adds a host to the inventory of this run",
-        description: "Done once for all hosts of the batch. Plays that follow can be for the host; this one is not. A \
-            host that is there gets the groups and variables. All other arguments are variables of the host.",
-        example: "- add_host:\n    name: \"{{ new_address }}:2222\"\n    groups: [web, fresh]\n    release: 4.1.0\n",
-    },
-    spec: Spec { free_form: true, ..Args::SPEC },
     any_argument: true,
-    sets_unknown_names: false,
     changes_inventory: true,
     once_for_all: true,
-    unrendered: &[],
-    run: Run::Here(run),
+    ..Action::new("add_host", DOC, Spec { free_form: true, ..Args::SPEC }, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Adds a host to the inventory of this run",
+    description: "Runs once for all hosts of the batch. Plays that follow can be for the host; this one is not. A \
+        host that is there gets the groups and variables. All other arguments are variables of the host.",
+    example: "- add_host:\n    name: \"{{ new_address }}:2222\"\n    groups: [web, fresh]\n    release: 4.1.0\n",
 };
 
 convoy_agent::arguments! {
@@ -36,7 +33,7 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, _: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let mut args = args.clone();
     if let Some(raw) = args.shift_remove("_raw_params") {
         let given = raw.as_map().ok_or_else(|| {
@@ -66,10 +63,10 @@ fn run(args: &Map, _: &Scene<'_>) -> Result<Done, Failure> {
     let special = ["name", "hostname", "groupname", "groups"];
     args.retain(|key, _| !key.as_str().is_some_and(|key| special.contains(&key)));
     let shown: Value = groups.iter().map(|group| Value::from(group.as_str())).collect();
-    Ok(Done {
+    Ok(ActionOutcome {
         values: map! { "add_host" => map! { "host_name" => name, "groups" => shown, "host_vars" => args.clone() } },
         addition: Some(Addition::Host { name: name.to_owned(), groups, vars: args }),
-        ..Done::default()
+        ..ActionOutcome::default()
     })
 }
 
@@ -87,12 +84,12 @@ fn group_names(given: Option<Value>) -> Result<Vec<String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::tests::scene;
+    use crate::actions::tests::with_context;
 
     #[test]
     fn what_is_no_argument_is_a_variable() {
         let args = map! { "hostname" => "db1:2222", "group" => "a, b,a", "rack" => 3 };
-        let done = scene(map! {}, |scene| run(&args, scene)).unwrap();
+        let done = with_context(map! {}, |context| run(&args, context)).unwrap();
         let vars = map! { "group" => "a, b,a", "rack" => 3, "ansible_ssh_port" => 2222 };
         let groups = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(done.addition, Some(Addition::Host { name: "db1".to_owned(), groups, vars }));
@@ -108,7 +105,7 @@ mod tests {
             ),
             (map! { "name" => "a", "groups" => 1 }, "Groups must be specified as a list."),
         ] {
-            assert_eq!(scene(map! {}, |scene| run(&args, scene)).unwrap_err().msg, error);
+            assert_eq!(with_context(map! {}, |context| run(&args, context)).unwrap_err().msg, error);
         }
     }
 }

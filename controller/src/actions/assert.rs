@@ -4,23 +4,18 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Kind, Map, Value, map};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "assert",
-    doc: Doc {
-        summary: "Stops where a condition does not hold",
-        description: "Conditions are written as in `when`, without braces. The first that does not hold fails the task.",
-        example: "- name: Refuse a home that is neither version\n  assert:\n    that: version in ['3.1.0', '4.1.0']\n    fail_msg: \"{{ home }} is version {{ version }}\"\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
     unrendered: &["that"],
-    run: Run::Here(run),
+    ..Action::new("assert", DOC, Args::SPEC, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Stops where a condition does not hold",
+    description: "Conditions are written as in `when`, without braces. The first that does not hold fails the task.",
+    example: "- name: Refuse a home that is neither version\n  assert:\n    that: version in ['3.1.0', '4.1.0']\n    fail_msg: \"{{ home }} is version {{ version }}\"\n",
 };
 
 convoy_agent::arguments! {
@@ -37,20 +32,20 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let args = Args::read("assert", args).map_err(Failure::new)?;
     let fail_msg = message(args.fail_msg, "Assertion failed", "fail_msg or msg")?;
     let success_msg = message(args.success_msg, "All assertions passed", "success_msg")?;
     // A lone text may itself name a list of conditions.
-    let that = if args.that.as_str().is_some() { scene.render(&args.that)? } else { args.that };
+    let that = if args.that.as_str().is_some() { context.render(&args.that)? } else { args.that };
     let conditions = that.as_list().map_or_else(|| vec![that.clone()], <[Value]>::to_vec);
     for condition in conditions {
-        if !scene.condition(&condition)? {
+        if !context.condition(&condition)? {
             let values = map! { "evaluated_to" => false, "assertion" => condition, "msg" => fail_msg };
-            return Ok(Done { values, failed: true, show: !args.quiet, ..Done::default() });
+            return Ok(ActionOutcome { values, failed: true, show: !args.quiet, ..ActionOutcome::default() });
         }
     }
-    Ok(Done { values: map! { "msg" => success_msg }, show: !args.quiet, ..Done::default() })
+    Ok(ActionOutcome { values: map! { "msg" => success_msg }, show: !args.quiet, ..ActionOutcome::default() })
 }
 
 fn message(given: Option<Value>, default: &str, name: &str) -> Result<Value, Failure> {

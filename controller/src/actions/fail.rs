@@ -4,23 +4,15 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 
 /// The action.
-pub const ACTION: Action = Action {
-    name: "fail",
-    doc: Doc {
-        summary: "Fails, with a message",
-        description: "Usually under a `when`.",
-        example: "- fail:\n    msg: this database is not supported\n  when: database == 'h2'\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+pub const ACTION: Action = Action::new("fail", DOC, Args::SPEC, Run::OnController(run));
+
+const DOC: Doc = Doc {
+    summary: "Fails, with a message",
+    description: "Usually under a `when`.",
+    example: "- fail:\n    msg: this database is not supported\n  when: database == 'h2'\n",
 };
 
 convoy_agent::arguments! {
@@ -31,7 +23,7 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let args = Args::read("fail", args).map_err(Failure::new)?;
     Err(Failure::new("").with("msg", args.msg))
 }

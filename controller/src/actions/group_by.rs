@@ -4,25 +4,20 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value, map};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::inventory::Addition;
 use crate::python;
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "group_by",
-    doc: Doc {
-        summary: "Puts each host into a group named after what is known of it",
-        description: "Plays that follow can be for the group. Blanks in its name become `-`.",
-        example: "- group_by:\n    key: \"os_{{ ansible_facts.distribution }}\"\n    parents: by_os\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
     changes_inventory: true,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+    ..Action::new("group_by", DOC, Args::SPEC, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Puts each host into a group named after what is known of it",
+    description: "Plays that follow can be for the group. Blanks in its name become `-`.",
+    example: "- group_by:\n    key: \"os_{{ ansible_facts.distribution }}\"\n    parents: by_os\n",
 };
 
 convoy_agent::arguments! {
@@ -36,31 +31,31 @@ convoy_agent::arguments! {
     free_form: true
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     if !args.contains_key("key") {
         return Err(Failure::new("the 'key' param is required when using group_by"));
     }
     let args = Args::read("group_by", args).map_err(Failure::new)?;
     let safe = |name: &str| name.replace(' ', "-");
     let (name, parents) = (safe(&args.key), args.parents.iter().map(|name| safe(name)).collect::<Vec<_>>());
-    let host = scene.scope.raw("inventory_hostname").map(|host| python::str(&host)).unwrap_or_default();
+    let host = context.scope.raw("inventory_hostname").map(|host| python::str(&host)).unwrap_or_default();
     let shown: Value = parents.iter().map(|name| Value::from(name.as_str())).collect();
-    Ok(Done {
+    Ok(ActionOutcome {
         values: map! { "add_group" => name.clone(), "parent_groups" => shown },
         addition: Some(Addition::Group { name, parents, host: host.into() }),
-        ..Done::default()
+        ..ActionOutcome::default()
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::tests::scene;
+    use crate::actions::tests::with_context;
 
     #[test]
     fn blanks_are_no_part_of_a_name() {
         let vars = map! { "inventory_hostname" => "h" };
-        let group = |args: Map| scene(vars.clone(), |scene| run(&args, scene)).map(|done| done.addition);
+        let group = |args: Map| with_context(vars.clone(), |context| run(&args, context)).map(|done| done.addition);
         let expected = |parent: &str| Addition::Group {
             name: "os-10-1".to_owned(),
             parents: vec![parent.to_owned()],

@@ -7,7 +7,7 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Kind, Map, Value, map};
 
-use super::{Action, Done, Kept, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 use crate::python::is_identifier;
 use crate::template::compile_regex;
 use crate::vars::merged;
@@ -15,20 +15,15 @@ use crate::yaml;
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "include_vars",
-    doc: Doc {
-        summary: "Reads variables of the host from files",
-        description: "The files are YAML or JSON on the workstation, one map in each. Names in them are looked for in \
-            `vars/` of the role, then beside the playbook. Their text is rendered when it is used.",
-        example: "- include_vars: \"{{ database }}.yml\"\n- include_vars:\n    dir: settings\n    files_matching: '\\.yml$'\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
     sets_unknown_names: true,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+    ..Action::new("include_vars", DOC, Args::SPEC, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Reads variables of the host from files",
+    description: "The files are YAML or JSON on the workstation, one map in each. Names in them are looked for in \
+        `vars/` of the role, then beside the playbook. Their text is rendered when it is used.",
+    example: "- include_vars: \"{{ database }}.yml\"\n- include_vars:\n    dir: settings\n    files_matching: '\\.yml$'\n",
 };
 
 convoy_agent::choices! {
@@ -68,7 +63,7 @@ convoy_agent::arguments! {
     free_form: true
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let of_folders = ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
     let given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
     if given(&of_folders) && given(&["file", "_raw_params"]) {
@@ -76,12 +71,12 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     }
     let args = Args::read("include_vars", args).map_err(Failure::new)?;
     let files = match &args.dir {
-        Some(dir) => files_of(&folder(dir, scene), &args)?,
-        None => vec![file(&args, scene)?],
+        Some(dir) => files_of(&folder(dir, context), &args)?,
+        None => vec![file(&args, context)?],
     };
     let mut found = Map::new();
     for file in &files {
-        found.extend(read(file, scene)?);
+        found.extend(read(file, context)?);
     }
     let mut variables = match &args.name {
         Some(name) if is_identifier(name) => map! { name.as_str() => found },
@@ -90,17 +85,17 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     };
     if matches!(args.hash_behaviour, Some(Behaviour::Merge)) {
         for (key, value) in &mut variables {
-            if let Some(old) = key.as_str().and_then(|name| scene.scope.raw(name)) {
+            if let Some(old) = key.as_str().and_then(|name| context.scope.raw(name)) {
                 *value = merged(&old, value);
             }
         }
     }
     let files: Value = files.iter().map(|file| Value::from(file.to_string_lossy().as_ref())).collect();
-    Ok(Done {
+    Ok(ActionOutcome {
         values: map! { "ansible_facts" => variables.clone(), "ansible_included_var_files" => files },
         variables,
-        kept: Kept::Included,
-        ..Done::default()
+        level: VariableLevel::IncludeVars,
+        ..ActionOutcome::default()
     })
 }
 
@@ -110,13 +105,13 @@ fn refuse(msg: impl Into<String>) -> Failure {
     Failure::new(msg.clone()).with("message", msg)
 }
 
-fn file(args: &Args, scene: &Scene<'_>) -> Result<PathBuf, Failure> {
+fn file(args: &Args, context: &ActionContext<'_>) -> Result<PathBuf, Failure> {
     let name = args.file.as_deref().or(args._raw_params.as_deref()).unwrap_or_default().trim_end_matches('\n');
     if name.is_empty() {
         return Err(refuse("Could not find file on the Ansible Controller: no name is given"));
     }
-    scene.context.find(name, "vars").filter(|path| path.is_file()).ok_or_else(|| {
-        let searched = scene.context.search.iter().flat_map(|base| [base.join("vars").join(name), base.join(name)]);
+    context.template_context.find(name, "vars").filter(|path| path.is_file()).ok_or_else(|| {
+        let searched = context.template_context.search.iter().flat_map(|base| [base.join("vars").join(name), base.join(name)]);
         let places: Vec<String> = searched.map(|path| format!("\t{}", path.display())).collect();
         refuse(format!(
             "Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.",
@@ -126,9 +121,9 @@ fn file(args: &Args, scene: &Scene<'_>) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the folder that `dir` means: in the role's `vars/`, or beside the file of the task.
-fn folder(dir: &str, scene: &Scene<'_>) -> PathBuf {
-    let base = scene.context.search.first().cloned().unwrap_or_default();
-    let in_role = scene.scope.raw("role_path").is_some();
+fn folder(dir: &str, context: &ActionContext<'_>) -> PathBuf {
+    let base = context.template_context.search.first().cloned().unwrap_or_default();
+    let in_role = context.scope.raw("role_path").is_some();
     let plain = base.join(dir);
     if !in_role || (dir.split('/').next() == Some("vars") && plain.exists()) {
         return plain;
@@ -196,9 +191,9 @@ fn walk(
     Ok(())
 }
 
-fn read(path: &Path, scene: &Scene<'_>) -> Result<Map, Failure> {
+fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
     let wrong = |problem: crate::diagnostic::Diagnostic| refuse(problem.to_string());
-    let Some(node) = yaml::read_file(path, scene.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
+    let Some(node) = yaml::read_file(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
     let value = node.to_value().map_err(wrong)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),
@@ -224,14 +219,14 @@ mod tests {
             std::fs::write(root.join(name), text).unwrap();
         }
         let shown = |text: &str| text.replace(&format!("{}/", root.display()), "");
-        let scene = Scene {
+        let context = ActionContext {
             scope: &TaskScope::of_map(vars),
             templar: &Arc::new(Templar::new(Options::default(), Arc::default())),
-            context: &Context { search: vec![root.clone()], ..Context::default() },
+            template_context: &Context { search: vec![root.clone()], ..Context::default() },
             verbosity: 0,
         };
-        let done = run(&args, &scene).map_err(|failure| shown(&failure.msg))?;
-        assert_eq!(done.kept, Kept::Included);
+        let done = run(&args, &context).map_err(|failure| shown(&failure.msg))?;
+        assert_eq!(done.level, VariableLevel::IncludeVars);
         let read = done.values["ansible_included_var_files"].as_list().unwrap().iter();
         Ok((done.variables.clone(), read.map(|file| shown(file.as_str().unwrap())).collect()))
     }

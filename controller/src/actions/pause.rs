@@ -4,25 +4,21 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::Map;
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Pause, Run};
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "pause",
-    doc: Doc {
-        summary: "Waits, for a time or for the user",
-        description: "Done once for all hosts. With `seconds` or `minutes` it goes on by itself; without them when the \
-            user presses Enter. Ctrl-C, then C goes on at once, then A fails the task. Without a terminal only a time is \
-            waited for.",
-        example: "- name: Let the caches drain\n  pause:\n    seconds: 30\n- name: Ask the operator\n  pause:\n    prompt: Is the load balancer drained?\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
     once_for_all: true,
-    unrendered: &[],
-    run: Run::Here(run),
+    pauses_run: true,
+    ..Action::new("pause", DOC, Args::SPEC, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Waits, for a time or for the user",
+    description: "Runs once for all hosts. With `seconds` or `minutes` it goes on by itself; without them when the \
+        user presses Enter. Ctrl-C, then C goes on at once, then A fails the task. Without a terminal only a time is \
+        waited for.",
+    example: "- name: Let the caches drain\n  pause:\n    seconds: 30\n- name: Ask the operator\n  pause:\n    prompt: Is the load balancer drained?\n",
 };
 
 convoy_agent::arguments! {
@@ -40,20 +36,7 @@ convoy_agent::arguments! {
     mutually_exclusive ["minutes", "seconds"]
 }
 
-/// What is waited for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pause {
-    /// What to ask.
-    pub prompt: Option<String>,
-    /// Whether what is typed is shown.
-    pub echo: bool,
-    /// For how long; without it until the user goes on.
-    pub seconds: Option<u64>,
-    /// Whether the time is told in minutes.
-    pub minutes: bool,
-}
-
-fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let args = Args::read("pause", args).map_err(Failure::new)?;
     let given = args.seconds.or_else(|| args.minutes.map(|minutes| minutes.saturating_mul(60)));
     let pause = Pause {
@@ -63,5 +46,5 @@ fn run(args: &Map, _scene: &Scene<'_>) -> Result<Done, Failure> {
         seconds: given.map(|seconds| u64::try_from(seconds).unwrap_or(1).max(1)),
         minutes: args.seconds.is_none(),
     };
-    Ok(Done { pause: Some(pause), ..Done::default() })
+    Ok(ActionOutcome { pause: Some(pause), ..ActionOutcome::default() })
 }

@@ -6,26 +6,17 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
-use super::{Action, Done, Run};
-use crate::services::host_error::Lost;
-use crate::execute::node::{Node, Trouble};
+use super::action::{Action, ActionOutcome, Run};
+use super::session::{ActionError, NodeError, NodeSession, RetryError};
 
 /// The action.
-pub const ACTION: Action = Action {
-    name: "reboot",
-    doc: Doc {
-        summary: "Starts the node anew, and waits until it is back",
-        description: "It is back when it can be reached, its boot id is another one, and a command succeeds there. \
-            Where there is no `shutdown`, `reboot` is used.",
-        example: "- name: Boot the new kernel\n  reboot:\n    reboot_timeout: 900\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Talk { talk: |args, node| Box::pin(talk(args, node)), harmless: false },
+pub const ACTION: Action = Action::new("reboot", DOC, Args::SPEC, Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: false });
+
+const DOC: Doc = Doc {
+    summary: "Starts the node anew, and waits until it is back",
+    description: "It is back when it can be reached, its boot id is another one, and a command succeeds there. \
+        Where there is no `shutdown`, `reboot` is used.",
+    example: "- name: Boot the new kernel\n  reboot:\n    reboot_timeout: 900\n",
 };
 
 convoy_agent::arguments! {
@@ -52,8 +43,8 @@ convoy_agent::arguments! {
     }
 }
 
-/// The pauses between two looks whether it is back, in seconds.
-const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
+/// The delays between attempts to reach the node.
+const DELAYS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
 
 fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or_default())
@@ -67,89 +58,89 @@ fn shell(line: &str) -> (&'static str, Map) {
     ("shell", map! { "_raw_params" => line })
 }
 
-async fn talk(args: &Map, node: &Node<'_>) -> Result<Done, Trouble> {
+async fn run(args: &Map, node: &dyn NodeSession) -> Result<ActionOutcome, ActionError> {
     let args = Args::read("reboot", args).map_err(Failure::new)?;
     if node.is_local() {
         let msg = "Running reboot with local connection would reboot the control node.";
         return Err(Failure::new(msg).with("elapsed", 0).with("rebooted", false).into());
     }
+    let outcome = |elapsed: i64| ActionOutcome {
+        values: map! { "elapsed" => elapsed, "rebooted" => true },
+        changed: true,
+        ..ActionOutcome::default()
+    };
     if node.is_check_mode() {
-        return Ok(Done { values: map! { "elapsed" => 0, "rebooted" => true }, changed: true, ..Done::default() });
+        return Ok(outcome(0));
     }
     let boot = boot_id(&args, node).await?;
     let (module, call) = command(&args, node).await?;
     let start = Instant::now();
-    let told = |failure: Failure, rebooted: bool| {
-        let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
-        failure.with("elapsed", elapsed).with("rebooted", rebooted)
-    };
-    // It may go down before it can say so.
-    let asked = node.ask_one(module, call).await;
-    if let Err(refused @ Lost::Refused(_)) = asked {
-        return Err(Trouble::Lost(refused));
+    let elapsed = || i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
+    let timed =
+        |failure: Failure, rebooted: bool| failure.with("elapsed", elapsed()).with("rebooted", rebooted);
+    // The node may go down before the command's answer leaves it.
+    match node.run_module(module, call).await {
+        Err(NodeError::Unreachable(_)) => {}
+        Err(refused @ NodeError::Refused(_)) => return Err(refused.into()),
+        Ok(outcome) if outcome.status == Status::Failed => {
+            let reason = match text(&outcome, "stderr") {
+                "" => text(&outcome, "msg"),
+                error => error,
+            };
+            let msg = format!("Reboot command failed. Error was: '{}, {reason}'", text(&outcome, "stdout"));
+            return Err(timed(Failure::new(msg), false).into());
+        }
+        Ok(_) => {}
     }
-    if let Ok(outcome) = asked
-        && outcome.status == Status::Failed
-    {
-        let said = match text(&outcome, "stderr") {
-            "" => text(&outcome, "msg"),
-            error => error,
-        };
-        let msg = format!("Reboot command failed. Error was: '{}, {said}'", text(&outcome, "stdout"));
-        return Err(told(Failure::new(msg), false).into());
-    }
-    node.pause(seconds(args.post_reboot_delay)).await.map_err(|failure| told(failure, false))?;
-    node.set_patience(args.connect_timeout.and_then(|seconds| u64::try_from(seconds).ok()));
-    let back = come_back(&args, &boot, node).await;
-    node.set_patience(None);
-    back.map_err(|(trouble, rebooted)| match trouble {
-        Trouble::Failed(failure) => Trouble::Failed(told(failure, rebooted)),
-        lost @ Trouble::Lost(_) => lost,
+    node.sleep(seconds(args.post_reboot_delay)).await.map_err(|failure| timed(failure, false))?;
+    node.set_connect_timeout(args.connect_timeout.and_then(|seconds| u64::try_from(seconds).ok()));
+    let back = wait_until_back(&args, &boot, node).await;
+    node.set_connect_timeout(None);
+    back.map_err(|(error, rebooted)| match error {
+        ActionError::Failed(failure) => ActionError::Failed(timed(failure, rebooted)),
+        ActionError::Node(error) => ActionError::Node(error),
     })?;
-    let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
-    Ok(Done { values: map! { "elapsed" => elapsed, "rebooted" => true }, changed: true, ..Done::default() })
+    Ok(outcome(elapsed()))
 }
 
-/// Waits until it has another boot id, then until the command succeeds. A failure says whether it was started anew.
-async fn come_back(args: &Args, boot: &str, node: &Node<'_>) -> Result<(), (Trouble, bool)> {
+/// Waits until the boot id is another one, then until the test command succeeds. An error says whether the node has
+/// rebooted.
+async fn wait_until_back(args: &Args, boot: &str, node: &dyn NodeSession) -> Result<(), (ActionError, bool)> {
     let limit = seconds(args.reboot_timeout);
-    let late = |what: &str, last: String| {
-        let msg = format!("Timed out waiting for {what} (timeout={})", args.reboot_timeout);
-        Trouble::Failed(Failure::new(msg).with("last_error", last))
+    let error = |error: RetryError, what: &str| match error {
+        RetryError::Aborted(error) => error,
+        RetryError::TimedOut(last) => {
+            let msg = format!("Timed out waiting for {what} (timeout={})", args.reboot_timeout);
+            Failure::new(msg).with("last_error", last).into()
+        }
     };
-    let another = async || match boot_id(args, node).await {
+    let booted = async || match boot_id(args, node).await {
         Ok(now) if now.is_empty() || now == boot => {
-            Err(Lost::Unreachable("boot time has not changed".to_owned()))
+            Err(NodeError::Unreachable("boot time has not changed".to_owned()))
         }
         Ok(_) => Ok(()),
-        Err(Trouble::Failed(failure)) => Err(Lost::Unreachable(failure.msg)),
-        Err(Trouble::Lost(lost)) => Err(lost),
+        Err(ActionError::Failed(failure)) => Err(NodeError::Unreachable(failure.msg)),
+        Err(ActionError::Node(error)) => Err(error),
     };
-    match node.until(limit, &PAUSES, another).await {
-        Ok(Ok(())) => {}
-        Ok(Err(reason)) => return Err((late("last boot time check", reason.last), false)),
-        Err(trouble) => return Err((trouble, false)),
-    }
-    let works = async || {
+    let result = node.retry(limit, &DELAYS, booted).await;
+    result.map_err(|reason| (error(reason, "last boot time check"), false))?;
+    let responds = async || {
         let (module, call) = shell(&args.test_command);
-        let outcome = node.ask_one(module, call).await?;
+        let outcome = node.run_module(module, call).await?;
         if outcome.status != Status::Failed {
             return Ok(());
         }
-        let said = format!("Test command failed: {} {}", text(&outcome, "stderr"), text(&outcome, "stdout"));
-        Err(Lost::Unreachable(said))
+        let (err, out) = (text(&outcome, "stderr"), text(&outcome, "stdout"));
+        Err(NodeError::Unreachable(format!("Test command failed: {err} {out}")))
     };
-    match node.until(limit, &PAUSES, works).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err((late("post-reboot test command", reason.last), true)),
-        Err(trouble) => Err((trouble, true)),
-    }
+    let result = node.retry(limit, &DELAYS, responds).await;
+    result.map_err(|reason| (error(reason, "post-reboot test command"), true))
 }
 
 /// Returns what tells one start of the node from another. A clock would not do: it may be set in between.
-async fn boot_id(args: &Args, node: &Node<'_>) -> Result<String, Trouble> {
+async fn boot_id(args: &Args, node: &dyn NodeSession) -> Result<String, ActionError> {
     let (module, call) = shell(&args.boot_time_command);
-    let outcome = node.ask_one(module, call).await.map_err(Trouble::Lost)?;
+    let outcome = node.run_module(module, call).await?;
     if outcome.status == Status::Failed {
         let rc = outcome.values.get("rc").and_then(Value::as_int).unwrap_or(-1);
         let (out, err) = (text(&outcome, "stdout"), text(&outcome, "stderr"));
@@ -160,7 +151,7 @@ async fn boot_id(args: &Args, node: &Node<'_>) -> Result<String, Trouble> {
 }
 
 /// Returns the call that starts the node anew.
-async fn command(args: &Args, node: &Node<'_>) -> Result<(&'static str, Map), Trouble> {
+async fn command(args: &Args, node: &dyn NodeSession) -> Result<(&'static str, Map), ActionError> {
     if let Some(line) = &args.reboot_command {
         let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
         if program.starts_with('/') {
@@ -191,11 +182,11 @@ fn not_found(program: &str, args: &Args) -> Failure {
 }
 
 /// Returns where a program is.
-async fn find(program: &str, args: &Args, node: &Node<'_>) -> Result<Option<String>, Trouble> {
+async fn find(program: &str, args: &Args, node: &dyn NodeSession) -> Result<Option<String>, ActionError> {
     let paths: Vec<String> =
         args.search_paths.iter().map(|path| format!("{}/{program}", path.trim_end_matches('/'))).collect();
     let calls = paths.iter().map(|path| ("stat", map! { "path" => path.as_str(), "get_checksum" => false }));
-    let outcomes = node.ask(calls.collect()).await.map_err(Trouble::Lost)?;
+    let outcomes = node.run_modules(calls.collect()).await?;
     let exists = |outcome: &Outcome| {
         let stat = outcome.values.get("stat").and_then(Value::as_map);
         stat.and_then(|stat| stat.get("exists")).and_then(Value::as_bool) == Some(true)

@@ -4,23 +4,19 @@ use convoy_agent::args::{Arg, Arguments, Spec};
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value};
 
-use super::{Action, Done, Kept, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 
 /// The action.
 pub const ACTION: Action = Action {
-    name: "set_fact",
-    doc: Doc {
-        summary: "Sets variables of the host for the rest of the run",
-        description: "Names and values are rendered once, now. Other hosts see them in `hostvars`.",
-        example: "- set_fact:\n    product_dir: \"{{ wso2_base }}/wso2am-4.1.0\"\n",
-    },
-    spec: Spec { free_form: false, ..Args::SPEC },
     any_argument: true,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+    accepts_unknown: true,
+    ..Action::new("set_fact", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run))
+};
+
+const DOC: Doc = Doc {
+    summary: "Sets variables of the host for the rest of the run",
+    description: "Names and values are rendered once, now. Other hosts see them in `hostvars`.",
+    example: "- set_fact:\n    product_dir: \"{{ wso2_base }}/wso2am-4.1.0\"\n",
 };
 
 convoy_agent::arguments! {
@@ -31,14 +27,14 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
-    let mut done = Done::default();
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
+    let mut done = ActionOutcome::default();
     for (key, value) in args {
-        let rendered = scene.render(&key.to_value())?;
+        let rendered = context.render(&key.to_value())?;
         let name = crate::python::str(&rendered);
         if name == "cacheable" {
             if bool::convert(value).map_err(Failure::new)? {
-                done.kept = Kept::Facts;
+                done.level = VariableLevel::CacheableFact;
             }
             continue;
         }
@@ -78,16 +74,16 @@ mod tests {
     use convoy_protocol::map;
 
     use super::*;
-    use crate::actions::tests::scene;
+    use crate::actions::tests::with_context;
 
-    fn set(args: &Map) -> Result<Done, Failure> {
-        scene(map! { "item" => "b" }, |scene| run(args, scene))
+    fn set(args: &Map) -> Result<ActionOutcome, Failure> {
+        with_context(map! { "item" => "b" }, |context| run(args, context))
     }
 
     #[test]
     fn names_may_be_templates() {
         let done = set(&map! { "a_{{ item }}" => 1, "c" => "yes", "cacheable" => true }).unwrap();
-        assert_eq!((done.variables, done.kept), (map! { "a_b" => 1, "c" => true }, Kept::Facts));
+        assert_eq!((done.variables, done.level), (map! { "a_b" => 1, "c" => true }, VariableLevel::CacheableFact));
         let error = set(&map! { "{{ item }}-" => 1 }).unwrap_err();
         assert_eq!(
             error.msg,

@@ -4,24 +4,16 @@ use convoy_agent::args::{Arguments, Spec};
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, map};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::python;
 
 /// The action.
-pub const ACTION: Action = Action {
-    name: "set_stats",
-    doc: Doc {
-        summary: "Collects numbers and texts that are shown at the end of the run",
-        description: "The recap shows them if the setting `show_custom_stats` is on; JSON lines always have them.",
-        example: "- set_stats:\n    data:\n      upgraded: 1\n    per_host: true\n",
-    },
-    spec: Spec { free_form: false, ..Args::SPEC },
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+pub const ACTION: Action = Action::new("set_stats", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run));
+
+const DOC: Doc = Doc {
+    summary: "Collects numbers and texts that are shown at the end of the run",
+    description: "The recap shows them if the setting `show_custom_stats` is on; JSON lines always have them.",
+    example: "- set_stats:\n    data:\n      upgraded: 1\n    per_host: true\n",
 };
 
 convoy_agent::arguments! {
@@ -37,30 +29,30 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     if args.get("data").is_some_and(|data| data.as_map().is_none()) {
         return Err(Failure::new("The 'data' option needs to be a dictionary/hash"));
     }
     let args = Args::read("set_stats", args).map_err(Failure::new)?;
     let mut data = Map::new();
     for (key, value) in args.data {
-        let name = python::str(&scene.render(&key.to_value())?);
+        let name = python::str(&context.render(&key.to_value())?);
         if !python::is_identifier(&name) {
             return Err(super::set_fact::no_name(&name));
         }
         data.insert(name.into(), value);
     }
     let stats = map! { "data" => data, "per_host" => args.per_host, "aggregate" => args.aggregate };
-    Ok(Done { values: map! { "ansible_stats" => stats }, ..Done::default() })
+    Ok(ActionOutcome { values: map! { "ansible_stats" => stats }, ..ActionOutcome::default() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::tests::scene;
+    use crate::actions::tests::with_context;
 
     fn set(args: &Map) -> Result<Map, String> {
-        let done = scene(map! { "item" => "b" }, |scene| run(args, scene));
+        let done = with_context(map! { "item" => "b" }, |context| run(args, context));
         done.map(|done| done.values).map_err(|failure| failure.msg)
     }
 

@@ -6,24 +6,16 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, Value, map};
 
-use super::{Action, Done, Run, Scene};
+use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::template::unknown::known;
 
 /// The action.
-pub const ACTION: Action = Action {
-    name: "validate_argument_spec",
-    doc: Doc {
-        summary: "Looks whether variables are as a specification says",
-        description: "Put before the tasks of a role that has `meta/argument_specs.yml`. All that is wrong is told at once.",
-        example: "- validate_argument_spec:\n    argument_spec:\n      port: {type: int, required: true}\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Here(run),
+pub const ACTION: Action = Action::new("validate_argument_spec", DOC, Args::SPEC, Run::OnController(run));
+
+const DOC: Doc = Doc {
+    summary: "Looks whether variables are as a specification says",
+    description: "Put before the tasks of a role that has `meta/argument_specs.yml`. All that is wrong is told at once.",
+    example: "- validate_argument_spec:\n    argument_spec:\n      port: {type: int, required: true}\n",
 };
 
 convoy_agent::arguments! {
@@ -38,7 +30,7 @@ convoy_agent::arguments! {
     }
 }
 
-fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
+fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let args = Args::read("validate_argument_spec", args).map_err(Failure::new)?;
     let Some(spec) = args.argument_spec.as_map() else {
         return Err(wrong_type("argument_spec", &args.argument_spec));
@@ -47,8 +39,8 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     let Some(provided) = provided.as_map() else { return Err(wrong_type("provided_arguments", &provided)) };
     let mut given = Map::new();
     for name in spec.keys() {
-        if let Some(value) = name.as_str().and_then(|name| scene.scope.raw(name)) {
-            given.insert(name.clone(), known(scene.render(&value)?)?);
+        if let Some(value) = name.as_str().and_then(|name| context.scope.raw(name)) {
+            given.insert(name.clone(), known(context.render(&value)?)?);
         }
     }
     given.extend(provided.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -56,14 +48,14 @@ fn run(args: &Map, scene: &Scene<'_>) -> Result<Done, Failure> {
     let mut values = map! { "validate_args_context" => args.validate_args_context.unwrap_or_else(|| Map::new().into()) };
     if errors.is_empty() {
         values.extend(map! { "msg" => "The arg spec validation passed" });
-        return Ok(Done { values, ..Done::default() });
+        return Ok(ActionOutcome { values, ..ActionOutcome::default() });
     }
     values.extend(map! {
         "msg" => format!("Validation of arguments failed:\n{}", errors.join("\n")),
         "argument_spec_data" => spec.clone(),
         "argument_errors" => errors.into_iter().map(Value::from).collect::<Value>(),
     });
-    Ok(Done { values, failed: true, ..Done::default() })
+    Ok(ActionOutcome { values, failed: true, ..ActionOutcome::default() })
 }
 
 fn wrong_type(name: &str, value: &Value) -> Failure {

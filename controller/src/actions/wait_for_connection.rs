@@ -6,24 +6,16 @@ use convoy_agent::args::Arguments;
 use convoy_agent::module::{Doc, Failure};
 use convoy_protocol::{Map, map};
 
-use super::{Action, Done, Run};
-use crate::execute::node::{Node, Trouble};
+use super::action::{Action, ActionOutcome, Run};
+use super::session::{ActionError, NodeSession, RetryError};
 
 /// The action.
-pub const ACTION: Action = Action {
-    name: "wait_for_connection",
-    doc: Doc {
-        summary: "Waits until the node can be reached",
-        description: "The link is closed, and opened again until an agent answers over it.",
-        example: "- name: Wait for the new machine\n  wait_for_connection:\n    delay: 10\n    timeout: 300\n",
-    },
-    spec: Args::SPEC,
-    any_argument: false,
-    sets_unknown_names: false,
-    changes_inventory: false,
-    once_for_all: false,
-    unrendered: &[],
-    run: Run::Talk { talk: |args, node| Box::pin(talk(args, node)), harmless: true },
+pub const ACTION: Action = Action::new("wait_for_connection", DOC, Args::SPEC, Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: true });
+
+const DOC: Doc = Doc {
+    summary: "Waits until the node can be reached",
+    description: "The link is closed, and opened again until an agent answers over it.",
+    example: "- name: Wait for the new machine\n  wait_for_connection:\n    delay: 10\n    timeout: 300\n",
 };
 
 convoy_agent::arguments! {
@@ -44,25 +36,26 @@ fn seconds(number: i64) -> Duration {
     Duration::from_secs(u64::try_from(number).unwrap_or_default())
 }
 
-async fn talk(args: &Map, node: &Node<'_>) -> Result<Done, Trouble> {
+async fn run(args: &Map, node: &dyn NodeSession) -> Result<ActionOutcome, ActionError> {
     let args = Args::read("wait_for_connection", args).map_err(Failure::new)?;
     if node.is_check_mode() {
-        return Ok(Done { values: map! { "skipped" => true }, ..Done::default() });
+        return Ok(ActionOutcome { values: map! { "skipped" => true }, ..ActionOutcome::default() });
     }
     let start = Instant::now();
-    node.pause(seconds(args.delay)).await?;
-    node.set_patience(u64::try_from(args.connect_timeout).ok());
-    let attempt = async || {
-        node.reset().await;
-        node.ask_one("ping", Map::new()).await
+    node.sleep(seconds(args.delay)).await?;
+    node.set_connect_timeout(u64::try_from(args.connect_timeout).ok());
+    let ping = async || {
+        node.reset_connection().await;
+        node.run_module("ping", Map::new()).await
     };
-    let answer = node.until(seconds(args.timeout), &[seconds(args.sleep)], attempt).await;
-    node.set_patience(None);
+    let answer = node.retry(seconds(args.timeout), &[seconds(args.sleep)], ping).await;
+    node.set_connect_timeout(None);
     let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(i64::MAX);
-    match answer? {
-        Ok(_) => Ok(Done { values: map! { "elapsed" => elapsed }, ..Done::default() }),
-        Err(late) => {
-            let msg = format!("timed out waiting for ping module test: {}", late.last);
+    match answer {
+        Ok(_) => Ok(ActionOutcome { values: map! { "elapsed" => elapsed }, ..ActionOutcome::default() }),
+        Err(RetryError::Aborted(error)) => Err(error),
+        Err(RetryError::TimedOut(last)) => {
+            let msg = format!("timed out waiting for ping module test: {last}");
             Err(Failure::new(msg).with("elapsed", elapsed).into())
         }
     }

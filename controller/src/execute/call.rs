@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
 
-use crate::actions::{self, Kept};
+use crate::actions::{self, VariableLevel};
 use crate::events::Verdict;
 use crate::execute::redaction::Given;
 use crate::playbook::ast::{Action, Task};
@@ -34,7 +34,7 @@ pub struct CallResult {
     /// Whether a node was, or may have been, changed, or the call waited: what was looked at ahead counts no more.
     pub disturbed: bool,
     /// Variables to be stored for the host, and where.
-    pub variables: Option<(Map, Kept)>,
+    pub variables: Option<(Map, VariableLevel)>,
     /// Whether it is shown in full at any verbosity.
     pub show: bool,
     /// What the module was asked, where that is shown; never registered.
@@ -237,7 +237,7 @@ impl CallResult {
 
     /// What an action of the controller answered to these arguments.
     pub fn of_action(
-        answer: Result<actions::Done, convoy_agent::module::Failure>,
+        answer: Result<actions::ActionOutcome, convoy_agent::module::Failure>,
         args: &Map,
         vault: &Vault,
     ) -> Self {
@@ -274,7 +274,7 @@ impl CallResult {
                 if done.variables.is_empty() {
                     return Self { show: done.show, ..Self::plain(values, verdict) };
                 }
-                let variables = Some((done.variables, done.kept));
+                let variables = Some((done.variables, done.level));
                 Self { values, show: done.show, variables, ..Self::plain(Map::new(), verdict) }
             }
         }
@@ -420,16 +420,19 @@ mod tests {
         let is_unsafe = |result: &CallResult, name: &str| result.values[name].taint.is_unsafe();
         let failed = CallResult::failed("{{ x }} is undefined");
         let action = CallResult::of_action(
-            Ok(actions::Done {
+            Ok(actions::ActionOutcome {
                 values: map! { "ansible_facts" => "{{ x }}" },
                 variables: map! { "y" => "{{ x }}" },
-                ..actions::Done::default()
+                ..actions::ActionOutcome::default()
             }),
             &Map::new(),
             &Vault::default(),
         );
         assert!(is_unsafe(&failed, "msg") && !is_unsafe(&action, "ansible_facts"));
-        let shown = actions::Done { values: map! { "msg" => "{{ x }}" }, ..actions::Done::default() };
+        let shown = actions::ActionOutcome {
+            values: map! { "msg" => "{{ x }}" },
+            ..actions::ActionOutcome::default()
+        };
         assert!(is_unsafe(&CallResult::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
         let refused = convoy_agent::module::Failure::new("{{ x }}");
         assert!(is_unsafe(&CallResult::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));

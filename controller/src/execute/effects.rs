@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Value};
 
-use crate::actions::Kept;
+use crate::actions::VariableLevel;
 use crate::events::Verdict;
 use crate::execute::call::CallResult;
 use crate::execute::run::Doing;
@@ -18,7 +18,7 @@ use crate::template::unknown;
 #[derive(Debug, Default)]
 pub struct CallEffects {
     /// Variables of `set_fact` and `include_vars`, and where they are stored.
-    pub variables: Option<(Map, Kept)>,
+    pub variables: Option<(Map, VariableLevel)>,
     /// Facts that a module reported.
     pub facts: Option<Map>,
     /// The host that facts go to, if that is another.
@@ -74,7 +74,7 @@ impl Doing<'_> {
         match self.task().args.as_map() {
             Some(args) if names_are_known(self.task()) && action.any_argument => {
                 let names = args.keys().map(|name| (name.clone(), unknown.clone()));
-                effects.variables = Some((names.collect(), Kept::Set));
+                effects.variables = Some((names.collect(), VariableLevel::SetFact));
             }
             _ if action.any_argument || action.sets_unknown_names => effects.unknown_rest = Some(why),
             _ => {}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use convoy_protocol::{Map, map};
 
-use crate::actions::pause::Pause;
+use crate::actions::Pause;
 use crate::events::RunEvent;
 use crate::schedule::engine::Engine;
 use crate::terminal::{Echo, Terminal};

@@ -12,7 +12,7 @@ use convoy_agent::modules;
 use convoy_protocol::message::{Order, Step, Ticket};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
-use crate::actions::{Conversation, Done};
+use crate::actions::{ActionOutcome, NodeAction};
 use crate::events::{Note, RunEvent, Verdict};
 use crate::execute::call::{Asked, BROKEN, CallResult};
 use crate::execute::collect::hidden;
@@ -423,7 +423,7 @@ impl Doing<'_> {
     }
 
     /// Has an action talk with its node that does something to it: it is not done twice either.
-    pub(crate) async fn talk(&self, call: &Call, name: &str, talk: Conversation, args: &Map) -> CallResult {
+    pub(crate) async fn talk(&self, call: &Call, name: &str, talk: NodeAction, args: &Map) -> CallResult {
         let keeps = self.engine.memory.keeps && !call.flags.check;
         let said = resume_log::said(name, args, &call.flags.endpoint);
         let before = if keeps { self.recall(slice::from_ref(&said)) } else { Vec::new() };
@@ -451,7 +451,7 @@ impl Doing<'_> {
     pub(crate) fn was_done(&self, values: Map) -> CallResult {
         let changed = values.get("changed").and_then(Value::as_bool).unwrap_or(true);
         let vault = self.engine.templar.vault();
-        let done = Done { changed, values, ..Done::default() };
+        let done = ActionOutcome { changed, values, ..ActionOutcome::default() };
         let (status, values) = (Status::Changed, Map::new());
         let asked = Asked { ticket: None, noted: None, status, values, writes: true, before: true };
         CallResult { asked: Some(asked), ..CallResult::of_action(Ok(done), &Map::new(), vault) }

@@ -11,8 +11,7 @@ use convoy_agent::module::Failure;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 
-use crate::actions::pause::Pause;
-use crate::actions::{Done, Run, Scene};
+use crate::actions::{ActionContext, ActionOutcome, Pause, Run};
 use crate::events::{HostName, RunEvent, TaskResult, Verdict};
 use crate::execute::async_job::planned;
 use crate::execute::call::CallResult;
@@ -349,19 +348,24 @@ impl Doing<'_> {
                 CallResult::unknown(why)
             }
             What::Action(action, args) => match action.run {
-                Run::Here(run) => {
+                Run::OnController(run) => {
                     let (templar, verbosity) = (&self.engine.templar, self.engine.options.verbosity);
-                    let scene = Scene { scope: &call.scope, templar, context: &self.context, verbosity };
-                    let done = run(args, &scene).and_then(|done| self.add(done));
+                    let context = ActionContext {
+                        scope: &call.scope,
+                        templar,
+                        template_context: &self.context,
+                        verbosity,
+                    };
+                    let done = run(args, &context).and_then(|done| self.add(done));
                     match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
                         Some(asked) => self.pauses(asked).await,
                         None => CallResult::of_action(done, args, vault),
                     }
                 }
-                Run::Talk { talk, harmless: true } => {
-                    Node::new(self.engine, &call.flags).hear(action.name, talk, args).await
+                Run::OnNode { run, repeatable: true } => {
+                    Node::new(self.engine, &call.flags).hear(action.name, run, args).await
                 }
-                Run::Talk { talk, harmless: false } => self.talk(call, action.name, talk, args).await,
+                Run::OnNode { run, repeatable: false } => self.talk(call, action.name, run, args).await,
             },
             What::Order(order, endpoint) if !order.check && call.flags.job.is_some() => {
                 self.as_job(call, order, endpoint, instead).await
@@ -384,9 +388,9 @@ impl Doing<'_> {
     }
 
     /// Adds to the inventory what an action found to be added.
-    fn add(&self, done: Done) -> Result<Done, Failure> {
+    fn add(&self, done: ActionOutcome) -> Result<ActionOutcome, Failure> {
         let Some(addition) = done.addition.clone() else { return Ok(done) };
-        Ok(Done { changed: self.engine.add(addition)?, ..done })
+        Ok(ActionOutcome { changed: self.engine.add(addition)?, ..done })
     }
 
     /// Waits; whatever was looked at ahead may be different afterwards.
@@ -394,7 +398,11 @@ impl Doing<'_> {
         let vault = self.engine.templar.vault();
         let waited = pause::pause(self.engine, &self.title, asked).await;
         let result = match waited {
-            Ok(values) => CallResult::of_action(Ok(Done { values, ..Done::default() }), &Map::new(), vault),
+            Ok(values) => CallResult::of_action(
+                Ok(ActionOutcome { values, ..ActionOutcome::default() }),
+                &Map::new(),
+                vault,
+            ),
             Err(msg) => CallResult::failed(&msg),
         };
         CallResult { disturbed: true, ..result }

@@ -323,7 +323,7 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
             What::Fail { msg: format!("This action ({name}) does not support async.").into(), certain: true }
         }
         Action::Controller(action) => {
-            let open = action.takes_unknown();
+            let open = action.accepts_unknown;
             What::Action(action, arguments(view, name, action.unrendered, open, action.any_argument)?)
         }
         Action::Module(module) => order(view, name, module, &flags)?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
-use crate::actions::Kept;
+use crate::actions::VariableLevel;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::{Note, Verdict};
 use crate::execute::effects::CallEffects;
@@ -109,9 +109,9 @@ impl CallEffects {
     fn store(&self, store: &mut Store, hosts: &[Arc<str>]) {
         for host in self.facts_host.as_ref().map_or(hosts, std::slice::from_ref) {
             match &self.variables {
-                Some((variables, Kept::Included)) => store.include(host, variables),
+                Some((variables, VariableLevel::IncludeVars)) => store.include(host, variables),
                 Some((variables, kept)) => {
-                    if *kept == Kept::Facts {
+                    if *kept == VariableLevel::CacheableFact {
                         store.add_facts(host, variables);
                     }
                     for (name, value) in variables {

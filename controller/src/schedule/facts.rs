@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::actions::Kept;
+use crate::actions::VariableLevel;
 use crate::execute::effects::CallEffects;
 use crate::inventory::LOCALHOST;
 use crate::schedule::engine::Engine;
@@ -38,7 +38,11 @@ impl Engine {
             self.custom_stats.borrow_mut().add(stats, hosts);
         }
         let Some(cache) = &self.cache else { return };
-        let set = effects.variables.as_ref().filter(|(_, kept)| *kept == Kept::Facts).map(|(facts, _)| facts);
+        let set = effects
+            .variables
+            .as_ref()
+            .filter(|(_, kept)| *kept == VariableLevel::CacheableFact)
+            .map(|(facts, _)| facts);
         for facts in set.into_iter().chain(&effects.facts) {
             for host in effects.facts_host.as_ref().map_or(hosts, std::slice::from_ref) {
                 self.tell_fault(cache.add(host, facts));

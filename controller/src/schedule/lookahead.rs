@@ -181,7 +181,7 @@ fn follows(task: &Task) -> bool {
 
 /// Returns whether a task is an action that talks with its node: the link may be another one afterwards.
 fn talks(task: &Task) -> bool {
-    matches!(task.action, Action::Controller(action) if matches!(action.run, Run::Talk { .. }))
+    matches!(task.action, Action::Controller(action) if matches!(action.run, Run::OnNode { .. }))
 }
 
 /// Returns whether a task is a call that may be among others: no include, nothing about the run itself or its user.
@@ -189,7 +189,7 @@ pub(crate) fn is_call(task: &Task) -> bool {
     match task.action {
         Action::Module(_) => true,
         // Nobody knows what is done while it waits.
-        Action::Controller(action) => action.name != "pause",
+        Action::Controller(action) => !action.pauses_run,
         // It may be any.
         Action::Named(_) | Action::Meta(_) | Action::IncludeTasks { .. } | Action::IncludeRole(_) => false,
     }

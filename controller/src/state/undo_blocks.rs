@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Origin, Value};
 
-use crate::actions::Kept;
+use crate::actions::VariableLevel;
 use crate::events::{BlockBegun, Include, Note};
 use crate::execute::outcome::HostResult;
 use crate::paths::absolute;
@@ -122,7 +122,9 @@ pub(crate) fn note_set(engine: &Engine, host: &HostRun, first: bool, task: &Task
     let mut vars = Map::new();
     for effects in &result.calls {
         let is_here = effects.facts_host.as_ref().map_or(first, |elsewhere| *elsewhere == host.name);
-        if let (true, Some((set, Kept::Set | Kept::Facts))) = (is_here, &effects.variables) {
+        if let (true, Some((set, VariableLevel::SetFact | VariableLevel::CacheableFact))) =
+            (is_here, &effects.variables)
+        {
             vars.extend(set.clone());
         }
     }

@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use convoy::events::{RunEvent, TaskResult, Verdict};
 use convoy::inventory::{self, Inventory};
 use convoy::playbook::{self, Loader};
 use convoy::report::Reporter;
 use convoy::schedule::engine::Engine;
-use convoy::events::{RunEvent, TaskResult, Verdict};
-use convoy::services::options::Options;
 use convoy::schedule::session;
+use convoy::services::options::Options;
 use convoy::template;
 use convoy_protocol::Map;
 use tempfile::TempDir;

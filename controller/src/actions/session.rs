@@ -1,0 +1,126 @@
+//! The node of a task, as seen by an action that runs modules there.
+//!
+//! Actions know this trait only; the engine implements it and decides how the node is reached.
+
+use std::time::Duration;
+
+use convoy_agent::module::Failure;
+use convoy_protocol::{Map, Outcome};
+use futures::future::LocalBoxFuture;
+use tokio::time::{Instant, timeout};
+
+/// A node on which an action runs modules.
+pub trait NodeSession {
+    /// Returns whether the node is this machine.
+    fn is_local(&self) -> bool;
+
+    /// Returns whether the action must not change anything.
+    fn is_check_mode(&self) -> bool;
+
+    /// Runs modules in order, as the user and in the environment of the task, and returns one outcome for each.
+    /// Connects if there is no connection.
+    ///
+    /// # Errors
+    /// If the node does not answer, or the run may not work on it.
+    fn run_modules(
+        &self,
+        calls: Vec<(&'static str, Map)>,
+    ) -> LocalBoxFuture<'_, Result<Vec<Outcome>, NodeError>>;
+
+    /// Closes the connection; the next module opens another one.
+    fn reset_connection(&self) -> LocalBoxFuture<'_, ()>;
+
+    /// Sets how many seconds connecting may take; `None` restores the timeout of the run.
+    fn set_connect_timeout(&self, seconds: Option<u64>);
+
+    /// Waits for `duration`.
+    ///
+    /// # Errors
+    /// If the user interrupts the run.
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, Result<(), Failure>>;
+}
+
+/// Why a node did not run modules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeError {
+    /// It cannot be reached, or the connection was lost; another attempt may succeed.
+    Unreachable(String),
+    /// The run may not work on it.
+    Refused(String),
+}
+
+/// Why an action that runs modules on its node did not succeed.
+#[derive(Debug)]
+pub enum ActionError {
+    /// The action failed.
+    Failed(Failure),
+    /// The node did not run its modules.
+    Node(NodeError),
+}
+
+impl From<Failure> for ActionError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<NodeError> for ActionError {
+    fn from(error: NodeError) -> Self {
+        Self::Node(error)
+    }
+}
+
+/// Why repeated attempts ended without success.
+#[derive(Debug)]
+pub enum RetryError {
+    /// The time was up; with the reason why the last attempt failed.
+    TimedOut(String),
+    /// The user interrupted the run, or the run may not work on the node.
+    Aborted(ActionError),
+}
+
+impl dyn NodeSession + '_ {
+    /// Runs one module.
+    ///
+    /// # Errors
+    /// As [`NodeSession::run_modules`].
+    pub async fn run_module(&self, name: &'static str, args: Map) -> Result<Outcome, NodeError> {
+        let mut outcomes = self.run_modules(vec![(name, args)]).await?;
+        outcomes.pop().ok_or_else(|| NodeError::Unreachable("the agent answered nothing".to_owned()))
+    }
+
+    /// Repeats `attempt` until it succeeds, for at most `limit`. `delays` are the delays between attempts; the last one
+    /// is used for all further attempts.
+    ///
+    /// # Errors
+    /// If the time is up, the user interrupts the run, or the run may not work on the node.
+    pub async fn retry<T>(
+        &self,
+        limit: Duration,
+        delays: &[Duration],
+        mut attempt: impl AsyncFnMut() -> Result<T, NodeError>,
+    ) -> Result<T, RetryError> {
+        let end = Instant::now() + limit;
+        let mut last = "there was no time for an attempt".to_owned();
+        let mut delays = delays.iter();
+        let mut delay = Duration::from_secs(1);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RetryError::TimedOut(last));
+            }
+            match timeout(left, attempt()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(NodeError::Unreachable(why))) => last = why,
+                Ok(Err(refused @ NodeError::Refused(_))) => return Err(RetryError::Aborted(refused.into())),
+                Err(_) => {
+                    self.reset_connection().await;
+                    return Err(RetryError::TimedOut("the node does not answer".to_owned()));
+                }
+            }
+            delay = delays.next().copied().unwrap_or(delay);
+            let left = end.saturating_duration_since(Instant::now());
+            self.sleep(delay.min(left)).await.map_err(|failure| RetryError::Aborted(failure.into()))?;
+        }
+    }
+}
