@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_protocol::{Map, Outcome};
 use futures::future::LocalBoxFuture;
 use tokio::time::{Instant, timeout};

@@ -237,7 +237,7 @@ impl CallResult {
 
     /// What an action of the controller answered to these arguments.
     pub fn of_action(
-        answer: Result<actions::ActionOutcome, convoy_agent::module::Failure>,
+        answer: Result<actions::ActionOutcome, convoy_agent::failure::Failure>,
         args: &Map,
         vault: &Vault,
     ) -> Self {
@@ -434,7 +434,7 @@ mod tests {
             ..actions::ActionOutcome::default()
         };
         assert!(is_unsafe(&CallResult::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
-        let refused = convoy_agent::module::Failure::new("{{ x }}");
+        let refused = convoy_agent::failure::Failure::new("{{ x }}");
         assert!(is_unsafe(&CallResult::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Map, Outcome};
 use futures::future::LocalBoxFuture;
