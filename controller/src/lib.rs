@@ -22,6 +22,7 @@ pub mod secrets;
 pub mod services;
 pub mod settings;
 pub mod ssh;
+pub mod start;
 pub mod state;
 pub mod template;
 pub mod terminal;

@@ -1,13 +1,11 @@
 //! `convoy apply`: runs playbooks.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ArgAction;
-use convoy_protocol::{Map, Value};
-use jiff::Timestamp;
+use convoy_protocol::Value;
 
 use super::folder_of;
 use super::listing::{self, View, Wanted};
@@ -15,19 +13,14 @@ use super::run_options::RunOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::events::{Reporter, RunEvent};
 use crate::inventory::Inventory;
-use crate::journal::{self, Due, Header, Recorder, Resumed, RunId, Runs, Writer};
-use crate::paths::absolute;
+use crate::journal::Runs;
 use crate::playbook::ast::Play;
-use crate::playbook::{self, Loaded, Loader, walk};
+use crate::playbook::{Loaded, walk};
 use crate::report;
-use crate::schedule::engine::Engine;
-use crate::schedule::host_keys;
-use crate::schedule::session;
-use crate::schedule::step;
-use crate::schedule::vars_prompt;
+use crate::schedule::{step, vars_prompt};
 use crate::services::options::{Options, Tags};
 use crate::settings;
-use crate::state::resume_log::{InDoubt, Memory};
+use crate::start::{self, Journal, Launch, Resumption};
 use crate::template::{Context, Templar};
 use crate::terminal::Terminal;
 use crate::vars::TaskScope;
@@ -77,17 +70,6 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     run_watched(args, line, &settings::read()?, None, |reporter| reporter)
 }
 
-/// A run that is gone on with.
-#[derive(Debug)]
-pub(super) struct Again {
-    /// What its journal says.
-    pub(super) resumed: Resumed,
-    /// The folder of its journal.
-    pub(super) folder: PathBuf,
-    /// What to do where it is not known how far a step came.
-    pub(super) in_doubt: InDoubt,
-}
-
 impl Args {
     /// Sets how many `-v` there are.
     pub(super) fn set_verbosity(&mut self, verbosity: u8) {
@@ -103,7 +85,7 @@ pub(super) fn run_watched(
     args: Args,
     line: Vec<String>,
     read: &settings::Read,
-    again: Option<Again>,
+    resumption: Option<Resumption>,
     watch: impl FnOnce(Box<dyn Reporter>) -> Box<dyn Reporter>,
 ) -> Result<u8, Diagnostics> {
     let settings = &read.settings;
@@ -115,9 +97,8 @@ pub(super) fn run_watched(
     options.force_handlers |= args.force_handlers;
     options.step = args.step;
     options.start_at_task.clone_from(&args.start_at_task);
-    let loader =
-        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
-    let loaded = load(&loader, &args.playbooks, &options)?;
+    let loader = start::loader(&options);
+    let loaded = start::load_playbooks(&loader, &args.playbooks, &options)?;
     let (inventory, inventory_warnings) =
         Inventory::load(&args.run.sources(settings), &args.run.inventory_options(&options))?;
     check_limit(&inventory, options.limit.as_deref())?;
@@ -134,146 +115,32 @@ pub(super) fn run_watched(
         });
     }
     check_terminal(&args, &loaded, &options)?;
-    let journal = match again {
-        Some(again) => Some(Begun::Again(again)),
+    let journal = match resumption {
+        Some(resumption) => Some(Journal::Resumed(resumption)),
         None => Runs::of(settings).map(|runs| {
             let playbooks = args.playbooks.iter().map(|playbook| playbook.display().to_string()).collect();
-            Begun::New(begun(&args.run, playbooks, &runs, &options), runs)
+            let (inventory, shown) = (args.run.sources(settings), args.run.report(settings));
+            let header = start::header(&options, &runs, playbooks, inventory, shown);
+            Journal::New { header, runs, takes_over: true }
         }),
     };
-    if let Some(journal) = &journal {
-        options.run = journal.header().id.to_string();
-        options.records = !options.check;
-    }
-    let engine = with(journal, Engine::new(options, inventory, loader, watch(reporter))?);
-    engine.start(read);
-    engine.note_sources();
+    let launch = Launch { options, loader, inventory, reporter: watch(reporter), journal, read };
+    let mut scheduler = launch.scheduler()?;
+    scheduler.record_sources();
     for warning in loaded.warnings.iter().chain(&inventory_warnings) {
-        engine.warn(warning.warning());
+        scheduler.warn(warning.warning());
     }
-    session::run(engine, async |engine| {
+    start::run(scheduler, async |scheduler| {
         let plays: Vec<Arc<Play>> = loaded.plays().cloned().collect();
-        host_keys::settle(engine, &plays).await?;
+        scheduler.confirm_host_keys(&plays).await?;
         for playbook in &loaded.playbooks {
             let path = playbook.path.display().to_string().into();
-            engine.tell(RunEvent::PlaybookStart { path, plays: playbook.plays.len() });
-            engine.run(&playbook.plays).await?;
+            scheduler.emit(RunEvent::PlaybookStart { path, plays: playbook.plays.len() });
+            scheduler.run(&playbook.plays).await?;
         }
-        engine.finish().await;
-        Ok(engine.ending())
+        scheduler.finish().await;
+        Ok(scheduler.ending())
     })
-}
-
-/// Returns what the journal says of a run that begins now.
-pub(super) fn begun(run: &RunOptions, playbooks: Vec<String>, runs: &Runs, options: &Options) -> Header {
-    let now = Timestamp::now();
-    Header {
-        id: runs.next(now),
-        at: now,
-        by: options.by.clone(),
-        process: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        folder: absolute(".").display().to_string(),
-        command: options.command_line.clone(),
-        playbooks,
-        undoes: None,
-        inventory: run.sources(&options.settings),
-        check: options.check,
-        shown: run.report(&options.settings),
-    }
-}
-
-/// Lets the engine keep a journal, if there is one, and take over what the run before has left to do.
-fn with(journal: Option<Begun>, mut engine: Engine) -> Engine {
-    let Some(journal) = journal else { return engine };
-    let left = journal.left_due();
-    engine = recorded(engine, journal);
-    if let Some((run, due)) = left {
-        engine.note_due(run.as_str(), &due);
-        engine.take_over_due(run.as_str(), due);
-    }
-    engine
-}
-
-/// The journal of a run that begins, or goes on.
-enum Begun {
-    New(Header, Runs),
-    Again(Again),
-}
-
-impl Begun {
-    fn header(&self) -> &Header {
-        match self {
-            Self::New(header, _) => header,
-            Self::Again(again) => &again.resumed.header,
-        }
-    }
-
-    /// Returns what the run before has left to do. A run that goes on knows it already.
-    fn left_due(&self) -> Option<(RunId, Vec<Due>)> {
-        match self {
-            Self::New(header, runs) => runs.left_due(&header.folder, &header.playbooks),
-            Self::Again(_) => None,
-        }
-    }
-}
-
-/// Lets the engine keep a journal.
-fn recorded(engine: Engine, journal: Begun) -> Engine {
-    match journal {
-        Begun::New(header, runs) => newly_recorded(engine, &runs, &header),
-        Begun::Again(Again { resumed, folder, in_doubt }) => {
-            let mut engine = with_journal(engine, resumed.writer, folder);
-            engine.due.replace(journal::due(&resumed.notes, true));
-            engine.memory = Memory::of(resumed.notes, resumed.times, in_doubt);
-            engine
-                .tell(RunEvent::Resumed { run: resumed.header.id.as_str().into(), by: journal::by().into() });
-            resumed.warning.into_iter().for_each(|text| engine.warn(text));
-            engine
-        }
-    }
-}
-
-fn with_journal(mut engine: Engine, writer: Writer, folder: PathBuf) -> Engine {
-    let shown = engine.reporter.into_inner();
-    engine.reporter = RefCell::new(Box::new(Recorder::new(writer, folder, shown)));
-    engine
-}
-
-/// Begins a journal. Without one the run can be carried out all the same, in a folder that may only be read for one: it is
-/// said, before anything is done.
-pub(super) fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -> Engine {
-    let folder = runs.folder_of(&header.id);
-    match runs.begin(header) {
-        Ok(writer) => {
-            engine = with_journal(engine, writer, folder.clone());
-            engine.memory.keeps = !header.check;
-            let text = format!("journal: {}", folder.display());
-            engine.tell(RunEvent::Verbose { level: 2, host: None, text });
-        }
-        Err(fault) => engine.warn(format!(
-            "this run keeps no journal, so that it cannot be shown again: {fault}; CONVOY_JOURNAL names another folder, or \
-             `off`"
-        )),
-    }
-    engine
-}
-
-/// Reads the playbooks; names of imported files may use the extra variables and those of the play.
-pub(super) fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
-    let templar = Templar::new(options.template.clone(), options.vault.clone());
-    let render = |value: &Value, vars: &Map| {
-        let mut all = vars.clone();
-        all.extend(options.extra_vars.clone());
-        let scope = TaskScope::of_map(all);
-        let context =
-            Context { search: options.playbook_dir.iter().cloned().collect(), ..Context::default() };
-        templar.render(value, &scope, &context).map_err(|error| {
-            let at = error.origin.clone().or_else(|| value.origin.clone());
-            error.diagnostic().at(at)
-        })
-    };
-    loader.playbooks(paths, &render)
 }
 
 /// A limit that leaves no host is a mistake, as in Ansible.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::passwords;
 use crate::diagnostic::Diagnostics;
-use crate::prepare::become_user::{Outside, is_setting};
+use crate::services::become_defaults::{BecomeDefaults, is_setting};
 use crate::settings::Settings;
 
 /// Options for becoming another user.
@@ -47,7 +47,7 @@ impl BecomeOptions {
     ///
     /// # Errors
     /// If the password cannot be read.
-    pub fn outside(&self, settings: &Settings, typed: Option<&str>) -> Result<Outside, Diagnostics> {
+    pub fn defaults(&self, settings: &Settings, typed: Option<&str>) -> Result<BecomeDefaults, Diagnostics> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, value)| is_setting(name) && !value.is_empty());
@@ -60,7 +60,7 @@ impl BecomeOptions {
             None if self.ask_become_pass || settings.become_ask_pass => Some(ask(typed)?),
             None => None,
         };
-        Ok(Outside {
+        Ok(BecomeDefaults {
             r#become: self.r#become || settings.r#become,
             method: self.become_method.clone().unwrap_or_else(|| settings.become_method.clone()),
             user: self.become_user.clone(),

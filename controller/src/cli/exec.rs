@@ -9,14 +9,12 @@ use super::run_options::RunOptions;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
 use crate::json;
+use crate::playbook::Loader;
 use crate::playbook::ast::Play;
-use crate::playbook::{self, Loader};
 use crate::report;
-use crate::schedule::engine::Engine;
-use crate::schedule::host_keys;
-use crate::schedule::session;
 use crate::services::options::Tags;
 use crate::settings;
+use crate::start::{self, Launch};
 use crate::yaml;
 
 /// Arguments of `convoy exec`.
@@ -57,19 +55,18 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     if args.list_hosts {
         return list(&args, &inventory);
     }
-    let loader =
-        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
+    let loader = start::loader(&options);
     let loaded = play(&loader, &args)?;
     let reporter =
         report::ad_hoc(&args.run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let engine = Engine::new(options, inventory, loader, reporter)?;
-    engine.start(&read);
-    warnings.iter().for_each(|warning| engine.warn(warning.warning()));
-    session::run(engine, async |engine| {
-        host_keys::settle(engine, &loaded).await?;
-        engine.run(&loaded).await?;
-        engine.finish().await;
-        Ok(engine.ending())
+    let launch = Launch { options, loader, inventory, reporter, journal: None, read: &read };
+    let mut scheduler = launch.scheduler()?;
+    warnings.iter().for_each(|warning| scheduler.warn(warning.warning()));
+    start::run(scheduler, async |scheduler| {
+        scheduler.confirm_host_keys(&loaded).await?;
+        scheduler.run(&loaded).await?;
+        scheduler.finish().await;
+        Ok(scheduler.ending())
     })
 }
 

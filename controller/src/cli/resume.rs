@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::Note;
 use crate::journal::{self, Resumed, RunId, Runs};
 use crate::settings;
+use crate::start::Resumption;
 use crate::state::resume_log::InDoubt;
 
 /// Arguments of `convoy resume`.
@@ -57,8 +58,8 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let line = resumed.header.command.clone();
     // What is said there may be another thing than here.
     let read = settings::read()?;
-    let again = apply::Again { resumed, folder: runs.folder_of(&id), in_doubt: args.in_doubt };
-    apply::run_watched(asked, line, &read, Some(again), |reporter| reporter)
+    let resumption = Resumption { resumed, folder: runs.folder_of(&id), in_doubt: args.in_doubt };
+    apply::run_watched(asked, line, &read, Some(resumption), |reporter| reporter)
 }
 
 /// What was taken back is not there any more: nothing that is recorded of the run holds.

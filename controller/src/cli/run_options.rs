@@ -161,7 +161,7 @@ impl RunOptions {
             step: false,
             start_at_task: None,
             flush_cache: self.flush_cache,
-            r#become: self.r#become.outside(settings, typed)?,
+            r#become: self.r#become.defaults(settings, typed)?,
             remote_user: self.user.clone().or_else(|| settings.remote_user.clone()),
             private_key: self.private_key.clone().or_else(|| settings.private_key_file.clone()),
             connection: self.connection.clone().or_else(|| settings.transport.clone()),

@@ -9,20 +9,19 @@ use convoy_protocol::{Map, Value, map};
 
 use super::resume::check_sources;
 use super::run_options::RunOptions;
-use super::{Cli, Command, apply};
+use super::{Cli, Command};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Note, RunEvent, TaskResult, Verdict};
 use crate::inventory::Inventory;
 use crate::journal::{Found, Header, Reader, RunId, Runs, State};
 use crate::json;
+use crate::playbook::Loader;
 use crate::playbook::ast::Play;
-use crate::playbook::{self, Loader};
 use crate::report;
-use crate::schedule::engine::Engine;
-use crate::schedule::host_keys;
-use crate::schedule::session;
+use crate::schedule::Scheduler;
 use crate::services::options::{Options, Tags};
 use crate::settings;
+use crate::start::{self, Journal, Launch};
 use crate::undo::begun::{Begun, Undone};
 use crate::undo::{self, Undo};
 use crate::yaml;
@@ -105,41 +104,39 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let mut options = run.engine(settings, Tags::default(), playbook_dir, named(line, &args.target, &id))?;
     let (inventory, inventory_warnings) =
         Inventory::load(&run.sources(settings), &run.inventory_options(&options))?;
-    let loader =
-        Loader::new(playbook::Options::of(settings, std::env::var_os("HOME")), options.vault.clone());
+    let loader = start::loader(&options);
     let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
     let plain = plain(&loader, &hosts)?;
-    let loaded = apply::load(&loader, &playbooks, &options);
+    let loaded = start::load_playbooks(&loader, &playbooks, &options);
     let undone = runs.undone(&id).map_err(|fault| Diagnostic::user(fault.to_string()))?;
     let (mut begun, open) = on_hosts(args.blocks, begun, &undone, &hosts, &told.notes)?;
     let loaded = if open { Some(loaded?) } else { loaded.ok() };
-    let begins = apply::begun(&run, vec![format!("undo of {id}")], &runs, &options);
+    let (sources, shown) = (run.sources(settings), run.report(settings));
+    let begins = start::header(&options, &runs, vec![format!("undo of {id}")], sources, shown);
     let header = Header { undoes: Some(id.clone()), ..begins };
     let due = runs.left_due(&header.folder, &header.playbooks);
-    options.run = header.id.to_string();
-    options.records = !options.check;
     options.resumable = false;
     let reporter =
         report::open(&run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
-    let engine = Engine::new(options, inventory, loader, reporter)?;
-    let engine = apply::newly_recorded(engine, &runs, &header);
-    engine.start(&read);
-    inventory_warnings.iter().for_each(|warning| engine.warn(warning.warning()));
-    warn_of_unknown(&engine, &id, &missing, told.gap.as_deref(), loaded.is_none());
+    let journal = Some(Journal::New { header, runs, takes_over: false });
+    let launch = Launch { options, loader, inventory, reporter, journal, read: &read };
+    let mut scheduler = launch.scheduler()?;
+    inventory_warnings.iter().for_each(|warning| scheduler.warn(warning.warning()));
+    warn_of_unknown(&mut scheduler, &id, &missing, told.gap.as_deref(), loaded.is_none());
     if let Some((run, due)) = due {
-        engine.note_due(run.as_str(), &due);
+        scheduler.record_due(run.as_str(), &due);
         let here = due.into_iter().filter(|due| hosts.contains(&due.host) && !args.blocks.files_only);
-        engine.take_over_due(run.as_str(), here.collect());
+        scheduler.take_over_due(run.as_str(), here.collect());
     }
     if args.blocks.files_only {
-        warn_of_left_out(&engine, &begun, &undone);
+        warn_of_left_out(&mut scheduler, &begun, &undone);
         begun = Begun::default();
     }
     let plays = loaded.iter().flat_map(|loaded| loaded.plays().cloned()).collect();
     let undo = Undo { run: id.to_string(), hosts, tasks: told.tasks, begun, undone, plays, plain };
-    session::run(engine, async |engine| {
-        host_keys::settle(engine, std::slice::from_ref(&undo.plain)).await?;
-        undo::run(engine, &undo).await
+    start::run(scheduler, async |scheduler| {
+        scheduler.confirm_host_keys(std::slice::from_ref(&undo.plain)).await?;
+        undo::run(scheduler, &undo).await
     })
 }
 
@@ -174,30 +171,36 @@ fn on_hosts(
 }
 
 /// Says what is not known of the run any more.
-fn warn_of_unknown(engine: &Engine, id: &RunId, missing: &[Arc<str>], gap: Option<&str>, unread: bool) {
+fn warn_of_unknown(
+    scheduler: &mut Scheduler,
+    id: &RunId,
+    missing: &[Arc<str>],
+    gap: Option<&str>,
+    unread: bool,
+) {
     for host in missing {
-        engine.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
+        scheduler.warn(format!("{host} is not in the inventory any more: what was changed there stays"));
     }
     if let Some(why) = gap {
-        engine.warn(format!(
+        scheduler.warn(format!(
             "the journal of run {id} does not know all that was done: {why}; a block that it does not know of is not undone"
         ));
     }
     if unread {
-        engine.warn(
+        scheduler.warn(
             "the playbooks of the run cannot be read any more: what they say of connections is not known",
         );
     }
 }
 
 /// Says which blocks are left out.
-fn warn_of_left_out(engine: &Engine, begun: &Begun, undone: &Undone) {
+fn warn_of_left_out(scheduler: &mut Scheduler, begun: &Begun, undone: &Undone) {
     for block in &begun.blocks {
         let open = block.hosts.iter().filter(|host| !host.is_undone(undone));
         let names: Vec<&str> = open.map(|host| &*host.name).collect();
         if !names.is_empty() {
             let (title, names) = (block.title(), names.join(", "));
-            engine.warn(format!("block \"{title}\" is not undone on {names}, as --files-only says"));
+            scheduler.warn(format!("block \"{title}\" is not undone on {names}, as --files-only says"));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use convoy_protocol::{Diff, Map, Value};
 
 pub use note::{BlockBegun, Include, Note};
-pub use reporter::Reporter;
+pub use reporter::{Reporter, Screen};
 
 /// Something that happened. Names are already rendered, and texts without secrets; of values, whoever writes them
 /// down replaces those that are secret.

@@ -7,18 +7,20 @@ use convoy_protocol::message::{JobAsk, JobOrder, Order, Step};
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 use tokio::time::{Instant, sleep};
 
+use super::Executor;
+use super::call::CallOutcome;
+use super::invocation::invocation;
+use super::redaction::OrderSecrets;
+use super::replay::{KnownJob, TAKEN_FOR_DONE, recorded};
+use super::run::TaskRun;
 use crate::events::{JobEvent, JobState, RunEvent, Verdict};
-use crate::execute::call::CallResult;
-use crate::execute::invocation::invocation;
-use crate::execute::redaction::Given;
-use crate::execute::replay::{Known, TAKEN_FOR_DONE, asked};
-use crate::execute::run::Doing;
-use crate::prepare::keywords::{AsJob, Flags};
-use crate::prepare::task::Call;
+use crate::prepare::Call;
+use crate::prepare::keywords::{AsyncSettings, CallKeywords};
 use crate::secrets::Secrets;
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::Lost;
+use crate::services::host_error::HostError;
 use crate::state::async_jobs::about;
+use crate::state::request::Request;
 use crate::state::resume_log::{self, InDoubt};
 
 /// How long a node that was lost is looked for at least, and beyond the job's limit.
@@ -41,12 +43,12 @@ const LINE: usize = 200;
 
 /// A job under way.
 struct Following<'f> {
-    doing: &'f Doing<'f>,
+    run: &'f TaskRun<'f>,
     call: &'f Call,
     order: &'f Order,
     endpoint: &'f Arc<Endpoint>,
     id: Arc<str>,
-    job: AsJob,
+    job: AsyncSettings,
     begun: Instant,
     /// Whether what it prints must not be shown.
     is_silent: bool,
@@ -104,35 +106,38 @@ impl Watch {
     }
 }
 
-impl Doing<'_> {
+impl TaskRun<'_> {
     /// Has a call done as a job.
     ///
     /// Where the run is resumed, one that was done is not done again, and one that was begun is attached to: its name comes
     /// from its ticket.
-    pub(crate) async fn as_job(
+    pub(super) async fn run_as_job(
         &self,
         call: &Call,
         order: &Order,
         endpoint: &Arc<Endpoint>,
         instead: Option<u64>,
-    ) -> CallResult {
+    ) -> CallOutcome {
         match self.job_before(order, endpoint, instead).await {
-            Ok(Known::Done(outcome)) => {
-                let vault = self.engine.templar.vault();
+            Ok(KnownJob::Done(outcome)) => {
+                let vault = self.executor.services.templar.vault();
                 let status = outcome.status;
-                let result = CallResult::of_outcome(outcome, order, &call.flags, vault);
-                asked(result, order, status, None, true)
+                let result = CallOutcome::of_outcome(outcome, order, &call.keywords, vault);
+                recorded(result, order, status, None, true)
             }
-            Ok(Known::Ticket(mut ticket)) => {
+            Ok(KnownJob::Ticket(mut ticket)) => {
                 let mut result = self.follow_job(call, order, endpoint, ticket).await;
                 // Nobody knows how far it came.
                 if is_lost(&result) {
-                    match self.engine.memory.in_doubt {
+                    match self.executor.resume.in_doubt {
                         // Not noted: it stays in doubt.
                         InDoubt::Stop => return result,
                         InDoubt::Done => return self.was_done(map! { "msg" => TAKEN_FOR_DONE }),
                         InDoubt::Again => {
-                            ticket = ticket.map(|_| self.begin(resume_log::asked(order, endpoint), ticket));
+                            if ticket.is_some() {
+                                ticket =
+                                    Some(self.start_order(resume_log::asked(order, endpoint), ticket).await);
+                            }
                             result = self.follow_job(call, order, endpoint, ticket).await;
                         }
                     }
@@ -143,9 +148,9 @@ impl Doing<'_> {
                     Verdict::Changed => Status::Changed,
                     _ => Status::Ran,
                 };
-                asked(result, order, status, ticket, false)
+                recorded(result, order, status, ticket, false)
             }
-            Err(lost) => CallResult::lost(lost),
+            Err(lost) => CallOutcome::lost(lost),
         }
     }
 
@@ -155,18 +160,18 @@ impl Doing<'_> {
         order: &Order,
         endpoint: &Arc<Endpoint>,
         ticket: Option<u64>,
-    ) -> CallResult {
-        let Some(job) = call.flags.job else { return CallResult::failed("it is no job") };
-        let engine = self.engine;
-        let vault = engine.templar.vault();
-        let given = Given::of(order, &call.flags, vault);
-        let is_silent = given.secret || call.flags.no_log;
-        let id = engine.jobs.name(&engine.options.run, self.host, &self.task().at, ticket);
+    ) -> CallOutcome {
+        let Some(job) = call.keywords.run_async else { return CallOutcome::failed("it is no job") };
+        let vault = self.executor.services.templar.vault();
+        let given = OrderSecrets::of(order, &call.keywords, vault);
+        let is_silent = given.secret || call.keywords.no_log;
+        let (host, at) = (self.host.clone(), self.task().at.clone());
+        let id = self.executor.requests.ask(|reply| Request::NameJob(host, at, ticket, reply)).await;
         let begin = JobAsk::Begin { limit_seconds: job.limit, silent: is_silent };
         let order = Order { job: Some(JobOrder { id: id.clone(), ask: begin }), ..order.clone() };
         let order = Order { ticket: ticket.map(|number| self.named(number, &order)), ..order };
         let following = Following {
-            doing: self,
+            run: self,
             call,
             order: &order,
             endpoint,
@@ -178,25 +183,25 @@ impl Doing<'_> {
         };
         let result = match following.begin().await {
             Ok(outcome) if outcome.status == Status::Failed => {
-                CallResult::of_outcome(outcome, &order, &call.flags, vault)
+                CallOutcome::of_outcome(outcome, &order, &call.keywords, vault)
             }
             Ok(outcome) if job.poll == 0 => following.left(outcome),
             Ok(_) => match following.follow().await {
                 Ok(result) => result,
-                Err(lost) => CallResult::lost(lost),
+                Err(lost) => CallOutcome::lost(lost),
             },
-            Err(lost) => CallResult::lost(lost),
+            Err(lost) => CallOutcome::lost(lost),
         };
         // Also a job that says that all was as asked was at work.
-        CallResult { disturbed: true, ..result }
+        CallOutcome { invalidates: true, ..result }
     }
 }
 
 impl Following<'_> {
     fn tell(&self, state: JobState, line: Option<String>) {
-        self.doing.engine.tell(RunEvent::Job(JobEvent {
-            host: self.doing.name_of(self.call),
-            task: self.doing.title.clone(),
+        self.run.executor.requests.emit(RunEvent::Job(JobEvent {
+            host: self.run.host_name(self.call),
+            task: self.run.title.clone(),
             job: self.id.clone(),
             state,
             seconds: self.begun.elapsed().as_secs(),
@@ -205,7 +210,7 @@ impl Following<'_> {
     }
 
     /// Has the job begin. Asked twice, it begins once.
-    async fn begin(&self) -> Result<Outcome, Lost> {
+    async fn begin(&self) -> Result<Outcome, HostError> {
         self.tell(JobState::Begins, None);
         let outcome = self.persist(self.order).await?;
         if outcome.status != Status::Failed {
@@ -216,15 +221,15 @@ impl Following<'_> {
     }
 
     /// Returns the result of a task that does not wait for its job.
-    fn left(&self, outcome: Outcome) -> CallResult {
+    fn left(&self, outcome: Outcome) -> CallOutcome {
         // It says nothing of what the job was given.
         let order = about(self.order, &self.id, JobAsk::Forget);
-        let flags = Flags { secrets: Secrets::default(), ..self.call.flags.clone() };
-        CallResult::of_outcome(outcome, &order, &flags, self.doing.engine.templar.vault())
+        let keywords = CallKeywords { secrets: Secrets::default(), ..self.call.keywords.clone() };
+        CallOutcome::of_outcome(outcome, &order, &keywords, self.run.executor.services.templar.vault())
     }
 
     /// Asks for something about the job; over a new connection where the old one is lost.
-    async fn persist(&self, order: &Order) -> Result<Outcome, Lost> {
+    async fn persist(&self, order: &Order) -> Result<Outcome, HostError> {
         let mut lost: Option<Instant> = None;
         let mut pause = FIRST * 5;
         loop {
@@ -237,11 +242,11 @@ impl Following<'_> {
                     return Ok(outcome);
                 }
                 // Before anything was asked, a host that cannot be reached is just that.
-                Err(Lost::Unreachable(why)) if lost.is_none() && self.is_beginning(order) => {
-                    return Err(Lost::Unreachable(why));
+                Err(HostError::Unreachable(why)) if lost.is_none() && self.is_beginning(order) => {
+                    return Err(HostError::Unreachable(why));
                 }
-                Err(refused @ Lost::Refused(_)) => return Err(refused),
-                Err(Lost::Unreachable(why) | Lost::Cut(why)) => why,
+                Err(refused @ HostError::Refused(_)) => return Err(refused),
+                Err(HostError::Unreachable(why) | HostError::Disconnected(why)) => why,
             };
             let since = *lost.get_or_insert_with(|| {
                 self.tell(JobState::Lost, Some(why.clone()));
@@ -254,7 +259,7 @@ impl Following<'_> {
                 let text = format!(
                     "{why}; the job {id} may go on there: `async_status` with this `jid` says what has become of it"
                 );
-                return Err(Lost::Unreachable(text));
+                return Err(HostError::Unreachable(text));
             }
             pause = (pause * 2).min(LONGEST);
         }
@@ -268,7 +273,7 @@ impl Following<'_> {
     async fn wait(&self, span: Duration) -> Result<(), ()> {
         let end = Instant::now() + span;
         loop {
-            if self.doing.engine.interrupted.get() {
+            if self.run.executor.is_interrupted() {
                 return Err(());
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -279,16 +284,16 @@ impl Following<'_> {
         }
     }
 
-    async fn ask(&self, order: &Order) -> Result<Outcome, Lost> {
-        let engine = self.doing.engine;
+    async fn ask(&self, order: &Order) -> Result<Outcome, HostError> {
+        let Executor { services, requests, .. } = self.run.executor;
         let steps = vec![Step { orders: vec![order.clone()] }];
-        let mut answer = engine.connections.ask_told_apart(self.endpoint, steps, &engine.reporter).await?;
-        let nothing = || Lost::Cut("the agent answered nothing".to_owned());
+        let mut answer = services.connections.ask_told_apart(self.endpoint, steps, requests).await?;
+        let nothing = || HostError::Disconnected("the agent answered nothing".to_owned());
         answer.steps.pop().and_then(|mut outcomes| outcomes.pop()).ok_or_else(nothing)
     }
 
     /// Follows the job to its end; returns the result of its task.
-    async fn follow(&self) -> Result<CallResult, Lost> {
+    async fn follow(&self) -> Result<CallOutcome, HostError> {
         let poll = Duration::from_secs(self.job.poll.into());
         let mut watch = Watch::new(self.begun, poll);
         loop {
@@ -328,12 +333,12 @@ impl Following<'_> {
     }
 
     /// Makes the result of the task from the outcome of its job.
-    fn result(&self, outcome: Outcome, news: &Map) -> CallResult {
-        let engine = self.doing.engine;
-        let vault = engine.templar.vault();
+    fn result(&self, outcome: Outcome, news: &Map) -> CallOutcome {
+        let Executor { services, requests, .. } = self.run.executor;
+        let vault = services.templar.vault();
         let is_kept = !news.is_empty();
-        let mut result = CallResult::of_outcome(outcome, self.order, &self.call.flags, vault);
-        if engine.options.verbosity > 2 {
+        let mut result = CallOutcome::of_outcome(outcome, self.order, &self.call.keywords, vault);
+        if services.options.verbosity > 2 {
             result.invocation = Some(invocation(self.order));
         }
         // Ansible's have these whatever the module answers.
@@ -351,14 +356,15 @@ impl Following<'_> {
         let state = if result.verdict == Verdict::Failed { JobState::Failed } else { JobState::Ok };
         self.tell(state, None);
         if !is_lost(&result) {
-            engine.jobs.know(self.endpoint, about(self.order, &self.id, JobAsk::Forget));
+            let forget = about(self.order, &self.id, JobAsk::Forget);
+            requests.send(Request::FinishJob(self.endpoint.clone(), forget));
         }
         result
     }
 }
 
 /// Returns whether a job has ended without an outcome.
-fn is_lost(result: &CallResult) -> bool {
+fn is_lost(result: &CallOutcome) -> bool {
     result.values.get("lost").and_then(Value::as_bool) == Some(true) && result.verdict == Verdict::Failed
 }
 
@@ -372,7 +378,7 @@ fn last_line(output: &str) -> Option<String> {
 }
 
 /// Check mode: makes of the answer to a task that would not wait for its job what can be known of its result.
-pub(crate) fn planned(outcome: Outcome) -> Outcome {
+pub(super) fn planned(outcome: Outcome) -> Outcome {
     if outcome.status == Status::Failed {
         return outcome;
     }

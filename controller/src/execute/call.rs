@@ -5,24 +5,24 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, Key, Map, Outcome, Status, Taint, Value, map};
 
+use super::redaction::OrderSecrets;
 use crate::actions::{self, VariableLevel};
 use crate::events::Verdict;
-use crate::execute::redaction::Given;
 use crate::playbook::ast::{Action, Task};
-use crate::prepare::keywords::Flags;
-use crate::prepare::task::{Call, View};
+use crate::prepare::keywords::CallKeywords;
+use crate::prepare::{Call, View};
 use crate::secrets::{Secrets, Vault};
-use crate::services::host_error::Lost;
+use crate::services::host_error::HostError;
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
 /// What is said of a step that was begun, and of which nobody knows how far it came.
-pub const BROKEN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
+pub const OUTCOME_UNKNOWN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
     begun again by itself. Look at the node; then `convoy resume --in-doubt=again` does it again, and `convoy resume \
     --in-doubt=done` goes on behind it";
 
 /// The result of one call.
 #[derive(Debug, Clone)]
-pub struct CallResult {
+pub struct CallOutcome {
     /// The values that are registered and shown.
     pub values: Map,
     /// Values that are secret, in words that can be shown.
@@ -32,7 +32,7 @@ pub struct CallResult {
     /// In one word.
     pub verdict: Verdict,
     /// Whether a node was, or may have been, changed, or the call waited: what was looked at ahead counts no more.
-    pub disturbed: bool,
+    pub invalidates: bool,
     /// Variables to be stored for the host, and where.
     pub variables: Option<(Map, VariableLevel)>,
     /// Whether it is shown in full at any verbosity.
@@ -40,16 +40,16 @@ pub struct CallResult {
     /// What the module was asked, where that is shown; never registered.
     pub invocation: Option<Value>,
     /// What the journal is to know of it.
-    pub asked: Option<Asked>,
+    pub record: Option<CallRecord>,
 }
 
 /// What the journal is to know of a call.
 #[derive(Debug, Clone)]
-pub struct Asked {
-    /// Its ticket, until it is noted.
+pub struct CallRecord {
+    /// Its ticket, until its outcome is recorded.
     pub ticket: Option<u64>,
     /// Its ticket, once it is.
-    pub noted: Option<u64>,
+    pub recorded: Option<u64>,
     /// What the agent said.
     pub status: Status,
     /// The values that came with it.
@@ -60,7 +60,7 @@ pub struct Asked {
     pub before: bool,
 }
 
-impl CallResult {
+impl CallOutcome {
     /// Returns what the next item of a loop sees of this one. Calls of modules are made before the first is done, so
     /// only actions can see it.
     pub fn set_for_the_next(&self, task: &Task) -> Map {
@@ -93,7 +93,7 @@ impl CallResult {
     }
 
     /// A call that could not be made ready, with a message that may be secret.
-    pub fn refused(msg: &Value, vault: &Vault) -> Self {
+    pub fn unprepared(msg: &Value, vault: &Vault) -> Self {
         let values = map! { "failed" => true, "msg" => msg.clone(), "changed" => false };
         let said = if msg.taint.is_secret() {
             map! { "msg" => vault.known().scrubbed(msg) }
@@ -106,16 +106,16 @@ impl CallResult {
     /// A host that could not be reached.
     pub fn unreachable(msg: String) -> Self {
         let values = map! { "unreachable" => true, "msg" => msg, "changed" => false };
-        Self { disturbed: true, ..Self::plain(values, Verdict::Unreachable) }
+        Self { invalidates: true, ..Self::plain(values, Verdict::Unreachable) }
     }
 
     /// A host on which the run may not work: whatever the playbook makes of failures.
-    pub fn lost(lost: Lost) -> Self {
+    pub fn lost(lost: HostError) -> Self {
         match lost {
-            Lost::Unreachable(msg) | Lost::Cut(msg) => Self::unreachable(msg),
-            Lost::Refused(msg) => {
+            HostError::Unreachable(msg) | HostError::Disconnected(msg) => Self::unreachable(msg),
+            HostError::Refused(msg) => {
                 let values = map! { "refused" => true, "msg" => msg, "changed" => false };
-                Self { disturbed: true, ..Self::plain(values, Verdict::Refused) }
+                Self { invalidates: true, ..Self::plain(values, Verdict::Refused) }
             }
         }
     }
@@ -129,14 +129,14 @@ impl CallResult {
 
     /// Makes a result one that is unknown, where what was answered now may be answered otherwise in earnest.
     #[must_use]
-    pub fn in_doubt(self, why: &Arc<str>) -> Self {
+    pub fn uncertain(self, why: &Arc<str>) -> Self {
         let mut doubtful = Self::unknown(why);
         if let (Verdict::Failed, Some(msg)) = (self.verdict, self.values.get("msg")) {
             let text = format!("decided at run time: {why}; as things are: {}", crate::python::str(msg));
             let msg = Value::from(text).tainted(Taint::UNSAFE | msg.taint);
             doubtful.values.insert("msg".into(), msg);
         }
-        Self { diff: self.diff, disturbed: self.disturbed, ..doubtful }
+        Self { diff: self.diff, invalidates: self.invalidates, ..doubtful }
     }
 
     /// Makes unknown all that a call would have answered which check mode left out.
@@ -155,20 +155,20 @@ impl CallResult {
             said,
             diff,
             verdict,
-            disturbed: false,
+            invalidates: false,
             variables: None,
             show: false,
             invocation: None,
-            asked: None,
+            record: None,
         }
     }
 
     /// What a node answered. What came of secrets is secret too.
-    pub fn of_outcome(outcome: Outcome, order: &Order, flags: &Flags, vault: &Vault) -> Self {
+    pub fn of_outcome(outcome: Outcome, order: &Order, keywords: &CallKeywords, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
-        let given = Given::of(order, flags, vault);
+        let given = OrderSecrets::of(order, keywords, vault);
         let status = if status == Status::Broken {
-            values = map! { "msg" => BROKEN };
+            values = map! { "msg" => OUTCOME_UNKNOWN };
             Status::Failed
         } else {
             status
@@ -176,7 +176,7 @@ impl CallResult {
         // A failure's message may quote anything.
         let is_marked = status != Status::Failed && marks_secrets(&order.module);
         let hide = |diff: &Diff| {
-            if is_marked { given.scrubbed(diff) } else { crate::execute::redaction::difference(diff) }
+            if is_marked { given.scrubbed(diff) } else { super::redaction::difference(diff) }
         };
         if given.secret {
             diff.iter_mut().for_each(|diff| *diff = hide(diff));
@@ -190,7 +190,7 @@ impl CallResult {
         if status == Status::Undecided {
             values.insert("skipped".into(), true.into());
         }
-        if flags.diff && !diff.is_empty() {
+        if keywords.diff && !diff.is_empty() {
             values.insert("diff".into(), diff_value(&diff));
         }
         let said = if is_marked { Map::new() } else { given.said(&values) };
@@ -203,28 +203,28 @@ impl CallResult {
         }
         values.insert("failed".into(), (status == Status::Failed).into());
         let verdict = verdict(&values);
-        let disturbed = status != Status::Same && !order.check;
+        let invalidates = status != Status::Same && !order.check;
         Self {
             values,
             said,
             diff,
             verdict,
-            disturbed,
+            invalidates,
             variables: None,
             show: false,
             invocation: None,
-            asked: None,
+            record: None,
         }
     }
 
     /// Returns whether it was done before the run was resumed.
     pub fn is_of_before(&self) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.before)
+        self.record.as_ref().is_some_and(|record| record.before)
     }
 
-    /// Returns its ticket, if it was noted.
-    pub fn noted(&self) -> Option<u64> {
-        self.asked.as_ref().and_then(|asked| asked.noted)
+    /// Returns its ticket, if the journal has its outcome.
+    pub fn recorded_ticket(&self) -> Option<u64> {
+        self.record.as_ref().and_then(|record| record.recorded)
     }
 
     /// Returns the values as they are shown.
@@ -296,8 +296,8 @@ impl CallResult {
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Unknown => {
-                    *self =
-                        std::mem::replace(self, Self::skipped(Value::null())).in_doubt(&error.message.into());
+                    *self = std::mem::replace(self, Self::skipped(Value::null()))
+                        .uncertain(&error.message.into());
                     return;
                 }
                 Err(error) => {
@@ -417,9 +417,9 @@ mod tests {
 
     #[test]
     fn a_result_is_data_but_variables_are_not() {
-        let is_unsafe = |result: &CallResult, name: &str| result.values[name].taint.is_unsafe();
-        let failed = CallResult::failed("{{ x }} is undefined");
-        let action = CallResult::of_action(
+        let is_unsafe = |result: &CallOutcome, name: &str| result.values[name].taint.is_unsafe();
+        let failed = CallOutcome::failed("{{ x }} is undefined");
+        let action = CallOutcome::of_action(
             Ok(actions::ActionOutcome {
                 values: map! { "ansible_facts" => "{{ x }}" },
                 variables: map! { "y" => "{{ x }}" },
@@ -433,8 +433,8 @@ mod tests {
             values: map! { "msg" => "{{ x }}" },
             ..actions::ActionOutcome::default()
         };
-        assert!(is_unsafe(&CallResult::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
+        assert!(is_unsafe(&CallOutcome::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
         let refused = convoy_agent::failure::Failure::new("{{ x }}");
-        assert!(is_unsafe(&CallResult::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));
+        assert!(is_unsafe(&CallOutcome::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));
     }
 }

@@ -2,22 +2,22 @@
 
 use convoy_protocol::{Map, Taint, Value, map};
 
+use super::call::{self, CallOutcome};
+use super::effects::Effects;
+use super::outcome::TaskOutcome;
 use crate::events::{HostName, Verdict};
-use crate::execute::call::{self, CallResult};
-use crate::execute::effects::CallEffects;
-use crate::execute::outcome::HostResult;
-use crate::prepare::task::Call;
+use crate::prepare::Call;
 
 /// The results of a loop's items, while they come.
 #[derive(Debug, Default)]
-pub(crate) struct Collected {
+pub(super) struct Collected {
     items: Vec<Map>,
-    calls: Vec<CallEffects>,
-    disturbed: bool,
+    effects: Vec<Effects>,
+    invalidates: bool,
     before: bool,
     failed: Vec<u64>,
     no_log: bool,
-    pub(crate) host: HostName,
+    pub(super) host: HostName,
     ignored: Option<bool>,
     /// What is said if the run was not allowed to work on a host.
     refused: Option<Value>,
@@ -25,18 +25,18 @@ pub(crate) struct Collected {
 
 impl Collected {
     /// Starts without any.
-    pub(crate) fn of(host: HostName) -> Self {
+    pub(super) fn of(host: HostName) -> Self {
         Self { host, ..Self::default() }
     }
 
-    pub(crate) fn add(&mut self, effects: CallEffects, call: &Call, result: CallResult) {
-        self.disturbed |= result.disturbed;
+    pub(super) fn add(&mut self, effects: Effects, call: &Call, result: CallOutcome) {
+        self.invalidates |= result.invalidates;
         self.before |= result.is_of_before();
-        self.failed.extend(result.noted().filter(|_| result.verdict == Verdict::Failed));
-        self.no_log |= call.flags.no_log;
+        self.failed.extend(result.recorded_ticket().filter(|_| result.verdict == Verdict::Failed));
+        self.no_log |= call.keywords.no_log;
         let ignore = match result.verdict {
-            Verdict::Failed => Some(call.flags.ignore_errors),
-            Verdict::Unreachable => Some(call.flags.ignore_unreachable),
+            Verdict::Failed => Some(call.keywords.ignore_errors),
+            Verdict::Unreachable => Some(call.keywords.ignore_unreachable),
             Verdict::Refused => Some(false),
             _ => None,
         };
@@ -48,17 +48,17 @@ impl Collected {
             self.ignored = Some(self.ignored.unwrap_or(true) && ignore);
         }
         self.items.push(result.values);
-        self.calls.push(effects);
+        self.effects.push(effects);
     }
 
-    pub(crate) fn finish(self) -> HostResult {
+    pub(super) fn finish(self) -> TaskOutcome {
         let mut values = call::collect(self.items);
         let mut verdict = call::verdict(&values);
         if let Some(msg) = self.refused {
             values.extend(map! { "refused" => true, "msg" => msg });
             verdict = Verdict::Refused;
         }
-        HostResult {
+        TaskOutcome {
             shown: if self.no_log { censored(&values) } else { values.clone() },
             values: if self.no_log { hidden(values) } else { values },
             diff: Vec::new(),
@@ -66,9 +66,9 @@ impl Collected {
             looped: true,
             ignored: self.ignored.unwrap_or(false),
             host: self.host,
-            disturbed: self.disturbed,
-            calls: self.calls,
-            seen: Vec::new(),
+            invalidates: self.invalidates,
+            effects: self.effects,
+            prefetched: Vec::new(),
             // Each item has been shown.
             show: false,
             action: None,
@@ -79,7 +79,7 @@ impl Collected {
 }
 
 /// What is shown of a result under `no_log`: that there is one.
-pub(crate) fn censored(values: &Map) -> Map {
+pub(super) fn censored(values: &Map) -> Map {
     let text = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let mut shown = map! { "censored" => text };
     for name in ["changed", "attempts", "retries"] {
@@ -91,6 +91,6 @@ pub(crate) fn censored(values: &Map) -> Map {
 }
 
 /// Marks all values of a result as secret.
-pub(crate) fn hidden(values: Map) -> Map {
+pub(super) fn hidden(values: Map) -> Map {
     values.into_iter().map(|(key, value)| (key, value.tainted(Taint::SECRET))).collect()
 }

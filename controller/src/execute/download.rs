@@ -13,17 +13,17 @@ use sha2::Digest as _;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
+use super::Executor;
 use crate::link::{PullError, Puller};
 use crate::paths::{absolute, expand_user, tidy};
-use crate::schedule::engine::Engine;
 use crate::services::endpoint::Endpoint;
 
 /// Takes what an order's outcome offers, if its module has a parameter that says where to.
 ///
 /// # Errors
 /// Why the host was lost meanwhile.
-pub(crate) async fn land(
-    engine: &Engine,
+pub(super) async fn download(
+    executor: &Executor<'_>,
     host: &str,
     order: &Order,
     endpoint: &Endpoint,
@@ -42,7 +42,7 @@ pub(crate) async fn land(
     }
     let (Some(offer), Status::Same) = (outcome.offer, outcome.status) else { return Ok(outcome) };
     let source = outcome.values.get("file").and_then(Value::as_str).unwrap_or_default();
-    let base = engine.play.borrow().play.as_ref().map_or_else(|| ".".into(), |play| play.dir.clone());
+    let base = executor.snapshot.play.play.as_ref().map_or_else(|| ".".into(), |play| play.dir.clone());
     let flag =
         |name, default| order.args.get(name).map_or(default, |value| bool::convert(value).unwrap_or(default));
     let place = match order.args.get(param.name).and_then(Value::as_str) {
@@ -50,18 +50,18 @@ pub(crate) async fn land(
         Some(dest) if flag("flat", false) => flat(dest, source, &base),
         Some(dest) => by_host(dest, source, &base, host),
     };
-    let landed = match place {
-        Err(why) => Err(Trouble::new(why)),
+    let downloaded = match place {
+        Err(why) => Err(DownloadError::new(why)),
         Ok(place) => {
-            let landing = Landing { offer, place, must_match: flag("validate_checksum", true) };
-            let puller = async || engine.connections.puller(endpoint).await;
-            landing.take(puller, outcome.values.get("checksum")).await
+            let download = Download { offer, place, must_match: flag("validate_checksum", true) };
+            let puller = async || executor.services.connections.puller(endpoint).await;
+            download.take(puller, outcome.values.get("checksum")).await
         }
     };
-    let (status, mut values) = match landed {
-        Ok(Landed { is_new, values }) => (if is_new { Status::Changed } else { Status::Same }, values),
-        Err(Trouble::Lost(why)) => return Err(why),
-        Err(Trouble::Failed(values)) => (Status::Failed, values),
+    let (status, mut values) = match downloaded {
+        Ok(Downloaded { is_new, values }) => (if is_new { Status::Changed } else { Status::Same }, values),
+        Err(DownloadError::Lost(why)) => return Err(why),
+        Err(DownloadError::Failed(values)) => (Status::Failed, values),
     };
     if status != Status::Changed {
         values.insert("file".into(), source.into());
@@ -70,7 +70,7 @@ pub(crate) async fn land(
 }
 
 /// Content on its way to its place.
-struct Landing {
+struct Download {
     offer: Offer,
     place: PathBuf,
     /// Whether it has to be what was offered, to the byte.
@@ -78,56 +78,57 @@ struct Landing {
 }
 
 /// What became of it.
-struct Landed {
+struct Downloaded {
     /// Whether there was something else, or nothing, before.
     is_new: bool,
     values: Map,
 }
 
-enum Trouble {
+enum DownloadError {
     /// The task has failed.
     Failed(Map),
     /// The host is lost.
     Lost(String),
 }
 
-impl Trouble {
+impl DownloadError {
     fn new(msg: impl Into<Value>) -> Self {
         Self::Failed(map! { "msg" => msg.into() })
     }
 }
 
-impl Landing {
+impl Download {
     /// Takes the content, unless it is there already. `reported` is the digest that the node says it has.
     async fn take(
         self,
         puller: impl AsyncFnOnce() -> Option<Puller>,
         reported: Option<&Value>,
-    ) -> Result<Landed, Trouble> {
+    ) -> Result<Downloaded, DownloadError> {
         let shown = self.place.display().to_string();
-        let not_kept = |error: io::Error| Trouble::new(format!("Failed to fetch the file: {shown}: {error}"));
+        let not_kept =
+            |error: io::Error| DownloadError::new(format!("Failed to fetch the file: {shown}: {error}"));
         let told = |sums: &Sums| map! { "dest" => shown.as_str(), "checksum" => sums.sha1(), "md5sum" => sums.md5() };
         if let Some(sums) = there(&self.place, self.offer).await.map_err(not_kept)? {
-            return Ok(Landed { is_new: false, values: told(&sums) });
+            return Ok(Downloaded { is_new: false, values: told(&sums) });
         }
-        let puller = puller().await.ok_or_else(|| Trouble::Lost("the connection has ended".into()))?;
+        let puller = puller().await.ok_or_else(|| DownloadError::Lost("the connection has ended".into()))?;
         let mut writing = Some(Writing::begin(&self.place).map_err(not_kept)?);
         let pulled = puller.pull(self.offer, async |bytes| Writing::take(&mut writing, bytes).await).await;
         pulled.map_err(|error| match error {
-            PullError::Lost => Trouble::Lost(error.to_string()),
+            PullError::Lost => DownloadError::Lost(error.to_string()),
             PullError::Sink(error) => not_kept(error),
-            error => Trouble::new(format!("Failed to fetch the file: {error}")),
+            error => DownloadError::new(format!("Failed to fetch the file: {error}")),
         })?;
         let writing = writing.ok_or_else(|| not_kept(io::ErrorKind::Interrupted.into()))?;
         let mut values = told(&writing.sums);
         values.extend(map! { "remote_md5sum" => (), "remote_checksum" => reported.cloned() });
         if self.must_match && writing.sums.sha256() != self.offer.digest {
             values.insert("msg".into(), "checksum mismatch".into());
-            return Err(Trouble::Failed(values));
+            return Err(DownloadError::Failed(values));
         }
         let finish = spawn_blocking(move || writing.finish(&self.place));
         finish.await.map_err(io::Error::other).flatten().map_err(not_kept)?;
-        Ok(Landed { is_new: true, values })
+        Ok(Downloaded { is_new: true, values })
     }
 }
 

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Value};
 
+use super::call::CallOutcome;
+use super::run::TaskRun;
 use crate::actions::VariableLevel;
 use crate::events::Verdict;
-use crate::execute::call::CallResult;
-use crate::execute::run::Doing;
 use crate::playbook::ast::Action;
-use crate::prepare::task::{Call, View};
-use crate::schedule::lookahead::names_are_known;
+use crate::prepare::names::names_are_known;
+use crate::prepare::{Call, View};
+use crate::state::batch::Notification;
 use crate::state::pending;
 use crate::template::unknown;
 
 /// What a call leaves behind at the controller.
 #[derive(Debug, Default)]
-pub struct CallEffects {
+pub struct Effects {
     /// Variables of `set_fact` and `include_vars`, and where they are stored.
     pub variables: Option<(Map, VariableLevel)>,
     /// Facts that a module reported.
@@ -26,29 +27,20 @@ pub struct CallEffects {
     /// What is collected for the end of the run.
     pub stats: Option<Map>,
     /// What is notified, if the task changed something.
-    pub notify: Vec<Notice>,
+    pub notify: Vec<Notification>,
     /// Check mode: why further variables may be set in earnest.
     pub unknown_rest: Option<Arc<str>>,
 }
 
-/// A handler that is notified.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// Its name, or a topic.
-    pub name: Arc<str>,
-    /// Check mode: why it is not known whether it is notified.
-    pub doubt: Option<Arc<str>>,
-}
-
-impl Doing<'_> {
+impl TaskRun<'_> {
     /// Returns what a call leaves behind.
-    pub(crate) fn effects(&self, call: &Call, result: &CallResult) -> CallEffects {
+    pub(super) fn effects(&self, call: &Call, result: &CallOutcome) -> Effects {
         let well = matches!(result.verdict, Verdict::Ok | Verdict::Changed);
         let facts = result.values.get("ansible_facts").and_then(Value::as_map);
-        let mut effects = CallEffects {
+        let mut effects = Effects {
             variables: result.variables.clone().filter(|_| well),
             facts: facts.filter(|_| well && result.variables.is_none()).cloned(),
-            facts_host: call.flags.delegate.clone().filter(|_| call.flags.delegate_facts),
+            facts_host: call.keywords.delegate.clone().filter(|_| call.keywords.delegate_facts),
             stats: result.values.get("ansible_stats").and_then(Value::as_map).filter(|_| well).cloned(),
             notify: self.notices(call, result),
             unknown_rest: None,
@@ -60,7 +52,7 @@ impl Doing<'_> {
     }
 
     /// Notes the variables that an action may set in earnest.
-    fn set_unknown(&self, effects: &mut CallEffects) {
+    fn set_unknown(&self, effects: &mut Effects) {
         let why = pending::set_by(&self.title);
         let action = match self.task().action {
             Action::Controller(action) => action,
@@ -82,9 +74,9 @@ impl Doing<'_> {
     }
 
     /// Returns which handlers a call notifies, or may notify.
-    fn notices(&self, call: &Call, result: &CallResult) -> Vec<Notice> {
+    fn notices(&self, call: &Call, result: &CallOutcome) -> Vec<Notification> {
         let task = self.task();
-        let doubt = match result.verdict {
+        let uncertain = match result.verdict {
             Verdict::Changed => None,
             Verdict::Unknown | Verdict::Skipped if unknown::rest(&result.values).is_some() => {
                 let changed = task.changed_when.as_ref();
@@ -99,7 +91,10 @@ impl Doing<'_> {
         let scope = result.scope(task, call);
         let view = View { scope: &scope, ..self.view(call) };
         let named = task.notify.iter().filter_map(|name| view.render(name).ok());
-        named.flat_map(|value| names(&value)).map(|name| Notice { name, doubt: doubt.clone() }).collect()
+        named
+            .flat_map(|value| names(&value))
+            .map(|name| Notification { name, uncertain: uncertain.clone() })
+            .collect()
     }
 }
 

@@ -8,7 +8,7 @@ use convoy_protocol::{Map, Value, map};
 use crate::json::SECRET;
 
 /// Returns the arguments of an order under their own names, defaults filled in, secrets left out.
-pub(crate) fn invocation(order: &Order) -> Value {
+pub(super) fn invocation(order: &Order) -> Value {
     let mut args = Map::new();
     let module = modules::find(&order.module);
     if let Some(text) = order.args.get("_raw_params") {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map};
 
+use super::effects::Effects;
 use crate::events::{HostName, Verdict};
-use crate::execute::effects::CallEffects;
-use crate::schedule::lookahead::Seen;
+use crate::state::prefetched::Prefetched;
 
 /// The result of a task on one host.
 #[derive(Debug)]
-pub struct HostResult {
+pub struct TaskOutcome {
     /// What is registered.
     pub values: Map,
     /// What is shown: the same, or a note that it is hidden.
@@ -25,12 +25,12 @@ pub struct HostResult {
     pub ignored: bool,
     /// The host, and the one it was done on, if that is another.
     pub host: HostName,
-    /// Whether anything was done that other tasks could see.
-    pub disturbed: bool,
+    /// Whether a node was, or may have been, changed, or the task waited: what was checked ahead counts no more.
+    pub invalidates: bool,
     /// Per call: variables to be stored, facts, what to notify.
-    pub calls: Vec<CallEffects>,
-    /// What was seen ahead.
-    pub seen: Vec<Seen>,
+    pub effects: Vec<Effects>,
+    /// What was checked ahead along with it.
+    pub prefetched: Vec<Prefetched>,
     /// Whether it is shown in full at any verbosity.
     pub show: bool,
     /// The name of the action, if the task names it by a template.
@@ -41,7 +41,7 @@ pub struct HostResult {
     pub failed: Vec<u64>,
 }
 
-impl HostResult {
+impl TaskOutcome {
     /// Returns a result that came to be without a call.
     pub fn of(host: &Arc<str>, values: Map, verdict: Verdict) -> Self {
         Self {
@@ -52,9 +52,9 @@ impl HostResult {
             looped: false,
             ignored: false,
             host: HostName::of(host),
-            disturbed: false,
-            calls: Vec::new(),
-            seen: Vec::new(),
+            invalidates: false,
+            effects: Vec::new(),
+            prefetched: Vec::new(),
             show: false,
             action: None,
             before: false,

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use convoy_protocol::{Map, map};
 
+use super::Executor;
 use crate::actions::Pause;
-use crate::events::RunEvent;
-use crate::schedule::engine::Engine;
+use crate::events::{RunEvent, Screen as _};
 use crate::terminal::{Echo, Terminal};
 
 const CONTROLS: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r";
@@ -26,9 +26,9 @@ enum End {
 ///
 /// # Errors
 /// What to say if the user gave it up.
-pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result<Map, String> {
+pub(super) async fn pause(executor: &Executor<'_>, title: &str, pause: &Pause) -> Result<Map, String> {
     let say = |text: &str| {
-        engine.tell(RunEvent::Verbose { level: 0, host: None, text: text.to_owned() });
+        executor.requests.emit(RunEvent::Verbose { level: 0, host: None, text: text.to_owned() });
     };
     let hidden = if pause.echo { "" } else { " (output is hidden)" };
     let asked = pause.prompt.as_deref().unwrap_or("Press enter to continue, Ctrl+C to interrupt");
@@ -42,11 +42,12 @@ pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result
         }
     }
     let (began, start) = (Instant::now(), now());
-    engine.pausing.set(true);
-    let ended = wait(engine, pause, &question, &say).await;
+    executor.services.interrupts.start_pausing();
+    let ended = wait(executor, pause, &question, &say).await;
     let ended = match ended {
         Ok(End::Interrupted) => {
             say("Press 'C' to continue the play or 'A' to abort \r");
+            executor.requests.hide().await;
             match blocking(|| Terminal::Standard.wait_for_key(&['a', 'c'])).await {
                 Ok('c') => Ok(String::new()),
                 _ => Err("user requested abort!".to_owned()),
@@ -56,7 +57,7 @@ pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result
         Ok(End::Over) => Ok(String::new()),
         Err(error) => Err(format!("cannot read the terminal: {error}")),
     };
-    engine.pausing.set(false);
+    executor.services.interrupts.stop_pausing();
     let took = began.elapsed().as_secs_f64();
     let (duration, unit) = if pause.minutes { (took / 60.0, "minutes") } else { (took, "seconds") };
     let duration = convoy_protocol::Value::from((duration * 100.0).round() / 100.0);
@@ -73,14 +74,21 @@ pub(crate) async fn pause(engine: &Engine, title: &str, pause: &Pause) -> Result
     })
 }
 
-async fn wait(engine: &Engine, pause: &Pause, question: &str, say: &impl Fn(&str)) -> io::Result<End> {
+async fn wait(
+    executor: &Executor<'_>,
+    pause: &Pause,
+    question: &str,
+    say: &impl Fn(&str),
+) -> io::Result<End> {
     let Some(seconds) = pause.seconds else {
         if !Terminal::Standard.is_interactive() {
-            engine.warn("Not waiting for response to prompt as stdin is not interactive");
+            executor.requests.warn("Not waiting for response to prompt as stdin is not interactive");
             return Ok(End::Over);
         }
         let question = format!("{question}\r\n");
         let echo = if pause.echo { Echo::On } else { Echo::Off };
+        // All that was emitted before is shown before the question.
+        executor.requests.hide().await;
         return match blocking(move || Terminal::Standard.ask(&question, echo)).await {
             Ok(typed) => Ok(End::Typed(typed)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(End::Interrupted),
@@ -91,10 +99,10 @@ async fn wait(engine: &Engine, pause: &Pause, question: &str, say: &impl Fn(&str
     let interactive = Terminal::Standard.is_interactive();
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(seconds)) => Ok(End::Over),
-        () = engine.pressed.notified() => {
+        () = executor.services.interrupts.pressed() => {
             // Without a terminal nobody can be asked what the signal meant.
             if !interactive {
-                engine.interrupted.set(true);
+                executor.services.interrupts.interrupt();
                 return Ok(End::Over);
             }
             Ok(End::Interrupted)

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Diff, DiffSide, Digest, Key, Kind, Map, Taint, Value};
 
-use crate::prepare::keywords::Flags;
+use crate::prepare::keywords::CallKeywords;
 use crate::secrets::{Secrets, Vault};
 
 /// What an order was given.
-pub(crate) struct Given {
+pub(super) struct OrderSecrets {
     /// Whether any of it is secret.
-    pub(crate) secret: bool,
+    pub(super) secret: bool,
     known: Secrets,
     /// Texts that are no secret, such as a path: they may be repeated.
     clear: HashSet<Arc<str>>,
@@ -20,8 +20,8 @@ pub(crate) struct Given {
     shows_output: bool,
 }
 
-impl Given {
-    pub(crate) fn of(order: &Order, flags: &Flags, vault: &Vault) -> Self {
+impl OrderSecrets {
+    pub(super) fn of(order: &Order, flags: &CallKeywords, vault: &Vault) -> Self {
         let mut secrets = Secrets::of(order.args.values());
         secrets.join(&flags.secrets);
         let secret = |value: &Value| value.deep_taint().is_secret();
@@ -37,7 +37,7 @@ impl Given {
     }
 
     /// Returns whether a value tells how it went, and nothing of what was given.
-    pub(crate) fn tells(&self, key: &Key, value: &Value) -> bool {
+    pub(super) fn tells(&self, key: &Key, value: &Value) -> bool {
         let repeats = |text: &str| self.clear.contains(text) || text.is_empty();
         !self.secret
             || match &value.kind {
@@ -48,7 +48,7 @@ impl Given {
     }
 
     /// Returns a value that the module has marked, with what quotes a secret marked as well.
-    pub(crate) fn marked(&self, value: Value) -> Value {
+    pub(super) fn marked(&self, value: Value) -> Value {
         if !self.secret {
             return value;
         }
@@ -69,7 +69,7 @@ impl Given {
     }
 
     /// Returns a difference that the module has made without its secrets, without any that is known here.
-    pub(crate) fn scrubbed(&self, diff: &Diff) -> Diff {
+    pub(super) fn scrubbed(&self, diff: &Diff) -> Diff {
         let side = |side: &DiffSide| DiffSide {
             header: self.known.scrub(&side.header),
             text: self.known.scrub(&side.text),
@@ -82,7 +82,7 @@ impl Given {
 
     /// Returns what can be shown of the values that are secret: the message, and the output where the playbook says
     /// so, without what was given.
-    pub(crate) fn said(&self, values: &Map) -> Map {
+    pub(super) fn said(&self, values: &Map) -> Map {
         let shown = |key: &Key| self.shows_output || key.as_str() == Some("msg");
         let mut said = Map::new();
         for (key, value) in values.iter().filter(|(key, value)| shown(key) && !self.tells(key, value)) {
@@ -112,7 +112,7 @@ fn texts(value: &Value, found: &mut HashSet<Arc<str>>) {
 }
 
 /// Returns a difference in numbers: its text holds secrets.
-pub(crate) fn difference(diff: &Diff) -> Diff {
+pub(super) fn difference(diff: &Diff) -> Diff {
     let Diff::Text { before, after } = diff else {
         return Diff::Prepared("the difference is not shown: it holds secrets\n".to_owned());
     };

@@ -4,7 +4,6 @@
 //! without doing it is not. The playbook sees the answer from before, and decides as it did.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 use std::slice;
 use std::sync::Arc;
 
@@ -12,31 +11,31 @@ use convoy_agent::modules;
 use convoy_protocol::message::{Order, Step, Ticket};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
+use super::call::{CallOutcome, CallRecord, OUTCOME_UNKNOWN};
+use super::collect::hidden;
+use super::node::Node;
+use super::run::{Answers, TaskRun};
 use crate::actions::{ActionOutcome, NodeAction};
 use crate::events::{Note, RunEvent, Verdict};
-use crate::execute::call::{Asked, BROKEN, CallResult};
-use crate::execute::collect::hidden;
-use crate::execute::node::Node;
-use crate::execute::run::{Answers, Doing};
-use crate::prepare::task::Call;
-use crate::schedule::lookahead::{Ahead, Seen};
+use crate::prepare::Call;
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::Lost;
-use crate::state::resume_log::{self, Before, InDoubt, TaskKey};
-use crate::state::undo_blocks::Within;
+use crate::services::host_error::HostError;
+use crate::state::prefetched::{Lookahead, Prefetched};
+use crate::state::request::{JournalTask, Request};
+use crate::state::resume_log::{self, InDoubt, PriorOutcome, TaskKey};
 
 /// What a node said of one order.
 #[derive(Debug, Clone)]
-pub(crate) struct Reply {
-    pub(crate) outcome: Outcome,
+pub(super) struct Reply {
+    pub(super) outcome: Outcome,
     /// Its ticket, if it has one and the answer is not noted yet.
-    pub(crate) ticket: Option<u64>,
+    pub(super) ticket: Option<u64>,
     /// Whether that was before the run was resumed.
-    pub(crate) before: bool,
+    pub(super) before: bool,
 }
 
 /// What is known of a job.
-pub(crate) enum Known {
+pub(super) enum KnownJob {
     /// It was done before the run was resumed.
     Done(Outcome),
     /// Its ticket, if it has one; it may have begun.
@@ -44,7 +43,7 @@ pub(crate) enum Known {
 }
 
 /// What is to be done about an order.
-enum Plan {
+enum OrderPlan {
     /// This answer from before counts.
     Use(Outcome),
     /// It is looked at, and then decided.
@@ -53,18 +52,20 @@ enum Plan {
     Ask { ticket: Option<u64>, instead: Option<u64>, then: Option<Outcome> },
 }
 
-impl Plan {
+impl OrderPlan {
     fn afresh(instead: Option<u64>) -> Self {
         Self::Ask { ticket: None, instead, then: None }
     }
 
-    fn of(before: Option<Before>, order: &Order, instead: Option<u64>) -> Self {
+    fn of(before: Option<PriorOutcome>, order: &Order, instead: Option<u64>) -> Self {
         let (ticket, outcome, exactly, suspect) = match before {
             None => return Self::afresh(instead),
-            Some(Before::Begun { ticket }) => {
+            Some(PriorOutcome::Begun { ticket }) => {
                 return Self::Ask { ticket: Some(ticket), instead: None, then: None };
             }
-            Some(Before::Done { ticket, outcome, exactly, suspect }) => (ticket, outcome, exactly, suspect),
+            Some(PriorOutcome::Done { ticket, outcome, exactly, suspect }) => {
+                (ticket, outcome, exactly, suspect)
+            }
         };
         match (modules::writes(order), outcome.status) {
             (_, Status::Failed) => Self::Use(outcome),
@@ -77,21 +78,22 @@ impl Plan {
 }
 
 /// Adds to a result what the journal is to know of it. What was done before disturbs nothing now.
-pub(crate) fn asked(
-    result: CallResult,
+pub(super) fn recorded(
+    result: CallOutcome,
     order: &Order,
     status: Status,
     ticket: Option<u64>,
     before: bool,
-) -> CallResult {
+) -> CallOutcome {
     let values = if ticket.is_some() { result.values.clone() } else { Map::new() };
-    let asked = Asked { ticket, noted: None, status, values, writes: modules::writes(order), before };
-    CallResult { disturbed: result.disturbed && !before, asked: Some(asked), ..result }
+    let record =
+        CallRecord { ticket, recorded: None, status, values, writes: modules::writes(order), before };
+    CallOutcome { invalidates: result.invalidates && !before, record: Some(record), ..result }
 }
 
 /// Returns whether what an order answers is of use when the run is resumed: facts are gathered again.
-fn is_noted(order: &Order) -> bool {
-    !order.check && !matches!(&*order.module, "setup" | "gather_facts")
+fn is_recorded(order: &Order) -> bool {
+    !order.check && !modules::find(&order.module).is_some_and(|module| module.behavior.gathers_facts)
 }
 
 /// Returns the answer that counts where something is asked again that only looks, or that is as it was left.
@@ -111,7 +113,7 @@ fn has_secrets(values: &Map) -> bool {
 }
 
 /// What is said of a step that the user knows to be done.
-pub(crate) const TAKEN_FOR_DONE: &str = "taken for done, as --in-doubt=done says";
+pub(super) const TAKEN_FOR_DONE: &str = "taken for done, as --in-doubt=done says";
 
 /// What is said where a task registers a result that is secret, so that the journal does not have it.
 const LOST: &str = "this was done before the run was resumed, and its result, which is secret, was not kept: it cannot be \
@@ -122,71 +124,71 @@ const SUSPECT: &str = "this was done before the run was resumed, but then a resc
     it is not done again by itself. Look at the node; then `convoy resume --in-doubt=again` does it again, and `convoy resume \
     --in-doubt=done` goes on behind it";
 
-impl Doing<'_> {
+impl TaskRun<'_> {
     fn key(&self) -> &TaskKey {
         self.key.get_or_init(|| TaskKey {
-            play: self.engine.play_number.get(),
+            play: self.executor.play_number,
             host: self.host.clone(),
-            task: resume_log::task(self.task()),
+            task: resume_log::task_digest(self.task()),
         })
     }
 
-    /// Takes what is known of orders from before.
-    pub(crate) fn before(&self, endpoint: &Endpoint, orders: &[Order]) -> Vec<Option<Before>> {
-        if self.engine.memory.is_empty() {
+    fn journal_task(&self) -> JournalTask {
+        JournalTask {
+            key: self.key().clone(),
+            task: self.task_ref.clone(),
+            undo_blocks: self.undo_blocks.clone(),
+        }
+    }
+
+    /// Returns whether the journal records this order.
+    fn records(&self, order: &Order) -> bool {
+        self.executor.resume.records && is_recorded(order)
+    }
+
+    /// Takes what the journal knows of these orders from before the run was resumed.
+    pub(super) async fn before(&self, endpoint: &Endpoint, orders: &[Order]) -> Vec<Option<PriorOutcome>> {
+        if !self.executor.resume.resumed {
             return vec![None; orders.len()];
         }
-        let asked: Vec<Arc<str>> = orders.iter().map(|order| resume_log::asked(order, endpoint)).collect();
-        self.recall(&asked)
+        self.recall(orders.iter().map(|order| resume_log::asked(order, endpoint)).collect()).await
     }
 
-    /// Takes what is known of what would be asked now. Where it was asked in a block, the journal learns of that block again: what
-    /// is set in it from now on is noted.
-    fn recall(&self, asked: &[Arc<str>]) -> Vec<Option<Before>> {
-        let known = self.engine.memory.take(self.key(), asked);
-        if known.iter().any(Option::is_some) {
-            self.blocks();
-        }
-        known
+    async fn recall(&self, asked: Vec<Arc<str>>) -> Vec<Option<PriorOutcome>> {
+        let task = self.journal_task();
+        self.executor.requests.ask(|reply| Request::Recall(task, asked, reply)).await
     }
 
-    /// Returns the numbers of the blocks with `undo:` that the task is in.
-    fn blocks(&self) -> Vec<u64> {
-        let placed = self.placed();
-        let begin = |within: &Rc<Within>| within.begin(self.engine, self.host, &placed);
-        self.within.iter().map(begin).collect()
+    /// Has it recorded that an order is about to be sent, and returns its ticket.
+    pub(super) async fn start_order(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
+        let task = self.journal_task();
+        self.executor.requests.ask(|reply| Request::StartOrder(task, asked, instead, reply)).await
     }
 
-    /// Notes that something is about to be asked, and returns its ticket.
-    pub(crate) fn begin(&self, asked: Arc<str>, instead: Option<u64>) -> u64 {
-        let ticket = self.engine.memory.ticket();
-        let TaskKey { play, host, task } = self.key().clone();
-        let blocks = self.blocks();
-        self.engine.note(Note::Begun { ticket, host, play, task, asked, instead, blocks });
-        ticket
-    }
-
-    /// Makes replies of what was seen ahead: all as asked.
-    pub(crate) fn seen(
+    /// Makes replies of what was answered ahead of the task's turn: all is in the requested state.
+    pub(super) async fn prefetched(
         &self,
         endpoint: &Endpoint,
         step: &Step,
-        before: Vec<Option<Before>>,
+        before: Vec<Option<PriorOutcome>>,
         outcomes: Vec<Outcome>,
     ) -> VecDeque<Reply> {
-        let reply = |((outcome, order), before): ((Outcome, &Order), Option<Before>)| match before {
-            Some(Before::Done { outcome: then, .. })
-                if then.status != Status::Same || !modules::writes(order) =>
-            {
-                Reply { outcome: recalled(outcome, Some(then)), ticket: None, before: true }
-            }
-            None if self.engine.memory.keeps && is_noted(order) && !modules::writes(order) => {
-                let ticket = self.begin(resume_log::asked(order, endpoint), None);
-                Reply { outcome, ticket: Some(ticket), before: false }
-            }
-            _ => Reply { outcome, ticket: None, before: false },
-        };
-        outcomes.into_iter().zip(&step.orders).zip(before).map(reply).collect()
+        let mut replies = VecDeque::new();
+        for ((outcome, order), before) in outcomes.into_iter().zip(&step.orders).zip(before) {
+            replies.push_back(match before {
+                Some(PriorOutcome::Done { outcome: then, .. })
+                    if then.status != Status::Same || !modules::writes(order) =>
+                {
+                    Reply { outcome: recalled(outcome, Some(then)), ticket: None, before: true }
+                }
+                None if self.records(order) && !modules::writes(order) => {
+                    let ticket = self.start_order(resume_log::asked(order, endpoint), None).await;
+                    Reply { outcome, ticket: Some(ticket), before: false }
+                }
+                _ => Reply { outcome, ticket: None, before: false },
+            });
+        }
+        replies
     }
 
     /// Has a step done, with what is to be looked at along with it; or takes what was done before. `instead` is the ticket of
@@ -194,21 +196,22 @@ impl Doing<'_> {
     ///
     /// # Errors
     /// Why the node is lost.
-    pub(crate) async fn exchange(
+    pub(super) async fn exchange(
         &self,
         endpoint: &Arc<Endpoint>,
         step: Step,
-        before: Vec<Option<Before>>,
+        before: Vec<Option<PriorOutcome>>,
         instead: Option<u64>,
-        mut ahead: Vec<Ahead>,
-        seen: &mut Vec<Seen>,
-    ) -> Result<VecDeque<Reply>, Lost> {
+        mut ahead: Vec<Lookahead>,
+        seen: &mut Vec<Prefetched>,
+    ) -> Result<VecDeque<Reply>, HostError> {
         let orders = step.orders;
-        let plans = before.into_iter().zip(&orders).map(|(before, order)| Plan::of(before, order, instead));
-        let mut plans: Vec<Plan> = plans.collect();
+        let plans =
+            before.into_iter().zip(&orders).map(|(before, order)| OrderPlan::of(before, order, instead));
+        let mut plans: Vec<OrderPlan> = plans.collect();
         let looks: Vec<usize> =
-            (0..plans.len()).filter(|index| matches!(plans[*index], Plan::Look { .. })).collect();
-        let asks = plans.iter().any(|plan| matches!(plan, Plan::Ask { .. }));
+            (0..plans.len()).filter(|index| matches!(plans[*index], OrderPlan::Look { .. })).collect();
+        let asks = plans.iter().any(|plan| matches!(plan, OrderPlan::Ask { .. }));
         if !looks.is_empty() {
             let look = |index: &usize| Order { check: true, ..orders[*index].clone() };
             let step = Step { orders: looks.iter().map(look).collect() };
@@ -216,45 +219,48 @@ impl Doing<'_> {
             let along = if asks { Vec::new() } else { std::mem::take(&mut ahead) };
             let looked = self.ask(endpoint, step, along, seen).await?;
             for (index, looked) in looks.into_iter().zip(looked) {
-                plans[index] = self.decide(std::mem::replace(&mut plans[index], Plan::afresh(None)), looked);
+                plans[index] =
+                    self.decide(std::mem::replace(&mut plans[index], OrderPlan::afresh(None)), looked);
             }
         }
         self.carry_out(endpoint, &orders, plans, ahead, seen).await
     }
 
     /// Decides what becomes of an order that was done before, now that it was looked at.
-    fn decide(&self, plan: Plan, looked: Outcome) -> Plan {
-        let Plan::Look { ticket, outcome, exactly, suspect } = plan else { return plan };
+    fn decide(&self, plan: OrderPlan, looked: Outcome) -> OrderPlan {
+        let OrderPlan::Look { ticket, outcome, exactly, suspect } = plan else { return plan };
         let (host, title) = (self.host, &self.title);
         match looked.status {
             Status::WouldChange => {
                 let text = format!("{title}: it was done before, and is different now: it is done again");
-                self.engine.tell(RunEvent::Verbose { level: 1, host: Some(host.clone()), text });
-                return Plan::afresh(Some(ticket));
+                self.executor.requests.emit(RunEvent::Verbose { level: 1, host: Some(host.clone()), text });
+                return OrderPlan::afresh(Some(ticket));
             }
             Status::Failed => {
                 let why = looked.values.get("msg").map(crate::python::str).unwrap_or_default();
-                self.engine.warn(format!(
+                self.executor.requests.warn(format!(
                     "{host}: {title}: it was done before, and cannot be looked at again: {why}; it is taken for done"
                 ));
             }
-            Status::Undecided if !exactly => self.engine.warn(format!(
+            Status::Undecided if !exactly => self.executor.requests.warn(format!(
                 "{host}: {title}: it was done before, with other arguments than it has now; it is not done again"
             )),
-            Status::Same => return Plan::Use(recalled(looked, Some(outcome))),
+            Status::Same => return OrderPlan::Use(recalled(looked, Some(outcome))),
             _ => {}
         }
         let is_suspect = suspect && looked.status == Status::Undecided;
         let is_lost = self.task().register.is_some() && has_secrets(&outcome.values);
-        match self.engine.memory.in_doubt {
-            InDoubt::Again if is_lost || is_suspect => Plan::afresh(Some(ticket)),
-            InDoubt::Stop if is_suspect => {
-                Plan::Use(Outcome { status: Status::Failed, values: map! { "msg" => SUSPECT }, ..outcome })
-            }
+        match self.executor.resume.in_doubt {
+            InDoubt::Again if is_lost || is_suspect => OrderPlan::afresh(Some(ticket)),
+            InDoubt::Stop if is_suspect => OrderPlan::Use(Outcome {
+                status: Status::Failed,
+                values: map! { "msg" => SUSPECT },
+                ..outcome
+            }),
             _ if is_lost => {
-                Plan::Use(Outcome { status: Status::Failed, values: map! { "msg" => LOST }, ..outcome })
+                OrderPlan::Use(Outcome { status: Status::Failed, values: map! { "msg" => LOST }, ..outcome })
             }
-            _ => Plan::Use(outcome),
+            _ => OrderPlan::Use(outcome),
         }
     }
 
@@ -263,17 +269,19 @@ impl Doing<'_> {
         &self,
         endpoint: &Arc<Endpoint>,
         orders: &[Order],
-        plans: Vec<Plan>,
-        ahead: Vec<Ahead>,
-        seen: &mut Vec<Seen>,
-    ) -> Result<VecDeque<Reply>, Lost> {
+        plans: Vec<OrderPlan>,
+        ahead: Vec<Lookahead>,
+        seen: &mut Vec<Prefetched>,
+    ) -> Result<VecDeque<Reply>, HostError> {
         let mut sent = Vec::new();
         let mut tickets = VecDeque::new();
         for (plan, order) in plans.iter().zip(orders) {
-            let Plan::Ask { ticket, instead, .. } = plan else { continue };
-            let noted = self.engine.memory.keeps && is_noted(order);
-            let ticket = noted
-                .then(|| ticket.unwrap_or_else(|| self.begin(resume_log::asked(order, endpoint), *instead)));
+            let OrderPlan::Ask { ticket, instead, .. } = plan else { continue };
+            let ticket = match ticket {
+                _ if !self.records(order) => None,
+                Some(ticket) => Some(*ticket),
+                None => Some(self.start_order(resume_log::asked(order, endpoint), *instead).await),
+            };
             tickets.push_back(ticket);
             sent.push(Order { ticket: ticket.map(|number| self.named(number, order)), ..order.clone() });
         }
@@ -286,11 +294,11 @@ impl Doing<'_> {
         let mut sent = sent.into_iter();
         for plan in plans {
             let then = match plan {
-                Plan::Use(outcome) | Plan::Look { outcome, .. } => {
+                OrderPlan::Use(outcome) | OrderPlan::Look { outcome, .. } => {
                     replies.push_back(Reply { outcome, ticket: None, before: true });
                     continue;
                 }
-                Plan::Ask { then, .. } => then,
+                OrderPlan::Ask { then, .. } => then,
             };
             let (Some(order), Some(ticket), Some(outcome)) =
                 (sent.next(), tickets.pop_front(), answers.pop_front())
@@ -314,8 +322,8 @@ impl Doing<'_> {
         order: Order,
         ticket: Option<u64>,
         outcome: Outcome,
-    ) -> Result<(Outcome, Option<u64>), Lost> {
-        match self.engine.memory.in_doubt {
+    ) -> Result<(Outcome, Option<u64>), HostError> {
+        match self.executor.resume.in_doubt {
             // Not noted: it stays in doubt.
             InDoubt::Stop => Ok((outcome, None)),
             InDoubt::Done => {
@@ -323,7 +331,7 @@ impl Doing<'_> {
                 Ok((Outcome { status: Status::Changed, values, ..outcome }, ticket))
             }
             InDoubt::Again => {
-                let number = self.begin(resume_log::asked(&order, endpoint), ticket);
+                let number = self.start_order(resume_log::asked(&order, endpoint), ticket).await;
                 let order = Order { ticket: Some(self.named(number, &order)), ..order };
                 let step = Step { orders: vec![order] };
                 let outcomes = self.ask(endpoint, step, Vec::new(), &mut Vec::new()).await?;
@@ -334,7 +342,7 @@ impl Doing<'_> {
         }
     }
 
-    pub(crate) fn named(&self, number: u64, order: &Order) -> Ticket {
+    pub(super) fn named(&self, number: u64, order: &Order) -> Ticket {
         let quiet = self.quiet || order.args.values().any(|value| value.deep_taint().is_secret());
         Ticket { number, quiet, once: order.job.is_none() }
     }
@@ -344,16 +352,16 @@ impl Doing<'_> {
         &self,
         endpoint: &Arc<Endpoint>,
         step: Step,
-        ahead: Vec<Ahead>,
-        seen: &mut Vec<Seen>,
-    ) -> Result<Vec<Outcome>, Lost> {
+        ahead: Vec<Lookahead>,
+        seen: &mut Vec<Prefetched>,
+    ) -> Result<Vec<Outcome>, HostError> {
         let count = step.orders.len();
         // A window goes to one node; what is delegated elsewhere is asked there when its turn comes.
-        let ahead: Vec<Ahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
+        let ahead: Vec<Lookahead> = ahead.into_iter().filter(|ahead| ahead.endpoint == *endpoint).collect();
         let once = |order: &Order| order.ticket.is_some() || order.check || !modules::writes(order);
         let may_be_asked_again = step.orders.iter().all(once);
         let steps = std::iter::once(step).chain(ahead.iter().map(|ahead| ahead.step.clone())).collect();
-        let (connections, screen) = (&self.engine.connections, &self.engine.reporter);
+        let (connections, screen) = (&self.executor.services.connections, &self.executor.requests);
         let answer = match may_be_asked_again {
             true => connections.ask_once(endpoint, steps, screen).await?,
             false => connections.ask(endpoint, steps, screen).await?,
@@ -367,19 +375,19 @@ impl Doing<'_> {
             if outcomes.iter().any(|outcome| outcome.status != Status::Same) {
                 break;
             }
-            seen.push(Seen { task: ahead.task, step: ahead.step, endpoint: ahead.endpoint, outcomes });
+            seen.push(Prefetched { task: ahead.task, step: ahead.step, endpoint: ahead.endpoint, outcomes });
         }
         Ok(outcomes)
     }
 
     /// Takes the answer that is there already, or asks.
-    pub(crate) async fn answer(
+    pub(super) async fn answer(
         &self,
         order: &Order,
         endpoint: &Arc<Endpoint>,
         answers: &mut Answers,
         instead: Option<u64>,
-    ) -> Result<Reply, Lost> {
+    ) -> Result<Reply, HostError> {
         match answers {
             Some(Ok(replies)) => {
                 if let Some(reply) = replies.pop_front() {
@@ -391,91 +399,99 @@ impl Doing<'_> {
         }
         let step = Step { orders: vec![order.clone()] };
         // What was done before was so after the last of its tries.
-        let before = if instead.is_none() { self.before(endpoint, &step.orders) } else { vec![None] };
+        let before = if instead.is_none() { self.before(endpoint, &step.orders).await } else { vec![None] };
         let mut replies = self.exchange(endpoint, step, before, instead, Vec::new(), &mut Vec::new()).await?;
         replies.pop_front().ok_or_else(|| "the agent answered nothing".to_owned().into())
     }
 
     /// Finds out what is known of a job: what came of it, or else its ticket.
-    pub(crate) async fn job_before(
+    pub(super) async fn job_before(
         &self,
         order: &Order,
         endpoint: &Arc<Endpoint>,
         instead: Option<u64>,
-    ) -> Result<Known, Lost> {
+    ) -> Result<KnownJob, HostError> {
         let known =
-            if instead.is_none() { self.before(endpoint, slice::from_ref(order)).pop() } else { None };
-        let mut plan = Plan::of(known.flatten(), order, instead);
-        if matches!(plan, Plan::Look { .. }) {
+            if instead.is_none() { self.before(endpoint, slice::from_ref(order)).await.pop() } else { None };
+        let mut plan = OrderPlan::of(known.flatten(), order, instead);
+        if matches!(plan, OrderPlan::Look { .. }) {
             let step = Step { orders: vec![Order { check: true, ..order.clone() }] };
             let looked = self.ask(endpoint, step, Vec::new(), &mut Vec::new()).await?;
             let looked = looked.into_iter().next().ok_or_else(|| "the agent answered nothing".to_owned())?;
             plan = self.decide(plan, looked);
         }
         Ok(match plan {
-            Plan::Use(outcome) | Plan::Look { outcome, .. } => Known::Done(outcome),
-            Plan::Ask { ticket: Some(ticket), .. } => Known::Ticket(Some(ticket)),
-            Plan::Ask { instead, .. } => {
-                let keeps = self.engine.memory.keeps && is_noted(order);
-                Known::Ticket(keeps.then(|| self.begin(resume_log::asked(order, endpoint), instead)))
+            OrderPlan::Use(outcome) | OrderPlan::Look { outcome, .. } => KnownJob::Done(outcome),
+            OrderPlan::Ask { ticket: Some(ticket), .. } => KnownJob::Ticket(Some(ticket)),
+            OrderPlan::Ask { instead, .. } => {
+                let asked = resume_log::asked(order, endpoint);
+                KnownJob::Ticket(if self.records(order) {
+                    Some(self.start_order(asked, instead).await)
+                } else {
+                    None
+                })
             }
         })
     }
 
-    /// Has an action talk with its node that does something to it: it is not done twice either.
-    pub(crate) async fn talk(&self, call: &Call, name: &str, talk: NodeAction, args: &Map) -> CallResult {
-        let keeps = self.engine.memory.keeps && !call.flags.check;
-        let said = resume_log::said(name, args, &call.flags.endpoint);
-        let before = if keeps { self.recall(slice::from_ref(&said)) } else { Vec::new() };
-        let in_doubt = self.engine.memory.in_doubt;
+    /// Runs an action that changes its node: it is not run twice either.
+    pub(super) async fn run_action_once(
+        &self,
+        call: &Call,
+        name: &str,
+        action: NodeAction,
+        args: &Map,
+    ) -> CallOutcome {
+        let records = self.executor.resume.records && !call.keywords.check;
+        let asked = resume_log::asked_of_action(name, args, &call.keywords.endpoint);
+        let before = if records { self.recall(vec![asked.clone()]).await } else { Vec::new() };
+        let in_doubt = self.executor.resume.in_doubt;
         let instead = match before.into_iter().next().flatten() {
-            Some(Before::Done { outcome, .. }) => return self.was_done(outcome.values),
-            Some(Before::Begun { .. }) if in_doubt == InDoubt::Stop => return CallResult::failed(BROKEN),
-            Some(Before::Begun { .. }) if in_doubt == InDoubt::Done => {
+            Some(PriorOutcome::Done { outcome, .. }) => return self.was_done(outcome.values),
+            Some(PriorOutcome::Begun { .. }) if in_doubt == InDoubt::Stop => {
+                return CallOutcome::failed(OUTCOME_UNKNOWN);
+            }
+            Some(PriorOutcome::Begun { .. }) if in_doubt == InDoubt::Done => {
                 return self.was_done(map! { "changed" => true });
             }
-            Some(Before::Begun { ticket }) => Some(ticket),
+            Some(PriorOutcome::Begun { ticket }) => Some(ticket),
             None => None,
         };
-        let ticket = keeps.then(|| self.begin(said, instead));
-        let result = Node::new(self.engine, &call.flags).hear(name, talk, args).await;
+        let ticket = if records { Some(self.start_order(asked, instead).await) } else { None };
+        let result = Node::new(self.executor, &call.keywords).run_action(name, action, args).await;
         if result.verdict.is_lost() {
             return result;
         }
         let (status, values) = (Status::Changed, result.values.clone());
-        let asked = Asked { ticket, noted: None, status, values, writes: true, before: false };
-        CallResult { asked: Some(asked), ..result }
+        let record = CallRecord { ticket, recorded: None, status, values, writes: true, before: false };
+        CallOutcome { record: Some(record), ..result }
     }
 
     /// Returns the result of an action that was done before.
-    pub(crate) fn was_done(&self, values: Map) -> CallResult {
+    pub(super) fn was_done(&self, values: Map) -> CallOutcome {
         let changed = values.get("changed").and_then(Value::as_bool).unwrap_or(true);
-        let vault = self.engine.templar.vault();
+        let vault = self.executor.services.templar.vault();
         let done = ActionOutcome { changed, values, ..ActionOutcome::default() };
         let (status, values) = (Status::Changed, Map::new());
-        let asked = Asked { ticket: None, noted: None, status, values, writes: true, before: true };
-        CallResult { asked: Some(asked), ..CallResult::of_action(Ok(done), &Map::new(), vault) }
+        let record = CallRecord { ticket: None, recorded: None, status, values, writes: true, before: true };
+        CallOutcome { record: Some(record), ..CallOutcome::of_action(Ok(done), &Map::new(), vault) }
     }
 
-    /// Notes what a call has come to, now that it is judged.
-    pub(crate) fn note_answer(&self, call: &Call, result: &mut CallResult, failed: bool) {
-        let Some(asked) = &mut result.asked else { return };
-        let Some(ticket) = asked.ticket.take() else { return };
-        let values = std::mem::take(&mut asked.values);
-        let values = match asked.status {
+    /// Has the outcome of a call recorded, now that it is judged.
+    pub(super) fn record_answer(&self, call: &Call, result: &mut CallOutcome, failed: bool) {
+        let changed = result.verdict == Verdict::Changed;
+        let Some(record) = &mut result.record else { return };
+        let Some(ticket) = record.ticket.take() else { return };
+        let values = std::mem::take(&mut record.values);
+        let values = match record.status {
             // It will be asked again, and answer again.
-            Status::Same if asked.writes => Map::new(),
-            _ if call.flags.no_log => hidden(values),
+            Status::Same if record.writes => Map::new(),
+            _ if call.keywords.no_log => hidden(values),
             _ => values,
         };
-        self.engine.note(Note::Answered {
-            ticket,
-            status: asked.status,
-            values,
-            failed,
-            changed: result.verdict == Verdict::Changed,
-        });
-        self.engine.connections.acknowledge(&call.flags.endpoint, ticket);
-        asked.noted = Some(ticket);
+        let note = Note::Answered { ticket, status: record.status, values, failed, changed };
+        self.executor.requests.send(Request::Record(note));
+        self.executor.services.connections.acknowledge(&call.keywords.endpoint, ticket);
+        record.recorded = Some(ticket);
     }
 }

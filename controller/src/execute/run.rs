@@ -1,4 +1,4 @@
-//! One task on one host: its calls, tries and items, up to the result.
+//! One task on one host: its calls, tries and items, up to the outcome.
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
@@ -11,101 +11,110 @@ use convoy_agent::failure::Failure;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 
+use super::Executor;
+use super::async_job::planned;
+use super::call::CallOutcome;
+use super::collect::{Collected, censored, hidden};
+use super::download::download;
+use super::invocation::invocation;
+use super::irreversible::record_irreversible;
+use super::node::Node;
+use super::outcome::TaskOutcome;
+use super::pause;
+use super::replay::{Reply, recorded};
 use crate::actions::{ActionContext, ActionOutcome, Pause, Run};
 use crate::events::{HostName, RunEvent, TaskResult, Verdict};
-use crate::execute::async_job::planned;
-use crate::execute::call::CallResult;
-use crate::execute::collect::{Collected, censored, hidden};
-use crate::execute::download::land;
-use crate::execute::invocation::invocation;
-use crate::execute::node::Node;
-use crate::execute::outcome::HostResult;
-use crate::execute::pause;
-use crate::execute::replay::{Reply, asked};
 use crate::playbook::ast::Task;
-use crate::prepare::task::{Call, Item, Job, View, What};
-use crate::schedule::batch::Placed;
-use crate::schedule::engine::Engine;
-use crate::schedule::free::Heading;
-use crate::schedule::lookahead::Ahead;
+use crate::prepare::{Call, CallKind, Item, PreparedTask, View, prepare_item_again};
 use crate::secrets::Secrets;
+use crate::services::context;
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::Lost;
-use crate::state::irreversible;
+use crate::services::host_error::HostError;
 use crate::state::pending;
-use crate::state::resume_log::{Before, TaskKey};
+use crate::state::prefetched::Lookahead;
+use crate::state::request::{CheckedAnswer, Heading, Request};
+use crate::state::resume_log::{PriorOutcome, TaskKey};
 use crate::state::section::TaskRef;
-use crate::state::undo_blocks::Within;
+use crate::state::undo_blocks::OpenUndoBlock;
 use crate::template::{Context, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 
-/// What is to be done on one host.
+/// What is to be executed on one host.
 #[derive(Debug)]
-pub struct Perform {
-    /// The task, made ready.
-    pub job: Job,
-    /// What was seen of it ahead.
-    pub seen: Option<Vec<Outcome>>,
-    /// What is looked at along with it.
-    pub ahead: Vec<Ahead>,
-    /// What its results are told under, where they come in any order.
+pub struct TaskPlan {
+    /// The task, prepared.
+    pub task: PreparedTask,
+    /// What its node answered when it was checked ahead.
+    pub prefetched: Option<Vec<Outcome>>,
+    /// What is checked along with it.
+    pub ahead: Vec<Lookahead>,
+    /// The heading of its results, where they come in any order.
     pub heading: Option<Heading>,
     /// The blocks with `undo:` that it is in, the outermost first.
-    pub within: Vec<Rc<Within>>,
+    pub undo_blocks: Vec<Rc<OpenUndoBlock>>,
 }
 
-/// One task on one host, under way.
-pub(crate) struct Doing<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) host: &'a Arc<str>,
-    task: &'a TaskRef,
+/// One task on one host, in progress.
+pub(super) struct TaskRun<'a> {
+    pub(super) executor: &'a Executor<'a>,
+    pub(super) host: &'a Arc<str>,
+    pub(super) task_ref: &'a TaskRef,
     /// Whether what is asked, or answered, is not to be kept on the node's disk.
-    pub(crate) quiet: bool,
-    /// By what the journal knows the task on this host; made once, where it is needed.
-    pub(crate) key: OnceCell<TaskKey>,
-    pub(crate) title: Arc<str>,
+    pub(super) quiet: bool,
+    /// By what the journal knows the task on this host; computed once, where it is needed.
+    pub(super) key: OnceCell<TaskKey>,
+    pub(super) title: Arc<str>,
     context: Context,
     heading: Option<Heading>,
-    pub(crate) within: Vec<Rc<Within>>,
+    pub(super) undo_blocks: Vec<Rc<OpenUndoBlock>>,
 }
 
-/// Does a task on a host.
-pub async fn perform(
-    engine: &Engine,
-    host: &Arc<str>,
-    task: &TaskRef,
-    title: Arc<str>,
-    plan: Perform,
-) -> HostResult {
-    let play = engine.play.borrow().play.clone();
-    let context = engine.context(search_path(&task.task, play.as_deref()), true);
-    let Perform { job, seen, ahead, heading, within } = plan;
-    let quiet = job.calls().iter().any(|call| call.flags.no_log);
-    let doing = Doing { engine, host, task, quiet, key: OnceCell::new(), title, context, heading, within };
-    // How often it is tried must be known before it is tried.
-    let ready = !one_by_one(&task.task) && job.calls().iter().all(|call| doing.tries(call).is_ok());
-    let mut seen_ahead = Vec::new();
-    let mut answers = match job.step() {
-        Some((endpoint, step)) if ready || seen.is_some() => {
-            let before = doing.before(&endpoint, &step.orders);
-            let begun = before.iter().flatten().any(|before| matches!(before, Before::Begun { .. }));
-            Some(match seen.filter(|_| !begun) {
-                Some(outcomes) => Ok(doing.seen(&endpoint, &step, before, outcomes)),
-                None => doing.exchange(&endpoint, step, before, None, ahead, &mut seen_ahead).await,
-            })
-        }
-        _ => None,
-    };
-    let mut result = match job {
-        Job::Nothing(values) => doing.nothing(values),
-        Job::Single(call) => doing.single(*call, &mut answers).await,
-        Job::Loop(items) => doing.every(items, &mut answers).await,
-    };
-    result.seen = seen_ahead;
-    result
+impl Executor<'_> {
+    /// Executes a task on a host.
+    pub async fn run(&self, host: &Arc<str>, task: &TaskRef, title: Arc<str>, plan: TaskPlan) -> TaskOutcome {
+        let play = self.snapshot.play.play.as_deref();
+        let context = context(search_path(&task.task, play), true);
+        let TaskPlan { task: prepared, prefetched, ahead, heading, undo_blocks } = plan;
+        let quiet = prepared.calls().iter().any(|call| call.keywords.no_log);
+        let key = OnceCell::new();
+        let run = TaskRun {
+            executor: self,
+            host,
+            task_ref: task,
+            quiet,
+            key,
+            title,
+            context,
+            heading,
+            undo_blocks,
+        };
+        // How often it is tried must be known before it is tried.
+        let ready = !one_by_one(&task.task) && prepared.calls().iter().all(|call| run.tries(call).is_ok());
+        let mut fetched_ahead = Vec::new();
+        let mut answers = match prepared.step() {
+            Some((endpoint, step)) if ready || prefetched.is_some() => {
+                let before = run.before(&endpoint, &step.orders).await;
+                let begun =
+                    before.iter().flatten().any(|before| matches!(before, PriorOutcome::Begun { .. }));
+                Some(match prefetched.filter(|_| !begun) {
+                    Some(outcomes) => Ok(run.prefetched(&endpoint, &step, before, outcomes).await),
+                    None => run.exchange(&endpoint, step, before, None, ahead, &mut fetched_ahead).await,
+                })
+            }
+            _ => None,
+        };
+        let mut outcome = match prepared {
+            PreparedTask::Nothing(values) => run.nothing(values),
+            PreparedTask::Single(call) => run.single(*call, &mut answers).await,
+            PreparedTask::Loop(items) => run.every(items, &mut answers).await,
+        };
+        outcome.prefetched = fetched_ahead;
+        outcome
+    }
 }
 
-pub(crate) type Answers = Option<Result<VecDeque<Reply>, Lost>>;
+/// The answers to a task's orders that are there before its calls are made, in their order.
+pub(super) type Answers = Option<Result<VecDeque<Reply>, HostError>>;
 
 /// Returns whether each item of a task's loop waits for the one before: because it may be tried again, is a job, or a pause
 /// or a check stands between.
@@ -118,71 +127,69 @@ pub fn one_by_one(task: &Task) -> bool {
     waits || task.limit.is_some()
 }
 
-impl Doing<'_> {
-    pub(crate) fn task(&self) -> &Arc<Task> {
-        &self.task.task
+impl TaskRun<'_> {
+    pub(super) fn task(&self) -> &Arc<Task> {
+        &self.task_ref.task
     }
 
-    pub(crate) fn placed(&self) -> Placed<'_> {
-        Placed { task: &self.task.task, params: &self.task.params }
+    pub(super) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
+        let Executor { services, snapshot, .. } = self.executor;
+        View { services, snapshot, task: self.task(), scope: &call.scope, context: &self.context }
     }
 
-    pub(crate) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
-        View { engine: self.engine, task: self.task(), scope: &call.scope, context: &self.context }
+    pub(super) fn host_name(&self, call: &Call) -> HostName {
+        call.keywords.endpoint.name(self.host, call.keywords.delegate.as_ref())
     }
 
-    pub(crate) fn name_of(&self, call: &Call) -> HostName {
-        call.flags.endpoint.name(self.host, call.flags.delegate.as_ref())
+    fn nothing(&self, values: Map) -> TaskOutcome {
+        TaskOutcome { looped: true, ..TaskOutcome::of(self.host, values, Verdict::Skipped) }
     }
 
-    fn nothing(&self, values: Map) -> HostResult {
-        HostResult { looped: true, ..HostResult::of(self.host, values, Verdict::Skipped) }
-    }
-
-    async fn single(&self, call: Call, answers: &mut Answers) -> HostResult {
+    async fn single(&self, call: Call, answers: &mut Answers) -> TaskOutcome {
         let result = self.call(&call, answers).await;
         self.remember(&call, &result);
         let effects = self.effects(&call, &result);
-        let secret = call.flags.no_log;
-        let failed = result.noted().filter(|_| result.verdict == Verdict::Failed);
+        let secret = call.keywords.no_log;
+        let failed = result.recorded_ticket().filter(|_| result.verdict == Verdict::Failed);
+        let before = result.is_of_before();
         let ignored = match result.verdict {
-            Verdict::Unreachable => call.flags.ignore_unreachable,
+            Verdict::Unreachable => call.keywords.ignore_unreachable,
             Verdict::Refused => false,
-            _ => call.flags.ignore_errors,
+            _ => call.keywords.ignore_errors,
         };
-        HostResult {
+        TaskOutcome {
             shown: if secret { censored(&result.values) } else { result.shown() },
             diff: if secret { Vec::new() } else { result.diff },
             verdict: result.verdict,
             looped: false,
             ignored,
-            host: self.name_of(&call),
-            disturbed: result.disturbed,
-            calls: vec![effects],
-            seen: Vec::new(),
+            host: self.host_name(&call),
+            invalidates: result.invalidates,
+            effects: vec![effects],
+            prefetched: Vec::new(),
             show: result.show && !secret,
             action: call.action,
-            before: result.asked.as_ref().is_some_and(|asked| asked.before),
+            before,
             failed: failed.into_iter().collect(),
             values: if secret { hidden(result.values) } else { result.values },
         }
     }
 
     /// Remembers the texts of a result that is hidden: what later tasks say may quote them.
-    fn remember(&self, call: &Call, result: &CallResult) {
-        if call.flags.no_log {
+    fn remember(&self, call: &Call, result: &CallOutcome) {
+        if call.keywords.no_log {
             let secrets = Secrets::of(hidden(result.values.clone()).values());
-            secrets.texts().for_each(|text| self.engine.templar.vault().remember(text));
+            secrets.texts().for_each(|text| self.executor.vault().remember(text));
         }
     }
 
-    async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> HostResult {
+    async fn every(&self, items: Vec<Item>, answers: &mut Answers) -> TaskOutcome {
         let mut all = Collected::of(HostName::of(self.host));
         let last = items.len();
         let mut set = Map::new();
         for (index, mut item) in items.into_iter().enumerate() {
             if !set.is_empty() {
-                item.call = item.again(self.view(&item.call), &set);
+                item.call = prepare_item_again(&item, self.view(&item.call), &set);
             }
             let mut result = self.call(&item.call, answers).await;
             self.remember(&item.call, &result);
@@ -192,10 +199,10 @@ impl Doing<'_> {
             }
             self.show_item(&item.call, &result, label);
             let stop = self.breaks(&item.call, &result);
-            all.host = self.name_of(&item.call);
+            all.host = self.host_name(&item.call);
             set.extend(result.set_for_the_next(self.task()));
             all.add(self.effects(&item.call, &result), &item.call, result);
-            if stop || self.engine.interrupted.get() && one_by_one(self.task()) {
+            if stop || self.executor.is_interrupted() && one_by_one(self.task()) {
                 break;
             }
             if index + 1 < last {
@@ -214,12 +221,12 @@ impl Doing<'_> {
         tokio::time::sleep(Duration::from_secs_f64(seconds.unwrap_or(0.0).clamp(0.0, 1e6))).await;
     }
 
-    fn breaks(&self, call: &Call, result: &CallResult) -> bool {
+    fn breaks(&self, call: &Call, result: &CallOutcome) -> bool {
         let condition = self.task().repeat.as_ref().and_then(|repeat| repeat.control.break_when.as_ref());
         condition.is_some_and(|condition| result.condition(self.view(call), call, condition).unwrap_or(false))
     }
 
-    fn label(&self, item: &Item, result: &mut CallResult) -> Value {
+    fn label(&self, item: &Item, result: &mut CallOutcome) -> Value {
         let Some(label) = self.task().repeat.as_ref().and_then(|repeat| repeat.control.label.as_ref()) else {
             return item.item.clone();
         };
@@ -235,11 +242,10 @@ impl Doing<'_> {
         }
     }
 
-    fn show_item(&self, call: &Call, result: &CallResult, label: Value) {
-        let secret = call.flags.no_log;
-        self.engine.head(self.heading.as_ref());
-        self.engine.tell(RunEvent::Item(TaskResult {
-            host: self.name_of(call),
+    fn show_item(&self, call: &Call, result: &CallOutcome, label: Value) {
+        let secret = call.keywords.no_log;
+        let event = RunEvent::Item(TaskResult {
+            host: self.host_name(call),
             verdict: result.verdict,
             action: call.action.clone().unwrap_or_else(|| self.task().action_name.clone()),
             values: Arc::new(if secret { censored(&result.values) } else { result.shown() }),
@@ -250,15 +256,16 @@ impl Doing<'_> {
             show: result.show && !secret,
             before: result.is_of_before(),
             task: self.title.clone(),
-        }));
+        });
+        self.executor.requests.send(Request::Emit(self.heading.clone(), event));
     }
 
     /// Does one call, with its tries.
-    async fn call(&self, call: &Call, answers: &mut Answers) -> CallResult {
+    async fn call(&self, call: &Call, answers: &mut Answers) -> CallOutcome {
         let view = self.view(call);
         let tries = match self.tries(call) {
             Ok(tries) => tries,
-            Err(error) => return CallResult::failed(&error),
+            Err(error) => return CallOutcome::failed(&error),
         };
         let mut attempt = 1;
         let mut instead = None;
@@ -266,40 +273,41 @@ impl Doing<'_> {
             let mut result = self.once(call, answers, instead).await;
             if tries > 1 {
                 result.values.insert("attempts".into(), attempt.into());
-                result.disturbed |= attempt > 1;
+                result.invalidates |= attempt > 1;
             }
             result.judge(view, call);
-            irreversible::note(self, call, &result);
-            if let (Verdict::Failed, Some(why)) = (result.verdict, self.doubt_of_failure(call)) {
-                return result.in_doubt(&why);
+            record_irreversible(self, call, &result);
+            if let (Verdict::Failed, Some(why)) = (result.verdict, self.why_failure_is_uncertain(call).await)
+            {
+                return result.uncertain(&why);
             }
             let failed = result.verdict == Verdict::Failed;
             if tries == 1 || result.verdict.is_final() {
-                self.note_answer(call, &mut result, failed);
+                self.record_answer(call, &mut result, failed);
                 return result;
             }
             let satisfied = match &self.task().until {
                 Some(until) => result.condition(view, call, until),
                 None => Ok(!failed),
             };
-            self.note_answer(call, &mut result, !matches!(satisfied, Ok(true)));
-            instead = result.noted();
+            self.record_answer(call, &mut result, !matches!(satisfied, Ok(true)));
+            instead = result.recorded_ticket();
             match satisfied {
                 Ok(true) => return result,
                 Err(error) if error.kind == ErrorKind::Unknown => {
-                    return result.in_doubt(&error.message.into());
+                    return result.uncertain(&error.message.into());
                 }
                 Err(error) => {
-                    return CallResult {
-                        disturbed: result.disturbed,
-                        ..CallResult::failed(&error.to_string())
+                    return CallOutcome {
+                        invalidates: result.invalidates,
+                        ..CallOutcome::failed(&error.to_string())
                     };
                 }
-                Ok(false) if attempt >= tries || self.engine.interrupted.get() => {
+                Ok(false) if attempt >= tries || self.executor.is_interrupted() => {
                     result.values.extend(map! { "attempts" => tries - 1, "failed" => true });
-                    let result = CallResult { verdict: Verdict::Failed, disturbed: true, ..result };
-                    return match self.doubt_of_failure(call) {
-                        Some(why) => result.in_doubt(&why),
+                    let result = CallOutcome { verdict: Verdict::Failed, invalidates: true, ..result };
+                    return match self.why_failure_is_uncertain(call).await {
+                        Some(why) => result.uncertain(&why),
                         None => result,
                     };
                 }
@@ -322,11 +330,11 @@ impl Doing<'_> {
         }
     }
 
-    async fn wait(&self, call: &Call, result: &mut CallResult, tries: i64, attempt: i64) {
+    async fn wait(&self, call: &Call, result: &mut CallOutcome, tries: i64, attempt: i64) {
         result.values.insert("retries".into(), tries.into());
-        let values = if call.flags.no_log { censored(&result.values) } else { result.shown() };
-        self.engine.tell(RunEvent::Retry {
-            host: self.name_of(call),
+        let values = if call.keywords.no_log { censored(&result.values) } else { result.shown() };
+        self.executor.requests.emit(RunEvent::Retry {
+            host: self.host_name(call),
             task: self.title.clone(),
             left: u32::try_from(tries - attempt).unwrap_or(0),
             values: Arc::new(values),
@@ -336,114 +344,143 @@ impl Doing<'_> {
         tokio::time::sleep(Duration::from_secs_f64(if seconds < 0.0 { 1.0 } else { seconds.min(1e6) })).await;
     }
 
-    /// Does one call once.
-    async fn once(&self, call: &Call, answers: &mut Answers, instead: Option<u64>) -> CallResult {
-        let vault = self.engine.templar.vault();
-        match &call.what {
-            What::Skip { condition } => CallResult::skipped(condition.clone()),
-            What::Fail { msg, .. } => CallResult::refused(msg, vault),
-            What::Unknown { why, might } => {
-                let doubts = &self.engine.doubts;
-                doubts.note_possible(self.host, self.task(), might.as_ref(), &self.title);
-                CallResult::unknown(why)
+    /// Makes one call once.
+    async fn once(&self, call: &Call, answers: &mut Answers, instead: Option<u64>) -> CallOutcome {
+        let vault = self.executor.vault();
+        match &call.kind {
+            CallKind::Skip { condition } => CallOutcome::skipped(condition.clone()),
+            CallKind::Fail { msg, .. } => CallOutcome::unprepared(msg, vault),
+            CallKind::Unknown { why, might } => {
+                let (host, task, title) = (self.host.clone(), self.task().clone(), self.title.clone());
+                self.executor.requests.send(Request::MayChange(host, task, might.clone(), title));
+                CallOutcome::unknown(why)
             }
-            What::Action(action, args) => match action.run {
+            CallKind::Action(action, args) => match action.run {
                 Run::OnController(run) => {
-                    let (templar, verbosity) = (&self.engine.templar, self.engine.options.verbosity);
                     let context = ActionContext {
                         scope: &call.scope,
-                        templar,
+                        templar: &self.executor.services.templar,
                         template_context: &self.context,
-                        verbosity,
+                        verbosity: self.executor.services.options.verbosity,
                     };
-                    let done = run(args, &context).and_then(|done| self.add(done));
-                    match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
-                        Some(asked) => self.pauses(asked).await,
-                        None => CallResult::of_action(done, args, vault),
-                    }
+                    self.apply_action(run(args, &context), args).await
                 }
                 Run::OnNode { run, repeatable: true } => {
-                    Node::new(self.engine, &call.flags).hear(action.name, run, args).await
+                    Node::new(self.executor, &call.keywords).run_action(action.name, run, args).await
                 }
-                Run::OnNode { run, repeatable: false } => self.talk(call, action.name, run, args).await,
+                Run::OnNode { run, repeatable: false } => {
+                    self.run_action_once(call, action.name, run, args).await
+                }
             },
-            What::Order(order, endpoint) if !order.check && call.flags.job.is_some() => {
-                self.as_job(call, order, endpoint, instead).await
+            CallKind::Order(order, endpoint) if !order.check && call.keywords.run_async.is_some() => {
+                self.run_as_job(call, order, endpoint, instead).await
             }
-            What::Order(order, endpoint) => match self.answer(order, endpoint, answers, instead).await {
-                Ok(Reply { outcome, ticket, before }) => {
-                    match land(self.engine, self.host, order, endpoint, outcome).await {
-                        Ok(outcome) => {
-                            let status = outcome.status;
-                            let result = self.answered(order, endpoint, outcome, call);
-                            let invocation = (self.engine.options.verbosity > 2).then(|| invocation(order));
-                            CallResult { invocation, ..asked(result, order, status, ticket, before) }
-                        }
-                        Err(error) => CallResult::unreachable(error),
-                    }
-                }
-                Err(lost) => CallResult::lost(lost),
+            CallKind::Order(order, endpoint) => match self.answer(order, endpoint, answers, instead).await {
+                Ok(reply) => self.take_reply(call, order, endpoint, reply).await,
+                Err(error) => CallOutcome::lost(error),
             },
         }
     }
 
-    /// Adds to the inventory what an action found to be added.
-    fn add(&self, done: ActionOutcome) -> Result<ActionOutcome, Failure> {
-        let Some(addition) = done.addition.clone() else { return Ok(done) };
-        Ok(ActionOutcome { changed: self.engine.add(addition)?, ..done })
+    /// Makes a result of what a node answered, after the download of what it offers.
+    async fn take_reply(
+        &self,
+        call: &Call,
+        order: &Order,
+        endpoint: &Arc<Endpoint>,
+        reply: Reply,
+    ) -> CallOutcome {
+        let Reply { outcome, ticket, before } = reply;
+        let outcome = match download(self.executor, self.host, order, endpoint, outcome).await {
+            Ok(outcome) => outcome,
+            Err(error) => return CallOutcome::unreachable(error),
+        };
+        let status = outcome.status;
+        let result = self.answered(order, endpoint, outcome, call).await;
+        let invocation = (self.executor.services.options.verbosity > 2).then(|| invocation(order));
+        CallOutcome { invocation, ..recorded(result, order, status, ticket, before) }
     }
 
-    /// Waits; whatever was looked at ahead may be different afterwards.
-    async fn pauses(&self, asked: &Pause) -> CallResult {
-        let vault = self.engine.templar.vault();
-        let waited = pause::pause(self.engine, &self.title, asked).await;
-        let result = match waited {
-            Ok(values) => CallResult::of_action(
+    /// Makes a result of what an action returned: adds to the inventory, or waits, if it asks for that.
+    async fn apply_action(&self, done: Result<ActionOutcome, Failure>, args: &Map) -> CallOutcome {
+        let done = match done {
+            Ok(done) => self.add_to_inventory(done).await,
+            failed => failed,
+        };
+        match done.as_ref().ok().and_then(|done| done.pause.as_ref()) {
+            Some(asked) => self.pauses(asked).await,
+            None => CallOutcome::of_action(done, args, self.executor.vault()),
+        }
+    }
+
+    async fn add_to_inventory(&self, done: ActionOutcome) -> Result<ActionOutcome, Failure> {
+        let Some(addition) = done.addition.clone() else { return Ok(done) };
+        let added = self.executor.requests.ask(|reply| Request::AddToInventory(addition, reply)).await;
+        Ok(ActionOutcome { changed: added?, ..done })
+    }
+
+    /// Waits for a time or for the user. What was checked ahead may be different afterwards.
+    async fn pauses(&self, asked: &Pause) -> CallOutcome {
+        let result = match pause::pause(self.executor, &self.title, asked).await {
+            Ok(values) => CallOutcome::of_action(
                 Ok(ActionOutcome { values, ..ActionOutcome::default() }),
                 &Map::new(),
-                vault,
+                self.executor.vault(),
             ),
-            Err(msg) => CallResult::failed(&msg),
+            Err(msg) => CallOutcome::failed(&msg),
         };
-        CallResult { disturbed: true, ..result }
+        CallOutcome { invalidates: true, ..result }
     }
 
-    /// Makes a result of what a node answered; in check mode an answer may be in doubt.
-    fn answered(&self, order: &Order, endpoint: &Endpoint, outcome: Outcome, call: &Call) -> CallResult {
-        let vault = self.engine.templar.vault();
-        // A task that only ever looks is asked the same in earnest.
-        let looks = self.task().keywords.check_mode.is_some() && order.check;
-        if !self.engine.options.check {
-            return CallResult::of_outcome(outcome, order, &call.flags, vault);
+    /// Makes a result of what a node answered; in check mode an answer may be uncertain.
+    async fn answered(
+        &self,
+        order: &Order,
+        endpoint: &Arc<Endpoint>,
+        outcome: Outcome,
+        call: &Call,
+    ) -> CallOutcome {
+        let vault = self.executor.vault();
+        if !self.executor.services.options.check {
+            return CallOutcome::of_outcome(outcome, order, &call.keywords, vault);
         }
-        let outcome = match call.flags.job {
+        // A task that only ever looks asks the same when the run is not in check mode.
+        let looks = self.task().keywords.check_mode.is_some() && order.check;
+        let outcome = match call.keywords.run_async {
             Some(job) if job.poll == 0 && order.check => planned(outcome),
             _ => outcome,
         };
-        let doubts = &self.engine.doubts;
-        let doubt = doubts.of_answer(endpoint, order, &outcome);
-        let (status, left_out) = (outcome.status, outcome.status == Status::Undecided);
-        if !looks && (doubt.is_some() || matches!(status, Status::WouldChange | Status::Undecided)) {
-            doubts.note(endpoint, order, &outcome.values, &self.title);
-        }
-        let mut result = CallResult::of_outcome(outcome, order, &call.flags, vault);
+        let left_out = outcome.status == Status::Undecided;
+        let answer = Box::new(CheckedAnswer {
+            endpoint: endpoint.clone(),
+            order: order.clone(),
+            status: outcome.status,
+            values: outcome.values.clone(),
+            title: self.title.clone(),
+            looks,
+        });
+        let uncertain = self.executor.requests.ask(|reply| Request::ExplainAnswer(answer, reply)).await;
+        let mut result = CallOutcome::of_outcome(outcome, order, &call.keywords, vault);
         if left_out && !looks {
             result.left_out(&pending::result_of(&self.title));
         }
         // What was left out is unknown anyway.
-        match doubt.filter(|_| looks || !left_out) {
-            Some(why) => result.in_doubt(&why),
+        match uncertain.filter(|_| looks || !left_out) {
+            Some(why) => result.uncertain(&why),
             None => result,
         }
     }
 
-    /// Returns why a failure may be none in earnest.
-    fn doubt_of_failure(&self, call: &Call) -> Option<Arc<str>> {
-        let doubts = self.engine.options.check.then_some(&self.engine.doubts)?;
-        match &call.what {
-            What::Fail { certain: true, .. } => None,
-            What::Order(_, endpoint) => doubts.of_node(endpoint),
-            _ => doubts.anywhere(),
+    /// Check mode: returns why there may be no failure when the run is not in check mode.
+    async fn why_failure_is_uncertain(&self, call: &Call) -> Option<Arc<str>> {
+        if !self.executor.services.options.check {
+            return None;
         }
+        let node = match &call.kind {
+            CallKind::Fail { certain: true, .. } => return None,
+            CallKind::Order(_, endpoint) => Some(endpoint.clone()),
+            _ => None,
+        };
+        self.executor.requests.ask(|reply| Request::ExplainFailure(node, reply)).await
     }
 }

@@ -6,6 +6,7 @@ pub mod ast;
 mod block;
 mod call;
 mod defaults;
+pub mod gathering;
 mod handlers;
 mod import;
 pub mod inherited;

@@ -1,35 +1,18 @@
 //! Who to be on the node, and how: from variables, keywords, options and the environment, in Ansible's order.
 
-use std::collections::HashMap;
-
 use convoy_protocol::Value;
 use convoy_protocol::message::{Become, Method};
 
-use crate::prepare::keywords::boolean;
-use crate::prepare::task::View;
+use super::keywords::boolean;
+use super::view::View;
 use crate::template::{Error, omit_token};
-
-/// How `become` is asked for outside of playbooks and inventory.
-#[derive(Debug, Clone, Default)]
-pub struct Outside {
-    /// `-b`, or the setting.
-    pub r#become: bool,
-    /// `--become-method`, or the setting.
-    pub method: String,
-    /// `--become-user`.
-    pub user: Option<String>,
-    /// `-K` and its like.
-    pub password: Option<String>,
-    /// `ANSIBLE_BECOME_USER`, `ANSIBLE_SUDO_USER` and their like, as far as they are set.
-    pub environment: HashMap<String, String>,
-}
 
 /// What `become` can be told; each has its names by the method's and by its own.
 #[derive(Debug, Clone, Copy)]
 enum Setting {
     User,
     Exe,
-    Flags,
+    CallKeywords,
     Password,
 }
 
@@ -53,19 +36,10 @@ impl Setting {
         match self {
             Self::User => "user",
             Self::Exe => "exe",
-            Self::Flags => "flags",
+            Self::CallKeywords => "flags",
             Self::Password => "pass",
         }
     }
-}
-
-/// Returns whether a variable of the environment is one of those in [`Outside::environment`].
-pub fn is_setting(name: &str) -> bool {
-    let methods = ["BECOME", "SUDO", "SU", "DOAS"];
-    let word = name.strip_prefix("ANSIBLE_").and_then(|rest| rest.split_once('_'));
-    word.is_some_and(|(method, word)| {
-        methods.contains(&method) && ["USER", "EXE", "FLAGS", "PASS"].contains(&word)
-    })
 }
 
 /// Reads who to be for a task, if anyone else.
@@ -74,7 +48,7 @@ pub fn is_setting(name: &str) -> bool {
 /// If a value cannot be rendered, or the method is none.
 pub fn of(view: View<'_>) -> Result<Option<Become>, Error> {
     let keywords = &view.task.keywords;
-    let outside = &view.engine.options.r#become;
+    let outside = &view.services.options.r#become;
     let wanted = view.scope.raw("ansible_become").or_else(|| keywords.r#become.clone());
     if !boolean(view, wanted.as_ref(), outside.r#become)? {
         return Ok(None);
@@ -94,13 +68,13 @@ pub fn of(view: View<'_>) -> Result<Option<Become>, Error> {
         let said = text(view, variable.or_else(|| keyword.clone()))?;
         Ok::<_, Error>(said.or_else(|| option.clone()).or_else(there))
     };
-    let settings = &view.engine.options.settings;
+    let settings = &view.services.options.settings;
     let user = setting(Setting::User, &keywords.become_user, &outside.user)?;
     Ok(Some(Become {
         user: user.filter(|user| !user.is_empty()).unwrap_or_else(|| settings.become_user.clone()),
         method,
         exe: setting(Setting::Exe, &keywords.become_exe, &None)?,
-        flags: setting(Setting::Flags, &keywords.become_flags, &None)?
+        flags: setting(Setting::CallKeywords, &keywords.become_flags, &None)?
             .or_else(|| settings.become_flags.clone()),
         password: setting(Setting::Password, &None, &outside.password)?,
     }))
@@ -123,12 +97,9 @@ mod tests {
         assert_eq!(Setting::Exe.variables(Method::Su), ["ansible_su_exe", "ansible_become_exe"]);
         let password = ["ansible_sudo_pass", "ansible_become_pass", "ansible_become_password"];
         assert_eq!(Setting::Password.variables(Method::Sudo), password);
-        assert_eq!(Setting::Flags.environment(Method::Doas), ["ANSIBLE_DOAS_FLAGS", "ANSIBLE_BECOME_FLAGS"]);
-        for name in ["ANSIBLE_BECOME_USER", "ANSIBLE_SU_PASS", "ANSIBLE_DOAS_EXE"] {
-            assert!(is_setting(name), "{name}");
-        }
-        for name in ["ANSIBLE_BECOME", "ANSIBLE_BECOME_METHOD", "ANSIBLE_USER", "SUDO_USER"] {
-            assert!(!is_setting(name), "{name}");
-        }
+        assert_eq!(
+            Setting::CallKeywords.environment(Method::Doas),
+            ["ANSIBLE_DOAS_FLAGS", "ANSIBLE_BECOME_FLAGS"]
+        );
     }
 }

@@ -1,27 +1,24 @@
 //! Files and templates of the workstation that a module wants: found, rendered, and named by their digest.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::SystemTime;
 
 use convoy_agent::args::{Arg, Staged};
 use convoy_agent::files::words;
 use convoy_agent::module::Module;
-use convoy_protocol::{Digest, Map, Taint, Value, map};
+use convoy_protocol::{Map, Taint, Value, map};
 
-use crate::link::content::Contents;
+use super::view::View;
 use crate::paths::expand_user;
-use crate::prepare::task::View;
-use crate::secrets::{self, Fault, Opened, Vault};
+use crate::secrets::Vault;
+use crate::services::files::NoPassword;
 use crate::template::{Error, File, FileOptions};
 
 /// Why a file could not be staged.
 #[derive(Debug)]
-pub enum Unstaged {
+pub(super) enum Unstaged {
     /// A template failed.
     Template(Error),
     /// A file could not be found or read; the text is for the task's result.
@@ -34,106 +31,11 @@ impl From<Error> for Unstaged {
     }
 }
 
-/// Digests of files that were read before, so that a large file is read once for all hosts, and decrypted once.
-#[derive(Debug, Default)]
-pub struct Digests {
-    known: Mutex<HashMap<(PathBuf, u64, SystemTime, bool), Known>>,
-}
-
-/// What is known of a file: in clear, if it is encrypted and shall be decrypted.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    digest: Digest,
-    size: u64,
-    secret: bool,
-}
-
-impl Digests {
-    fn of(
-        &self,
-        path: &Path,
-        meta: &fs::Metadata,
-        decrypting: Option<&Vault>,
-        contents: &Contents,
-    ) -> io::Result<Known> {
-        let key = (path.to_owned(), meta.len(), meta.modified()?, decrypting.is_some());
-        if let Some(known) = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
-            return Ok(*known);
-        }
-        let known = match decrypting.filter(|_| begins_vaulted(path)) {
-            Some(vault) => {
-                let opened = opened(path, vault)?;
-                let size = opened.plain.len() as u64;
-                Known { digest: contents.add_secret(&opened.plain[..]), size, secret: true }
-            }
-            None => {
-                let (digest, size) = contents.add_file(path)?;
-                Known { digest, size, secret: false }
-            }
-        };
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, known);
-        Ok(known)
-    }
-}
-
-/// Manifests of archives that were read before, each made once for all hosts.
-#[derive(Debug, Default)]
-pub struct Manifests {
-    known: Mutex<HashMap<Digest, Digest>>,
-}
-
-impl Manifests {
-    /// Returns the digest by which the manifest of the archive can be had; it is as secret as the archive.
-    fn of(
-        &self,
-        archive: Known,
-        path: &Path,
-        decrypting: Option<&Vault>,
-        contents: &Contents,
-    ) -> Result<Digest, convoy_archive::Error> {
-        // Held while the archive is read: whoever wants the same one waits.
-        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(manifest) = known.get(&archive.digest) {
-            return Ok(*manifest);
-        }
-        let manifest = match decrypting.filter(|_| archive.secret) {
-            Some(vault) => {
-                let opened = opened(path, vault).map_err(convoy_archive::Error::Io)?;
-                contents.add_secret(convoy_archive::read(&mut io::Cursor::new(&opened.plain[..]))?.encode())
-            }
-            None => {
-                let mut file = fs::File::open(path).map_err(convoy_archive::Error::Io)?;
-                contents.add_bytes(convoy_archive::read(&mut file)?.encode())
-            }
-        };
-        known.insert(archive.digest, manifest);
-        Ok(manifest)
-    }
-}
-
-fn begins_vaulted(path: &Path) -> bool {
-    use io::Read as _;
-    let mut start = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
-    read.is_ok() && secrets::is_vaulted(&start)
-}
-
-fn opened<'v>(path: &Path, vault: &'v Vault) -> io::Result<Opened<'v>> {
-    let opened = vault.open(&fs::read(path)?);
-    opened.map_err(|fault| {
-        let shown = path.display().to_string();
-        match fault {
-            Fault::NoPassword { .. } => io::Error::other(NoPassword(shown)),
-            fault => io::Error::other(fault.line(&shown, None)),
-        }
-    })
-}
-
 /// Replaces the arguments that name files of the workstation by descriptions of their content.
 ///
 /// # Errors
 /// If a file cannot be found or read, or a template not rendered.
-pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unstaged> {
+pub(super) fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unstaged> {
     let is_true = |value: &Value| bool::convert(value).unwrap_or(false);
     let remote = match (args.get("remote_src"), module.spec.param("remote_src")) {
         (Some(value), _) => is_true(value),
@@ -143,7 +45,7 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
         (None, None) => false,
     };
     let decrypt = args.get("decrypt").is_none_or(|value| bool::convert(value).unwrap_or(true));
-    let decrypting = decrypt.then(|| view.engine.templar.vault());
+    let decrypting = decrypt.then(|| view.services.templar.vault());
     let is_sent = |staged| !matches!(staged, Staged::No | Staged::Landing);
     for param in module.spec.params.iter().filter(|param| is_sent(param.staged) && !remote) {
         let names = std::iter::once(&param.name).chain(param.aliases);
@@ -168,11 +70,6 @@ pub fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Map, Unst
     }
     Ok(args)
 }
-
-/// The password of an encrypted file is missing.
-#[derive(Debug, thiserror::Error)]
-#[error("A vault password or secret must be specified to decrypt {0}")]
-struct NoPassword(String);
 
 fn unreadable(path: &Path, error: &io::Error) -> Unstaged {
     Unstaged::File(match error.get_ref().and_then(|inner| inner.downcast_ref::<NoPassword>()) {
@@ -221,9 +118,9 @@ fn archive(view: View<'_>, source: &str, decrypting: Option<&Vault>) -> Result<V
         return Err(Unstaged::File(format!("Invalid archive '{source}', the file is 0 bytes")));
     }
     let mut described = describe(view, &path, &meta, decrypting).map_err(unreadable)?;
-    let contents = &view.engine.contents;
-    let known = view.engine.digests.of(&path, &meta, decrypting, contents).map_err(unreadable)?;
-    let manifest = view.engine.manifests.of(known, &path, decrypting, contents);
+    let contents = &view.services.contents;
+    let known = view.services.files.digest(&path, &meta, decrypting, contents).map_err(unreadable)?;
+    let manifest = view.services.files.manifest(known, &path, decrypting, contents);
     let manifest = manifest.map_err(|error| Unstaged::File(error.of_archive(source)))?;
     described.insert("manifest".into(), manifest.to_string().into());
     Ok(described.into())
@@ -231,7 +128,7 @@ fn archive(view: View<'_>, source: &str, decrypting: Option<&Vault>) -> Result<V
 
 /// Describes a file; what is said of the content of one that is decrypted is secret.
 fn describe(view: View<'_>, path: &Path, meta: &fs::Metadata, decrypting: Option<&Vault>) -> io::Result<Map> {
-    let known = view.engine.digests.of(path, meta, decrypting, &view.engine.contents)?;
+    let known = view.services.files.digest(path, meta, decrypting, &view.services.contents)?;
     let taint = if known.secret { Taint::SECRET } else { Taint::NONE };
     let description = map! {
         "digest" => known.digest.to_string(),
@@ -321,12 +218,12 @@ fn template(view: View<'_>, source: &str, args: &Map) -> Result<Value, Unstaged>
     let path = find(view, "templates", source)?;
     let dest = args.get("dest").and_then(Value::as_str);
     let template = File { path: &path, source, dest, options: file_options(args)? };
-    let rendered = view.engine.templar.render_file(&template, view.scope, view.context)?;
+    let rendered = view.services.templar.render_file(&template, view.scope, view.context)?;
     let text = rendered.as_str().unwrap_or_default();
     let digest = if rendered.taint.is_secret() {
-        view.engine.contents.add_secret(text.as_bytes().to_vec())
+        view.services.contents.add_secret(text.as_bytes().to_vec())
     } else {
-        view.engine.contents.add_bytes(text.as_bytes().to_vec())
+        view.services.contents.add_bytes(text.as_bytes().to_vec())
     };
     let description = map! {
         "digest" => digest.to_string(),

@@ -6,17 +6,18 @@ use convoy_agent::args::Arg;
 use convoy_protocol::message::Become;
 use convoy_protocol::{Map, Value};
 
+use super::become_user;
+use super::endpoint::endpoint;
+use super::view::View;
 use crate::diagnostic::Diagnostic;
 use crate::playbook::ast::Keywords;
-use crate::prepare::become_user;
-use crate::prepare::task::View;
 use crate::secrets::Secrets;
 use crate::services::endpoint::Endpoint;
 use crate::template::Error;
 
 /// The keywords of a task as they are for one call.
 #[derive(Debug, Clone)]
-pub struct Flags {
+pub struct CallKeywords {
     /// Check mode.
     pub check: bool,
     /// Whether differences are wanted.
@@ -43,51 +44,51 @@ pub struct Flags {
     pub environment: Vec<(String, String)>,
     /// Seconds after which it is given up.
     pub timeout: Option<u32>,
-    /// Whether it is done as a job.
-    pub job: Option<AsJob>,
+    /// Whether it runs as an asynchronous job, and how.
+    pub run_async: Option<AsyncSettings>,
 }
 
 /// How a call is done as a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsJob {
+pub struct AsyncSettings {
     /// Seconds after which the job ends itself.
     pub limit: u32,
     /// Seconds between two looks at it; 0: it goes on by itself.
     pub poll: u32,
 }
 
-impl AsJob {
+impl AsyncSettings {
     fn of(view: View<'_>) -> Result<Option<Self>, Error> {
         let Some(limit) = seconds(view, view.task.limit.as_ref())? else { return Ok(None) };
         let poll = match view.task.poll.as_ref() {
-            None => view.engine.options.settings.poll_interval,
+            None => view.services.options.settings.poll_interval,
             asked => seconds(view, asked)?.unwrap_or_default(),
         };
         Ok(Some(Self { limit, poll }))
     }
 }
 
-impl Flags {
+impl CallKeywords {
     /// Reads the flags of a task.
     ///
     /// # Errors
     /// If one cannot be rendered or is of the wrong type.
     pub fn of(view: View<'_>) -> Result<Self, Error> {
         let keywords = &view.task.keywords;
-        let options = &view.engine.options;
+        let options = &view.services.options;
         let delegate = delegate(view, keywords)?;
         let target = match &delegate {
-            Some(host) => view.engine.scope_of(host, view),
+            Some(host) => view.delegate_scope(host),
             None => view.scope.clone(),
         };
         let there = View { scope: &target, ..view };
-        let host = delegate.clone().unwrap_or_else(|| view.engine.host_of(view.scope));
+        let host = delegate.clone().unwrap_or_else(|| view.host());
         let no_log = boolean(view, keywords.no_log.as_ref(), false)?;
         let (environment, secrets) = environment(view, keywords)?;
         let become_user = become_user::of(there)?.map(Box::new);
         // The module is not given it, so its result is none; but what quotes it is.
         if let Some(password) = become_user.as_ref().and_then(|user| user.password.as_deref()) {
-            view.engine.templar.vault().remember(password);
+            view.services.templar.vault().remember(password);
         }
         Ok(Self {
             check: boolean(view, keywords.check_mode.as_ref(), options.check)?,
@@ -98,14 +99,14 @@ impl Flags {
             ignore_errors: boolean(view, keywords.ignore_errors.as_ref(), false)?,
             ignore_unreachable: boolean(view, keywords.ignore_unreachable.as_ref(), false)?,
             delegate_facts: boolean(view, keywords.delegate_facts.as_ref(), false)?,
-            endpoint: Arc::new(Endpoint::of(&host, there)?),
+            endpoint: Arc::new(endpoint(&host, there)?),
             become_user,
             environment,
             timeout: match keywords.timeout.as_ref() {
                 None => Some(options.settings.task_timeout).filter(|seconds| *seconds > 0),
                 asked => seconds(view, asked)?,
             },
-            job: AsJob::of(view)?,
+            run_async: AsyncSettings::of(view)?,
             delegate,
         })
     }
@@ -115,7 +116,7 @@ impl Flags {
         let keywords = &view.task.keywords;
         let flag = |value: &Option<Value>| boolean(view, value.as_ref(), false).unwrap_or_default();
         Self {
-            check: view.engine.options.check,
+            check: view.services.options.check,
             diff: false,
             no_log: flag(&keywords.no_log),
             shows_output: false,
@@ -128,7 +129,7 @@ impl Flags {
             become_user: None,
             environment: Vec::new(),
             timeout: None,
-            job: None,
+            run_async: None,
         }
     }
 }
@@ -144,7 +145,7 @@ fn delegate(view: View<'_>, keywords: &Keywords) -> Result<Option<Arc<str>>, Err
         ))),
         Some(name) => {
             let name: Arc<str> = name.into();
-            let open = view.engine.expect_open([&name]);
+            let open = view.snapshot.expect_decrypted([&name]);
             open.map_err(|problems| {
                 Error::other(problems.iter().map(Diagnostic::warning).collect::<String>())
             })?;

@@ -2,9 +2,9 @@
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
+use super::keywords;
+use super::view::View;
 use crate::playbook::ast::{Loop, LoopSource};
-use crate::prepare::keywords;
-use crate::prepare::task::View;
 use crate::template::{self, Error};
 
 /// The variables that an item of a loop brings, and its label.
@@ -31,7 +31,7 @@ pub(crate) fn loop_scopes(view: View<'_>) -> Result<Vec<LoopScope>, Error> {
 
 /// Returns the items of a loop.
 pub(crate) fn items(view: View<'_>, repeat: &Loop) -> Result<Vec<Value>, Error> {
-    let templar = &view.engine.templar;
+    let templar = &view.services.templar;
     let value = match &repeat.source {
         LoopSource::Items(value) => view.render_open(value)?,
         LoopSource::With { lookup, terms } => {

@@ -9,59 +9,18 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use super::Scheduler;
+use super::batch::{Batch, stopped_at_section};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::{RunEvent, Verdict};
-use crate::execute::outcome::HostResult;
-use crate::execute::run::{self, Perform};
-use crate::playbook::ast::{Action, Task};
-use crate::schedule::apply;
-use crate::schedule::batch::Batch;
-use crate::schedule::handlers;
-use crate::schedule::include;
-use crate::schedule::meta;
+use crate::execute::outcome::TaskOutcome;
+use crate::execute::run::TaskPlan;
+use crate::playbook::ast::Action;
 use crate::state::section::{Item, TaskRef};
-
-/// In which order the hosts of a play do its tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Each task on all hosts before the next.
-    Linear,
-    /// Each host as fast as it can.
-    Free,
-    /// So, but no more hosts at a time than `forks`, each to its end.
-    HostPinned,
-}
-
-impl Strategy {
-    /// Reads a strategy's name, with or without `ansible.builtin.` before it.
-    pub fn named(name: &str) -> Option<Self> {
-        let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-        Some(match short.unwrap_or(name) {
-            "linear" => Self::Linear,
-            "free" => Self::Free,
-            "host_pinned" => Self::HostPinned,
-            _ => return None,
-        })
-    }
-
-    /// Returns whether results come in any order, so that each is told under its task's heading.
-    pub fn is_free(self) -> bool {
-        self != Self::Linear
-    }
-}
-
-/// The heading of a task, told when the first of its results comes, and again when others came in between.
-#[derive(Debug, Clone)]
-pub struct Heading {
-    /// The task.
-    pub task: Arc<Task>,
-    /// What is told.
-    pub event: RunEvent,
-}
 
 /// What a host is doing.
 #[derive(Debug, Clone)]
-enum Doing {
+enum Activity {
     /// It waits for its turn to begin the play.
     Waits,
     /// It may go on.
@@ -71,45 +30,46 @@ enum Doing {
 }
 
 /// A task that ended on a host.
-type Ended = (usize, TaskRef, HostResult);
+type Ended = (usize, TaskRef, TaskOutcome);
 
-impl Batch<'_> {
+impl Scheduler {
     /// Lets each host go through the play; at most `slots` of them at a time.
     ///
     /// # Errors
     /// What is wrong in the user's files and shows only now.
-    pub(crate) async fn run_free(&mut self, slots: usize) -> Result<(), Diagnostics> {
-        let engine = self.engine;
-        if self.play.max_fail_percentage.is_some() {
-            engine.warn(
+    pub(super) async fn run_free(&mut self, batch: &mut Batch, slots: usize) -> Result<(), Diagnostics> {
+        if batch.play.max_fail_percentage.is_some() {
+            self.warn(
                 "Using max_fail_percentage with the free strategy is not supported, as tasks are executed independently on \
                  each host",
             );
         }
-        let mut doing = vec![Doing::Waits; self.hosts.len()];
+        let mut doing = vec![Activity::Waits; batch.hosts.len()];
+        let services = self.services.clone();
         let mut running = FuturesUnordered::new();
         loop {
-            for index in 0..self.hosts.len() {
-                if let Some((task, plan)) = self.go(&mut doing, index, slots).await? {
-                    let host = self.hosts[index].name.clone();
+            for index in 0..batch.hosts.len() {
+                if let Some((task, plan)) = self.go(batch, &mut doing, index, slots).await? {
+                    let host = batch.host(index);
                     let title = self.title(&task, &host);
-                    engine.tell(RunEvent::Working { hosts: vec![host.clone()] });
+                    self.emit(RunEvent::Working { hosts: vec![host.clone()] });
+                    let executor = self.executor(&services);
                     running.push(async move {
-                        let result = run::perform(engine, &host, &task, title, plan).await;
-                        (index, task, result)
+                        let outcome = executor.run(&host, &task, title, plan).await;
+                        (index, task, outcome)
                     });
                 }
             }
-            let Some((index, task, result)): Option<Ended> = running.next().await else { break };
-            doing[index] = Doing::Ready;
-            self.arrived(&task, index, &result)?;
-            engine.forget_jobs().await;
+            let Some((index, task, outcome)): Option<Ended> = self.drive(running.next()).await else { break };
+            doing[index] = Activity::Ready;
+            self.take_outcome(batch, &task, index, &outcome)?;
+            self.forget_jobs().await;
         }
-        if engine.interrupted.get() {
-            self.note_left();
+        if self.is_interrupted() {
+            self.note_left(batch);
         }
-        if self.hosts.iter().all(|host| host.unreachable) {
-            engine.tell(RunEvent::NoHostsRemaining);
+        if batch.hosts.iter().all(|host| host.unreachable) {
+            self.emit(RunEvent::NoHostsRemaining);
         }
         Ok(())
     }
@@ -117,74 +77,72 @@ impl Batch<'_> {
     /// Does what a host can do at once, up to a call; returns that.
     async fn go(
         &mut self,
-        doing: &mut [Doing],
+        batch: &mut Batch,
+        doing: &mut [Activity],
         index: usize,
         slots: usize,
-    ) -> Result<Option<(TaskRef, Perform)>, Diagnostics> {
+    ) -> Result<Option<(TaskRef, TaskPlan)>, Diagnostics> {
         let selected = self.selected();
-        while !self.engine.interrupted.get() && !matches!(doing[index], Doing::Busy(_)) {
-            self.hosts[index].pass_duplicates(&selected);
-            let item = self.hosts[index].cursor.current().filter(|_| !self.hosts[index].unreachable).cloned();
+        while !self.is_interrupted() && !matches!(doing[index], Activity::Busy(_)) {
+            batch.hosts[index].pass_duplicates(&selected);
+            let item =
+                batch.hosts[index].cursor.current().filter(|_| !batch.hosts[index].unreachable).cloned();
             let Some(item) = item else { return Ok(None) };
-            if matches!(doing[index], Doing::Waits) && self.occupied(doing) >= slots {
+            if matches!(doing[index], Activity::Waits) && occupied(batch, doing) >= slots {
                 return Ok(None);
             }
-            doing[index] = Doing::Ready;
+            doing[index] = Activity::Ready;
             let task = match item {
                 Item::Flush { after } => {
-                    handlers::flush(self, index, after);
+                    self.flush_handlers(batch, index, after);
                     continue;
                 }
                 Item::Task(task) => task,
-                Item::Section(_) => return Err(Self::stopped_at_section()),
+                Item::Section(_) => return Err(stopped_at_section()),
             };
-            self.read_vars_files(&[index])?;
+            self.read_vars_files(batch, &[index])?;
             match &task.task.action {
-                Action::Meta(action) => meta::run(self, &task, *action, &[index]).await?,
-                _ if !self.may_step(&task, Some(index))? => self.hosts[index].cursor.advance(&selected),
-                Action::IncludeTasks { .. } | Action::IncludeRole(_) => include::run(self, &task, &[index])?,
+                Action::Meta(action) => self.run_meta(batch, &task, *action, &[index]).await?,
+                _ if !self.may_step(batch, &task, Some(index))? => {
+                    batch.hosts[index].cursor.advance(&selected)
+                }
+                Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
+                    self.include(batch, &task, &[index])?
+                }
                 Action::Module(_) | Action::Controller(_) | Action::Named(_) => {
-                    if self.is_throttled(doing, &task, index)? {
+                    if self.is_throttled(batch, doing, &task, index)? {
                         return Ok(None);
                     }
-                    self.warn_of(&task, index)?;
-                    let plan = self.plans(&task, &[index]).pop();
-                    doing[index] = Doing::Busy(task.clone());
+                    self.warn_of_keywords(batch, &task, index)?;
+                    let plan = self.plans(batch, &task, &[index]).pop();
+                    doing[index] = Activity::Busy(task.clone());
                     return Ok(plan.map(|(_, plan)| (task, plan)));
                 }
             }
-            self.tell_play();
+            self.update_play_facts(batch);
         }
         Ok(None)
     }
 
-    /// Counts the hosts that began the play and have not ended it.
-    fn occupied(&self, doing: &[Doing]) -> usize {
-        let open = |index: usize| {
-            let host = &self.hosts[index];
-            !host.unreachable && host.cursor.current().is_some()
-        };
-        doing
-            .iter()
-            .enumerate()
-            .filter(|(index, doing)| !matches!(doing, Doing::Waits) && open(*index))
-            .count()
-    }
-
-    fn is_throttled(&self, doing: &[Doing], task: &TaskRef, index: usize) -> Result<bool, Diagnostics> {
+    fn is_throttled(
+        &self,
+        batch: &Batch,
+        doing: &[Activity],
+        task: &TaskRef,
+        index: usize,
+    ) -> Result<bool, Diagnostics> {
         if task.task.keywords.throttle.is_none() {
             return Ok(false);
         }
-        let same =
-            |doing: &&Doing| matches!(doing, Doing::Busy(other) if Arc::ptr_eq(&other.task, &task.task));
-        let limit = self.throttle(task, index)?;
+        let same = |doing: &&Activity| matches!(doing, Activity::Busy(other) if Arc::ptr_eq(&other.task, &task.task));
+        let limit = self.throttle(batch, task, index)?;
         Ok(limit.is_some_and(|limit| doing.iter().filter(same).count() >= limit))
     }
 
     /// Says which keywords mean nothing where hosts do not wait for each other.
-    fn warn_of(&self, task: &TaskRef, index: usize) -> Result<(), Diagnostics> {
+    fn warn_of_keywords(&mut self, batch: &Batch, task: &TaskRef, index: usize) -> Result<(), Diagnostics> {
         let keywords = &task.task.keywords;
-        let host = &self.hosts[index].name;
+        let host = &batch.host(index);
         if let Action::Controller(action) = task.task.action
             && action.once_for_all
         {
@@ -196,13 +154,13 @@ impl Batch<'_> {
             return Err(Diagnostic::user(message).at(task.task.at.clone()).into());
         }
         if keywords.run_once.is_some() && self.flag(task, host, keywords.run_once.as_ref())? {
-            self.engine.warn(
+            self.warn(
                 "Using run_once with the free strategy is not currently supported. This task will still be executed for \
                  every host in the inventory list.",
             );
         }
         if keywords.any_errors_fatal.is_some() && self.flag(task, host, keywords.any_errors_fatal.as_ref())? {
-            self.engine.warn(
+            self.warn(
                 "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on \
                  each host",
             );
@@ -210,18 +168,34 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Takes the result of a host.
-    fn arrived(&mut self, task: &TaskRef, index: usize, result: &HostResult) -> Result<(), Diagnostics> {
-        apply::settle(self, task, index, &[], result)?;
-        if result.disturbed || result.is_fatal() {
-            self.hosts.iter_mut().for_each(|host| host.seen.clear());
-            if result.verdict == Verdict::Changed || result.is_fatal() {
-                self.ahead.broken();
+    /// Takes the outcome of a host.
+    fn take_outcome(
+        &mut self,
+        batch: &mut Batch,
+        task: &TaskRef,
+        index: usize,
+        outcome: &TaskOutcome,
+    ) -> Result<(), Diagnostics> {
+        self.apply_outcome(batch, task, index, &[], outcome)?;
+        if outcome.invalidates || outcome.is_fatal() {
+            batch.drop_prefetched();
+            if outcome.verdict == Verdict::Changed || outcome.is_fatal() {
+                batch.ahead.narrow();
             }
         } else {
-            self.hosts[index].seen.extend(result.seen.iter().cloned());
+            batch.hosts[index].prefetched.extend(outcome.prefetched.iter().cloned());
         }
-        self.tell_play();
+        self.update_play_facts(batch);
         Ok(())
     }
+}
+
+/// Counts the hosts that began the play and have not ended it.
+fn occupied(batch: &Batch, doing: &[Activity]) -> usize {
+    let open = |index: usize| {
+        let host = &batch.hosts[index];
+        !host.unreachable && host.cursor.current().is_some()
+    };
+    let begun = doing.iter().enumerate().filter(|(_, doing)| !matches!(doing, Activity::Waits));
+    begun.filter(|(index, _)| open(*index)).count()
 }

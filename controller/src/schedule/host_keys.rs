@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 
+use super::Scheduler;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::RunEvent;
 use crate::playbook::ast::Play;
-use crate::prepare::task::View;
-use crate::schedule::batch::Placed;
-use crate::schedule::engine::Engine;
-use crate::schedule::play;
-use crate::schedule::vars_files;
+use crate::playbook::gathering;
+use crate::prepare::View;
+use crate::prepare::endpoint::endpoint;
 use crate::services::endpoint::Endpoint;
 use crate::ssh::{HostKeyChecking, NewHostKey, Reason};
 use crate::template::Context;
@@ -25,94 +24,101 @@ use crate::terminal::Terminal;
 /// How often it is asked at most: again only for hosts behind a jump host that was unknown itself.
 const ROUNDS: usize = 8;
 
-/// Shows the unknown keys of all hosts, and asks whether they are right. Without a terminal they are shown only; the
-/// hosts are refused when their turn comes.
-///
-/// # Errors
-/// If the user does not accept them, or they cannot be written down.
-pub async fn settle(engine: &Engine, plays: &[Arc<Play>]) -> Result<(), Diagnostics> {
-    if engine.options.host_key_checking.is_some_and(|checking| checking != HostKeyChecking::Strict) {
-        return Ok(());
-    }
-    let endpoints = endpoints(engine, plays);
-    for _ in 0..ROUNDS {
-        let keys = unknown(engine, &endpoints).await;
-        if keys.is_empty() {
-            break;
+impl Scheduler {
+    /// Shows the unknown keys of all hosts, and asks whether they are right. Without a terminal they are shown only; the
+    /// hosts are refused when their turn comes.
+    ///
+    /// # Errors
+    /// If the user does not accept them, or they cannot be written down.
+    pub async fn confirm_host_keys(&mut self, plays: &[Arc<Play>]) -> Result<(), Diagnostics> {
+        if self.services.options.host_key_checking.is_some_and(|checking| checking != HostKeyChecking::Strict)
+        {
+            return Ok(());
         }
-        let table = table(&keys);
-        if !Terminal::Controlling.is_interactive() {
-            engine.tell(RunEvent::Notice(format!(
-                "[WARNING]: no known_hosts file has the host keys of these hosts, so they are refused:\n{table}\
-                 Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-checking accept-new"
-            )));
-            break;
-        }
-        engine.reporter.borrow_mut().hide();
-        if !accepted(&keys, &table).await? {
-            return Err(Diagnostic::user("the host keys were not accepted")
-                .kind(Kind::Refused)
-                .hint("nothing was done".to_owned())
-                .into());
-        }
-    }
-    Ok(())
-}
-
-/// Returns how the hosts of the plays are reached, as far as that can be known before anything runs.
-fn endpoints(engine: &Engine, plays: &[Arc<Play>]) -> Vec<Endpoint> {
-    let mut seen = HashSet::new();
-    let mut endpoints = Vec::new();
-    for play in plays {
-        // What is wrong with a play is told when its turn comes.
-        let Ok(hosts) = play::selected(engine, play) else { continue };
-        let Ok(task) = play::gather(play).map(Arc::new) else { continue };
-        *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
-        for host in hosts {
-            // Without what a host's variables need nothing is known of it yet.
-            if !vars_files::read(engine, play, &host).unwrap_or(false) {
-                continue;
+        let endpoints = self.ssh_endpoints(plays);
+        for _ in 0..ROUNDS {
+            let keys = self.unknown_keys(&endpoints).await;
+            if keys.is_empty() {
+                break;
             }
-            let scope = engine.scope(&host, Some(&Placed { task: &task, params: &Arc::default() }));
-            let view = View { engine, task: &task, scope: &scope, context: &Context::default() };
-            let endpoint = Endpoint::of(&host, view).ok().filter(|endpoint| !endpoint.local);
-            endpoints.extend(endpoint.filter(|endpoint| seen.insert(endpoint.clone())));
-        }
-    }
-    *engine.play.borrow_mut() = Arc::default();
-    endpoints
-}
-
-/// Asks the hosts of which known_hosts has nothing for their keys.
-async fn unknown(engine: &Engine, endpoints: &[Endpoint]) -> Vec<NewHostKey> {
-    let connector = engine.connections.connector();
-    let ask = |endpoint: &Endpoint| {
-        let endpoint = endpoint.clone();
-        async move {
-            // Whatever else is in the way is told when the host's turn comes.
-            let target = engine.connections.target(&endpoint, &engine.reporter).await.ok()?;
-            if !connector.is_unknown_on_the_way(&target).await {
-                return None;
+            let table = table(&keys);
+            if !Terminal::Controlling.is_interactive() {
+                self.emit(RunEvent::Notice(format!(
+                    "[WARNING]: no known_hosts file has the host keys of these hosts, so they are refused:\n{table}\
+                     Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-checking accept-new"
+                )));
+                break;
             }
-            match connector.connect(&target).await {
-                Ok(session) => {
-                    session.close().await;
-                    None
+            self.hide_display();
+            if !accepted(&keys, &table).await? {
+                return Err(Diagnostic::user("the host keys were not accepted")
+                    .kind(Kind::Refused)
+                    .hint("nothing was done".to_owned())
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how the hosts of the plays are reached, as far as that can be known before anything runs.
+    fn ssh_endpoints(&mut self, plays: &[Arc<Play>]) -> Vec<Endpoint> {
+        let mut seen = HashSet::new();
+        let mut endpoints = Vec::new();
+        for play in plays {
+            // What is wrong with a play is told when its turn comes.
+            let Ok(hosts) = self.play_hosts(play) else { continue };
+            let Ok(task) = gathering::task(play).map(Arc::new) else { continue };
+            self.world.vars.play = self.play_facts(play, &hosts);
+            for host in hosts {
+                // Without what a host's variables need nothing is known of it yet.
+                if !self.read_play_files(play, &host).unwrap_or(false) {
+                    continue;
                 }
-                Err(error) => match error.root() {
-                    Reason::UnknownHostKey { new } => Some((**new).clone()),
-                    _ => None,
-                },
+                let scope = self.world.vars.scope(&host, Some((&task, &Arc::default())));
+                let (services, snapshot) = (&*self.services, &self.world.vars);
+                let view =
+                    View { services, snapshot, task: &task, scope: &scope, context: &Context::default() };
+                let found = endpoint(&host, view).ok().filter(|endpoint| !endpoint.local);
+                endpoints.extend(found.filter(|endpoint| seen.insert(endpoint.clone())));
             }
         }
-    };
-    let found = futures::stream::iter(endpoints.iter().map(ask))
-        .buffer_unordered(engine.options.forks.max(1))
-        .filter_map(std::future::ready);
-    let mut keys: Vec<NewHostKey> = found.collect().await;
-    keys.sort_by(|a, b| (&a.host, &a.line).cmp(&(&b.host, &b.line)));
-    keys.dedup();
-    keys
+        self.world.vars.play = Arc::default();
+        endpoints
+    }
+
+    /// Asks the hosts of which known_hosts has nothing for their keys.
+    async fn unknown_keys(&mut self, endpoints: &[Endpoint]) -> Vec<NewHostKey> {
+        let (services, requests) = (self.services.clone(), self.requests());
+        let (connections, requests) = (&services.connections, &requests);
+        let connector = connections.connector();
+        let ask = |endpoint: &Endpoint| {
+            let endpoint = endpoint.clone();
+            async move {
+                // Whatever else is in the way is told when the host's turn comes.
+                let target = connections.target(&endpoint, requests).await.ok()?;
+                if !connector.is_unknown_on_the_way(&target).await {
+                    return None;
+                }
+                match connector.connect(&target).await {
+                    Ok(session) => {
+                        session.close().await;
+                        None
+                    }
+                    Err(error) => match error.root() {
+                        Reason::UnknownHostKey { new } => Some((**new).clone()),
+                        _ => None,
+                    },
+                }
+            }
+        };
+        let found = futures::stream::iter(endpoints.iter().map(ask))
+            .buffer_unordered(self.services.options.forks.max(1))
+            .filter_map(std::future::ready);
+        let mut keys: Vec<NewHostKey> = self.drive(found.collect()).await;
+        keys.sort_by(|a, b| (&a.host, &a.line).cmp(&(&b.host, &b.line)));
+        keys.dedup();
+        keys
+    }
 }
 
 /// Host, address, type and fingerprint of each key, in columns.

@@ -4,65 +4,43 @@
 //! its turn comes, asks for exactly what was looked at; and only if that is so on every host that does the task, since
 //! what one of them does another may see. So look-ahead can only ever spare a *same*.
 
-use std::sync::Arc;
-
 use convoy_protocol::message::Step;
 use convoy_protocol::{Key, Outcome};
 
+use super::Scheduler;
+use super::batch::Batch;
 use crate::actions::Run;
 use crate::execute::run::one_by_one;
 use crate::playbook::ast::{Action, Meta, Task};
-use crate::prepare::task::{self, Job, View};
-use crate::schedule::batch::{Batch, Placed};
+use crate::prepare::names::names_are_known;
+use crate::prepare::{CallKind, PreparedTask, View, prepare};
+use crate::services::context;
 use crate::services::endpoint::Endpoint;
 use crate::state::cursor::Cursor;
+use crate::state::prefetched::{Lookahead, Prefetched};
 use crate::state::section::{Item, TaskRef};
-use crate::template::{Error, Kind as ErrorKind, Templar};
+use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::magic::search_path;
 use crate::vars::scope::Pending;
 
 /// The most tasks in one window.
 const WIDEST: usize = 256;
 
-/// A task that was looked at ahead and found to be as asked.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// The task.
-    pub task: TaskRef,
-    /// What was asked.
-    pub step: Step,
-    /// Of whom.
-    pub endpoint: Arc<Endpoint>,
-    /// What was answered: all *same*.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// A task to be looked at.
-#[derive(Debug, Clone)]
-pub struct Ahead {
-    /// The task.
-    pub task: TaskRef,
-    /// What is asked.
-    pub step: Step,
-    /// Of whom.
-    pub endpoint: Arc<Endpoint>,
-}
-
 /// How far is looked ahead: as far as possible at first, one task after a change, then twice as far each time.
 #[derive(Debug)]
-pub struct Lookahead {
+pub struct LookaheadWindow {
     width: usize,
     enabled: bool,
 }
 
-impl Lookahead {
+impl LookaheadWindow {
     /// Starts with the widest window.
     pub fn new(enabled: bool) -> Self {
         Self { width: WIDEST, enabled }
     }
 
     /// Something was changed, or failed: what follows will need to be done, too, as it seems.
-    pub fn broken(&mut self) {
+    pub fn narrow(&mut self) {
         self.width = 1;
     }
 
@@ -77,30 +55,62 @@ impl Lookahead {
     }
 }
 
-/// Returns whether the job was seen already, or needs no node at all.
-pub fn is_seen(seen: &[Seen], task: &TaskRef, job: &Job) -> bool {
-    match job.step() {
-        Some((endpoint, step)) => seen.iter().any(|seen| matches(seen, task, &endpoint, &step)),
-        None => job.calls().iter().all(|call| !matches!(call.what, task::What::Order(..))),
+/// Returns whether the task was checked ahead, or needs no node at all.
+fn is_prefetched(prefetched: &[Prefetched], task: &TaskRef, prepared: &PreparedTask) -> bool {
+    match prepared.step() {
+        Some((endpoint, step)) => prefetched.iter().any(|known| matches(known, task, &endpoint, &step)),
+        None => prepared.calls().iter().all(|call| !matches!(call.kind, CallKind::Order(..))),
     }
 }
 
-fn matches(seen: &Seen, task: &TaskRef, endpoint: &Endpoint, step: &Step) -> bool {
-    seen.task.same(task) && *seen.endpoint == *endpoint && seen.step == *step
+fn matches(known: &Prefetched, task: &TaskRef, endpoint: &Endpoint, step: &Step) -> bool {
+    known.task.same(task) && *known.endpoint == *endpoint && known.step == *step
 }
 
-/// Takes what was seen of a job.
-pub fn take(seen: &mut Vec<Seen>, task: &TaskRef, job: &Job) -> Option<Vec<Outcome>> {
-    let (endpoint, step) = job.step()?;
-    let at = seen.iter().position(|seen| matches(seen, task, &endpoint, &step))?;
-    Some(seen.remove(at).outcomes)
+/// Takes what was answered when the task was checked ahead.
+pub(super) fn take(
+    prefetched: &mut Vec<Prefetched>,
+    task: &TaskRef,
+    prepared: &PreparedTask,
+) -> Option<Vec<Outcome>> {
+    let (endpoint, step) = prepared.step()?;
+    let at = prefetched.iter().position(|known| matches(known, task, &endpoint, &step))?;
+    Some(prefetched.remove(at).outcomes)
 }
 
-impl Batch<'_> {
-    /// Returns up to `width` tasks of a host of the group that are to be looked at along with `first`.
-    pub fn look_ahead(&self, first: &TaskRef, index: usize, group: &[usize], width: usize) -> Vec<Ahead> {
+impl Scheduler {
+    /// Returns whether the task was checked ahead on all hosts of the group, and else for each of them what is to be checked along
+    /// with it.
+    pub(super) fn look_ahead(
+        &self,
+        batch: &mut Batch,
+        task: &TaskRef,
+        group: &[usize],
+        prepared: &[(usize, PreparedTask)],
+    ) -> (bool, Vec<Vec<Lookahead>>) {
+        let is_hit = |(index, prepared): &(usize, PreparedTask)| {
+            is_prefetched(&batch.hosts[*index].prefetched, task, prepared)
+        };
+        let hit = prepared.iter().all(is_hit);
+        let width = if hit { 0 } else { batch.ahead.width(&task.task) };
+        let of_host = |(index, prepared): &(usize, PreparedTask)| {
+            let asks = width > 0 && prepared.step().is_some();
+            if asks { self.window(batch, task, *index, group, width) } else { Vec::new() }
+        };
+        (hit, prepared.iter().map(of_host).collect())
+    }
+
+    /// Returns up to `width` tasks of a host of the group that are to be checked along with `first`.
+    fn window(
+        &self,
+        batch: &Batch,
+        first: &TaskRef,
+        index: usize,
+        group: &[usize],
+        width: usize,
+    ) -> Vec<Lookahead> {
         let selected = self.selected();
-        let mut cursor: Cursor = self.hosts[index].cursor.clone();
+        let mut cursor: Cursor = batch.hosts[index].cursor.clone();
         let mut pending = Pending::default();
         let mut found = Vec::new();
         will_set(&first.task, &mut pending);
@@ -108,27 +118,23 @@ impl Batch<'_> {
             cursor.advance(&selected);
             let task = match cursor.current() {
                 Some(Item::Task(task)) => task.clone(),
-                // Nothing is notified as long as everything is as asked.
-                Some(Item::Flush { .. }) if self.hosts[index].notified.is_empty() => continue,
+                // Nothing is notified as long as everything is in the requested state.
+                Some(Item::Flush { .. }) if batch.hosts[index].notified.is_empty() => continue,
                 _ => break,
             };
-            if self.does_nothing(&task.task, index) {
+            if does_nothing(batch, &task.task, index) {
                 continue;
             }
             if !can_be_passed(&task.task) {
                 break;
             }
-            // A task that runs once is looked at where it will run, as far as can be told now.
+            // A task that runs once is checked where it will run, as far as can be told now.
             let elsewhere = task.task.keywords.run_once.is_some() && group.first() != Some(&index);
             if !elsewhere {
-                match self.prepare_ahead(&task, index, &pending) {
-                    Ok(job)
-                        if job.calls().iter().any(|call| matches!(call.what, task::What::Fail { .. })) =>
-                    {
-                        break;
-                    }
-                    Ok(job) => found.extend(self.not_seen(task.clone(), index, &job)),
-                    // It is asked when its turn comes; if then it is as asked, what follows it has been seen already.
+                match self.prepare_ahead(batch, &task, index, &pending) {
+                    Ok(prepared) if cannot_be_prepared(&prepared) => break,
+                    Ok(prepared) => found.extend(not_prefetched(batch, task.clone(), index, &prepared)),
+                    // It is asked when its turn comes; if it is in the requested state then, what follows it was checked already.
                     Err(error) if error.kind == ErrorKind::NotYet => {}
                     Err(_) => break,
                 }
@@ -138,30 +144,41 @@ impl Batch<'_> {
         found
     }
 
-    /// Returns whether it is known that a meta task will do nothing.
-    fn does_nothing(&self, task: &Task, index: usize) -> bool {
-        let nothing = match task.action {
-            Action::Meta(Meta::Noop) => true,
-            Action::Meta(Meta::FlushHandlers) => self.hosts[index].notified.is_empty(),
-            _ => false,
-        };
-        nothing && task.keywords.when.is_empty()
+    fn prepare_ahead(
+        &self,
+        batch: &Batch,
+        task: &TaskRef,
+        index: usize,
+        pending: &Pending,
+    ) -> Result<PreparedTask, Error> {
+        let scope = self.world.vars.scope(&batch.hosts[index].name, Some(task.placed()));
+        let scope = scope.ahead(pending.clone());
+        let context = context(search_path(&task.task, Some(&batch.play)), false);
+        let (services, snapshot) = (&*self.services, &self.world.vars);
+        prepare(View { services, snapshot, task: &task.task, scope: &scope, context: &context })
     }
+}
 
-    /// Returns what is to be asked to look at a job; nothing if there is nothing to ask, or it was seen already.
-    fn not_seen(&self, task: TaskRef, index: usize, job: &Job) -> Option<Ahead> {
-        let (endpoint, step) = job.step()?;
-        let seen = self.hosts[index].seen.iter().any(|seen| matches(seen, &task, &endpoint, &step));
-        (!seen).then_some(Ahead { task, step, endpoint })
-    }
+fn cannot_be_prepared(prepared: &PreparedTask) -> bool {
+    prepared.calls().iter().any(|call| matches!(call.kind, CallKind::Fail { .. }))
+}
 
-    fn prepare_ahead(&self, task: &TaskRef, index: usize, pending: &Pending) -> Result<Job, Error> {
-        let engine = self.engine;
-        let placed = Placed { task: &task.task, params: &task.params };
-        let scope = engine.scope(&self.hosts[index].name, Some(&placed)).ahead(pending.clone());
-        let context = engine.context(search_path(&task.task, Some(&self.play)), false);
-        task::prepare(View { engine, task: &task.task, scope: &scope, context: &context })
-    }
+/// Returns whether it is known that a meta task will do nothing.
+fn does_nothing(batch: &Batch, task: &Task, index: usize) -> bool {
+    let nothing = match task.action {
+        Action::Meta(Meta::Noop) => true,
+        Action::Meta(Meta::FlushHandlers) => batch.hosts[index].notified.is_empty(),
+        _ => false,
+    };
+    nothing && task.keywords.when.is_empty()
+}
+
+/// Returns what is to be asked to check a task; nothing if there is nothing to ask, or it was checked already.
+fn not_prefetched(batch: &Batch, task: TaskRef, index: usize, prepared: &PreparedTask) -> Option<Lookahead> {
+    let (endpoint, step) = prepared.step()?;
+    let known = &batch.hosts[index].prefetched;
+    let is_known = known.iter().any(|known| matches(known, &task, &endpoint, &step));
+    (!is_known).then_some(Lookahead { task, step, endpoint })
 }
 
 /// Returns whether what follows a task can be looked at before the task is done.
@@ -169,14 +186,14 @@ fn can_be_passed(task: &Task) -> bool {
     is_call(task)
         && !one_by_one(task)
         && !talks(task)
-        && !follows(task)
+        && !polls_job(task)
         && names_are_known(task)
         && !changes_inventory(task)
 }
 
 /// Returns whether a task asks for what goes on meanwhile: each time it may be answered otherwise.
-fn follows(task: &Task) -> bool {
-    matches!(task.action, Action::Module(module) if module.name == "async_status")
+fn polls_job(task: &Task) -> bool {
+    matches!(task.action, Action::Module(module) if module.behavior.polls_job)
 }
 
 /// Returns whether a task is an action that talks with its node: the link may be another one afterwards.
@@ -200,20 +217,6 @@ fn changes_inventory(task: &Task) -> bool {
     matches!(task.action, Action::Controller(action) if action.changes_inventory)
 }
 
-/// Returns whether the names of the variables that a task sets are known before it is done.
-pub(crate) fn names_are_known(task: &Task) -> bool {
-    match &task.action {
-        Action::Named(_) => false,
-        Action::Controller(action) if action.sets_unknown_names => false,
-        Action::Controller(action) if action.any_argument => task.args.as_map().is_some_and(|args| {
-            args.keys().all(|key| {
-                key.as_str().is_none_or(|name| name != "_variable_params" && !Templar::is_template(name))
-            })
-        }),
-        _ => true,
-    }
-}
-
 /// Notes the names that a task will set.
 fn will_set(task: &Task, pending: &mut Pending) {
     pending.names.extend(task.register.clone());
@@ -222,7 +225,7 @@ fn will_set(task: &Task, pending: &mut Pending) {
             let keys = task.args.as_map().into_iter().flat_map(|map| map.keys());
             pending.names.extend(keys.filter_map(Key::as_str).map(std::sync::Arc::from));
         }
-        Action::Module(module) if matches!(module.name, "setup" | "gather_facts") => pending.facts = true,
+        Action::Module(module) if module.behavior.gathers_facts => pending.facts = true,
         _ => {}
     }
 }

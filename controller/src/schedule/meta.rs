@@ -4,69 +4,163 @@ use std::sync::Arc;
 
 use convoy_protocol::map;
 
+use super::Scheduler;
+use super::batch::Batch;
 use crate::diagnostic::Diagnostics;
-use crate::events::{RunEvent, Verdict};
-use crate::execute::call::CallResult;
-use crate::execute::outcome::HostResult;
+use crate::events::Verdict;
+use crate::execute::call::CallOutcome;
+use crate::execute::outcome::TaskOutcome;
 use crate::playbook::ast::{Meta, Role};
-use crate::prepare::task::{self, View};
-use crate::schedule::apply;
-use crate::schedule::batch::{Batch, Ended, Placed};
+use crate::prepare::call;
+use crate::state::batch::BatchEnd;
 use crate::state::section::{Item, TaskRef};
 use crate::template::{Error, Kind as ErrorKind};
-use crate::vars::magic::search_path;
 
-/// Does a meta task for the hosts of a group.
-///
-/// # Errors
-/// If its condition cannot be decided.
-pub(crate) async fn run(
-    batch: &mut Batch<'_>,
-    task: &TaskRef,
-    action: Meta,
-    group: &[usize],
-) -> Result<(), Diagnostics> {
-    let selected = batch.selected();
-    if has_no_condition(action) && !task.task.keywords.when.is_empty() {
-        batch.engine.warn(format!("{} task does not support when conditional", name(action)));
-    }
-    for (rank, &index) in group.iter().enumerate() {
-        if rank > 0 && !for_each_host(action) {
-            batch.hosts[index].cursor.advance(&selected);
-            continue;
+impl Scheduler {
+    /// Does a meta task for the hosts of a group.
+    ///
+    /// # Errors
+    /// If its condition cannot be decided.
+    pub(super) async fn run_meta(
+        &mut self,
+        batch: &mut Batch,
+        task: &TaskRef,
+        action: Meta,
+        group: &[usize],
+    ) -> Result<(), Diagnostics> {
+        let selected = self.selected();
+        if has_no_condition(action) && !task.task.keywords.when.is_empty() {
+            self.warn(format!("{} task does not support when conditional", name(action)));
         }
-        if rank > 0 {
-            batch.announce(task, &group[rank..]);
-        }
-        let host = batch.hosts[index].name.clone();
-        let say = |batch: &Batch<'_>, text: &str| {
-            batch.engine.tell(RunEvent::Verbose { level: 2, host: None, text: format!("META: {text}") });
-        };
-        let holds = match holds(batch, task, action, index) {
-            Ok(holds) => holds,
-            Err(error) if error.kind == ErrorKind::Unknown => {
-                let values = CallResult::unknown(&error.message.into()).values;
-                apply::settle(batch, task, index, &[], &HostResult::of(&host, values, Verdict::Unknown))?;
+        for (rank, &index) in group.iter().enumerate() {
+            if rank > 0 && !for_each_host(action) {
+                batch.hosts[index].cursor.advance(&selected);
                 continue;
             }
-            Err(error) => return Err(error.diagnostic().at(task.task.at.clone()).into()),
-        };
-        if holds {
-            let text = act(batch, task, action, index).await?;
-            say(batch, &text);
-            continue;
+            if rank > 0 {
+                self.announce(batch, task, &group[rank..]);
+            }
+            let host = batch.hosts[index].name.clone();
+            let holds = match self.meta_holds(batch, task, action, index) {
+                Ok(holds) => holds,
+                Err(error) if error.kind == ErrorKind::Unknown => {
+                    let values = CallOutcome::unknown(&error.message.into()).values;
+                    self.apply_outcome(
+                        batch,
+                        task,
+                        index,
+                        &[],
+                        &TaskOutcome::of(&host, values, Verdict::Unknown),
+                    )?;
+                    continue;
+                }
+                Err(error) => return Err(error.diagnostic().at(task.task.at.clone()).into()),
+            };
+            if holds {
+                let text = self.act(batch, task, action, index).await?;
+                self.verbose(2, format!("META: {text}"));
+                continue;
+            }
+            let why = passed_over(action, task, &host);
+            self.verbose(2, format!("META: {why}"));
+            let values = map! { "msg" => name(action), "skipped" => true, "skip_reason" => why };
+            self.show(batch, task, &host, &TaskOutcome::of(&host, values, Verdict::Skipped));
+            batch.hosts[index].cursor.advance(&selected);
         }
-        let why = passed_over(action, task, &host);
-        say(batch, &why);
-        let values = map! { "msg" => name(action), "skipped" => true, "skip_reason" => why };
-        batch.show(task, &host, &HostResult::of(&host, values, Verdict::Skipped));
-        batch.hosts[index].cursor.advance(&selected);
+        // Handlers that are flushed see to it themselves.
+        if !matches!(action, Meta::Noop | Meta::FlushHandlers) {
+            batch.drop_prefetched();
+        }
+        Ok(())
     }
-    // Handlers that are flushed see to it themselves.
-    if !matches!(action, Meta::Noop | Meta::FlushHandlers) {
-        batch.hosts.iter_mut().for_each(|host| host.seen.clear());
+
+    fn meta_holds(&self, batch: &Batch, task: &TaskRef, action: Meta, index: usize) -> Result<bool, Error> {
+        if has_no_condition(action) {
+            return Ok(true);
+        }
+        if let Some(why) = batch.uncertain(index) {
+            return Err(Error::unknown(why));
+        }
+        let seen = self.prepared(batch, task, index, true);
+        Ok(call::failing_condition(self.view(&task.task, &seen))?.is_none())
     }
-    Ok(())
+
+    /// Does it for one host, and says what was done.
+    async fn act(
+        &mut self,
+        batch: &mut Batch,
+        task: &TaskRef,
+        action: Meta,
+        index: usize,
+    ) -> Result<String, Diagnostics> {
+        let selected = self.selected();
+        let name = batch.hosts[index].name.clone();
+        let advance = |batch: &mut Batch| batch.hosts[index].cursor.advance(&selected);
+        Ok(match action {
+            Meta::Noop => {
+                advance(batch);
+                "noop".to_owned()
+            }
+            Meta::FlushHandlers => {
+                let flush = vec![Item::Flush { after: 0 }];
+                batch.hosts[index].cursor.enter(flush, &selected);
+                format!("triggered running handlers for {name}")
+            }
+            Meta::EndHost => {
+                batch.hosts[index].cursor.end();
+                format!("ending play for {name}")
+            }
+            Meta::EndBatch | Meta::EndPlay => {
+                batch.hosts.iter_mut().filter(|host| host.is_active()).for_each(|host| host.cursor.end());
+                batch.end = (action == Meta::EndPlay).then_some(BatchEnd::Play).or(batch.end);
+                if action == Meta::EndPlay { "ending play".to_owned() } else { "ending batch".to_owned() }
+            }
+            Meta::EndRole => {
+                self.end_role(batch, task, index);
+                format!("ending role for {name}")
+            }
+            Meta::ClearFacts => {
+                batch.hosts.iter().for_each(|host| self.clear_facts(&host.name));
+                advance(batch);
+                "facts cleared".to_owned()
+            }
+            Meta::ClearHostErrors => {
+                for host in &mut batch.hosts {
+                    host.unreachable = false;
+                    host.cursor.clear_failure();
+                }
+                self.world.progress.lost.clear();
+                advance(batch);
+                "cleared host errors".to_owned()
+            }
+            Meta::RefreshInventory => {
+                self.refresh_inventory()?;
+                advance(batch);
+                "inventory successfully refreshed".to_owned()
+            }
+            Meta::ResetConnection => {
+                let services = self.services.clone();
+                self.drive(services.connections.reset(&name)).await;
+                advance(batch);
+                "reset connection".to_owned()
+            }
+        })
+    }
+
+    /// Passes over what is left of the task's role.
+    fn end_role(&self, batch: &mut Batch, task: &TaskRef, index: usize) {
+        let selected = self.selected();
+        let cursor = &mut batch.hosts[index].cursor;
+        let Some(role) = &task.task.role else { return cursor.advance(&selected) };
+        loop {
+            cursor.advance(&selected);
+            match cursor.current() {
+                Some(Item::Task(next))
+                    if next.task.role.as_ref().is_some_and(|other| is_within(other, role)) => {}
+                _ => return,
+            }
+        }
+    }
 }
 
 /// Says that the condition does not hold, and what that means.
@@ -110,95 +204,7 @@ fn for_each_host(action: Meta) -> bool {
     matches!(action, Meta::Noop | Meta::FlushHandlers | Meta::EndHost | Meta::EndRole | Meta::ResetConnection)
 }
 
-fn holds(batch: &Batch<'_>, task: &TaskRef, action: Meta, index: usize) -> Result<bool, Error> {
-    if has_no_condition(action) {
-        return Ok(true);
-    }
-    if let Some(why) = batch.doubt(index) {
-        return Err(Error::unknown(why));
-    }
-    let engine = batch.engine;
-    let scope =
-        engine.scope(&batch.hosts[index].name, Some(&Placed { task: &task.task, params: &task.params }));
-    let context = engine.context(search_path(&task.task, Some(&batch.play)), true);
-    let view = View { engine, task: &task.task, scope: &scope, context: &context };
-    Ok(task::failing_condition(view)?.is_none())
-}
-
-/// Does it for one host, and says what was done.
-async fn act(
-    batch: &mut Batch<'_>,
-    task: &TaskRef,
-    action: Meta,
-    index: usize,
-) -> Result<String, Diagnostics> {
-    let selected = batch.selected();
-    let name = batch.hosts[index].name.clone();
-    let advance = |batch: &mut Batch<'_>| batch.hosts[index].cursor.advance(&selected);
-    Ok(match action {
-        Meta::Noop => {
-            advance(batch);
-            "noop".to_owned()
-        }
-        Meta::FlushHandlers => {
-            let flush = vec![Item::Flush { after: 0 }];
-            batch.hosts[index].cursor.enter(flush, &selected);
-            format!("triggered running handlers for {name}")
-        }
-        Meta::EndHost => {
-            batch.hosts[index].cursor.end();
-            format!("ending play for {name}")
-        }
-        Meta::EndBatch | Meta::EndPlay => {
-            batch.hosts.iter_mut().filter(|host| host.is_active()).for_each(|host| host.cursor.end());
-            batch.end = (action == Meta::EndPlay).then_some(Ended::Play).or(batch.end);
-            if action == Meta::EndPlay { "ending play".to_owned() } else { "ending batch".to_owned() }
-        }
-        Meta::EndRole => {
-            end_role(batch, task, index);
-            format!("ending role for {name}")
-        }
-        Meta::ClearFacts => {
-            batch.hosts.iter().for_each(|host| batch.engine.clear_facts(&host.name));
-            advance(batch);
-            "facts cleared".to_owned()
-        }
-        Meta::ClearHostErrors => {
-            for host in &mut batch.hosts {
-                host.unreachable = false;
-                host.cursor.clear_failure();
-            }
-            batch.engine.lost.borrow_mut().clear();
-            advance(batch);
-            "cleared host errors".to_owned()
-        }
-        Meta::RefreshInventory => {
-            batch.engine.refresh_inventory()?;
-            advance(batch);
-            "inventory successfully refreshed".to_owned()
-        }
-        Meta::ResetConnection => {
-            batch.engine.connections.reset(&name).await;
-            advance(batch);
-            "reset connection".to_owned()
-        }
-    })
-}
-
-/// Passes over what is left of the task's role.
-fn end_role(batch: &mut Batch<'_>, task: &TaskRef, index: usize) {
-    let selected = batch.selected();
-    let cursor = &mut batch.hosts[index].cursor;
-    let Some(role) = &task.task.role else { return cursor.advance(&selected) };
-    loop {
-        cursor.advance(&selected);
-        match cursor.current() {
-            Some(Item::Task(next)) if next.task.role.as_ref().is_some_and(|other| within(other, role)) => {}
-            _ => return,
-        }
-    }
-}
-
-fn within(role: &Arc<Role>, outer: &Arc<Role>) -> bool {
+/// Returns whether a use of a role is another, or is brought by it.
+fn is_within(role: &Arc<Role>, outer: &Arc<Role>) -> bool {
     Arc::ptr_eq(role, outer) || role.parents.first().is_some_and(|(name, _)| *name == outer.name)
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Scheduler;
+use super::batch::Batch;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::playbook::ast::{Play, Task};
 use crate::playbook::walk;
-use crate::schedule::batch::Batch;
 use crate::state::cursor::{Cursor, Selected};
 use crate::state::section::{Item, Section, TaskRef};
 use crate::terminal::{Echo, Terminal};
@@ -75,7 +76,7 @@ pub fn check_start<'p>(wanted: &str, plays: impl Iterator<Item = &'p Arc<Play>>)
 
 /// Puts a cursor at the task to start at, with the gathering of facts before it; at the end of the play if it is not
 /// there. Returns whether it is.
-pub(crate) fn start_at(cursor: &mut Cursor, root: &Section, wanted: &str, selected: Selected<'_>) -> bool {
+fn start_at(cursor: &mut Cursor, root: &Section, wanted: &str, selected: Selected<'_>) -> bool {
     loop {
         match cursor.current() {
             Some(Item::Task(task)) if is_named(&task.task, wanted) => break,
@@ -91,29 +92,34 @@ pub(crate) fn start_at(cursor: &mut Cursor, root: &Section, wanted: &str, select
     true
 }
 
-impl Batch<'_> {
+impl Scheduler {
     /// Puts the hosts at the task to start at, if it was not found in an earlier play.
-    pub(crate) fn start_at(&mut self, root: &Section) {
-        let Some(wanted) = self.engine.start_at.borrow().clone() else { return };
+    pub(super) fn start_at(&mut self, batch: &mut Batch, root: &Section) {
+        let Some(wanted) = &self.world.progress.start_at else { return };
         let selected = self.selected();
         let mut found = false;
-        for host in &mut self.hosts {
-            found |= start_at(&mut host.cursor, root, &wanted, &selected);
+        for host in &mut batch.hosts {
+            found |= start_at(&mut host.cursor, root, wanted, &selected);
         }
         if found {
-            self.engine.start_at.take();
+            self.world.progress.start_at = None;
         }
     }
 
-    /// With `--step`: asks the user whether a task is to be done.
+    /// With `--step`: asks the user whether a task is to be run.
     ///
     /// # Errors
     /// If the terminal cannot be read.
-    pub(crate) fn may_step(&self, task: &TaskRef, index: Option<usize>) -> Result<bool, Diagnostics> {
-        if !self.engine.stepping.get() {
+    pub(super) fn may_step(
+        &mut self,
+        batch: &Batch,
+        task: &TaskRef,
+        index: Option<usize>,
+    ) -> Result<bool, Diagnostics> {
+        if !self.world.progress.stepping {
             return Ok(true);
         }
-        let host = &self.hosts[index.unwrap_or(0)].name;
+        let host = &batch.hosts[index.unwrap_or(0)].name;
         let title = self.title(task, host);
         let on = index.map(|_| format!("on {host} ")).unwrap_or_default();
         let question = format!("Perform task: TASK: {title} {on}(N)o/(y)es/(c)ontinue: ");
@@ -123,7 +129,7 @@ impl Batch<'_> {
         Ok(match answer.to_lowercase().as_str() {
             "y" | "yes" => true,
             "c" | "continue" => {
-                self.engine.stepping.set(false);
+                self.world.progress.stepping = false;
                 true
             }
             _ => false,

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use convoy_protocol::Outcome;
 use convoy_protocol::lock::{Claim, Refusal};
-use convoy_protocol::message::{Answer, Hello, Step};
+use convoy_protocol::message::{Answer, Hello, Order, Step};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::sleep;
 
-use crate::events::{Reporter, RunEvent};
+use crate::events::{RunEvent, Screen};
 use crate::link::content::Contents;
 use crate::link::{Aside, Entries, Link, LinkError, Opening, Puller, local};
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::{self, Lost};
+use crate::services::host_error::{self, HostError};
 use crate::services::options::Options;
 use crate::ssh::{self, Connector, Reason, Session, Target, Unreachable};
 use crate::terminal::{Echo, Terminal};
@@ -32,9 +33,6 @@ struct Connected {
 
 type Slot = Arc<Mutex<Option<Connected>>>;
 
-/// Where the run is told, and what is hidden while the user is asked.
-pub type Screen = RefCell<Box<dyn Reporter>>;
-
 /// How long is waited before each try to connect again to a host that was lost at work.
 const RECONNECT: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
@@ -42,54 +40,64 @@ const RECONNECT: [Duration; 4] =
 /// How often a passphrase may be wrong.
 const PASSPHRASE_TRIES: usize = 3;
 
+/// What is known of a node, from its first step to the end of the run.
+#[derive(Default)]
+struct Node {
+    /// The link, while there is one.
+    slot: Slot,
+    /// What the links showed and were told of the node's lock; none if there was no link yet.
+    entries: Option<Arc<Entries>>,
+    /// Why the run may not work there: the node is not asked again.
+    refused: Option<String>,
+    /// The tickets of orders whose outcomes are in the journal, so that the node need not keep them any longer.
+    acknowledged: Vec<u64>,
+    /// What speaks to the node while it is at work.
+    aside: Option<Aside>,
+}
+
 /// The links of a run.
+///
+/// Shared by nature: tasks of several hosts open and use links at the same time, several of them the same one.
 pub struct Connections {
-    slots: RefCell<HashMap<Endpoint, Slot>>,
+    nodes: RefCell<HashMap<Endpoint, Node>>,
     connector: Connector,
-    /// Encrypted keys that were asked for, and whether they were opened.
+    /// Encrypted keys whose passphrases were asked for, and whether they were opened.
     asked: Mutex<HashMap<PathBuf, bool>>,
     contents: Arc<Contents>,
     options: Options,
     forks: Semaphore,
     /// Round trips, bytes sent, bytes received of links that are closed.
     traffic: Cell<(u64, u64, u64)>,
-    /// What each link showed and was told of the lock of its node; of nodes that had no link there is none.
-    entries: RefCell<HashMap<Endpoint, Arc<Entries>>>,
-    /// Hosts on which the run may not work, and what is said of that: they are not asked again.
-    refused: RefCell<HashMap<Endpoint, String>>,
-    /// Hosts that are given another time to connect, in seconds.
-    patience: RefCell<HashMap<Arc<str>, u64>>,
-    /// What came of orders, and need not be kept by the nodes any longer: the tickets.
-    noted: RefCell<HashMap<Endpoint, Vec<u64>>>,
-    /// What speaks to nodes that are at work.
-    asides: RefCell<HashMap<Endpoint, Aside>>,
+    /// Hosts that have a connect timeout of their own, in seconds.
+    timeouts: RefCell<HashMap<Arc<str>, u64>>,
 }
 
 impl Connections {
     /// Starts without any.
     pub fn new(options: &Options, contents: Arc<Contents>) -> Self {
         Self {
-            slots: RefCell::default(),
+            nodes: RefCell::default(),
             connector: Connector::default(),
             asked: Mutex::default(),
             contents,
             options: options.clone(),
             forks: Semaphore::new(options.forks.max(1)),
             traffic: Cell::default(),
-            entries: RefCell::default(),
-            refused: RefCell::default(),
-            patience: RefCell::default(),
-            noted: RefCell::default(),
-            asides: RefCell::default(),
+            timeouts: RefCell::default(),
         }
     }
 
-    /// Gives a host another time to connect; with `None`, that of the run.
-    pub fn set_patience(&self, host: &Arc<str>, seconds: Option<u64>) {
-        let mut all = self.patience.borrow_mut();
+    /// Changes what is known of a node.
+    fn with_node<T>(&self, endpoint: &Endpoint, change: impl FnOnce(&mut Node) -> T) -> T {
+        change(self.nodes.borrow_mut().entry(endpoint.clone()).or_default())
+    }
+
+    /// Sets the connect timeout of a host; `None` means that of the run.
+    pub fn set_connect_timeout(&self, host: &Arc<str>, seconds: Option<u64>) {
+        let mut timeouts = self.timeouts.borrow_mut();
         match seconds {
-            Some(seconds) => all.insert(host.clone(), seconds),
-            None => all.remove(host),
+            Some(seconds) => timeouts.insert(host.clone(), seconds),
+            None => timeouts.remove(host),
         };
     }
 
@@ -102,26 +110,26 @@ impl Connections {
         &self,
         endpoint: &Endpoint,
         steps: Vec<Step>,
-        screen: &Screen,
-    ) -> Result<Answer, Lost> {
+        screen: &dyn Screen,
+    ) -> Result<Answer, HostError> {
         let mut pauses = RECONNECT.iter();
         let mut first: Option<String> = None;
         loop {
             let (why, may_pass) = match self.ask_told_apart(endpoint, steps.clone(), screen).await {
                 Ok(answer) => return Ok(answer),
-                Err(Lost::Cut(why)) => (why, true),
-                Err(Lost::Unreachable(why)) => (why, first.is_some()),
-                Err(refused @ Lost::Refused(_)) => return Err(refused),
+                Err(HostError::Disconnected(why)) => (why, true),
+                Err(HostError::Unreachable(why)) => (why, first.is_some()),
+                Err(refused @ HostError::Refused(_)) => return Err(refused),
             };
             let Some(pause) = pauses.next().filter(|_| may_pass) else {
-                return Err(Lost::Unreachable(match first.filter(|first| *first != why) {
+                return Err(HostError::Unreachable(match first.filter(|first| *first != why) {
                     Some(first) => format!("{first}; and then: {why}"),
                     None => why,
                 }));
             };
             if first.is_none() {
                 let text = format!("{}: {why}: connecting again", endpoint.host);
-                screen.borrow_mut().event(&RunEvent::Warning(text));
+                screen.show(RunEvent::Warning(text));
                 first = Some(why);
             }
             sleep(*pause).await;
@@ -132,8 +140,28 @@ impl Connections {
     ///
     /// # Errors
     /// Why the host is lost, as the user sees it.
-    pub async fn ask(&self, endpoint: &Endpoint, steps: Vec<Step>, screen: &Screen) -> Result<Answer, Lost> {
-        self.ask_told_apart(endpoint, steps, screen).await.map_err(Lost::plain)
+    pub async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        steps: Vec<Step>,
+        screen: &dyn Screen,
+    ) -> Result<Answer, HostError> {
+        self.ask_told_apart(endpoint, steps, screen).await.map_err(HostError::plain)
+    }
+
+    /// Has one order done on a host.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_order(
+        &self,
+        endpoint: &Endpoint,
+        order: Order,
+        screen: &dyn Screen,
+    ) -> Result<Outcome, HostError> {
+        let answer = self.ask(endpoint, vec![Step { orders: vec![order] }], screen).await?;
+        let outcome = answer.steps.into_iter().next().and_then(|mut outcomes| outcomes.pop());
+        outcome.ok_or_else(|| "the agent answered nothing".to_owned().into())
     }
 
     /// As [`ask`](Self::ask), and tells apart whether there was an agent.
@@ -144,13 +172,13 @@ impl Connections {
         &self,
         endpoint: &Endpoint,
         steps: Vec<Step>,
-        screen: &Screen,
-    ) -> Result<Answer, Lost> {
-        let slot = self.slots.borrow_mut().entry(endpoint.clone()).or_default().clone();
-        let _fork = self.forks.acquire().await.map_err(|error| Lost::Unreachable(error.to_string()))?;
+        screen: &dyn Screen,
+    ) -> Result<Answer, HostError> {
+        let slot = self.with_node(endpoint, |node| node.slot.clone());
+        let _fork = self.forks.acquire().await.map_err(|error| HostError::Unreachable(error.to_string()))?;
         let mut connected = slot.lock().await;
-        if let Some(why) = self.refused.borrow().get(endpoint) {
-            return Err(Lost::Refused(why.clone()));
+        if let Some(why) = self.with_node(endpoint, |node| node.refused.clone()) {
+            return Err(HostError::Refused(why));
         }
         let answer = match &*connected {
             Some(there) => {
@@ -158,54 +186,61 @@ impl Connections {
                 there.link.ask(steps).await
             }
             None => {
-                let opened = self.open(endpoint, steps, screen).await.map_err(Lost::Unreachable)?;
+                let opened = self.open(endpoint, steps, screen).await.map_err(HostError::Unreachable)?;
                 let there = connected.insert(opened);
-                self.asides.borrow_mut().insert(endpoint.clone(), there.link.aside());
+                self.with_node(endpoint, |node| node.aside = Some(there.link.aside()));
                 there.link.first().await.and_then(|answer| {
                     answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
                 })
             }
         };
-        self.tell_lost_records(endpoint, screen);
+        self.report_lost_records(endpoint, screen);
         let error = match answer {
             Ok(answer) => return Ok(answer),
             Err(LinkError::Refused(refusal)) => {
-                self.note(connected.take().as_ref());
-                return Err(Lost::Refused(self.refuse(endpoint, &refusal)));
+                self.count_traffic(connected.take().as_ref());
+                return Err(HostError::Refused(self.refuse(endpoint, &refusal)));
             }
             Err(error) => error,
         };
         tracing::debug!(host = %endpoint.host, %error, "link lost");
         let lost = connected.take();
         let stderr = lost.as_ref().and_then(|lost| lost.process.as_ref()).map(ssh::Process::stderr_tail);
-        self.note(lost.as_ref());
+        self.count_traffic(lost.as_ref());
         let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let told = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
         let was_there = lost.is_some_and(|lost| lost.link.was_greeted());
-        Err(if was_there && error.may_pass() { Lost::Cut(told) } else { Lost::Unreachable(told) })
+        Err(if was_there && error.may_pass() {
+            HostError::Disconnected(told)
+        } else {
+            HostError::Unreachable(told)
+        })
     }
 
     /// Takes note that the run may not work on a host; returns what is said of it.
     fn refuse(&self, endpoint: &Endpoint, refusal: &Refusal) -> String {
-        let worked = self.entries.borrow().get(endpoint).is_some_and(|entries| entries.has_worked());
-        let why = host_error::refusal(refusal, worked, self.options.command().as_deref());
-        self.refused.borrow_mut().insert(endpoint.clone(), why.clone());
-        why
+        self.with_node(endpoint, |node| {
+            let worked = node.entries.as_ref().is_some_and(|entries| entries.has_worked());
+            let why = host_error::refusal(refusal, worked, self.options.command().as_deref());
+            node.refused = Some(why.clone());
+            why
+        })
     }
 
-    fn tell_lost_records(&self, endpoint: &Endpoint, screen: &Screen) {
-        let lost = self.entries.borrow().get(endpoint).map(|entries| entries.take_lost());
+    fn report_lost_records(&self, endpoint: &Endpoint, screen: &dyn Screen) {
+        let lost = self.with_node(endpoint, |node| node.entries.as_ref().map(|entries| entries.take_lost()));
         for why in lost.into_iter().flatten() {
             let text = format!("{}: {}", endpoint.host, host_error::lost_record(&why));
-            screen.borrow_mut().event(&RunEvent::Warning(text));
+            screen.show(RunEvent::Warning(text));
         }
     }
 
     /// Returns what is shown for the lock of a node, and where is noted what is told of it.
     fn entries(&self, endpoint: &Endpoint) -> (Arc<Entries>, Option<Claim>) {
-        let mut all = self.entries.borrow_mut();
-        let returning = all.contains_key(endpoint);
-        let entries = all.entry(endpoint.clone()).or_default().clone();
+        let (returning, entries) = self.with_node(endpoint, |node| {
+            let returning = node.entries.is_some();
+            (returning, node.entries.get_or_insert_default().clone())
+        });
         let is_locked = !endpoint.unlocked && !self.options.run.is_empty();
         let claim = is_locked.then(|| entries.claim(returning));
         (entries, claim)
@@ -213,7 +248,7 @@ impl Connections {
 
     /// Returns what takes content that a host's outcomes have offered; `None` if there is no link to it any more.
     pub async fn puller(&self, endpoint: &Endpoint) -> Option<Puller> {
-        let slot = self.slots.borrow().get(endpoint)?.clone();
+        let slot = self.nodes.borrow().get(endpoint)?.slot.clone();
         let connected = slot.lock().await;
         connected.as_ref().map(|there| there.link.puller())
     }
@@ -222,7 +257,7 @@ impl Connections {
         &self,
         endpoint: &Endpoint,
         steps: Vec<Step>,
-        screen: &Screen,
+        screen: &dyn Screen,
     ) -> Result<Connected, String> {
         tracing::debug!(host = %endpoint.host, address = %endpoint.address, local = endpoint.local, "connecting");
         let (entries, claim) = self.entries(endpoint);
@@ -241,7 +276,7 @@ impl Connections {
         Ok(Connected { link, session: Some(session), process: Some(running.process) })
     }
 
-    async fn connect(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Session, Unreachable> {
+    async fn connect(&self, endpoint: &Endpoint, screen: &dyn Screen) -> Result<Session, Unreachable> {
         let target = self.target(endpoint, screen).await?;
         loop {
             let error = match self.connector.connect(&target).await {
@@ -266,11 +301,11 @@ impl Connections {
     ///
     /// # Errors
     /// If the ssh configuration cannot be followed.
-    pub async fn target(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Target, Unreachable> {
-        let patience = self.patience.borrow().get(&endpoint.host).copied();
-        let target = self.connector.target(&endpoint.wish(&self.options, patience)).await;
+    pub async fn target(&self, endpoint: &Endpoint, screen: &dyn Screen) -> Result<Target, Unreachable> {
+        let timeout = self.timeouts.borrow().get(&endpoint.host).copied();
+        let target = self.connector.target(&endpoint.wish(&self.options, timeout)).await;
         for text in self.connector.unhonoured() {
-            screen.borrow_mut().event(&RunEvent::Warning(text));
+            screen.show(RunEvent::Warning(text));
         }
         target
     }
@@ -281,12 +316,12 @@ impl Connections {
     }
 
     /// Asks for a key's passphrase, once a run; returns whether the key is open.
-    async fn unlock(&self, file: &Path, screen: &Screen) -> bool {
+    async fn unlock(&self, file: &Path, screen: &dyn Screen) -> bool {
         let mut asked = self.asked.lock().await;
         if let Some(opened) = asked.get(file) {
             return *opened;
         }
-        screen.borrow_mut().hide();
+        screen.hide().await;
         let prompt = format!("Enter passphrase for key '{}': ", file.display());
         let mut opened = false;
         for _ in 0..PASSPHRASE_TRIES {
@@ -310,21 +345,20 @@ impl Connections {
 
     /// Closes the links to a host; the next work opens one again.
     pub async fn reset(&self, host: &str) {
-        let slots: Vec<(Endpoint, Slot)> = self
-            .slots
-            .borrow()
-            .iter()
-            .filter(|(endpoint, _)| *endpoint.host == *host)
-            .map(|(endpoint, slot)| (endpoint.clone(), slot.clone()))
-            .collect();
-        for (endpoint, slot) in slots {
+        for (endpoint, slot) in self.slots(|endpoint| *endpoint.host == *host) {
             self.leave(&endpoint, &slot).await;
         }
     }
 
+    fn slots(&self, wanted: impl Fn(&Endpoint) -> bool) -> Vec<(Endpoint, Slot)> {
+        let nodes = self.nodes.borrow();
+        let wanted = nodes.iter().filter(|(endpoint, _)| wanted(endpoint));
+        wanted.map(|(endpoint, node)| (endpoint.clone(), node.slot.clone())).collect()
+    }
+
     /// Takes leave of all nodes; if the run is `finished` they need not keep anything of it.
     pub async fn close(&self, finished: bool) {
-        let slots: Vec<(Endpoint, Slot)> = self.slots.borrow_mut().drain().collect();
+        let slots = self.slots(|_| true);
         for (_, slot) in slots.iter().filter(|_| finished) {
             if let Some(there) = &*slot.lock().await {
                 there.link.forget();
@@ -336,32 +370,34 @@ impl Connections {
 
     /// Notes that what came of an order is in the journal. The node is told when there is something else to say.
     pub fn acknowledge(&self, endpoint: &Endpoint, ticket: u64) {
-        self.noted.borrow_mut().entry(endpoint.clone()).or_default().push(ticket);
+        self.with_node(endpoint, |node| node.acknowledged.push(ticket));
     }
 
     fn pass_on(&self, endpoint: &Endpoint, link: &Link) {
-        if let Some(tickets) = self.noted.borrow_mut().remove(endpoint) {
+        let tickets = self.with_node(endpoint, |node| std::mem::take(&mut node.acknowledged));
+        if !tickets.is_empty() {
             link.acknowledge(tickets);
         }
     }
 
     /// Leaves in the middle of the work: nodes finish what they do.
     pub async fn detach(&self) {
-        let asides = self.asides.take();
-        futures::future::join_all(asides.values().map(Aside::detach)).await;
+        let asides: Vec<Aside> =
+            self.nodes.borrow_mut().values_mut().filter_map(|node| node.aside.take()).collect();
+        futures::future::join_all(asides.iter().map(Aside::detach)).await;
     }
 
     async fn leave(&self, endpoint: &Endpoint, slot: &Slot) {
         let Some(connected) = slot.lock().await.take() else { return };
         self.pass_on(endpoint, &connected.link);
-        self.note(Some(&connected));
+        self.count_traffic(Some(&connected));
         connected.link.close().await;
         if let Some(session) = connected.session {
             session.close().await;
         }
     }
 
-    fn note(&self, connected: Option<&Connected>) {
+    fn count_traffic(&self, connected: Option<&Connected>) {
         let Some(connected) = connected else { return };
         let (trips, sent, received) = self.traffic.get();
         let (out, back) = connected.link.bytes();
@@ -370,7 +406,7 @@ impl Connections {
 
     /// Asks all nodes to end what they look at ahead, so that their answers come soon.
     pub fn cancel(&self) {
-        self.asides.borrow().values().for_each(Aside::cancel);
+        self.nodes.borrow().values().filter_map(|node| node.aside.as_ref()).for_each(Aside::cancel);
     }
 
     /// Returns round trips, bytes sent and bytes received of all links that are closed.

@@ -8,30 +8,30 @@ use jiff::Timestamp;
 
 /// Why a host is lost for the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Lost {
+pub enum HostError {
     /// It cannot be reached, or is lost.
     #[error("{0}")]
     Unreachable(String),
     /// The connection to its agent was cut: what was asked may have been done, and another connection may bring it back.
     #[error("{0}")]
-    Cut(String),
+    Disconnected(String),
     /// The run may not work on it.
     #[error("{0}")]
     Refused(String),
 }
 
-impl Lost {
+impl HostError {
     /// Returns the same where it makes no difference whether there was an agent.
     #[must_use]
     pub fn plain(self) -> Self {
         match self {
-            Self::Cut(why) => Self::Unreachable(why),
+            Self::Disconnected(why) => Self::Unreachable(why),
             lost => lost,
         }
     }
 }
 
-impl From<String> for Lost {
+impl From<String> for HostError {
     fn from(why: String) -> Self {
         Self::Unreachable(why)
     }

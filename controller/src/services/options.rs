@@ -6,9 +6,9 @@ use std::sync::Arc;
 use convoy_protocol::Map;
 
 use crate::playbook::ast::Task;
-use crate::prepare::become_user::Outside;
 use crate::python::shell_quoted;
 use crate::secrets::Vault;
+use crate::services::become_defaults::BecomeDefaults;
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;
 use crate::template;
@@ -39,7 +39,7 @@ pub struct Options {
     /// `--flush-cache`.
     pub flush_cache: bool,
     /// `-b` and its like.
-    pub r#become: Outside,
+    pub r#become: BecomeDefaults,
     /// `-u`.
     pub remote_user: Option<String>,
     /// `--private-key`.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
+use super::section::{Item, Section, TaskRef, all};
+use super::undo_blocks::OpenUndoBlock;
 use crate::playbook::ast::Task;
-use crate::state::section::{Item, Section, TaskRef, all};
-use crate::state::undo_blocks::Within;
 
 /// Which part of a [`Section`] a cursor is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ struct Frame {
     /// Whether it was in the rescue.
     rescued: bool,
     /// Of a block with `undo:`: what the journal is told of it.
-    within: Option<Rc<Within>>,
+    undo_block: Option<Rc<OpenUndoBlock>>,
 }
 
 /// What is said of a block with a rescue, or something that is always done, when a host leaves it after a failure.
@@ -57,14 +57,14 @@ pub enum Leave {
 
 impl Frame {
     fn new(section: Arc<Section>, outer: &[Self]) -> Self {
-        let within = section.block.as_ref().map(|block| {
-            let includes = outer.iter().filter_map(|frame| frame.section.via.clone()).collect();
+        let undo_block = section.block.as_ref().map(|block| {
+            let includes = outer.iter().filter_map(|frame| frame.section.include.clone()).collect();
             let nth = nth(
                 outer,
                 &block.at,
                 |item| matches!(item, Item::Section(inner) if Arc::ptr_eq(inner, &section)),
             );
-            Rc::new(Within::new(block.clone(), nth, includes))
+            Rc::new(OpenUndoBlock::new(block.clone(), nth, includes))
         });
         Self {
             section,
@@ -74,7 +74,7 @@ impl Frame {
             entered: None,
             turned: None,
             rescued: false,
-            within,
+            undo_block,
         }
     }
 
@@ -106,7 +106,7 @@ impl Frame {
 /// as often.
 fn nth(frames: &[Frame], at: &Origin, is_it: impl Fn(&Item) -> bool) -> u32 {
     // What one include brought in was read together; what none did, with the play.
-    let scope = frames.iter().rfind(|frame| frame.section.via.is_some()).or(frames.first());
+    let scope = frames.iter().rfind(|frame| frame.section.include.is_some()).or(frames.first());
     let items = scope.into_iter().flat_map(|frame| all(&frame.section.body));
     let stands = |item: &&Item| match item {
         Item::Task(task) => *task.task.at == *at,
@@ -137,7 +137,7 @@ impl Cursor {
     pub fn new(play: Arc<Section>, selected: Selected<'_>) -> Self {
         let mut cursor =
             Self { frames: vec![Frame::new(play, &[])], failed: false, fell: false, left: Vec::new() };
-        cursor.settle(selected);
+        cursor.descend(selected);
         cursor
     }
 
@@ -197,19 +197,19 @@ impl Cursor {
         if let Some(frame) = self.frames.last_mut() {
             frame.index += 1;
         }
-        self.settle(selected);
+        self.descend(selected);
     }
 
     /// Does `body` in the place of the current item, before what follows it.
     pub fn enter(&mut self, body: Vec<Item>, selected: Selected<'_>) {
         let section = Arc::new(Section { body, ..Section::default() });
         self.frames.push(Frame::new(section, &[]));
-        self.settle(selected);
+        self.descend(selected);
     }
 
     /// Returns the blocks with `undo:` that the host is in, the outermost first.
-    pub fn within(&self) -> Vec<Rc<Within>> {
-        self.frames.iter().filter_map(|frame| frame.within.clone()).collect()
+    pub fn undo_blocks(&self) -> Vec<Rc<OpenUndoBlock>> {
+        self.frames.iter().filter_map(|frame| frame.undo_block.clone()).collect()
     }
 
     /// Returns whether a failure now would reach a rescue.
@@ -230,7 +230,7 @@ impl Cursor {
     /// Goes where a failure leads: to the nearest rescue or always, or to the end.
     pub fn fail(&mut self, selected: Selected<'_>) {
         self.unwind();
-        self.settle(selected);
+        self.descend(selected);
     }
 
     /// Ends the play for this host, without a failure.
@@ -264,7 +264,7 @@ impl Cursor {
     }
 
     /// Moves to the next item that is to be done: into sections, out of finished ones, past tasks not selected.
-    fn settle(&mut self, selected: Selected<'_>) {
+    fn descend(&mut self, selected: Selected<'_>) {
         while let Some(frame) = self.frames.last_mut() {
             match frame.items().get(frame.index) {
                 Some(Item::Task(task)) if selected(&task.task) => return,

@@ -4,7 +4,6 @@
 //! doubt if it looks where an earlier task would have written. A failure is in doubt as soon as anything at all would
 //! have been different: what is missing may be what an earlier task brings.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,16 +11,16 @@ use std::sync::Arc;
 use convoy_agent::args::{ParamKind, Staged};
 use convoy_agent::modules;
 use convoy_protocol::message::Order;
-use convoy_protocol::{Map, Outcome, Status, Value};
+use convoy_protocol::{Map, Status, Value};
 
 use crate::playbook::ast::{Action, Task};
 use crate::services::endpoint::Endpoint;
 
 /// What earlier tasks of a run in check mode would have changed.
 #[derive(Debug, Default)]
-pub struct Doubts {
-    nodes: RefCell<HashMap<Node, Changes>>,
-    hosts: RefCell<HashMap<Arc<str>, Arc<str>>>,
+pub struct PendingChanges {
+    nodes: HashMap<Node, Changes>,
+    hosts: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// A machine, by how it is reached: many hosts may be one.
@@ -81,51 +80,50 @@ fn change_of(task: &str) -> Arc<str> {
     format!("depends on an earlier change, of task \"{task}\"").into()
 }
 
-impl Doubts {
+impl PendingChanges {
     /// Notes that an order would, or may, change something.
-    pub(crate) fn note(&self, endpoint: &Endpoint, order: &Order, values: &Map, task: &str) {
+    pub(crate) fn record(&mut self, endpoint: &Endpoint, order: &Order, values: &Map, task: &str) {
         if modules::find(&order.module).is_some_and(|module| !module.behavior.access.writes(&order.args)) {
             return;
         }
         let why = change_of(task);
-        let mut nodes = self.nodes.borrow_mut();
-        let changes = nodes.entry(Node::of(endpoint)).or_default();
+        let changes = self.nodes.entry(Node::of(endpoint)).or_default();
         changes.first.get_or_insert_with(|| why.clone());
         changes.places.extend(places(order, values).into_iter().map(|place| (place, why.clone())));
     }
 
     /// Notes what may be changed by a task of which only the run itself can tell whether it is done; `might`: what it
     /// would ask.
-    pub(crate) fn note_possible(
-        &self,
+    pub(crate) fn record_possible(
+        &mut self,
         host: &Arc<str>,
         task: &Task,
         might: Option<&(Box<Order>, Arc<Endpoint>)>,
         title: &str,
     ) {
         match (might, &task.action) {
-            (Some((order, endpoint)), _) => self.note(endpoint, order, &Map::new(), title),
+            (Some((order, endpoint)), _) => self.record(endpoint, order, &Map::new(), title),
             (None, Action::Controller(_) | Action::Meta(_)) => {}
-            (None, _) => self.note_host(host, title),
+            (None, _) => self.record_host(host, title),
         }
     }
 
     /// Notes that a task of which it is not known what it does may change something on a host.
-    pub(crate) fn note_host(&self, host: &Arc<str>, task: &str) {
-        self.hosts.borrow_mut().entry(host.clone()).or_insert_with(|| change_of(task));
+    pub(crate) fn record_host(&mut self, host: &Arc<str>, task: &str) {
+        self.hosts.entry(host.clone()).or_insert_with(|| change_of(task));
     }
 
     /// Returns why a failure on a node may be none when the run is in earnest.
     pub(crate) fn of_node(&self, endpoint: &Endpoint) -> Option<Arc<str>> {
-        let first = self.nodes.borrow().get(&Node::of(endpoint)).and_then(|changes| changes.first.clone());
-        first.or_else(|| self.hosts.borrow().get(&endpoint.host).cloned())
+        let first = self.nodes.get(&Node::of(endpoint)).and_then(|changes| changes.first.clone());
+        first.or_else(|| self.hosts.get(&endpoint.host).cloned())
     }
 
     /// Returns why a failure here may be none when the run is in earnest: what is known of any node may be different
     /// then.
     pub(crate) fn anywhere(&self) -> Option<Arc<str>> {
-        let first = self.nodes.borrow().values().find_map(|changes| changes.first.clone());
-        first.or_else(|| self.hosts.borrow().values().next().cloned())
+        let first = self.nodes.values().find_map(|changes| changes.first.clone());
+        first.or_else(|| self.hosts.values().next().cloned())
     }
 
     /// Returns why an answer may be another when the run is in earnest.
@@ -133,9 +131,10 @@ impl Doubts {
         &self,
         endpoint: &Endpoint,
         order: &Order,
-        outcome: &Outcome,
+        status: Status,
+        values: &Map,
     ) -> Option<Arc<str>> {
-        let would_change = match outcome.status {
+        let would_change = match status {
             Status::Failed => return self.of_node(endpoint),
             Status::Same => false,
             Status::WouldChange => true,
@@ -144,9 +143,8 @@ impl Doubts {
             // Done in earnest.
             Status::Ran | Status::Changed | Status::Broken => return None,
         };
-        let nodes = self.nodes.borrow();
-        let changes = nodes.get(&Node::of(endpoint))?;
-        let looked_at = places(order, &outcome.values);
+        let changes = self.nodes.get(&Node::of(endpoint))?;
+        let looked_at = places(order, values);
         let seen = |place: &Place| looked_at.iter().any(|there| place.is_seen_from(there, would_change));
         changes.places.iter().find(|(place, _)| seen(place)).map(|(_, why)| why.clone())
     }
@@ -191,15 +189,12 @@ mod tests {
         Order { check: true, ..Order::new(module, args) }
     }
 
-    fn outcome(status: Status) -> Outcome {
-        Outcome { status, values: Map::new(), diff: Vec::new(), offer: None, millis: 0 }
-    }
-
     /// Returns whether the second order's answer is in doubt after the first.
     fn in_doubt(first: &Order, second: &Order, status: Status) -> bool {
-        let (doubts, here) = (Doubts::default(), Endpoint { local: true, ..Endpoint::default() });
-        doubts.note(&here, first, &Map::new(), "earlier");
-        doubts.of_answer(&here, second, &outcome(status)).is_some()
+        let (mut pending, here) =
+            (PendingChanges::default(), Endpoint { local: true, ..Endpoint::default() });
+        pending.record(&here, first, &Map::new(), "earlier");
+        pending.of_answer(&here, second, status, &Map::new()).is_some()
     }
 
     #[test]
@@ -231,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn hosts_on_one_machine_share_their_doubts() {
-        let doubts = Doubts::default();
+    fn hosts_on_one_machine_share_their_pending() {
+        let mut pending = PendingChanges::default();
         let local = |host: &str| Endpoint { host: host.into(), local: true, ..Endpoint::default() };
         let there = Endpoint { host: "c".into(), address: "c".into(), ..Endpoint::default() };
-        doubts.note(&local("a"), &order("command", map! {}), &Map::new(), "earlier");
+        pending.record(&local("a"), &order("command", map! {}), &Map::new(), "earlier");
         let why = "depends on an earlier change, of task \"earlier\"";
-        assert_eq!(doubts.of_node(&local("b")).as_deref(), Some(why));
-        assert_eq!(doubts.of_node(&there), None);
-        assert_eq!(doubts.anywhere().as_deref(), Some(why));
+        assert_eq!(pending.of_node(&local("b")).as_deref(), Some(why));
+        assert_eq!(pending.of_node(&there), None);
+        assert_eq!(pending.anywhere().as_deref(), Some(why));
     }
 }

@@ -3,7 +3,6 @@
 //! A run that is resumed begins again at its first task. Where the journal knows the answer to what would be asked now, that is
 //! what the playbook sees, so that it decides as it did before: see `replay`.
 
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,13 +25,22 @@ const FIRST: u64 = 1;
 
 /// What the journal knows, and what it notes.
 #[derive(Debug)]
-pub struct Memory {
-    /// Whether anything is noted: there is a journal, and something is done.
-    pub keeps: bool,
-    /// What to do where it cannot be known how far a step came.
+pub struct ResumeLog {
+    /// What holds for every task of the run.
+    pub policy: ResumePolicy,
+    next: u64,
+    tasks: HashMap<TaskKey, Vec<Entry>>,
+}
+
+/// What holds for every task of a run that is, or can be, resumed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ResumePolicy {
+    /// Whether the journal records orders: there is a journal, and the run is not in check mode.
+    pub records: bool,
+    /// Whether the journal of an earlier run is known: the run is resumed.
+    pub resumed: bool,
+    /// What to do with a step whose outcome is unknown.
     pub in_doubt: InDoubt,
-    next: Cell<u64>,
-    tasks: RefCell<HashMap<TaskKey, Vec<Entry>>>,
 }
 
 /// What to do with a step of which nobody knows how far it came, or whose result is lost.
@@ -87,7 +95,7 @@ enum Fate {
 
 /// What is known of an order that would be asked now.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Before {
+pub enum PriorOutcome {
     /// It was begun; what came of it the journal does not know.
     Begun {
         /// Its ticket.
@@ -106,13 +114,13 @@ pub enum Before {
     },
 }
 
-impl Default for Memory {
+impl Default for ResumeLog {
     fn default() -> Self {
-        Self { keeps: false, in_doubt: InDoubt::Stop, next: Cell::new(FIRST), tasks: RefCell::default() }
+        Self { policy: ResumePolicy::default(), next: FIRST, tasks: HashMap::new() }
     }
 }
 
-impl Memory {
+impl ResumeLog {
     /// Gathers what a journal has noted, in its order; the run was gone on with so many `times` before.
     pub fn of(notes: impl IntoIterator<Item = Note>, times: u32, in_doubt: InDoubt) -> Self {
         // Where a machine went down, tickets may have been used that the journal does not know.
@@ -171,28 +179,24 @@ impl Memory {
             }
         }
         forget_failures(places, &mut tasks);
-        Self { keeps: true, in_doubt, next: Cell::new(next), tasks: RefCell::new(tasks) }
-    }
-
-    /// Returns whether nothing is known: the run is not resumed.
-    pub fn is_empty(&self) -> bool {
-        self.tasks.borrow().is_empty()
+        let policy = ResumePolicy { records: true, resumed: !tasks.is_empty(), in_doubt };
+        Self { policy, next, tasks }
     }
 
     /// Returns a ticket that no order has.
-    pub fn ticket(&self) -> u64 {
-        self.next.replace(self.next.get() + 1)
+    pub fn ticket(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
     }
 
     /// Returns the next ticket, without taking it.
     pub fn next(&self) -> u64 {
-        self.next.get()
+        self.next
     }
 
     /// Takes what is known of orders of a task; each thing is given out once.
-    pub fn take(&self, key: &TaskKey, asked: &[Arc<str>]) -> Vec<Option<Before>> {
-        let mut tasks = self.tasks.borrow_mut();
-        let Some(entries) = tasks.get_mut(key) else { return vec![None; asked.len()] };
+    pub fn take(&mut self, key: &TaskKey, asked: &[Arc<str>]) -> Vec<Option<PriorOutcome>> {
+        let Some(entries) = self.tasks.get_mut(key) else { return vec![None; asked.len()] };
         let mut known = Vec::new();
         for asked in asked {
             let at = entries.iter().position(|entry| entry.asked == *asked);
@@ -253,16 +257,16 @@ impl Entry {
         }
     }
 
-    fn known(self, exactly: bool) -> Before {
+    fn known(self, exactly: bool) -> PriorOutcome {
         let Self { ticket, suspect, .. } = self;
-        let Some(Answer { status, values, .. }) = self.answer else { return Before::Begun { ticket } };
+        let Some(Answer { status, values, .. }) = self.answer else { return PriorOutcome::Begun { ticket } };
         let outcome = Outcome { status, values, diff: Vec::new(), offer: None, millis: 0 };
-        Before::Done { ticket, outcome, exactly, suspect }
+        PriorOutcome::Done { ticket, outcome, exactly, suspect }
     }
 }
 
 /// Returns the digest of a task as the user wrote it, without its name, conditions and tags.
-pub fn task(task: &Task) -> Arc<str> {
+pub fn task_digest(task: &Task) -> Arc<str> {
     let items = match task.repeat.as_ref().map(|repeat| &repeat.source) {
         Some(LoopSource::Items(items)) => items.clone(),
         Some(LoopSource::With { lookup, terms }) => vec![Value::from(lookup.clone()), terms.clone()].into(),
@@ -288,7 +292,7 @@ pub fn asked(order: &Order, endpoint: &Endpoint) -> Arc<str> {
 }
 
 /// Returns the digest of what an action is asked that talks with its node.
-pub fn said(action: &str, args: &Map, endpoint: &Endpoint) -> Arc<str> {
+pub fn asked_of_action(action: &str, args: &Map, endpoint: &Endpoint) -> Arc<str> {
     digest(&map! { "host" => endpoint.host.clone(), "action" => action, "args" => args.clone() })
 }
 
@@ -321,19 +325,19 @@ mod tests {
     }
 
     /// What is known, in one word: the ticket, and whether it was begun or done.
-    fn words(known: &[Option<Before>]) -> Vec<String> {
-        let word = |before: &Option<Before>| match before {
+    fn words(known: &[Option<PriorOutcome>]) -> Vec<String> {
+        let word = |before: &Option<PriorOutcome>| match before {
             None => "-".to_owned(),
-            Some(Before::Begun { ticket }) => format!("{ticket} begun"),
-            Some(Before::Done { ticket, suspect: true, .. }) => format!("{ticket} done suspect"),
-            Some(Before::Done { ticket, exactly: true, .. }) => format!("{ticket} done"),
-            Some(Before::Done { ticket, .. }) => format!("{ticket} done otherwise"),
+            Some(PriorOutcome::Begun { ticket }) => format!("{ticket} begun"),
+            Some(PriorOutcome::Done { ticket, suspect: true, .. }) => format!("{ticket} done suspect"),
+            Some(PriorOutcome::Done { ticket, exactly: true, .. }) => format!("{ticket} done"),
+            Some(PriorOutcome::Done { ticket, .. }) => format!("{ticket} done otherwise"),
         };
         known.iter().map(word).collect()
     }
 
-    fn take(notes: &[Note], asked: &[&str]) -> (Vec<String>, Memory) {
-        let memory = Memory::of(notes.to_vec(), 0, InDoubt::Stop);
+    fn take(notes: &[Note], asked: &[&str]) -> (Vec<String>, ResumeLog) {
+        let mut memory = ResumeLog::of(notes.to_vec(), 0, InDoubt::Stop);
         let asked: Vec<Arc<str>> = asked.iter().map(|asked| Arc::from(*asked)).collect();
         (words(&memory.take(&key(), &asked)), memory)
     }
@@ -347,7 +351,7 @@ mod tests {
             answered(1, Status::Changed),
             answered(3, Status::Ran),
         ];
-        let (known, memory) = take(&notes, &["b", "a", "a", "a", "c"]);
+        let (known, mut memory) = take(&notes, &["b", "a", "a", "a", "c"]);
         assert_eq!(known, ["3 done", "1 done", "2 begun", "-", "-"]);
         assert_eq!(memory.ticket(), EACH + 1);
         assert_eq!(memory.ticket(), EACH + 2);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
+use super::snapshot::Placed;
+use super::undo_blocks::IncludeFrame;
 use crate::playbook::ast::{Block, Entry, Play, Task};
-use crate::state::undo_blocks::Via;
 
 /// Something to do, with what it needs to know of the way it came into the play.
 #[derive(Debug, Clone)]
@@ -31,10 +32,15 @@ pub struct TaskRef {
     /// Whether it runs as a handler.
     pub handler: bool,
     /// Check mode: why it is not known whether it runs.
-    pub doubt: Option<Arc<str>>,
+    pub uncertain: Option<Arc<str>>,
 }
 
 impl TaskRef {
+    /// Returns the task with the parameters of the includes that brought it, as variables are looked up for it.
+    pub fn placed(&self) -> Placed<'_> {
+        (&self.task, &self.params)
+    }
+
     /// Returns whether this is the gathering of facts at the start of the play: it stands where the play does.
     pub fn is_gathering(&self, play: &Play) -> bool {
         Arc::ptr_eq(&self.task.at, &play.at)
@@ -61,7 +67,7 @@ pub struct Section {
     /// The block that it is, if that has an `undo:`.
     pub block: Option<Arc<Block>>,
     /// How it came into the play, if by an include.
-    pub via: Option<Arc<Via>>,
+    pub include: Option<Arc<IncludeFrame>>,
 }
 
 impl Section {
@@ -74,7 +80,7 @@ impl Section {
 fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
     let section = |entry: &Entry| match entry {
         Entry::Task(task) => {
-            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, doubt: None })
+            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, uncertain: None })
         }
         Entry::Block(block) => Item::Section(Arc::new(Section {
             body: items(&block.body, params, handler),

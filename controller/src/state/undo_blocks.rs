@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Origin, Value};
 
-use crate::actions::VariableLevel;
-use crate::events::{BlockBegun, Include, Note};
-use crate::execute::outcome::HostResult;
+use super::snapshot::{Placed, Snapshot};
+use crate::events::{BlockBegun, Include};
 use crate::paths::absolute;
 use crate::playbook::ast::{Block, Play, Task};
 use crate::python;
-use crate::schedule::batch::{HostRun, Placed};
-use crate::schedule::engine::Engine;
+use crate::template::Templar;
 
 /// How a file of tasks was included.
 #[derive(Debug)]
-pub struct Via {
+pub struct IncludeFrame {
     /// The include.
     pub task: Arc<Task>,
     /// How many others stand where it does before it.
@@ -31,14 +29,15 @@ pub struct Via {
 
 /// A block with `undo:` that a host is in.
 #[derive(Debug)]
-pub struct Within {
+pub struct OpenUndoBlock {
     /// The block.
     block: Arc<Block>,
     /// How many others stand where it does before it.
     nth: u32,
     /// How it came into the play, the outermost include first.
-    includes: Vec<Arc<Via>>,
-    /// What the journal knows it by on this host, once anything was begun in it.
+    includes: Vec<Arc<IncludeFrame>>,
+    /// What the journal knows it by on this host, once anything was started in it. Set once, by the scheduler; the host's cursor
+    /// and its tasks share the block.
     id: OnceCell<u64>,
 }
 
@@ -62,77 +61,69 @@ pub(crate) fn called(include: &Task) -> String {
     python::label(include.name.as_ref().or(Some(&include.args)))
 }
 
-impl Within {
+impl OpenUndoBlock {
     /// Makes one in which nothing was begun yet.
-    pub fn new(block: Arc<Block>, nth: u32, includes: Vec<Arc<Via>>) -> Self {
+    pub fn new(block: Arc<Block>, nth: u32, includes: Vec<Arc<IncludeFrame>>) -> Self {
         Self { block, nth, includes, id: OnceCell::new() }
     }
 
     /// Returns the name of the block as it is for a task in it: templates rendered as far as they can be.
-    pub(crate) fn title(&self, engine: &Engine, host: &Arc<str>, placed: &Placed<'_>) -> Arc<str> {
-        let called = self.block.name.as_ref().map(|name| engine.called(name, host, placed));
-        called.unwrap_or_else(|| name(&self.block)).into()
+    pub(crate) fn title(
+        &self,
+        snapshot: &Snapshot,
+        templar: &Templar,
+        host: &Arc<str>,
+        placed: Placed<'_>,
+    ) -> Arc<str> {
+        let name = self.block.name.as_ref();
+        let rendered = name.map(|name| snapshot.display_name(templar, name, host, placed));
+        rendered.unwrap_or_else(|| self::name(&self.block)).into()
     }
 
-    /// Returns what the journal knows the block by on this host. Notes the block when that is asked first, with the variables that
-    /// its tasks may have been given.
-    pub(crate) fn begin(&self, engine: &Engine, host: &Arc<str>, placed: &Placed<'_>) -> u64 {
-        *self.id.get_or_init(|| {
-            let id = engine.memory.ticket();
-            let include = |via: &Arc<Via>| Include {
-                at: place(&via.task.at).into(),
-                name: called(&via.task).into(),
-                nth: via.nth,
-                what: via.what.clone(),
-                vars: via.vars.clone(),
-                item: via.item,
-            };
-            engine.note(Note::Block(BlockBegun {
-                id,
-                host: host.clone(),
-                play: engine.play_number.get(),
-                of_play: engine
-                    .play
-                    .borrow()
-                    .play
-                    .as_ref()
-                    .map(|play| of_play(play))
-                    .unwrap_or_default()
-                    .into(),
-                at: place(&self.block.at).into(),
-                nth: self.nth,
-                name: name(&self.block).into(),
-                title: self.title(engine, host, placed),
-                includes: self.includes.iter().map(include).collect(),
-                vars: Map::clone(&engine.store.borrow().host(host).set),
-            }));
-            id
-        })
+    /// Returns what the journal knows the block by on this host, if anything was started in it.
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.id.get().copied()
+    }
+
+    /// Gives the block its number in the journal, and returns what the journal is to record of it. `vars`: the variables that
+    /// tasks have set for the host when it enters the block.
+    pub(crate) fn start(&self, id: u64, entry: BlockEntry, vars: Map) -> BlockBegun {
+        let id = *self.id.get_or_init(|| id);
+        let include = |frame: &Arc<IncludeFrame>| Include {
+            at: place(&frame.task.at).into(),
+            name: called(&frame.task).into(),
+            nth: frame.nth,
+            what: frame.what.clone(),
+            vars: frame.vars.clone(),
+            item: frame.item,
+        };
+        let BlockEntry { host, play, of_play, title } = entry;
+        BlockBegun {
+            id,
+            host,
+            play,
+            of_play,
+            at: place(&self.block.at).into(),
+            nth: self.nth,
+            name: name(&self.block).into(),
+            title,
+            includes: self.includes.iter().map(include).collect(),
+            vars,
+        }
     }
 }
 
-/// Notes what a task has set for a host that is in such blocks, for the tasks that undo them. `first`: whether it is a host
-/// that the task was for, so that it has the registered result.
-pub(crate) fn note_set(engine: &Engine, host: &HostRun, first: bool, task: &Task, result: &HostResult) {
-    let within = host.cursor.within();
-    let blocks: Vec<u64> = within.iter().filter_map(|within| within.id.get().copied()).collect();
-    if blocks.is_empty() {
-        return;
-    }
-    let mut vars = Map::new();
-    for effects in &result.calls {
-        let is_here = effects.facts_host.as_ref().map_or(first, |elsewhere| *elsewhere == host.name);
-        if let (true, Some((set, VariableLevel::SetFact | VariableLevel::CacheableFact))) =
-            (is_here, &effects.variables)
-        {
-            vars.extend(set.clone());
-        }
-    }
-    let registered = task.register.iter().filter(|_| first);
-    vars.extend(registered.map(|name| (name.clone().into(), result.values.clone().into())));
-    if !vars.is_empty() {
-        engine.note(Note::Set { host: host.name.clone(), blocks, vars });
-    }
+/// A host that enters a block.
+#[derive(Debug)]
+pub struct BlockEntry {
+    /// The host.
+    pub host: Arc<str>,
+    /// The number of the play, counted from 1 through all playbooks.
+    pub play: u32,
+    /// The name of the play.
+    pub of_play: Arc<str>,
+    /// The name of the block as it is for this host.
+    pub title: Arc<str>,
 }
 
 /// Leaves out what is secret: the journal has a placeholder there, which must not be taken for the value.

@@ -2,28 +2,41 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::message::{Become, Method, Order, Step};
+use convoy_protocol::message::{Become, Method, Order};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
+use super::Undo;
+use super::looked::{InspectError, Looked};
 use crate::playbook::ast::{Keywords, Play, Task};
-use crate::playbook::walk;
+use crate::playbook::{gathering, walk};
+use crate::prepare::View;
 use crate::prepare::become_user;
-use crate::prepare::task::View;
-use crate::schedule::batch::Placed;
-use crate::schedule::engine::Engine;
-use crate::schedule::play;
+use crate::prepare::endpoint::endpoint;
+use crate::schedule::Scheduler;
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::Lost;
+use crate::services::host_error::HostError;
+use crate::services::{Services, context};
+use crate::state::request::Requests;
+use crate::state::snapshot::Snapshot;
 use crate::template::Error;
-use crate::undo::Undo;
-use crate::undo::looked::{Looked, Trouble};
+use crate::vars::magic::PlayFacts;
 
 /// How a host is reached, and as what task.
 pub(super) struct Way {
     endpoint: Arc<Endpoint>,
     play: Arc<Play>,
+    /// What magic variables say of the play on this host alone.
+    facts: Arc<PlayFacts>,
     keywords: Keywords,
     host: Arc<str>,
+}
+
+/// What asking the agents of all hosts needs of the run.
+#[derive(Clone, Copy)]
+pub(super) struct Nodes<'a> {
+    pub(super) services: &'a Services,
+    pub(super) requests: &'a Requests,
+    pub(super) snapshot: &'a Snapshot,
 }
 
 /// An agent on a host.
@@ -42,21 +55,25 @@ pub(super) struct Other {
     pub(super) flags: Option<String>,
 }
 
-fn wrong(error: &Error) -> Trouble {
-    Trouble::Failed(error.to_string())
+fn wrong(error: &Error) -> InspectError {
+    InspectError::Failed(error.to_string())
 }
 
 /// Returns a task of a play that has these keywords.
-fn task(play: &Play, keywords: Keywords) -> Result<Arc<Task>, Trouble> {
-    let task = play::gather(play).map_err(|problems| Trouble::Failed(problems[0].message.clone()))?;
+fn task(play: &Play, keywords: Keywords) -> Result<Arc<Task>, InspectError> {
+    let task = gathering::task(play).map_err(|problems| InspectError::Failed(problems[0].message.clone()))?;
     Ok(Arc::new(Task { keywords, ..task }))
 }
 
 /// Returns the ways in which the run may have reached a host: each is what one of its tasks there says.
-pub(super) fn ways(engine: &Engine, undo: &Undo, host: &Arc<str>) -> Result<Vec<Way>, Trouble> {
+pub(super) fn ways(
+    scheduler: &mut Scheduler,
+    undo: &Undo,
+    host: &Arc<str>,
+) -> Result<Vec<Way>, InspectError> {
     let mut kinds: Vec<(&Arc<Play>, &Keywords)> = Vec::new();
     for play in &undo.plays {
-        if !play::selected(engine, play).is_ok_and(|hosts| hosts.contains(host)) {
+        if !scheduler.play_hosts(play).is_ok_and(|hosts| hosts.contains(host)) {
             continue;
         }
         for (_, task) in walk::tasks(play).filter(|(_, task)| task.keywords.delegate_to.is_none()) {
@@ -76,21 +93,36 @@ pub(super) fn ways(engine: &Engine, undo: &Undo, host: &Arc<str>) -> Result<Vec<
     }
     let mut found: Vec<Way> = Vec::new();
     for (play, keywords) in kinds {
-        *engine.play.borrow_mut() = play::facts(engine, play, &undo.hosts);
+        scheduler.world.vars.play = scheduler.play_facts(play, &undo.hosts);
         let task = task(play, keywords.clone())?;
-        let endpoint = with_view(engine, host, &task, |view| Endpoint::of(host, view));
-        let endpoint = Arc::new(endpoint.map_err(|error| wrong(&error))?);
+        let (services, snapshot) = (&*scheduler.services, &scheduler.world.vars);
+        let found_endpoint = with_view(services, snapshot, host, &task, |view| endpoint(host, view));
+        let endpoint = Arc::new(found_endpoint.map_err(|error| wrong(&error))?);
         if !found.iter().any(|way| way.endpoint == endpoint) {
-            found.push(Way { endpoint, play: play.clone(), keywords: keywords.clone(), host: host.clone() });
+            // The users that it becomes are looked up for this host alone.
+            let facts = scheduler.play_facts(play, std::slice::from_ref(host));
+            found.push(Way {
+                endpoint,
+                play: play.clone(),
+                facts,
+                keywords: keywords.clone(),
+                host: host.clone(),
+            });
         }
     }
     Ok(found)
 }
 
-fn with_view<T>(engine: &Engine, host: &Arc<str>, task: &Arc<Task>, read: impl FnOnce(View<'_>) -> T) -> T {
-    let scope = engine.scope(host, Some(&Placed { task, params: &Arc::default() }));
-    let context = engine.context(Vec::new(), false);
-    read(View { engine, task, scope: &scope, context: &context })
+fn with_view<T>(
+    services: &Services,
+    snapshot: &Snapshot,
+    host: &Arc<str>,
+    task: &Arc<Task>,
+    read: impl FnOnce(View<'_>) -> T,
+) -> T {
+    let scope = snapshot.scope(host, Some((task, &Arc::default())));
+    let context = context(Vec::new(), false);
+    read(View { services, snapshot, task, scope: &scope, context: &context })
 }
 
 impl Way {
@@ -100,19 +132,20 @@ impl Way {
     }
 
     /// Returns the agent of another user, become as in the run; the password is as for a task of now.
-    pub(super) fn become_user(&self, engine: &Engine, other: &Other) -> Result<Agent, Trouble> {
+    pub(super) fn become_user(&self, nodes: Nodes<'_>, other: &Other) -> Result<Agent, InspectError> {
         let keywords = Keywords {
             r#become: Some(true.into()),
             become_method: Some(other.method.name().into()),
             ..self.keywords.clone()
         };
         let task = task(&self.play, keywords)?;
-        *engine.play.borrow_mut() = play::facts(engine, &self.play, std::slice::from_ref(&self.host));
-        let said = with_view(engine, &self.host, &task, become_user::of).map_err(|error| wrong(&error))?;
+        let snapshot = Snapshot { play: self.facts.clone(), ..nodes.snapshot.clone() };
+        let said = with_view(nodes.services, &snapshot, &self.host, &task, become_user::of)
+            .map_err(|error| wrong(&error))?;
         let password =
-            said.and_then(|said| said.password).or_else(|| engine.options.r#become.password.clone());
+            said.and_then(|said| said.password).or_else(|| nodes.services.options.r#become.password.clone());
         if let Some(password) = &password {
-            engine.templar.vault().remember(password);
+            nodes.services.templar.vault().remember(password);
         }
         let other = Become {
             user: other.user.clone(),
@@ -134,34 +167,31 @@ impl Agent {
     /// Has it look. What was done for the orders of these tickets is undone elsewhere.
     pub(super) async fn look(
         &self,
-        engine: &Engine,
+        nodes: Nodes<'_>,
         run: &str,
         elsewhere: &[u64],
-    ) -> Result<Looked, Trouble> {
+    ) -> Result<Looked, InspectError> {
         let elsewhere: Value = elsewhere.iter().map(|ticket| Value::from(ticket.cast_signed())).collect();
         let args = map! { "run" => run, "becomes" => true, "elsewhere" => elsewhere };
-        let outcome = self.ask(engine, args, true).await.map_err(Trouble::Lost)?;
+        let outcome = self.ask(nodes, args, true).await.map_err(InspectError::Host)?;
         if outcome.status == Status::Failed {
             let msg = outcome.values.get("msg").and_then(Value::as_str).unwrap_or("the agent failed");
-            return Err(Trouble::Failed(msg.to_owned()));
+            return Err(InspectError::Failed(msg.to_owned()));
         }
         Looked::read(&outcome.values)
-            .ok_or_else(|| Trouble::Failed("the agent's answer makes no sense".to_owned()))
+            .ok_or_else(|| InspectError::Failed("the agent's answer makes no sense".to_owned()))
     }
 
     /// Has it take back what it found.
     ///
     /// # Errors
     /// Why it is lost.
-    pub(super) async fn take_back(&self, engine: &Engine, run: &str) -> Result<Outcome, Lost> {
-        self.ask(engine, map! { "run" => run }, false).await
+    pub(super) async fn take_back(&self, nodes: Nodes<'_>, run: &str) -> Result<Outcome, HostError> {
+        self.ask(nodes, map! { "run" => run }, false).await
     }
 
-    async fn ask(&self, engine: &Engine, args: Map, check: bool) -> Result<Outcome, Lost> {
+    async fn ask(&self, nodes: Nodes<'_>, args: Map, check: bool) -> Result<Outcome, HostError> {
         let order = Order { check, become_user: self.other.clone(), ..Order::new("undo", args) };
-        let steps = vec![Step { orders: vec![order] }];
-        let answer = engine.connections.ask(&self.endpoint, steps, &engine.reporter).await?;
-        let outcome = answer.steps.into_iter().next().and_then(|mut outcomes| outcomes.pop());
-        outcome.ok_or_else(|| "the agent answered nothing".to_owned().into())
+        nodes.services.connections.ask_order(&self.endpoint, order, nodes.requests).await
     }
 }

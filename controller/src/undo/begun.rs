@@ -267,7 +267,7 @@ mod tests {
             begun(2, "b", &[2]),
             answered(1, Status::Changed, false, true),
             answered(2, Status::Same, false, false),
-            // Within the first.
+            // OpenUndoBlock the first.
             block(3, "b", "y", Map::new()),
             begun(3, "b", &[2, 3]),
             // The run was resumed.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
+use super::begun;
+use super::read::gone;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::events::Include;
 use crate::playbook::ast::{Action, Block, Entry, Play, Task};
 use crate::playbook::walk;
 use crate::state::undo_blocks::{called, name, of_play, place};
-use crate::undo::begun;
-use crate::undo::read::gone;
 
 /// Finds the play that has a block, or the outermost of the includes that brought it.
 ///

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use convoy_protocol::message::Method;
 use convoy_protocol::{Map, Value};
 
-use crate::services::host_error::Lost;
-use crate::undo::agent::{Agent, Other};
+use super::agent::{Agent, Other};
+use crate::services::host_error::HostError;
 
 /// Why a host takes no part.
-pub(super) enum Trouble {
-    Lost(Lost),
+pub(super) enum InspectError {
+    Host(HostError),
     Failed(String),
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Item {
 
 /// What a module did besides.
 #[derive(Debug)]
-pub(super) struct Beyond {
+pub(super) struct IrreversibleWork {
     pub(super) module: String,
     pub(super) why: String,
     pub(super) count: i64,
@@ -49,7 +49,7 @@ pub(super) struct Looked {
     pub(super) users: Vec<Other>,
     pub(super) items: Vec<Item>,
     pub(super) lost: Vec<String>,
-    pub(super) beyond: Vec<Beyond>,
+    pub(super) irreversible: Vec<IrreversibleWork>,
     pub(super) undone_by: Option<String>,
     problems: Vec<Problem>,
     /// What will be at each path.
@@ -87,9 +87,9 @@ impl Looked {
                 Some(Item { path: text(item, "path")?, what: text(item, "what")?, within })
             })?,
             lost: list(values, "lost", words)?,
-            beyond: list(values, "beyond", |beyond| {
+            irreversible: list(values, "beyond", |beyond| {
                 let count = beyond.get("count")?.as_int()?;
-                Some(Beyond { module: text(beyond, "module")?, why: text(beyond, "why")?, count })
+                Some(IrreversibleWork { module: text(beyond, "module")?, why: text(beyond, "why")?, count })
             })?,
             undone_by: values.get("undone_by").and_then(Value::as_str).map(str::to_owned),
             problems: list(values, "problems", |problem| {
@@ -123,7 +123,7 @@ impl Problem {
 ///
 /// # Errors
 /// What stands in the way, if it cannot.
-pub(super) fn settle(agents: Vec<(Agent, Looked)>) -> Result<Vec<(Agent, Looked)>, Vec<String>> {
+pub(super) fn order_agents(agents: Vec<(Agent, Looked)>) -> Result<Vec<(Agent, Looked)>, Vec<String>> {
     let all: Vec<&Looked> = agents.iter().map(|(_, looked)| looked).collect();
     let order = order(&all)?;
     let mut agents: Vec<Option<(Agent, Looked)>> = agents.into_iter().map(Some).collect();

@@ -5,25 +5,28 @@ pub mod begun;
 mod find;
 mod looked;
 mod read;
+mod report;
 mod tasks;
-mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use convoy_protocol::{Status, Value, map};
+use convoy_protocol::{Map, Status, Value, map};
+use futures::StreamExt;
 use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 
-use agent::Agent;
+use agent::{Agent, Nodes, Way};
 use begun::{Begun, Undone};
-use looked::{Looked, settle};
-use tasks::Tasks;
-use tell::Teller;
+use looked::{InspectError, Looked, order_agents};
+use tasks::UndoTasks;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Ending, Note, RunEvent};
 use crate::playbook::ast::Play;
-use crate::schedule::engine::Engine;
+use crate::schedule::Scheduler;
+use crate::services::host_error::HostError;
+use crate::state::request::Request;
 
 /// What is to be taken back.
 #[derive(Debug)]
@@ -60,42 +63,44 @@ impl Host {
 ///
 /// # Errors
 /// If something is not as the run left it; then nothing was changed on any host.
-pub async fn run(engine: &Engine, undo: &Undo) -> Result<Ending, Diagnostics> {
-    let teller = Teller { engine };
-    teller.play(format!("Undo of {}", undo.run));
-    let ready = async {
-        let hosts = look_at_all(engine, undo, &teller).await?;
-        let names: Vec<Arc<str>> = hosts.iter().map(|host| host.name.clone()).collect();
-        note_blocks_of_lost(engine, undo, &names);
-        let tasks = tasks::prepare(engine, &undo.plays, &undo.begun, &undo.undone, &names).await?;
-        Ok((hosts, tasks))
-    };
-    let (hosts, mut tasks) = match ready.await {
+pub async fn run(scheduler: &mut Scheduler, undo: &Undo) -> Result<Ending, Diagnostics> {
+    report::play(scheduler, format!("Undo of {}", undo.run));
+    let (hosts, mut tasks) = match get_ready(scheduler, undo).await {
         Ok(ready) => ready,
         // Nothing is changed yet.
         Err(refused) => {
-            engine.finish().await;
+            scheduler.finish().await;
             return Err(refused);
         }
     };
-    tasks.run().await?;
-    take_back_all(engine, undo, &hosts, &tasks, &teller).await;
-    tasks.handlers().await?;
-    let told = hosts.iter().filter(|host| !engine.lost.borrow().contains(&host.name));
-    let lines: Vec<String> = told.flat_map(|host| left(undo, host, &tasks)).collect();
-    engine.finish().await;
+    tasks.run(scheduler).await?;
+    take_back_all(scheduler, undo, &hosts, &tasks).await;
+    tasks.handlers(scheduler).await?;
+    let reached = hosts.iter().filter(|host| !scheduler.world.progress.lost.contains(&host.name));
+    let lines: Vec<String> = reached.flat_map(|host| left(undo, host, &tasks)).collect();
+    scheduler.finish().await;
     if !lines.is_empty() {
-        engine.tell(RunEvent::NotDone { lines, command: None });
+        scheduler.emit(RunEvent::NotDone { lines, command: None });
     }
-    Ok(engine.ending())
+    Ok(scheduler.ending())
+}
+
+/// Looks at all hosts, and prepares the tasks that undo blocks.
+async fn get_ready(scheduler: &mut Scheduler, undo: &Undo) -> Result<(Vec<Host>, UndoTasks), Diagnostics> {
+    let hosts = look_at_all(scheduler, undo).await?;
+    let names: Vec<Arc<str>> = hosts.iter().map(|host| host.name.clone()).collect();
+    note_blocks_of_lost(scheduler, undo, &names);
+    let tasks = tasks::prepare(scheduler, &undo.plays, &undo.begun, &undo.undone, &names).await?;
+    Ok((hosts, tasks))
 }
 
 /// Notes which blocks are not undone on hosts that cannot be reached.
-fn note_blocks_of_lost(engine: &Engine, undo: &Undo, reached: &[Arc<str>]) {
+fn note_blocks_of_lost(scheduler: &mut Scheduler, undo: &Undo, reached: &[Arc<str>]) {
     for name in undo.hosts.iter().filter(|name| !reached.contains(name)) {
         let blocks = undo.begun.blocks.iter().rev().filter_map(|block| block.on(name));
-        let open = blocks.filter(|on| !on.is_undone(&undo.undone));
-        engine.not_done.borrow_mut().extend(open.map(|on| format!("{name}: block \"{}\"", on.title)));
+        for open in blocks.filter(|on| !on.is_undone(&undo.undone)) {
+            scheduler.not_done(format!("{name}: block \"{}\"", open.title));
+        }
     }
 }
 
@@ -103,26 +108,31 @@ fn note_blocks_of_lost(engine: &Engine, undo: &Undo, reached: &[Arc<str>]) {
 ///
 /// # Errors
 /// What is not as the run left it.
-async fn look_at_all(engine: &Engine, undo: &Undo, teller: &Teller<'_>) -> Result<Vec<Host>, Diagnostics> {
-    teller.task("Look at what was changed");
-    let looks = join_all(undo.hosts.iter().map(|host| look(engine, undo, host))).await;
+async fn look_at_all(scheduler: &mut Scheduler, undo: &Undo) -> Result<Vec<Host>, Diagnostics> {
+    report::task(scheduler, "Look at what was changed");
+    let looks = undo.hosts.iter().map(|host| agent::ways(scheduler, undo, host)).collect::<Vec<_>>();
+    let (services, requests) = (scheduler.services.clone(), scheduler.requests());
+    let snapshot = scheduler.world.vars.clone();
+    let nodes = Nodes { services: &services, requests: &requests, snapshot: &snapshot };
+    let looks = join_all(looks.into_iter().map(|ways| look(nodes, undo, ways)));
+    let looks = scheduler.drive(looks).await;
     let (mut hosts, mut refused) = (Vec::new(), Diagnostics::new());
     for (name, looked) in undo.hosts.iter().zip(looks) {
         match looked {
-            Err(looked::Trouble::Lost(lost)) => teller.lost(name, lost),
-            Err(looked::Trouble::Failed(why)) => {
-                teller.failed(name, map! { "msg" => why.as_str() });
+            Err(InspectError::Host(error)) => report::lost(scheduler, name, error),
+            Err(InspectError::Failed(why)) => {
+                report::failed(scheduler, name, map! { "msg" => why.as_str() });
                 refused.push(refusal(format!("{name}: {why}")));
             }
-            Ok(agents) => match settle(agents) {
+            Ok(agents) => match order_agents(agents) {
                 Ok(agents) => {
-                    teller.ok(name);
+                    report::ok(scheduler, name);
                     hosts.push(Host { name: name.clone(), agents });
                 }
                 Err(problems) => {
                     let texts: Vec<Value> = problems.iter().map(|text| text.as_str().into()).collect();
                     let msg = "it is not as the run left it";
-                    teller.failed(name, map! { "msg" => msg, "problems" => texts });
+                    report::failed(scheduler, name, map! { "msg" => msg, "problems" => texts });
                     refused.extend(problems.iter().map(|text| refusal(format!("{name}: {text}"))));
                 }
             },
@@ -137,23 +147,33 @@ async fn look_at_all(engine: &Engine, undo: &Undo, teller: &Teller<'_>) -> Resul
 }
 
 /// Takes back what was changed in files, on hosts on which all blocks are undone.
-async fn take_back_all(engine: &Engine, undo: &Undo, hosts: &[Host], tasks: &Tasks<'_>, teller: &Teller<'_>) {
+async fn take_back_all(scheduler: &mut Scheduler, undo: &Undo, hosts: &[Host], tasks: &UndoTasks) {
     let unfinished = tasks.unfinished();
-    let is_lost = |host: &&Host| engine.lost.borrow().contains(&host.name) || unfinished.contains(&host.name);
+    let lost = &scheduler.world.progress.lost;
+    let is_lost = |host: &&Host| lost.contains(&host.name) || unfinished.contains(&host.name);
     let (lost, rest): (Vec<&Host>, Vec<&Host>) =
         hosts.iter().filter(|host| host.has_work()).partition(is_lost);
-    let line = |host: &&Host| {
-        format!("{}: what was changed in files, since not all of its blocks are undone", host.name)
-    };
-    engine.not_done.borrow_mut().extend(lost.iter().map(line));
+    for host in lost {
+        scheduler.not_done(format!(
+            "{}: what was changed in files, since not all of its blocks are undone",
+            host.name
+        ));
+    }
     if rest.is_empty() {
         return;
     }
     if !tasks.worked.is_empty() {
-        teller.play(format!("Undo of {}: what was changed in files", undo.run));
+        report::play(scheduler, format!("Undo of {}: what was changed in files", undo.run));
     }
-    teller.task("Take it back");
-    join_all(rest.into_iter().map(|host| take_back(engine, undo, host, teller))).await;
+    report::task(scheduler, "Take it back");
+    let (services, requests) = (scheduler.services.clone(), scheduler.requests());
+    let snapshot = scheduler.world.vars.clone();
+    let nodes = Nodes { services: &services, requests: &requests, snapshot: &snapshot };
+    let take_back = |host| async move { (host, take_back(nodes, undo, host).await) };
+    let mut running: FuturesUnordered<_> = rest.into_iter().map(take_back).collect();
+    while let Some((host, taken)) = scheduler.drive(running.next()).await {
+        report_taken_back(scheduler, host, taken);
+    }
 }
 
 fn refusal(text: String) -> Diagnostic {
@@ -162,56 +182,89 @@ fn refusal(text: String) -> Diagnostic {
 
 /// Has all agents that worked on a host look: that of the login user, and those of the users it became.
 async fn look(
-    engine: &Engine,
+    nodes: Nodes<'_>,
     undo: &Undo,
-    host: &Arc<str>,
-) -> Result<Vec<(Agent, Looked)>, looked::Trouble> {
+    ways: Result<Vec<Way>, InspectError>,
+) -> Result<Vec<(Agent, Looked)>, InspectError> {
     let mut found = Vec::new();
     let elsewhere = &undo.begun.tickets;
-    for way in agent::ways(engine, undo, host)? {
+    for way in ways? {
         let login = way.login();
-        let looked = login.look(engine, &undo.run, elsewhere).await?;
-        let others = looked.users.iter().map(|user| way.become_user(engine, user));
+        let looked = login.look(nodes, &undo.run, elsewhere).await?;
+        let others = looked.users.iter().map(|user| way.become_user(nodes, user));
         let others: Vec<Agent> = others.collect::<Result<_, _>>()?;
         found.push((login, looked));
         for other in others {
-            let looked = other.look(engine, &undo.run, elsewhere).await?;
+            let looked = other.look(nodes, &undo.run, elsewhere).await?;
             found.push((other, looked));
         }
     }
     Ok(found)
 }
 
+/// What became of the files of a host.
+#[derive(Default)]
+struct TakenBack {
+    items: Vec<looked::Item>,
+    not_done: Vec<String>,
+    /// Why it ended before its end.
+    stopped: Option<Stopped>,
+}
+
+enum Stopped {
+    Lost(HostError),
+    Failed(Map),
+}
+
 /// Takes back what was changed on one host.
-async fn take_back(engine: &Engine, undo: &Undo, host: &Host, teller: &Teller<'_>) {
-    let mut items = Vec::new();
+async fn take_back(nodes: Nodes<'_>, undo: &Undo, host: &Host) -> TakenBack {
+    let mut taken = TakenBack::default();
     for (agent, looked) in host.agents.iter().filter(|(_, looked)| !looked.items.is_empty()) {
-        if engine.interrupted.get() {
-            let line = format!("{}: what {} changed in files", host.name, agent.user());
-            engine.not_done.borrow_mut().push(line);
+        if nodes.services.interrupts.is_interrupted() {
+            taken.not_done.push(format!("{}: what {} changed in files", host.name, agent.user()));
             continue;
         }
-        if !engine.options.check {
-            engine.note(Note::TakesBack { host: host.name.clone() });
-            match agent.take_back(engine, &undo.run).await {
-                Err(lost) => return teller.lost(&host.name, lost),
+        if !nodes.services.options.check {
+            let note = Note::TakesBack { host: host.name.clone() };
+            nodes.requests.ask(|reply| Request::RecordFirst(note, reply)).await;
+            match agent.take_back(nodes, &undo.run).await {
+                Err(error) => {
+                    taken.stopped = Some(Stopped::Lost(error));
+                    return taken;
+                }
                 Ok(outcome) if outcome.status == Status::Failed => {
-                    teller.items(&host.name, &items);
-                    // Its files are not as they were: no handler runs.
-                    engine.lost.borrow_mut().insert(host.name.clone());
-                    return teller.failed(&host.name, outcome.values);
+                    taken.stopped = Some(Stopped::Failed(outcome.values));
+                    return taken;
                 }
                 Ok(_) => {}
             }
         }
-        items.extend(looked.items.iter().cloned());
+        taken.items.extend(looked.items.iter().cloned());
     }
-    teller.items(&host.name, &items);
-    teller.changed(&host.name, &items);
+    taken
+}
+
+/// Reports what became of the files of a host.
+fn report_taken_back(scheduler: &mut Scheduler, host: &Host, taken: TakenBack) {
+    let TakenBack { items, not_done, stopped } = taken;
+    not_done.into_iter().for_each(|line| scheduler.not_done(line));
+    match stopped {
+        Some(Stopped::Lost(error)) => report::lost(scheduler, &host.name, error),
+        Some(Stopped::Failed(values)) => {
+            report::items(scheduler, &host.name, &items);
+            // Its files are not as they were: no handler runs.
+            scheduler.world.progress.lost.insert(host.name.clone());
+            report::failed(scheduler, &host.name, values);
+        }
+        None => {
+            report::items(scheduler, &host.name, &items);
+            report::changed(scheduler, &host.name, &items);
+        }
+    }
 }
 
 /// Returns what stays as it is on a host, in lines for people.
-fn left(undo: &Undo, host: &Host, tasks: &Tasks<'_>) -> Vec<String> {
+fn left(undo: &Undo, host: &Host, tasks: &UndoTasks) -> Vec<String> {
     let mut lines = Vec::new();
     let name = &host.name;
     let known = host.agents.iter().any(|(_, looked)| looked.recorded);
@@ -232,16 +285,20 @@ fn left(undo: &Undo, host: &Host, tasks: &Tasks<'_>) -> Vec<String> {
     let named = undo.tasks.get(name).unwrap_or(&nothing);
     for (_, looked) in &host.agents {
         lines.extend(looked.lost.iter().map(|lost| format!("{name}: stays as it is: {lost}")));
-        for beyond in &looked.beyond {
-            let names = named.get(&beyond.module).map(|names| {
+        for irreversible in &looked.irreversible {
+            let names = named.get(&irreversible.module).map(|names| {
                 let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
                 format!(": {}", names.join(", "))
             });
-            let times = if beyond.count == 1 { "once".to_owned() } else { format!("{} times", beyond.count) };
+            let times = if irreversible.count == 1 {
+                "once".to_owned()
+            } else {
+                format!("{} times", irreversible.count)
+            };
             lines.push(format!(
                 "{name}: cannot be undone: {}, {}, {times}{}",
-                beyond.module,
-                beyond.why,
+                irreversible.module,
+                irreversible.why,
                 names.unwrap_or_default()
             ));
         }

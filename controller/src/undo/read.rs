@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use convoy_protocol::Map;
 
+use super::begun::Block;
+use super::find;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::Include;
 use crate::playbook::ast::{Entry, Play};
+use crate::schedule::Scheduler;
 use crate::schedule::batch::Batch;
-use crate::schedule::include;
 use crate::state::section::{Section, TaskRef};
-use crate::undo::begun::Block;
-use crate::undo::find;
 
 /// A play, and what was read of its includes.
 pub(super) struct Read {
@@ -47,8 +47,13 @@ impl Read {
     ///
     /// # Errors
     /// If it is not there any more, or something is wrong with what is included.
-    pub(super) fn block(&mut self, batch: &mut Batch<'_>, block: &Block) -> Result<Section, Diagnostics> {
-        let File { entries, params, .. } = self.file(batch, block, &block.includes)?;
+    pub(super) fn block(
+        &mut self,
+        scheduler: &mut Scheduler,
+        batch: &mut Batch,
+        block: &Block,
+    ) -> Result<Section, Diagnostics> {
+        let File { entries, params, .. } = self.file(scheduler, batch, block, &block.includes)?;
         let found = find::block(&entries, block).ok_or_else(|| gone(block))?;
         Ok(Section::of(&found.undo, &params, false))
     }
@@ -56,7 +61,8 @@ impl Read {
     /// Reads what these includes brought in, once.
     fn file(
         &mut self,
-        batch: &mut Batch<'_>,
+        scheduler: &mut Scheduler,
+        batch: &mut Batch,
         block: &Block,
         includes: &[Include],
     ) -> Result<File, Diagnostics> {
@@ -64,15 +70,14 @@ impl Read {
             return Ok(known.clone());
         }
         let Some((include, outer)) = includes.split_last() else { return Err(gone(block).into()) };
-        let File { entries, params, .. } = self.file(batch, block, outer)?;
+        let File { entries, params, .. } = self.file(scheduler, batch, block, outer)?;
         let task = find::include(&entries, include).ok_or_else(|| gone(block))?;
-        let task = TaskRef { task, params, handler: false, doubt: None };
-        let mut here = batch.hosts.iter().filter(|host| batch.is_left(host));
+        let task = TaskRef { task, params, handler: false, uncertain: None };
+        let mut here = batch.hosts.iter().filter(|host| scheduler.is_left(host));
         let began = here.find_map(|host| block.on(&host.name)).cloned().ok_or_else(|| gone(block))?;
         // Names of files that it imports may use what the run has set.
-        let engine = batch.engine;
-        Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&began.name, began.entered.clone());
-        let (entries, params) = include::again(batch, &task, include, &began.name)?;
+        scheduler.world.store().replace_set(&began.name, began.entered.clone());
+        let (entries, params) = scheduler.include_again(batch, &task, include, &began.name)?;
         let file = File { includes: includes.to_vec(), entries: Arc::new(entries), params };
         self.files.push(file.clone());
         Ok(file)

@@ -3,26 +3,25 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::begun::{self, Begun, Undone};
+use super::find;
+use super::read::Read;
+use super::report;
 use crate::diagnostic::Diagnostics;
 use crate::events::Note;
 use crate::playbook::ast::Play;
-use crate::schedule::batch::{Batch, Ended, HostRun};
-use crate::schedule::engine::Engine;
-use crate::schedule::handlers;
-use crate::schedule::play;
+use crate::schedule::Scheduler;
+use crate::schedule::batch::Batch;
 use crate::schedule::vars_prompt;
 use crate::settings::Gathering;
+use crate::state::batch::{BatchEnd, HostProgress};
 use crate::state::section::{Item, Section};
 use crate::terminal::Terminal;
-use crate::undo::begun::{self, Begun, Undone};
-use crate::undo::find;
-use crate::undo::read::Read;
-use crate::undo::tell::Teller;
 use crate::vars::magic::PlayFacts;
 
 /// All that is to be done by tasks.
-pub(super) struct Tasks<'e> {
-    batches: Vec<OfBatch<'e>>,
+pub(super) struct UndoTasks {
+    batches: Vec<UndoBatch>,
     /// The hosts on which a block was undone.
     pub(super) worked: HashSet<Arc<str>>,
     /// The hosts on which a block could not be undone: those around it and before it stay.
@@ -30,10 +29,10 @@ pub(super) struct Tasks<'e> {
 }
 
 /// What is to be done in one batch of a play.
-struct OfBatch<'e> {
+struct UndoBatch {
     number: u32,
     facts: Arc<PlayFacts>,
-    batch: Batch<'e>,
+    batch: Batch,
     /// Whether too many hosts failed while their facts were gathered.
     broken: bool,
     /// The gathering of facts, if the play begins with it, and the hosts whose facts are gathered.
@@ -61,20 +60,20 @@ struct OnHost {
 ///
 /// # Errors
 /// If a block cannot be found any more, or something in the playbooks is wrong.
-pub(super) async fn prepare<'e>(
-    engine: &'e Engine,
+pub(super) async fn prepare(
+    scheduler: &mut Scheduler,
     plays: &[Arc<Play>],
     begun: &Begun,
     undone: &Undone,
     hosts: &[Arc<str>],
-) -> Result<Tasks<'e>, Diagnostics> {
+) -> Result<UndoTasks, Diagnostics> {
     let mut numbers: Vec<u32> = begun.blocks.iter().map(|block| block.play).collect();
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     numbers.dedup();
     let mut batches = Vec::new();
     for number in numbers {
         let blocks: Vec<&begun::Block> = begun.blocks.iter().filter(|block| block.play == number).collect();
-        let is_due = |host: &Arc<str>| engine.due.borrow().iter().any(|due| due.host == *host);
+        let is_due = |host: &Arc<str>| scheduler.world.due.iter().any(|due| due.host == *host);
         let takes_part = |host: &&Arc<str>| {
             let mut here = blocks.iter().filter_map(|block| block.on(host));
             here.any(|here| !here.is_undone(undone) || is_due(host))
@@ -86,42 +85,42 @@ pub(super) async fn prepare<'e>(
         let is_open = |block: &&begun::Block| block.hosts.iter().any(|host| !host.is_undone(undone));
         let open = blocks.iter().find(|block| is_open(block));
         let play = match (find::play(plays, open.unwrap_or(&blocks[0])), open) {
-            (Ok(play), _) => ask(engine, play)?,
+            (Ok(play), _) => ask(scheduler, play)?,
             (Err(problem), Some(_)) => return Err(problem.into()),
             (Err(_), None) => continue,
         };
-        for hosts in play::batches(engine, &play, &hosts)?.into_iter().rev() {
-            batches.push(OfBatch::new(engine, &play, number, hosts, &blocks, undone).await?);
+        for hosts in scheduler.play_batches(&play, &hosts)?.into_iter().rev() {
+            batches.push(UndoBatch::new(scheduler, &play, number, hosts, &blocks, undone).await?);
         }
     }
-    Ok(Tasks { batches, worked: HashSet::new(), stuck: HashSet::new() })
+    Ok(UndoTasks { batches, worked: HashSet::new(), stuck: HashSet::new() })
 }
 
 /// Asks for what the play asks for.
-fn ask(engine: &Engine, play: &Arc<Play>) -> Result<Arc<Play>, Diagnostics> {
+fn ask(scheduler: &mut Scheduler, play: &Arc<Play>) -> Result<Arc<Play>, Diagnostics> {
     if !Terminal::Standard.is_interactive() {
-        let problems = vars_prompt::unanswered(std::iter::once(play), &engine.options.extra_vars);
+        let problems = vars_prompt::unanswered(std::iter::once(play), &scheduler.services.options.extra_vars);
         if !problems.is_empty() {
             return Err(problems);
         }
     }
-    vars_prompt::ask(engine, play)
+    scheduler.ask_variables(play)
 }
 
-impl Tasks<'_> {
+impl UndoTasks {
     /// Does it. What fails on a host ends its part there; where too many fail (`max_fail_percentage`), all of it ends.
     ///
     /// # Errors
     /// What is wrong in the user's files and shows only now.
-    pub(super) async fn run(&mut self) -> Result<(), Diagnostics> {
-        let mut broken = self.batches.iter().any(|of_batch| of_batch.broken);
-        for of_batch in &mut self.batches {
-            for index in 0..of_batch.blocks.len() {
-                if broken || of_batch.batch.engine.interrupted.get() {
-                    of_batch.note_left(index, |_| true);
+    pub(super) async fn run(&mut self, scheduler: &mut Scheduler) -> Result<(), Diagnostics> {
+        let mut broken = self.batches.iter().any(|batch| batch.broken);
+        for batch in &mut self.batches {
+            for index in 0..batch.blocks.len() {
+                if broken || scheduler.is_interrupted() {
+                    batch.note_left(scheduler, index, |_| true);
                 } else {
-                    let ended = of_batch.block(index, &mut self.worked, &mut self.stuck).await?;
-                    broken = ended == Ended::Broken;
+                    let ended = batch.block(scheduler, index, &mut self.worked, &mut self.stuck).await?;
+                    broken = ended == BatchEnd::Broken;
                 }
             }
         }
@@ -130,7 +129,7 @@ impl Tasks<'_> {
 
     /// Returns the hosts on which a block is still to be undone.
     pub(super) fn unfinished(&self) -> HashSet<Arc<str>> {
-        let blocks = self.batches.iter().flat_map(|of_batch| &of_batch.blocks);
+        let blocks = self.batches.iter().flat_map(|batch| &batch.blocks);
         let open = blocks.flat_map(|block| &block.hosts).filter(|on| !on.done);
         open.map(|on| on.of.name.clone()).collect()
     }
@@ -139,59 +138,67 @@ impl Tasks<'_> {
     ///
     /// # Errors
     /// What is wrong in the user's files and shows only now.
-    pub(super) async fn handlers(&mut self) -> Result<(), Diagnostics> {
+    pub(super) async fn handlers(&mut self, scheduler: &mut Scheduler) -> Result<(), Diagnostics> {
         let unfinished = self.unfinished();
-        for of_batch in &mut self.batches {
-            of_batch.handlers(&unfinished).await?;
+        for batch in &mut self.batches {
+            batch.handlers(scheduler, &unfinished).await?;
         }
         Ok(())
     }
 }
 
-impl<'e> OfBatch<'e> {
+impl UndoBatch {
     async fn new(
-        engine: &'e Engine,
+        scheduler: &mut Scheduler,
         play: &Arc<Play>,
         number: u32,
         hosts: Vec<Arc<str>>,
         blocks: &[&begun::Block],
         undone: &Undone,
     ) -> Result<Self, Diagnostics> {
-        *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
-        let strategy = play::strategy(engine, play)?;
-        let batch = Batch::new(engine, play, hosts.clone(), Arc::default(), strategy);
-        let gathering = play::gathering(engine, play)?;
+        scheduler.world.vars.play = scheduler.play_facts(play, &hosts);
+        let strategy = scheduler.play_strategy(play)?;
+        let batch = scheduler.new_batch(play, hosts.clone(), &Arc::default(), strategy);
+        let gathering = scheduler.gathering(play)?;
         let gathering = gathering.map(|item| Arc::new(Section { body: vec![item], ..Section::default() }));
-        let facts = engine.play.borrow().clone();
+        let facts = scheduler.world.vars.play.clone();
         let mut new =
             Self { number, facts, batch, broken: false, gathering, gathered: Vec::new(), blocks: Vec::new() };
         let here = |block: &&&begun::Block| hosts.iter().any(|host| block.on(host).is_some());
         let blocks: Vec<&begun::Block> = blocks.iter().filter(here).copied().collect();
         // Names of files that they import may have facts in them.
-        if blocks.iter().any(|block| !block.includes.is_empty()) && !engine.interrupted.get() {
-            engine.play_number.set(number);
-            new.broken = new.gather(&(0..hosts.len()).collect::<Vec<_>>()).await? == Ended::Broken;
+        if blocks.iter().any(|block| !block.includes.is_empty()) && !scheduler.is_interrupted() {
+            scheduler.world.progress.play_number = number;
+            new.broken =
+                new.gather(scheduler, &(0..hosts.len()).collect::<Vec<_>>()).await? == BatchEnd::Broken;
         }
-        new.read(play, &blocks, undone)?;
-        new.facts = engine.play.borrow().clone();
+        new.read(scheduler, play, &blocks, undone)?;
+        new.facts = scheduler.world.vars.play.clone();
         Ok(new)
     }
 
     /// Reads what undoes the blocks.
-    fn read(&mut self, play: &Play, blocks: &[&begun::Block], undone: &Undone) -> Result<(), Diagnostics> {
+    fn read(
+        &mut self,
+        scheduler: &mut Scheduler,
+        play: &Play,
+        blocks: &[&begun::Block],
+        undone: &Undone,
+    ) -> Result<(), Diagnostics> {
         let hosts = self.names();
         let mut read = Read::new(play);
         let mut sections = Vec::new();
         // Includes bring their handlers in the order that the run had.
         for block in blocks {
             let is_open = (0..hosts.len()).any(|index| {
-                self.is_left(index) && block.on(&hosts[index]).is_some_and(|host| !host.is_undone(undone))
+                self.is_left(scheduler, index)
+                    && block.on(&hosts[index]).is_some_and(|host| !host.is_undone(undone))
             });
-            if self.broken || self.batch.engine.interrupted.get() {
+            if self.broken || scheduler.is_interrupted() {
                 sections.push(None);
                 continue;
             }
-            match read.block(&mut self.batch, block) {
+            match read.block(scheduler, &mut self.batch, block) {
                 Ok(section) => sections.push(Some(Arc::new(section))),
                 Err(problems) if is_open => return Err(problems),
                 // Only its handlers may be due still.
@@ -218,126 +225,130 @@ impl<'e> OfBatch<'e> {
     }
 
     /// Lets magic variables, and the journal, know of this play.
-    fn take_the_stage(&self) {
-        let engine = self.batch.engine;
-        *engine.play.borrow_mut() = self.facts.clone();
-        engine.play_number.set(self.number);
-        engine.headed.take();
+    fn take_the_stage(&self, scheduler: &mut Scheduler) {
+        scheduler.world.vars.play = self.facts.clone();
+        scheduler.world.progress.play_number = self.number;
+        scheduler.world.progress.last_heading = None;
     }
 
-    fn is_left(&self, index: usize) -> bool {
-        self.batch.is_left(&self.batch.hosts[index])
+    fn is_left(&self, scheduler: &Scheduler, index: usize) -> bool {
+        scheduler.is_left(&self.batch.hosts[index])
     }
 
     /// Returns the hosts on which a block can be undone.
-    fn open(&self, block: usize, stuck: &HashSet<Arc<str>>) -> Vec<usize> {
+    fn open(&self, scheduler: &Scheduler, block: usize, stuck: &HashSet<Arc<str>>) -> Vec<usize> {
         let hosts = self.blocks[block].hosts.iter().filter(|host| !stuck.contains(&host.of.name));
-        hosts.map(|host| host.index).filter(|index| self.is_left(*index)).collect()
+        hosts.map(|host| host.index).filter(|index| self.is_left(scheduler, *index)).collect()
     }
 
     /// Notes that a block is not undone on those of its hosts that `is_left` says.
-    fn note_left(&self, block: usize, is_left: impl Fn(usize) -> bool) {
+    fn note_left(&self, scheduler: &mut Scheduler, block: usize, is_left: impl Fn(usize) -> bool) {
         let Ready { title, hosts, .. } = &self.blocks[block];
         let left = hosts.iter().filter(|host| is_left(host.index));
         let lines = left.map(|host| format!("{}: block \"{title}\"", host.of.name));
-        self.batch.engine.not_done.borrow_mut().extend(lines);
+        scheduler.world.progress.not_done.extend(lines);
     }
 
     /// Undoes one block.
     async fn block(
         &mut self,
+        scheduler: &mut Scheduler,
         block: usize,
         worked: &mut HashSet<Arc<str>>,
         stuck: &mut HashSet<Arc<str>>,
-    ) -> Result<Ended, Diagnostics> {
-        let engine = self.batch.engine;
+    ) -> Result<BatchEnd, Diagnostics> {
         let section = self.blocks[block].section.clone();
-        let hosts = if section.is_some() { self.open(block, stuck) } else { Vec::new() };
-        self.note_left(block, |index| !hosts.contains(&index));
+        let hosts = if section.is_some() { self.open(scheduler, block, stuck) } else { Vec::new() };
+        self.note_left(scheduler, block, |index| !hosts.contains(&index));
         let closed = self.blocks[block].hosts.iter().filter(|on| !hosts.contains(&on.index));
         stuck.extend(closed.map(|on| on.of.name.clone()));
         let Some(section) = section.filter(|_| !hosts.is_empty()) else {
-            return Ok(Ended::Batch { lost: 0 });
+            return Ok(BatchEnd::Batch { lost: 0 });
         };
-        let told = engine.not_done.borrow().len();
-        self.take_the_stage();
+        let told = scheduler.world.progress.not_done.len();
+        self.take_the_stage(scheduler);
         let Ready { title, hosts: on, .. } = &self.blocks[block];
         for host in on {
-            Arc::make_mut(&mut engine.store.borrow_mut()).replace_set(&host.of.name, host.of.vars.clone());
+            scheduler.world.store().replace_set(&host.of.name, host.of.vars.clone());
         }
-        Teller { engine }.play(format!("Undo of block \"{title}\""));
-        let mut ended = self.gather(&hosts).await?;
-        if ended != Ended::Broken {
-            self.batch.restart(&self.open(block, stuck), &section);
-            ended = self.batch.run().await?;
+        report::play(scheduler, format!("Undo of block \"{title}\""));
+        let mut ended = self.gather(scheduler, &hosts).await?;
+        if ended != BatchEnd::Broken {
+            let open = self.open(scheduler, block, stuck);
+            scheduler.restart(&mut self.batch, &open, &section);
+            ended = scheduler.run_batch(&mut self.batch).await?;
         }
         // What tasks have set, and read for the play, is there for the next block.
-        self.facts = engine.play.borrow().clone();
+        self.facts = scheduler.world.vars.play.clone();
         let (through, left): (Vec<usize>, Vec<usize>) = hosts
             .into_iter()
-            .partition(|index| ended != Ended::Broken && is_through(&self.batch.hosts[*index]));
+            .partition(|index| ended != BatchEnd::Broken && is_through(&self.batch.hosts[*index]));
         for on in self.blocks[block].hosts.iter_mut().filter(|on| through.contains(&on.index)) {
             on.done = true;
-            engine.note(Note::Undone { host: on.of.name.clone(), blocks: on.of.ids.clone() });
+            scheduler.record(Note::Undone { host: on.of.name.clone(), blocks: on.of.ids.clone() });
             worked.insert(on.of.name.clone());
         }
         // What failed is named already.
         let begins =
             |line: &String, index: &usize| line.starts_with(&format!("{}: ", self.batch.hosts[*index].name));
         let unnamed =
-            |index: &usize| !engine.not_done.borrow()[told..].iter().any(|line| begins(line, index));
+            |index: &usize| !scheduler.world.progress.not_done[told..].iter().any(|line| begins(line, index));
         let unnamed: Vec<usize> = left.iter().copied().filter(unnamed).collect();
-        self.note_left(block, |index| unnamed.contains(&index));
+        self.note_left(scheduler, block, |index| unnamed.contains(&index));
         stuck.extend(left.iter().map(|index| self.batch.hosts[*index].name.clone()));
         Ok(ended)
     }
 
     /// Gathers facts where that is not done yet.
-    async fn gather(&mut self, hosts: &[usize]) -> Result<Ended, Diagnostics> {
+    async fn gather(&mut self, scheduler: &mut Scheduler, hosts: &[usize]) -> Result<BatchEnd, Diagnostics> {
         let fresh: Vec<usize> = hosts.iter().copied().filter(|host| !self.gathered.contains(host)).collect();
         let Some(gathering) = self.gathering.clone().filter(|_| !fresh.is_empty()) else {
-            return Ok(Ended::Batch { lost: 0 });
+            return Ok(BatchEnd::Batch { lost: 0 });
         };
-        self.batch.restart(&fresh, &gathering);
-        if self.batch.engine.options.settings.gathering == Gathering::Smart {
-            self.batch.keep_facts();
+        scheduler.restart(&mut self.batch, &fresh, &gathering);
+        if scheduler.services.options.settings.gathering == Gathering::Smart {
+            scheduler.keep_facts(&mut self.batch);
         }
         self.gathered.extend(fresh);
-        self.batch.run().await
+        scheduler.run_batch(&mut self.batch).await
     }
 
     /// Runs the handlers that were notified, on hosts on which all is undone.
-    async fn handlers(&mut self, unfinished: &HashSet<Arc<str>>) -> Result<(), Diagnostics> {
-        let engine = self.batch.engine;
-        self.take_the_stage();
-        let is_ready =
-            |index: &usize| self.is_left(*index) && !unfinished.contains(&self.batch.hosts[*index].name);
+    async fn handlers(
+        &mut self,
+        scheduler: &mut Scheduler,
+        unfinished: &HashSet<Arc<str>>,
+    ) -> Result<(), Diagnostics> {
+        self.take_the_stage(scheduler);
+        let is_ready = |index: &usize| {
+            self.is_left(scheduler, *index) && !unfinished.contains(&self.batch.hosts[*index].name)
+        };
         let ready: Vec<usize> = (0..self.batch.hosts.len()).filter(is_ready).collect();
-        ready.iter().for_each(|index| handlers::take_due(&mut self.batch, *index));
+        ready.iter().for_each(|index| scheduler.take_due(&mut self.batch, *index));
         let notified = |index: &usize| !self.batch.hosts[*index].notified.is_empty();
         let notified: Vec<usize> = ready.into_iter().filter(notified).collect();
         if notified.is_empty() {
             return Ok(());
         }
-        if engine.interrupted.get() {
+        if scheduler.is_interrupted() {
             let lines = notified.iter().map(|index| notified_line(&self.batch.hosts[*index]));
-            engine.not_done.borrow_mut().extend(lines);
+            scheduler.world.progress.not_done.extend(lines);
             return Ok(());
         }
-        Teller { engine }.play("Handlers of the undo".to_owned());
+        report::play(scheduler, "Handlers of the undo".to_owned());
         let flush = Section { body: vec![Item::Flush { after: 0 }], ..Section::default() };
-        self.batch.restart(&notified, &Arc::new(flush));
-        self.batch.run().await?;
+        scheduler.restart(&mut self.batch, &notified, &Arc::new(flush));
+        scheduler.run_batch(&mut self.batch).await?;
         Ok(())
     }
 }
 
 /// Returns whether a host has done all, and never failed in it, even if that was forgotten (`clear_host_errors`).
-fn is_through(host: &HostRun) -> bool {
+fn is_through(host: &HostProgress) -> bool {
     host.is_active() && !host.cursor.fell() && host.cursor.current().is_none()
 }
 
-fn notified_line(host: &HostRun) -> String {
+fn notified_line(host: &HostProgress) -> String {
     let names: Vec<&str> = host.notified.iter().map(|notice| &*notice.name).collect();
     format!("{}: handlers that were notified: {}", host.name, names.join(", "))
 }

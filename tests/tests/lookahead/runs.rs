@@ -7,13 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use convoy::events::Reporter;
 use convoy::events::{RunEvent, TaskResult, Verdict};
 use convoy::inventory::{self, Inventory};
 use convoy::playbook::{self, Loader};
-use convoy::report::Reporter;
-use convoy::schedule::engine::Engine;
-use convoy::schedule::session;
+use convoy::schedule::Scheduler;
+use convoy::services::Services;
 use convoy::services::options::Options;
+use convoy::start;
 use convoy::template;
 use convoy_protocol::Map;
 use tempfile::TempDir;
@@ -185,15 +186,15 @@ impl Place {
             run: String::new(),
             ..options
         };
-        let engine = Engine::new(options, inventory, loader, Box::new(record))
+        let scheduler = Scheduler::new(Services::new(options, loader), inventory, Box::new(record))
             .map_err(|error| format!("{error:?}"))?;
-        let ran = session::run(engine, async |engine| {
+        let ran = start::run(scheduler, async |scheduler| {
             for playbook in &loaded.playbooks {
-                engine.run(&playbook.plays).await?;
+                scheduler.run(&playbook.plays).await?;
             }
-            engine.finish().await;
-            *trips = engine.connections.traffic().0;
-            Ok(engine.ending())
+            scheduler.finish().await;
+            *trips = scheduler.services.connections.traffic().0;
+            Ok(scheduler.ending())
         });
         ran.map_err(|error| format!("{error:?}"))
     }

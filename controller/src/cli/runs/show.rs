@@ -46,7 +46,7 @@ pub(super) fn run(runs: &Runs, args: &Args, settings: &Settings) -> Result<(), D
     let options = options(&header, args, settings);
     let mut reporter = report::open(&options, Box::new(io::stdout()), Box::new(io::stderr()));
     let mut filter = args.host.as_deref().map(OfHost::new);
-    let mut seen = Seen::default();
+    let mut seen = Prefetched::default();
     while let Some(found) = reader.take().map_err(|error| unreadable(&id, &error))? {
         for event in seen.add(found, filter.as_mut()) {
             reporter.event(&event);
@@ -67,7 +67,7 @@ pub(super) fn run(runs: &Runs, args: &Args, settings: &Settings) -> Result<(), D
 
 /// What was seen on the way.
 #[derive(Debug, Default)]
-struct Seen {
+struct Prefetched {
     ended: bool,
     /// The errors that ended the run.
     errors: Vec<String>,
@@ -77,7 +77,7 @@ struct Seen {
     strange: Option<(u64, String)>,
 }
 
-impl Seen {
+impl Prefetched {
     /// Returns the events that are shown for a record.
     fn add(&mut self, found: Found, filter: Option<&mut OfHost>) -> Vec<RunEvent> {
         match found {

@@ -1,6 +1,5 @@
 //! Facts that outlive a run: a file of JSON for each host, as Ansible's plugin `jsonfile` keeps them.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write as _};
@@ -25,7 +24,7 @@ pub struct FactCache {
     prefix: String,
     /// How long facts count; none: for ever.
     lifetime: Option<Duration>,
-    facts: RefCell<HashMap<Arc<str>, Map>>,
+    facts: HashMap<Arc<str>, Map>,
 }
 
 impl FactCache {
@@ -48,7 +47,7 @@ impl FactCache {
         let seconds = settings.fact_caching_timeout;
         let lifetime = (seconds > 0).then(|| Duration::from_secs(seconds));
         let prefix = settings.fact_caching_prefix.clone().unwrap_or_default();
-        Ok(Some(Self { folder, prefix, lifetime, facts: RefCell::default() }))
+        Ok(Some(Self { folder, prefix, lifetime, facts: HashMap::new() }))
     }
 
     /// Returns what to say of a cache that is none of those here.
@@ -64,7 +63,7 @@ impl FactCache {
     ///
     /// # Errors
     /// If its file cannot be read.
-    pub fn read(&self, host: &Arc<str>) -> Result<Option<Map>, String> {
+    pub fn read(&mut self, host: &Arc<str>) -> Result<Option<Map>, String> {
         let Some(path) = self.path(host) else { return Ok(None) };
         let unread = |why: String| format!("the cached facts in {} count for nothing: {why}", path.display());
         let text = match fs::read_to_string(&path) {
@@ -77,7 +76,7 @@ impl FactCache {
         let value = json::read(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
         let value = json::unwrapped(value).map_err(unread)?;
         let facts = value.as_map().cloned().ok_or_else(|| unread("it holds no map".to_owned()))?;
-        self.facts.borrow_mut().insert(host.clone(), facts.clone());
+        self.facts.insert(host.clone(), facts.clone());
         Ok(Some(without_mark(facts)))
     }
 
@@ -92,10 +91,9 @@ impl FactCache {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn add(&self, host: &Arc<str>, facts: &Map) -> Result<(), String> {
+    pub fn add(&mut self, host: &Arc<str>, facts: &Map) -> Result<(), String> {
         let Some(path) = self.path(host) else { return Ok(()) };
-        let mut all = self.facts.borrow_mut();
-        let known = all.entry(host.clone()).or_default();
+        let known = self.facts.entry(host.clone()).or_default();
         for (name, value) in facts {
             if value.deep_taint().is_secret() || unknown::unknown(value).is_some() {
                 known.shift_remove(name);
@@ -107,7 +105,8 @@ impl FactCache {
             known.insert(GATHERED.into(), true.into());
         }
         let style = Style { indent: Some(4), sort_keys: true, ascii: true, hide_secrets: true };
-        self.write(&path, &json::map_text(known, style))
+        let text = json::map_text(known, style);
+        self.write(&path, &text)
             .map_err(|error| format!("cannot write the facts to be cached in {}: {error}", path.display()))
     }
 
@@ -123,8 +122,8 @@ impl FactCache {
     ///
     /// # Errors
     /// If its file cannot be removed.
-    pub fn forget(&self, host: &str) -> Result<(), String> {
-        self.facts.borrow_mut().remove(host);
+    pub fn forget(&mut self, host: &str) -> Result<(), String> {
+        self.facts.remove(host);
         let Some(path) = self.path(host) else { return Ok(()) };
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -173,7 +172,7 @@ mod tests {
     fn facts_are_there_for_the_next_run_and_secrets_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let host: Arc<str> = "web1".into();
-        let first = cache(folder.path(), 60);
+        let mut first = cache(folder.path(), 60);
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         first
             .add(&host, &map! { "ansible_b" => 1, "gather_subset" => vec![Value::from("all")], "s" => secret.clone() })
@@ -211,7 +210,7 @@ mod tests {
     fn what_is_wrong_with_a_cache_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let host: Arc<str> = "h".into();
-        let cache = cache(folder.path(), 60);
+        let mut cache = cache(folder.path(), 60);
         let file = folder.path().join("made/facts/p_h");
         for (text, why) in [
             ("{", "it is no JSON: EOF while parsing an object at line 1 column 1"),
