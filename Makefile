@@ -1,9 +1,9 @@
-# What is done often. Everything goes through cargo, which knows where its target folder is.
+# Frequent commands. Everything goes through cargo, which knows where its target directory is.
 
 CARGO ?= cargo
 GIT := git -c safe.directory='*'
 
-# What must not stay in a source file.
+# Markers of unfinished work, which must not stay in a source file.
 UNFINISHED := \b(dbg|todo|unimplemented)!\(|\b(FIXME|XXX|TODO)\b
 SOURCES := '*.rs' '*.sh' '*.toml' '*.yml' '*.yaml' '*.hbs' '*.j2' '*.java'
 
@@ -13,8 +13,8 @@ SOURCES := '*.rs' '*.sh' '*.toml' '*.yml' '*.yaml' '*.hbs' '*.j2' '*.java'
 demo:
 	$(CARGO) run --locked --quiet -p convoy -- demo
 
-# Runs all tests, after installing what they need and the machine lacks. Some run the program itself: built first, it does
-# not count towards the time that a test may take.
+# Runs all tests, after installing the programs that they need and the machine lacks. Some tests run convoy itself: it is
+# built first, so that the build does not count towards the time that a test may take.
 test:
 	tests/setup.sh
 	$(CARGO) build --locked -p convoy
@@ -24,15 +24,15 @@ test:
 	  $(CARGO) test --locked --workspace; \
 	fi
 
-# Checks the form of the sources and everything that clippy knows.
+# Checks formatting, markers of unfinished work, and all clippy lints.
 lint:
 	$(CARGO) fmt --all --check
 	$(GIT) grep -nE '$(UNFINISHED)' -- $(SOURCES); \
 	  case $$? in 1) ;; 0) echo 'unfinished: see the lines above' >&2; exit 1 ;; *) exit 1 ;; esac
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-# Times thirty tasks that are done already, on a node nearby and on one 50 ms away, beside ansible-playbook if it is
-# installed; and these, and tasks that change files, with a journal and without.
+# Measures thirty tasks that have nothing to do, on a nearby node and on one 50 ms away, compared with ansible-playbook if
+# it is installed; and the same tasks, and tasks that change files, with and without a journal.
 bench:
 	$(CARGO) build --locked --release -p convoy
 	$(CARGO) run --locked --release -p convoy-tests --bin bench

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the programs that the tests run against, where they are missing. Silent if there is nothing to do.
+# Installs the programs that the tests run against, if they are missing. Prints nothing if there is nothing to do.
 set -eu
 
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-# Debian's packages that are missing; without those of the second list a few tests pass some of their cases over.
+# Debian packages that are missing. Without those in the second list, a few tests skip some of their cases.
 required=
 optional=
 
@@ -27,8 +27,6 @@ require hostname hostname
 require useradd passwd
 require gzip gzip
 require doas opendoas
-require unshare util-linux
-require useradd passwd
 require bzip2 bzip2
 require xz xz-utils
 require openssl openssl
@@ -38,7 +36,7 @@ require zstd zstd
 command -v busybox >/dev/null || optional="$optional busybox"
 [ -x /lib/systemd/systemd ] || optional="$optional systemd"
 
-# The agent is linked statically; a compiler that has no libc.a prints the bare name.
+# The agent is linked statically. A compiler without libc.a prints the bare name.
 if command -v cc >/dev/null && [ "$(cc -print-file-name=libc.a)" = libc.a ]; then
     required="$required libc6-dev"
 fi
@@ -50,7 +48,8 @@ if [ "$(id -u)" != 0 ]; then
     as_root="sudo -n"
 fi
 
-# Where systemd runs, Debian's openssh-server would start an SSH server for the network: that is for the user to decide.
+# On a machine that runs systemd, Debian's openssh-server would start an SSH server that listens on the network: the user
+# has to decide that.
 may_install() {
     command -v apt-get >/dev/null || return 1
     $as_root true 2>/dev/null || return 1
@@ -67,7 +66,7 @@ if may_install; then
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     echo "tests/setup.sh: installing$required$optional"
-    # The lists of packages are often empty in a container, and asking for them takes longer than installing.
+    # Package lists are often empty in a container. Updating them takes longer than installing, so try without first.
     if install "$required $optional"; then
         exit 0
     fi
@@ -80,9 +79,9 @@ fi
 
 if [ -n "$required" ]; then
     cat >&2 <<EOF
-tests/setup.sh: the tests need what Debian has in these packages, and could not install them:$required
-Install them, on Debian with: sudo apt-get install$required$optional
+tests/setup.sh: cannot install programs that the tests need, in Debian's packages:$required
+Install them yourself, on Debian with: sudo apt-get install$required$optional
 EOF
     exit 1
 fi
-echo "tests/setup.sh: going on without$optional; a few tests have fewer cases then" >&2
+echo "tests/setup.sh: continuing without$optional; a few tests skip some of their cases" >&2

@@ -24,14 +24,14 @@ fn assert_refused(ran: &Ran, message: &str) {
 fn settings_that_cannot_be_right() {
     let cluster = Cluster::local(&FIVE);
     for (settings, message) in [
-        ("{wso2_new_home: '{{ wso2_old_home }}/new'}", "must not be the same or one within the other"),
+        ("{wso2_new_home: '{{ wso2_old_home }}/new'}", "must be separate directories, neither inside the other"),
         (
             "{wso2_old_home: '{{ place }}/wso2am-4.1.0', wso2_new_home: '{{ place }}/new'}",
             "must be of version 3.1.0; its bin/version.txt says 'WSO2 API Manager v4.1.0'",
         ),
         (
             "{wso2_control_plane_url: apim.corp}",
-            "set wso2_control_plane_url to where the control plane's management is reached",
+            "set wso2_control_plane_url to the URL of the control plane's management endpoint",
         ),
         (
             "{wso2_databases: {shared_db: {type: sybase}}}",
@@ -45,12 +45,12 @@ fn settings_that_cannot_be_right() {
             "{wso2_databases: {apim_db: {url: 'jdbc:mysql://x/y'}, shared_db: {url: 'jdbc:mysql://x/y'}}}",
             "apim_db and shared_db are the same database",
         ),
-        ("{wso2_decisions: {server.hostname: mine}}", "nothing is to be decided about server.hostname"),
+        ("{wso2_decisions: {server.hostname: mine}}", "no decision is needed on server.hostname"),
         ("{wso2_decisions: {server.hostname: yours}}", "decisions: server.hostname"),
         ("{wso2_keystore_passwords: {corp.jks: wrong}}", "corp.jks"),
         ("{wso2_min_days_left: 1000}", "corp.jks"),
         ("{wso2_databases: {shared_db: {driver: org.example.Driver}}}", "org.example.Driver"),
-        ("{wso2_left_behind: [mysql-connector-j-8.0.33.jar]}", "and none does"),
+        ("{wso2_left_behind: [mysql-connector-j-8.0.33.jar]}", "but none does"),
     ] {
         assert_refused(&cluster.steps(&["-e", settings]), message);
     }
@@ -126,9 +126,9 @@ fn homes_that_are_not_ready() {
         wrong(
             new("gw1", CONFIGURATION),
             for_("\"gateway-worker\"", "\"traffic-manager\""),
-            "is made for traffic-manager and not for gateway-worker",
+            "is set up for traffic-manager, not for gateway-worker",
         ),
-        wrong(old("cp1", CONFIGURATION), and(environment), "must have a name that no other has"),
+        wrong(old("cp1", CONFIGURATION), and(environment), "must have a unique name"),
         wrong(
             old("cp1", "repository/conf/api-manager.xml"),
             for_("<Name>Production and Sandbox<", "<Name>Test<"),
@@ -175,13 +175,13 @@ fn configuration_and_files_that_cannot_be_carried_over() {
         wrong(
             old("gw1", CONFIGURATION),
             for_("\"SOAPAction\"]", "\"X-Corp\"]"),
-            "decide about these keys of",
+            "decide on these keys of",
         ),
         wrong(new("gw2", "updates/config.json"), to("{}"), "are not at the same update level"),
         wrong(
             old("cp1", &format!("{DROPINS}/org.wso2.carbon.is.migration-1.0.154.jar")),
             to("x"),
-            "has org.wso2.carbon.is.migration-1.0.154.jar of an earlier migration",
+            "contains org.wso2.carbon.is.migration-1.0.154.jar from an earlier migration",
         ),
     ];
     assert_each_refused(&cluster, wrongs);
@@ -198,7 +198,7 @@ fn files_that_are_one_too_many_or_not_the_same() {
     jar(&second, &["com/mysql/jdbc/Driver.class", "com/mysql/cj/jdbc/Driver.class"]);
     assert_refused(
         &cluster.steps(&[]),
-        "and mysql-connector-j-8.0.33.jar, mysql-connector-java-5.1.44.jar do",
+        "but mysql-connector-j-8.0.33.jar, mysql-connector-java-5.1.44.jar do",
     );
     fs::remove_file(second).unwrap();
 
@@ -212,7 +212,7 @@ fn files_that_are_one_too_many_or_not_the_same() {
     put(other.path());
     assert_refused(
         &cluster.steps(&[]),
-        "corp.jks of gw2 is not that of cp1: what one node encrypts the others could not read",
+        "corp.jks of gw2 differs from that of cp1: one node could not decrypt what the other encrypts",
     );
     let allowed = "{wso2_keystores_per_node: [corp.jks, client-truststore.jks]}";
     let ran = cluster.steps(&["--check", "-e", allowed]);

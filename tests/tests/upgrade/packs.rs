@@ -88,7 +88,7 @@ fn a_home_is_unpacked_and_made_ready_once() {
     fs::write(cluster.in_new("gw1", ".convoy-profile"), "setting up gateway-worker\n").unwrap();
     let ran = cluster.apply(&["-e", &settings]);
     assert_eq!(ran.code, Some(2), "{ran}");
-    assert!(ran.stdout.contains("was cut off, or made it for another role (setting up gateway-worker): remove the home and unpack it anew"), "{ran}");
+    assert!(ran.stdout.contains("was interrupted, or was for another role (setting up gateway-worker): remove the home and unpack it again"), "{ran}");
     assert!(cluster.in_new("gw1", &format!("{LIB}/README.txt")).exists());
 }
 
@@ -105,17 +105,17 @@ fn packs_that_are_not_the_right_ones_are_refused() {
         assert!(ran.stdout.contains(message), "{message}: {ran}");
         assert!(NODES.iter().all(|(node, _)| !cluster.in_new(node, "").exists()), "{ran}");
     };
-    refused("{}", "is not there: set wso2_new_pack to the pack of 4.1.0");
+    refused("{}", "does not exist: set wso2_new_pack to the pack of 4.1.0");
     refused(
         &format!("{{wso2_new_pack: {}, wso2_new_pack_sha256: 00ff}}", pack.display()),
-        "and of the SHA-256 00ff; it has ",
+        "and have the SHA-256 00ff; it has ",
     );
     let other = cluster.project.path("other.zip");
     new_pack(&other, "4.0.0");
-    refused(&settings(&other), "must be of 4.1.0 with everything in the folder wso2am-4.1.0");
+    refused(&settings(&other), "must be a pack of 4.1.0 with everything in the directory wso2am-4.1.0");
     refused(
         &format!("{{wso2_new_pack: {}, wso2_new_home: '{{{{ place }}}}/apim'}}", pack.display()),
-        "with everything in the folder apim",
+        "with everything in the directory apim",
     );
 }
 
@@ -145,7 +145,7 @@ fn a_disk_that_is_too_small_is_refused() {
         .unwrap();
     let ran = cluster.project.wait(child).unwrap();
     assert_eq!(ran.code, Some(2), "{ran}");
-    assert!(ran.stdout.contains("has 1024 bytes free, and twice the "), "{ran}");
+    assert!(ran.stdout.contains("has 1024 bytes free, but twice the "), "{ran}");
     assert!(!cluster.in_new("cp1", "").exists());
 }
 
@@ -191,7 +191,7 @@ fn what_the_vendor_shipped_is_told_by_the_old_pack() {
         assert!(!there(&not), "{not}: {ran}");
     }
     assert!(
-        ran.stdout.contains("not carried over, since 4.1.0 has its own: com.vendor.shipped-1.0.jar"),
+        ran.stdout.contains("not carried over, because 4.1.0 has its own: com.vendor.shipped-1.0.jar"),
         "{ran}"
     );
     let logging = fs::read_to_string(cluster.in_new("one", LOGGING)).unwrap();
