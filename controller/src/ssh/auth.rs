@@ -16,7 +16,8 @@ use super::error::Reason;
 use super::host_key::{Checker, Heard};
 use super::identity::{self, Agent, Candidate, Certified, Identities};
 use super::keys::Keys;
-use super::target::{Target, tilde};
+use super::target::Target;
+use crate::paths::tilde;
 
 /// How often a server may ask back before its questions are taken for something else than the password's.
 const MAX_QUESTIONS: usize = 3;

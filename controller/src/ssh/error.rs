@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::target::tilde;
+use crate::paths::tilde;
 
 /// A host cannot be reached; Ansible's `UNREACHABLE!`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

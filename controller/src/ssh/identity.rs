@@ -9,7 +9,8 @@ use russh::keys::{Certificate, PrivateKey, PublicKey, load_openssh_certificate};
 use tokio::net::UnixStream;
 
 use super::keys::{KeyFile, Keys, Secret, out_of_time};
-use super::target::{Target, home, tilde};
+use super::target::Target;
+use crate::paths::{home, tilde};
 
 /// The identity files that are tried if none is given.
 const DEFAULT_FILES: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];

@@ -9,7 +9,7 @@ use russh::keys::{
     Certificate, PrivateKey, PublicKey, decode_secret_key, load_openssh_certificate, load_public_key,
 };
 
-use super::target::tilde;
+use crate::paths::tilde;
 
 /// The keys that were opened with a passphrase.
 #[derive(Default)]

@@ -17,10 +17,10 @@ mod stream;
 mod target;
 mod tcp;
 
-pub use config::{Arguments, Family, Query};
+pub use config::{Arguments, Query};
 pub use connector::Connector;
 pub use error::{NewHostKey, Reason, Unreachable};
 pub use resolve::Wish;
 pub use russh::keys::{PrivateKey, PublicKey};
 pub use session::{ByteStream, Exit, Process, Running, Session};
-pub use target::{HostKeyChecking, Methods, Route, Target};
+pub use target::{Family, HostKeyChecking, Methods, Route, Target};

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 use super::config::{HostConfig, Proxy, Query, Tokens};
 use super::connector::Connector;
 use super::error::{Reason, Unreachable};
-use super::target::{Route, Target, home};
+use super::target::{Route, Target};
+use crate::paths::home;
 
 /// More jump hosts than this are a circle.
 const MOST_HOPS: usize = 8;

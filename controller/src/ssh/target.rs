@@ -1,12 +1,12 @@
 //! Where to connect and as whom.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Family;
 use super::error::{Peer, Reason};
 use crate::passwd;
+use crate::paths::home;
 
 /// Where sshd listens if nobody says otherwise.
 pub(super) const DEFAULT_PORT: u16 = 22;
@@ -48,6 +48,18 @@ impl HostKeyChecking {
             Self::Off => "no",
         }
     }
+}
+
+/// `AddressFamily`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Family {
+    /// Whichever a name has.
+    #[default]
+    Any,
+    /// IPv4 only.
+    Inet,
+    /// IPv6 only.
+    Inet6,
 }
 
 /// The way to a node.
@@ -196,18 +208,5 @@ impl std::fmt::Debug for Target {
             .field("host_key_checking", &self.host_key_checking)
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// Returns the user's home folder, as `HOME` says.
-pub(super) fn home() -> Option<PathBuf> {
-    std::env::home_dir()
-}
-
-/// Writes a path as the user would: `~` for the home folder.
-pub(super) fn tilde(path: &Path) -> String {
-    match home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
-        Some(rest) => format!("~/{}", rest.display()),
-        None => path.display().to_string(),
     }
 }

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::config::Family;
 use super::error::{Peer, Reason};
+use super::target::Family;
 
 /// Connects to the first address of the peer that answers.
 pub(super) async fn connect(

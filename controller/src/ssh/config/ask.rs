@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{HostConfig, Query};
+use super::options::HostConfig;
+use super::query::Query;
+use crate::paths::home;
 use crate::ssh::error::Reason;
-use crate::ssh::target::home;
 
 /// How long it may take; longer means that a `Match exec` of the user's hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

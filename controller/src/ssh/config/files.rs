@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::lines::{self, Line};
 use super::options::{HostConfig, SAYS_NOTHING};
-use super::{Query, Tokens};
+use super::query::Query;
+use super::tokens::Tokens;
+use crate::paths::{expand_user, home};
 use crate::ssh::error::Reason;
 use crate::ssh::pattern;
-use crate::ssh::target::home;
 
 /// How deep files may include each other.
 const DEEPEST: usize = 16;
@@ -135,7 +136,7 @@ fn load(path: &Path, folder: &Path, depth: usize) -> Result<Option<File>, String
         let mut included = Vec::new();
         if line.keyword == "include" {
             for name in &line.words {
-                for path in glob(&folder.join(crate::paths::expand_user(name))) {
+                for path in glob(&folder.join(expand_user(name))) {
                     included.extend(load(&path, folder, depth + 1)?);
                 }
             }

@@ -8,11 +8,12 @@ mod ask;
 mod files;
 mod lines;
 mod options;
+mod query;
 mod tokens;
 
 pub use arguments::Arguments;
-pub use options::Family;
 pub(super) use options::{HostConfig, Proxy};
+pub use query::Query;
 pub(super) use tokens::Tokens;
 
 use std::collections::HashMap;
@@ -26,17 +27,6 @@ use files::Files;
 
 /// How many programs `ssh -G` run at once: they do nothing but compute.
 const AT_ONCE: usize = 8;
-
-/// What is asked of the configuration: a host, and what is known better.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Query {
-    /// The host as it would be given to `ssh`.
-    pub host: String,
-    /// Options in the order of their weight, as for `ssh -o`; each counts before the files.
-    pub options: Vec<(String, String)>,
-    /// A file instead of the user's and the system's, as for `ssh -F`.
-    pub file: Option<PathBuf>,
-}
 
 /// The files of a query, read once.
 type Source = Arc<OnceCell<Arc<Files>>>;

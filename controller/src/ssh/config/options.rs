@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ssh::HostKeyChecking;
+use crate::ssh::target::{Family, HostKeyChecking};
 
 /// What the configuration says of a host, as far as it is honoured. Of several values the first counts, as in ssh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,18 +43,6 @@ pub(in crate::ssh) enum Proxy {
     Jump(String),
     /// `ProxyCommand`.
     Command(String),
-}
-
-/// `AddressFamily`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Family {
-    /// Whichever a name has.
-    #[default]
-    Any,
-    /// IPv4 only.
-    Inet,
-    /// IPv6 only.
-    Inet6,
 }
 
 /// Keywords that structure a file, or that mean nothing to how convoy reaches a host: one connection, no terminal, no

@@ -3,7 +3,7 @@
 use sha1::{Digest as _, Sha1};
 
 use crate::passwd;
-use crate::ssh::target::home;
+use crate::paths::home;
 
 /// What tokens stand for.
 #[derive(Debug, Clone, Default)]
