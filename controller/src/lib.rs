@@ -23,6 +23,7 @@ pub mod services;
 pub mod settings;
 pub mod ssh;
 pub mod state;
+pub mod sync;
 pub mod template;
 pub mod terminal;
 pub mod undo;

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::events::{Reporter, RunEvent};
 use crate::link::content::Contents;
-use crate::link::{Aside, Entries, Link, LinkError, Opening, Puller, local};
+use crate::link::{HeldLocks, Link, LinkControl, LinkError, Opening, Puller, local};
 use crate::services::endpoint::Endpoint;
 use crate::services::host_error::{self, Lost};
 use crate::services::options::Options;
@@ -54,7 +54,7 @@ pub struct Connections {
     /// Round trips, bytes sent, bytes received of links that are closed.
     traffic: Cell<(u64, u64, u64)>,
     /// What each link showed and was told of the lock of its node; of nodes that had no link there is none.
-    entries: RefCell<HashMap<Endpoint, Arc<Entries>>>,
+    entries: RefCell<HashMap<Endpoint, Arc<HeldLocks>>>,
     /// Hosts on which the run may not work, and what is said of that: they are not asked again.
     refused: RefCell<HashMap<Endpoint, String>>,
     /// Hosts that are given another time to connect, in seconds.
@@ -62,7 +62,7 @@ pub struct Connections {
     /// What came of orders, and need not be kept by the nodes any longer: the tickets.
     noted: RefCell<HashMap<Endpoint, Vec<u64>>>,
     /// What speaks to nodes that are at work.
-    asides: RefCell<HashMap<Endpoint, Aside>>,
+    asides: RefCell<HashMap<Endpoint, LinkControl>>,
 }
 
 impl Connections {
@@ -155,14 +155,14 @@ impl Connections {
         let answer = match &*connected {
             Some(there) => {
                 self.pass_on(endpoint, &there.link);
-                there.link.ask(steps).await
+                there.link.request(steps).await
             }
             None => {
                 let opened = self.open(endpoint, steps, screen).await.map_err(Lost::Unreachable)?;
                 let there = connected.insert(opened);
-                self.asides.borrow_mut().insert(endpoint.clone(), there.link.aside());
-                there.link.first().await.and_then(|answer| {
-                    answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
+                self.asides.borrow_mut().insert(endpoint.clone(), there.link.control());
+                there.link.first_answer().await.and_then(|answer| {
+                    answer.ok_or_else(|| LinkError::Protocol("no answer to the first work".to_owned()))
                 })
             }
         };
@@ -182,7 +182,7 @@ impl Connections {
         let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let told = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
         let was_there = lost.is_some_and(|lost| lost.link.was_greeted());
-        Err(if was_there && error.may_pass() { Lost::Cut(told) } else { Lost::Unreachable(told) })
+        Err(if was_there && error.is_transient() { Lost::Cut(told) } else { Lost::Unreachable(told) })
     }
 
     /// Takes note that the run may not work on a host; returns what is said of it.
@@ -194,7 +194,7 @@ impl Connections {
     }
 
     fn tell_lost_records(&self, endpoint: &Endpoint, screen: &Screen) {
-        let lost = self.entries.borrow().get(endpoint).map(|entries| entries.take_lost());
+        let lost = self.entries.borrow().get(endpoint).map(|entries| entries.take_damage());
         for why in lost.into_iter().flatten() {
             let text = format!("{}: {}", endpoint.host, host_error::lost_record(&why));
             screen.borrow_mut().event(&RunEvent::Warning(text));
@@ -202,7 +202,7 @@ impl Connections {
     }
 
     /// Returns what is shown for the lock of a node, and where is noted what is told of it.
-    fn entries(&self, endpoint: &Endpoint) -> (Arc<Entries>, Option<Claim>) {
+    fn entries(&self, endpoint: &Endpoint) -> (Arc<HeldLocks>, Option<Claim>) {
         let mut all = self.entries.borrow_mut();
         let returning = all.contains_key(endpoint);
         let entries = all.entry(endpoint.clone()).or_default().clone();
@@ -229,7 +229,8 @@ impl Connections {
         let (run, by) = (self.options.run.clone(), self.options.by.clone());
         let records = self.options.records;
         let hello = Hello { run, by, claim, records, silence_seconds: SILENCE_SECONDS };
-        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.noting(entries);
+        let opening =
+            Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.recording_locks(entries);
         if endpoint.local {
             let stream = local::start(&opening).map_err(|error| format!("cannot start sh: {error}"))?;
             let link = Link::open(stream, opening, self.contents.clone());
@@ -348,7 +349,7 @@ impl Connections {
     /// Leaves in the middle of the work: nodes finish what they do.
     pub async fn detach(&self) {
         let asides = self.asides.take();
-        futures::future::join_all(asides.values().map(Aside::detach)).await;
+        futures::future::join_all(asides.values().map(LinkControl::detach)).await;
     }
 
     async fn leave(&self, endpoint: &Endpoint, slot: &Slot) {
@@ -370,7 +371,7 @@ impl Connections {
 
     /// Asks all nodes to end what they look at ahead, so that their answers come soon.
     pub fn cancel(&self) {
-        self.asides.borrow().values().for_each(Aside::cancel);
+        self.asides.borrow().values().for_each(LinkControl::cancel);
     }
 
     /// Returns round trips, bytes sent and bytes received of all links that are closed.
