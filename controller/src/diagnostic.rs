@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-use crate::secrets::is_vaulted;
+use crate::vaulted::is_vaulted;
 
 /// Who has to act; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

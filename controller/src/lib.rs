@@ -28,4 +28,5 @@ pub mod template;
 pub mod terminal;
 pub mod undo;
 pub mod vars;
+pub mod vaulted;
 pub mod yaml;
