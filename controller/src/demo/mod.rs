@@ -7,8 +7,10 @@ mod home;
 mod jar;
 mod keystore;
 mod node;
+mod options;
 mod project;
 mod site;
 
-pub use node::{EmbeddedNode, NodeOptions};
+pub use node::EmbeddedNode;
+pub use options::NodeOptions;
 pub use site::Site;

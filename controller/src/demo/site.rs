@@ -10,7 +10,8 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 
 use super::home::{self, Keystores, NEW_HOME, OLD_HOME, Role};
-use super::node::{EmbeddedNode, NodeOptions};
+use super::node::EmbeddedNode;
+use super::options::NodeOptions;
 use super::project;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::yaml;
