@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
-use super::{Options, Sink};
+use super::options::Options;
+use super::screen::Sink;
 use crate::events::{Reporter, RunEvent, object};
 use crate::json;
 

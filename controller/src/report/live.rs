@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::options::Options;
 use super::plain::Plain;
-use super::{Options, Sink};
+use super::screen::Sink;
 use crate::events::{JobState, Reporter, RunEvent};
 
 /// How many hosts have a line of their own.

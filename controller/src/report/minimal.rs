@@ -3,9 +3,10 @@
 use std::io;
 
 use super::diff;
+use super::options::Options;
+use super::screen::Sink;
 use super::screen::{Color, Screen};
 use super::shown::Shown;
-use super::{Options, Sink};
 use crate::events::{Reporter, RunEvent, TaskResult, Verdict};
 use crate::python;
 

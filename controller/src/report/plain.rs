@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
+use super::diff;
+use super::options::Options;
+use super::screen::Sink;
 use super::screen::{Color, Screen};
 use super::shown::Shown;
-use super::{Options, Sink, diff};
 use crate::events::{HostName, JobEvent, JobState, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 use crate::python::label;
 
