@@ -15,7 +15,7 @@ use super::run_options::RunOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::events::{Reporter, RunEvent};
 use crate::inventory::Inventory;
-use crate::journal::{self, Due, Header, Recorder, Resumed, RunId, Runs, Writer};
+use crate::journal::{self, DueHandler, Header, Recorder, ResumedRun, RunId, Runs, Writer};
 use crate::paths::absolute;
 use crate::playbook::ast::Play;
 use crate::playbook::{self, Loaded, Loader, walk};
@@ -81,7 +81,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
 #[derive(Debug)]
 pub(super) struct Again {
     /// What its journal says.
-    pub(super) resumed: Resumed,
+    pub(super) resumed: ResumedRun,
     /// The folder of its journal.
     pub(super) folder: PathBuf,
     /// What to do where it is not known how far a step came.
@@ -168,7 +168,7 @@ pub(super) fn run_watched(
 pub(super) fn begun(run: &RunOptions, playbooks: Vec<String>, runs: &Runs, options: &Options) -> Header {
     let now = Timestamp::now();
     Header {
-        id: runs.next(now),
+        id: runs.new_name(now),
         at: now,
         by: options.by.clone(),
         process: std::process::id(),
@@ -210,9 +210,9 @@ impl Begun {
     }
 
     /// Returns what the run before has left to do. A run that goes on knows it already.
-    fn left_due(&self) -> Option<(RunId, Vec<Due>)> {
+    fn left_due(&self) -> Option<(RunId, Vec<DueHandler>)> {
         match self {
-            Self::New(header, runs) => runs.left_due(&header.folder, &header.playbooks),
+            Self::New(header, runs) => runs.due_from_last_run(&header.folder, &header.playbooks),
             Self::Again(_) => None,
         }
     }
@@ -224,10 +224,12 @@ fn recorded(engine: Engine, journal: Begun) -> Engine {
         Begun::New(header, runs) => newly_recorded(engine, &runs, &header),
         Begun::Again(Again { resumed, folder, in_doubt }) => {
             let mut engine = with_journal(engine, resumed.writer, folder);
-            engine.due.replace(journal::due(&resumed.notes, true));
+            engine.due.replace(journal::due_handlers(&resumed.notes, true));
             engine.memory = Memory::of(resumed.notes, resumed.times, in_doubt);
-            engine
-                .tell(RunEvent::Resumed { run: resumed.header.id.as_str().into(), by: journal::by().into() });
+            engine.tell(RunEvent::Resumed {
+                run: resumed.header.id.as_str().into(),
+                by: journal::operator().into(),
+            });
             resumed.warning.into_iter().for_each(|text| engine.warn(text));
             engine
         }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::diagnostic::{self, Diagnostic, Diagnostics, Kind};
 use crate::events::{Ending, Note, Reporter, RunEvent, Stats, Tally};
 use crate::inventory::{Addition, Inventory, LOCALHOST};
-use crate::journal::Due;
+use crate::journal::DueHandler;
 use crate::link::content::Contents;
 use crate::playbook::Loader;
 use crate::playbook::ast::{Play, Task};
@@ -85,7 +85,7 @@ pub struct Engine {
     /// What was done before, if the run is resumed, and what is noted for that.
     pub memory: Memory,
     /// Handlers that earlier runs have notified and not run, until the play comes that has them.
-    pub due: RefCell<Vec<Due>>,
+    pub due: RefCell<Vec<DueHandler>>,
     /// Which play runs, counted from 1 through all playbooks.
     pub play_number: Cell<u32>,
     /// Facts that outlive the run.

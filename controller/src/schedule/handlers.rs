@@ -8,7 +8,7 @@ use convoy_protocol::{Map, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::events::{Note, RunEvent};
 use crate::execute::effects::Notice;
-use crate::journal::Due;
+use crate::journal::DueHandler;
 use crate::playbook::ast::Entry;
 use crate::schedule::batch::Batch;
 use crate::schedule::engine::Engine;
@@ -93,18 +93,18 @@ pub(crate) fn take_due(batch: &mut Batch<'_>, index: usize) {
 
 impl Engine {
     /// Notes which handlers a run before has left due: they are so until they have run.
-    pub fn note_due(&self, run: &str, due: &[Due]) {
-        for Due { host, handler } in due.iter().cloned() {
+    pub fn note_due(&self, run: &str, due: &[DueHandler]) {
+        for DueHandler { host, handler } in due.iter().cloned() {
             self.note(Note::Notified { host, handler, from: Some(run.into()) });
         }
     }
 
     /// Takes over handlers that a run before has left due, and says so.
-    pub fn take_over_due(&self, run: &str, due: Vec<Due>) {
+    pub fn take_over_due(&self, run: &str, due: Vec<DueHandler>) {
         let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
         let names: Vec<Arc<str>> = due.iter().map(|due| due.host.clone()).collect();
         let left = self.inventory.borrow().limited(&names, self.options.limit.as_deref()).unwrap_or_default();
-        for Due { host, handler } in due.iter().filter(|due| left.contains(&due.host)) {
+        for DueHandler { host, handler } in due.iter().filter(|due| left.contains(&due.host)) {
             hosts.entry(host).or_default().push(handler);
         }
         if !hosts.is_empty() {

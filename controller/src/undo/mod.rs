@@ -15,13 +15,14 @@ use convoy_protocol::{Status, Value, map};
 use futures::future::join_all;
 
 use agent::Agent;
-use begun::{Begun, Undone};
+use begun::Begun;
 use looked::{Looked, settle};
 use tasks::Tasks;
 use tell::Teller;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Ending, Note, RunEvent};
+use crate::journal::UndoneBlocks;
 use crate::playbook::ast::Play;
 use crate::schedule::engine::Engine;
 
@@ -37,7 +38,7 @@ pub struct Undo {
     /// The blocks with `undo:` that it has begun.
     pub begun: Begun,
     /// Those of them that are undone already.
-    pub undone: Undone,
+    pub undone: UndoneBlocks,
     /// The plays of the run, for how hosts are reached and what undoes the blocks.
     pub plays: Vec<Arc<Play>>,
     /// A play that says nothing of that.

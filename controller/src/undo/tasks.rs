@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostics;
 use crate::events::Note;
+use crate::journal::UndoneBlocks;
 use crate::playbook::ast::Play;
 use crate::schedule::batch::{Batch, Ended, HostRun};
 use crate::schedule::engine::Engine;
@@ -14,7 +15,7 @@ use crate::schedule::vars_prompt;
 use crate::settings::Gathering;
 use crate::state::section::{Item, Section};
 use crate::terminal::Terminal;
-use crate::undo::begun::{self, Begun, Undone};
+use crate::undo::begun::{self, Begun};
 use crate::undo::find;
 use crate::undo::read::Read;
 use crate::undo::tell::Teller;
@@ -65,7 +66,7 @@ pub(super) async fn prepare<'e>(
     engine: &'e Engine,
     plays: &[Arc<Play>],
     begun: &Begun,
-    undone: &Undone,
+    undone: &UndoneBlocks,
     hosts: &[Arc<str>],
 ) -> Result<Tasks<'e>, Diagnostics> {
     let mut numbers: Vec<u32> = begun.blocks.iter().map(|block| block.play).collect();
@@ -155,7 +156,7 @@ impl<'e> OfBatch<'e> {
         number: u32,
         hosts: Vec<Arc<str>>,
         blocks: &[&begun::Block],
-        undone: &Undone,
+        undone: &UndoneBlocks,
     ) -> Result<Self, Diagnostics> {
         *engine.play.borrow_mut() = play::facts(engine, play, &hosts);
         let strategy = play::strategy(engine, play)?;
@@ -178,7 +179,12 @@ impl<'e> OfBatch<'e> {
     }
 
     /// Reads what undoes the blocks.
-    fn read(&mut self, play: &Play, blocks: &[&begun::Block], undone: &Undone) -> Result<(), Diagnostics> {
+    fn read(
+        &mut self,
+        play: &Play,
+        blocks: &[&begun::Block],
+        undone: &UndoneBlocks,
+    ) -> Result<(), Diagnostics> {
         let hosts = self.names();
         let mut read = Read::new(play);
         let mut sections = Vec::new();
