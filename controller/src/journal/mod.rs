@@ -17,7 +17,8 @@
 //! on its file, so that a run in progress is told apart from one that was killed. And whoever resumes or undoes a run
 //! holds a lock on its directory ([`RunLock`]).
 //!
-//! Events themselves are in `crate::events`. What to do with what a journal says is decided by `crate::run`.
+//! Events themselves are in `crate::events`. What follows from a journal is decided elsewhere: by `crate::state` when a run
+//! is resumed, by `crate::undo` when it is undone.
 
 mod due_handlers;
 mod file;
