@@ -91,7 +91,7 @@ async fn unknown(engine: &Engine, endpoints: &[Endpoint]) -> Vec<NewHostKey> {
         async move {
             // Whatever else is in the way is told when the host's turn comes.
             let target = engine.connections.target(&endpoint, &engine.reporter).await.ok()?;
-            if !connector.is_unknown_on_the_way(&target).await {
+            if !connector.has_unknown_host_key(&target).await {
                 return None;
             }
             match connector.connect(&target).await {

@@ -270,7 +270,7 @@ impl Connections {
     pub async fn target(&self, endpoint: &Endpoint, screen: &Screen) -> Result<Target, Unreachable> {
         let patience = self.patience.borrow().get(&endpoint.host).copied();
         let target = self.connector.target(&endpoint.wish(&self.options, patience)).await;
-        for text in self.connector.unhonoured() {
+        for text in self.connector.take_warnings() {
             screen.borrow_mut().event(&RunEvent::Warning(text));
         }
         target

@@ -1,14 +1,14 @@
-//! A question to the ssh configuration.
+//! A query to the ssh configuration.
 
 use std::path::PathBuf;
 
-/// What is asked of the configuration: a host, and what is known better.
+/// A host, and the options that take precedence over the ssh configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Query {
     /// The host as it would be given to `ssh`.
     pub host: String,
-    /// Options in the order of their weight, as for `ssh -o`; each counts before the files.
+    /// Options as for `ssh -o`. They take precedence over the files; of several values the first counts.
     pub options: Vec<(String, String)>,
-    /// A file instead of the user's and the system's, as for `ssh -F`.
+    /// A configuration file to use instead of the user's and the system's, as for `ssh -F`.
     pub file: Option<PathBuf>,
 }
