@@ -95,7 +95,7 @@ pub(super) struct HostKeyChecker {
 }
 
 impl HostKeyChecker {
-    /// Returns one for a target, of whose host these keys are known.
+    /// Returns a checker for a target whose host has these known keys.
     pub(super) fn new(target: &Target, known: HostKeys, disconnect: DisconnectMessage) -> Self {
         let (name, port) = target.known_hosts_name();
         Self {

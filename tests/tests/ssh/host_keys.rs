@@ -17,9 +17,9 @@ async fn refuses_a_changed_host_key_before_the_login() {
     let file = client.path("known_hosts");
     fs::write(&file, format!("# old\n[127.0.0.1]:{} {old}\n", sshd.port)).unwrap();
     let expected = format!(
-        "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {port}), ssh-ed25519 {new}, is not \
-         the one recorded in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled someone may be \
-         listening; else remove the old one: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
+        "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {port}), ssh-ed25519 {new}, \
+         differs from the one in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled, someone may be \
+         intercepting the connection; if it was, remove the old key: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
         port = sshd.port,
         new = fingerprint(&sshd.folder().join("host_ed25519.pub")),
         old = fingerprint(&other.path),

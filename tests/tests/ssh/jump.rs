@@ -167,7 +167,7 @@ async fn a_hop_that_fails_is_tried_once_for_all_who_wait() {
     };
     let (a, b, c) = tokio::join!(try_one("far1"), try_one("far2"), try_one("far3"));
     let expected = format!(
-        "Failed to connect to the host via ssh: jump host hop: 127.0.0.1 port {port}: accepted the connection but said \
+        "Failed to connect to the host via ssh: jump host hop: 127.0.0.1 port {port}: accepted the connection but sent \
          nothing within 1 s"
     );
     assert_eq!([a, b, c], [Some(expected.clone()), Some(expected.clone()), Some(expected)]);
