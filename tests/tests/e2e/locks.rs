@@ -85,7 +85,7 @@ fn refused(task: &str, msg: &str) -> Ran {
         "l"
     );
     let stderr = format!(
-        "l: task \"{task}\" (site.yml:4:7) and what follows it\n\nhint: go on with `convoy apply -i hosts site.yml`\n"
+        "l: task \"{task}\" (site.yml:4:7) and what follows it\n\nhint: continue with `convoy apply -i hosts site.yml`\n"
     );
     Ran { stdout, stderr, code: Some(3) }
 }

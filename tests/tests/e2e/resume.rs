@@ -145,7 +145,7 @@ fn a_run_that_failed_goes_on_and_is_finished() {
     let failed = project.apply([]).unwrap();
     assert_eq!((failed.recap("l").as_str(), failed.code), ("ok=1 changed=1 failed=1", Some(2)), "{failed}");
     let hint =
-        "l: task \"needs\" (site.yml:5:7) and what follows it\n\nhint: go on with `convoy resume [run]`\n";
+        "l: task \"needs\" (site.yml:5:7) and what follows it\n\nhint: continue with `convoy resume [run]`\n";
     assert!(failed.stderr.ends_with(hint), "{failed}");
 
     let run = name(&project);

@@ -315,7 +315,7 @@ fn a_host_that_cannot_be_reached() {
     let done = undo(&project, &["last"]);
     assert_eq!(done.code, Some(4), "{done}");
     assert_eq!(ran(&place), "block\n", "{done}");
-    assert!(done.stderr.starts_with("a: block \"Block\"\n\nhint: go on with `convoy undo "), "{done}");
+    assert!(done.stderr.starts_with("a: block \"Block\"\n\nhint: continue with `convoy undo "), "{done}");
 }
 
 /// Handlers that are due stay so, whatever comes between.

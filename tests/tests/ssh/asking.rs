@@ -67,7 +67,7 @@ Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-check
 web2: task "ping" (site.yml:4:7) and what follows it
 database1: task "ping" (site.yml:4:7) and what follows it
 
-hint: go on with `convoy resume [run]`
+hint: continue with `convoy resume [run]`
 --- exit code 4
 "#);
     assert!(!nodes[1].sshd.log().contains("Accepted"));
