@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use russh::keys::PublicKey;
 
-/// What a node is like.
+/// The options of a node.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// The folder of the node.
+    /// The directory of the node.
     pub root: PathBuf,
-    /// The home folder and working directory of commands: `root/home`, unless changed.
+    /// The home and working directory of commands: `root/home`, unless changed.
     pub home: PathBuf,
-    /// The only user who may log in; commands run as the user of this process all the same.
+    /// The only user who can log in. Commands run as the user of this process all the same.
     pub user: String,
-    /// The only key that may log in.
+    /// The only key that is accepted.
     pub authorized: PublicKey,
-    /// Variables that commands find besides `HOME`, `USER`, `LOGNAME`, `SHELL` and `PATH`.
+    /// Environment variables of commands, in addition to `HOME`, `USER`, `LOGNAME`, `SHELL` and `PATH`.
     pub environment: Vec<(String, String)>,
 }
 
