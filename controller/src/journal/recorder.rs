@@ -66,7 +66,9 @@ impl Recorder {
                 "the journal of this run is incomplete: {count} events are missing in {folder}"
             ));
         } else if let Err(error) = written {
-            self.warn(format!("the journal of this run lacks its end: cannot write to {folder}: {error}"));
+            self.warn(format!(
+                "the journal of this run does not contain its end: cannot write to {folder}: {error}"
+            ));
         }
     }
 

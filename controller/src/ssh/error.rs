@@ -142,7 +142,7 @@ pub enum Reason {
     Name {
         /// The name.
         address: String,
-        /// What the resolver said.
+        /// The resolver's message.
         detail: String,
     },
     /// The TCP connection failed.
@@ -150,7 +150,7 @@ pub enum Reason {
     Tcp {
         /// The server.
         peer: Peer,
-        /// What the system said.
+        /// The system's message.
         detail: String,
     },
     /// The TCP connection was not established in time.
@@ -254,7 +254,7 @@ pub enum Reason {
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's message.
         detail: String,
     },
     /// The server accepts none of the keys and passwords.
