@@ -35,8 +35,7 @@ impl Runs {
     /// If another process holds the lock, or locking fails.
     pub fn lock(&self, id: &RunId, command: &str) -> Result<RunLock, Diagnostic> {
         let path = self.folder_of(id);
-        let failed = |error: FileError| Diagnostic::user(error.to_string());
-        let folder = File::open(&path).map_err(FileError::new("open", &path)).map_err(failed)?;
+        let folder = File::open(&path).map_err(FileError::new("open", &path))?;
         let holder = path.join(HOLDER_FILE);
         match folder.try_lock() {
             Ok(()) => {}
@@ -47,7 +46,7 @@ impl Runs {
                     .kind(Kind::Refused)
                     .hint("wait until it ends".to_owned()));
             }
-            Err(TryLockError::Error(error)) => return Err(failed(FileError::new("lock", &path)(error))),
+            Err(TryLockError::Error(error)) => return Err(FileError::new("lock", &path)(error).into()),
         }
         // The file only informs others: if it cannot be written, the lock holds all the same.
         let text = format!("{command} by {}, process {}\n", operator(), std::process::id());

@@ -189,7 +189,7 @@ impl Runs {
     /// # Errors
     /// If no run matches, or several do.
     pub fn find(&self, word: &str) -> Result<RunId, Diagnostic> {
-        let names = self.names().map_err(|error| Diagnostic::user(error.to_string()))?;
+        let names = self.names()?;
         let Some(last) = names.last() else {
             return Err(Diagnostic::user(format!("there are no runs in {}", self.folder.display())).hint(
                 "`convoy apply` keeps a journal of each run in the directory where it is started".to_owned(),
@@ -226,7 +226,7 @@ impl Runs {
         if word != "last" {
             return Ok(found);
         }
-        let names = self.names().map_err(|error| Diagnostic::user(error.to_string()))?;
+        let names = self.names()?;
         let is_skipped = |id: &RunId| {
             Reader::open(&self.folder_of(id)).is_ok_and(|(header, _)| header.check || header.undoes.is_some())
         };

@@ -1,7 +1,7 @@
 //! Sample events for tests, and streams that record what is written to them.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
 use indicatif::TermLike;
@@ -10,6 +10,7 @@ use super::Sink;
 use crate::events::{
     Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
 };
+use crate::sync::lock;
 
 /// A stream that records what is written to it.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +22,13 @@ impl Capture {
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
+        String::from_utf8(lock(&self.0).clone()).unwrap()
     }
 }
 
 impl Write for Capture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        lock(&self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

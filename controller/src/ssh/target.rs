@@ -10,6 +10,8 @@ use crate::paths::home;
 
 /// The port that sshd listens on by default.
 pub(super) const DEFAULT_PORT: u16 = 22;
+/// The default known_hosts file for all users.
+pub(super) const GLOBAL_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
 /// The default time limit for connecting, as in Ansible.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default interval between keep-alive messages on an idle connection.
@@ -189,8 +191,7 @@ impl Target {
     /// Returns the known_hosts files. New keys are added to the first.
     pub(super) fn known_hosts_files(&self) -> Vec<PathBuf> {
         self.known_hosts.clone().unwrap_or_else(|| {
-            let own = home().map(|home| home.join(".ssh/known_hosts"));
-            own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()
+            user_known_hosts().into_iter().chain([PathBuf::from(GLOBAL_KNOWN_HOSTS)]).collect()
         })
     }
 }
@@ -209,4 +210,9 @@ impl std::fmt::Debug for Target {
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the user's default known_hosts file.
+pub(super) fn user_known_hosts() -> Option<PathBuf> {
+    home().map(|home| home.join(".ssh/known_hosts"))
 }

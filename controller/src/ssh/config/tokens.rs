@@ -1,5 +1,7 @@
 //! Expands `%` tokens and `${VARIABLE}` in configuration values.
 
+use std::path::PathBuf;
+
 use sha1::{Digest as _, Sha1};
 
 use crate::passwd;
@@ -49,11 +51,23 @@ impl Tokens {
         Ok(out)
     }
 
+    /// Returns the paths in a list, as by [`Tokens::path`], without the entries `none`.
+    ///
+    /// # Errors
+    /// If a token is unknown, or a variable is not set.
+    pub(in crate::ssh) fn paths<'v>(
+        &self,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Result<Vec<PathBuf>, String> {
+        let named = values.into_iter().filter(|value| !value.eq_ignore_ascii_case("none"));
+        named.map(|value| self.path(value)).collect()
+    }
+
     /// Returns a path with its tokens, variables and `~` replaced.
     ///
     /// # Errors
     /// If a token is unknown, or a variable is not set.
-    pub(in crate::ssh) fn path(&self, value: &str) -> Result<std::path::PathBuf, String> {
+    pub(in crate::ssh) fn path(&self, value: &str) -> Result<PathBuf, String> {
         let mut text = self.expand(value)?;
         while let Some((before, after)) = text.split_once("${") {
             let Some((name, rest)) = after.split_once('}') else { break };

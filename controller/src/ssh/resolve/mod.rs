@@ -8,8 +8,7 @@ use std::sync::Arc;
 use super::config::{HostConfig, Proxy, Query, Tokens};
 use super::connector::Connector;
 use super::error::{Reason, Unreachable};
-use super::target::{Route, Target};
-use crate::paths::home;
+use super::target::{GLOBAL_KNOWN_HOSTS, Route, Target, user_known_hosts};
 use crate::sync::lock;
 
 /// The most jump hosts on the way to a host: more are taken for a cycle.
@@ -136,12 +135,8 @@ fn destination(text: &str) -> Result<(String, Vec<(String, String)>), String> {
 impl HostConfig {
     /// Fills in the target, except for its name, address, user and route.
     fn apply(&self, target: &mut Target, tokens: &Tokens) -> Result<(), String> {
-        let paths = |names: &[String]| -> Result<Vec<PathBuf>, String> {
-            let named = names.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
-            named.map(|name| tokens.path(name)).collect()
-        };
-        target.identity_files = paths(&self.identity_files)?;
-        target.certificate_files = paths(&self.certificate_files)?;
+        target.identity_files = tokens.paths(self.identity_files.iter().map(String::as_str))?;
+        target.certificate_files = tokens.paths(self.certificate_files.iter().map(String::as_str))?;
         target.identities_only = self.identities_only.unwrap_or(false);
         match self.identity_agent.as_deref() {
             None | Some("SSH_AUTH_SOCK") => {}
@@ -180,15 +175,11 @@ impl HostConfig {
         if user.is_none() && global.is_none() {
             return Ok(None);
         }
-        let files = |names: &str| -> Result<Vec<PathBuf>, String> {
-            let named = names.split_whitespace().filter(|name| !name.eq_ignore_ascii_case("none"));
-            named.map(|name| tokens.path(name)).collect()
-        };
         let mut all = match user {
-            Some(names) => files(names)?,
-            None => home().map(|home| home.join(".ssh/known_hosts")).into_iter().collect(),
+            Some(names) => tokens.paths(names.split_whitespace())?,
+            None => user_known_hosts().into_iter().collect(),
         };
-        all.extend(files(global.as_deref().unwrap_or("/etc/ssh/ssh_known_hosts"))?);
+        all.extend(tokens.paths(global.as_deref().unwrap_or(GLOBAL_KNOWN_HOSTS).split_whitespace())?);
         Ok(Some(all))
     }
 }
