@@ -115,7 +115,7 @@ fn apply(file: &File, host: &str, active: bool, config: &mut HostConfig) -> Resu
         match line.keyword.as_str() {
             "host" => applies = active && pattern::is_in_list(line.words.iter().map(String::as_str), host),
             "match" if line.words.iter().map(|word| word.to_ascii_lowercase()).eq(["all"]) => {
-                applies = active
+                applies = active;
             }
             "match" => {
                 return Err(at("`Match` requires OpenSSH's client, which is not installed".to_owned()));

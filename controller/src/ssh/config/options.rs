@@ -185,10 +185,10 @@ impl HostConfig {
             "hostkeyalias" => set_if_none(&mut self.host_key_alias, text()),
             "hashknownhosts" => set_if_none(&mut self.hash_known_hosts, flag()?),
             "connecttimeout" => {
-                set_if_none(&mut self.connect_timeout, parse_duration(value).ok_or_else(bad)?)
+                set_if_none(&mut self.connect_timeout, parse_duration(value).ok_or_else(bad)?);
             }
             "serveraliveinterval" => {
-                set_if_none(&mut self.alive_interval, parse_duration(value).ok_or_else(bad)?)
+                set_if_none(&mut self.alive_interval, parse_duration(value).ok_or_else(bad)?);
             }
             "serveralivecountmax" => {
                 set_if_none(&mut self.alive_count, Some(value.parse().map_err(|_| bad())?));
