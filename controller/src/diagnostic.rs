@@ -1,22 +1,24 @@
-//! What is wrong, where, and what to do: the one form of every message to the user.
+//! The form of every message to the user: what is wrong, where, why, and what to do.
+//!
+//! Whoever finds the problem makes a [`Diagnostic`]; `crate::cli` prints it and exits with its code.
 
 use std::fmt;
 use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-use crate::secrets::is_vaulted;
+use crate::vaulted::is_vaulted;
 
-/// Who has to act; decides the exit code.
+/// Who has to act on a message. Determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The user, on what they wrote or typed. Exit code 1.
+    /// The user has to correct what they wrote or typed. Exit code 1.
     User,
-    /// The user, by giving the password of what is encrypted. Exit code 1.
+    /// The user has to provide the password of something encrypted. Exit code 1.
     Locked,
-    /// A guard of ours refused. Exit code 3.
+    /// Convoy refuses to act, to protect something. Exit code 3.
     Refused,
-    /// We: a fault in convoy. Exit code 255.
+    /// The developers: it is a bug in convoy. Exit code 255.
     Internal,
 }
 
@@ -41,30 +43,30 @@ pub fn code(diagnostics: &[Diagnostic]) -> u8 {
 pub struct Diagnostic {
     /// Who has to act.
     pub kind: Kind,
-    /// What is wrong: a lowercase fragment without a full stop.
+    /// What is wrong: a lowercase fragment without a period.
     pub message: String,
-    /// Where, if it is something the user wrote.
+    /// Where, if it is about something the user wrote.
     pub origin: Option<Arc<Origin>>,
-    /// Why, and what else is known: one line each.
+    /// Why, and what else is known; one line each.
     pub notes: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A message about something that the user wrote.
+    /// Returns a message about something that the user wrote or typed.
     pub fn user(message: impl Into<String>) -> Self {
         Self { kind: Kind::User, message: message.into(), origin: None, notes: Vec::new(), hint: None }
     }
 
-    /// Adds the place.
+    /// Sets the place.
     #[must_use]
     pub fn at(mut self, origin: impl Into<Option<Arc<Origin>>>) -> Self {
         self.origin = origin.into();
         self
     }
 
-    /// Adds the place, unless one is known.
+    /// Sets the place, unless it is set.
     #[must_use]
     pub fn or_at(self, origin: impl Into<Option<Arc<Origin>>>) -> Self {
         if self.origin.is_some() { self } else { self.at(origin) }
@@ -77,7 +79,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds what to do about it.
+    /// Sets what to do about it.
     #[must_use]
     pub fn hint(mut self, text: impl Into<Option<String>>) -> Self {
         self.hint = text.into();
@@ -101,7 +103,7 @@ impl Diagnostic {
     }
 }
 
-/// Several messages: what is wrong is collected and told at once.
+/// Several messages: problems are collected and reported together.
 pub type Diagnostics = Vec<Diagnostic>;
 
 impl From<Diagnostic> for Diagnostics {
@@ -110,7 +112,7 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
-/// The message, its place with the user's own line and a caret under the column, the notes and the hint:
+/// Writes the message, its place with the user's own line and a caret under the column, the notes and the hint:
 ///
 /// ```text
 /// error: unknown module `copi`
@@ -146,25 +148,25 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Keeps the caret under its column where the line has tabs.
+/// Returns what stands for a character in the line of the caret: a tab stays a tab, so that the caret is under its column.
 fn blank(c: char) -> char {
     if c == '\t' { '\t' } else { ' ' }
 }
 
 fn source_line(origin: &Origin) -> Option<String> {
-    // Of an encrypted file the line is one of the text in clear, which is not to be shown.
+    // In an encrypted file, the line would be one of the decrypted text, which must not be shown.
     let text = std::fs::read_to_string(&*origin.file).ok().filter(|text| !is_vaulted(text.as_bytes()))?;
     text.lines().nth(origin.line.checked_sub(1)? as usize).map(|line| line.trim_end().to_owned())
 }
 
-/// Returns "did you mean `x`?" if one of `known` is close to `word`.
+/// Returns "did you mean `x`?" for the word `x` in `known` that is closest to `word`, if one is close enough.
 pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, candidate)| {
             let shorter = candidate.len().min(word.len());
-            // Of a name of one letter nothing would be left.
+            // A word of one letter is not similar to any other.
             *distance < shorter && *distance <= 1 + shorter / 4
         })
         .min_by_key(|(distance, _)| *distance)
@@ -176,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_the_line_and_a_caret() {
+    fn a_message_shows_the_line_with_a_caret() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("site.yml");
         std::fs::write(&path, "- hosts: all\n\ttasks: x\n").unwrap();
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn suggests_only_what_is_close() {
+    fn only_similar_words_are_suggested() {
         assert_eq!(did_you_mean("copi", ["copy", "command"]).as_deref(), Some("did you mean `copy`?"));
         assert_eq!(did_you_mean("xyz", ["copy", "command"]), None);
         assert_eq!(did_you_mean("x", ["y"]), None);

@@ -2,6 +2,19 @@
 
 use std::path::{Component, Path, PathBuf};
 
+/// Returns the user's home directory: `HOME`, or what the passwd database has.
+pub fn home() -> Option<PathBuf> {
+    std::env::home_dir()
+}
+
+/// Returns a path for messages, with `~` in place of the user's home directory.
+pub fn tilde(path: &Path) -> String {
+    match home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
 /// Replaces a leading `~` by the user's home.
 pub fn expand_user(path: &str) -> PathBuf {
     match (path.strip_prefix('~'), std::env::var_os("HOME")) {

@@ -7,7 +7,7 @@ use clap::{ArgAction, Parser as _};
 use super::{Cli, Command, apply};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::Note;
-use crate::journal::{self, Resumed, RunId, Runs};
+use crate::journal::{self, ResumedRun, RunId, Runs};
 use crate::settings;
 use crate::start::Resumption;
 use crate::state::resume_log::InDoubt;
@@ -39,10 +39,10 @@ const GOES_ON: &str =
 /// Why it cannot be gone on with; then nothing was touched.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
-    let runs = Runs::expected(&read.settings)?;
-    let id = runs.find_done(&args.run)?;
+    let runs = Runs::require(&read.settings)?;
+    let id = runs.find_applied(&args.run)?;
     let resumed = runs.resume(&id)?;
-    let _held = runs.hold(&id, "convoy resume")?;
+    let _held = runs.lock(&id, "convoy resume")?;
     expect_not_taken_back(&runs, &id)?;
     if !args.accept_changes {
         check_sources(&resumed.notes, GOES_ON)?;
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
 
 /// What was taken back is not there any more: nothing that is recorded of the run holds.
 fn expect_not_taken_back(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
-    match runs.taken_back(id).map_err(|fault| Diagnostic::user(fault.to_string()))? {
+    match runs.undone_by(id).map_err(|fault| Diagnostic::user(fault.to_string()))? {
         None => Ok(()),
         Some(by) => {
             let text =
@@ -77,7 +77,7 @@ fn expect_not_taken_back(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
 /// Refuses if playbooks or roles are not what they were: what is recorded of them might be about something else.
 /// `accepted` says what --accept-changes does.
 pub(super) fn check_sources(notes: &[Note], accepted: &str) -> Result<(), Diagnostic> {
-    let changed = journal::changed(notes);
+    let changed = journal::changed_sources(notes);
     if changed.is_empty() {
         return Ok(());
     }
@@ -87,7 +87,7 @@ pub(super) fn check_sources(notes: &[Note], accepted: &str) -> Result<(), Diagno
 }
 
 /// Reads the command line of the run.
-fn parsed(resumed: &Resumed) -> Result<apply::Args, Diagnostic> {
+fn parsed(resumed: &ResumedRun) -> Result<apply::Args, Diagnostic> {
     let cli = Cli::try_parse_from(&resumed.header.command);
     match cli.map(|cli| cli.command) {
         Ok(Command::Apply(args)) => Ok(*args),

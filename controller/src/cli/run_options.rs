@@ -176,7 +176,7 @@ impl RunOptions {
             template: template::Options::of(settings),
             look_ahead: !self.no_look_ahead,
             run: RunId::new(None, Timestamp::now()).to_string(),
-            by: journal::by(),
+            by: journal::operator(),
             records: false,
             resumable: true,
             command_line: line,

@@ -13,7 +13,7 @@ use super::{Cli, Command};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Note, RunEvent, TaskResult, Verdict};
 use crate::inventory::Inventory;
-use crate::journal::{Found, Header, Reader, RunId, Runs, State};
+use crate::journal::{Entry, Header, Reader, RunId, RunState, Runs, UndoneBlocks};
 use crate::json;
 use crate::playbook::Loader;
 use crate::playbook::ast::Play;
@@ -22,7 +22,7 @@ use crate::schedule::Scheduler;
 use crate::services::options::{Options, Tags};
 use crate::settings;
 use crate::start::{self, Journal, Launch};
-use crate::undo::begun::{Begun, Undone};
+use crate::undo::begun::Begun;
 use crate::undo::{self, Undo};
 use crate::yaml;
 
@@ -82,10 +82,10 @@ const UNDOES: &str = "undoes blocks as the playbooks say now; --files-only takes
 pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let settings = &read.settings;
-    let runs = Runs::expected(settings)?;
-    let id = runs.find_done(&args.target)?;
+    let runs = Runs::require(settings)?;
+    let id = runs.find_applied(&args.target)?;
     // Two would undo its blocks twice, and what is gone on with meanwhile would be missed. Who only looks is not in the way.
-    let _held = if args.run.is_check() { None } else { Some(runs.hold(&id, "convoy undo")?) };
+    let _held = if args.run.is_check() { None } else { Some(runs.lock(&id, "convoy undo")?) };
     expect_ended(&runs, &id)?;
     let (header, mut told) = told(&runs, &id, args.blocks.files_only)?;
     expect_here(&header)?;
@@ -108,13 +108,13 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
     let (hosts, missing) = hosts(&inventory, &options, &told.hosts)?;
     let plain = plain(&loader, &hosts)?;
     let loaded = start::load_playbooks(&loader, &playbooks, &options);
-    let undone = runs.undone(&id).map_err(|fault| Diagnostic::user(fault.to_string()))?;
+    let undone = runs.undone_blocks(&id).map_err(|fault| Diagnostic::user(fault.to_string()))?;
     let (mut begun, open) = on_hosts(args.blocks, begun, &undone, &hosts, &told.notes)?;
     let loaded = if open { Some(loaded?) } else { loaded.ok() };
     let (sources, shown) = (run.sources(settings), run.report(settings));
     let begins = start::header(&options, &runs, vec![format!("undo of {id}")], sources, shown);
     let header = Header { undoes: Some(id.clone()), ..begins };
-    let due = runs.left_due(&header.folder, &header.playbooks);
+    let due = runs.due_from_last_run(&header.folder, &header.playbooks);
     options.resumable = false;
     let reporter =
         report::open(&run.report(settings), Box::new(std::io::stdout()), Box::new(std::io::stderr()));
@@ -155,7 +155,7 @@ fn named(line: Vec<String>, target: &str, id: &RunId) -> Vec<String> {
 fn on_hosts(
     asked: OfBlocks,
     mut begun: Begun,
-    undone: &Undone,
+    undone: &UndoneBlocks,
     hosts: &[Arc<str>],
     notes: &[Note],
 ) -> Result<(Begun, bool), Diagnostics> {
@@ -194,7 +194,7 @@ fn warn_of_unknown(
 }
 
 /// Says which blocks are left out.
-fn warn_of_left_out(scheduler: &mut Scheduler, begun: &Begun, undone: &Undone) {
+fn warn_of_left_out(scheduler: &mut Scheduler, begun: &Begun, undone: &UndoneBlocks) {
     for block in &begun.blocks {
         let open = block.hosts.iter().filter(|host| !host.is_undone(undone));
         let names: Vec<&str> = open.map(|host| &*host.name).collect();
@@ -212,11 +212,11 @@ fn unreadable(id: &RunId, why: &dyn std::fmt::Display) -> Diagnostic {
 /// A run that goes on changes things still.
 fn expect_ended(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
     match runs.run(id).state {
-        State::Running => Err(Diagnostic::user(format!("run {id} goes on"))
+        RunState::Running => Err(Diagnostic::user(format!("run {id} goes on"))
             .kind(Kind::Refused)
             .hint("it can be taken back when it has ended".to_owned())),
-        State::Unreadable(why) => Err(unreadable(id, &why)),
-        State::Ended(_) | State::BrokenOff => Ok(()),
+        RunState::Unreadable(why) => Err(unreadable(id, &why)),
+        RunState::Ended(_) | RunState::BrokenOff => Ok(()),
     }
 }
 
@@ -236,18 +236,18 @@ fn told(runs: &Runs, id: &RunId, files_only: bool) -> Result<(Header, Told), Dia
     let wrong = |why: String| unreadable(id, &why);
     let (header, mut reader) = Reader::open(&runs.folder_of(id)).map_err(|error| wrong(error.to_string()))?;
     let mut told = Told { files_only, ..Told::default() };
-    while let Some(found) = reader.take().map_err(|error| wrong(error.to_string()))? {
+    while let Some(found) = reader.next_entry().map_err(|error| wrong(error.to_string()))? {
         match found {
-            Found::Event(RunEvent::Result(result) | RunEvent::Item(result)) => told.add(&result),
+            Entry::Event(RunEvent::Result(result) | RunEvent::Item(result)) => told.add(&result),
             // One of them may have done something, and the run was killed before it could tell.
-            Found::Event(RunEvent::Working { hosts }) => hosts.iter().for_each(|host| told.host(host)),
-            Found::Event(RunEvent::Noted(note)) => told.note(note),
-            Found::Event(_) => {}
-            Found::Lost(count) => told.gap = Some(format!("{count} events could not be written into it")),
-            Found::Strange(why) => told.gap = Some(why),
+            Entry::Event(RunEvent::Working { hosts }) => hosts.iter().for_each(|host| told.host(host)),
+            Entry::Event(RunEvent::Noted(note)) => told.note(note),
+            Entry::Event(_) => {}
+            Entry::Missing(count) => told.gap = Some(format!("{count} events could not be written into it")),
+            Entry::Unknown(why) => told.gap = Some(why),
         }
     }
-    let rest = reader.rest().map_err(|error| wrong(error.to_string()))?;
+    let rest = reader.tail().map_err(|error| wrong(error.to_string()))?;
     if let Some(rest) = rest.filter(|rest| !rest.torn) {
         told.gap = Some(format!("it is damaged at record {}", rest.records));
     }

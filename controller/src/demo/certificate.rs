@@ -1,4 +1,4 @@
-//! A key with its self-signed certificate, for the demo's keystores.
+//! Generates a key with a self-signed certificate, for the demo's keystores.
 
 use std::io;
 
@@ -11,7 +11,7 @@ const COMMON_NAME: &[u32] = &[2, 5, 4, 3];
 const ECDSA_WITH_SHA256: &[u32] = &[1, 2, 840, 10045, 4, 3, 2];
 const EC_PUBLIC_KEY: &[u32] = &[1, 2, 840, 10045, 2, 1];
 const PRIME256V1: &[u32] = &[1, 2, 840, 10045, 3, 1, 7];
-/// As long as UTCTime reaches, so that no clock makes a demo fail.
+/// The longest period that UTCTime can express, so that the demo works whatever the clock says.
 const VALIDITY: [&[u8]; 2] = [b"200101000000Z", b"491231235959Z"];
 
 /// A key and its certificate, both in DER.
@@ -24,10 +24,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Makes a key on the curve P-256, and a certificate in which it signs for `name`.
+    /// Generates a key on the curve P-256, and a self-signed certificate for `name`.
     pub(super) fn generate(name: &str) -> io::Result<Self> {
         let random = SystemRandom::new();
-        let fault = |_| io::Error::other("ring could not make a key");
+        let fault = |_| io::Error::other("ring cannot generate a key");
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(fault)?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.as_ref(), &random)
             .map_err(|error| io::Error::other(error.to_string()))?;
@@ -51,7 +51,7 @@ fn to_be_signed(name: &str, public_key: &[u8]) -> Vec<u8> {
     };
     let [from, until] = VALIDITY.map(|time| der::element(UTC_TIME, &[time]));
     let algorithm = der::element(SEQUENCE, &[&der::identifier(EC_PUBLIC_KEY), &der::identifier(PRIME256V1)]);
-    // Without a version, which means 1: there are no extensions.
+    // No version field, which means version 1: there are no extensions.
     der::element(
         SEQUENCE,
         &[

@@ -1,4 +1,4 @@
-//! One command on an embedded node: its process, and its pipes on an SSH channel.
+//! A command on an embedded node: runs its process and connects its pipes with an SSH channel.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -15,8 +15,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::{mpsc, watch};
 
-use super::node::NodeOptions;
+use super::options::NodeOptions;
 
+/// The search path of commands.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The code of standard error among SSH's extended data.
 const STDERR: u32 = 1;
@@ -32,22 +33,22 @@ impl Default for Children {
 }
 
 impl Children {
-    /// Kills every command that still runs, with what it started.
+    /// Kills every running command, with everything that it started.
     pub(super) fn kill(&self) {
         for group in self.0.borrow().iter() {
-            // Gone already is what we want.
+            // It fails if the group has ended, which is the goal.
             let _ = kill_process_group(*group, Signal::KILL);
         }
     }
 
-    /// Waits until every command is gone.
-    pub(super) async fn gone(&self) {
-        // It fails only without a sender, and we are one.
+    /// Waits until every command has ended.
+    pub(super) async fn all_ended(&self) {
+        // It fails only without a sender, and `self` is one.
         let _ = self.0.subscribe().wait_for(HashSet::is_empty).await;
     }
 }
 
-/// What a client asks to run.
+/// A command that a client has requested.
 pub(super) struct Command {
     pub(super) line: Vec<u8>,
     pub(super) options: Arc<NodeOptions>,
@@ -55,8 +56,8 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Starts it as a process group of its own.
-    pub(super) fn start(self) -> io::Result<Started> {
+    /// Starts the command in a process group of its own.
+    pub(super) fn start(self) -> io::Result<RunningCommand> {
         let Self { line, options, children } = self;
         let child = tokio::process::Command::new("/bin/sh")
             .arg("-c")
@@ -64,7 +65,7 @@ impl Command {
             .env_clear()
             .envs([("PATH", PATH), ("SHELL", "/bin/sh"), ("USER", &options.user), ("LOGNAME", &options.user)])
             .env("HOME", &options.home)
-            // Where a machine has one place for the superuser, each of these nodes has its own.
+            // For the superuser, a machine has one state directory; here each node needs its own.
             .env("XDG_STATE_HOME", options.home.join(".local/state"))
             .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&options.home)
@@ -78,41 +79,41 @@ impl Command {
         if let Some(group) = group {
             children.0.send_modify(|groups| _ = groups.insert(group));
         }
-        Ok(Started { child, group, children })
+        Ok(RunningCommand { child, group, children })
     }
 }
 
-/// A command that runs.
-pub(super) struct Started {
+/// A running command.
+pub(super) struct RunningCommand {
     child: Child,
     group: Option<Pid>,
     children: Children,
 }
 
-impl Started {
-    /// Joins its pipes with the channel until both have ended, or the client has gone.
-    pub(super) async fn converse(mut self, channel: Channel<Msg>, handle: Handle) {
+impl RunningCommand {
+    /// Connects its pipes with a channel until the command has ended or the client has closed the channel.
+    pub(super) async fn serve(mut self, channel: Channel<Msg>, handle: Handle) {
         let id = channel.id();
         let (from, to) = channel.split();
         let (mut stdout, mut stderr) = (self.child.stdout.take(), self.child.stderr.take());
-        // Without a limit: russh delivers to all channels of a connection in turn and sends nothing while it waits, so
-        // a command that writes before it reads would never go on. The sender's own window bounds what piles up.
+        // Unbounded: russh delivers to the channels of a connection in turn and sends nothing while it waits, so that a
+        // command which writes before it reads would block forever. The sender's window limits what is queued.
         let (queue, queued) = mpsc::unbounded_channel();
         let feeding = tokio::spawn(feed(self.child.stdin.take(), queued));
         let child = &mut self.child;
-        let conversation = async {
+        let output = async {
             let (out, err) = (copy(stdout.as_mut(), &to, None), copy(stderr.as_mut(), &to, Some(STDERR)));
             tokio::join!(out, err, child.wait()).2
         };
         let ended = tokio::select! {
-            status = conversation => status.ok(),
+            status = output => status.ok(),
             () = listen(from, queue) => None,
         };
         feeding.abort();
         drop((stdout, stderr));
         match ended {
             Some(status) => report(status, id, &to, &handle).await,
-            // As under sshd, a command whose client has gone lives until it notices.
+            // As under sshd, a command whose client has gone runs until it notices.
             None => drop(self.child.wait().await),
         }
         if let Some(group) = self.group {
@@ -121,13 +122,13 @@ impl Started {
     }
 }
 
-/// Passes input on until the client closes the channel.
+/// Queues input until the client closes the channel.
 async fn listen(mut from: ChannelReadHalf, queue: mpsc::UnboundedSender<ChannelMsg>) {
     let mut queue = Some(queue);
     loop {
         match from.wait().await {
             Some(data @ ChannelMsg::Data { .. }) => {
-                // A command that does not read any more must not stop the others.
+                // If the command has stopped reading, the other channels must continue all the same.
                 let _ = queue.as_ref().map(|queue| queue.send(data));
             }
             Some(ChannelMsg::Eof) => queue = None,
@@ -152,12 +153,12 @@ async fn copy(
     extended: Option<u32>,
 ) {
     if let Some(output) = output {
-        // It fails if the client has gone, which ends the conversation anyway.
+        // It fails if the client has gone, which ends the command's output anyway.
         let _ = tokio::io::copy(output, &mut std::pin::pin!(to.make_writer_ext(extended))).await;
     }
 }
 
-/// Ends the channel as sshd does; every step fails only if the client has gone.
+/// Reports the exit status and closes the channel, as sshd does. The steps fail only if the client has gone.
 async fn report(status: ExitStatus, id: russh::ChannelId, to: &ChannelWriteHalf<Msg>, handle: &Handle) {
     let _ = to.eof().await;
     if let Some(signal) = status.signal() {
@@ -171,7 +172,7 @@ async fn report(status: ExitStatus, id: russh::ChannelId, to: &ChannelWriteHalf<
     let _ = to.close().await;
 }
 
-/// The signals that SSH has names for.
+/// Returns SSH's name of a signal, or its number if SSH has no name for it.
 fn signal_name(number: i32) -> Sig {
     match Signal::from_named_raw(number) {
         Some(Signal::ABORT) => Sig::ABRT,

@@ -1,6 +1,6 @@
-//! The few forms of DER that a key and a certificate are written in.
+//! Writes the parts of DER that a key and a certificate need.
 
-/// Tags of what is written.
+// The tags of the elements.
 pub(super) const INTEGER: u8 = 0x02;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTET_STRING: u8 = 0x04;
@@ -11,7 +11,7 @@ pub(super) const UTC_TIME: u8 = 0x17;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 
-/// Writes one element with its length, of the parts one after the other.
+/// Returns an element with its length, whose content is the concatenated parts.
 pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut out = vec![tag];
@@ -28,12 +28,12 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Writes a string of whole octets as a bit string.
+/// Returns a bit string of whole octets.
 pub(super) fn bits(octets: &[u8]) -> Vec<u8> {
     element(BIT_STRING, &[&[0], octets])
 }
 
-/// Writes an object identifier.
+/// Returns an object identifier.
 pub(super) fn identifier(arcs: &[u32]) -> Vec<u8> {
     let mut out = Vec::new();
     if let [first, second, rest @ ..] = arcs {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_as_short_as_they_can_be() {
+    fn lengths_have_the_shortest_form() {
         for (length, expected) in
             [(0, &[4, 0][..]), (127, &[4, 127]), (128, &[4, 0x81, 128]), (256, &[4, 0x82, 1, 0])]
         {

@@ -1,4 +1,4 @@
-//! The homes of a node's servers: small, but laid out as the vendor's, with contents of our own.
+//! Makes the homes of a node's servers: small, but laid out like the vendor's, with contents made for the demo.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,10 +9,10 @@ use super::certificate::Identity;
 use super::jar::jar;
 use super::keystore;
 
-/// The names of the homes in the folder of a node.
+/// The names of the homes in the directory of a node.
 pub(super) const OLD_HOME: &str = "wso2am-3.1.0";
 pub(super) const NEW_HOME: &str = "wso2am-4.1.0";
-/// The password of the vendor's keystores, and of ours.
+/// The password of the vendor's keystores and of those made here.
 const PASSWORD: &str = "wso2carbon";
 const ALIAS: &str = "wso2carbon";
 const LIB: &str = "repository/components/lib";
@@ -25,7 +25,7 @@ const OWN_CONFIGURATION: &str = include_str!("home/own.toml");
 /// The password of the demo's administrator and databases.
 const SECRET: &str = "of-the-demo";
 
-/// What a node is in the cluster.
+/// The role of a node in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     ControlPlane,
@@ -34,7 +34,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// The profile that it was in 3.1.0, and its default configuration.
+    /// Returns the profile that corresponds to the role in 3.1.0, and its default configuration.
     fn old(self) -> (&'static str, &'static str) {
         match self {
             Self::ControlPlane => ("api-publisher", include_str!("home/defaults/3.1.0-api-publisher.toml")),
@@ -47,7 +47,7 @@ impl Role {
         }
     }
 
-    /// Its default configuration in 4.1.0, without a line feed at its end, as the vendor's.
+    /// Returns the default configuration of the role in 4.1.0. Like the vendor's, it has no line feed at the end.
     fn new_default(self) -> &'static str {
         match self {
             Self::ControlPlane => include_str!("home/defaults/4.1.0-control-plane.toml"),
@@ -57,7 +57,7 @@ impl Role {
     }
 }
 
-/// The keystores of a whole cluster.
+/// The keystores of a cluster.
 #[derive(Debug)]
 pub(super) struct Keystores {
     key: Vec<u8>,
@@ -65,7 +65,7 @@ pub(super) struct Keystores {
 }
 
 impl Keystores {
-    /// Makes a key for `name`, and a truststore with its certificate and another's.
+    /// Generates a keystore with a key for `name`, and a truststore with its certificate and that of a partner.
     pub(super) fn generate(name: &str) -> io::Result<Self> {
         let (own, partner) = (Identity::generate(name)?, Identity::generate("partner.example")?);
         Ok(Self {
@@ -80,14 +80,14 @@ impl Keystores {
     }
 }
 
-/// Makes a 3.1.0 home that has been in use: configured, with drivers, extensions, keystores and user stores.
+/// Makes a 3.1.0 home as it is after years of use: configured, with drivers, extensions, keystores and user stores.
 pub(super) fn make_old(home: &Path, host: &str, role: Role, keystores: &Keystores) -> io::Result<()> {
     versions(home, "3.1.0", "4.6.0", "wso2server.sh")?;
     let (profile, default) = role.old();
     let kept = format!("repository/resources/conf/deployment-templates/{profile}.toml");
     write(home, &kept, default.as_bytes())?;
     write(home, "repository/conf/deployment.toml", in_use(default, host).as_bytes())?;
-    // In a traffic manager's file the flags are on, whatever the cluster does.
+    // On a traffic manager the flags are on, whatever the rest of the cluster has.
     let versioning = (role == Role::TrafficManager).to_string();
     write(home, "repository/conf/registry.xml", REGISTRY.replace("@versioning@", &versioning).as_bytes())?;
     let logging = LOG4J2
@@ -120,14 +120,14 @@ pub(super) fn make_old(home: &Path, host: &str, role: Role, keystores: &Keystore
     }
 }
 
-/// Makes a 4.1.0 home as it is after unpacking and the setup of its profile.
+/// Makes a 4.1.0 home as it is after unpacking and setting up the profile.
 pub(super) fn make_new(home: &Path, role: Role, keystores: &Keystores) -> io::Result<()> {
     versions(home, "4.1.0", "4.6.3", "api-manager.sh")?;
     for folder in [LIB, DROPINS, "repository/deployment/server"] {
         fs::create_dir_all(home.join(folder))?;
     }
     write(home, "repository/conf/deployment.toml", role.new_default().as_bytes())?;
-    // By this the setup of a profile is known to be done.
+    // The playbook recognizes by this file that the profile is set up.
     let kept = "repository/resources/conf/templates/repository/conf/axis2/axis2.xml.j2.backup";
     write(home, kept, b"")?;
     write(home, "repository/conf/log4j2.properties", LOG4J2.as_bytes())?;
@@ -147,7 +147,7 @@ fn write_bundle(home: &Path, name: &str, version: &str) -> io::Result<()> {
     write(home, &format!("{DROPINS}/{name}-{version}.jar"), &jar(&attributes, &[]))
 }
 
-/// Returns a default configuration as a company has made it its own.
+/// Returns a default configuration with the changes of a company.
 fn in_use(default: &str, host: &str) -> String {
     let named = default
         .replace("hostname = \"localhost\"", &format!("hostname = \"{host}\""))

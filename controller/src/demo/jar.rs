@@ -1,13 +1,16 @@
-//! JARs of the demo: zip archives whose files are stored as they are.
+//! Writes JARs for the demo: zip archives with uncompressed files.
 
 use flate2::Crc;
 
+/// The signature of a file's header.
 const LOCAL: u32 = 0x0403_4b50;
+/// The signature of an entry in the central directory.
 const CENTRAL: u32 = 0x0201_4b50;
+/// The signature of the end of the central directory.
 const END: u32 = 0x0605_4b50;
-/// The version of the format that is needed: stored files and folders.
-const NEEDED: u16 = 10;
-/// The first of January 1980, the first day that there is.
+/// The version of the format that is needed to extract stored files.
+const VERSION_NEEDED: u16 = 10;
+/// January 1, 1980, the first day of the format.
 const DATE: u16 = (1 << 5) | 1;
 
 /// Returns a JAR with a manifest of `attributes`, and `files`.
@@ -23,8 +26,8 @@ pub(super) fn jar(attributes: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<u8
         let at = size(archive.len());
         let common = header(name, content.as_bytes());
         archive.extend([&LOCAL.to_le_bytes()[..], &common, name.as_bytes(), content.as_bytes()].concat());
-        directory.extend([&CENTRAL.to_le_bytes()[..], &NEEDED.to_le_bytes(), &common].concat());
-        // Comment, disk, attributes (two kinds): none; then where the file begins.
+        directory.extend([&CENTRAL.to_le_bytes()[..], &VERSION_NEEDED.to_le_bytes(), &common].concat());
+        // No comment, disk 0, no attributes of either kind; then the offset of the file's header.
         directory.extend([&[0; 10][..], &at.to_le_bytes(), name.as_bytes()].concat());
     }
     let count = u16::try_from(all.len()).unwrap_or(u16::MAX).to_le_bytes();
@@ -35,15 +38,15 @@ pub(super) fn jar(attributes: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<u8
     archive
 }
 
-/// What the header of a file and its entry in the directory have in common.
+/// Returns the fields that the header of a file and its entry in the central directory share.
 fn header(name: &str, content: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(content);
     let length = size(content.len()).to_le_bytes();
     let name = u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes();
-    // Flags, method and time are zero: nothing special, stored, midnight.
+    // Flags, method and time are zero: no flags, stored, midnight.
     [
-        &NEEDED.to_le_bytes()[..],
+        &VERSION_NEEDED.to_le_bytes()[..],
         &[0; 6],
         &DATE.to_le_bytes(),
         &crc.sum().to_le_bytes(),
@@ -66,9 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_places_agree() {
+    fn sizes_and_offsets_are_consistent() {
         let jar = jar(&[], &[("a", "bc")]);
-        // 30 bytes before each name; 46 in the directory; 22 at the end.
+        // A header has 30 bytes before the name, a directory entry has 46, the end has 22.
         let manifest = ("META-INF/MANIFEST.MF".len(), "Manifest-Version: 1.0\r\n".len());
         let files = 30 + manifest.0 + manifest.1 + 30 + 1 + 2;
         let directory = 46 + manifest.0 + 46 + 1;
@@ -78,11 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn unzip_finds_nothing_wrong() {
+    fn zip_programs_find_no_errors() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.jar");
         std::fs::write(&file, jar(&[("Bundle-Name", "a")], &[("x/y.txt", "text\n")])).unwrap();
-        // Whichever of them there is.
+        // Those that are installed.
         for (program, words) in
             [("unzip", &["-t"][..]), ("jar", &["tf"]), ("python3", &["-m", "zipfile", "-t"])]
         {

@@ -1,4 +1,4 @@
-//! Keystores in the JKS format, as Java's `keytool` and the servers read them.
+//! Writes keystores in the JKS format, which Java's `keytool` and the servers read.
 
 use sha1::{Digest as _, Sha1};
 
@@ -9,12 +9,12 @@ const MAGIC: u32 = 0xfeed_feed;
 const VERSION: u32 = 2;
 const PRIVATE_KEY: u32 = 1;
 const TRUSTED_CERTIFICATE: u32 = 2;
-/// What the digest over a keystore begins with, after the password.
+/// A constant in the digest over a keystore, after the password.
 const WHITENER: &[u8] = b"Mighty Aphrodite";
-/// Sun's own way to encrypt a key.
+/// The object identifier of Sun's own key encryption.
 const KEY_PROTECTOR: &[u32] = &[1, 3, 6, 1, 4, 1, 42, 2, 17, 1, 1];
-/// When entries were made, in milliseconds: the first of January 2020.
-const MADE: u64 = 1_577_836_800_000;
+/// The creation time of entries, in milliseconds since 1970: January 1, 2020.
+const CREATED: u64 = 1_577_836_800_000;
 
 /// Returns a keystore with a key under `alias`, both protected by `password`.
 pub(super) fn with_key(alias: &str, identity: &Identity, password: &str) -> Vec<u8> {
@@ -39,16 +39,17 @@ pub(super) fn with_certificates(trusted: &[(&str, &Identity)], password: &str) -
 fn entry(tag: u32, alias: &str) -> Vec<u8> {
     let mut entry = tag.to_be_bytes().to_vec();
     put_text(&mut entry, alias);
-    entry.extend(MADE.to_be_bytes());
+    entry.extend(CREATED.to_be_bytes());
     entry
 }
 
-/// Java's form of text: its length in two bytes. Ours is short and plain.
+/// Appends a text in Java's form, with its length in two bytes. Only for short ASCII texts.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend(text.as_bytes());
 }
 
+/// Appends bytes with their length in four bytes.
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend(bytes);
@@ -59,6 +60,7 @@ fn put_certificate(out: &mut Vec<u8>, certificate: &[u8]) {
     put(out, certificate);
 }
 
+/// Returns a keystore with these entries, and its digest.
 fn seal(entries: &[Vec<u8>], password: &str) -> Vec<u8> {
     let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let mut store: Vec<u8> = [MAGIC, VERSION, count].iter().flat_map(|word| word.to_be_bytes()).collect();
@@ -73,7 +75,8 @@ fn utf16(password: &str) -> Vec<u8> {
     password.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }
 
-/// Encrypts a key: a chain of digests over password and salt is the stream, and a digest over the key its check.
+/// Encrypts a key as Sun's provider does: a chain of digests over password and salt is the key stream, a digest over
+/// password and key the checksum.
 fn protect(key: &[u8], password: &str, salt: [u8; 20]) -> Vec<u8> {
     let password = utf16(password);
     let mut block = salt.to_vec();
@@ -98,17 +101,17 @@ mod tests {
     const PASSWORD: &str = "wso2carbon";
 
     #[test]
-    fn a_key_can_be_taken_out_again() {
+    fn a_protected_key_can_be_recovered() {
         let key = b"any key at all, longer than one block of twenty bytes";
         let hidden = protect(key, PASSWORD, [9; 20]);
-        // The stream depends on password and salt alone, so that hiding zeros shows it.
+        // The key stream depends only on password and salt, so that encrypting zeros yields it.
         let stream = protect(&[0; 53], PASSWORD, [9; 20]);
         let at = hidden.len() - 20 - key.len();
         let shown: Vec<u8> = (at..at + key.len()).map(|i| hidden[i] ^ stream[i]).collect();
         assert_eq!(shown, key);
     }
 
-    /// Asks Java itself, where there is one.
+    /// Runs `keytool`; `None` if it is not installed.
     fn keytool(arguments: &[&str], file: &Path) -> Option<String> {
         let output = Command::new("keytool")
             .args(arguments)
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn keytool_opens_them_and_their_keys() {
+    fn keytool_reads_keystores_and_their_keys() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity::generate("localhost").unwrap();
         let (store, trust) = (folder.path().join("a.jks"), folder.path().join("b.jks"));

@@ -1,9 +1,8 @@
-//! A node inside this process: an SSH server on loopback that runs commands under a folder of its own.
+//! A node in this process: an SSH server on the loopback interface that runs commands in a directory of its own.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,39 +15,16 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Children, Command};
+use super::options::NodeOptions;
 
-/// How long commands that were killed may take to be gone.
-const END: Duration = Duration::from_secs(2);
-
-/// What a node is like.
-#[derive(Debug, Clone)]
-pub struct NodeOptions {
-    /// The folder of the node.
-    pub root: PathBuf,
-    /// The home folder and working directory of commands: `root/home`, unless changed.
-    pub home: PathBuf,
-    /// The only user who may log in; commands run as the user of this process all the same.
-    pub user: String,
-    /// The only key that may log in.
-    pub authorized: PublicKey,
-    /// Variables that commands find besides `HOME`, `USER`, `LOGNAME`, `SHELL` and `PATH`.
-    pub environment: Vec<(String, String)>,
-}
-
-impl NodeOptions {
-    /// Returns the options of a node that lives in `root`.
-    pub fn new(root: impl Into<PathBuf>, user: impl Into<String>, authorized: PublicKey) -> Self {
-        let root = root.into();
-        let home = root.join("home");
-        Self { root, home, user: user.into(), authorized, environment: Vec::new() }
-    }
-}
+/// How long killed commands may take to end.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running node. Dropping it closes its connections and kills its commands.
 pub struct EmbeddedNode {
-    /// Where it listens on 127.0.0.1.
+    /// The port on 127.0.0.1 that it listens on.
     pub port: u16,
-    /// Its host key, made for this node.
+    /// Its host key, generated for this node.
     pub host_public_key: PublicKey,
     /// Its options.
     pub options: NodeOptions,
@@ -57,10 +33,10 @@ pub struct EmbeddedNode {
 }
 
 impl EmbeddedNode {
-    /// Starts a node on a free port, with its own thread and host key; makes its home folder.
+    /// Starts a node on a free port, with a thread and a host key of its own. Makes its home directory.
     ///
     /// # Errors
-    /// If the folder, the socket, the key or the thread cannot be made.
+    /// If the directory, the socket, the key or the thread cannot be created.
     pub fn start(options: NodeOptions) -> io::Result<Self> {
         std::fs::create_dir_all(&options.home)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -74,13 +50,13 @@ impl EmbeddedNode {
         let (stop, stopped) = oneshot::channel();
         let shared = options.clone();
         let thread = std::thread::Builder::new().name(format!("node-{port}")).spawn(move || {
-            // An accept loop that fails leaves a closed port, which a client reports.
+            // If the accept loop fails, the port is closed, which a client reports.
             let _ = runtime.block_on(serve(listener, config, shared, stopped));
         })?;
         Ok(Self { port, host_public_key, options, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Returns the line that makes the node's key known.
+    /// Returns the known_hosts line for the node's key.
     pub fn known_hosts_line(&self) -> String {
         format!("[127.0.0.1]:{} {}\n", self.port, self.host_public_key.to_openssh().unwrap_or_default())
     }
@@ -90,7 +66,7 @@ impl Drop for EmbeddedNode {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // A panic there has been printed.
+            // The message of a panic there has been printed already.
             let _ = thread.join();
         }
     }
@@ -100,7 +76,7 @@ fn server_config(host_key: PrivateKey) -> Config {
     Config {
         keys: vec![host_key],
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
-        // Its only clients are on this machine: there is nothing to slow down.
+        // All clients are on this machine: there is no attacker to slow down.
         auth_rejection_time: Duration::ZERO,
         inactivity_timeout: None,
         nodelay: true,
@@ -108,7 +84,7 @@ fn server_config(host_key: PrivateKey) -> Config {
     }
 }
 
-/// Serves connections until `stopped`, then kills what still runs.
+/// Serves connections until `stopped`, then kills the commands that are still running.
 async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
@@ -133,15 +109,15 @@ async fn serve(
         let config = config.clone();
         tokio::spawn(async move {
             if let Ok(session) = russh::server::run_stream(config, socket, connection).await {
-                // How a connection ends is the client's affair.
+                // How a connection ends matters only to the client.
                 let _ = session.await;
             }
         });
     }
     drop(running);
     children.kill();
-    // Connections that are still open hold their end of `running`, hence the limit.
-    let _ = tokio::time::timeout(END, children.gone()).await;
+    // Connections that are still open hold a clone of `running`, hence the time limit.
+    let _ = tokio::time::timeout(END_TIMEOUT, children.all_ended()).await;
     all_ended.close();
     Ok(())
 }
@@ -150,7 +126,7 @@ async fn serve(
 struct Connection {
     options: Arc<NodeOptions>,
     children: Children,
-    /// Channels that have no command yet.
+    /// Channels without a command so far.
     channels: HashMap<ChannelId, Channel<Msg>>,
     running: mpsc::Sender<()>,
 }
@@ -198,11 +174,11 @@ impl Handler for Connection {
         let command =
             Command { line: data.to_vec(), options: self.options.clone(), children: self.children.clone() };
         match command.start() {
-            Ok(child) => {
+            Ok(command) => {
                 session.channel_success(id)?;
                 let (handle, running) = (session.handle(), self.running.clone());
                 tokio::spawn(async move {
-                    child.converse(channel, handle).await;
+                    command.serve(channel, handle).await;
                     drop(running);
                 });
                 Ok(())

@@ -1,10 +1,10 @@
-//! The playbook of the upgrade with its templates and the demo's inventory, carried in the binary.
+//! The upgrade playbook with its templates and the demo's inventory, embedded in the binary.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Files of the repository: path and content.
+/// The embedded files of the repository: path and content.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/project.rs"));
 
 /// The playbook that the demo runs.
@@ -12,7 +12,7 @@ pub(super) const PLAYBOOK: &str = "playbooks/wso2-apim/upgrade.yml";
 /// The demo's inventory.
 pub(super) const INVENTORY: &str = "inventory/demo";
 
-/// Writes the files that `folder` does not have: what the user has changed there stays.
+/// Writes the files that are missing in `folder`. Files that the user has changed stay.
 pub(super) fn write(folder: &Path) -> io::Result<()> {
     for (name, content) in FILES {
         let path = folder.join(name);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_changed_stays() {
+    fn changed_files_stay_and_missing_ones_are_written() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let playbook = folder.path().join(PLAYBOOK);

@@ -1,4 +1,4 @@
-//! The demo's folder: the project, the nodes with their homes, and how to reach them.
+//! The directory of the demo: the project, the homes of the nodes, and how to reach them.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,12 +10,13 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 
 use super::home::{self, Keystores, NEW_HOME, OLD_HOME, Role};
-use super::node::{EmbeddedNode, NodeOptions};
+use super::node::EmbeddedNode;
+use super::options::NodeOptions;
 use super::project;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::yaml;
 
-/// The nodes, as the demo's inventory groups them.
+/// The nodes, with their roles in the demo's inventory.
 const NODES: [(&str, Role); 5] = [
     ("cp1", Role::ControlPlane),
     ("cp2", Role::ControlPlane),
@@ -23,45 +24,45 @@ const NODES: [(&str, Role); 5] = [
     ("gw1", Role::GatewayWorker),
     ("gw2", Role::GatewayWorker),
 ];
-/// The user who may log in to the nodes.
+/// The user who can log in to the nodes.
 const USER: &str = "demo";
-/// The file that says that a folder is the demo's, and whole.
-const MARK: &str = ".convoy-demo";
+/// The file that marks the directory of a complete demo.
+const MARKER: &str = ".convoy-demo";
 
-/// A folder of the demo, with its nodes running until it is dropped.
+/// A demo with its running nodes. Dropping it stops the nodes.
 pub struct Site {
     root: PathBuf,
     nodes: Vec<EmbeddedNode>,
 }
 
 impl Site {
-    /// Makes a demo in `root`, which is missing or empty, or goes on with the one that is there; starts its nodes.
+    /// Starts the demo in `root`; makes a new one if the directory is missing or empty.
     ///
     /// # Errors
-    /// If there is something else in the folder, or it cannot be written.
+    /// If the directory contains something else, or cannot be written.
     pub fn open(root: &Path) -> Result<Self, Diagnostic> {
         let fault = |error: io::Error| {
-            Diagnostic::user(format!("cannot make the demo in {}: {error}", root.display()))
+            Diagnostic::user(format!("cannot create the demo in {}: {error}", root.display()))
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(fault)?;
         let root = root.canonicalize().map_err(fault)?;
-        // The inventory names files in it among options that blanks separate.
+        // The inventory has paths in it among options that are separated by spaces.
         if root.to_str().is_none_or(|path| path.contains(|c: char| c.is_whitespace() || "'\"".contains(c))) {
             let message =
-                format!("cannot make the demo in {}: the path has blanks or quotes", root.display());
-            return Err(Diagnostic::user(message).hint("name another folder with --dir".to_owned()));
+                format!("cannot create the demo in {}: the path contains spaces or quotes", root.display());
+            return Err(Diagnostic::user(message).hint("use --dir to name another directory".to_owned()));
         }
-        if !root.join(MARK).exists() {
+        if !root.join(MARKER).exists() {
             refuse_foreign(&root)?;
             make_nodes(&root).map_err(fault)?;
         }
         project::write(&root).map_err(fault)?;
         let nodes = start(&root).map_err(fault)?;
-        fs::write(root.join(MARK), "").map_err(fault)?;
+        fs::write(root.join(MARKER), "").map_err(fault)?;
         Ok(Self { root, nodes })
     }
 
-    /// Returns the folder.
+    /// Returns the directory of the demo.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -76,12 +77,12 @@ impl Site {
         self.root.join(project::INVENTORY)
     }
 
-    /// Returns the folder of the nodes.
+    /// Returns the directory of the nodes.
     pub fn nodes_folder(&self) -> PathBuf {
         nodes_folder(&self.root)
     }
 
-    /// Returns the names of the nodes, and the ports that they listen on.
+    /// Returns the names of the nodes, and the ports they listen on.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = (&'static str, u16)> {
         NODES.iter().zip(&self.nodes).map(|((name, _), node)| (*name, node.port))
     }
@@ -96,13 +97,13 @@ fn refuse_foreign(root: &Path) -> Result<(), Diagnostic> {
     if empty {
         return Ok(());
     }
-    let message = format!("{} is not empty and holds no demo, or one that was not finished", root.display());
-    Err(Diagnostic::user(message).kind(Kind::Refused).hint("name another folder with --dir".to_owned()))
+    let message = format!("{} is not empty and contains no demo, or an incomplete one", root.display());
+    Err(Diagnostic::user(message).kind(Kind::Refused).hint("use --dir to name another directory".to_owned()))
 }
 
-/// Makes the homes of all nodes.
+/// Makes the server homes of all nodes.
 fn make_nodes(root: &Path) -> io::Result<()> {
-    // A cluster shares its keystores; an unpacked server has the vendor's.
+    // The nodes of a cluster share their keystores; a newly unpacked server has the vendor's.
     let (own, shipped) = (Keystores::generate("apim.example")?, Keystores::generate("localhost")?);
     for (name, role) in NODES {
         let folder = nodes_folder(root).join(name);
@@ -112,7 +113,7 @@ fn make_nodes(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the nodes on free ports and writes down how to reach them.
+/// Starts the nodes on free ports, and writes the inventory by which they are reached.
 fn start(root: &Path) -> io::Result<Vec<EmbeddedNode>> {
     let ssh = root.join("ssh");
     fs::create_dir_all(&ssh)?;
@@ -139,7 +140,7 @@ fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }
 
-/// Returns an inventory that says how each node is reached, and where its homes are.
+/// Returns an inventory with the connection variables and the homes of each node.
 fn connections(nodes: &[EmbeddedNode], key: &Path, known_hosts: &Path) -> Value {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let hosts: Map = NODES

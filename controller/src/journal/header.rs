@@ -1,13 +1,14 @@
-//! What the first record of a journal says of its run.
+//! The first record of a journal: what is known of its run when it begins.
 
 use convoy_protocol::{Map, map};
 use jiff::Timestamp;
 
-use super::RunId;
+use super::id::RunId;
 use crate::events::object::{Fault, Fields, texts};
 use crate::report;
 
-/// The version of the format. A reader knows all of its own first number: what the second one added it passes over.
+/// The version of the format, major and minor. A reader reads every minor version of its major version, and ignores what
+/// it does not know.
 pub(super) const FORMAT: (u32, u32) = (1, 0);
 
 /// What is known of a run when it begins.
@@ -15,27 +16,27 @@ pub(super) const FORMAT: (u32, u32) = (1, 0);
 pub struct Header {
     /// Its name.
     pub id: RunId,
-    /// When it began, by the clock of the workstation.
+    /// When it began, by the workstation's clock.
     pub at: Timestamp,
-    /// Who began it, and on which machine.
+    /// Who started it, and on which machine.
     pub by: String,
-    /// The process.
+    /// The id of its process.
     pub process: u32,
     /// The version of convoy.
     pub version: String,
-    /// The folder that relative paths start from.
+    /// The directory that relative paths start from.
     pub folder: String,
     /// The command line as it was given.
     pub command: Vec<String>,
     /// The playbooks as they were given.
     pub playbooks: Vec<String>,
-    /// The run that this one takes back, if that is what it does.
+    /// For an undo, the run that it undoes.
     pub undoes: Option<RunId>,
     /// The sources of the inventory.
     pub inventory: Vec<String>,
-    /// Whether nothing was to be changed.
+    /// Whether it runs in check mode.
     pub check: bool,
-    /// How the run was shown as text.
+    /// How it is shown as text.
     pub shown: report::Options,
 }
 
@@ -66,7 +67,7 @@ impl Header {
         body
     }
 
-    /// Returns the format that a record's body says it is in, if it is that of a first record.
+    /// Returns the version of the format; `None` if this is not the body of a first record.
     pub(super) fn format(body: &Map) -> Option<(u32, u32)> {
         let (major, minor) = body.get("journal")?.as_str()?.split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))

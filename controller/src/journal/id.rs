@@ -1,4 +1,4 @@
-//! The names of runs: they sort as the runs began.
+//! The names of runs, which sort in the order in which the runs began.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,20 +8,21 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rand::seq::IndexedRandom as _;
 
-/// How the time is written, in UTC.
+/// The format of the time, which is in UTC.
 const TIME: &str = "%Y%m%d-%H%M%S";
 
-/// How many random characters there are behind the time, and which.
+/// How many random characters follow the time.
 const RANDOM: usize = 5;
+/// The random characters: none that looks like another.
 const CHARACTERS: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
 
-/// The name of a run: when it began, to the second, and a few random characters.
+/// The name of a run: the time at which it began, to the second, and a few random characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(Arc<str>);
 
 impl RunId {
-    /// Makes the name of a run that begins now. It sorts behind `last`, the name of the run before, whatever the clock
-    /// says: then the time in the name is later than it was.
+    /// Returns a name for a run that begins now. It sorts after `last`, the previous run, even if the clock was set back;
+    /// then the time in the name is later than the actual time.
     pub fn new(last: Option<&Self>, now: Timestamp) -> Self {
         let next = last.and_then(|last| last.time().checked_add(SignedDuration::from_secs(1)).ok());
         let time = next.map_or(now, |next| next.max(now));
@@ -31,12 +32,12 @@ impl RunId {
         Self(format!("{}-{random}", time.strftime(TIME)).into())
     }
 
-    /// Reads a name.
+    /// Reads a name; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let (time, random) = text.rsplit_once('-')?;
         let random = random.len() == RANDOM && random.bytes().all(|byte| CHARACTERS.contains(&byte));
         let time =
-            DateTime::strptime(TIME, time).ok().filter(|known| known.strftime(TIME).to_string() == time);
+            DateTime::strptime(TIME, time).ok().filter(|parsed| parsed.strftime(TIME).to_string() == time);
         (random && time.is_some()).then(|| Self(text.into()))
     }
 
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_sort_as_runs_began_whatever_the_clock_says() {
+    fn names_sort_in_the_order_of_the_runs_even_if_the_clock_goes_back() {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let mut last = RunId::new(None, at(0));
         assert_eq!(last.as_str()[..16], *"20270115-080000-");
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_not_read() {
+    fn malformed_names_are_rejected() {
         for text in [
             "",
             "journal",

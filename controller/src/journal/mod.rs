@@ -1,17 +1,36 @@
-//! The journal: what happened in a run, kept beside the project. `docs/journal.md` describes it.
+//! The journal: a record of what happened in a run, kept beside the project. `docs/journal.md` describes the format.
 //!
-//! A run's journal is one file, a [`record`] a line. A [`Recorder`] writes the events down before they are shown; a
-//! [`Reader`] gives them back, to the same reporters.
+//! Each run has a directory with one file, the journal, which has one record per line. A record is written before the
+//! event in it is shown, so that the journal knows at least as much as the user has seen. A run is resumed and undone by
+//! its journal alone.
+//!
+//! | to | read |
+//! |---|---|
+//! | write events as they happen | [`Recorder`], over [`Writer`] |
+//! | read them back | [`Reader`], `record.rs` for one line |
+//! | find, list, begin and remove runs | [`Runs`] |
+//! | resume a run | [`Runs::resume`] |
+//! | know what earlier runs left behind | [`Runs::due_from_last_run`], [`Runs::undone_blocks`] |
+//!
+//! Three rules keep it sound. A journal is read up to the first record that is not as it was written; nothing after that
+//! counts, and whoever continues the file truncates it there. The process that writes a journal holds an exclusive lock
+//! on its file, so that a run in progress is told apart from one that was killed. And whoever resumes or undoes a run
+//! holds a lock on its directory ([`RunLock`]).
+//!
+//! Events themselves are in `crate::events`. What follows from a journal is decided elsewhere: by `crate::state` when a run
+//! is resumed, by `crate::undo` when it is undone.
 
+mod due_handlers;
+mod file;
 mod header;
-mod hold;
+mod host_filter;
 mod id;
-mod of_host;
-mod pending;
+mod operator;
 mod reader;
 mod record;
 mod recorder;
 mod resume;
+mod run_lock;
 mod runs;
 mod undos;
 mod writer;
@@ -19,49 +38,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use due_handlers::{DueHandler, due_handlers};
+pub use file::FileError;
 pub use header::Header;
-pub use hold::Hold;
+pub use host_filter::{HostFilter, hosts_of};
 pub use id::RunId;
-pub use of_host::OfHost;
-pub use pending::{Due, due};
-pub use reader::{Found, Reader, Rest, Unreadable};
+pub use operator::operator;
+pub use reader::{Entry, ReadError, Reader, Tail};
 pub use recorder::Recorder;
-pub use resume::{Resumed, changed};
-pub use runs::{Run, Runs, State};
+pub use resume::{ResumedRun, changed_sources};
+pub use run_lock::RunLock;
+pub use runs::{Run, RunState, Runs};
+pub use undos::UndoneBlocks;
 pub use writer::Writer;
-
-use std::io;
-use std::path::{Path, PathBuf};
-
-use crate::passwd;
-
-/// The journal's file in the folder of its run.
-const FILE: &str = "journal";
-
-/// What cannot be done with a file or a folder of the journal.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {what} {path}: {error}", path = path.display())]
-pub struct Fault {
-    what: &'static str,
-    path: PathBuf,
-    error: io::Error,
-}
-
-impl Fault {
-    fn new(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |error| Self { what, path: path.to_owned(), error }
-    }
-}
-
-/// Returns who runs this process, and on which machine.
-pub fn by() -> String {
-    let id = rustix::process::getuid();
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = passwd::own_field(0).or_else(|| set("USER")).unwrap_or_else(|| id.as_raw().to_string());
-    let machine = rustix::system::uname();
-    let machine = machine.nodename().to_string_lossy();
-    match set("SUDO_USER").filter(|_| id.is_root()) {
-        Some(behind) => format!("{behind} as {user}@{machine}"),
-        None => format!("{user}@{machine}"),
-    }
-}

@@ -1,58 +1,61 @@
-//! Reads a journal, as far as it is as it was written.
+//! Reads the records of a journal, up to the first that is not as it was written.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
+use super::file::{FILE_NAME, FileError};
+use super::header::{FORMAT, Header};
 use super::record::Record;
-use super::{FILE, Fault, Header, header};
-use crate::events::object;
-use crate::events::{Note, RunEvent};
+use crate::events::{Note, RunEvent, object};
 
-/// How long a record may be. None that is written is: a result is smaller than [`convoy_protocol::frame::MAX_FRAME`].
-const LONGEST: u64 = 256 * 1024 * 1024;
+/// The maximum length of a record in bytes. No record comes near: a result is smaller than
+/// [`convoy_protocol::frame::MAX_FRAME`].
+const MAX_RECORD: u64 = 256 * 1024 * 1024;
 
 /// Reads the records of a journal one by one.
 #[derive(Debug)]
 pub struct Reader {
     source: BufReader<File>,
-    /// How many records were read, and how long they are.
+    /// How many records were read.
     records: u64,
+    /// How many bytes they take.
     intact: u64,
 }
 
-/// What a record says.
+/// What a record holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
-    /// What happened.
+pub enum Entry {
+    /// An event.
     Event(RunEvent),
-    /// So many events that happened could not be written down.
-    Lost(u64),
-    /// Something of a later version of the format, with the reason why it is not understood.
-    Strange(String),
+    /// How many events could not be written.
+    Missing(u64),
+    /// Something of a later minor version of the format; why it is not understood.
+    Unknown(String),
 }
 
-/// What stands behind the last record that is as it was written.
+/// What follows the last intact record of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rest {
-    /// How many records there are before.
+pub struct Tail {
+    /// The number of intact records.
     pub records: u64,
-    /// How many bytes they are.
+    /// The length of the intact records in bytes.
     pub intact: u64,
-    /// How many bytes stand there.
+    /// The length of the tail in bytes.
     pub bytes: u64,
-    /// Whether it is the beginning of one line: it was being written when the run was killed, or is now.
+    /// Whether the tail is an incomplete line, which was being written when the run was killed, or is being written.
+    /// Otherwise it is damage.
     pub torn: bool,
 }
 
 /// Why a journal cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
-    /// Its file cannot be read.
+pub enum ReadError {
+    /// The file cannot be read.
     #[error(transparent)]
-    File(#[from] Fault),
-    /// It is of a version that is not known.
-    #[error("the journal is of format {0}.{1}; this convoy reads {major}.x", major = header::FORMAT.0)]
+    File(#[from] FileError),
+    /// The journal has a major version that this convoy does not read.
+    #[error("the journal has format {0}.{1}; this convoy reads {major}.x", major = FORMAT.0)]
     Version(u32, u32),
     /// Not even the first record is as it was written.
     #[error("the first record of the journal is damaged")]
@@ -60,49 +63,49 @@ pub enum Unreadable {
 }
 
 impl Reader {
-    /// Opens the journal in the folder of a run.
+    /// Opens the journal in the directory of a run and reads its first record.
     ///
     /// # Errors
-    /// If it cannot be read, or not even its first record is as it was written.
-    pub fn open(folder: &Path) -> Result<(Header, Self), Unreadable> {
-        let path = folder.join(FILE);
-        let file = File::open(&path).map_err(Fault::new("open", &path))?;
+    /// If the file cannot be read, or its first record is damaged or of another major version.
+    pub fn open(folder: &Path) -> Result<(Header, Self), ReadError> {
+        let path = folder.join(FILE_NAME);
+        let file = File::open(&path).map_err(FileError::new("open", &path))?;
         let mut reader = Self { source: BufReader::new(file), records: 0, intact: 0 };
-        let first = reader.record().map_err(Fault::new("read", &path))?;
-        let Some(Ok(record)) = first else { return Err(Unreadable::Damaged) };
+        let first = reader.record().map_err(FileError::new("read", &path))?;
+        let Some(Ok(record)) = first else { return Err(ReadError::Damaged) };
         match Header::format(&record.body) {
-            Some((major, minor)) if major != header::FORMAT.0 => Err(Unreadable::Version(major, minor)),
+            Some((major, minor)) if major != FORMAT.0 => Err(ReadError::Version(major, minor)),
             Some(_) => {
-                let header = Header::read(record.at, &record.body).map_err(|_| Unreadable::Damaged)?;
+                let header = Header::read(record.at, &record.body).map_err(|_| ReadError::Damaged)?;
                 Ok((header, reader))
             }
-            None => Err(Unreadable::Damaged),
+            None => Err(ReadError::Damaged),
         }
     }
 
-    /// Returns what the next record says; nothing at the end, or where a record is not as it was written: [`Reader::rest`]
-    /// tells which.
+    /// Returns what the next record holds; `None` at the end, or where a record is not as it was written.
+    /// [`Reader::tail`] tells which.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn take(&mut self) -> io::Result<Option<Found>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         Ok(self.record()?.map(|record| match record {
-            Ok(record) => found(&record),
-            Err(why) => Found::Strange(why),
+            Ok(record) => entry(&record),
+            Err(why) => Entry::Unknown(why),
         }))
     }
 
-    /// Returns what is noted, as far as it can be read.
+    /// Returns the notes in the journal, as far as it can be read.
     pub fn notes(mut self) -> impl Iterator<Item = Note> {
-        std::iter::from_fn(move || self.take().ok().flatten()).filter_map(|found| match found {
-            Found::Event(RunEvent::Noted(note)) => Some(note),
+        std::iter::from_fn(move || self.next_entry().ok().flatten()).filter_map(|entry| match entry {
+            Entry::Event(RunEvent::Noted(note)) => Some(note),
             _ => None,
         })
     }
 
     fn record(&mut self) -> io::Result<Option<Result<Record, String>>> {
         let mut line = Vec::new();
-        self.source.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+        self.source.by_ref().take(MAX_RECORD).read_until(b'\n', &mut line)?;
         let record = Record::read(&line)
             .filter(|record| record.as_ref().map_or(true, |record| record.number == self.records));
         if record.is_some() {
@@ -112,33 +115,33 @@ impl Reader {
         Ok(record)
     }
 
-    /// Returns how many records were read, and how many bytes they are.
+    /// Returns how many records were read, and how many bytes they take.
     pub fn position(&self) -> (u64, u64) {
         (self.records, self.intact)
     }
 
-    /// Returns what stands behind the records that were read; nothing if that is the end.
+    /// Returns what follows the records that were read; `None` if nothing does.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn rest(&self) -> io::Result<Option<Rest>> {
+    pub fn tail(&self) -> io::Result<Option<Tail>> {
         let file = self.source.get_ref();
         let bytes = file.metadata()?.len().saturating_sub(self.intact);
         if bytes == 0 {
             return Ok(None);
         }
         let torn = !has_line_feed(file, self.intact)?;
-        Ok(Some(Rest { records: self.records, intact: self.intact, bytes, torn }))
+        Ok(Some(Tail { records: self.records, intact: self.intact, bytes, torn }))
     }
 }
 
-fn found(record: &Record) -> Found {
+fn entry(record: &Record) -> Entry {
     if let Some(count) = record.body.get("lost").and_then(convoy_protocol::Value::as_int) {
-        return Found::Lost(u64::try_from(count).unwrap_or_default());
+        return Entry::Missing(u64::try_from(count).unwrap_or_default());
     }
     match object::event(&record.body) {
-        Ok(event) => Found::Event(event),
-        Err(why) => Found::Strange(why.to_string()),
+        Ok(event) => Entry::Event(event),
+        Err(why) => Entry::Unknown(why.to_string()),
     }
 }
 
@@ -154,11 +157,11 @@ fn has_line_feed(file: &File, from: u64) -> io::Result<bool> {
     }
 }
 
-/// Returns the last record of a journal, if it is whole: how the run ended, without reading all of it.
+/// Returns what the last record of a journal holds, if it is intact. Reads only the end of the file.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(super) fn last(file: &File) -> io::Result<Option<Found>> {
+pub(super) fn last_entry(file: &File) -> io::Result<Option<Entry>> {
     use std::os::unix::fs::FileExt as _;
     let length = file.metadata()?.len();
     let mut size = 4 * 1024;
@@ -171,10 +174,10 @@ pub(super) fn last(file: &File) -> io::Result<Option<Found>> {
         let start = start.or((begin == 0).then_some(0));
         match start {
             Some(start) => {
-                return Ok(Record::read(&part[start..]).and_then(Result::ok).map(|record| found(&record)));
+                return Ok(Record::read(&part[start..]).and_then(Result::ok).map(|record| entry(&record)));
             }
-            // A record that tells of the end is not that long.
-            None if size > LONGEST => return Ok(None),
+            // The last event of a run is never that long.
+            None if size > MAX_RECORD => return Ok(None),
             None => size *= 8,
         }
     }

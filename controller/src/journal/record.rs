@@ -1,6 +1,7 @@
-//! One line of a journal: a checksum, a blank, and a record as a JSON object.
+//! One record of a journal: a line with a checksum, a space, and a JSON object.
 //!
-//! Each record has its number, so that none is missing or stands in another's place, and its time.
+//! The checksum shows whether the line is as it was written. The number shows whether a record is missing or out of
+//! place. `docs/journal.md` describes the format.
 
 use convoy_protocol::{Map, Value, map};
 use flate2::Crc;
@@ -8,17 +9,17 @@ use jiff::Timestamp;
 
 use crate::json;
 
-/// The digits of the checksum.
+/// The number of hexadecimal digits of the checksum.
 const DIGITS: usize = 8;
 
 /// A record.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
-    /// Counted from 0.
+    /// Its position in the journal, counted from 0.
     pub(super) number: u64,
-    /// When it was written, by a clock that never goes back within a run.
+    /// When it was written, by a clock that does not go back within a run.
     pub(super) at: Timestamp,
-    /// What it says.
+    /// Everything else.
     pub(super) body: Map,
 }
 
@@ -31,18 +32,19 @@ impl Record {
         format!("{} {text}\n", checksum(text.as_bytes())).into_bytes()
     }
 
-    /// Reads a line; `None` if it is not as it was written.
+    /// Reads a line. `None` if it is not as it was written; an error if it was written by a version that this one does
+    /// not understand.
     pub(super) fn read(line: &[u8]) -> Option<Result<Self, String>> {
         let (digits, text) = line.strip_suffix(b"\n")?.split_at_checked(DIGITS)?;
         let text = text.strip_prefix(b" ")?;
-        // As text: another letter case would be another file.
+        // Compared as text, so that a checksum in another letter case does not pass.
         (digits == checksum(text).as_bytes()).then(|| Self::parse(text))
     }
 
     fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
         let object = json::read(text).map_err(|error| error.to_string())?;
-        let mut body = object.as_map().cloned().ok_or("it is no object")?;
+        let mut body = object.as_map().cloned().ok_or("it is not an object")?;
         let number =
             body.shift_remove("n").and_then(|value| value.as_int()).and_then(|n| u64::try_from(n).ok());
         let at = body.shift_remove("at").and_then(|value| value.as_str()?.parse().ok());

@@ -1,47 +1,48 @@
-//! Writes down what happens before it is shown.
+//! Records what happens before it is shown.
 
 use std::io;
 use std::path::PathBuf;
 
 use convoy_protocol::map;
 
-use super::Writer;
+use super::writer::Writer;
 use crate::events::object;
 use crate::events::{JobState, Reporter, RunEvent};
 
-/// A reporter that keeps the journal of a run, and then lets another one show it.
+/// A reporter that writes each event to the journal and then passes it on to the reporter that shows it.
 ///
-/// A journal that cannot be written any more does not end the run: what it does on the nodes is worth more. It is said
-/// when it happens, and again at the end.
+/// A failed write does not end the run: an upgrade left half done would be worse. The user is warned when it happens and
+/// again at the end.
 #[derive(Debug)]
 pub struct Recorder {
     writer: Writer,
     folder: PathBuf,
-    shown: Box<dyn Reporter>,
-    /// How many events are not in the journal.
-    lost: u64,
+    inner: Box<dyn Reporter>,
+    /// How many events could not be written.
+    missing: u64,
 }
 
 impl Recorder {
-    /// Makes one that writes to the journal in the folder of a run.
-    pub fn new(writer: Writer, folder: PathBuf, shown: Box<dyn Reporter>) -> Self {
-        Self { writer, folder, shown, lost: 0 }
+    /// Returns one that writes to the journal in the directory of a run.
+    pub fn new(writer: Writer, folder: PathBuf, inner: Box<dyn Reporter>) -> Self {
+        Self { writer, folder, inner, missing: 0 }
     }
 
-    fn keep(&mut self, event: &RunEvent) {
-        // With a gap in it, what comes later could be taken for all there was.
-        if self.lost > 0 {
-            self.lost += 1;
+    fn record(&mut self, event: &RunEvent) {
+        // After a gap nothing more is written: later events would hide it.
+        if self.missing > 0 {
+            self.missing += 1;
         } else if let Err(error) = self.write(event) {
-            self.lost = 1;
+            self.missing = 1;
             let folder = self.folder.display();
             self.warn(format!(
-                "the journal of this run ends here, the run goes on without: cannot write to {folder}: {error}"
+                "the journal of this run ends here, and the run continues without it: cannot write to {folder}: {error}"
             ));
         }
     }
 
-    /// Appends an event. That a job begins is on the disk before it does: so it is found again, whatever happens here.
+    /// Appends an event. The event that a job is about to begin is on the disk before it does, so that the job is found
+    /// again whatever happens to this machine.
     fn write(&mut self, event: &RunEvent) -> io::Result<()> {
         self.writer.append(object::of(event))?;
         match event {
@@ -50,25 +51,29 @@ impl Recorder {
         }
     }
 
-    /// Writes the end down, also behind a gap: by then there may be space again.
+    /// Writes the last event, even after a gap: by then there may be space again.
     fn end(&mut self, event: &RunEvent) {
-        let gap = match self.lost {
+        let gap = match self.missing {
             0 => Ok(()),
-            lost => self.writer.append(map! { "lost" => i64::try_from(lost).unwrap_or(i64::MAX) }),
+            count => self.writer.append(map! { "lost" => i64::try_from(count).unwrap_or(i64::MAX) }),
         };
         let written =
             gap.and_then(|()| self.writer.append(object::of(event))).and_then(|()| self.writer.sync());
         let folder = self.folder.display();
-        if self.lost > 0 {
-            let lost = self.lost;
-            self.warn(format!("the journal of this run is not whole: {lost} events are missing in {folder}"));
+        if self.missing > 0 {
+            let count = self.missing;
+            self.warn(format!(
+                "the journal of this run is incomplete: {count} events are missing in {folder}"
+            ));
         } else if let Err(error) = written {
-            self.warn(format!("the journal of this run lacks its end: cannot write to {folder}: {error}"));
+            self.warn(format!(
+                "the journal of this run does not contain its end: cannot write to {folder}: {error}"
+            ));
         }
     }
 
     fn warn(&mut self, text: String) {
-        self.shown.event(&RunEvent::Warning(text));
+        self.inner.event(&RunEvent::Warning(text));
     }
 }
 
@@ -76,16 +81,16 @@ impl Reporter for Recorder {
     fn event(&mut self, event: &RunEvent) {
         match event {
             RunEvent::End { .. } => self.end(event),
-            _ => self.keep(event),
+            _ => self.record(event),
         }
-        self.shown.event(event);
+        self.inner.event(event);
     }
 
     fn hide(&mut self) {
-        self.shown.hide();
+        self.inner.hide();
     }
 
     fn fault(&self) -> Option<&io::Error> {
-        self.shown.fault()
+        self.inner.fault()
     }
 }

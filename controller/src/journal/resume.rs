@@ -1,4 +1,6 @@
-//! A run that is gone on with: its journal is read, cut off where it is torn, and written on.
+//! Reopens the journal of a run to resume it: reads it, truncates an incomplete last record, and continues writing.
+//!
+//! A journal that is damaged, or in which events are missing, is refused: what it does not say could be done twice.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -8,159 +10,162 @@ use std::sync::Arc;
 use convoy_protocol::Digest;
 use jiff::Timestamp;
 
-use super::{FILE, Fault, Found, Header, Reader, Rest, RunId, Runs, Writer};
+use super::file::{FILE_NAME, FileError};
+use super::header::Header;
+use super::id::RunId;
+use super::reader::{Entry, Reader, Tail};
+use super::runs::Runs;
+use super::writer::Writer;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::events::{Ending, Note, RunEvent};
 
-/// A run to go on with. Nobody else can, as long as this lives.
+/// A run to resume. Its journal is locked as long as this lives.
 #[derive(Debug)]
-pub struct Resumed {
-    /// What was known when it began.
+pub struct ResumedRun {
+    /// The first record of the journal.
     pub header: Header,
-    /// What was noted, in its order.
+    /// The notes in the journal, in their order.
     pub notes: Vec<Note>,
-    /// How often it was gone on with before.
+    /// How many times the run was resumed before.
     pub times: u32,
-    /// What was cut off, for the user.
+    /// A warning for the user if an incomplete record was removed.
     pub warning: Option<String>,
-    /// Writes on.
+    /// Continues the journal.
     pub writer: Writer,
 }
 
 impl Runs {
-    /// Takes up a run that failed, was interrupted or broken off.
+    /// Reopens the journal of a run that failed, was interrupted or killed.
     ///
     /// # Errors
-    /// If it goes on, is finished, or what was done in it is not known.
-    pub fn resume(&self, id: &RunId) -> Result<Resumed, Diagnostic> {
+    /// If the run is in progress, finished or in check mode, or its journal is incomplete.
+    pub fn resume(&self, id: &RunId) -> Result<ResumedRun, Diagnostic> {
         let folder = self.folder_of(id);
-        let path = folder.join(FILE);
-        let file = locked(id, &path)?;
+        let path = folder.join(FILE_NAME);
+        let file = lock_journal(id, &path)?;
         let unreadable = |why: &dyn std::fmt::Display| {
-            Diagnostic::user(format!("the run {id} cannot be gone on with: {why}")).kind(Kind::Refused)
+            Diagnostic::user(format!("run {id} cannot be resumed: {why}")).kind(Kind::Refused)
         };
         let (header, mut reader) = Reader::open(&folder).map_err(|error| unreadable(&error))?;
-        let mut seen = Seen::default();
-        while let Some(found) = reader.take().map_err(|error| unreadable(&error))? {
-            seen.add(found);
+        let mut history = History::default();
+        while let Some(entry) = reader.next_entry().map_err(|error| unreadable(&error))? {
+            history.add(entry);
         }
-        seen.check(id, &header)?;
-        let rest = reader.rest().map_err(|error| unreadable(&error))?;
-        let warning = rest.map(|rest| cut_off(id, rest)).transpose()?;
+        history.check(id, &header)?;
+        let tail = reader.tail().map_err(|error| unreadable(&error))?;
+        let warning = tail.map(|tail| truncated(id, tail)).transpose()?;
         let (records, length) = reader.position();
-        let written = Writer::behind(file, length, records, Timestamp::now().max(seen.last));
-        let writer = written.map_err(Fault::new("write", &path)).map_err(|fault| unreadable(&fault))?;
-        Ok(Resumed { header, notes: seen.notes, times: seen.times, warning, writer })
+        let writer = Writer::after(file, length, records, Timestamp::now().max(history.last));
+        let writer = writer.map_err(FileError::new("write", &path)).map_err(|error| unreadable(&error))?;
+        Ok(ResumedRun { header, notes: history.notes, times: history.times, warning, writer })
     }
 }
 
-fn locked(id: &RunId, path: &Path) -> Result<File, Diagnostic> {
+fn lock_journal(id: &RunId, path: &Path) -> Result<File, Diagnostic> {
     let refused = |text: String| Diagnostic::user(text).kind(Kind::Refused);
     let file = OpenOptions::new().read(true).write(true).open(path);
-    let file = file.map_err(|error| refused(Fault::new("open", path)(error).to_string()))?;
+    let file = file.map_err(|error| refused(FileError::new("open", path)(error).to_string()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let by = path.parent().and_then(|folder| Reader::open(folder).ok());
             let by = by.map(|(header, _)| format!(": {}, process {}", header.by, header.process));
-            Err(refused(format!("the run {id} goes on{}", by.unwrap_or_default())).hint(
-                "`convoy runs` lists what goes on; interrupt it with Ctrl-C, there or by `kill -INT`"
+            Err(refused(format!("run {id} is in progress{}", by.unwrap_or_default())).hint(
+                "wait until it ends, or interrupt it with Ctrl-C in its terminal or with `kill -INT`"
                     .to_owned(),
             ))
         }
-        Err(TryLockError::Error(error)) => Err(refused(Fault::new("lock", path)(error).to_string())),
+        Err(TryLockError::Error(error)) => Err(refused(FileError::new("lock", path)(error).to_string())),
     }
 }
 
-/// What a journal has said.
+/// What a journal says, as far as it matters for resuming.
 #[derive(Debug, Default)]
-struct Seen {
+struct History {
     notes: Vec<Note>,
     times: u32,
-    lost: u64,
-    strange: Option<String>,
+    /// How many events could not be written.
+    missing: u64,
+    /// Why a record is not understood.
+    unknown: Option<String>,
+    /// How the run ended last, if it ended after it was last resumed.
     ending: Option<Option<Ending>>,
     last: Timestamp,
 }
 
-impl Seen {
-    fn add(&mut self, found: Found) {
-        match found {
-            Found::Event(RunEvent::Noted(note)) => self.notes.push(note),
-            Found::Event(RunEvent::Resumed { .. }) => {
+impl History {
+    fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Event(RunEvent::Noted(note)) => self.notes.push(note),
+            Entry::Event(RunEvent::Resumed { .. }) => {
                 self.times += 1;
                 self.ending = None;
             }
-            Found::Event(RunEvent::End { ending, .. }) => self.ending = Some(ending),
-            Found::Event(_) => {}
-            Found::Lost(count) => self.lost += count,
-            Found::Strange(why) => {
-                self.strange.get_or_insert(why);
+            Entry::Event(RunEvent::End { ending, .. }) => self.ending = Some(ending),
+            Entry::Event(_) => {}
+            Entry::Missing(count) => self.missing += count,
+            Entry::Unknown(why) => {
+                self.unknown.get_or_insert(why);
             }
         }
     }
 
-    /// Finds out whether there is anything to go on with.
+    /// Checks that there is something to resume, and that the journal is complete.
     fn check(&self, id: &RunId, header: &Header) -> Result<(), Diagnostic> {
         let refused = |text: String| Err(Diagnostic::user(text).kind(Kind::Refused));
         if header.check {
-            return refused(format!("the run {id} was in check mode: there is nothing to go on with"));
+            return refused(format!("run {id} was in check mode: there is nothing to resume"));
         }
         if self.ending == Some(Some(Ending::Well)) {
-            return refused(format!("the run {id} is finished: there is nothing to go on with"));
+            return refused(format!("run {id} is finished: there is nothing to resume"));
         }
-        let unknown = match (self.lost, &self.strange) {
+        let gap = match (self.missing, &self.unknown) {
             (0, None) => return Ok(()),
-            (0, Some(why)) => format!("it was written by a later version of convoy: {why}"),
-            (lost, _) => format!("{lost} events could not be written into it"),
+            (0, Some(why)) => format!("a later version of convoy has written to it: {why}"),
+            (count, _) => format!("{count} events could not be written to it"),
         };
-        Err(Diagnostic::user(format!(
-            "the run {id} cannot be gone on with: its journal does not know all that was done"
-        ))
-        .kind(Kind::Refused)
-        .note(unknown)
-        .hint(AGAIN.to_owned()))
+        Err(Diagnostic::user(format!("run {id} cannot be resumed: its journal is incomplete"))
+            .kind(Kind::Refused)
+            .note(gap)
+            .hint(START_AGAIN.to_owned()))
     }
 }
 
-/// What to do where a journal does not say what was done.
-const AGAIN: &str = "look with `convoy runs show` what was done, and begin again with `convoy apply`: what is done already \
-    is found done, but commands are run again";
+/// What to do if a journal does not say what was done.
+const START_AGAIN: &str = "see what was done with `convoy runs show`, then start again with `convoy apply`: completed work \
+    is found done, but commands run again";
 
-/// Says what is cut off; nothing is, where more is missing than what was being written.
-fn cut_off(id: &RunId, rest: Rest) -> Result<String, Diagnostic> {
-    let Rest { records, bytes, torn, .. } = rest;
+/// Returns a warning that the tail is removed.
+///
+/// # Errors
+/// If the tail is more than an incomplete record.
+fn truncated(id: &RunId, tail: Tail) -> Result<String, Diagnostic> {
+    let Tail { records, bytes, torn, .. } = tail;
     if torn {
-        return Ok(format!(
-            "the last record of the journal, which was being written when the run broke off, is cut off: {bytes} bytes"
-        ));
+        return Ok(format!("removed an incomplete record of {bytes} bytes from the end of the journal"));
     }
-    Err(Diagnostic::user(format!(
-        "the run {id} cannot be gone on with: record {records} of its journal is damaged"
-    ))
-    .kind(Kind::Refused)
-    .note(format!(
-        "it is not as it was written; what was done in the {bytes} bytes from there on is not known"
-    ))
-    .hint(AGAIN.to_owned()))
+    Err(Diagnostic::user(format!("run {id} cannot be resumed: record {records} of its journal is damaged"))
+        .kind(Kind::Refused)
+        .note(format!("it is unknown what was done in the last {bytes} bytes, from this record on"))
+        .hint(START_AGAIN.to_owned()))
 }
 
-/// Returns the files of playbooks and roles that are not as they were when a run read them, with what became of each.
-pub fn changed(notes: &[Note]) -> Vec<(PathBuf, &'static str)> {
+/// Returns the files of playbooks and roles that have changed since a run read them, each with what has happened to it.
+pub fn changed_sources(notes: &[Note]) -> Vec<(PathBuf, &'static str)> {
     let mut read: BTreeMap<&Arc<str>, &Arc<str>> = BTreeMap::new();
     for note in notes {
         if let Note::Source { path, digest } = note {
             read.insert(path, digest);
         }
     }
-    let became = |(path, digest): (&Arc<str>, &Arc<str>)| {
-        let word = match std::fs::read(&**path) {
+    let change = |(path, digest): (&Arc<str>, &Arc<str>)| {
+        let change = match std::fs::read(&**path) {
             Ok(bytes) if Digest::of(&bytes).to_string() == **digest => return None,
             Ok(_) => "has changed",
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is gone",
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => "is missing",
             Err(_) => "cannot be read",
         };
-        Some((PathBuf::from(&**path), word))
+        Some((PathBuf::from(&**path), change))
     };
-    read.into_iter().filter_map(became).collect()
+    read.into_iter().filter_map(change).collect()
 }

@@ -1,4 +1,4 @@
-//! The folder of all runs: begins, lists, finds and removes them.
+//! The directory of all runs: begins, lists, finds and removes them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -7,91 +7,94 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::reader::{self, Found, Reader, Unreadable};
-use super::{FILE, Fault, Header, RunId, Writer};
+use super::file::{FILE_NAME, FileError};
+use super::header::Header;
+use super::id::RunId;
+use super::reader::{Entry, ReadError, Reader, last_entry};
+use super::writer::Writer;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::events::RunEvent;
 use crate::settings::{Journal, Settings};
 
-/// Where runs are kept unless a setting says otherwise: below the folder in which the user stands.
-const HERE: &str = ".convoy";
+/// Where journals are kept unless a setting names another place, relative to the current directory.
+const DEFAULT_FOLDER: &str = ".convoy";
 
-/// How many of several runs are named.
-const NAMED: usize = 8;
+/// How many of several matching runs a message names.
+const MAX_NAMED: usize = 8;
 
-/// The folder of all runs.
+/// The directory of all runs.
 #[derive(Debug, Clone)]
 pub struct Runs {
     folder: PathBuf,
-    /// The folder of ours around it, which nobody else's version control is to see.
+    /// The directory of convoy's around it, if there is one: it is kept out of version control.
     own: Option<PathBuf>,
 }
 
-/// A run, as a list shows it.
+/// A run as a list shows it.
 #[derive(Debug)]
 pub struct Run {
     /// Its name.
     pub id: RunId,
-    /// What was known when it began; nothing if it cannot be read.
+    /// Its first record; `None` if that cannot be read.
     pub header: Option<Header>,
-    /// What became of it.
-    pub state: State,
-    /// How many bytes it takes.
+    /// Whether it is in progress, and how it ended.
+    pub state: RunState,
+    /// The size of its directory in bytes.
     pub bytes: u64,
 }
 
-/// What became of a run.
+/// Whether a run is in progress, and how it ended.
 #[derive(Debug)]
-pub enum State {
-    /// It goes on.
+pub enum RunState {
+    /// It is in progress.
     Running,
-    /// It ended, and said how: a [`RunEvent::End`].
+    /// It ended; with its last event, a [`RunEvent::End`].
     Ended(RunEvent),
-    /// It neither goes on nor said how it ended: it was killed, or the machine went down.
+    /// It ended without a last event: it was killed, or the machine went down.
     BrokenOff,
     /// Its journal cannot be read.
-    Unreadable(Unreadable),
+    Unreadable(ReadError),
 }
 
 impl Run {
-    /// Returns when it began.
+    /// Returns when the run began.
     pub fn began(&self) -> Timestamp {
         self.header.as_ref().map_or_else(|| self.id.time(), |header| header.at)
     }
 }
 
 impl Runs {
-    /// Returns the folder that the settings name; none if they say that there is none.
+    /// Returns the directory that the settings name; `None` if they turn journals off.
     pub fn of(settings: &Settings) -> Option<Self> {
         match &settings.journal {
             Journal::Off => None,
             Journal::Folder(folder) => Some(Self { folder: folder.clone(), own: None }),
-            Journal::Here => Some(Self::below(crate::paths::absolute(HERE))),
+            Journal::Here => Some(Self::below(crate::paths::absolute(DEFAULT_FOLDER))),
         }
     }
 
-    /// As [`of`](Self::of), for a command that needs one.
+    /// As [`of`](Self::of), for a command that needs journals.
     ///
     /// # Errors
-    /// If the settings say that there is none.
-    pub fn expected(settings: &Settings) -> Result<Self, Diagnostic> {
+    /// If the settings turn journals off.
+    pub fn require(settings: &Settings) -> Result<Self, Diagnostic> {
         Self::of(settings).ok_or_else(|| {
-            Diagnostic::user("no journals are kept: the setting `journal` says so")
+            Diagnostic::user("the setting `journal` turns journals off")
                 .hint("see CONVOY_JOURNAL, and [convoy] in ansible.cfg".to_owned())
         })
     }
 
-    /// Returns the one in a folder of ours.
+    /// Returns the one in a directory of convoy's.
     pub(super) fn below(own: PathBuf) -> Self {
         Self { folder: own.join("runs"), own: Some(own) }
     }
 
-    /// Returns the folder.
+    /// Returns the directory of all runs.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns the folder of a run.
+    /// Returns the directory of a run.
     pub fn folder_of(&self, id: &RunId) -> PathBuf {
         self.folder.join(id.as_str())
     }
@@ -99,15 +102,15 @@ impl Runs {
     /// Returns the names of all runs, in the order in which they began.
     ///
     /// # Errors
-    /// If the folder cannot be read. That there is none is no error.
-    pub fn names(&self) -> Result<Vec<RunId>, Fault> {
+    /// If the directory cannot be read. A missing directory is not an error.
+    pub fn names(&self) -> Result<Vec<RunId>, FileError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(Fault::new("read", &self.folder))?,
+            entries => entries.map_err(FileError::new("read", &self.folder))?,
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(Fault::new("read", &self.folder))?;
+            let entry = entry.map_err(FileError::new("read", &self.folder))?;
             names.extend(entry.file_name().to_str().and_then(RunId::parse));
         }
         names.sort();
@@ -115,48 +118,48 @@ impl Runs {
     }
 
     /// Returns a name for a run that begins now.
-    pub fn next(&self, now: Timestamp) -> RunId {
-        // What stands in the way is told when the run begins.
+    pub fn new_name(&self, now: Timestamp) -> RunId {
+        // An error is reported when the run begins.
         RunId::new(self.names().unwrap_or_default().last(), now)
     }
 
-    /// Begins the journal of a run. It appears under its name with its first record on the disk and its lock taken, which
-    /// the writer holds as long as the process lives.
+    /// Begins the journal of a run. When its directory appears under its name, the first record is on the disk and the lock
+    /// on the file is taken. The writer holds the lock until it is dropped.
     ///
     /// # Errors
-    /// If it cannot be written; then nothing of it is left.
-    pub fn begin(&self, header: &Header) -> Result<Writer, Fault> {
+    /// If the journal cannot be written. Nothing of it is left then.
+    pub fn begin(&self, header: &Header) -> Result<Writer, FileError> {
         let private = |recursive: bool| {
             let mut builder = DirBuilder::new();
             builder.mode(0o700).recursive(recursive);
             builder
         };
-        private(true).create(&self.folder).map_err(Fault::new("make", &self.folder))?;
+        private(true).create(&self.folder).map_err(FileError::new("create", &self.folder))?;
         self.ignore()?;
         let new = self.folder.join(format!(".new-{}", header.id));
-        private(false).create(&new).map_err(Fault::new("make", &new))?;
+        private(false).create(&new).map_err(FileError::new("create", &new))?;
         let begun = begin_in(&new, header).and_then(|writer| {
             let folder = self.folder_of(&header.id);
-            fs::rename(&new, &folder).map_err(Fault::new("make", &folder))?;
+            fs::rename(&new, &folder).map_err(FileError::new("create", &folder))?;
             File::open(&self.folder)
                 .and_then(|folder| folder.sync_all())
-                .map_err(Fault::new("write", &self.folder))?;
+                .map_err(FileError::new("write", &self.folder))?;
             Ok(writer)
         });
         if begun.is_err() {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             let _ = fs::remove_dir_all(&new);
         }
         begun
     }
 
-    /// Keeps a folder of ours out of version control.
-    fn ignore(&self) -> Result<(), Fault> {
+    /// Keeps the directory of convoy's out of version control.
+    fn ignore(&self) -> Result<(), FileError> {
         let Some(own) = &self.own else { return Ok(()) };
         let path = own.join(".gitignore");
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            file => file.and_then(|mut file| file.write_all(b"*\n")).map_err(Fault::new("write", &path)),
+            file => file.and_then(|mut file| file.write_all(b"*\n")).map_err(FileError::new("write", &path)),
         }
     }
 
@@ -164,31 +167,32 @@ impl Runs {
     pub fn run(&self, id: &RunId) -> Run {
         let folder = self.folder_of(id);
         let (header, state) = match Reader::open(&folder) {
-            Err(error) => (None, State::Unreadable(error)),
+            Err(error) => (None, RunState::Unreadable(error)),
             Ok((header, _)) => {
-                let path = folder.join(FILE);
-                let state = state(&path)
-                    .unwrap_or_else(|error| State::Unreadable(Fault::new("read", &path)(error).into()));
+                let path = folder.join(FILE_NAME);
+                let state = state(&path).unwrap_or_else(|error| {
+                    RunState::Unreadable(FileError::new("read", &path)(error).into())
+                });
                 (Some(header), state)
             }
         };
         Run { id: id.clone(), header, state, bytes: size(&folder) }
     }
 
-    /// Returns whether a run goes on.
-    pub(super) fn goes_on(&self, id: &RunId) -> bool {
-        matches!(state(&self.folder_of(id).join(FILE)), Ok(State::Running))
+    /// Returns whether a run is in progress.
+    pub(super) fn is_running(&self, id: &RunId) -> bool {
+        matches!(state(&self.folder_of(id).join(FILE_NAME)), Ok(RunState::Running))
     }
 
-    /// Finds the run that a word names: `last`, its name, or a beginning of its name that no other has.
+    /// Finds the run that a word names: `last`, its name, or a unique prefix of its name.
     ///
     /// # Errors
-    /// If there is none, or more than one.
+    /// If no run matches, or several do.
     pub fn find(&self, word: &str) -> Result<RunId, Diagnostic> {
-        let names = self.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
+        let names = self.names()?;
         let Some(last) = names.last() else {
             return Err(Diagnostic::user(format!("there are no runs in {}", self.folder.display())).hint(
-                "`convoy apply` keeps a journal of each run, in the folder in which it is started".to_owned(),
+                "`convoy apply` keeps a journal of each run in the directory where it is started".to_owned(),
             ));
         };
         if word == "last" {
@@ -203,81 +207,81 @@ impl Runs {
             )),
             several => {
                 let mut problem = Diagnostic::user(format!("{} runs begin with `{word}`", several.len()));
-                problem.notes = several.iter().take(NAMED).map(ToString::to_string).collect();
-                if several.len() > NAMED {
+                problem.notes = several.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+                if several.len() > MAX_NAMED {
                     problem.notes.push("…".to_owned());
                 }
-                Err(problem.hint("name more of it, or say `last`".to_owned()))
+                Err(problem.hint("type more of the name, or use `last`".to_owned()))
             }
         }
     }
 
-    /// As [`find`](Self::find), but that `last` is the last run that was to do something of its own: looking at what would be
-    /// done, in check mode, comes in between, and so does taking back a run, so that this can be asked for again.
+    /// As [`find`](Self::find), except that `last` is the last run that is neither in check mode nor an undo. So a check
+    /// may come in between, and `undo last` can be repeated until it is complete.
     ///
     /// # Errors
     /// As [`find`](Self::find).
-    pub fn find_done(&self, word: &str) -> Result<RunId, Diagnostic> {
+    pub fn find_applied(&self, word: &str) -> Result<RunId, Diagnostic> {
         let found = self.find(word)?;
         if word != "last" {
             return Ok(found);
         }
-        let names = self.names().map_err(|fault| Diagnostic::user(fault.to_string()))?;
-        let comes_between = |id: &RunId| {
+        let names = self.names()?;
+        let is_skipped = |id: &RunId| {
             Reader::open(&self.folder_of(id)).is_ok_and(|(header, _)| header.check || header.undoes.is_some())
         };
-        Ok(names.into_iter().rev().find(|id| !comes_between(id)).unwrap_or(found))
+        Ok(names.into_iter().rev().find(|id| !is_skipped(id)).unwrap_or(found))
     }
 
-    /// Removes a run. Returns whether it is gone: one that goes on stays.
+    /// Removes a run. Returns whether it was removed: a run that is in progress, resumed or undone is left alone.
     ///
     /// # Errors
-    /// If it cannot be removed.
-    pub fn remove(&self, id: &RunId) -> Result<bool, Fault> {
+    /// If its directory cannot be removed.
+    pub fn remove(&self, id: &RunId) -> Result<bool, FileError> {
         let folder = self.folder_of(id);
-        // Held until it is gone, so that nobody takes it back, or begins to use it meanwhile.
+        // Both locks are held until the run is gone, so that nobody resumes or undoes it meanwhile.
         let mut held = Vec::new();
-        for path in [folder.clone(), folder.join(FILE)] {
+        for path in [folder.clone(), folder.join(FILE_NAME)] {
             let Ok(file) = File::open(path) else { continue };
             if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
                 return Ok(false);
             }
             held.push(file);
         }
-        // Whoever lists runs meanwhile sees all of it or nothing.
+        // Renamed first, so that whoever lists runs meanwhile sees all of it or nothing.
         let gone = self.folder.join(format!(".gone-{id}"));
-        fs::rename(&folder, &gone).map_err(Fault::new("remove", &folder))?;
-        fs::remove_dir_all(&gone).map_err(Fault::new("remove", &gone))?;
+        fs::rename(&folder, &gone).map_err(FileError::new("remove", &folder))?;
+        fs::remove_dir_all(&gone).map_err(FileError::new("remove", &gone))?;
         Ok(true)
     }
 }
 
-fn begin_in(folder: &Path, header: &Header) -> Result<Writer, Fault> {
-    let path = folder.join(FILE);
+fn begin_in(folder: &Path, header: &Header) -> Result<Writer, FileError> {
+    let path = folder.join(FILE_NAME);
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-    let file = file.map_err(Fault::new("make", &path))?;
-    // Nobody knows of it yet but who looks at every file: they let go at once.
-    file.lock().map_err(Fault::new("lock", &path))?;
-    let mut writer = Writer::behind(file, 0, 0, header.at).map_err(Fault::new("write", &path))?;
-    writer.append(header.body()).and_then(|()| writer.sync()).map_err(Fault::new("write", &path))?;
+    let file = file.map_err(FileError::new("create", &path))?;
+    // The directory has no final name yet. Others can only hold the lock for a moment, to read the state of the run.
+    file.lock().map_err(FileError::new("lock", &path))?;
+    let mut writer = Writer::after(file, 0, 0, header.at).map_err(FileError::new("write", &path))?;
+    writer.append(header.body()).and_then(|()| writer.sync()).map_err(FileError::new("write", &path))?;
     Ok(writer)
 }
 
-/// Returns what became of the run whose journal can be read.
-fn state(path: &Path) -> io::Result<State> {
+/// Returns the state of a run by its journal.
+fn state(path: &Path) -> io::Result<RunState> {
     let file = File::open(path)?;
     match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => return Ok(State::Running),
+        Err(TryLockError::WouldBlock) => return Ok(RunState::Running),
         Err(TryLockError::Error(error)) => return Err(error),
         Ok(()) => {}
     }
-    Ok(match reader::last(&file)? {
-        Some(Found::Event(end @ RunEvent::End { .. })) => State::Ended(end),
-        _ => State::BrokenOff,
+    Ok(match last_entry(&file)? {
+        Some(Entry::Event(end @ RunEvent::End { .. })) => RunState::Ended(end),
+        _ => RunState::BrokenOff,
     })
 }
 
-/// Returns how many bytes the files in a folder take, as far as they can be read.
+/// Returns the size in bytes of the files in a directory, as far as they can be read.
 fn size(folder: &Path) -> u64 {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()

@@ -1,13 +1,20 @@
-//! The undos of a run, as their journals tell.
+//! What undos of a run have done, according to their own journals.
 
-use super::{Fault, Reader, RunId, Runs};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::file::FileError;
+use super::id::RunId;
+use super::reader::Reader;
+use super::runs::Runs;
 use crate::events::Note;
-use crate::undo::begun::Undone;
+
+/// For each host and number of a block that is undone there, the run that undid it.
+pub type UndoneBlocks = HashMap<(Arc<str>, u64), String>;
 
 impl Runs {
-    /// Returns the runs that were to take a run back, the first one first; without those in check mode, and those that cannot be
-    /// read.
-    fn undos(&self, id: &RunId) -> Result<impl Iterator<Item = (RunId, Reader)>, Fault> {
+    /// Returns the undos of a run, oldest first, except those in check mode and those that cannot be read.
+    fn undos(&self, id: &RunId) -> Result<impl Iterator<Item = (RunId, Reader)>, FileError> {
         let names = self.names()?.into_iter().filter(move |name| name > id);
         Ok(names.filter_map(move |name| {
             let (header, reader) = Reader::open(&self.folder_of(&name)).ok()?;
@@ -15,12 +22,12 @@ impl Runs {
         }))
     }
 
-    /// Returns on which hosts which blocks of a run are undone.
+    /// Returns which blocks of a run are undone on which hosts.
     ///
     /// # Errors
     /// If the runs cannot be listed.
-    pub fn undone(&self, id: &RunId) -> Result<Undone, Fault> {
-        let mut undone = Undone::new();
+    pub fn undone_blocks(&self, id: &RunId) -> Result<UndoneBlocks, FileError> {
+        let mut undone = UndoneBlocks::new();
         for (name, reader) in self.undos(id)? {
             for note in reader.notes() {
                 if let Note::Undone { host, blocks } = note {
@@ -31,11 +38,11 @@ impl Runs {
         Ok(undone)
     }
 
-    /// Returns a run by which some of this one, at least, was taken back.
+    /// Returns the first run that has undone anything of this one.
     ///
     /// # Errors
     /// If the runs cannot be listed.
-    pub fn taken_back(&self, id: &RunId) -> Result<Option<RunId>, Fault> {
+    pub fn undone_by(&self, id: &RunId) -> Result<Option<RunId>, FileError> {
         let did =
             |note: &Note| matches!(note, Note::Begun { .. } | Note::TakesBack { .. } | Note::Undone { .. });
         let mut undos = self.undos(id)?;

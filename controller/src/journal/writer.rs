@@ -1,4 +1,4 @@
-//! Writes a journal: each record at once, in one write.
+//! Appends records to a journal, each in one write.
 
 use std::fs::File;
 use std::io;
@@ -10,37 +10,40 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::record::Record;
 
-/// Writes records at the end of a journal.
+/// Appends records to a journal.
 #[derive(Debug)]
 pub struct Writer {
     file: File,
-    /// How long the journal is; what stands beyond is no part of it.
+    /// The length of the journal in bytes. Anything beyond is not part of it.
     length: u64,
     /// The number of the next record.
     next: u64,
-    began: (Timestamp, Instant),
+    /// The time of the first record that is written here.
+    start: Timestamp,
+    /// When that record was written, by the monotonic clock.
+    started: Option<Instant>,
 }
 
 impl Writer {
-    /// Goes on behind the first `records` records, which are `length` bytes, and cuts off what stands there. `now` is the
-    /// time of the next record; those after follow it, whatever becomes of the clock.
+    /// Returns a writer that continues after the first `records` records, which take `length` bytes; truncates the file
+    /// there. `now` is the time of the next record; the times of later ones count from it by the monotonic clock, so that they
+    /// never go back.
     ///
     /// # Errors
-    /// If the file cannot be cut.
-    pub fn behind(file: File, length: u64, records: u64, now: Timestamp) -> io::Result<Self> {
+    /// If the file cannot be truncated.
+    pub fn after(file: File, length: u64, records: u64, now: Timestamp) -> io::Result<Self> {
         file.set_len(length)?;
-        Ok(Self { file, length, next: records, began: (now, Instant::now()) })
+        Ok(Self { file, length, next: records, start: now, started: None })
     }
 
-    /// Writes a record. If that fails none of it is left, unless not even that can be done: then it is torn, and the
-    /// reader cuts it off.
+    /// Appends a record. If that fails, the incomplete record is removed; if even that fails, readers ignore it.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the record cannot be written.
     pub fn append(&mut self, body: Map) -> io::Result<()> {
-        let (wall, clock) = self.began;
-        let since = SignedDuration::try_from(clock.elapsed()).unwrap_or(SignedDuration::ZERO);
-        let at = wall.checked_add(since).unwrap_or(wall);
+        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
+        let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::ZERO);
+        let at = self.start.checked_add(elapsed).unwrap_or(self.start);
         let line = Record { number: self.next, at, body }.line();
         if let Err(error) = self.file.write_all_at(&line, self.length) {
             let _ = self.file.set_len(self.length);
@@ -51,10 +54,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until all of it is on the disk.
+    /// Waits until all records are on the disk.
     ///
     /// # Errors
-    /// If that fails.
+    /// If the file cannot be synchronized.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

@@ -1,4 +1,4 @@
-//! How an agent is started on a node, and what is sent before anything is known of it.
+//! How an agent is started on a node, and what is sent before the node has reported anything.
 
 use std::sync::Arc;
 
@@ -7,31 +7,32 @@ use convoy_protocol::frame;
 use convoy_protocol::message::{Hello, Step, ToAgent, Window};
 
 use super::agents::AGENTS;
-use super::mux::shape;
-use super::{Entries, LinkError};
+use super::error::LinkError;
+use super::locks::HeldLocks;
+use super::shape::{WindowShape, shape};
 
-/// The most that is sent ahead, in bytes: a node without the agent throws it away byte by byte.
-const AHEAD: usize = 64 * 1024;
+/// The most bytes to send ahead: a node without the agent discards them one by one.
+const MAX_AHEAD: usize = 64 * 1024;
 
-/// The number of the window that is sent ahead.
-pub(super) const FIRST: u64 = 1;
+/// The number of the window that the opening carries.
+pub(super) const FIRST_WINDOW: u64 = 1;
 
-/// The beginning of a conversation: the line that starts the agent, the greeting, and the first work, which costs no
-/// round trip of its own.
+/// The beginning of a conversation: the command line that starts the agent, the greeting, and the first window, which
+/// so costs no round trip of its own.
 #[derive(Debug)]
 pub struct Opening {
-    /// Sent at once, and again after the agent if that had to be sent.
+    /// Sent at once; sent again after the agent if the agent had to be sent.
     pub(super) ahead: Vec<u8>,
-    /// Sent when the agent runs: work that is too large to be sent ahead.
+    /// Sent when the agent runs: a window too large to be sent ahead.
     pub(super) behind: Vec<u8>,
-    /// How many orders each step of the first work has, and which of them only look.
-    pub(super) first: Option<Vec<Vec<bool>>>,
-    pub(super) silence: u32,
-    pub(super) entries: Arc<Entries>,
+    /// The shape of the first window.
+    pub(super) first: Option<WindowShape>,
+    pub(super) silence_seconds: u32,
+    pub(super) locks: Arc<HeldLocks>,
 }
 
 impl Opening {
-    /// Prepares a conversation in which `first` is done first.
+    /// Prepares a conversation that begins with the steps in `first`.
     ///
     /// # Errors
     /// If `first` is too large for a message.
@@ -39,26 +40,26 @@ impl Opening {
         let encode = |message: &ToAgent| {
             frame::encode(message).map_err(|error| LinkError::TooLarge(error.to_string()))
         };
-        let silence = hello.silence_seconds;
+        let silence_seconds = hello.silence_seconds;
         let mut ahead = encode(&ToAgent::Hello(hello))?;
-        let shapes = first.as_deref().map(shape);
+        let shape = first.as_deref().map(shape);
         let mut behind = match first {
-            Some(steps) => encode(&ToAgent::Window(Window { id: FIRST, earnest: true, steps }))?,
+            Some(steps) => encode(&ToAgent::Window(Window { id: FIRST_WINDOW, earnest: true, steps }))?,
             None => Vec::new(),
         };
-        if ahead.len() + behind.len() <= AHEAD {
+        if ahead.len() + behind.len() <= MAX_AHEAD {
             ahead.append(&mut behind);
         }
-        Ok(Self { ahead, behind, first: shapes, silence, entries: Arc::default() })
+        Ok(Self { ahead, behind, first: shape, silence_seconds, locks: Arc::default() })
     }
 
-    /// Lets what the agents tell of locks be noted there.
+    /// Has the locks that the run is given recorded in `locks`.
     #[must_use]
-    pub fn noting(self, entries: Arc<Entries>) -> Self {
-        Self { entries, ..self }
+    pub fn recording_locks(self, locks: Arc<HeldLocks>) -> Self {
+        Self { locks, ..self }
     }
 
-    /// Returns the shell text, for `sh -c`.
+    /// Returns the shell script, for `sh -c`.
     pub fn script(&self) -> String {
         let offers = AGENTS.iter().flat_map(|agent| {
             agent.machines().iter().filter_map(|machine| {
@@ -74,7 +75,7 @@ impl Opening {
         script(&offers.collect::<Vec<_>>(), self.ahead.len())
     }
 
-    /// Returns the command line for the login shell of a node, whichever that is.
+    /// Returns the command line, which works in any login shell.
     pub fn command(&self) -> String {
         format!("exec sh -c '{}'", self.script())
     }

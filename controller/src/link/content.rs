@@ -1,24 +1,29 @@
-//! What may be sent to nodes in this run: only what was registered, named by its digest.
+//! The content that may be sent to nodes: only what this run has registered, named by its digest.
+//!
+//! A file is hashed when it is registered and checked again while it is sent, so that a node gets the bytes that the run
+//! has seen or none. `outgoing.rs` sends them.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use convoy_protocol::Digest;
 use convoy_protocol::message::{CHUNK, Chunk, ToAgent};
 use sha2::{Digest as _, Sha256};
 
-/// What may be sent to nodes.
+use crate::sync::lock;
+
+/// The registry of content that may be sent to nodes.
 #[derive(Debug, Default)]
 pub struct Contents {
-    known: Mutex<Known>,
+    registry: Mutex<Registry>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Registry {
     sources: HashMap<Digest, Source>,
     files: HashMap<PathBuf, (Stamp, Digest)>,
 }
@@ -27,11 +32,11 @@ struct Known {
 enum Source {
     File(PathBuf, Stamp),
     Bytes(Arc<[u8]>),
-    /// Bytes that no node may keep.
+    /// Bytes that no node may store.
     Secret(Arc<[u8]>),
 }
 
-/// What shows that a file is the one that was read before.
+/// Identifies the state of a file: it has not changed as long as its stamp is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -54,15 +59,15 @@ impl Stamp {
 }
 
 impl Contents {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
     }
 
-    /// Registers a file; returns its digest and size. A file that was registered before and has not changed since is
-    /// not read again.
+    /// Registers a file; returns its digest and size in bytes. A file that has not changed since it was registered is not
+    /// read again.
     ///
     /// # Errors
-    /// If the file cannot be read, is no regular file or changes while it is read.
+    /// If the file cannot be read, is not a regular file, or changes while it is read.
     pub fn add_file(&self, path: &Path) -> io::Result<(Digest, u64)> {
         let mut file = File::open(path)?;
         let meta = file.metadata()?;
@@ -70,16 +75,18 @@ impl Contents {
             return Err(io::Error::other("not a regular file"));
         }
         let stamp = Stamp::of(&meta);
-        if let Some((_, digest)) = self.known().files.get(path).filter(|(known, _)| *known == stamp) {
+        if let Some((_, digest)) =
+            self.registry().files.get(path).filter(|(registered, _)| *registered == stamp)
+        {
             return Ok((*digest, stamp.size));
         }
         let (digest, size) = Digest::of_reader(&mut file)?;
         if Stamp::of(&file.metadata()?) != stamp {
             return Err(io::Error::other("it changed while it was read"));
         }
-        let mut known = self.known();
-        known.files.insert(path.to_owned(), (stamp, digest));
-        known.sources.insert(digest, Source::File(path.to_owned(), stamp));
+        let mut registry = self.registry();
+        registry.files.insert(path.to_owned(), (stamp, digest));
+        registry.sources.insert(digest, Source::File(path.to_owned(), stamp));
         Ok((digest, size))
     }
 
@@ -87,8 +94,8 @@ impl Contents {
     pub fn add_bytes(&self, bytes: impl Into<Arc<[u8]>>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        // What is secret anywhere is secret.
-        self.known().sources.entry(digest).or_insert(Source::Bytes(bytes));
+        // Content that was registered as secret stays secret.
+        self.registry().sources.entry(digest).or_insert(Source::Bytes(bytes));
         digest
     }
 
@@ -96,16 +103,16 @@ impl Contents {
     pub fn add_secret(&self, bytes: impl Into<Arc<[u8]>>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        self.known().sources.insert(digest, Source::Secret(bytes));
+        self.registry().sources.insert(digest, Source::Secret(bytes));
         digest
     }
 
-    /// Opens registered content, to be sent.
+    /// Opens registered content for sending.
     pub(super) fn open(&self, digest: Digest) -> Reading {
-        let source = self.known().sources.get(&digest).cloned();
+        let source = self.registry().sources.get(&digest).cloned();
         let secret = matches!(source, Some(Source::Secret(_)));
         let opened = match source {
-            None => Err("it is no content of this run".to_owned()),
+            None => Err("this run has not registered it".to_owned()),
             Some(Source::Bytes(bytes) | Source::Secret(bytes)) => {
                 Ok((Box::new(io::Cursor::new(bytes)) as Box<dyn Read + Send>, None))
             }
@@ -120,7 +127,7 @@ impl Contents {
 }
 
 fn changed(path: &Path) -> String {
-    format!("{} has changed since this run read it first", path.display())
+    format!("{} has changed since this run first read it", path.display())
 }
 
 fn open_file(path: &Path, stamp: Stamp) -> Result<Box<dyn Read + Send>, String> {
@@ -132,7 +139,7 @@ fn open_file(path: &Path, stamp: Stamp) -> Result<Box<dyn Read + Send>, String> 
     Ok(Box::new(file))
 }
 
-/// Content that is being sent.
+/// Content that is being sent, read part by part.
 pub(super) struct Reading {
     digest: Digest,
     secret: bool,
@@ -144,7 +151,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Returns the next message for the agent. The last part is only given if the whole is what was promised.
+    /// Returns the next message for the agent. The last part is returned only if the whole has the promised digest.
     pub(super) fn next(&mut self) -> Option<ToAgent> {
         if self.ended {
             return None;
@@ -209,20 +216,20 @@ mod tests {
         assert_eq!((size, all(contents.open(digest))), (CHUNK as u64, (2, None)));
         assert_eq!(all(contents.open(contents.add_bytes(*b"abc"))), (1, None));
         assert_eq!(all(contents.open(contents.add_bytes(*b""))), (1, None));
-        let unknown = "it is no content of this run".to_owned();
+        let unknown = "this run has not registered it".to_owned();
         assert_eq!(all(contents.open(Digest::of(b"secret"))), (0, Some(unknown)));
 
         let opened_before = contents.open(digest);
         let mut file = File::options().append(true).open(&path).unwrap();
         io::Write::write_all(&mut file, b"more").unwrap();
-        let changed = format!("{} has changed since this run read it first", path.display());
+        let changed = format!("{} has changed since this run first read it", path.display());
         assert_eq!(all(opened_before), (1, Some(changed.clone())));
         assert_eq!(all(contents.open(digest)), (0, Some(changed)));
         assert_ne!(contents.add_file(&path).unwrap().0, digest);
         std::fs::remove_file(&path).unwrap();
-        let gone = contents.known().files[&path].1;
+        let removed = contents.registry().files[&path].1;
         let missing = format!("{}: No such file or directory (os error 2)", path.display());
-        assert_eq!(all(contents.open(gone)), (0, Some(missing)));
+        assert_eq!(all(contents.open(removed)), (0, Some(missing)));
         assert_eq!(contents.add_file(dir.path()).unwrap_err().to_string(), "not a regular file");
     }
 }

@@ -1,25 +1,25 @@
-//! What comes from the node. All of it is bounded, and nothing of it is believed unseen.
+//! Reads what comes from the node. All of it is bounded, and checked before it is used.
 
 use convoy_protocol::Digest;
-use convoy_protocol::bootstrap::{Said, Scanner};
-use convoy_protocol::frame::{Decoder, FrameError};
+use convoy_protocol::bootstrap::{Said, Scanner, shown};
+use convoy_protocol::frame::Decoder;
 use convoy_protocol::message::{Chunk, FromAgent};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::LinkError;
 use super::agents::for_machine;
-use super::mux::Shared;
+use super::error::LinkError;
+use super::state::LinkState;
 
 /// The reading half of a link.
 pub(super) struct Incoming<'s> {
-    pub(super) shared: &'s Shared,
-    /// Content that the node asks for.
+    pub(super) state: &'s LinkState,
+    /// Takes the digests of content that the node asks for.
     pub(super) needs: mpsc::Sender<Digest>,
-    /// Lets messages go out, after these bytes.
-    pub(super) go: Option<oneshot::Sender<Vec<u8>>>,
-    /// What was sent ahead; the node threw it away if it did not have the agent.
+    /// Lets the writing half begin with messages, once it has sent these bytes.
+    pub(super) start: Option<oneshot::Sender<Vec<u8>>>,
+    /// What was sent ahead. A node without the agent has discarded it.
     pub(super) ahead: Vec<u8>,
 }
 
@@ -27,7 +27,7 @@ impl Incoming<'_> {
     /// Reads until that fails; returns why.
     pub(super) async fn run(mut self, mut source: impl AsyncRead + Unpin) -> LinkError {
         let mut buffer = vec![0; 64 * 1024];
-        let rest = match self.start(&mut source, &mut buffer).await {
+        let rest = match self.bootstrap(&mut source, &mut buffer).await {
             Ok(rest) => rest,
             Err(error) => return error,
         };
@@ -40,21 +40,21 @@ impl Incoming<'_> {
                     Err(error) => return error,
                 },
                 Ok(None) => {}
-                Err(error) => return garbled(&error),
+                Err(error) => return LinkError::Protocol(error.to_string()),
             }
             match source.read(&mut buffer).await {
-                Ok(0) => return LinkError::Ended("the node closed it".into()),
+                Ok(0) => return LinkError::Closed("the node closed it".into()),
                 Ok(n) => {
-                    self.shared.hear(n);
+                    self.state.heard(n);
                     decoder.push(&buffer[..n]);
                 }
-                Err(error) => return LinkError::Ended(error.to_string()),
+                Err(error) => return LinkError::Closed(error.to_string()),
             }
         }
     }
 
-    /// Follows the bootstrap until the agent runs; returns what came behind.
-    async fn start(
+    /// Follows the bootstrap until the agent runs; returns what was read beyond it.
+    async fn bootstrap(
         &mut self,
         source: &mut (impl AsyncRead + Unpin),
         buffer: &mut [u8],
@@ -67,16 +67,16 @@ impl Incoming<'_> {
             while let Some(said) = scanner.take().map_err(|error| failed(&error.to_string(), &scanner))? {
                 match said {
                     Said::Need { machine, packed } => expected = self.supply(&machine, packed)?,
-                    // Each tells of at least one byte more: a node cannot go on with this for ever.
+                    // Each report stands for at least one byte: a node cannot repeat it forever.
                     Said::Progress if expected > 0 => expected -= 1,
                     Said::Progress => {
-                        return Err(LinkError::Nonsense("it received more than was sent".into()));
+                        return Err(LinkError::Protocol("it received more than was sent".into()));
                     }
                     Said::Failed(why) => return Err(LinkError::Start { why, noise: String::new() }),
                     Said::Ready => {
-                        if let Some(go) = self.go.take() {
+                        if let Some(start) = self.start.take() {
                             // The writing half is gone only if the link ends.
-                            go.send(Vec::new()).ok();
+                            start.send(Vec::new()).ok();
                         }
                         return Ok(scanner.into_rest());
                     }
@@ -85,7 +85,7 @@ impl Incoming<'_> {
             match source.read(buffer).await {
                 Ok(0) => return Err(failed("the shell on the node ended", &scanner)),
                 Ok(n) => {
-                    self.shared.hear(n);
+                    self.state.heard(n);
                     scanner.push(&buffer[..n]);
                 }
                 Err(error) => return Err(failed(&error.to_string(), &scanner)),
@@ -93,12 +93,12 @@ impl Incoming<'_> {
         }
     }
 
-    /// Has the agent sent; returns its length.
+    /// Has the agent sent, followed by what was sent ahead; returns the agent's length in bytes.
     fn supply(&mut self, machine: &str, packed: bool) -> Result<usize, LinkError> {
-        let nonsense = |why: &str| LinkError::Nonsense(why.to_owned());
+        let violation = |why: &str| LinkError::Protocol(why.to_owned());
         let agent =
-            for_machine(machine).ok_or_else(|| nonsense("it wants an agent that it was not offered"))?;
-        let go = self.go.take().ok_or_else(|| nonsense("it wants the agent twice"))?;
+            for_machine(machine).ok_or_else(|| violation("it asks for an agent that it was not offered"))?;
+        let start = self.start.take().ok_or_else(|| violation("it asks for the agent twice"))?;
         let mut bytes = if packed {
             agent.packed.to_vec()
         } else {
@@ -107,43 +107,35 @@ impl Incoming<'_> {
         };
         let length = bytes.len();
         bytes.append(&mut self.ahead);
-        go.send(bytes).ok();
+        start.send(bytes).ok();
         Ok(length)
     }
 
     fn message(&self, message: FromAgent) -> Result<(), LinkError> {
         match message {
-            FromAgent::Welcome(welcome) => self.shared.welcome(welcome),
-            FromAgent::Answer(answer) => self.shared.answer(answer)?,
+            FromAgent::Welcome(welcome) => self.state.welcomed(welcome),
+            FromAgent::Answer(answer) => self.state.answered(answer)?,
             FromAgent::Need(digest) => match self.needs.try_send(digest) {
                 Ok(()) | Err(TrySendError::Closed(_)) => {}
                 Err(TrySendError::Full(_)) => {
-                    return Err(LinkError::Nonsense("it asks for too many contents at once".into()));
+                    return Err(LinkError::Protocol("it asks for too many contents at once".into()));
                 }
             },
             FromAgent::Chunk(chunk) => self.part(chunk.digest, Ok(chunk))?,
-            FromAgent::NoContent { digest, why } => {
-                self.part(digest, Err(convoy_protocol::bootstrap::shown(why.as_bytes())))?;
-            }
+            FromAgent::NoContent { digest, why } => self.part(digest, Err(shown(why.as_bytes())))?,
             FromAgent::Pong(_) => {}
-            FromAgent::Detached => self.shared.alone.notify_one(),
-            FromAgent::Entered(entry) => self.shared.entries.add(entry)?,
+            FromAgent::Detached => self.state.detached.notify_one(),
+            FromAgent::Entered(entry) => self.state.locks.add(entry)?,
             FromAgent::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal))),
-            FromAgent::Fault(why) => {
-                return Err(LinkError::Fault(convoy_protocol::bootstrap::shown(why.as_bytes())));
-            }
+            FromAgent::Fault(why) => return Err(LinkError::Agent(shown(why.as_bytes()))),
         }
         Ok(())
     }
 
     fn part(&self, digest: Digest, part: Result<Chunk, String>) -> Result<(), LinkError> {
-        if self.shared.pulls.take(digest, part) {
+        if self.state.pulls.take(digest, part) {
             return Ok(());
         }
-        Err(LinkError::Nonsense("it sends content that nobody asked for".into()))
+        Err(LinkError::Protocol("it sends content that was not requested".into()))
     }
-}
-
-fn garbled(error: &FrameError) -> LinkError {
-    LinkError::Nonsense(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! What goes to the node: the opening, then messages, with content only where there is nothing else to say.
+//! Writes what goes to the node: the opening, then messages, and content whenever no message waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +8,13 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::{Contents, LinkError, Opening};
+use super::bootstrap::Opening;
+use super::content::Contents;
+use super::error::LinkError;
 
-/// How many parts of content wait to be sent: enough to keep the stream busy, few enough that memory stays bounded
-/// and that no other message waits long.
-pub(super) const PARTS: usize = 2;
+/// How many parts of content are queued: enough to keep the connection busy, few enough to bound the memory used and
+/// the time that a message waits.
+pub(super) const QUEUED_PARTS: usize = 2;
 
 /// The writing half of a link.
 pub(super) struct Outgoing {
@@ -20,8 +22,8 @@ pub(super) struct Outgoing {
     pub(super) messages: mpsc::UnboundedReceiver<Vec<u8>>,
     /// Parts of content, already encoded.
     pub(super) parts: mpsc::Receiver<Vec<u8>>,
-    /// What has to be sent before messages may be: known when the node has said whether it has the agent.
-    pub(super) go: oneshot::Receiver<Vec<u8>>,
+    /// Yields what to send before the first message, once the node has reported whether it has the agent.
+    pub(super) started: oneshot::Receiver<Vec<u8>>,
 }
 
 impl Outgoing {
@@ -32,15 +34,15 @@ impl Outgoing {
         opening: Opening,
         sent: &AtomicU64,
     ) -> LinkError {
-        let ended = |error: std::io::Error| LinkError::Ended(error.to_string());
+        let closed = |error: std::io::Error| LinkError::Closed(error.to_string());
         if let Err(error) = write(&mut sink, &opening.ahead, sent).await {
-            return ended(error);
+            return closed(error);
         }
-        // Without a word from the node the reading half has failed, and says why.
-        let Ok(first) = self.go.await else { return std::future::pending().await };
+        // If the sender is gone, the reading half has failed and returns the reason.
+        let Ok(first) = self.started.await else { return std::future::pending().await };
         for bytes in [first, opening.behind] {
             if let Err(error) = write(&mut sink, &bytes, sent).await {
-                return ended(error);
+                return closed(error);
             }
         }
         loop {
@@ -51,7 +53,7 @@ impl Outgoing {
                 else => return std::future::pending().await,
             };
             if let Err(error) = write(&mut sink, &bytes, sent).await {
-                return ended(error);
+                return closed(error);
             }
         }
     }
@@ -66,8 +68,8 @@ async fn write(sink: &mut (impl AsyncWrite + Unpin), bytes: &[u8], sent: &Atomic
     sink.flush().await
 }
 
-/// Sends the content that the node asks for, one after the other; returns only if that is no longer possible.
-pub(super) async fn pump(
+/// Queues the content that the node asks for, one after the other; returns only if that becomes impossible.
+pub(super) async fn upload(
     contents: Arc<Contents>,
     mut needs: mpsc::Receiver<Digest>,
     parts: mpsc::Sender<Vec<u8>>,
@@ -76,7 +78,7 @@ pub(super) async fn pump(
         let registry = contents.clone();
         let mut reading = match spawn_blocking(move || registry.open(digest)).await {
             Ok(reading) => reading,
-            Err(error) => return LinkError::Ended(error.to_string()),
+            Err(error) => return LinkError::Closed(error.to_string()),
         };
         loop {
             let part = spawn_blocking(move || {
@@ -92,7 +94,7 @@ pub(super) async fn pump(
                     }
                 }
                 Ok((_, Some(Err(error)))) => return LinkError::TooLarge(error.to_string()),
-                Err(error) => return LinkError::Ended(error.to_string()),
+                Err(error) => return LinkError::Closed(error.to_string()),
             }
         }
     }

@@ -1,8 +1,7 @@
-//! Content that comes from the node: asked for part by part, so that it is the controller who says how much is on its way.
+//! Downloads content from the node. The controller requests it part by part and so limits how much is in flight.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use convoy_protocol::message::{CHUNK, Chunk, ToAgent};
@@ -10,121 +9,137 @@ use convoy_protocol::{Digest, Offer, frame};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::mux::{Shared, lock};
+use crate::sync::lock;
 
-/// How many parts are on their way at once: enough to keep the stream busy, few enough that memory stays bounded.
+/// How many parts are in flight: enough to keep the connection busy, few enough to bound the memory used.
 const WINDOW: usize = 8;
 
-/// How long a node may take for one part. That it lives is known by its heart.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a node may take for one part. Whether the node is alive at all is the keep-alive's business.
+const PART_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why content did not come.
+/// Why content could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
-    /// The node has it no longer as it was.
+    /// The node no longer has the content.
     #[error("{0}")]
     Refused(String),
-    /// What came is no part of it.
+    /// The node sent something other than the next part.
     #[error("the node sent something else: {0}")]
-    Wrong(String),
-    /// It could not be kept here.
+    Unexpected(String),
+    /// The content could not be stored here.
     #[error("{0}")]
     Sink(#[from] io::Error),
     /// The connection ended, or the node sent nothing.
-    #[error("the connection ended or the node sent nothing for {} s", PATIENCE.as_secs())]
+    #[error("the connection ended or the node sent nothing for {} s", PART_TIMEOUT.as_secs())]
     Lost,
 }
 
 type Part = Result<Chunk, String>;
 
-/// Parts that were asked for.
+/// The parts that were requested from a node and have not arrived.
 #[derive(Debug, Default)]
-pub(super) struct Pulls(Mutex<Asked>);
+pub(super) struct Pulls {
+    requests: Mutex<Requests>,
+    /// Held during a download: there is one at a time.
+    turn: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
-struct Asked {
-    /// How many have not come yet, also of pulls that were given up.
-    open: usize,
-    /// Who waits for them, of what.
-    waiting: Option<(Digest, mpsc::Sender<Part>)>,
+struct Requests {
+    /// How many parts have not arrived, those of abandoned downloads included.
+    outstanding: usize,
+    /// The download in progress: its content, and where its parts go.
+    receiver: Option<(Digest, mpsc::Sender<Part>)>,
+    /// Whether the link has failed, so that no part will arrive.
+    closed: bool,
 }
 
 impl Pulls {
-    /// Takes what the node sent; tells whether it was asked for.
+    /// Takes a part that the node sent; returns whether it was requested.
     pub(super) fn take(&self, digest: Digest, part: Part) -> bool {
-        let mut asked = lock(&self.0);
-        let Some(open) = asked.open.checked_sub(1) else { return false };
-        asked.open = open;
-        if let Some((_, waiting)) = asked.waiting.as_ref().filter(|(wanted, _)| *wanted == digest) {
-            // There is room for all that is on its way; a pull that was given up takes no more.
-            waiting.try_send(part).ok();
+        let mut requests = lock(&self.requests);
+        let Some(outstanding) = requests.outstanding.checked_sub(1) else { return false };
+        requests.outstanding = outstanding;
+        if let Some((_, receiver)) = requests.receiver.as_ref().filter(|(wanted, _)| *wanted == digest) {
+            // There is room for all parts in flight. It fails only if the download was abandoned.
+            receiver.try_send(part).ok();
         }
         true
     }
 
-    /// Ends all waiting: nothing comes any more.
-    pub(super) fn end(&self) {
-        lock(&self.0).waiting = None;
+    /// Ends the download in progress, and those to come.
+    pub(super) fn close(&self) {
+        let mut requests = lock(&self.requests);
+        requests.closed = true;
+        requests.receiver = None;
+    }
+
+    /// Begins a download; returns where its parts arrive.
+    fn begin(&self, digest: Digest) -> mpsc::Receiver<Part> {
+        let (sender, parts) = mpsc::channel(WINDOW);
+        let mut requests = lock(&self.requests);
+        if !requests.closed {
+            requests.receiver = Some((digest, sender));
+        }
+        parts
     }
 }
 
-/// Takes content from a node.
+/// Downloads content that a node has offered.
 #[derive(Debug, Clone)]
 pub struct Puller {
-    pub(super) shared: Arc<Shared>,
-    pub(super) messages: mpsc::UnboundedSender<Vec<u8>>,
+    pulls: Arc<Pulls>,
+    messages: mpsc::UnboundedSender<Vec<u8>>,
 }
 
 impl Puller {
-    /// Has `sink` take what was offered, part by part, in order. Whether the whole has the digest that was promised is
-    /// for the caller to see.
+    /// Returns one that requests parts through `messages`.
+    pub(super) fn new(pulls: Arc<Pulls>, messages: mpsc::UnboundedSender<Vec<u8>>) -> Self {
+        Self { pulls, messages }
+    }
+
+    /// Passes the offered content to `sink`, part by part, in order. The caller must check that the whole has the
+    /// digest that was offered.
     ///
     /// # Errors
-    /// If it does not come whole, or `sink` fails.
+    /// If the content does not arrive whole, or `sink` fails.
     pub async fn pull(
         &self,
         offer: Offer,
         mut sink: impl AsyncFnMut(Vec<u8>) -> io::Result<()>,
     ) -> Result<(), PullError> {
-        // One at a time: the others wait without holding anything up.
-        let _turn = self.shared.pulling.lock().await;
-        let mut parts = self.begin(offer.digest);
-        let (mut asked, mut came) = (0, 0);
-        let mut open = 0;
+        let _turn = self.pulls.turn.lock().await;
+        let mut parts = self.pulls.begin(offer.digest);
+        let (mut requested, mut received) = (0, 0);
+        let mut in_flight = 0;
         loop {
-            while open < WINDOW && (asked < offer.size || asked == 0) {
-                self.ask(offer.digest, asked);
-                (asked, open) = (asked + CHUNK as u64, open + 1);
+            while in_flight < WINDOW && (requested < offer.size || requested == 0) {
+                self.request(offer.digest, requested);
+                (requested, in_flight) = (requested + CHUNK as u64, in_flight + 1);
             }
-            let part = timeout(PATIENCE, parts.recv()).await.ok().flatten().ok_or(PullError::Lost)?;
-            open -= 1;
+            let part = timeout(PART_TIMEOUT, parts.recv()).await.ok().flatten().ok_or(PullError::Lost)?;
+            in_flight -= 1;
             let bytes = part.map_err(PullError::Refused)?.unpack();
-            let bytes = bytes.map_err(|error| PullError::Wrong(error.to_string()))?;
-            let expected = (offer.size - came).min(CHUNK as u64);
+            let bytes = bytes.map_err(|error| PullError::Unexpected(error.to_string()))?;
+            let expected = (offer.size - received).min(CHUNK as u64);
             if bytes.len() as u64 != expected {
-                return Err(PullError::Wrong(format!("a part of {} bytes, not {expected}", bytes.len())));
+                return Err(PullError::Unexpected(format!(
+                    "a part of {} bytes, not {expected}",
+                    bytes.len()
+                )));
             }
-            came += expected;
+            received += expected;
             sink(bytes).await?;
-            if came == offer.size {
+            if received == offer.size {
                 return Ok(());
             }
         }
     }
 
-    fn begin(&self, digest: Digest) -> mpsc::Receiver<Part> {
-        let (sender, parts) = mpsc::channel(WINDOW);
-        let mut asked = lock(&self.shared.pulls.0);
-        if !self.shared.is_dead() {
-            asked.waiting = Some((digest, sender));
-        }
-        parts
-    }
-
-    fn ask(&self, digest: Digest, offset: u64) {
-        lock(&self.shared.pulls.0).open += 1;
+    fn request(&self, digest: Digest, offset: u64) {
+        lock(&self.pulls.requests).outstanding += 1;
         let message = frame::encode(&ToAgent::Pull { digest, offset }).unwrap_or_default();
-        // If nobody takes it the link has failed, and no part comes.
+        // If the channel is closed, the link has failed, and the parts end.
         self.messages.send(message).ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Unified diffs, line for line as Python's `difflib` makes them.
+//! Makes unified diffs, line for line as Python's `difflib` does.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use convoy_protocol::{Diff, DiffSide};
 
 use super::screen::Color;
 
-/// Lines of context around a change.
+/// The number of context lines around a change.
 const CONTEXT: usize = 3;
 
-/// Returns the diffs as text; `paint` colours one line.
+/// Returns diffs as text; `paint` colors a line.
 pub(super) fn text(diffs: &[Diff], paint: impl Fn(&str, Color) -> String) -> String {
     let mut out = String::new();
     for diff in diffs {
@@ -69,7 +69,7 @@ fn range(start: usize, end: usize) -> String {
     }
 }
 
-/// Splits where Python's `splitlines` does, and says where the last line does not end.
+/// Splits a text where Python's `splitlines` does, and marks a last line without a newline.
 fn lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -95,7 +95,7 @@ fn lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// A stretch of lines of both texts, from and up to.
+/// A section of both texts: the ranges of its lines, and whether they are the same.
 #[derive(Debug, Clone, Copy)]
 struct Part {
     same: bool,
@@ -103,7 +103,7 @@ struct Part {
     b: (usize, usize),
 }
 
-/// Two equal stretches: where they begin in either text, and their length.
+/// Equal ranges of lines: where they begin in each text, and their length.
 type Match = (usize, usize, usize);
 
 fn changes(a: &[String], b: &[String]) -> Vec<Part> {
@@ -150,8 +150,8 @@ fn matches(a: &[String], b: &[String]) -> Vec<Match> {
     joined
 }
 
-/// Where each line stands in `b`. In a long text lines that come often are left out, as difflib does: they
-/// never begin a match.
+/// Returns the positions of each line in `b`. In a long text, frequent lines are left out, as in difflib: no match begins
+/// with them.
 fn places(b: &[String]) -> HashMap<&str, Vec<usize>> {
     let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, line) in b.iter().enumerate() {
@@ -194,7 +194,7 @@ fn longest(
     (i, j, length)
 }
 
-/// Parts the changes where more than twice the context lies between them.
+/// Splits the changes into groups, wherever there are more unchanged lines between two than context for both.
 fn groups(mut parts: Vec<Part>) -> Vec<Vec<Part>> {
     if let Some(first) = parts.first_mut().filter(|part| part.same) {
         *first = tail(*first);
@@ -240,9 +240,9 @@ mod tests {
         text(&[diff], |line, _| line.to_owned())
     }
 
-    // What Python 3.11's difflib.unified_diff makes of the same texts.
+    // The expected texts are those of difflib.unified_diff in Python 3.11.
     #[test]
-    fn as_difflib_makes_it() {
+    fn diffs_are_those_of_difflib() {
         for (before, after, expected) in [
             ("", "", ""),
             ("a\n", "a\n", ""),
@@ -288,9 +288,9 @@ mod tests {
         }
     }
 
-    // difflib leaves lines out of its search that come often in 200 lines or more; its result is then another.
+    // In texts of 200 lines or more, difflib ignores frequent lines when it looks for matches, which changes the result.
     #[test]
-    fn long_texts_with_frequent_lines() {
+    fn frequent_lines_in_long_texts_are_ignored_as_in_difflib() {
         let line = |i: u32| if i.is_multiple_of(3) { "}\n".to_owned() } else { format!("line {i}\n") };
         let before: String = (0..240).map(line).collect();
         let after: String = (0..240).filter(|i| !(101..110).contains(i)).map(line).collect();

@@ -1,9 +1,10 @@
-//! JSON lines: one object for each event, on standard output. `docs/json-output.md` describes them.
+//! Prints a run as JSON lines, one object per event. `docs/json-output.md` describes them.
 
 use std::fmt;
 use std::io::{self, Write as _};
 
-use super::{Options, Sink};
+use super::options::Options;
+use super::screen::Sink;
 use crate::events::{Reporter, RunEvent, object};
 use crate::json;
 
@@ -24,7 +25,7 @@ impl fmt::Debug for Json {
 }
 
 impl Json {
-    /// Makes one that writes to `out`.
+    /// Returns a reporter that prints to `out`.
     pub fn new(options: &Options, out: Sink) -> Self {
         Self { out, verbosity: options.verbosity, fault: None }
     }
@@ -50,7 +51,7 @@ impl Reporter for Json {
     }
 }
 
-/// Returns the event as one line, with its newline.
+/// Returns an event as a line.
 fn line(event: &RunEvent) -> String {
     let mut line =
         json::map_text(&object::of(event), json::Style { hide_secrets: true, ..json::Style::default() });
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_shows_what_is_printed() {
+    fn the_documentation_shows_what_is_printed() {
         let page = include_str!("../../../docs/json-output.md");
         let shown: Vec<_> = page.lines().filter(|line| line.starts_with("{\"event\"")).collect();
         let printed = printed(&sample::each_event(), 4);
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_json_and_no_secret_is_in_it() {
+    fn every_line_is_json_without_secrets() {
         let printed = printed(&sample::each_event(), 4);
         assert!(!printed.contains("hunter2"), "{printed}");
         for line in printed.lines() {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn verbose_lines_come_only_if_asked_for() {
+    fn verbose_events_are_printed_only_at_their_verbosity() {
         let event = RunEvent::Verbose { level: 3, host: None, text: "connecting".into() };
         assert_eq!(printed(std::slice::from_ref(&event), 2), "");
         assert_eq!(

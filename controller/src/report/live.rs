@@ -1,4 +1,4 @@
-//! The live display: below the text, the running task and the hosts still at it.
+//! Prints a run as text and shows, below it, the current task and the hosts in progress.
 
 use std::io;
 use std::sync::Arc;
@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::options::Options;
 use super::plain::Plain;
-use super::{Options, Sink};
+use super::screen::Sink;
 use crate::events::{JobState, Reporter, RunEvent};
 
-/// How many hosts have a line of their own.
-const LINES: usize = 8;
+/// How many hosts get a line of their own.
+const MAX_LINES: usize = 8;
 
-/// How much of what a job printed fits beside its host, in characters.
-const SAID: usize = 50;
+/// How many characters of a job's output are shown beside its host.
+const MAX_OUTPUT: usize = 50;
 
-/// How often the spinners turn.
+/// How often the spinners move.
 const TICK: Duration = Duration::from_millis(120);
 
 const HEADING: &str = "{wide_msg}";
 const PLAIN: &str = "  {spinner} {msg} {elapsed}";
 const COLORED: &str = "  {spinner:.cyan} {msg} {elapsed:.dim}";
 
-/// Prints a run as text, and what is being worked on below it.
+/// Prints a run as text, with a live display below it.
 #[derive(Debug)]
 pub struct Live {
     plain: Plain,
@@ -31,7 +32,7 @@ pub struct Live {
     color: bool,
     task: Arc<str>,
     heading: Option<ProgressBar>,
-    /// The hosts still at work, in the order they began; the first few with a line.
+    /// The hosts in progress, in the order in which they began; the first of them have a line.
     hosts: Vec<(Arc<str>, Option<ProgressBar>)>,
 }
 
@@ -46,7 +47,7 @@ impl Reporter for Live {
             RunEvent::Working { hosts } => self.begin(hosts),
             RunEvent::Result(result) => self.end(&result.host.name),
             RunEvent::Job(job) if job.state == JobState::Moves => {
-                self.says(&job.host.name, job.line.as_deref().unwrap_or_default());
+                self.show_output(&job.host.name, job.line.as_deref().unwrap_or_default());
             }
             RunEvent::Included { hosts, .. } => hosts.iter().for_each(|host| self.end(host)),
             RunEvent::PlayStart { .. } | RunEvent::Recap { .. } => self.clear(),
@@ -64,7 +65,7 @@ impl Reporter for Live {
 }
 
 impl Live {
-    /// Makes one whose display is drawn on the terminal that is standard output.
+    /// Returns one that draws on the terminal that standard output is.
     pub fn on_terminal(options: &Options, out: Sink, err: Sink) -> Self {
         Self::new(options, out, err, ProgressDrawTarget::stdout())
     }
@@ -97,11 +98,11 @@ impl Live {
         self.draw();
     }
 
-    /// Shows what a host's job has printed last.
-    fn says(&self, host: &str, line: &str) {
+    /// Shows the last line that a job has printed on a host.
+    fn show_output(&self, host: &str, line: &str) {
         let shown = self.hosts.iter().find(|(name, _)| &**name == host).and_then(|(_, bar)| bar.as_ref());
         if let Some(bar) = shown {
-            let line: String = line.chars().take(SAID).collect();
+            let line: String = line.chars().take(MAX_OUTPUT).collect();
             bar.set_message(format!("{host}: {line}"));
         }
     }
@@ -120,7 +121,7 @@ impl Live {
         self.display.remove(line);
     }
 
-    /// Gives lines to hosts that wait for one, and says in the heading how many are at work.
+    /// Updates the heading, and gives lines to the first hosts.
     fn draw(&mut self) {
         if self.hosts.is_empty() {
             if let Some(heading) = self.heading.take() {
@@ -135,7 +136,7 @@ impl Live {
         heading.set_message(summary(&self.task, self.hosts.len()));
         heading.tick();
         let template = if self.color { COLORED } else { PLAIN };
-        for (host, line) in self.hosts.iter_mut().take(LINES).filter(|(_, line)| line.is_none()) {
+        for (host, line) in self.hosts.iter_mut().take(MAX_LINES).filter(|(_, line)| line.is_none()) {
             let bar = ProgressBar::no_length().with_style(style(template)).with_message(host.to_string());
             let bar = self.display.add(bar);
             bar.enable_steady_tick(TICK);
@@ -151,13 +152,13 @@ impl Drop for Live {
 }
 
 fn summary(task: &str, hosts: usize) -> String {
-    let more = hosts.saturating_sub(LINES);
+    let more = hosts.saturating_sub(MAX_LINES);
     let noun = if hosts == 1 { "host" } else { "hosts" };
-    let shown = if more > 0 { format!(", {LINES} of them shown") } else { String::new() };
-    format!("{task}: {hosts} {noun} at work{shown}")
+    let shown = if more > 0 { format!(", {MAX_LINES} of them shown") } else { String::new() };
+    format!("{task}: {hosts} {noun} in progress{shown}")
 }
 
-/// The templates here are right by the test below; a wrong one would show the default style.
+/// Returns the style of a template. The test below checks the templates; an invalid one would get the default style.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
@@ -169,7 +170,7 @@ mod tests {
     use crate::events::Verdict;
 
     #[test]
-    fn templates_are_right() {
+    fn templates_are_valid() {
         for template in [HEADING, PLAIN, COLORED] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_printed_last_stands_beside_its_host() {
+    fn the_last_output_of_a_job_is_shown_beside_its_host() {
         let (out, terminal) = (Capture::default(), Terminal::default());
         let target = ProgressDrawTarget::term_like(Box::new(terminal));
         let mut live = Live::new(&Options::default(), out.sink(), Capture::default().sink(), target);
@@ -189,7 +190,7 @@ mod tests {
         live.event(&sample::job(JobState::Moves, Some("table 3 of 7")));
         assert_eq!(shown(&live), ["web1: table 3 of 7", "web2"]);
         live.event(&sample::job(JobState::Moves, Some(&"x".repeat(200))));
-        assert_eq!(shown(&live)[0], format!("web1: {}", "x".repeat(SAID)));
+        assert_eq!(shown(&live)[0], format!("web1: {}", "x".repeat(MAX_OUTPUT)));
     }
 
     #[test]
@@ -201,7 +202,7 @@ mod tests {
         live.event(&sample::task("install"));
         live.event(&RunEvent::Working { hosts: hosts.clone() });
         assert!(
-            terminal.text().contains("install: 10 hosts at work, 8 of them shown"),
+            terminal.text().contains("install: 10 hosts in progress, 8 of them shown"),
             "{}",
             terminal.text()
         );

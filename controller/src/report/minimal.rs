@@ -1,18 +1,18 @@
-//! `convoy exec`'s output: one block a host, as Ansible's `minimal` callback prints it.
+//! Prints the results of `convoy exec`: one block per host, as Ansible's `minimal` callback does.
 
 use std::io;
 
 use super::diff;
-use super::screen::{Color, Screen};
-use super::shown::Shown;
-use super::{Options, Sink};
+use super::options::Options;
+use super::result_view::ResultView;
+use super::screen::{Color, Screen, Sink};
 use crate::events::{Reporter, RunEvent, TaskResult, Verdict};
 use crate::python;
 
-/// Modules whose output is shown as it is, not as JSON.
+/// Modules whose output is printed as it is, not as JSON.
 const RAW: [&str; 4] = ["command", "raw", "script", "shell"];
 
-/// Shows the results of one module.
+/// Prints the results of one module.
 #[derive(Debug)]
 pub struct Minimal {
     screen: Screen,
@@ -20,7 +20,7 @@ pub struct Minimal {
 }
 
 impl Minimal {
-    /// Makes one that writes to `out`, and warnings to `err`.
+    /// Returns a reporter that prints to `out`, and warnings to `err`.
     pub fn new(options: &Options, out: Sink, err: Sink) -> Self {
         let screen = Screen::new(out, err, options.color, options.columns);
         Self { screen, verbosity: options.verbosity }
@@ -44,17 +44,17 @@ impl Minimal {
             }
         }
         let action = result.action.rsplit('.').next().unwrap_or_default();
-        // Of a job the name is wanted, to ask for it later.
+        // A job is printed as JSON, which has the name that is needed to ask for it later.
         let is_job = result.verdict != Verdict::Failed && result.values.contains_key("ansible_job_id");
         if RAW.contains(&action) && !result.verdict.is_lost() && !is_job {
             return self.screen.line(&Self::output(host, word, result), Some(color));
         }
-        let mut shown = Shown::new(result);
-        for warning in shown.take_warnings() {
+        let mut view = ResultView::new(result);
+        for warning in view.take_warnings() {
             self.screen.warning(&warning);
         }
         let mark = if result.verdict == Verdict::Failed || result.verdict.is_lost() { "!" } else { "" };
-        let json = shown.json_indented(self.verbosity, Some(4));
+        let json = view.json_indented(self.verbosity, Some(4));
         self.screen.line(&format!("{host} | {word}{mark} => {json}"), Some(color));
     }
 

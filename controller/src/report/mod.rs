@@ -1,4 +1,13 @@
-//! What the user sees of a run: text, JSON lines, and a live display on a terminal.
+//! Shows the events of a run: as text, as JSON lines, and live on a terminal.
+//!
+//! | reporter | used by | like |
+//! |---|---|---|
+//! | [`Plain`](plain::Plain) | `apply` and others | Ansible's `default` callback, line for line |
+//! | [`Live`](live::Live) | the same, on a terminal | `Plain`, with the hosts in progress below the text |
+//! | [`Minimal`](minimal::Minimal) | `exec` | Ansible's `minimal` callback |
+//! | [`Json`](json::Json) | `--output json` | one object per event |
+//!
+//! Reporters decide nothing: what happens is in `crate::events`. They never print secrets.
 
 pub mod json;
 pub mod live;
@@ -7,8 +16,8 @@ pub mod options;
 pub mod plain;
 
 mod diff;
+mod result_view;
 mod screen;
-mod shown;
 mod text;
 
 #[cfg(test)]
@@ -19,7 +28,7 @@ pub use screen::Sink;
 
 use crate::events::Reporter;
 
-/// Returns the reporter that `options` ask for.
+/// Returns the reporter for a run of playbooks.
 pub fn open(options: &Options, out: Sink, err: Sink) -> Box<dyn Reporter> {
     match options.format {
         Format::Json => Box::new(json::Json::new(options, out)),
@@ -28,7 +37,7 @@ pub fn open(options: &Options, out: Sink, err: Sink) -> Box<dyn Reporter> {
     }
 }
 
-/// Returns the reporter of one module's results that `options` ask for.
+/// Returns the reporter for a single module (`convoy exec`).
 pub fn ad_hoc(options: &Options, out: Sink, err: Sink) -> Box<dyn Reporter> {
     match options.format {
         Format::Json => Box::new(json::Json::new(options, out)),

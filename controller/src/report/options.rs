@@ -1,38 +1,38 @@
-//! How a run is shown, from the command line, the terminal and the environment.
+//! How a run is shown: by the command line, the settings, the terminal and the environment.
 
 use crate::settings::Settings;
 
-/// The columns of a heading where there is no terminal, and at least.
+/// The width of headings without a terminal, and the least width with one.
 const COLUMNS: usize = 79;
 
-/// In what form a run is shown.
+/// The output format of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people, as `ansible-playbook` prints it.
+    /// Text for people, as `ansible-playbook` prints it.
     #[default]
     Text,
-    /// For programs: one JSON object a line.
+    /// JSON for programs, one object per line.
     Json,
 }
 
 /// How a run is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// In what form.
+    /// The output format.
     pub format: Format,
     /// How many `-v` were given.
     pub verbosity: u8,
-    /// Whether in colour.
+    /// Whether to use color.
     pub color: bool,
-    /// Whether what is being worked on is shown below the text.
+    /// Whether to show the hosts in progress below the text.
     pub live: bool,
-    /// The columns of a heading, and where warnings are folded.
+    /// The width of headings, and the width at which warnings are wrapped.
     pub columns: usize,
-    /// Whether the recap shows what `set_stats` collected.
+    /// Whether to show what `set_stats` collected after the recap.
     pub custom_stats: bool,
-    /// Whether results of hosts that had nothing to do are shown.
+    /// Whether to show results that are `ok`.
     pub ok_hosts: bool,
-    /// Whether results of hosts that were skipped are shown.
+    /// Whether to show results that are skipped.
     pub skipped_hosts: bool,
 }
 
@@ -52,14 +52,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns the options for this process's standard output and environment.
+    /// Returns the options for the standard output and the environment of this process.
     pub fn detect(format: Format, verbosity: u8, settings: &Settings) -> Self {
         let terminal = console::Term::stdout();
         let columns = terminal.is_term().then(|| terminal.size().1.into());
         Self::new(format, verbosity, columns, settings, |name| std::env::var(name).ok())
     }
 
-    /// Returns the options for a terminal of so many columns, or for none, in an environment.
+    /// Returns the options for a terminal of this width, or for `None`, and an environment.
     pub fn new(
         format: Format,
         verbosity: u8,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_terminal_and_environment_decide() {
+    fn color_live_display_and_width_follow_terminal_and_environment() {
         let xterm = ("TERM", "xterm");
         for (terminal, environment, expected) in [
             (None, &[xterm][..], (false, false, 79)),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_neither_colour_nor_display() {
+    fn json_has_neither_color_nor_live_display() {
         let options = Options::new(Format::Json, 0, Some(80), &Settings::default(), |_| Some("1".to_owned()));
         assert_eq!((options.color, options.live), (false, false));
     }

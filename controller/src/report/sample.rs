@@ -1,7 +1,7 @@
-//! For the tests of the reporters: events, and streams that remember what was written.
+//! Sample events for tests, and streams that record what is written to them.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use convoy_protocol::{Diff, DiffSide, Key, Map, Taint, Value, map};
 use indicatif::TermLike;
@@ -10,8 +10,9 @@ use super::Sink;
 use crate::events::{
     Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
 };
+use crate::sync::lock;
 
-/// A stream that remembers what was written to it.
+/// A stream that records what is written to it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Capture(Arc<Mutex<Vec<u8>>>);
 
@@ -21,13 +22,13 @@ impl Capture {
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
+        String::from_utf8(lock(&self.0).clone()).unwrap()
     }
 }
 
 impl Write for Capture {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        lock(&self.0).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -35,7 +36,7 @@ impl Write for Capture {
     }
 }
 
-/// A terminal that remembers the text drawn on it, wherever it was drawn.
+/// A terminal that records the text drawn on it, wherever it is drawn.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Terminal(Capture);
 
@@ -92,15 +93,15 @@ pub(crate) fn play(name: &str) -> RunEvent {
 }
 
 pub(crate) fn task(name: &str) -> RunEvent {
-    start(TaskKind::Task, name, "site.yml:5")
+    task_start(TaskKind::Task, name, "site.yml:5")
 }
 
-pub(crate) fn start(kind: TaskKind, name: &str, path: &str) -> RunEvent {
+pub(crate) fn task_start(kind: TaskKind, name: &str, path: &str) -> RunEvent {
     RunEvent::TaskStart { kind, name: name.into(), path: path.into(), check: false }
 }
 
-/// The result of a `ping`; tests change what they are about.
-pub(crate) fn of(name: &str, verdict: Verdict) -> TaskResult {
+/// Returns the result of a `ping`. Tests change the fields that they need.
+pub(crate) fn task_result(name: &str, verdict: Verdict) -> TaskResult {
     TaskResult {
         host: host(name),
         verdict,
@@ -117,15 +118,15 @@ pub(crate) fn of(name: &str, verdict: Verdict) -> TaskResult {
 }
 
 pub(crate) fn result(name: &str, verdict: Verdict) -> RunEvent {
-    RunEvent::Result(of(name, verdict))
+    RunEvent::Result(task_result(name, verdict))
 }
 
-pub(crate) fn with(name: &str, verdict: Verdict, values: Map) -> RunEvent {
-    RunEvent::Result(TaskResult { values: Arc::new(values), ..of(name, verdict) })
+pub(crate) fn result_with(name: &str, verdict: Verdict, values: Map) -> RunEvent {
+    RunEvent::Result(TaskResult { values: Arc::new(values), ..task_result(name, verdict) })
 }
 
 pub(crate) fn item(name: &str, verdict: Verdict, label: impl Into<Value>, values: Map) -> RunEvent {
-    let item = of(name, verdict);
+    let item = task_result(name, verdict);
     RunEvent::Item(TaskResult { values: Arc::new(values), label: Some(label.into()), looped: true, ..item })
 }
 
@@ -144,8 +145,8 @@ pub(crate) fn job(state: JobState, line: Option<&str>) -> RunEvent {
     })
 }
 
-/// What `docs/json-output.md` shows of a `copy`.
-fn copied() -> TaskResult {
+/// Returns the result of a `copy` in `docs/json-output.md`.
+fn copy_result() -> TaskResult {
     let copied = map! {
         "changed" => true,
         "dest" => "/etc/motd",
@@ -159,11 +160,11 @@ fn copied() -> TaskResult {
         diff: vec![diff, Diff::Prepared("mode: 0644 -> 0600\n".into())],
         task: "Greet".into(),
         values: Arc::new(copied),
-        ..of("web1", Verdict::Changed)
+        ..task_result("web1", Verdict::Changed)
     }
 }
 
-/// The events of `docs/json-output.md`, in the order of the page.
+/// Returns the events in `docs/json-output.md`, in their order.
 pub(crate) fn each_event() -> Vec<RunEvent> {
     let stats = Stats { ok: 12, changed: 3, rescued: 1, ..Stats::default() };
     vec![
@@ -172,9 +173,9 @@ pub(crate) fn each_event() -> Vec<RunEvent> {
         play("Web servers"),
         RunEvent::NoHostsMatched,
         RunEvent::NoHostsRemaining,
-        start(TaskKind::Task, "base : Greet", "roles/base/tasks/main.yml:3"),
+        task_start(TaskKind::Task, "base : Greet", "roles/base/tasks/main.yml:3"),
         RunEvent::Working { hosts: vec!["web1".into(), "web2".into()] },
-        RunEvent::Result(copied()),
+        RunEvent::Result(copy_result()),
         item(
             "web1",
             Verdict::Ok,

@@ -1,4 +1,4 @@
-//! Where lines go: standard output and standard error, in colour or not, until either is closed.
+//! Writes lines to standard output and standard error, with or without color, until either is closed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::text;
 /// A stream to write to.
 pub type Sink = Box<dyn Write + Send>;
 
-/// What a colour stands for.
+/// What a color stands for, with the colors of Ansible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Color {
     Ok,
@@ -41,7 +41,7 @@ impl Color {
     }
 }
 
-/// The two streams and how lines look there. After the first error of writing it is silent.
+/// The two output streams and their style. After the first write error, nothing more is written.
 pub(super) struct Screen {
     out: Sink,
     err: Sink,
@@ -65,54 +65,54 @@ impl Screen {
         Self { out, err, color, columns, warned: HashSet::new(), fault: None }
     }
 
-    /// The first error of writing.
+    /// Returns the first write error.
     pub(super) fn fault(&self) -> Option<&io::Error> {
         self.fault.as_ref()
     }
 
-    /// Whether lines are coloured.
+    /// Returns whether lines are printed in color.
     pub(super) fn is_colored(&self) -> bool {
         self.color
     }
 
-    /// Prints a line; each of its lines is coloured on its own, and a newline at its end is not doubled.
+    /// Prints a text on lines of its own. Each line is colored by itself; a newline at the end is not doubled.
     pub(super) fn line(&mut self, text: &str, color: Option<Color>) {
         let line = self.finish(text, color);
         let written = self.out.write_all(line.as_bytes());
-        self.note(written);
+        self.check(written);
     }
 
-    /// Prints a line to standard error.
+    /// As [`line`](Self::line), on standard error.
     pub(super) fn error_line(&mut self, text: &str, color: Option<Color>) {
         let line = self.finish(text, color);
-        // What was printed before must stand before, where both streams are one terminal.
+        // On a terminal, the text must come after what was printed before.
         let written = self.out.flush().and_then(|()| self.err.write_all(line.as_bytes()));
-        self.note(written);
+        self.check(written);
     }
 
-    /// Prints a heading: a blank line, then the text with stars to the edge, three at least.
+    /// Prints a heading: an empty line, then the text, filled up with at least three stars.
     pub(super) fn banner(&mut self, text: &str) {
         let text = text.trim();
         let stars = self.columns.saturating_sub(text::width(text)).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 
-    /// Prints a warning, folded, if it was not printed before.
+    /// Prints a warning, wrapped, unless the same one was printed before.
     pub(super) fn warning(&mut self, message: &str) {
-        let folded = text::wrap(&format!("[WARNING]: {message}"), self.columns).join("\n");
-        if !self.warned.contains(&folded) {
-            self.error_line(&folded, Some(Color::Warn));
-            self.warned.insert(folded);
+        let wrapped = text::wrap(&format!("[WARNING]: {message}"), self.columns).join("\n");
+        if !self.warned.contains(&wrapped) {
+            self.error_line(&wrapped, Some(Color::Warn));
+            self.warned.insert(wrapped);
         }
     }
 
-    /// Gives out what was printed.
+    /// Flushes both streams.
     pub(super) fn flush(&mut self) {
         let flushed = self.out.flush().and_then(|()| self.err.flush());
-        self.note(flushed);
+        self.check(flushed);
     }
 
-    /// Returns the text in colour.
+    /// Returns the text with color codes, if lines are printed in color.
     pub(super) fn paint(&self, text: &str, color: Color) -> String {
         if !self.color {
             return text.to_owned();
@@ -129,7 +129,7 @@ impl Screen {
         line
     }
 
-    fn note(&mut self, written: io::Result<()>) {
+    fn check(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
             self.fault.get_or_insert(error);
             self.out = Box::new(io::sink());

@@ -1,18 +1,18 @@
-//! Measuring and folding text as Ansible's display does.
+//! Measures and wraps text as Ansible's display does.
 
 use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 use unicode_width::UnicodeWidthChar as _;
 
-/// Returns how many columns `text` takes on a terminal.
+/// Returns how many columns a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
     let widths: Option<usize> = text.chars().map(|c| if c == '\0' { Some(0) } else { c.width() }).sum();
     widths.unwrap_or_else(|| width_with_controls(text))
 }
 
-/// Backspace, delete, cancel and escape count as one column less, other control characters as none; a text of
-/// nothing else is as wide as it is long.
+/// Returns the width of a text with control characters. Backspace, delete, cancel and escape count as one column less,
+/// other control characters as none; a text of nothing else is as wide as it is long.
 fn width_with_controls(text: &str) -> usize {
     let (mut columns, mut counted) = (0_isize, 0);
     for c in text.chars() {
@@ -26,7 +26,7 @@ fn width_with_controls(text: &str) -> usize {
     if columns == 0 && counted > 0 { text.chars().count() } else { usize::try_from(columns).unwrap_or(0) }
 }
 
-/// Where a line may be broken: around blanks, after the hyphen of a compound, around dashes.
+/// Matches a piece that is not split: spaces, a word, a part of a word up to a hyphen, a dash.
 static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let blank = r"[\t\n\x0b\x0c\r ]";
     let solid = r"[^\t\n\x0b\x0c\r ]";
@@ -38,7 +38,7 @@ static PIECE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Returns `text` as lines of at most `columns` characters, as Python's `textwrap.wrap` does.
+/// Wraps a text into lines of at most `columns` characters, as Python's `textwrap.wrap` does.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let text: String = expand_tabs(text).chars().map(|c| if is_blank(c) { ' ' } else { c }).collect();
     let mut pieces: Vec<Vec<char>> = pieces(&text).into_iter().map(|piece| piece.chars().collect()).collect();
@@ -120,7 +120,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// As in Python, where an empty piece counts as blank too.
+/// Returns whether a piece is blank; as in Python, also if it is empty.
 fn all_blank(piece: &[char]) -> bool {
     piece.iter().all(|c| c.is_whitespace())
 }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn widths_as_ansible_counts_them() {
+    fn widths_are_those_of_ansible() {
         for (text, expected) in [
             ("TASK [ping]", 11),
             ("日本", 4),
@@ -149,7 +149,7 @@ mod tests {
 
     // What Python 3.11's textwrap.wrap(text, 79) returns.
     #[test]
-    fn folds_as_python_does() {
+    fn wraps_as_python_does() {
         for (text, expected) in [
             (
                 "[WARNING]: Platform linux on host web2 is using the discovered Python interpreter at /root/bin/python3.13, but future installation of another Python interpreter could change the meaning of that path. See https://docs.ansible.com/ansible-core/2.18/reference_appendices/interpreter_discovery.html for more information.",

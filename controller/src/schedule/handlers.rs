@@ -9,7 +9,7 @@ use super::Scheduler;
 use super::batch::Batch;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::events::Note;
-use crate::journal::Due;
+use crate::journal::DueHandler;
 use crate::playbook::ast::Entry;
 use crate::services::context;
 use crate::state::batch::Notification;
@@ -190,19 +190,19 @@ impl Scheduler {
     }
 
     /// Records which handlers an earlier run has left pending: they are so until they have run.
-    pub fn record_due(&mut self, run: &str, due: &[Due]) {
-        for Due { host, handler } in due.iter().cloned() {
+    pub fn record_due(&mut self, run: &str, due: &[DueHandler]) {
+        for DueHandler { host, handler } in due.iter().cloned() {
             self.record(Note::Notified { host, handler, from: Some(run.into()) });
         }
     }
 
     /// Takes over handlers that an earlier run has left pending, and says so.
-    pub fn take_over_due(&mut self, run: &str, due: Vec<Due>) {
+    pub fn take_over_due(&mut self, run: &str, due: Vec<DueHandler>) {
         let mut hosts: BTreeMap<&Arc<str>, Vec<&str>> = BTreeMap::new();
         let names: Vec<Arc<str>> = due.iter().map(|due| due.host.clone()).collect();
         let left =
             self.world.inventory.limited(&names, self.services.options.limit.as_deref()).unwrap_or_default();
-        for Due { host, handler } in due.iter().filter(|due| left.contains(&due.host)) {
+        for DueHandler { host, handler } in due.iter().filter(|due| left.contains(&due.host)) {
             hosts.entry(host).or_default().push(handler);
         }
         if !hosts.is_empty() {

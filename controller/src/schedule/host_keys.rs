@@ -96,7 +96,7 @@ impl Scheduler {
             async move {
                 // Whatever else is in the way is told when the host's turn comes.
                 let target = connections.target(&endpoint, requests).await.ok()?;
-                if !connector.is_unknown_on_the_way(&target).await {
+                if !connector.has_unknown_host_key(&target).await {
                     return None;
                 }
                 match connector.connect(&target).await {

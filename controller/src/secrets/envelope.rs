@@ -3,15 +3,10 @@
 use std::sync::Arc;
 
 use super::error::Damage;
+use crate::vaulted::HEADER;
 
-const HEADER: &str = "$ANSIBLE_VAULT";
 const CIPHER: &str = "AES256";
 const WIDTH: usize = 80;
-
-/// Returns whether this is, or begins, the text form of a vault.
-pub fn is_vaulted(bytes: &[u8]) -> bool {
-    bytes.starts_with(HEADER.as_bytes())
-}
 
 /// What a vault's text holds, still encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,8 @@ mod scrub;
 pub mod source;
 mod vault;
 
-pub use envelope::{Envelope, is_vaulted};
+pub use crate::vaulted::is_vaulted;
+pub use envelope::Envelope;
 pub use error::{Damage, Fault};
 pub use scrub::Secrets;
 pub use vault::{DEFAULT_ID, NoRandom, Opened, Password, Vault};

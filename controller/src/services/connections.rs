@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::events::{RunEvent, Screen};
 use crate::link::content::Contents;
-use crate::link::{Aside, Entries, Link, LinkError, Opening, Puller, local};
+use crate::link::{HeldLocks, Link, LinkControl, LinkError, Opening, Puller, local};
 use crate::services::endpoint::Endpoint;
 use crate::services::host_error::{self, HostError};
 use crate::services::options::Options;
@@ -46,13 +46,13 @@ struct Node {
     /// The link, while there is one.
     slot: Slot,
     /// What the links showed and were told of the node's lock; none if there was no link yet.
-    entries: Option<Arc<Entries>>,
+    entries: Option<Arc<HeldLocks>>,
     /// Why the run may not work there: the node is not asked again.
     refused: Option<String>,
     /// The tickets of orders whose outcomes are in the journal, so that the node need not keep them any longer.
     acknowledged: Vec<u64>,
     /// What speaks to the node while it is at work.
-    aside: Option<Aside>,
+    aside: Option<LinkControl>,
 }
 
 /// The links of a run.
@@ -183,14 +183,14 @@ impl Connections {
         let answer = match &*connected {
             Some(there) => {
                 self.pass_on(endpoint, &there.link);
-                there.link.ask(steps).await
+                there.link.request(steps).await
             }
             None => {
                 let opened = self.open(endpoint, steps, screen).await.map_err(HostError::Unreachable)?;
                 let there = connected.insert(opened);
-                self.with_node(endpoint, |node| node.aside = Some(there.link.aside()));
-                there.link.first().await.and_then(|answer| {
-                    answer.ok_or_else(|| LinkError::Nonsense("no answer to the first work".to_owned()))
+                self.with_node(endpoint, |node| node.aside = Some(there.link.control()));
+                there.link.first_answer().await.and_then(|answer| {
+                    answer.ok_or_else(|| LinkError::Protocol("no answer to the first work".to_owned()))
                 })
             }
         };
@@ -210,7 +210,7 @@ impl Connections {
         let said = stderr.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let told = said.map_or_else(|| error.to_string(), |said| format!("{error}; it said: {said}"));
         let was_there = lost.is_some_and(|lost| lost.link.was_greeted());
-        Err(if was_there && error.may_pass() {
+        Err(if was_there && error.is_transient() {
             HostError::Disconnected(told)
         } else {
             HostError::Unreachable(told)
@@ -228,7 +228,7 @@ impl Connections {
     }
 
     fn report_lost_records(&self, endpoint: &Endpoint, screen: &dyn Screen) {
-        let lost = self.with_node(endpoint, |node| node.entries.as_ref().map(|entries| entries.take_lost()));
+        let lost = self.with_node(endpoint, |node| node.entries.as_ref().map(|entries| entries.take_damage()));
         for why in lost.into_iter().flatten() {
             let text = format!("{}: {}", endpoint.host, host_error::lost_record(&why));
             screen.show(RunEvent::Warning(text));
@@ -236,7 +236,7 @@ impl Connections {
     }
 
     /// Returns what is shown for the lock of a node, and where is noted what is told of it.
-    fn entries(&self, endpoint: &Endpoint) -> (Arc<Entries>, Option<Claim>) {
+    fn entries(&self, endpoint: &Endpoint) -> (Arc<HeldLocks>, Option<Claim>) {
         let (returning, entries) = self.with_node(endpoint, |node| {
             let returning = node.entries.is_some();
             (returning, node.entries.get_or_insert_default().clone())
@@ -264,7 +264,7 @@ impl Connections {
         let (run, by) = (self.options.run.clone(), self.options.by.clone());
         let records = self.options.records;
         let hello = Hello { run, by, claim, records, silence_seconds: SILENCE_SECONDS };
-        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.noting(entries);
+        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.recording_locks(entries);
         if endpoint.local {
             let stream = local::start(&opening).map_err(|error| format!("cannot start sh: {error}"))?;
             let link = Link::open(stream, opening, self.contents.clone());
@@ -304,7 +304,7 @@ impl Connections {
     pub async fn target(&self, endpoint: &Endpoint, screen: &dyn Screen) -> Result<Target, Unreachable> {
         let timeout = self.timeouts.borrow().get(&endpoint.host).copied();
         let target = self.connector.target(&endpoint.wish(&self.options, timeout)).await;
-        for text in self.connector.unhonoured() {
+        for text in self.connector.take_warnings() {
             screen.show(RunEvent::Warning(text));
         }
         target
@@ -382,9 +382,9 @@ impl Connections {
 
     /// Leaves in the middle of the work: nodes finish what they do.
     pub async fn detach(&self) {
-        let asides: Vec<Aside> =
+        let asides: Vec<LinkControl> =
             self.nodes.borrow_mut().values_mut().filter_map(|node| node.aside.take()).collect();
-        futures::future::join_all(asides.iter().map(Aside::detach)).await;
+        futures::future::join_all(asides.iter().map(LinkControl::detach)).await;
     }
 
     async fn leave(&self, endpoint: &Endpoint, slot: &Slot) {
@@ -406,7 +406,7 @@ impl Connections {
 
     /// Asks all nodes to end what they look at ahead, so that their answers come soon.
     pub fn cancel(&self) {
-        self.nodes.borrow().values().filter_map(|node| node.aside.as_ref()).for_each(Aside::cancel);
+        self.nodes.borrow().values().filter_map(|node| node.aside.as_ref()).for_each(LinkControl::cancel);
     }
 
     /// Returns round trips, bytes sent and bytes received of all links that are closed.

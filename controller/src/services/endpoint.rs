@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::events::HostName;
 use crate::services::options::Options;
-use crate::ssh::{HostKeyChecking, Query, Wish};
+use crate::ssh::{HostKeyChecking, Query, HostSettings};
 
 /// How one host is reached. Two tasks that reach it in the same way share one link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -40,18 +40,18 @@ impl Endpoint {
     }
 
     /// Returns what is asked of the transport.
-    pub fn wish(&self, options: &Options, patience: Option<u64>) -> Wish {
+    pub fn wish(&self, options: &Options, patience: Option<u64>) -> HostSettings {
         let checking = options.host_key_checking.map(HostKeyChecking::value);
         let timeout = patience.or(options.timeout_seconds).map(|seconds| seconds.max(1).to_string());
         let run = [("StrictHostKeyChecking", checking.map(str::to_owned)), ("ConnectTimeout", timeout)];
-        Wish {
+        HostSettings {
             host: self.host.to_string(),
             query: Query {
                 host: self.address.clone(),
                 options: self.options.clone(),
                 file: self.configuration.clone(),
             },
-            run: run.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+            run_options: run.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
             password: self.password.clone(),
             passphrase: self.passphrase.clone(),
         }

@@ -41,19 +41,18 @@ impl From<String> for HostError {
 pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String {
     let done = if worked { "nothing more was done here" } else { "nothing was done here" };
     let (user, lock) = (text(&refusal.user), text(&refusal.lock));
-    let again =
-        command.map_or_else(|| "begin it again".to_owned(), |line| format!("begin again with `{line}`"));
+    let again = command.map_or_else(|| "start again".to_owned(), |line| format!("start again with `{line}`"));
     match &refusal.why {
         Why::Busy { holder, processes } => {
             let mut said = match holder {
                 Some(holder) => format!(
-                    "{} works on this node as {user} since {} (generation {})",
+                    "{} has been working on this node as {user} since {} (generation {})",
                     run(holder),
                     time(holder.since),
                     holder.generation
                 ),
                 None => format!(
-                    "another run works on this node as {user}; which one is not known, its record beside {lock} is damaged"
+                    "another run is working on this node as {user}; it is unknown which, because its record beside {lock} is damaged"
                 ),
             };
             let processes: Vec<String> = processes
@@ -64,34 +63,37 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
             let _ = write!(said, "; {done}. When it has ended, {again}. ");
             let _ = match processes.len() {
                 0 => write!(said, "It holds {lock}"),
-                1 => write!(said, "It holds {lock}, there with process {}", processes[0]),
-                _ => write!(said, "It holds {lock}, there with processes {}", processes.join(", ")),
+                1 => write!(said, "It holds {lock} with process {}", processes[0]),
+                _ => write!(said, "It holds {lock} with processes {}", processes.join(", ")),
             };
             said
         }
         Why::Between { holder, given } => {
-            let had = given.map(|given| format!(", this run had {given}")).unwrap_or_default();
+            let had = given.map(|given| format!("; this run had {given}")).unwrap_or_default();
             format!(
-                "{} came between, at {} as {user} (generation {}{had}): this run was away; {done}. What it knows of this \
-                 node may not be so any more: {again}",
+                "{} intervened at {} as {user} (generation {}{had}) while this run was disconnected; {done}. What this run \
+                 knows about the node may be out of date: {again}",
                 run(holder),
                 time(holder.since),
                 holder.generation
             )
         }
         Why::Lost { given, why } => format!(
-            "this run had generation {given} of {lock}, and whether another run came between is not known: the record \
-             beside it is lost ({}); {done}. {}",
+            "this run had generation {given} of {lock}, and it is unknown whether another run intervened, because the \
+             record beside the lock is lost ({}); {done}. {}",
             text(why),
             capital(&again)
         ),
-        Why::Unable(why) => format!("cannot lock this node for this run, as {user}: {}; {done}", text(why)),
+        Why::Unable(why) => format!("cannot lock this node for this run as {user}: {}; {done}", text(why)),
     }
 }
 
 /// Returns what is said if the lock was taken, but who had it before is not known.
 pub fn lost_record(why: &str) -> String {
-    format!("which runs were on this node before is not known, the record of its lock is lost: {}", text(why))
+    format!(
+        "it is unknown which runs worked on this node before: the record of its lock is lost: {}",
+        text(why)
+    )
 }
 
 fn run(holder: &Holder) -> String {
@@ -135,25 +137,25 @@ mod tests {
         let process = |pid, name: &str| Process { pid, name: name.into() };
         assert_eq!(
             busy(Some(holder(1_795_874_587)), vec![process(4711, "agent-0f3a")]),
-            "run 20261128-140307-abcde of alice@ws works on this node as root since 2026-11-28 14:03:07 UTC (generation \
-             7); nothing was done here. When it has ended, begin again with `convoy apply site.yml`. It holds \
-             /var/lib/convoy/lock, there with process 4711 (agent-0f3a)"
+            "run 20261128-140307-abcde of alice@ws has been working on this node as root since 2026-11-28 14:03:07 UTC \
+             (generation 7); nothing was done here. When it has ended, start again with `convoy apply site.yml`. It holds \
+             /var/lib/convoy/lock with process 4711 (agent-0f3a)"
         );
         let odd = Holder { by: "x\u{1b}[31m".into(), ..holder(i64::MAX) };
         assert_eq!(
             busy(Some(odd), vec![process(1, "a"), process(2, "b")]),
             format!(
-                "run 20261128-140307-abcde of {} works on this node as root since second 9223372036854775807 (generation \
-                 7); nothing was done here. When it has ended, begin again with `convoy apply site.yml`. It holds \
-                 /var/lib/convoy/lock, there with processes 1 (a), 2 (b)",
+                "run 20261128-140307-abcde of {} has been working on this node as root since second 9223372036854775807 \
+                 (generation 7); nothing was done here. When it has ended, start again with `convoy apply site.yml`. It \
+                 holds /var/lib/convoy/lock with processes 1 (a), 2 (b)",
                 text("x\u{1b}[31m")
             )
         );
         assert_eq!(
             busy(None, Vec::new()),
-            "another run works on this node as root; which one is not known, its record beside /var/lib/convoy/lock is \
-             damaged; nothing was done here. When it has ended, begin again with `convoy apply site.yml`. It holds \
-             /var/lib/convoy/lock"
+            "another run is working on this node as root; it is unknown which, because its record beside \
+             /var/lib/convoy/lock is damaged; nothing was done here. When it has ended, start again with `convoy apply \
+             site.yml`. It holds /var/lib/convoy/lock"
         );
     }
 
@@ -162,20 +164,20 @@ mod tests {
         let between = |given| Why::Between { holder: holder(-1), given };
         assert_eq!(
             of(between(Some(6)), true, None),
-            "run 20261128-140307-abcde of alice@ws came between, at 1969-12-31 23:59:59 UTC as root (generation 7, this \
-             run had 6): this run was away; nothing more was done here. What it knows of this node may not be so any \
-             more: begin it again"
+            "run 20261128-140307-abcde of alice@ws intervened at 1969-12-31 23:59:59 UTC as root (generation 7; this run \
+             had 6) while this run was disconnected; nothing more was done here. What this run knows about the node may \
+             be out of date: start again"
         );
-        let lost = Why::Lost { given: 6, why: "it is not there".into() };
+        let lost = Why::Lost { given: 6, why: "it is missing".into() };
         assert_eq!(
             of(lost, true, Some("convoy apply site.yml")),
-            "this run had generation 6 of /var/lib/convoy/lock, and whether another run came between is not known: the \
-             record beside it is lost (it is not there); nothing more was done here. Begin again with `convoy apply \
+            "this run had generation 6 of /var/lib/convoy/lock, and it is unknown whether another run intervened, because \
+             the record beside the lock is lost (it is missing); nothing more was done here. Start again with `convoy apply \
              site.yml`"
         );
         assert_eq!(
             of(Why::Unable("/var/lib/convoy: No space left on device".into()), false, None),
-            "cannot lock this node for this run, as root: /var/lib/convoy: No space left on device; nothing was done here"
+            "cannot lock this node for this run as root: /var/lib/convoy: No space left on device; nothing was done here"
         );
     }
 }

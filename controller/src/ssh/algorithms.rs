@@ -1,13 +1,13 @@
-//! Which algorithms we offer, and in which order.
+//! Which algorithms the client offers, and in which order.
 
 use std::borrow::Cow;
 
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 use russh::{Preferred, cipher, kex};
 
-use super::known_hosts::Known;
+use super::known_hosts::HostKeys;
 
-/// Curve25519 first: it is the cheapest, and every sshd of the last ten years has it.
+/// Curve25519 comes first: it is the cheapest, and every sshd of the last ten years has it.
 const KEX: &[kex::Name] = &[
     kex::CURVE25519,
     kex::CURVE25519_PRE_RFC_8731,
@@ -20,7 +20,7 @@ const KEX: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
 ];
 
-/// AES-GCM first: with the processor's AES it takes half the time of chacha20.
+/// AES-GCM comes first: with AES instructions of the processor it takes half the time of chacha20.
 const CIPHERS: &[cipher::Name] = &[
     cipher::AES_256_GCM,
     cipher::AES_128_GCM,
@@ -30,7 +30,7 @@ const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_CTR,
 ];
 
-/// Host keys, without RSA over SHA-1.
+/// Host key types; no RSA with SHA-1.
 const HOST_KEYS: [Algorithm; 6] = [
     Algorithm::Ed25519,
     Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
@@ -40,8 +40,8 @@ const HOST_KEYS: [Algorithm; 6] = [
     Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
 ];
 
-/// Returns what to offer to a host of which these keys are known.
-pub(super) fn preferred(known: &Known) -> Preferred {
+/// Returns what to offer to a host, given what known_hosts has for it.
+pub(super) fn preferred(known: &HostKeys) -> Preferred {
     Preferred {
         kex: Cow::Borrowed(KEX),
         cipher: Cow::Borrowed(CIPHERS),
@@ -55,7 +55,7 @@ pub(super) fn preferred(known: &Known) -> Preferred {
     }
 }
 
-/// Asks for the types of the known keys first, so that a host known by its ecdsa key shows that one.
+/// Puts the types of known keys first, so that a host that is known by its ECDSA key presents that one.
 fn host_key_order<'k>(known: impl Iterator<Item = &'k PublicKey>) -> Vec<Algorithm> {
     let known: Vec<Algorithm> = known.map(PublicKey::algorithm).collect();
     let is_known = |algorithm: &Algorithm| match algorithm {

@@ -1,4 +1,4 @@
-//! Why a host cannot be reached.
+//! Why a host cannot be reached, with the messages for the user.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::target::tilde;
+use crate::paths::tilde;
 
-/// A host cannot be reached; Ansible's `UNREACHABLE!`.
+/// A host cannot be reached: Ansible's `UNREACHABLE!`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("Failed to connect to the host via ssh: {reason}")]
 pub struct Unreachable {
@@ -16,16 +16,16 @@ pub struct Unreachable {
 }
 
 impl Unreachable {
-    /// Returns what stood in the way.
+    /// Returns the reason, which may be that of a jump host.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 
-    /// Returns what stood in the way, wherever on the way that was.
+    /// Returns the innermost reason: behind jump hosts, that of the one which could not be reached.
     pub fn root(&self) -> &Reason {
         let mut reason = &*self.reason;
-        while let Reason::JumpHost { reason: behind, .. } = reason {
-            reason = behind;
+        while let Reason::JumpHost { reason: inner, .. } = reason {
+            reason = inner;
         }
         reason
     }
@@ -37,7 +37,7 @@ impl From<Reason> for Unreachable {
     }
 }
 
-/// Address and port of the other side.
+/// The address and port of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// The name or address.
@@ -52,22 +52,22 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A host key that the server showed and that nobody vouches for.
+/// A host key that a server presented and that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHostKey {
     /// The host's name in the inventory.
     pub host: String,
-    /// Where it was seen.
+    /// The server that presented it.
     pub peer: Peer,
     /// The key's type, `ssh-ed25519`.
     pub algorithm: String,
     /// `SHA256:…` as `ssh-keygen -l` prints it.
     pub fingerprint: String,
-    /// The line that makes the key known.
+    /// The known_hosts line that would make the key trusted.
     pub line: String,
-    /// Whether the line is to be added with the name hashed.
+    /// Whether the name is hashed when the line is added.
     pub hashed: bool,
-    /// The file that the line belongs in, if there is one.
+    /// The file that the line belongs into, if there is one.
     pub file: Option<PathBuf>,
 }
 
@@ -85,166 +85,166 @@ impl fmt::Display for NewHostKey {
     }
 }
 
-/// What stood in the way of a connection.
+/// Why a connection failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Reason {
-    /// The ssh configuration cannot be followed.
+    /// The ssh configuration cannot be used.
     #[error("the ssh configuration: {detail}")]
     Configuration {
-        /// What is wrong with it.
+        /// What is wrong, with file and line where known.
         detail: String,
     },
-    /// Something stood in the way to a jump host.
+    /// A jump host cannot be reached.
     #[error("jump host {hop}: {reason}")]
     JumpHost {
         /// The jump host.
         hop: String,
-        /// What stood in the way.
+        /// Why not.
         reason: Box<Reason>,
     },
-    /// A jump host does not connect us.
+    /// A jump host does not forward the connection.
     #[error("jump host {hop}: {detail} {peer}")]
     NoForward {
         /// The jump host.
         hop: String,
-        /// What it does not do.
+        /// What it did, such as `cannot connect to`.
         detail: &'static str,
-        /// Where to.
+        /// The server behind it.
         peer: Peer,
     },
-    /// A `ProxyCommand` does not connect us.
+    /// A `ProxyCommand` does not connect.
     #[error("ProxyCommand `{command}`: {detail}")]
     ProxyCommand {
         /// The command.
         command: String,
-        /// What became of it.
+        /// How it failed.
         detail: String,
     },
-    /// Keys that the server would take are encrypted, and their passphrases are not known.
-    #[error("{user}@{address}: {}{}", locked(.files), also(.tried, .notes))]
+    /// The server would accept keys that are encrypted, and their passphrases are unknown.
+    #[error("{user}@{address}: {}{}", locked(.files), attempts(.tried, .notes))]
     Locked {
-        /// As whom.
+        /// The login user.
         user: String,
-        /// Where.
+        /// The server's address.
         address: String,
-        /// The keys' files.
+        /// The files of the keys.
         files: Vec<PathBuf>,
-        /// What was tried besides.
+        /// What else was tried.
         tried: Vec<String>,
-        /// What could not be tried, and why.
+        /// What could not be tried, with the reason.
         notes: Vec<String>,
     },
-    /// No user was given and this process has no name.
+    /// No user was given, and the name of the local user is unknown.
     #[error("no user to log in as: set ansible_user")]
     NoUser,
-    /// The name has no address.
+    /// The name cannot be resolved.
     #[error("cannot resolve {address}: {detail}")]
     Name {
         /// The name.
         address: String,
-        /// What the resolver said.
+        /// The resolver's message.
         detail: String,
     },
-    /// TCP failed.
+    /// The TCP connection failed.
     #[error("{peer}: {detail}")]
     Tcp {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// What the system said.
+        /// The system's message.
         detail: String,
     },
-    /// TCP did not connect in time.
+    /// The TCP connection was not established in time.
     #[error("{peer}: no answer within {}", seconds(.after))]
     TcpTimeout {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// The time it was given.
+        /// The time limit.
         after: Duration,
     },
-    /// The connection was accepted, but SSH did not come up in time.
-    #[error("{peer}: {} within {}", if *.silent { "accepted the connection but said nothing" } else { "did not finish the SSH key exchange" }, seconds(.after))]
+    /// The server accepted the connection, but the SSH handshake did not finish in time.
+    #[error("{peer}: {} within {}", if *.silent { "accepted the connection but sent nothing" } else { "did not finish the SSH key exchange" }, seconds(.after))]
     HandshakeTimeout {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// The time it was given.
+        /// The time limit.
         after: Duration,
-        /// Whether not a single byte came.
+        /// Whether the server sent nothing at all.
         silent: bool,
     },
     /// The login was not answered in time.
     #[error("{user}@{}: the login was not answered within {}", .peer.address, seconds(.after))]
     LoginTimeout {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// As whom.
+        /// The login user.
         user: String,
-        /// The time it was given.
+        /// The time limit.
         after: Duration,
     },
-    /// Something else than SSH answers there.
-    #[error("{peer}: no SSH server, it says {received:?}")]
+    /// Something other than an SSH server answers.
+    #[error("{peer}: not an SSH server; it sent {received:?}")]
     NotSsh {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// The beginning of what came.
+        /// The beginning of what it sent.
         received: String,
     },
-    /// The server hung up.
-    #[error("{peer}: the server closed the connection {during}{}", said(.goodbye))]
+    /// The server closed the connection.
+    #[error("{peer}: the server closed the connection {during}{}", message(.goodbye))]
     Closed {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// At which point.
+        /// When, such as `during the key exchange`.
         during: &'static str,
-        /// What it said.
+        /// The message in its disconnect, if it sent one.
         goodbye: Option<String>,
     },
-    /// There is no algorithm that both sides know.
+    /// Client and server have no algorithm in common.
     #[error("{peer}: no common {kind}; the server offers {theirs}")]
     NoCommonAlgorithm {
-        /// Where to.
+        /// The server.
         peer: Peer,
-        /// Which sort of algorithm.
+        /// The kind of algorithm.
         kind: &'static str,
         /// What the server offers.
         theirs: String,
     },
     /// No known_hosts file has a key of this host.
-    #[error("{new} is unknown; compare it with `ssh-keygen -l` on the host, then add {}: {}", place(.new), .new.line)]
+    #[error("{new} is unknown; compare it with `ssh-keygen -l` on the host, then add {}: {}", destination(.new), .new.line)]
     UnknownHostKey {
-        /// What the server shows.
+        /// The key that the server presented.
         new: Box<NewHostKey>,
     },
-    /// The host had another key before.
-    #[error("{new} is not the one recorded in {}:{line}, {old}; if the host was not reinstalled someone may be listening; else remove the old one: ssh-keygen -R '{name}' -f {}", tilde(.file), .file.display())]
+    /// The host has a different key than before.
+    #[error("{new} differs from the one in {}:{line}, {old}; if the host was not reinstalled, someone may be intercepting the connection; if it was, remove the old key: ssh-keygen -R '{name}' -f {}", tilde(.file), .file.display())]
     ChangedHostKey {
-        /// What the server shows now.
+        /// The key that the server presented.
         new: Box<NewHostKey>,
-        /// Type and fingerprint of the recorded key.
+        /// The type and fingerprint of the recorded key.
         old: String,
-        /// The name it is recorded under.
+        /// The name under which it is recorded.
         name: String,
-        /// The file of the recorded key.
+        /// The file that has the recorded key.
         file: PathBuf,
-        /// Its line there.
+        /// The line in that file.
         line: usize,
     },
-    /// The key was revoked.
+    /// The host key is revoked.
     #[error("{new} is revoked by {}:{line}", tilde(.file))]
     RevokedHostKey {
-        /// What the server shows.
+        /// The key that the server presented.
         new: Box<NewHostKey>,
         /// The file that revokes it.
         file: PathBuf,
-        /// The line there.
+        /// The line in that file.
         line: usize,
     },
-    /// A trusted authority signed the host's certificate, but it does not hold.
+    /// The host's certificate names a trusted authority, but is not valid.
     #[error("{new} comes with a certificate of a trusted authority that {problem}")]
     HostCertificate {
-        /// What the server shows.
+        /// The key that the server presented.
         new: Box<NewHostKey>,
-        /// Why it does not hold.
+        /// What is wrong with the certificate.
         problem: &'static str,
     },
     /// A known_hosts file cannot be read or written.
@@ -254,81 +254,86 @@ pub enum Reason {
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's message.
         detail: String,
     },
-    /// The server takes none of our keys or passwords.
-    #[error("{user}@{address}: Permission denied ({}){}", .accepts.join(","), denied(.tried, .notes))]
+    /// The server accepts none of the keys and passwords.
+    #[error("{user}@{address}: Permission denied ({}){}", .accepts.join(","), all_attempts(.tried, .notes))]
     Denied {
-        /// As whom.
+        /// The login user.
         user: String,
-        /// Where.
+        /// The server's address.
         address: String,
-        /// The methods that the server accepts.
+        /// The authentication methods that the server accepts.
         accepts: Vec<String>,
         /// What was tried.
         tried: Vec<String>,
-        /// What could not be tried, and why.
+        /// What could not be tried, with the reason.
         notes: Vec<String>,
     },
-    /// The server hung up instead of answering, most often after too many keys.
-    #[error("{user}@{address}: the server broke off the login{}{}", said(.goodbye), denied(.tried, .notes))]
-    BrokenOff {
-        /// As whom.
+    /// The server closed the connection during the login, most often after too many keys.
+    #[error("{user}@{address}: the server closed the connection during the login{}{}", message(.goodbye), all_attempts(.tried, .notes))]
+    LoginClosed {
+        /// The login user.
         user: String,
-        /// Where.
+        /// The server's address.
         address: String,
-        /// What the server said.
+        /// The message in its disconnect, if it sent one.
         goodbye: Option<String>,
         /// What was tried.
         tried: Vec<String>,
-        /// What could not be tried, and why.
+        /// What could not be tried, with the reason.
         notes: Vec<String>,
     },
-    /// The server refuses another command on the connection.
-    #[error("{peer}: the server refuses to run a command: {detail}")]
+    /// The server does not run another command on the connection.
+    #[error("{peer}: the server refused to run a command: {detail}")]
     NoChannel {
-        /// Where.
+        /// The server.
         peer: Peer,
-        /// What it said.
+        /// Its reason.
         detail: String,
     },
-    /// The conversation broke in a way that has no better name.
+    /// The protocol failed in some other way.
     #[error("{doing}: {detail}")]
     Protocol {
-        /// What was going on.
+        /// What was being done, such as `login`.
         doing: &'static str,
         /// What went wrong.
         detail: String,
     },
 }
 
-/// Says that keys are encrypted, and how to give their passphrase.
+/// Returns that these keys are encrypted, and how to unlock them.
 fn locked(files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|file| tilde(file)).collect();
     let (is, its) =
         if names.len() == 1 { ("is", "its passphrase is") } else { ("are", "their passphrases are") };
     let add: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    format!("{} {is} encrypted and {its} not known: `ssh-add {}`", names.join(", "), add.join(" "))
+    format!("{} {is} encrypted and {its} unknown: run `ssh-add {}`", names.join(", "), add.join(" "))
 }
 
 fn seconds(duration: &Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-fn said(goodbye: &Option<String>) -> String {
-    goodbye.as_ref().map(|text| format!(", saying {text:?}")).unwrap_or_default()
+/// Returns the message that came with a disconnect, as the end of a sentence.
+fn message(goodbye: &Option<String>) -> String {
+    goodbye.as_ref().map(|text| format!(" with the message {text:?}")).unwrap_or_default()
 }
 
-fn place(key: &NewHostKey) -> String {
+/// Returns where to add a key.
+fn destination(key: &NewHostKey) -> String {
     key.file.as_deref().map_or_else(|| "to known_hosts".to_owned(), |file| format!("to {}", tilde(file)))
 }
 
-fn denied(tried: &[String], notes: &[String]) -> String {
-    if tried.is_empty() { format!("; nothing to try{}", also(tried, notes)) } else { also(tried, notes) }
+/// As [`attempts`], but also if there was nothing to try.
+fn all_attempts(tried: &[String], notes: &[String]) -> String {
+    let nothing = if tried.is_empty() { "; nothing to try" } else { "" };
+    format!("{nothing}{}", attempts(tried, notes))
 }
 
-fn also(tried: &[String], notes: &[String]) -> String {
+/// Returns what was tried to log in, and what could not be tried.
+fn attempts(tried: &[String], notes: &[String]) -> String {
     let tried = (!tried.is_empty()).then(|| format!("tried {}", tried.join(", ")));
     tried.iter().chain(notes).map(|part| format!("; {part}")).collect()
 }

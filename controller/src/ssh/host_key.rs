@@ -1,45 +1,52 @@
-//! The host key check, which comes before any login.
+//! Checks the host key that a server presents, before any login.
+//!
+//! The key must be in a known_hosts file, or be signed by an authority that is there. What else happens depends on the
+//! target's `HostKeyChecking`. A revoked key is always refused, unless checking is off. `known_hosts` reads the files.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use russh::client::{DisconnectReason, Handler};
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Certificate, HashAlg, PublicKey, PublicKeyOrCertificate};
 use russh::{AlgorithmKind, Error};
 
+use super::certificate::validity_problem;
 use super::error::{NewHostKey, Peer, Reason};
-use super::known_hosts::{self, Entry, Known, Verdict};
+use super::known_hosts::{self, Entry, HostKeys, KeyStatus};
 use super::pattern;
 use super::target::{HostKeyChecking, Target};
+use crate::sync::lock;
 
-/// What the server said when it hung up.
+/// The message of the server's disconnect, once it has sent one.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Option<String>>>);
+pub(super) struct DisconnectMessage(Arc<Mutex<Option<String>>>);
 
-impl Heard {
-    /// Returns the server's last words.
-    pub(super) fn goodbye(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl DisconnectMessage {
+    /// Returns the message, if the server has sent one.
+    pub(super) fn get(&self) -> Option<String> {
+        lock(&self.0).clone()
     }
 }
 
-/// Why the handshake ended.
+/// Why the handshake failed.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(super) enum HandshakeError {
+    /// The protocol failed.
     Ssh(Error),
+    /// The host key is not accepted.
     HostKey(Box<Reason>),
 }
 
-impl From<Error> for Halt {
+impl From<Error> for HandshakeError {
     fn from(error: Error) -> Self {
         Self::Ssh(error)
     }
 }
 
-impl Halt {
-    /// Puts it into the user's words, given what the server said first and last.
+impl HandshakeError {
+    /// Returns the reason for the user, given the first and the last thing that the server sent.
     pub(super) fn into_reason(self, peer: Peer, greeting: &str, goodbye: Option<String>) -> Reason {
         let error = match self {
             Self::HostKey(reason) => return *reason,
@@ -49,7 +56,7 @@ impl Halt {
         match error {
             _ if !is_ssh && !greeting.is_empty() => Reason::NotSsh { peer, received: greeting.to_owned() },
             Error::Disconnect | Error::HUP | Error::IO(_) => {
-                let during = if is_ssh { "during the key exchange" } else { "before it said anything" };
+                let during = if is_ssh { "during the key exchange" } else { "before it sent anything" };
                 Reason::Closed { peer, during, goodbye }
             }
             Error::NoCommonAlgo { kind, theirs, .. } => {
@@ -70,41 +77,46 @@ fn kind_name(kind: &AlgorithmKind) -> &'static str {
     }
 }
 
-/// Decides whether the server is the one that we know.
-pub(super) struct Checker {
+/// Checks the key that a server presents against what known_hosts has.
+pub(super) struct HostKeyChecker {
+    /// The host's name in the inventory, for messages.
     host: String,
     peer: Peer,
+    /// The name and port under which known_hosts records the host.
     name: String,
-    recorded_port: u16,
+    port: u16,
     checking: HostKeyChecking,
+    /// Whether new entries are hashed.
     hashed: bool,
+    /// The file that new entries are added to.
     file: Option<PathBuf>,
-    known: Known,
-    heard: Heard,
+    known: HostKeys,
+    disconnect: DisconnectMessage,
 }
 
-impl Checker {
-    /// Takes the known keys of the target's host.
-    pub(super) fn new(target: &Target, known: Known, heard: Heard) -> Self {
-        let (name, recorded_port) = target.recorded_as();
+impl HostKeyChecker {
+    /// Returns a checker for a target whose host has these known keys.
+    pub(super) fn new(target: &Target, known: HostKeys, disconnect: DisconnectMessage) -> Self {
+        let (name, port) = target.known_hosts_name();
         Self {
             host: target.host.clone(),
             peer: target.peer(),
             name: name.to_owned(),
-            recorded_port,
+            port,
             checking: target.host_key_checking,
             hashed: target.hash_known_hosts,
             file: target.known_hosts_files().into_iter().next(),
             known,
-            heard,
+            disconnect,
         }
     }
 
     fn recorded_name(&self) -> String {
-        known_hosts::host_name(&self.name.to_ascii_lowercase(), self.recorded_port)
+        known_hosts::host_name(&self.name.to_ascii_lowercase(), self.port)
     }
 
-    fn shown(&self, key: &PublicKey) -> Box<NewHostKey> {
+    /// Returns a key that the server presented, with what the user needs to check and add it.
+    fn presented(&self, key: &PublicKey) -> Box<NewHostKey> {
         let mut bare = key.clone();
         bare.set_comment("");
         Box::new(NewHostKey {
@@ -119,31 +131,31 @@ impl Checker {
     }
 
     fn check_key(&mut self, key: &PublicKey) -> Result<(), Reason> {
-        match self.known.verdict(key) {
-            Verdict::Known => Ok(()),
-            Verdict::Revoked(Entry { file, line, .. }) => {
-                Err(Reason::RevokedHostKey { new: self.shown(key), file: file.clone(), line: *line })
+        match self.known.status(key) {
+            KeyStatus::Known => Ok(()),
+            KeyStatus::Revoked(Entry { file, line, .. }) => {
+                Err(Reason::RevokedHostKey { new: self.presented(key), file: file.clone(), line: *line })
             }
-            Verdict::Changed(Entry { key: old, file, line }) => Err(Reason::ChangedHostKey {
-                new: self.shown(key),
+            KeyStatus::Changed(Entry { key: old, file, line }) => Err(Reason::ChangedHostKey {
+                new: self.presented(key),
                 old: format!("{} {}", old.algorithm(), old.fingerprint(HashAlg::Sha256)),
                 name: self.recorded_name(),
                 file: file.clone(),
                 line: *line,
             }),
-            Verdict::Unknown if self.checking == HostKeyChecking::AcceptNew => self.learn(key),
-            Verdict::Unknown => Err(Reason::UnknownHostKey { new: self.shown(key) }),
+            KeyStatus::Unknown if self.checking == HostKeyChecking::AcceptNew => self.learn(key),
+            KeyStatus::Unknown => Err(Reason::UnknownHostKey { new: self.presented(key) }),
         }
     }
 
-    /// A certificate of no authority of ours counts for no more than the key in it.
+    /// Checks a certificate. If no trusted authority has signed it, only the key in it counts.
     fn check_certificate(&mut self, certificate: &Certificate) -> Result<(), Reason> {
         let key = PublicKey::new(certificate.public_key().clone(), "");
         let authority = PublicKey::new(certificate.signature_key().clone(), "");
         for suspect in [&key, &authority] {
-            if let Verdict::Revoked(Entry { file, line, .. }) = self.known.verdict(suspect) {
+            if let KeyStatus::Revoked(Entry { file, line, .. }) = self.known.status(suspect) {
                 return Err(Reason::RevokedHostKey {
-                    new: self.shown(suspect),
+                    new: self.presented(suspect),
                     file: file.clone(),
                     line: *line,
                 });
@@ -153,40 +165,37 @@ impl Checker {
             return self.check_key(&key);
         }
         let Some(problem) = self.problem(certificate) else { return Ok(()) };
-        // The key in it may be known by itself.
-        if self.known.verdict(&key) == Verdict::Known {
+        // The key in the certificate may be known without it.
+        if self.known.status(&key) == KeyStatus::Known {
             return Ok(());
         }
-        Err(Reason::HostCertificate { new: self.shown(&key), problem })
+        Err(Reason::HostCertificate { new: self.presented(&key), problem })
     }
 
-    /// Returns why a certificate of an authority of ours does not vouch for the host.
+    /// Returns what is wrong with a certificate that names a trusted authority; `None` if it is valid for the host.
     fn problem(&self, certificate: &Certificate) -> Option<&'static str> {
         let principals = certificate.valid_principals();
         let name = self.name.to_ascii_lowercase();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_secs());
         if certificate.cert_type() != CertType::Host {
-            Some("is not a host's")
+            Some("is not a host certificate")
         } else if !principals.is_empty()
             && !principals.iter().any(|principal| pattern::matches(&principal.to_ascii_lowercase(), &name))
         {
-            Some("is for other names")
-        } else if certificate.valid_before() <= now {
-            Some("has expired")
-        } else if certificate.valid_after() > now {
-            Some("is not valid yet")
+            Some("is for other host names")
+        } else if let Some(problem) = validity_problem(certificate) {
+            Some(problem)
         } else if !certificate.critical_options().is_empty() {
-            Some("has options that are not understood")
+            Some("has unsupported critical options")
         } else if certificate.verify_signature().is_err() {
-            Some("is not signed by it")
+            Some("has an invalid signature")
         } else {
             None
         }
     }
 
+    /// Adds an unknown key to the known_hosts file.
     fn learn(&mut self, key: &PublicKey) -> Result<(), Reason> {
-        let new = self.shown(key);
+        let new = self.presented(key);
         let Some(file) = new.file.clone() else { return Err(Reason::UnknownHostKey { new }) };
         new.record()?;
         self.known.add(Entry { key: key.clone(), file, line: 0 });
@@ -195,7 +204,7 @@ impl Checker {
 }
 
 impl NewHostKey {
-    /// Makes the key known: adds its line to the file, as OpenSSH writes it.
+    /// Adds the key to the known_hosts file, as OpenSSH writes it.
     ///
     /// # Errors
     /// [`Reason::KnownHostsFile`] if the file cannot be written.
@@ -213,7 +222,7 @@ impl NewHostKey {
     }
 }
 
-/// Adds one line in one write, so that connections to many hosts at once do not mix theirs.
+/// Appends a line in one write, so that lines of simultaneous connections do not mix.
 fn append(file: &Path, line: &str) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
     if let Some(folder) = file.parent() {
@@ -224,25 +233,25 @@ fn append(file: &Path, line: &str) -> std::io::Result<()> {
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?.write_all(text.as_bytes())
 }
 
-impl Handler for Checker {
-    type Error = Halt;
+impl Handler for HostKeyChecker {
+    type Error = HandshakeError;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Halt> {
-        let outcome = match shown {
+    async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, HandshakeError> {
+        let outcome = match presented {
             _ if self.checking == HostKeyChecking::Off => Ok(()),
             PublicKeyOrCertificate::PublicKey { key, .. } => self.check_key(key),
             PublicKeyOrCertificate::Certificate(certificate) => self.check_certificate(certificate),
         };
-        outcome.map(|()| true).map_err(|reason| Halt::HostKey(Box::new(reason)))
+        outcome.map(|()| true).map_err(|reason| HandshakeError::HostKey(Box::new(reason)))
     }
 
-    async fn disconnected(&mut self, reason: DisconnectReason<Halt>) -> Result<(), Halt> {
+    async fn disconnected(&mut self, reason: DisconnectReason<HandshakeError>) -> Result<(), HandshakeError> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                *self.heard.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.message);
+                *lock(&self.disconnect.0) = Some(info.message);
                 Ok(())
             }
-            DisconnectReason::Error(halt) => Err(halt),
+            DisconnectReason::Error(error) => Err(error),
         }
     }
 }

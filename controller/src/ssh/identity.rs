@@ -1,4 +1,4 @@
-//! The keys to log in with, in the order in which to try them.
+//! Collects the keys to log in with, in the order in which they are tried.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,127 +8,132 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::{Certificate, PrivateKey, PublicKey, load_openssh_certificate};
 use tokio::net::UnixStream;
 
-use super::keys::{KeyFile, Keys, Secret, out_of_time};
-use super::target::{Target, home, tilde};
+use super::certificate::validity_problem;
+use super::keys::{CERTIFICATE_SUFFIX, KeyFile, KeyStore, PrivatePart, with_suffix};
+use super::target::Target;
+use crate::paths::{home, tilde};
 
-/// The identity files that are tried if none is given.
+/// The identity files that are tried if none is configured.
 const DEFAULT_FILES: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /// A connection to the user's ssh-agent.
 pub(super) type Agent = AgentClient<UnixStream>;
 
-/// A certificate and the file it came from.
-pub(super) type Certified = (PathBuf, Box<Certificate>);
+/// A certificate and the file that it was read from.
+pub(super) type CertificateFile = (PathBuf, Box<Certificate>);
 
 /// One key to try.
 pub(super) enum Candidate {
     /// A key that the agent holds.
     Agent(Box<AgentIdentity>),
-    /// A key that the agent holds, with a certificate that we have.
-    AgentWithCertificate(Certified),
-    /// A key read from a file.
+    /// A key that the agent holds, with a certificate from a file.
+    AgentWithCertificate(CertificateFile),
+    /// A key from a file.
     File { path: PathBuf, key: Arc<PrivateKey> },
-    /// A key read from a file, with its certificate.
-    FileWithCertificate { key: Arc<PrivateKey>, certificate: Certified },
-    /// An encrypted key, whose public part may be known, and its certificate.
-    Locked { path: PathBuf, public: Option<Box<PublicKey>>, certificate: Option<Certified> },
+    /// A key from a file, with its certificate.
+    FileWithCertificate { key: Arc<PrivateKey>, certificate: CertificateFile },
+    /// An encrypted key, with its public part and its certificate where known.
+    Locked { path: PathBuf, public: Option<Box<PublicKey>>, certificate: Option<CertificateFile> },
 }
 
-/// The keys to try, and why others are not among them.
+/// The keys to try.
 #[derive(Default)]
 pub(super) struct Identities {
     pub(super) candidates: Vec<Candidate>,
+    /// Why other keys are not among them.
     pub(super) notes: Vec<String>,
     pub(super) agent: Option<Agent>,
 }
 
-/// What was found on the disk.
+/// The keys and certificates in files.
 #[derive(Default)]
-struct Found {
+struct FileKeys {
     files: Vec<KeyFile>,
-    certificates: Vec<Certified>,
+    certificates: Vec<CertificateFile>,
     notes: Vec<String>,
 }
 
-/// Gathers the keys of the agent and of files.
+/// Collects the keys of the agent and of files.
 ///
-/// Keys named by the user come first, wherever they are held, since servers count the attempts; then what else the
-/// agent has, unless `identities_only`. Without named keys: the agent's, then the default files.
-pub(super) async fn gather(target: &Target, keys: &Keys, agent: Option<Agent>) -> Identities {
+/// The keys that the user has configured come first, wherever they are held, because servers limit the number of
+/// attempts; then the other keys of the agent, unless `identities_only` is set. If none is configured, the keys of the
+/// agent come first, then the default files.
+pub(super) async fn collect(target: &Target, keys: &KeyStore, agent: Option<Agent>) -> Identities {
     let mut identities = Identities { agent, ..Identities::default() };
     let held = match &mut identities.agent {
         Some(agent) => agent.request_identities().await.unwrap_or_else(|error| {
-            identities.notes.push(format!("the ssh-agent does not list its keys: {error}"));
+            identities.notes.push(format!("cannot list the keys of the ssh-agent: {error}"));
             Vec::new()
         }),
         None => Vec::new(),
     };
-    // A few small files, read once a connection: not worth a thread of their own.
-    let found = Found::read(target, keys);
-    identities.notes.extend(found.notes.iter().cloned());
+    // These are a few small files, read once per connection: not worth a thread of their own.
+    let file_keys = FileKeys::read(target, keys);
+    identities.notes.extend(file_keys.notes.iter().cloned());
     if target.identity_files.is_empty() {
         if !target.identities_only {
-            identities.take_held(held.iter(), &found);
+            identities.add_agent_keys(held.iter(), &file_keys);
         }
-        identities.take_files(&found, &held);
+        identities.add_file_keys(&file_keys, &held);
         return identities;
     }
-    let is_named = |identity: &&AgentIdentity| {
+    let is_configured = |identity: &&AgentIdentity| {
         let key = identity.public_key();
         let public =
             |file: &KeyFile| file.public.as_ref().is_some_and(|public| public.key_data() == key.key_data());
-        found.files.iter().any(public)
+        file_keys.files.iter().any(public)
     };
-    let (named, others): (Vec<_>, Vec<_>) = held.iter().partition(is_named);
-    identities.take_held(named.into_iter(), &found);
-    identities.take_files(&found, &held);
+    let (configured, others): (Vec<_>, Vec<_>) = held.iter().partition(is_configured);
+    identities.add_agent_keys(configured.into_iter(), &file_keys);
+    identities.add_file_keys(&file_keys, &held);
     if !target.identities_only {
-        identities.take_held(others.into_iter(), &found);
+        identities.add_agent_keys(others.into_iter(), &file_keys);
     }
     identities
 }
 
 impl Identities {
-    fn take_held<'a>(&mut self, held: impl Iterator<Item = &'a AgentIdentity>, found: &Found) {
+    fn add_agent_keys<'a>(&mut self, held: impl Iterator<Item = &'a AgentIdentity>, file_keys: &FileKeys) {
         for identity in held {
             if let AgentIdentity::PublicKey { key, .. } = identity {
-                let certified = found.certified(key).map(Candidate::AgentWithCertificate);
-                self.candidates.extend(certified);
+                let certificates = file_keys.certificates_of(key);
+                self.candidates.extend(certificates.map(Candidate::AgentWithCertificate));
             }
             self.candidates.push(Candidate::Agent(Box::new(identity.clone())));
         }
     }
 
-    /// Takes the files' keys that the agent does not hold anyway.
-    fn take_files(&mut self, found: &Found, held: &[AgentIdentity]) {
-        for file in &found.files {
+    /// Adds the keys of files, except those that the agent holds.
+    fn add_file_keys(&mut self, file_keys: &FileKeys, held: &[AgentIdentity]) {
+        for file in &file_keys.files {
             let in_agent =
                 |public: &PublicKey| held.iter().any(|id| id.public_key().key_data() == public.key_data());
             if file.public.as_ref().is_some_and(in_agent) {
                 continue;
             }
-            let certificate = file.public.as_ref().and_then(|public| found.certified(public).next());
+            let certificate =
+                file.public.as_ref().and_then(|public| file_keys.certificates_of(public).next());
             let path = file.path.clone();
-            match &file.secret {
-                Secret::Open(key) => {
-                    let certified = certificate
+            match &file.private {
+                PrivatePart::Usable(key) => {
+                    let with_certificate = certificate
                         .map(|certificate| Candidate::FileWithCertificate { key: key.clone(), certificate });
-                    self.candidates.extend(certified);
+                    self.candidates.extend(with_certificate);
                     self.candidates.push(Candidate::File { path, key: key.clone() });
                 }
-                Secret::Locked => {
+                PrivatePart::Locked => {
                     let public = file.public.clone().map(Box::new);
                     self.candidates.push(Candidate::Locked { path, public, certificate });
                 }
-                Secret::Unusable(problem) => self.notes.push(format!("{} {problem}", tilde(&path))),
+                PrivatePart::Unusable(problem) => self.notes.push(format!("{} {problem}", tilde(&path))),
             }
         }
     }
 }
 
-impl Found {
-    /// Reads the named files, or those of the default files that are there, and all certificates.
-    fn read(target: &Target, keys: &Keys) -> Self {
+impl FileKeys {
+    /// Reads the configured identity files, or the default files that exist, and all certificates.
+    fn read(target: &Target, keys: &KeyStore) -> Self {
         let mut found = Self::default();
         let read = |path: &Path| keys.read(path, target.passphrase.as_deref());
         found.files = if target.identity_files.is_empty() {
@@ -141,25 +146,23 @@ impl Found {
         for path in &target.certificate_files {
             match load_openssh_certificate(path) {
                 Ok(certificate) => found.certificates.push((path.clone(), Box::new(certificate))),
-                Err(error) => found.notes.push(format!("{} is no certificate: {error}", tilde(path))),
+                Err(error) => found.notes.push(format!("{} is not a certificate: {error}", tilde(path))),
             }
         }
         for file in &mut found.files {
             if let Some(certificate) = file.certificate.take() {
-                let mut name = file.path.as_os_str().to_owned();
-                name.push("-cert.pub");
-                found.certificates.push((name.into(), certificate));
+                found.certificates.push((with_suffix(&file.path, CERTIFICATE_SUFFIX), certificate));
             }
         }
-        found.notes.extend(
-            found.certificates.iter().filter_map(|(path, certificate)| out_of_time(path, certificate)),
-        );
+        found.notes.extend(found.certificates.iter().filter_map(|(path, certificate)| {
+            validity_problem(certificate).map(|problem| format!("the certificate {} {problem}", tilde(path)))
+        }));
         found
     }
 
     /// Returns the certificates of a key.
-    fn certified(&self, public: &PublicKey) -> impl Iterator<Item = Certified> {
-        let of = |(_, certificate): &&Certified| certificate.public_key() == public.key_data();
+    fn certificates_of(&self, public: &PublicKey) -> impl Iterator<Item = CertificateFile> {
+        let of = |(_, certificate): &&CertificateFile| certificate.public_key() == public.key_data();
         self.certificates.iter().filter(of).cloned()
     }
 }

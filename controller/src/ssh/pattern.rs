@@ -1,19 +1,20 @@
-//! OpenSSH's patterns of host names.
+//! OpenSSH's patterns for host names.
 
-/// Returns whether a list of patterns is about a name, which is written alike; a pattern that matches after `!` settles it.
+/// Returns whether a list of patterns matches a name. A negated pattern that matches excludes the name. The caller makes
+/// the letter case of patterns and name the same.
 pub(super) fn is_in_list<'p>(patterns: impl IntoIterator<Item = &'p str>, name: &str) -> bool {
-    let mut found = false;
+    let mut matched = false;
     for pattern in patterns {
         match pattern.strip_prefix('!') {
             Some(excluded) if matches(excluded, name) => return false,
             Some(_) => {}
-            None => found = found || matches(pattern, name),
+            None => matched = matched || matches(pattern, name),
         }
     }
-    found
+    matched
 }
 
-/// `*` stands for any characters, `?` for one.
+/// Returns whether a pattern matches a name: `*` stands for any characters, `?` for one.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);

@@ -1,9 +1,9 @@
-//! `ProxyCommand`: a program whose input and output are the connection.
+//! `ProxyCommand`: a program whose input and output carry the connection.
 
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,25 +13,26 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use super::error::Reason;
+use crate::sync::lock;
 
-/// How much of what it complains of is kept.
+/// How many bytes of the end of its standard error are kept.
 const STDERR_TAIL: usize = 1024;
-/// How long a program that ended its output has to end itself, and to say why.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long a program that has closed its output may take to end, and to print why.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Input and output of a running program.
+/// The input and output of a running program.
 pub(super) struct ProxyCommand {
     io: Join<ChildStdout, ChildStdin>,
 }
 
-/// A running program, killed with all that it started when this is dropped.
+/// A running program. When this is dropped, the program is killed with everything that it started.
 ///
-/// It is apart from its input and output: a program that has closed them may be about to say why.
+/// Separate from its input and output: a program that has closed them may be about to print why.
 pub(super) struct Program {
     command: String,
     running: Arc<Mutex<Running>>,
-    /// Ends when the program has nothing more to complain of.
-    heard: JoinHandle<()>,
+    /// Ends when the program has closed its standard error.
+    stderr_reader: JoinHandle<()>,
 }
 
 struct Running {
@@ -40,7 +41,7 @@ struct Running {
 }
 
 impl ProxyCommand {
-    /// Starts a program with the user's shell, as ssh does.
+    /// Starts a command with the user's shell, as ssh does.
     pub(super) fn start(command: &str) -> Result<(Self, Program), Reason> {
         let failed = |error: io::Error| Reason::ProxyCommand {
             command: command.to_owned(),
@@ -62,18 +63,18 @@ impl ProxyCommand {
         let stdout = child.stdout.take().ok_or_else(gone)?;
         let stderr = child.stderr.take().ok_or_else(gone)?;
         let running = Arc::new(Mutex::new(Running { child, stderr: Vec::new() }));
-        let heard = tokio::spawn(listen(stderr, Arc::downgrade(&running)));
-        let program = Program { command: command.to_owned(), running, heard };
+        let stderr_reader = tokio::spawn(read_stderr(stderr, Arc::downgrade(&running)));
+        let program = Program { command: command.to_owned(), running, stderr_reader };
         Ok((Self { io: tokio::io::join(stdout, stdin) }, program))
     }
 }
 
-/// Keeps the end of what the program complains of.
-async fn listen(mut stderr: ChildStderr, running: std::sync::Weak<Mutex<Running>>) {
+/// Keeps the end of what the program prints to standard error.
+async fn read_stderr(mut stderr: ChildStderr, running: std::sync::Weak<Mutex<Running>>) {
     let mut bytes = [0; STDERR_TAIL];
     while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
         let Some(running) = running.upgrade() else { return };
-        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&running);
         running.stderr.extend(&bytes[..count]);
         let excess = running.stderr.len().saturating_sub(STDERR_TAIL);
         running.stderr.drain(..excess);
@@ -81,11 +82,11 @@ async fn listen(mut stderr: ChildStderr, running: std::sync::Weak<Mutex<Running>
 }
 
 impl Program {
-    /// Returns why there is no connection, if that is because the program ended.
+    /// Returns why there is no connection, if the reason is that the program ended.
     pub(super) async fn reason(mut self) -> Option<Reason> {
         let ended = async {
             loop {
-                let status = self.lock().child.try_wait();
+                let status = self.running().child.try_wait();
                 match status {
                     Ok(None) => tokio::time::sleep(Duration::from_millis(10)).await,
                     Ok(Some(status)) => return Some(status),
@@ -93,30 +94,30 @@ impl Program {
                 }
             }
         };
-        let status = tokio::time::timeout(LAST_WORDS, ended).await.ok().flatten()?;
-        // Something that it started may hold its standard error open.
-        let _ = tokio::time::timeout(LAST_WORDS, &mut self.heard).await;
-        let said = String::from_utf8_lossy(&self.lock().stderr).trim().to_owned();
+        let status = tokio::time::timeout(EXIT_TIMEOUT, ended).await.ok().flatten()?;
+        // A process that it started may keep its standard error open.
+        let _ = tokio::time::timeout(EXIT_TIMEOUT, &mut self.stderr_reader).await;
+        let printed = String::from_utf8_lossy(&self.running().stderr).trim().to_owned();
         let ending = match status.code() {
             Some(code) => format!("ended with status {code}"),
-            None => "was ended by a signal".to_owned(),
+            None => "was killed by a signal".to_owned(),
         };
-        let detail = if said.is_empty() { ending } else { format!("{ending}, saying {said:?}") };
+        let detail = if printed.is_empty() { ending } else { format!("{ending} and printed {printed:?}") };
         Some(Reason::ProxyCommand { command: self.command.clone(), detail })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
+        lock(&self.running)
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let running = self.lock();
-        // Without an id it has ended, and the number may be another's.
+        let running = self.running();
+        // Without an id it has ended, and its number may belong to another process.
         let id = running.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(id) = id {
-            // It may end by itself meanwhile.
+            // It fails if the program has just ended by itself.
             let _ = kill_process_group(id, Signal::KILL);
         }
     }

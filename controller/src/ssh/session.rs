@@ -1,10 +1,10 @@
-//! A connection that is logged in, and the commands that run on it.
+//! An authenticated connection, and the commands that run on it.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,61 +14,67 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::{Peer, Reason, Unreachable};
-use super::host_key::{Checker, Heard};
+use super::host_key::{DisconnectMessage, HostKeyChecker};
+use crate::sync::lock;
 
-/// How much of a command's standard error is kept.
+/// How many bytes of the end of a command's standard error are kept.
 const STDERR_TAIL: usize = 8 * 1024;
-/// How many packets of output wait for a reader before the node has to.
+/// How many packets of output are queued before the node has to wait for the reader.
 const OUTPUT_PACKETS: usize = 16;
 /// The code of standard error among SSH's extended data.
 const STDERR: u32 = 1;
-/// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long closing a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Something that a connection needs until it ends.
-pub(super) type Carrier = Box<dyn Any + Send + Sync>;
+/// What a connection runs over, such as a jump host's session or a program. Kept until the connection ends.
+pub(super) type Underlay = Box<dyn Any + Send + Sync>;
 
 /// One authenticated connection to a node.
 pub struct Session {
-    handle: Handle<Checker>,
+    handle: Handle<HostKeyChecker>,
     peer: Peer,
-    heard: Heard,
-    /// What carries it, a jump host or a program, which stays for as long.
-    _carrier: Option<Carrier>,
+    disconnect: DisconnectMessage,
+    _underlay: Option<Underlay>,
 }
 
 /// A command that runs on the node.
-pub struct Running {
+pub struct RemoteCommand {
     /// Its standard input and output.
     pub stream: ByteStream,
-    /// What else is known of it.
+    /// Its standard error and how it ends.
     pub process: Process,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself, with this status.
+    /// It exited with this status.
     Status(u32),
-    /// By a signal, `KILL`.
+    /// It was killed by this signal, such as `KILL`.
     Signal(String),
-    /// Nobody knows: the connection broke, the stream was dropped, or the server did not say.
+    /// Unknown: the connection was lost, the stream was dropped, or the server did not report it.
     Lost,
     /// The server did not start it.
     Refused,
 }
 
 impl Session {
-    pub(super) fn new(handle: Handle<Checker>, peer: Peer, heard: Heard, carrier: Option<Carrier>) -> Self {
-        Self { handle, peer, heard, _carrier: carrier }
+    /// Wraps a connection that is logged in.
+    pub(super) fn new(
+        handle: Handle<HostKeyChecker>,
+        peer: Peer,
+        disconnect: DisconnectMessage,
+        underlay: Option<Underlay>,
+    ) -> Self {
+        Self { handle, peer, disconnect, _underlay: underlay }
     }
 
-    /// Returns whether the connection is gone.
+    /// Returns whether the connection has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.handle.is_closed()
     }
 
-    /// Has the node connect us to another one (`direct-tcpip`).
+    /// Opens a connection from this node to another one (`direct-tcpip`). `hop` is this node's name, for messages.
     pub(super) async fn forward(&self, peer: &Peer, hop: &str) -> Result<ByteStream, Reason> {
         let opened = self.handle.channel_open_direct_tcpip(&*peer.address, peer.port.into(), "127.0.0.1", 0);
         let channel = opened.await.map_err(|error| match error {
@@ -78,38 +84,38 @@ impl Session {
                 detail: match why {
                     ChannelOpenFailure::AdministrativelyProhibited => "does not allow a connection to",
                     ChannelOpenFailure::ConnectFailed => "cannot connect to",
-                    _ => "makes no connection to",
+                    _ => "did not connect to",
                 },
             },
             other => {
                 Reason::JumpHost { hop: hop.to_owned(), reason: self.failure(other).reason().clone().into() }
             }
         })?;
-        Ok(stream(channel).stream)
+        Ok(split(channel).stream)
     }
 
-    /// Starts a command; what is written before the server confirms it waits in its standard input.
+    /// Starts a command. Its input can be written before the server has confirmed the start.
     ///
-    /// Read the output without waiting for the input to be taken: all commands of a session share one receiver, which
-    /// waits for a reader that does not read.
+    /// The caller must read the output even while it writes: all commands of a session share one receiver, which waits
+    /// while any output queue is full.
     ///
     /// # Errors
-    /// [`Unreachable`] if the connection is gone or the server refuses one more command on it.
-    pub async fn exec(&self, command: &str) -> Result<Running, Unreachable> {
+    /// [`Unreachable`] if the connection has ended, or the server does not accept another command on it.
+    pub async fn exec(&self, command: &str) -> Result<RemoteCommand, Unreachable> {
         let channel = self.handle.channel_open_session().await.map_err(|error| self.failure(error))?;
         channel.exec(true, command).await.map_err(|error| self.failure(error))?;
-        Ok(stream(channel))
+        Ok(split(channel))
     }
 
-    /// Says goodbye and hangs up. Commands that still run lose their connection.
+    /// Disconnects. Commands that are still running lose their connection.
     pub async fn close(self) {
-        let farewell = async {
+        let disconnect = async {
             if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
-                // The outcome does not matter: the connection is gone either way.
+                // Its outcome does not matter: the connection has ended either way.
                 let _ = self.handle.await;
             }
         };
-        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, disconnect).await;
     }
 
     fn failure(&self, error: russh::Error) -> Unreachable {
@@ -117,7 +123,7 @@ impl Session {
         match error {
             russh::Error::ChannelOpenFailure(why) => Reason::NoChannel { peer, detail: format!("{why:?}") },
             russh::Error::SendError | russh::Error::Disconnect => {
-                Reason::Closed { peer, during: "after the login", goodbye: self.heard.goodbye() }
+                Reason::Closed { peer, during: "after the login", goodbye: self.disconnect.get() }
             }
             other => Reason::Protocol { doing: "starting a command", detail: format!("{peer}: {other}") },
         }
@@ -125,8 +131,8 @@ impl Session {
     }
 }
 
-/// Takes what comes on a channel apart.
-fn stream(channel: Channel<Msg>) -> Running {
+/// Starts to read a channel; returns its streams.
+fn split(channel: Channel<Msg>) -> RemoteCommand {
     let (from, to) = channel.split();
     let (output, incoming) = mpsc::channel(OUTPUT_PACKETS);
     let (alive, dropped) = oneshot::channel();
@@ -134,13 +140,13 @@ fn stream(channel: Channel<Msg>) -> Running {
     let (end, exit) = watch::channel(None);
     let process = Process { tail: Arc::default(), exit };
     let outgoing = Box::pin(to.make_writer());
-    let pump = Pump { output: Some(output), tail: process.tail.clone(), end, _open: open };
-    tokio::spawn(pump.run(from, to, dropped));
+    let reader = ChannelReader { output: Some(output), tail: process.tail.clone(), end, _open: open };
+    tokio::spawn(reader.run(from, to, dropped));
     let stream = ByteStream { incoming, packet: None, outgoing, closed: Some(closed), _alive: alive };
-    Running { stream, process }
+    RemoteCommand { stream, process }
 }
 
-/// What is known of a command apart from its output.
+/// The standard error of a command, and how it ends.
 #[derive(Clone)]
 pub struct Process {
     tail: Arc<Mutex<VecDeque<u8>>>,
@@ -150,18 +156,18 @@ pub struct Process {
 impl Process {
     /// Returns the last 8 KiB of standard error.
     pub fn stderr_tail(&self) -> String {
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = lock(&self.tail);
         let (front, back) = tail.as_slices();
         String::from_utf8_lossy(&[front, back].concat()).into_owned()
     }
 
-    /// Returns how the command ended, if it has.
+    /// Returns how the command ended; `None` while it runs.
     pub fn exit(&self) -> Option<Exit> {
         self.exit.borrow().clone()
     }
 
-    /// Waits for the end of the command. Someone has to read its output meanwhile; once the stream is dropped nobody
-    /// will know how it ended.
+    /// Waits for the command to end. Its output must be read in the meantime; if the stream is dropped, its end is
+    /// unknown ([`Exit::Lost`]).
     pub async fn wait(&self) -> Exit {
         let mut exit = self.exit.clone();
         match exit.wait_for(Option::is_some).await {
@@ -171,16 +177,16 @@ impl Process {
     }
 }
 
-/// Takes what the server sends apart, until the channel is closed.
-struct Pump {
+/// Distributes what the server sends on a channel, until the channel is closed.
+struct ChannelReader {
     output: Option<mpsc::Sender<io::Result<ChannelMsg>>>,
     tail: Arc<Mutex<VecDeque<u8>>>,
     end: watch::Sender<Option<Exit>>,
-    /// Lives as long as the channel; its end wakes a writer.
+    /// Dropped with the channel, which wakes a waiting writer.
     _open: oneshot::Sender<()>,
 }
 
-impl Pump {
+impl ChannelReader {
     async fn run(
         mut self,
         mut from: ChannelReadHalf,
@@ -191,16 +197,16 @@ impl Pump {
             let message = tokio::select! {
                 message = from.wait() => message,
                 _ = &mut dropped => {
-                    // If this fails the connection is gone. In any case russh has nothing more to say of the channel.
+                    // If this fails, the connection has ended. Either way nothing more comes on the channel.
                     let _ = to.close().await;
                     break;
                 }
             };
             match message {
                 Some(ChannelMsg::Close) => break,
-                Some(message) => self.take(message).await,
+                Some(message) => self.handle(message).await,
                 None => {
-                    self.fail(io::ErrorKind::ConnectionReset, "the connection to the node is gone").await;
+                    self.fail(io::ErrorKind::ConnectionReset, "the connection to the node was lost").await;
                     break;
                 }
             }
@@ -208,9 +214,9 @@ impl Pump {
         self.finish(Exit::Lost);
     }
 
-    async fn take(&mut self, message: ChannelMsg) {
+    async fn handle(&mut self, message: ChannelMsg) {
         match message {
-            // An empty packet would look like the end to a reader.
+            // To a reader, an empty packet would look like the end.
             ChannelMsg::Data { data } if data.is_empty() => {}
             data @ ChannelMsg::Data { .. } => {
                 if let Some(output) = &self.output
@@ -220,7 +226,7 @@ impl Pump {
                 }
             }
             ChannelMsg::ExtendedData { data, ext: STDERR } => {
-                let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut tail = lock(&self.tail);
                 tail.extend(data.iter());
                 let excess = tail.len().saturating_sub(STDERR_TAIL);
                 tail.drain(..excess);
@@ -234,7 +240,7 @@ impl Pump {
                 }));
             }
             ChannelMsg::Failure => {
-                self.fail(io::ErrorKind::PermissionDenied, "the server refuses to run the command").await;
+                self.fail(io::ErrorKind::PermissionDenied, "the server refused to run the command").await;
                 self.finish(Exit::Refused);
             }
             _ => {}
@@ -243,12 +249,12 @@ impl Pump {
 
     async fn fail(&mut self, kind: io::ErrorKind, text: &str) {
         if let Some(output) = self.output.take() {
-            // A reader that is gone does not care.
+            // It fails if there is no reader any more.
             let _ = output.send(Err(io::Error::new(kind, text))).await;
         }
     }
 
-    /// Records the end; the first account of it counts.
+    /// Records how the command ended. Only the first call counts.
     fn finish(&self, exit: Exit) {
         self.end.send_if_modified(|end| {
             let first = end.is_none();
@@ -258,10 +264,10 @@ impl Pump {
     }
 }
 
-/// Standard input and output of a command. Dropping it closes both, which ends a command that heeds that.
+/// The standard input and output of a command. Dropping it closes both, which ends most commands.
 pub struct ByteStream {
     incoming: mpsc::Receiver<io::Result<ChannelMsg>>,
-    /// What is left of the packet being read.
+    /// The packet that is being read, and how much of it has been read.
     packet: Option<(ChannelMsg, usize)>,
     outgoing: Pin<Box<dyn AsyncWrite + Send>>,
     /// `None` once the channel is known to be closed.
@@ -270,7 +276,8 @@ pub struct ByteStream {
 }
 
 impl ByteStream {
-    /// russh's writer waits for room for ever if the connection breaks meanwhile, so we watch that ourselves.
+    /// Returns whether the channel is closed; if not, wakes the task when it is. The writer of russh waits forever if the
+    /// connection is lost while it waits for the server to accept more data.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(closed) = &mut self.closed
             && Pin::new(closed).poll(cx).is_ready()

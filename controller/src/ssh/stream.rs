@@ -1,68 +1,71 @@
-//! The stream under SSH, whatever carries it.
+//! The byte stream under an SSH connection, whatever carries it.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much of what the server says first is kept for messages.
-const GREETING: usize = 80;
+use crate::sync::lock;
 
-/// What can carry SSH: a TCP connection, a channel of a jump host, a program.
-pub(super) trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {}
+/// How many bytes of the server's first line are kept, for messages.
+const MAX_GREETING: usize = 80;
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Carrier for T {}
+/// What can carry SSH: a TCP connection, a channel through a jump host, a program.
+pub(super) trait RawStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-/// A stream that remembers how the server began.
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> RawStream for T {}
+
+/// A stream that records the server's first line.
 ///
-/// Until it has, nothing that is written fails: who hung up may have said why before, which is there to be read, and then
-/// the end.
-pub(super) struct Greeted {
-    stream: Box<dyn Carrier>,
+/// Until the line is complete, failed writes are ignored: a server that closed the connection may have sent the reason
+/// before, and reading returns that, and then the end.
+pub(super) struct GreetingRecorder {
+    stream: Box<dyn RawStream>,
     greeting: Greeting,
-    greeted: bool,
+    complete: bool,
 }
 
-impl Greeted {
-    /// Takes a stream from which nothing was read.
-    pub(super) fn new(stream: impl Carrier + 'static) -> Self {
-        Self { stream: Box::new(stream), greeting: Greeting::default(), greeted: false }
+impl GreetingRecorder {
+    /// Wraps a stream from which nothing has been read.
+    pub(super) fn new(stream: impl RawStream + 'static) -> Self {
+        Self { stream: Box::new(stream), greeting: Greeting::default(), complete: false }
     }
 
-    /// Returns a handle to what the server says first.
+    /// Returns a handle to the greeting, which fills as the stream is read.
     pub(super) fn greeting(&self) -> Greeting {
         self.greeting.clone()
     }
 
+    /// Returns the outcome of a write of `length` bytes as the caller sees it.
     fn written(&self, outcome: Poll<io::Result<usize>>, length: usize) -> Poll<io::Result<usize>> {
-        outcome.map(|outcome| outcome.or_else(|error| if self.greeted { Err(error) } else { Ok(length) }))
+        outcome.map(|outcome| outcome.or_else(|error| if self.complete { Err(error) } else { Ok(length) }))
     }
 }
 
-/// The first line that came from the server.
+/// The first line that the server sent.
 #[derive(Clone, Default)]
 pub(super) struct Greeting(Arc<Mutex<Vec<u8>>>);
 
 impl Greeting {
-    /// Returns the line so far, cut to a presentable length.
+    /// Returns the line as far as it was received and kept.
     pub(super) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = lock(&self.0);
         let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
         String::from_utf8_lossy(line).trim_end().to_owned()
     }
 
-    /// Keeps the beginning; returns whether there is enough.
-    fn keep(&self, bytes: &[u8]) -> bool {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = GREETING - kept.len();
+    /// Adds received bytes; returns whether enough of them are kept.
+    fn add(&self, bytes: &[u8]) -> bool {
+        let mut kept = lock(&self.0);
+        let room = MAX_GREETING - kept.len();
         kept.extend(bytes.iter().take(room));
-        kept.len() == GREETING
+        kept.len() == MAX_GREETING
     }
 }
 
-impl AsyncRead for Greeted {
+impl AsyncRead for GreetingRecorder {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -70,14 +73,14 @@ impl AsyncRead for Greeted {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if outcome.is_ready() && !self.greeted {
-            self.greeted = self.greeting.keep(&buf.filled()[before..]);
+        if outcome.is_ready() && !self.complete {
+            self.complete = self.greeting.add(&buf.filled()[before..]);
         }
         outcome
     }
 }
 
-impl AsyncWrite for Greeted {
+impl AsyncWrite for GreetingRecorder {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.written(outcome, buf.len())
@@ -111,28 +114,28 @@ mod tests {
 
     use super::*;
 
-    /// Returns a stream to a server that said something and hung up.
-    async fn hung_up(said: &str) -> Greeted {
+    /// Returns a stream to a server that has sent a text and closed the connection.
+    async fn closed_after(text: &str) -> GreetingRecorder {
         let (ours, mut theirs) = duplex(1024);
-        theirs.write_all(said.as_bytes()).await.unwrap();
-        Greeted::new(ours)
+        theirs.write_all(text.as_bytes()).await.unwrap();
+        GreetingRecorder::new(ours)
     }
 
     #[tokio::test]
-    async fn who_hung_up_is_heard_first() {
-        for said in ["", "hello\n"] {
-            let mut stream = hung_up(said).await;
-            let mut heard = String::new();
+    async fn what_a_server_sent_before_it_closed_the_connection_is_read() {
+        for text in ["", "hello\n"] {
+            let mut stream = closed_after(text).await;
+            let mut received = String::new();
             stream.write_all(b"SSH-2.0-test\r\n").await.unwrap();
-            stream.read_to_string(&mut heard).await.unwrap();
-            assert_eq!((heard.as_str(), stream.greeting().text().as_str()), (said, said.trim_end()));
+            stream.read_to_string(&mut received).await.unwrap();
+            assert_eq!((received.as_str(), stream.greeting().text().as_str()), (text, text.trim_end()));
         }
     }
 
     #[tokio::test]
-    async fn nothing_is_written_to_a_server_that_is_gone() {
-        let mut stream = hung_up(&"x".repeat(GREETING)).await;
-        stream.read_exact(&mut [0; GREETING]).await.unwrap();
+    async fn writing_fails_once_the_greeting_is_complete() {
+        let mut stream = closed_after(&"x".repeat(MAX_GREETING)).await;
+        stream.read_exact(&mut [0; MAX_GREETING]).await.unwrap();
         let error = stream.write_all(b"more").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }

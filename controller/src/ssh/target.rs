@@ -1,23 +1,25 @@
-//! Where to connect and as whom.
+//! The target of a connection: where to connect, as whom, and by which rules.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Family;
 use super::error::{Peer, Reason};
 use crate::passwd;
+use crate::paths::home;
 
-/// Where sshd listens if nobody says otherwise.
+/// The port that sshd listens on by default.
 pub(super) const DEFAULT_PORT: u16 = 22;
-/// How long connecting may take if nobody says otherwise, as in Ansible.
+/// The default known_hosts file for all users.
+pub(super) const GLOBAL_KNOWN_HOSTS: &str = "/etc/ssh/ssh_known_hosts";
+/// The default time limit for connecting, as in Ansible.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a node is asked for a sign of life on an idle connection if nobody says otherwise.
+/// The default interval between keep-alive messages on an idle connection.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// How many such questions may stay without an answer.
+/// The default number of keep-alive messages that may go unanswered.
 const ALIVE_COUNT: usize = 3;
 
-/// What to do about a host key that no known_hosts file has.
+/// What to do with a host key that no known_hosts file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]
 pub enum HostKeyChecking {
     /// Refuse unknown and changed keys.
@@ -30,8 +32,8 @@ pub enum HostKeyChecking {
 }
 
 impl HostKeyChecking {
-    /// Reads a value of `StrictHostKeyChecking`.
-    pub fn of(value: &str) -> Option<Self> {
+    /// Parses a value of `StrictHostKeyChecking`.
+    pub fn parse(value: &str) -> Option<Self> {
         Some(match value.to_ascii_lowercase().as_str() {
             "yes" | "true" | "ask" => Self::Strict,
             "accept-new" => Self::AcceptNew,
@@ -50,19 +52,31 @@ impl HostKeyChecking {
     }
 }
 
-/// The way to a node.
+/// Which addresses of a name are used (`AddressFamily`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Family {
+    /// All addresses.
+    #[default]
+    Any,
+    /// IPv4 only.
+    Inet,
+    /// IPv6 only.
+    Inet6,
+}
+
+/// How the connection to a node is made.
 #[derive(Debug, Clone, Default)]
 pub enum Route {
-    /// A TCP connection of our own.
+    /// A TCP connection from this machine.
     #[default]
     Direct,
-    /// A TCP connection that another host makes for us (`ProxyJump`).
+    /// A TCP connection from a jump host (`ProxyJump`).
     Jump(Arc<Target>),
-    /// Input and output of a program (`ProxyCommand`), for `sh`.
+    /// The input and output of a shell command (`ProxyCommand`).
     Command(String),
 }
 
-/// Which ways to log in may be tried.
+/// Which authentication methods may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Methods {
     /// `PubkeyAuthentication`.
@@ -73,7 +87,7 @@ pub struct Methods {
     pub interactive: bool,
 }
 
-/// One node as the transport sees it.
+/// A node as the transport sees it.
 #[derive(Clone)]
 pub struct Target {
     /// The name in the inventory, for messages.
@@ -86,45 +100,45 @@ pub struct Target {
     pub route: Route,
     /// Which addresses of a name are used (`AddressFamily`).
     pub family: Family,
-    /// The login user (`ansible_user`); without one the user who runs the controller.
+    /// The login user (`ansible_user`); `None` means the user who runs the controller.
     pub user: Option<String>,
     /// The password (`ansible_password`), tried after the keys.
     pub password: Option<String>,
-    /// Private keys to use; without any `~/.ssh/id_ed25519`, `id_ecdsa` and `id_rsa`.
+    /// The private keys to use; if there are none, `~/.ssh/id_ed25519`, `id_ecdsa` and `id_rsa`.
     pub identity_files: Vec<PathBuf>,
-    /// Certificates of these keys, besides those beside them.
+    /// Certificates of these keys, in addition to those in files next to the keys.
     pub certificate_files: Vec<PathBuf>,
-    /// Whether the agent may offer only the keys of `identity_files`.
+    /// Whether only the keys of `identity_files` are used from the agent.
     pub identities_only: bool,
-    /// Whether nobody is to be asked for a passphrase (`BatchMode`).
+    /// Whether the user is never asked for a passphrase (`BatchMode`).
     pub batch: bool,
-    /// What encrypted identity files are opened with.
+    /// The passphrase of encrypted identity files.
     pub passphrase: Option<String>,
     /// The socket of the ssh-agent.
     pub agent: Option<PathBuf>,
-    /// Which ways to log in may be tried.
+    /// Which authentication methods may be tried.
     pub methods: Methods,
     /// Files of host keys; `None` means `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`.
     pub known_hosts: Option<Vec<PathBuf>>,
-    /// A file of keys that no host may have (`RevokedHostKeys`).
+    /// A file of revoked keys (`RevokedHostKeys`).
     pub revoked: Option<PathBuf>,
-    /// Whether names are added to known_hosts as hashes (`HashKnownHosts`).
+    /// Whether names are hashed when they are added to known_hosts (`HashKnownHosts`).
     pub hash_known_hosts: bool,
     /// The name under which the host key is recorded, if not `address` and port (`HostKeyAlias`).
     pub host_key_alias: Option<String>,
-    /// What to do about an unknown host key.
+    /// What to do with an unknown host key.
     pub host_key_checking: HostKeyChecking,
-    /// How long connecting and logging in may take in all.
+    /// The time limit for connecting and logging in together.
     pub connect_timeout: Duration,
-    /// After how long a silence the node is asked for a sign of life (`ServerAliveInterval`).
+    /// After how long without data a keep-alive message is sent (`ServerAliveInterval`).
     pub alive_interval: Duration,
-    /// After how many of these without an answer the connection is given up (`ServerAliveCountMax`).
+    /// After how many unanswered keep-alive messages the connection is closed (`ServerAliveCountMax`).
     pub alive_count: usize,
 }
 
 impl Target {
-    /// Returns a target with Ansible's and OpenSSH's defaults: port 22, strict host keys, ten seconds, and the
-    /// ssh-agent of the environment.
+    /// Returns a target with the defaults of Ansible and OpenSSH: port 22, strict host key checking, ten seconds to
+    /// connect, and the ssh-agent of the environment.
     pub fn new(host: impl Into<String>, address: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -161,24 +175,23 @@ impl Target {
         named.filter(|name| !name.is_empty()).or_else(|| passwd::own_field(0)).ok_or(Reason::NoUser)
     }
 
-    /// Returns address and port, for messages.
+    /// Returns the address and port.
     pub(super) fn peer(&self) -> Peer {
         Peer { address: self.address.clone(), port: self.port }
     }
 
-    /// Returns the name and port that known_hosts knows this host by; an alias stands without a port.
-    pub(super) fn recorded_as(&self) -> (&str, u16) {
+    /// Returns the name and port under which known_hosts records this host; an alias is recorded without a port.
+    pub(super) fn known_hosts_name(&self) -> (&str, u16) {
         match &self.host_key_alias {
             Some(alias) => (alias, DEFAULT_PORT),
             None => (&self.address, self.port),
         }
     }
 
-    /// Returns the known_hosts files to read, the one to add to first.
+    /// Returns the known_hosts files. New keys are added to the first.
     pub(super) fn known_hosts_files(&self) -> Vec<PathBuf> {
         self.known_hosts.clone().unwrap_or_else(|| {
-            let own = home().map(|home| home.join(".ssh/known_hosts"));
-            own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect()
+            user_known_hosts().into_iter().chain([PathBuf::from(GLOBAL_KNOWN_HOSTS)]).collect()
         })
     }
 }
@@ -199,15 +212,7 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// Returns the user's home folder, as `HOME` says.
-pub(super) fn home() -> Option<PathBuf> {
-    std::env::home_dir()
-}
-
-/// Writes a path as the user would: `~` for the home folder.
-pub(super) fn tilde(path: &Path) -> String {
-    match home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
-        Some(rest) => format!("~/{}", rest.display()),
-        None => path.display().to_string(),
-    }
+/// Returns the user's default known_hosts file.
+pub(super) fn user_known_hosts() -> Option<PathBuf> {
+    home().map(|home| home.join(".ssh/known_hosts"))
 }

@@ -1,4 +1,4 @@
-//! A TCP stream for SSH: names, deadlines, and acknowledgements without delay.
+//! TCP connections for SSH: resolves names, keeps deadlines, acknowledges without delay.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,23 +10,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::config::Family;
 use super::error::{Peer, Reason};
+use super::target::Family;
 
-/// Connects to the first address of the peer that answers.
+/// Connects to the first address of the server that answers before the deadline. `limit` is the time limit as the user
+/// set it, for messages.
 pub(super) async fn connect(
     peer: &Peer,
     family: Family,
     deadline: Instant,
-    after: Duration,
+    limit: Duration,
 ) -> Result<PromptStream, Reason> {
-    let timed_out = || Reason::TcpTimeout { peer: peer.clone(), after };
+    let timed_out = || Reason::TcpTimeout { peer: peer.clone(), after: limit };
     let addresses = timeout_at(deadline, resolve(peer, family)).await.map_err(|_| timed_out())??;
     let mut failure = None;
     for (index, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        // One address that swallows packets leaves time for the others.
+        // An address that never answers must leave time for the others.
         let share = now + deadline.saturating_duration_since(now) / left;
         match timeout_at(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(PromptStream::new(stream)),
@@ -40,11 +41,11 @@ pub(super) async fn connect(
 async fn resolve(peer: &Peer, family: Family) -> Result<Vec<SocketAddr>, Reason> {
     let unknown = |detail| Reason::Name { address: peer.address.clone(), detail };
     match tokio::net::lookup_host((peer.address.as_str(), peer.port)).await {
-        Ok(found) => match found.filter(|address| fits(*address, family)).collect::<Vec<_>>() {
+        Ok(found) => match found.filter(|address| is_in_family(*address, family)).collect::<Vec<_>>() {
             none if none.is_empty() => Err(unknown(match family {
                 Family::Any => "it has no address".to_owned(),
-                Family::Inet => "it has no IPv4 address, and AddressFamily wants one".to_owned(),
-                Family::Inet6 => "it has no IPv6 address, and AddressFamily wants one".to_owned(),
+                Family::Inet => "it has no IPv4 address, which AddressFamily requires".to_owned(),
+                Family::Inet6 => "it has no IPv6 address, which AddressFamily requires".to_owned(),
             })),
             addresses => Ok(addresses),
         },
@@ -55,7 +56,7 @@ async fn resolve(peer: &Peer, family: Family) -> Result<Vec<SocketAddr>, Reason>
     }
 }
 
-fn fits(address: SocketAddr, family: Family) -> bool {
+fn is_in_family(address: SocketAddr, family: Family) -> bool {
     match family {
         Family::Any => true,
         Family::Inet => address.is_ipv4(),
@@ -65,24 +66,24 @@ fn fits(address: SocketAddr, family: Family) -> bool {
 
 fn describe(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused, nothing listens there".to_owned(),
+        io::ErrorKind::ConnectionRefused => "connection refused: nothing is listening there".to_owned(),
         io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
         io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// A TCP stream that writes at once and acknowledges at once.
+/// A TCP stream that sends and acknowledges without delay.
 ///
-/// sshd leaves Nagle's algorithm on while it answers a login, so a delayed acknowledgement of ours costs 40 ms.
-/// Linux drops `TCP_QUICKACK` by itself, hence it is set again before each wait.
+/// sshd keeps Nagle's algorithm on during the login, so that a delayed acknowledgement costs 40 ms. Linux resets
+/// `TCP_QUICKACK` on its own, so that it has to be set again before each wait.
 pub(super) struct PromptStream {
     stream: TcpStream,
 }
 
 impl PromptStream {
     fn new(stream: TcpStream) -> Self {
-        // A refusal costs speed, not correctness.
+        // If this fails, the connection is slower but works.
         let _ = stream.set_nodelay(true);
         Self { stream }
     }
@@ -104,7 +105,7 @@ impl AsyncRead for PromptStream {
 
 #[cfg(target_os = "linux")]
 fn acknowledge_at_once(stream: &TcpStream) {
-    // As with nodelay, a refusal costs speed only.
+    // If this fails, the connection is slower but works.
     let _ = rustix::net::sockopt::set_tcp_quickack(stream, true);
 }
 

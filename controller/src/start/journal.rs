@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::events::RunEvent;
-use crate::journal::{self, Header, Recorder, Resumed, Runs, Writer};
+use crate::journal::{self, Header, Recorder, ResumedRun, Runs, Writer};
 use crate::paths::absolute;
 use crate::report;
 use crate::schedule::Scheduler;
@@ -32,7 +32,7 @@ pub enum Journal {
 #[derive(Debug)]
 pub struct Resumption {
     /// What its journal says.
-    pub resumed: Resumed,
+    pub resumed: ResumedRun,
     /// The directory of its journal.
     pub folder: PathBuf,
     /// What to do with a step whose outcome is unknown.
@@ -52,7 +52,7 @@ impl Journal {
     pub(super) fn attach(self, scheduler: Scheduler) -> Scheduler {
         match self {
             Self::New { header, runs, takes_over } => {
-                let left = if takes_over { runs.left_due(&header.folder, &header.playbooks) } else { None };
+                let left = if takes_over { runs.due_from_last_run(&header.folder, &header.playbooks) } else { None };
                 let mut scheduler = start(scheduler, &runs, &header);
                 if let Some((run, due)) = left {
                     scheduler.record_due(run.as_str(), &due);
@@ -62,9 +62,9 @@ impl Journal {
             }
             Self::Resumed(Resumption { resumed, folder, in_doubt }) => {
                 let mut scheduler = keep(scheduler, resumed.writer, folder);
-                scheduler.world.due = journal::due(&resumed.notes, true);
+                scheduler.world.due = journal::due_handlers(&resumed.notes, true);
                 scheduler.world.resume_log = ResumeLog::of(resumed.notes, resumed.times, in_doubt);
-                let (run, by) = (resumed.header.id.as_str().into(), journal::by().into());
+                let (run, by) = (resumed.header.id.as_str().into(), journal::operator().into());
                 scheduler.emit(RunEvent::Resumed { run, by });
                 resumed.warning.into_iter().for_each(|text| scheduler.warn(text));
                 scheduler
@@ -109,7 +109,7 @@ pub fn header(
 ) -> Header {
     let now = Timestamp::now();
     Header {
-        id: runs.next(now),
+        id: runs.new_name(now),
         at: now,
         by: options.by.clone(),
         process: std::process::id(),

@@ -13,7 +13,7 @@ use super::snapshot::Snapshot;
 use crate::diagnostic::Diagnostics;
 use crate::events::{Ending, Stats};
 use crate::inventory::Inventory;
-use crate::journal::Due;
+use crate::journal::DueHandler;
 use crate::playbook::ast::Task;
 use crate::services::options::Options;
 use crate::vars::Store;
@@ -38,7 +38,7 @@ pub struct World {
     /// What was done before, if the run is resumed, and what is recorded for that.
     pub resume_log: ResumeLog,
     /// Handlers that earlier runs have notified and not run, until the play comes that has them.
-    pub due: Vec<Due>,
+    pub due: Vec<DueHandler>,
     /// The asynchronous jobs of the run.
     pub jobs: AsyncJobs,
 }

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use convoy_protocol::{Map, Status};
 
 use crate::events::{BlockBegun, Include, Note};
+use crate::journal::UndoneBlocks;
 use crate::state::undo_blocks::without_secrets;
-
-/// On which hosts which blocks are undone already, and by which run.
-pub type Undone = HashMap<(Arc<str>, u64), String>;
 
 /// A block in which something was done.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +107,7 @@ impl Begun {
 
 impl Host {
     /// Returns whether the block is undone on the host already.
-    pub fn is_undone(&self, undone: &Undone) -> bool {
+    pub fn is_undone(&self, undone: &UndoneBlocks) -> bool {
         self.ids.iter().all(|id| undone.contains_key(&(self.name.clone(), *id)))
     }
 }

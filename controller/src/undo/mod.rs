@@ -17,12 +17,13 @@ use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 
 use agent::{Agent, Nodes, Way};
-use begun::{Begun, Undone};
+use begun::Begun;
 use looked::{InspectError, Looked, order_agents};
 use tasks::UndoTasks;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Ending, Note, RunEvent};
+use crate::journal::UndoneBlocks;
 use crate::playbook::ast::Play;
 use crate::schedule::Scheduler;
 use crate::services::host_error::HostError;
@@ -40,7 +41,7 @@ pub struct Undo {
     /// The blocks with `undo:` that it has begun.
     pub begun: Begun,
     /// Those of them that are undone already.
-    pub undone: Undone,
+    pub undone: UndoneBlocks,
     /// The plays of the run, for how hosts are reached and what undoes the blocks.
     pub plays: Vec<Arc<Play>>,
     /// A play that says nothing of that.

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::begun::{self, Begun, Undone};
+use super::begun::{self, Begun};
 use super::find;
 use super::read::Read;
 use super::report;
 use crate::diagnostic::Diagnostics;
 use crate::events::Note;
+use crate::journal::UndoneBlocks;
 use crate::playbook::ast::Play;
 use crate::schedule::Scheduler;
 use crate::schedule::batch::Batch;
@@ -64,7 +65,7 @@ pub(super) async fn prepare(
     scheduler: &mut Scheduler,
     plays: &[Arc<Play>],
     begun: &Begun,
-    undone: &Undone,
+    undone: &UndoneBlocks,
     hosts: &[Arc<str>],
 ) -> Result<UndoTasks, Diagnostics> {
     let mut numbers: Vec<u32> = begun.blocks.iter().map(|block| block.play).collect();
@@ -154,7 +155,7 @@ impl UndoBatch {
         number: u32,
         hosts: Vec<Arc<str>>,
         blocks: &[&begun::Block],
-        undone: &Undone,
+        undone: &UndoneBlocks,
     ) -> Result<Self, Diagnostics> {
         scheduler.world.vars.play = scheduler.play_facts(play, &hosts);
         let strategy = scheduler.play_strategy(play)?;
@@ -183,7 +184,7 @@ impl UndoBatch {
         scheduler: &mut Scheduler,
         play: &Play,
         blocks: &[&begun::Block],
-        undone: &Undone,
+        undone: &UndoneBlocks,
     ) -> Result<(), Diagnostics> {
         let hosts = self.names();
         let mut read = Read::new(play);

@@ -188,7 +188,7 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     let outcome = program::run(folder.path(), &["demo", "--dir", "mine"]);
     let path = folder.path().canonicalize().unwrap().join("mine");
     let message = format!(
-        "error: {} is not empty and holds no demo, or one that was not finished\nhint: name another folder with --dir\n",
+        "error: {} is not empty and contains no demo, or an incomplete one\nhint: use --dir to name another directory\n",
         path.display()
     );
     assert_eq!(outcome, Outcome { code: Some(3), stdout: String::new(), stderr: message });
@@ -202,7 +202,7 @@ fn a_folder_that_options_cannot_name_is_refused() {
     fs::create_dir(&blank).unwrap();
     let outcome = program::run(&blank, &["demo", "--dir", "demo"]);
     let message = format!(
-        "error: cannot make the demo in {}/demo: the path has blanks or quotes\nhint: name another folder with --dir\n",
+        "error: cannot create the demo in {}/demo: the path contains spaces or quotes\nhint: use --dir to name another directory\n",
         blank.display()
     );
     assert_eq!(outcome, Outcome { code: Some(1), stdout: String::new(), stderr: message });

@@ -81,10 +81,9 @@ fn it_is_followed_to_its_end() {
     let ran = project.wait(child).unwrap();
     went_well(&ran, &node);
     let name = name_of_job(&ran);
-    for line in [
-        format!("<l> the job {name} has begun, detached by setsid"),
-        format!("ASYNC FAILED on l: jid={name}"),
-    ] {
+    for line in
+        [format!("<l> job {name} has started, detached by setsid"), format!("ASYNC FAILED on l: jid={name}")]
+    {
         assert!(ran.says(&line), "{line}: {ran}");
     }
     let last = ran.stdout.lines().rfind(|line| line.starts_with("<l> after "));
@@ -110,9 +109,9 @@ fn a_connection_that_is_cut() {
     let ran = project.wait(child).unwrap();
     went_well(&ran, &node);
     let name = name_of_job(&ran);
-    let lost = format!("the job {name} of the task \"Long\" goes on there, and is looked for again");
+    let lost = format!("job {name} of task \"Long\" continues on the host; reconnecting to it");
     assert!(ran.stderr.replace('\n', " ").contains(&lost), "{ran}");
-    assert!(ran.stdout.contains(&format!("<l> the job {name} is followed again, after ")), "{ran}");
+    assert!(ran.stdout.contains(&format!("<l> following job {name} again after ")), "{ran}");
 }
 
 /// The node's answer that the job has ended is lost.
@@ -447,7 +446,7 @@ fn in_a_scope_of_its_own_where_systemd_runs() {
     let name = name_of_job(&ran);
     assert!(
         ran.says(&format!(
-            "<m> the job {name} has begun, detached by systemd-run --scope (convoy-{name}.scope)"
+            "<m> job {name} has started, detached by systemd-run --scope (convoy-{name}.scope)"
         )),
         "{ran}"
     );

@@ -221,7 +221,7 @@ fn journals_are_kept_elsewhere_or_not_at_all() {
         let ran = project.wait(command.env("CONVOY_JOURNAL", off).spawn().unwrap()).unwrap();
         assert_eq!(
             ran.to_string(),
-            "--- standard error\nerror: no journals are kept: the setting `journal` says so\n\
+            "--- standard error\nerror: the setting `journal` turns journals off\n\
              hint: see CONVOY_JOURNAL, and [convoy] in ansible.cfg\n--- exit code 1\n"
         );
     }
@@ -242,7 +242,7 @@ fn without_a_place_for_the_journal_the_run_says_so_and_goes_on() {
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1", Some(0)), "{ran}");
     let warning = ran.stderr.replace('\n', " ");
-    let expected = "[WARNING]: this run keeps no journal, so that it cannot be shown again: cannot make \
+    let expected = "[WARNING]: this run keeps no journal, so that it cannot be shown again: cannot create \
                     [folder]/site/.convoy/runs: Not a directory (os error 20); CONVOY_JOURNAL names another folder, or `off` ";
     assert_eq!(warning, expected);
 }
@@ -267,7 +267,7 @@ fn a_disk_that_is_full_does_not_end_the_run() {
     let folder = format!("[folder]/site/.convoy/runs/{name}");
     let told = ran.stderr.replace('\n', " ");
     let ends = format!(
-        "[WARNING]: the journal of this run ends here, the run goes on without: cannot write to {folder}: File too large (os error 27) "
+        "[WARNING]: the journal of this run ends here, and the run continues without it: cannot write to {folder}: File too large (os error 27) "
     );
     assert!(told.starts_with(&ends), "{ran}");
     assert!(told.contains(&format!("events are missing in {folder}")), "{ran}");

@@ -32,7 +32,7 @@ fn state(node: &Node) -> std::path::PathBuf {
 /// Returns who has the lock, as it is said.
 fn works(record: &BTreeMap<String, String>, user: &str) -> String {
     format!(
-        "run {} of {} works on this node as {user} since {} (generation {})",
+        "run {} of {} has been working on this node as {user} since {} (generation {})",
         record["run"],
         record["by"],
         said_time(&record["since"]),
@@ -48,7 +48,7 @@ fn said_time(since: &str) -> String {
 /// Returns how the holder of a lock is named.
 fn holds(lock: &Path, record: &BTreeMap<String, String>) -> String {
     let comm = fs::read_to_string(format!("/proc/{}/comm", record["process"])).expect("it lives");
-    format!("It holds {}, there with process {} ({})", lock.display(), record["process"], comm.trim_end())
+    format!("It holds {} with process {} ({})", lock.display(), record["process"], comm.trim_end())
 }
 
 /// A fifo that a task waits at.
@@ -85,7 +85,7 @@ fn refused(task: &str, msg: &str) -> Ran {
         "l"
     );
     let stderr = format!(
-        "l: task \"{task}\" (site.yml:4:7) and what follows it\n\nhint: go on with `convoy apply -i hosts site.yml`\n"
+        "l: task \"{task}\" (site.yml:4:7) and what follows it\n\nhint: continue with `convoy apply -i hosts site.yml`\n"
     );
     Ran { stdout, stderr, code: Some(3) }
 }
@@ -103,7 +103,7 @@ fn of_two_controllers_in_the_same_second_one_works() {
     .unwrap();
     let record = record(&state(&node));
     let msg = format!(
-        "{}; nothing was done here. When it has ended, begin again with `convoy apply -i hosts site.yml`. {}",
+        "{}; nothing was done here. When it has ended, start again with `convoy apply -i hosts site.yml`. {}",
         works(&record, &node.sshd.user),
         project.normal(&holds(&state(&node).join("lock"), &record))
     );
@@ -151,7 +151,7 @@ fn the_lock_is_that_of_the_user_who_works() {
     poll(|| Ok(there("begun").stdout.contains("\"exists\": true").then_some(()))).unwrap();
     let second = project.run(words).unwrap();
     assert_eq!((second.recap("l").as_str(), second.code), ("refused=1", Some(3)), "{second}");
-    let said = second.stdout.split("works on this node as ").nth(1).unwrap_or_default();
+    let said = second.stdout.split("has been working on this node as ").nth(1).unwrap_or_default();
     assert!(
         said.starts_with("app since ") && said.contains("(generation 1); nothing was done here."),
         "{second}"
@@ -200,8 +200,9 @@ fn who_was_away_is_refused_as_another_user() {
     assert_eq!(other.code, Some(0), "{other}");
     project.file("go", "").unwrap();
     let ran = project.wait(first).unwrap();
-    let said = ran.stdout.split(" came between, at ").nth(1).unwrap_or_default();
-    let rest = " as app (generation 2, this run had 1): this run was away; nothing more was done here.";
+    let said = ran.stdout.split(" intervened at ").nth(1).unwrap_or_default();
+    let rest =
+        " as app (generation 2; this run had 1) while this run was disconnected; nothing more was done here.";
     assert!(said.contains(rest), "{ran}");
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=2 changed=1 refused=1", Some(3)), "{ran}");
     assert!(!there("after"));
@@ -369,9 +370,9 @@ const TOLERANT: &str = "
 /// Returns who came between, as it is said.
 fn between(record: &BTreeMap<String, String>, user: &str, had: u64) -> String {
     format!(
-        "run {} of {} came between, at {} as {user} (generation {}, this run had {had}): this run was away; nothing more \
-         was done here. What it knows of this node may not be so any more: begin again with `convoy apply -i hosts \
-         site.yml`",
+        "run {} of {} intervened at {} as {user} (generation {}; this run had {had}) while this run was disconnected; \
+         nothing more was done here. What this run knows about the node may be out of date: start again with `convoy \
+         apply -i hosts site.yml`",
         record["run"],
         record["by"],
         said_time(&record["since"]),
@@ -479,8 +480,8 @@ fn a_record_that_was_lost_is_told() {
     assert_eq!(project.apply([]).unwrap().code, Some(0));
     fs::write(state(&node).join("holder"), "spoilt").unwrap();
     let ran = project.apply([]).unwrap();
-    let warning = "[WARNING]: l: which runs were on this node before is not known, the record of\n\
-                   its lock is lost: it has no end\n";
+    let warning = "[WARNING]: l: it is unknown which runs worked on this node before: the record\n\
+                   of its lock is lost: it has no end\n";
     assert_eq!((ran.stderr.as_str(), ran.code), (warning, Some(0)), "{ran}");
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.stderr.as_str(), ran.code), ("", Some(0)), "{ran}");

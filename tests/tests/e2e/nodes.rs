@@ -120,7 +120,7 @@ l                          : ok=0    changed=0    unreachable=1    failed=0    s
 ";
     let stderr = "l: task \"ping\" (site.yml:4:7) and what follows it
 
-hint: go on with `convoy resume [run]`
+hint: continue with `convoy resume [run]`
 ";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), (stdout, stderr, Some(4)));
     assert_eq!(fs::read_dir(&node.home).unwrap().count(), 0, "nothing was left there");

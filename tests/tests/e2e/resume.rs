@@ -145,7 +145,7 @@ fn a_run_that_failed_goes_on_and_is_finished() {
     let failed = project.apply([]).unwrap();
     assert_eq!((failed.recap("l").as_str(), failed.code), ("ok=1 changed=1 failed=1", Some(2)), "{failed}");
     let hint =
-        "l: task \"needs\" (site.yml:5:7) and what follows it\n\nhint: go on with `convoy resume [run]`\n";
+        "l: task \"needs\" (site.yml:5:7) and what follows it\n\nhint: continue with `convoy resume [run]`\n";
     assert!(failed.stderr.ends_with(hint), "{failed}");
 
     let run = name(&project);
@@ -160,10 +160,7 @@ fn a_run_that_failed_goes_on_and_is_finished() {
     assert_eq!(fs::read_to_string(node.place.join("ran")).unwrap(), "made\nlast\n");
 
     let finished = project.run(["resume"]).unwrap();
-    assert_eq!(
-        finished.stderr,
-        format!("error: the run {run} is finished: there is nothing to go on with\n")
-    );
+    assert_eq!(finished.stderr, format!("error: run {run} is finished: there is nothing to resume\n"));
     assert_eq!((finished.stdout.as_str(), finished.code), ("", Some(3)));
     let shown = project.run(["runs", "show", &run]).unwrap();
     assert_eq!(shown.stdout, format!("{}{}{}", failed.stdout, again.stdout, resumed.stdout));
@@ -179,13 +176,13 @@ fn what_cannot_be_gone_on_with() {
     let project = tasks("- {name: fails, command: 'false'}");
     project.node("l").unwrap();
     let none = project.run(["resume"]).unwrap();
-    let text = "error: there are no runs in [folder]/site/.convoy/runs\nhint: `convoy apply` keeps a journal of each run, in \
-                the folder in which it is started\n";
+    let text = "error: there are no runs in [folder]/site/.convoy/runs\nhint: `convoy apply` keeps a journal of each run in \
+                the directory where it is started\n";
     assert_eq!((none.stderr.as_str(), none.code), (text, Some(1)));
     project.apply(["--check"]).unwrap();
     let checked = project.run(["resume"]).unwrap();
     let run = name(&project);
-    let text = format!("error: the run {run} was in check mode: there is nothing to go on with\n");
+    let text = format!("error: run {run} was in check mode: there is nothing to resume\n");
     assert_eq!((checked.stderr.as_str(), checked.code), (text.as_str(), Some(3)));
 
     project.apply([]).unwrap();
@@ -198,9 +195,9 @@ fn what_cannot_be_gone_on_with() {
     let damaged = project.run(["resume"]).unwrap();
     let rest = journal.len() - line - 1;
     let text = format!(
-        "error: the run {run} cannot be gone on with: record 5 of its journal is damaged\n  = note: it is not as it was \
-         written; what was done in the {rest} bytes from there on is not known\nhint: look with `convoy runs show` what was \
-         done, and begin again with `convoy apply`: what is done already is found done, but commands are run again\n"
+        "error: run {run} cannot be resumed: record 5 of its journal is damaged\n  = note: it is unknown what was done in the \
+         last {rest} bytes, from this record on\nhint: see what was done with `convoy runs show`, then start again with \
+         `convoy apply`: completed work is found done, but commands run again\n"
     );
     assert_eq!((damaged.stderr, damaged.code), (text, Some(3)));
     assert_eq!(fs::read(&path).unwrap(), journal, "nothing of it is cut off");

@@ -131,7 +131,8 @@ fn one_undo_at_a_time_and_no_resume_after_it() {
     let resumed = project.run(["resume", &run]).unwrap();
     for (refused, command) in [(&second, "undo"), (&resumed, "undo")] {
         let by = refused.stderr.split(" by ").nth(1).and_then(|by| by.lines().next()).unwrap();
-        let text = format!("error: run {run} is at work: convoy {command} by {by}\nhint: wait for its end\n");
+        let text =
+            format!("error: run {run} is in use: convoy {command} by {by}\nhint: wait until it ends\n");
         assert_eq!((refused.stderr.as_str(), refused.code), (text.as_str(), Some(3)));
     }
     assert_eq!(undo(&project, &[&run, "--check"]).code, Some(0));
@@ -314,7 +315,7 @@ fn a_host_that_cannot_be_reached() {
     let done = undo(&project, &["last"]);
     assert_eq!(done.code, Some(4), "{done}");
     assert_eq!(ran(&place), "block\n", "{done}");
-    assert!(done.stderr.starts_with("a: block \"Block\"\n\nhint: go on with `convoy undo "), "{done}");
+    assert!(done.stderr.starts_with("a: block \"Block\"\n\nhint: continue with `convoy undo "), "{done}");
 }
 
 /// Handlers that are due stay so, whatever comes between.

@@ -24,7 +24,7 @@ fn nothing_listens() {
     let project = tasks("- ping:");
     project.host("l ansible_host=127.0.0.1 ansible_port=1").unwrap();
     let expected = reasons(
-        "Failed to connect to the host via ssh: 127.0.0.1 port 1: connection refused, nothing listens there",
+        "Failed to connect to the host via ssh: 127.0.0.1 port 1: connection refused: nothing is listening there",
     );
     assert_eq!(reason(&project, &[]), expected);
 }

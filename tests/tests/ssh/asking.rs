@@ -52,7 +52,7 @@ PLAY [all] *********************************************************************
 TASK [ping] ********************************************************************
 ok: [web1]
 fatal: [web2]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect to the host via ssh: the host key of web2 (127.0.0.1 [port of web2]), ssh-ed25519 [fingerprint of web2], is unknown; compare it with `ssh-keygen -l` on the host, then add to ~/.ssh/known_hosts: [web2's address] [key of web2]", "unreachable": true}
-fatal: [database1]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect to the host via ssh: localhost port 1: connection refused, nothing listens there", "unreachable": true}
+fatal: [database1]: UNREACHABLE! => {"changed": false, "msg": "Failed to connect to the host via ssh: localhost port 1: connection refused: nothing is listening there", "unreachable": true}
 
 PLAY RECAP *********************************************************************
 database1                  : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0   
@@ -67,7 +67,7 @@ Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-check
 web2: task "ping" (site.yml:4:7) and what follows it
 database1: task "ping" (site.yml:4:7) and what follows it
 
-hint: go on with `convoy resume [run]`
+hint: continue with `convoy resume [run]`
 --- exit code 4
 "#);
     assert!(!nodes[1].sshd.log().contains("Accepted"));
@@ -148,7 +148,7 @@ fn a_changed_key_is_refused_and_not_asked_about() {
     for words in [vec![], vec!["--host-key-checking", "accept-new"]] {
         let mut command = project.command(APPLY);
         let (shown, code) = Terminal::start(command.args(words)).unwrap().finish().unwrap();
-        assert!(shown.contains("is not the one recorded in ~/.ssh/known_hosts:1"), "{shown}");
+        assert!(shown.contains("differs from the one in ~/.ssh/known_hosts:1"), "{shown}");
         assert_eq!(code, Some(4));
     }
     assert!(!nodes[0].sshd.log().contains("Accepted"));
@@ -186,7 +186,7 @@ fn without_a_terminal_it_is_said_what_to_do() {
     let (project, _nodes, key) = locked();
     let ran = without_terminal(&project, &APPLY);
     let path = project.normal(&key.path.display().to_string());
-    let why = format!("127.0.0.1: {path} is encrypted and its passphrase is not known: `ssh-add {path}`\"");
+    let why = format!("127.0.0.1: {path} is encrypted and its passphrase is unknown: run `ssh-add {path}`\"");
     assert_eq!(ran.stdout.matches(&why).count(), 2, "{ran}");
     assert_eq!(ran.code, Some(4));
     let child =
@@ -232,8 +232,8 @@ fn what_the_configuration_says_and_convoy_does_not_do_is_said_once() {
     let ran = without_terminal(&project, &["apply", "-i", "hosts", "site.yml", "-f", "1"]);
     assert_eq!(ran.code, Some(0), "{ran}");
     insta::assert_snapshot!(ran.stderr, @r"
-    [WARNING]: the ssh configuration says `VerifyHostKeyDNS yes`, for web1 and
-    perhaps others: convoy does not do that
+    [WARNING]: the ssh configuration sets `VerifyHostKeyDNS yes` for web1 and
+    perhaps other hosts, which convoy does not support
     ");
     fs::write(project.home().join(".ssh/config"), "Host *\n  Prot 22\n").unwrap();
     let ran = without_terminal(&project, &["exec", "web1", "-i", "hosts", "-m", "ping"]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use convoy::demo::{EmbeddedNode, NodeOptions};
-use convoy::ssh::{ByteStream, Connector, Exit, PublicKey, Running, Session, Target};
+use convoy::ssh::{ByteStream, Connector, Exit, PublicKey, RemoteCommand, Session, Target};
 use convoy_tests::sshd::{ClientKey, Sshd, SshdOptions};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -80,7 +80,7 @@ pub(crate) async fn refusal(target: &Target) -> String {
 
 /// Runs a command to its end.
 pub(crate) async fn run(session: &Session, command: &str, input: &[u8]) -> (Vec<u8>, String, Exit) {
-    let Running { mut stream, process } = session.exec(command).await.expect("a command");
+    let RemoteCommand { mut stream, process } = session.exec(command).await.expect("a command");
     stream.write_all(input).await.expect("room for the input");
     stream.shutdown().await.expect("the end of the input");
     let mut output = Vec::new();

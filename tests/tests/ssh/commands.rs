@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use convoy::ssh::{Exit, HostKeyChecking, Running, Target};
+use convoy::ssh::{Exit, HostKeyChecking, RemoteCommand, Target};
 use convoy_tests::sshd::poll;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -37,7 +37,7 @@ fn pattern(length: usize) -> Vec<u8> {
 
 async fn moves_both_ways(target: &Target) {
     let session = connect(target).await;
-    let Running { stream, process } = session.exec("cat").await.expect("a command");
+    let RemoteCommand { stream, process } = session.exec("cat").await.expect("a command");
     let (mut from, mut to) = tokio::io::split(stream);
     let sent = pattern(20_000_000);
     let writing = tokio::spawn(async move {
@@ -71,7 +71,7 @@ async fn a_command_ends_with_its_stream() {
     let client = Client::new();
     let (_sshd, target) = client.sshd();
     let session = connect(&target).await;
-    let Running { mut stream, process } = session.exec("echo $$; exec cat").await.unwrap();
+    let RemoteCommand { mut stream, process } = session.exec("echo $$; exec cat").await.unwrap();
     let status = process_of(&mut stream).await;
     assert_eq!(process.exit(), None);
     drop(stream);
@@ -99,7 +99,7 @@ async fn both_ends_notice_that_the_connection_is_gone() {
     let (port, cable) = relay(target.port).await;
     (target.port, target.host_key_checking) = (port, HostKeyChecking::Off);
     let session = connect(&target).await;
-    let Running { mut stream, process } = session.exec("echo $$; exec sleep 1000").await.unwrap();
+    let RemoteCommand { mut stream, process } = session.exec("echo $$; exec sleep 1000").await.unwrap();
     let _status = process_of(&mut stream).await;
     let (mut from, mut to) = tokio::io::split(stream);
     let writing = tokio::spawn(async move {
@@ -111,7 +111,7 @@ async fn both_ends_notice_that_the_connection_is_gone() {
     });
     cable.abort();
     let error = from.read_to_end(&mut Vec::new()).await.unwrap_err();
-    let expected = (io::ErrorKind::ConnectionReset, "the connection to the node is gone".to_owned());
+    let expected = (io::ErrorKind::ConnectionReset, "the connection to the node was lost".to_owned());
     assert_eq!((error.kind(), error.to_string()), expected);
     assert_eq!(writing.await.unwrap(), io::ErrorKind::BrokenPipe);
     assert_eq!(process.wait().await, Exit::Lost);

@@ -17,9 +17,9 @@ async fn refuses_a_changed_host_key_before_the_login() {
     let file = client.path("known_hosts");
     fs::write(&file, format!("# old\n[127.0.0.1]:{} {old}\n", sshd.port)).unwrap();
     let expected = format!(
-        "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {port}), ssh-ed25519 {new}, is not \
-         the one recorded in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled someone may be \
-         listening; else remove the old one: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
+        "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {port}), ssh-ed25519 {new}, \
+         differs from the one in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled, someone may be \
+         intercepting the connection; if it was, remove the old key: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
         port = sshd.port,
         new = fingerprint(&sshd.folder().join("host_ed25519.pub")),
         old = fingerprint(&other.path),
@@ -117,7 +117,7 @@ async fn trusts_host_certificates_of_a_known_authority() {
         refusal(&target).await,
         format!(
             "Failed to connect to the host via ssh: the host key of web1 (localhost port {}), ssh-rsa {}, comes with a \
-             certificate of a trusted authority that is for other names",
+             certificate of a trusted authority that is for other host names",
             sshd.port,
             fingerprint(&certified.path)
         )
@@ -129,10 +129,10 @@ async fn refuses_host_certificates_that_do_not_hold() {
     for (words, problem) in [
         (&["-h", "-n", "127.0.0.*"][..], None),
         (&["-h"], None),
-        (&["-h", "-n", "web*,other"], Some("is for other names")),
+        (&["-h", "-n", "web*,other"], Some("is for other host names")),
         (&["-h", "-n", "127.0.0.1", "-V", "20000101:20010101"], Some("has expired")),
         (&["-h", "-n", "127.0.0.1", "-V", "20900101:20910101"], Some("is not valid yet")),
-        (&["-n", "127.0.0.1"], Some("is not a host's")),
+        (&["-n", "127.0.0.1"], Some("is not a host certificate")),
     ] {
         let client = Client::new();
         let authority = ClientKey::generate(client.folder.path(), "ecdsa").unwrap();
@@ -182,11 +182,11 @@ async fn refuses_the_keys_of_a_file_of_revoked_keys() {
     let said = refusal(&target).await;
     assert!(said.ends_with(&format!("is revoked by {}:2", file.display())), "{said}");
     let start = format!(
-        "Failed to connect to the host via ssh: cannot read the revoked keys of {}: ",
+        "Failed to connect to the host via ssh: cannot read the revoked keys in {}: ",
         file.display()
     );
     fs::write(&file, b"SSHKRL\n\0xyz").unwrap();
-    let list = "it is a key revocation list; write it as text, a public key on each line";
+    let list = "it is a binary key revocation list; convoy reads text with one public key per line";
     assert_eq!(refusal(&target).await, format!("{start}{list}"));
     fs::remove_file(&file).unwrap();
     assert_eq!(refusal(&target).await, format!("{start}No such file or directory (os error 2)"));

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use convoy::ssh::Running;
+use convoy::ssh::RemoteCommand;
 use convoy_tests::sshd::output;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -53,14 +53,14 @@ async fn a_server_that_does_not_speak_as_one_is_given_up_soon() {
             vec![b'A'; 4096],
             vec![b'A'; 65536],
             now,
-            format!("no SSH server, it says {long:?}"),
+            format!("not an SSH server; it sent {long:?}"),
         ),
         (
             "floods with lines",
             b"hello\n".to_vec(),
             b"hello\n".repeat(1000),
             now,
-            "no SSH server, it says \"hello\"".to_owned(),
+            "not an SSH server; it sent \"hello\"".to_owned(),
         ),
         (
             "drips",
@@ -103,7 +103,7 @@ async fn a_server_that_falls_silent_is_noticed() {
     let session = connect(&target).await;
     let (server, ..) = run(&session, "echo $PPID", b"").await;
     let server = String::from_utf8(server).unwrap();
-    let Running { mut stream, .. } = session.exec("cat").await.unwrap();
+    let RemoteCommand { mut stream, .. } = session.exec("cat").await.unwrap();
     stream.write_all(b"x").await.unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), b'x');
     output(Command::new("kill").args(["-STOP", server.trim()])).unwrap();
@@ -111,7 +111,7 @@ async fn a_server_that_falls_silent_is_noticed() {
         tokio::time::timeout(Duration::from_secs(15), stream.read_u8()).await.expect("it is noticed");
     let error = silent.unwrap_err().to_string();
     output(Command::new("kill").args(["-CONT", server.trim()])).unwrap();
-    assert_eq!(error, "the connection to the node is gone");
+    assert_eq!(error, "the connection to the node was lost");
 }
 
 #[tokio::test]
@@ -119,14 +119,14 @@ async fn a_command_that_takes_nothing_and_one_that_floods_fill_no_memory() {
     let client = Client::new();
     let (_sshd, target) = client.sshd();
     let session = connect(&target).await;
-    let Running { mut stream, .. } = session.exec("sleep 1000").await.unwrap();
+    let RemoteCommand { mut stream, .. } = session.exec("sleep 1000").await.unwrap();
     let much = vec![0; 64 << 20];
     let stuck = tokio::time::timeout(Duration::from_secs(2), stream.write_all(&much)).await;
     assert!(stuck.is_err(), "64 MiB do not fit into a window");
     drop(stream);
     drop(session);
     let session = connect(&target).await;
-    let Running { mut stream, .. } = session.exec("yes").await.unwrap();
+    let RemoteCommand { mut stream, .. } = session.exec("yes").await.unwrap();
     // Whoever floods waits for a reader.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut some = [0; 4];

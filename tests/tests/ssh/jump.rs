@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use convoy::ssh::{Connector, Exit, Query, Target, Wish};
+use convoy::ssh::{Connector, Exit, HostSettings, Query, Target};
 use convoy_tests::sshd::{Sshd, SshdOptions, poll};
 
 use crate::client::{Client, run};
@@ -49,8 +49,8 @@ impl Site {
         }
         let query =
             Query { host: host.to_owned(), file: Some(self.client.path("config")), ..Query::default() };
-        let wish = Wish { host: host.to_owned(), query, ..Wish::default() };
-        connector.target(&wish).await.expect("a target")
+        let settings = HostSettings { host: host.to_owned(), query, ..HostSettings::default() };
+        connector.target(&settings).await.expect("a target")
     }
 
     async fn refusal(&self, host: &str) -> String {
@@ -167,7 +167,7 @@ async fn a_hop_that_fails_is_tried_once_for_all_who_wait() {
     };
     let (a, b, c) = tokio::join!(try_one("far1"), try_one("far2"), try_one("far3"));
     let expected = format!(
-        "Failed to connect to the host via ssh: jump host hop: 127.0.0.1 port {port}: accepted the connection but said \
+        "Failed to connect to the host via ssh: jump host hop: 127.0.0.1 port {port}: accepted the connection but sent \
          nothing within 1 s"
     );
     assert_eq!([a, b, c], [Some(expected.clone()), Some(expected.clone()), Some(expected)]);
@@ -203,10 +203,10 @@ async fn says_what_became_of_a_program() {
     let mut site = Site::new();
     let start = "Failed to connect to the host via ssh: ";
     for (host, command, expected) in [
-        ("none", "/none/nc %h", "ended with status 127, saying "),
-        ("fails", "sh -c 'echo no way >&2; exit 3'", "ended with status 3, saying \"no way\""),
+        ("none", "/none/nc %h", "ended with status 127 and printed "),
+        ("fails", "sh -c 'echo no way >&2; exit 3'", "ended with status 3 and printed \"no way\""),
         ("silent", "true", "ended with status 0"),
-        ("dies", "kill -9 $$", "was ended by a signal"),
+        ("dies", "kill -9 $$", "was killed by a signal"),
     ] {
         site.host(host, &format!("ProxyCommand {command}"));
         let refusal = site.refusal(host).await;
@@ -217,11 +217,11 @@ async fn says_what_became_of_a_program() {
     site.host("talks", "ProxyCommand echo hello");
     assert_eq!(
         site.refusal("talks").await,
-        format!("{start}127.0.0.1 port 22: no SSH server, it says \"hello\"")
+        format!("{start}127.0.0.1 port 22: not an SSH server; it sent \"hello\"")
     );
     site.host("hangs", "ConnectTimeout 1\n  ProxyCommand sleep 1000");
     assert_eq!(
         site.refusal("hangs").await,
-        format!("{start}127.0.0.1 port 22: accepted the connection but said nothing within 1 s")
+        format!("{start}127.0.0.1 port 22: accepted the connection but sent nothing within 1 s")
     );
 }

@@ -61,13 +61,13 @@ async fn opens_an_encrypted_key() {
     let (sshd, mut target) = client.sshd();
     let path = client.key.path.display().to_string();
     let start = format!("Failed to connect to the host via ssh: {}@127.0.0.1: ", sshd.user);
-    let locked = format!("{path} is encrypted and its passphrase is not known: `ssh-add {path}`");
+    let locked = format!("{path} is encrypted and its passphrase is unknown: run `ssh-add {path}`");
     assert_eq!(refusal(&target).await, format!("{start}{locked}"));
     target.passphrase = Some("wrong".to_owned());
     assert_eq!(
         refusal(&target).await,
         format!(
-            "{start}Permission denied (publickey); nothing to try; {path} does not open with the passphrase given"
+            "{start}Permission denied (publickey); nothing to try; {path} cannot be decrypted with the given passphrase"
         )
     );
     target.passphrase = Some("open sesame".to_owned());
@@ -110,8 +110,8 @@ async fn names_what_it_tried_when_the_key_is_wrong() {
         assert_eq!(
             refusal(&target).await,
             format!(
-                "Failed to connect to the host via ssh: {user}@127.0.0.1: Permission denied (publickey); tried 2 keys of \
-                 the agent; {open} is open to others (mode 0644): chmod 600 {open}; {none} does not exist",
+                "Failed to connect to the host via ssh: {user}@127.0.0.1: Permission denied (publickey); tried 2 keys from \
+                 the agent; {open} is accessible to others (mode 0644): chmod 600 {open}; {none} does not exist",
                 open = open.display(),
                 none = client.path("none").display()
             )
@@ -139,7 +139,7 @@ async fn opens_keys_in_old_formats() {
         output(&mut rewrite).unwrap();
         let (_sshd, mut target) = client.sshd();
         let path = client.key.path.display().to_string();
-        let locked = format!("{path} is encrypted and its passphrase is not known: `ssh-add {path}`");
+        let locked = format!("{path} is encrypted and its passphrase is unknown: run `ssh-add {path}`");
         let refused = refusal(&target).await;
         assert!(refused.ends_with(&locked), "{kind} {format}: {refused}");
         target.passphrase = Some("open sesame".to_owned());
@@ -178,7 +178,7 @@ async fn says_that_a_key_cannot_be_read() {
         refusal(&target).await,
         format!(
             "Failed to connect to the host via ssh: {}@127.0.0.1: Permission denied (publickey); nothing to try; {path} is \
-             not a private key that can be used (Could not read key); `ssh-keygen -p -f {path}` writes one in today's format",
+             not a supported private key (Could not read key); `ssh-keygen -p -f {path}` converts it to the current format",
             sshd.user,
             path = path.display()
         )

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use convoy::ssh::Running;
+use convoy::ssh::RemoteCommand;
 use convoy_tests::sshd::{SshdOptions, poll};
 
 use crate::client::{Client, connect, process_of, run};
@@ -28,7 +28,7 @@ async fn a_node_takes_its_commands_with_it() {
     let client = Client::new();
     let (node, target) = client.node();
     let session = connect(&target).await;
-    let Running { mut stream, .. } = session.exec("sleep 1000 & echo $!; wait").await.unwrap();
+    let RemoteCommand { mut stream, .. } = session.exec("sleep 1000 & echo $!; wait").await.unwrap();
     let status = process_of(&mut stream).await;
     tokio::task::spawn_blocking(move || drop(node)).await.unwrap();
     // Its parent is gone, so whoever adopts it buries it.

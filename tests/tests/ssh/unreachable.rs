@@ -33,12 +33,12 @@ async fn says_why_a_host_is_unreachable() {
     let client = Client::new();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let cases = [
-        (closed, "connection refused, nothing listens there"),
-        (impostor(None, true).await, "accepted the connection but said nothing within 0.5 s"),
-        (impostor(None, false).await, "the server closed the connection before it said anything"),
+        (closed, "connection refused: nothing is listening there"),
+        (impostor(None, true).await, "accepted the connection but sent nothing within 0.5 s"),
+        (impostor(None, false).await, "the server closed the connection before it sent anything"),
         (
             impostor(Some(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"), false).await,
-            "no SSH server, it says \"HTTP/1.1 400 Bad Request\"",
+            "not an SSH server; it sent \"HTTP/1.1 400 Bad Request\"",
         ),
         (
             impostor(Some(b"SSH-2.0-Tarpit\r\n"), true).await,

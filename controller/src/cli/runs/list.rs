@@ -8,7 +8,7 @@ use crate::cli::{print, tell_texts};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::object::{self, texts};
 use crate::events::{RunEvent, Tally};
-use crate::journal::{Run, Runs, State};
+use crate::journal::{Run, RunState, Runs};
 use crate::json;
 
 /// Lists the runs.
@@ -58,16 +58,16 @@ fn outcome(run: &Run) -> String {
     let mut text = word(run).replace('_', " ");
     if let Some(tally) = tally(run) {
         let number = match &run.state {
-            State::Ended(RunEvent::End { code: 2, .. }) => tally.failed,
-            State::Ended(RunEvent::End { code: 3, .. }) => tally.refused,
-            State::Ended(RunEvent::End { code: 4, .. }) => tally.unreachable,
+            RunState::Ended(RunEvent::End { code: 2, .. }) => tally.failed,
+            RunState::Ended(RunEvent::End { code: 3, .. }) => tally.refused,
+            RunState::Ended(RunEvent::End { code: 4, .. }) => tally.unreachable,
             _ => 0,
         };
         if number > 0 {
             text.push_str(&format!(" ({number} of {})", tally.all));
         }
     }
-    if let State::Unreadable(why) = &run.state {
+    if let RunState::Unreadable(why) = &run.state {
         text.push_str(&format!(": {why}"));
     }
     if run.header.as_ref().is_some_and(|header| header.check) {
@@ -78,16 +78,16 @@ fn outcome(run: &Run) -> String {
 
 fn word(run: &Run) -> &'static str {
     match &run.state {
-        State::Running => "running",
-        State::Ended(RunEvent::End { ending, .. }) => object::ending_word(*ending),
-        State::Ended(_) | State::BrokenOff => "broken_off",
-        State::Unreadable(_) => "unreadable",
+        RunState::Running => "running",
+        RunState::Ended(RunEvent::End { ending, .. }) => object::ending_word(*ending),
+        RunState::Ended(_) | RunState::BrokenOff => "broken_off",
+        RunState::Unreadable(_) => "unreadable",
     }
 }
 
 fn tally(run: &Run) -> Option<&Tally> {
     match &run.state {
-        State::Ended(RunEvent::End { hosts, .. }) => Some(hosts),
+        RunState::Ended(RunEvent::End { hosts, .. }) => Some(hosts),
         _ => None,
     }
 }
@@ -100,11 +100,11 @@ fn line(run: &Run) -> String {
         "outcome" => word(run),
         "bytes" => i64::try_from(run.bytes).unwrap_or(i64::MAX),
     };
-    if let State::Ended(RunEvent::End { code, hosts, .. }) = &run.state {
+    if let RunState::Ended(RunEvent::End { code, hosts, .. }) = &run.state {
         shown.insert("code".into(), u32::from(*code).into());
         shown.insert("hosts".into(), object::tally(hosts).into());
     }
-    if let State::Unreadable(why) = &run.state {
+    if let RunState::Unreadable(why) = &run.state {
         shown.insert("why".into(), why.to_string().into());
     }
     if let Some(header) = &run.header {

@@ -37,7 +37,7 @@ enum Action {
 /// Why it cannot be done.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
-    let runs = Runs::expected(&read.settings)?;
+    let runs = Runs::require(&read.settings)?;
     match &args.action {
         None => list::run(&runs, args.output)?,
         Some(Action::Show(args)) => show::run(&runs, args, &read.settings)?,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::list;
 use crate::cli::{print, tell_texts};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::journal::{Run, Runs, State};
+use crate::journal::{Run, RunState, Runs};
 
 /// Arguments of `convoy runs prune`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(super) fn run(runs: &Runs, args: &Args) -> Result<(), Diagnostics> {
         .iter()
         .map(|id| runs.run(id))
         .filter(|run| args.older_than.is_none() || before.is_some_and(|before| run.began() < before))
-        .filter(|run| !matches!(run.state, State::Running))
+        .filter(|run| !matches!(run.state, RunState::Running))
         .collect();
     let mut problems = Diagnostics::new();
     if args.yes {

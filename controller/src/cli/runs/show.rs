@@ -10,7 +10,7 @@ use super::super::run_options::Output;
 use crate::cli::tell_texts;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::events::{Reporter, RunEvent};
-use crate::journal::{Found, Header, OfHost, Reader, Rest, RunId, Runs, State};
+use crate::journal::{Entry, Header, HostFilter, Reader, RunId, RunState, Runs, Tail, hosts_of};
 use crate::report::{self, Format};
 use crate::settings::Settings;
 
@@ -41,13 +41,13 @@ pub(super) fn run(runs: &Runs, args: &Args, settings: &Settings) -> Result<(), D
         check_host(runs, &id, host)?;
     }
     // Asked before it is read: what was being written meanwhile is no damage.
-    let running = matches!(runs.run(&id).state, State::Running);
+    let running = matches!(runs.run(&id).state, RunState::Running);
     let (header, mut reader) = open(runs, &id)?;
     let options = options(&header, args, settings);
     let mut reporter = report::open(&options, Box::new(io::stdout()), Box::new(io::stderr()));
-    let mut filter = args.host.as_deref().map(OfHost::new);
-    let mut seen = Prefetched::default();
-    while let Some(found) = reader.take().map_err(|error| unreadable(&id, &error))? {
+    let mut filter = args.host.as_deref().map(HostFilter::new);
+    let mut seen = JournalSummary::default();
+    while let Some(found) = reader.next_entry().map_err(|error| unreadable(&id, &error))? {
         for event in seen.add(found, filter.as_mut()) {
             reporter.event(&event);
         }
@@ -58,7 +58,7 @@ pub(super) fn run(runs: &Runs, args: &Args, settings: &Settings) -> Result<(), D
             None => {}
         }
     }
-    let rest = reader.rest().map_err(|error| unreadable(&id, &error))?;
+    let rest = reader.tail().map_err(|error| unreadable(&id, &error))?;
     let outcome = seen.end(&id, running, rest, reporter.as_mut());
     drop(reporter);
     tell_texts(&seen.errors);
@@ -67,7 +67,7 @@ pub(super) fn run(runs: &Runs, args: &Args, settings: &Settings) -> Result<(), D
 
 /// What was seen on the way.
 #[derive(Debug, Default)]
-struct Prefetched {
+struct JournalSummary {
     ended: bool,
     /// The errors that ended the run.
     errors: Vec<String>,
@@ -77,22 +77,22 @@ struct Prefetched {
     strange: Option<(u64, String)>,
 }
 
-impl Prefetched {
+impl JournalSummary {
     /// Returns the events that are shown for a record.
-    fn add(&mut self, found: Found, filter: Option<&mut OfHost>) -> Vec<RunEvent> {
+    fn add(&mut self, found: Entry, filter: Option<&mut HostFilter>) -> Vec<RunEvent> {
         match found {
-            Found::Event(event) => {
+            Entry::Event(event) => {
                 if let RunEvent::End { errors, .. } = &event {
                     self.ended = true;
                     self.errors.clone_from(errors);
                 }
                 return match filter {
-                    Some(filter) => filter.take(event),
+                    Some(filter) => filter.filter(event),
                     None => vec![event],
                 };
             }
-            Found::Lost(count) => self.lost += count,
-            Found::Strange(why) => self.strange.get_or_insert((0, why)).0 += 1,
+            Entry::Missing(count) => self.lost += count,
+            Entry::Unknown(why) => self.strange.get_or_insert((0, why)).0 += 1,
         }
         Vec::new()
     }
@@ -102,7 +102,7 @@ impl Prefetched {
         &self,
         id: &RunId,
         running: bool,
-        rest: Option<Rest>,
+        rest: Option<Tail>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Diagnostics> {
         let mut warn = |text: String| reporter.event(&RunEvent::Warning(text));
@@ -115,12 +115,12 @@ impl Prefetched {
         match rest {
             _ if self.ended && rest.is_none() => {}
             _ if running => warn("the run goes on; this is what happened until now".to_owned()),
-            Some(Rest { records, bytes, torn: false, .. }) => {
+            Some(Tail { records, bytes, torn: false, .. }) => {
                 return Err(Diagnostic::user(format!("record {records} of the journal of {id} is damaged"))
                     .note(format!("it is not as it was written; {bytes} bytes from there on are not shown"))
                     .into());
             }
-            Some(Rest { bytes, .. }) => warn(format!(
+            Some(Tail { bytes, .. }) => warn(format!(
                 "the run broke off here while a record was written, of which {bytes} bytes are there: it was killed, or the \
                  machine went down"
             )),
@@ -147,9 +147,9 @@ fn options(header: &Header, args: &Args, settings: &Settings) -> report::Options
 fn check_host(runs: &Runs, id: &RunId, host: &str) -> Result<(), Diagnostics> {
     let (_, mut reader) = open(runs, id)?;
     let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
-    while let Some(found) = reader.take().map_err(|error| unreadable(id, &error))? {
-        if let Found::Event(event) = found {
-            known.extend(OfHost::hosts(&event).into_iter().cloned());
+    while let Some(found) = reader.next_entry().map_err(|error| unreadable(id, &error))? {
+        if let Entry::Event(event) = found {
+            known.extend(hosts_of(&event).into_iter().cloned());
         }
     }
     if known.contains(host) {

@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(again(&sample::result("a", verdict)), sample::result("a", verdict));
         }
         for kind in [TaskKind::Task, TaskKind::Handler, TaskKind::Facts] {
-            assert_eq!(again(&sample::start(kind, "t", "p")), sample::start(kind, "t", "p"));
+            assert_eq!(again(&sample::task_start(kind, "t", "p")), sample::task_start(kind, "t", "p"));
         }
         for ending in [
             None,

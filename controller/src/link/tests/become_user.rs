@@ -1,4 +1,4 @@
-//! Other users' agents.
+//! Agents of other users, started with sudo or su.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 
-/// Behaves as sudo does towards a user whose password is `right`, but changes no user.
+/// Behaves like sudo for a user whose password is `right`, without changing the user.
 pub(super) const SUDO: &str = r#"#!/bin/sh
 while :; do
     case $1 in
@@ -27,7 +27,7 @@ echo "sudo: 3 incorrect password attempts" >&2
 exit 1
 "#;
 
-/// Behaves as busybox's su does: it asks on standard output, and takes a line and not a byte more.
+/// Behaves like busybox's su: prompts on standard output and reads one line, not a byte more.
 const SU: &str = r#"#!/bin/sh
 printf "Password: "
 IFS= read -r password
@@ -39,7 +39,7 @@ pub(super) fn link_with_sudo(home: &Path, text: Option<&str>) -> Link {
     link_with_program(home, "sudo", text)
 }
 
-/// Opens a link to a node whose `name` is this script; without one it lacks the program.
+/// Opens a link to a node on which the program `name` is this script; with `None`, the program is missing there.
 fn link_with_program(home: &Path, name: &str, text: Option<&str>) -> Link {
     let bin = home.join("bin");
     fs::create_dir(&bin).unwrap();
@@ -64,11 +64,11 @@ fn link_with_program(home: &Path, name: &str, text: Option<&str>) -> Link {
 
 async fn as_user(link: &Link, become_user: Option<Become>, module: &str, args: Map) -> Outcome {
     let order = Order { become_user, ..order(module, args) };
-    link.ask(vec![step([order])]).await.unwrap().steps.remove(0).remove(0)
+    link.request(vec![step([order])]).await.unwrap().steps.remove(0).remove(0)
 }
 
 #[tokio::test]
-async fn the_password_goes_to_the_prompt_alone() {
+async fn the_password_is_sent_only_in_answer_to_the_prompt() {
     let home = tempfile::tempdir().unwrap();
     let link = link_with_sudo(home.path(), Some(SUDO));
     for (other, status, text) in [
@@ -88,7 +88,7 @@ async fn the_password_goes_to_the_prompt_alone() {
 }
 
 #[tokio::test]
-async fn a_prompt_on_standard_output_is_one_too() {
+async fn a_prompt_on_standard_output_is_recognized() {
     let home = tempfile::tempdir().unwrap();
     let link = link_with_program(home.path(), "su", Some(SU));
     let su = |password| Some(Become { method: Method::Su, ..sudo("nobody", password).unwrap() });
@@ -103,14 +103,14 @@ async fn a_prompt_on_standard_output_is_one_too() {
 }
 
 #[tokio::test]
-async fn a_node_without_sudo_says_so() {
+async fn a_missing_sudo_is_reported() {
     let home = tempfile::tempdir().unwrap();
     let link = link_with_sudo(home.path(), None);
     let outcome = as_user(&link, sudo("nobody", None), "ping", Map::new()).await;
     assert_eq!(msg(&outcome), (Status::Failed, "cannot become nobody: sudo is not installed on this node"));
 }
 
-/// Whether root can be another user here.
+/// Returns whether the tests run as root and sudo works; prints if not.
 fn can_become() -> bool {
     let id = std::process::Command::new("sudo").args(["-n", "-u", "nobody", "id", "-un"]).output();
     let able =
@@ -127,7 +127,7 @@ fn is_root() -> bool {
 }
 
 #[tokio::test]
-async fn real_sudo_starts_one_agent_and_looking_ahead_crosses_users() {
+async fn one_agent_per_user_is_started_and_look_ahead_crosses_users() {
     if !can_become() {
         return;
     }
@@ -146,11 +146,11 @@ async fn real_sudo_starts_one_agent_and_looking_ahead_crosses_users() {
     let file = map! { "digest" => digest.to_string(), "size" => 11, "mode" => 0o644, "name" => "file" };
     let args = map! { "src" => file, "dest" => dest.to_str().unwrap() };
     let copy = || step([Order { become_user: sudo("nobody", None), ..order("copy", args.clone()) }]);
-    let looked_at = link.ask(vec![ping("a"), copy()]).await.unwrap();
-    assert_eq!((looked_at.steps.len(), dest.exists()), (1, false), "looking ahead does nothing");
-    let done = link.ask(vec![copy(), ping("b")]).await.unwrap();
+    let looked_at = link.request(vec![ping("a"), copy()]).await.unwrap();
+    assert_eq!((looked_at.steps.len(), dest.exists()), (1, false), "looking ahead changes nothing");
+    let done = link.request(vec![copy(), ping("b")]).await.unwrap();
     assert_eq!((done.steps.len(), msg(&done.steps[0][0])), (1, (Status::Changed, "")));
     assert_eq!(fs::read_to_string(&dest).unwrap(), "for nobody\n");
-    assert_eq!(link.ask(vec![ping("a"), copy(), ping("b")]).await.unwrap().steps.len(), 3);
+    assert_eq!(link.request(vec![ping("a"), copy(), ping("b")]).await.unwrap().steps.len(), 3);
     link.close().await;
 }

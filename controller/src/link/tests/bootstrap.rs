@@ -1,4 +1,4 @@
-//! Starting agents through real shells.
+//! Agents started through real shells.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -12,9 +12,9 @@ fn agent_name() -> String {
     format!("agent-{}", for_machine(std::env::consts::ARCH).unwrap().digest)
 }
 
-/// A folder of programs: links to this machine's, but for those named.
-fn programs(folder: &Path, without: &[&str]) -> PathBuf {
-    let bin = folder.join("bin");
+/// Makes a directory with links to the programs of this machine, except those named.
+fn programs(dir: &Path, without: &[&str]) -> PathBuf {
+    let bin = dir.join("bin");
     fs::create_dir(&bin).unwrap();
     for name in "sh uname dd sha256sum id ls mkdir chmod rm mv cat wc gzip".split(' ') {
         if !without.contains(&name) {
@@ -33,12 +33,12 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Starts with the text before the shell line, or an environment of its own; returns how it went.
+/// Starts the agent with this command; returns how many bytes were sent.
 async fn start(command: &mut Command) -> Result<u64, LinkError> {
     let opening = opening(Some(vec![ping("hello")]));
     let stream = local::spawn(command.arg("-c").arg(opening.command())).unwrap();
     let link = Link::open(stream, opening, Arc::default());
-    let answer = link.first().await?.unwrap();
+    let answer = link.first_answer().await?.unwrap();
     assert_eq!(answer.steps[0][0].values, map! { "ping" => "hello" });
     let sent = link.bytes().0;
     link.close().await;
@@ -61,7 +61,7 @@ async fn the_agent_is_sent_once_and_again_when_damaged() {
 }
 
 #[tokio::test]
-async fn any_login_shell_will_do() {
+async fn the_agent_starts_under_any_login_shell() {
     for name in ["sh", "dash", "bash", "zsh", "fish", "tcsh", "busybox"] {
         if !Path::new("/bin").join(name).exists() && !Path::new("/usr/bin").join(name).exists() {
             eprintln!("skipped: {name} is not installed");
@@ -79,13 +79,13 @@ async fn any_login_shell_will_do() {
 }
 
 #[tokio::test]
-async fn what_a_login_shell_prints_is_skipped_and_shown_if_no_agent_starts() {
+async fn output_of_the_login_shell_is_skipped_or_reported_if_no_agent_starts() {
     let home = tempfile::tempdir().unwrap();
     let opening = opening(Some(vec![ping("hello")]));
     let noisy = format!("echo Welcome to node1; {}", opening.command());
     let stream = local::spawn(shell("sh", home.path()).arg("-c").arg(noisy)).unwrap();
     let link = Link::open(stream, opening, Arc::default());
-    assert_eq!(link.first().await.unwrap().unwrap().steps[0][0].status, Status::Same);
+    assert_eq!(link.first_answer().await.unwrap().unwrap().steps[0][0].status, Status::Same);
 
     let cases = [
         ("echo This account is disabled", "the shell on the node ended", "This account is disabled"),
@@ -103,7 +103,7 @@ async fn what_a_login_shell_prints_is_skipped_and_shown_if_no_agent_starts() {
 }
 
 #[tokio::test]
-async fn without_a_usable_home_the_agent_goes_elsewhere() {
+async fn without_a_usable_home_the_agent_is_cached_elsewhere() {
     let home = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     fs::write(home.path().join(".cache"), "a file").unwrap();
@@ -126,7 +126,7 @@ async fn without_a_usable_home_the_agent_goes_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_node_that_lacks_something_says_what() {
+async fn a_node_reports_what_it_lacks() {
     let home = tempfile::tempdir().unwrap();
     for (without, why) in [
         ("dd", "dd is missing: install coreutils or busybox"),
@@ -147,18 +147,18 @@ async fn a_node_that_lacks_something_says_what() {
     let sent = start(shell("/bin/sh", home.path()).env("PATH", bin)).await.unwrap();
     assert!(
         sent > for_machine(std::env::consts::ARCH).unwrap().size as u64,
-        "without gzip it is sent as it is"
+        "without gzip it is sent uncompressed"
     );
 }
 
 #[tokio::test]
-async fn the_agent_works_with_the_mask_of_the_login() {
+async fn the_agent_keeps_the_umask_of_the_login() {
     let home = tempfile::tempdir().unwrap();
     for _sent_and_cached in 0..2 {
         let opening = opening(Some(vec![step([order("shell", map! { "_raw_params" => "umask" })])]));
         let script = format!("umask 027; {}", opening.command());
         let stream = local::spawn(shell("sh", home.path()).arg("-c").arg(script)).unwrap();
-        let answer = Link::open(stream, opening, Arc::default()).first().await.unwrap().unwrap();
+        let answer = Link::open(stream, opening, Arc::default()).first_answer().await.unwrap().unwrap();
         assert_eq!(answer.steps[0][0].values.get("stdout").and_then(|text| text.as_str()), Some("0027"));
     }
 }

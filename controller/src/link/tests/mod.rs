@@ -1,4 +1,4 @@
-//! The link against real shells and the real agent on this machine, and against nodes that misbehave.
+//! Tests the link against real shells and the real agent on this machine, and against misbehaving nodes.
 
 mod become_user;
 mod bootstrap;
@@ -46,7 +46,7 @@ fn opening(first: Option<Vec<Step>>) -> Opening {
     Opening::new(hello(30), first).unwrap()
 }
 
-/// A shell whose home is `home`, and that knows no other folder of the user.
+/// A shell whose home directory is `home`, and that knows no other directory of the user.
 fn shell(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_remove("XDG_CACHE_HOME").env("HOME", home).env("XDG_RUNTIME_DIR", home.join("none"));
@@ -67,9 +67,9 @@ fn msg(outcome: &Outcome) -> (Status, &str) {
     (outcome.status, outcome.values.get("msg").and_then(|msg| msg.as_str()).unwrap_or_default())
 }
 
-/// Names of what lies in a folder, sorted.
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
+/// Returns the names of the entries of a directory, sorted.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names

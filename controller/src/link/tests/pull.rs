@@ -1,4 +1,4 @@
-//! Content that comes from the node.
+//! Content downloaded from the node.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,11 +12,11 @@ use super::become_user::{SUDO, link_with_sudo};
 use super::*;
 use crate::link::{LinkError, PullError};
 
-/// Fetches a file as far as the agent's answer.
+/// Requests a file with `fetch`; returns the agent's offer.
 async fn offered(link: &Link, path: &Path, become_user: Option<Become>) -> Offer {
     let args = map! { "src" => path.to_str().unwrap(), "dest" => "x" };
     let order = Order { become_user, ..order("fetch", args) };
-    let outcome = link.ask(vec![step([order])]).await.unwrap().steps.remove(0).remove(0);
+    let outcome = link.request(vec![step([order])]).await.unwrap().steps.remove(0).remove(0);
     assert_eq!(msg(&outcome), (Status::Same, ""));
     outcome.offer.unwrap()
 }
@@ -32,7 +32,7 @@ async fn pulled(link: &Link, offer: Offer) -> Result<Vec<u8>, PullError> {
 }
 
 #[tokio::test]
-async fn a_file_comes_as_long_as_it_was() {
+async fn a_file_is_downloaded_as_it_was_when_offered() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let path = home.path().join("log");
@@ -54,7 +54,7 @@ async fn a_file_comes_as_long_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_pull_that_is_given_up_disturbs_no_other() {
+async fn an_abandoned_download_does_not_disturb_others() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let path = home.path().join("log");
@@ -65,12 +65,12 @@ async fn a_pull_that_is_given_up_disturbs_no_other() {
     assert_eq!(error.to_string(), "no space");
     let (one, two) = tokio::join!(pulled(&link, offer), pulled(&link, offer));
     assert!(one.unwrap() == two.unwrap());
-    assert_eq!(link.ask(vec![ping("a")]).await.unwrap().steps.len(), 1);
+    assert_eq!(link.request(vec![ping("a")]).await.unwrap().steps.len(), 1);
     link.close().await;
 }
 
 #[tokio::test]
-async fn another_users_file_comes_through_both_agents() {
+async fn another_users_file_is_downloaded_through_both_agents() {
     let home = tempfile::tempdir().unwrap();
     let link = link_with_sudo(home.path(), Some(SUDO));
     let path = home.path().join("log");
@@ -81,7 +81,7 @@ async fn another_users_file_comes_through_both_agents() {
     link.close().await;
 }
 
-/// A node that has answered, and then says `messages`, whatever it is asked.
+/// Opens a link to a node that answers the first window and then sends `messages`, whatever it is asked.
 async fn hostile(messages: &[FromAgent]) -> (Link, tokio::io::DuplexStream) {
     let (ours, mut theirs) = duplex(1 << 20);
     let link = Link::open(ours, Opening::new(hello(5), Some(vec![ping("x")])).unwrap(), Arc::default());
@@ -90,7 +90,7 @@ async fn hostile(messages: &[FromAgent]) -> (Link, tokio::io::DuplexStream) {
     let answer = FromAgent::Answer(Answer { window: 1, steps: vec![vec![outcome]] });
     theirs.write_all(MAGIC).await.unwrap();
     theirs.write_all(&encode(&answer).unwrap()).await.unwrap();
-    link.first().await.unwrap();
+    link.first_answer().await.unwrap();
     for message in messages {
         theirs.write_all(&encode(message).unwrap()).await.unwrap();
     }
@@ -102,16 +102,16 @@ fn chunk(bytes: Vec<u8>) -> FromAgent {
 }
 
 #[tokio::test]
-async fn content_that_nobody_asked_for_ends_the_link() {
+async fn content_that_was_not_requested_ends_the_link() {
     let (link, _node) = hostile(&[chunk(vec![0; CHUNK])]).await;
-    let error = link.ask(vec![ping("x")]).await.unwrap_err();
-    assert_eq!(error, LinkError::Nonsense("it sends content that nobody asked for".into()));
+    let error = link.request(vec![ping("x")]).await.unwrap_err();
+    assert_eq!(error, LinkError::Protocol("it sends content that was not requested".into()));
     let offer = Offer { digest: Digest::of(b"x"), size: 1 };
     assert!(matches!(pulled(&link, offer).await, Err(PullError::Lost)));
 }
 
 #[tokio::test]
-async fn parts_that_do_not_fit_are_refused() {
+async fn parts_of_the_wrong_size_are_refused() {
     let offer = Offer { digest: Digest::of(b"x"), size: 5 };
     for (part, why) in [
         (chunk(vec![0; 6]), "the node sent something else: a part of 6 bytes, not 5"),

@@ -1,4 +1,4 @@
-//! Orders with a ticket: done once, however often they are asked for.
+//! Orders with a ticket: carried out once, however often they are requested.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use super::work::until_gone;
 use super::*;
 use crate::link::LinkError;
 
-/// A line for a shell with the number of its ticket.
+/// An order that runs a shell line once, under a ticket with this number.
 fn once(number: u64, line: &str) -> Order {
-    asked(number, "shell", map! { "_raw_params" => line })
+    ticketed(number, "shell", map! { "_raw_params" => line })
 }
 
-fn asked(number: u64, module: &str, args: Map) -> Order {
+fn ticketed(number: u64, module: &str, args: Map) -> Order {
     Order { ticket: Some(Ticket { number, quiet: false, once: true }), ..order(module, args) }
 }
 
 async fn outcome(link: &Link, order: Order) -> Outcome {
-    link.ask(vec![step([order])]).await.unwrap().steps.remove(0).remove(0)
+    link.request(vec![step([order])]).await.unwrap().steps.remove(0).remove(0)
 }
 
 fn stdout(outcome: &Outcome) -> (Status, &str) {
@@ -33,17 +33,17 @@ async fn until(mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Returns what the node keeps of orders.
+/// Returns the tickets of the orders that the node has stored.
 fn kept(home: &Path) -> Vec<String> {
     names(&home.join(".local/state/convoy/runs/test/steps"))
 }
 
-fn told(path: PathBuf) -> String {
+fn content(path: PathBuf) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn asked_twice_it_is_done_once() {
+async fn an_order_requested_twice_is_carried_out_once() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let line =
@@ -59,21 +59,25 @@ async fn asked_twice_it_is_done_once() {
     other.acknowledge(vec![7, 8]);
     outcome(&other, order("ping", Map::new())).await;
     assert!(!home.path().join(".local/state/convoy/runs/test").exists());
-    assert_eq!(stdout(&outcome(&other, once(7, &line)).await), (Status::Failed, "3"), "it is forgotten");
+    assert_eq!(
+        stdout(&outcome(&other, once(7, &line)).await),
+        (Status::Failed, "3"),
+        "acknowledged orders are forgotten"
+    );
 }
 
-/// What only looks, or is in check mode, leaves nothing behind.
+/// Orders that only read, or run in check mode, leave nothing behind.
 #[tokio::test]
-async fn what_changes_nothing_is_not_kept() {
+async fn orders_that_change_nothing_are_not_stored() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
-    outcome(&link, asked(1, "stat", map! { "path" => "/" })).await;
+    outcome(&link, ticketed(1, "stat", map! { "path" => "/" })).await;
     outcome(&link, Order { check: true, ..once(2, "true") }).await;
     assert_eq!(names(&home.path().join(".local/state/convoy/runs")), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again() {
+async fn a_lost_answer_is_repeated() {
     let home = tempfile::tempdir().unwrap();
     let line = format!(
         "touch {0}/begun; until test -e {0}/go; do sleep 0.01; done; echo x >> {0}/done; echo well",
@@ -82,37 +86,37 @@ async fn a_lost_answer_is_given_again() {
     let first = link(home.path(), opening(None));
     let order = once(1, &line);
     let again = order.clone();
-    let asked = tokio::spawn(async move { first.ask(vec![step([order])]).await.map(drop) });
+    let asked = tokio::spawn(async move { first.request(vec![step([order])]).await.map(drop) });
     until(|| home.path().join("begun").exists()).await;
     asked.abort();
     asked.await.unwrap_err();
-    // The first agent goes on alone; the second waits for it.
+    // The first agent continues on its own; the second waits for it.
     let second = link(home.path(), opening(None));
     let pid = second.welcome().await.unwrap().pid;
     let answer = tokio::spawn(async move { outcome(&second, again).await });
-    until(|| told(format!("/proc/{pid}/task/{pid}/children").into()).trim().is_empty()).await;
+    until(|| content(format!("/proc/{pid}/task/{pid}/children").into()).trim().is_empty()).await;
     fs::write(home.path().join("go"), "").unwrap();
     assert_eq!(stdout(&answer.await.unwrap()), (Status::Changed, "well"));
-    assert_eq!(told(home.path().join("done")), "x\n");
+    assert_eq!(content(home.path().join("done")), "x\n");
 }
 
-/// A command was begun, and nobody knows how far it came. A file can be looked at.
+/// The outcome of an interrupted command is unknown. A file can be checked again.
 #[tokio::test]
-async fn what_was_broken_off() {
+async fn an_interrupted_command_is_unknown_and_a_file_is_checked_again() {
     let home = tempfile::tempdir().unwrap();
     let first = link(home.path(), opening(None));
     let pid = first.welcome().await.unwrap().pid;
     let kill = once(1, &format!("kill -9 {pid}; sleep 1"));
-    let error = first.ask(vec![step([kill.clone()])]).await.unwrap_err();
-    assert_eq!(error, LinkError::Ended("the node closed it".into()));
+    let error = first.request(vec![step([kill.clone()])]).await.unwrap_err();
+    assert_eq!(error, LinkError::Closed("the node closed it".into()));
     let second = link(home.path(), opening(None));
     assert_eq!(outcome(&second, kill.clone()).await.status, Status::Broken);
-    assert_eq!(outcome(&second, kill).await.status, Status::Broken, "also if it is asked again");
+    assert_eq!(outcome(&second, kill).await.status, Status::Broken, "also if it is requested again");
 
     let state = home.path().join(".local/state/convoy/runs/test/steps");
     let file = |number, name: &str| {
         let args = map! { "path" => home.path().join(name).display().to_string(), "state" => "directory" };
-        asked(number, "file", args)
+        ticketed(number, "file", args)
     };
     for (number, name) in [(2, "was not made"), (3, "was made")] {
         fs::copy(state.join("1"), state.join(number.to_string())).unwrap();
@@ -126,7 +130,7 @@ async fn what_was_broken_off() {
 }
 
 #[tokio::test]
-async fn of_what_is_secret_only_the_word_is_kept() {
+async fn of_a_secret_result_only_the_status_is_stored() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let order =
@@ -139,9 +143,9 @@ async fn of_what_is_secret_only_the_word_is_kept() {
     assert!(!file.windows(7).any(|part| part == b"hunter2"));
 }
 
-/// A controller that leaves on purpose lets the node finish; one that is cut off, for no longer than the silence allowed.
+/// After a detach the node finishes its work; after a lost connection it stops when the silence limit is over.
 #[tokio::test]
-async fn left_alone() {
+async fn a_node_finishes_after_a_detach_but_not_after_a_lost_connection() {
     for leaves in [true, false] {
         let home = tempfile::tempdir().unwrap();
         let opening = Opening::new(hello(1), None).unwrap();
@@ -156,11 +160,11 @@ async fn left_alone() {
                 false => format!("sleep {word}"),
             }
         );
-        let asked = link.ask(vec![step([once(1, &line)])]);
+        let asked = link.request(vec![step([once(1, &line)])]);
         let begun = until(|| home.path().join("begun").exists());
         tokio::select! { _ = asked => panic!("it was answered"), () = begun => {} }
         if leaves {
-            link.aside().detach().await;
+            link.control().detach().await;
         } else {
             drop(link);
         }
@@ -173,7 +177,7 @@ async fn left_alone() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_that_cannot_be_noted() {
+async fn an_order_that_cannot_be_recorded_is_not_begun() {
     let home = tempfile::tempdir().unwrap();
     let runs = home.path().join(".local/state/convoy/runs");
     fs::create_dir_all(&runs).unwrap();

@@ -1,4 +1,4 @@
-//! Work done by the real agent.
+//! Windows of work carried out by the real agent.
 
 use std::fs;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) async fn until_gone(word: &str) {
 }
 
 #[tokio::test]
-async fn a_window_ends_where_something_is_not_the_same() {
+async fn looking_ahead_stops_at_the_first_step_that_is_not_same() {
     use Status::{Changed, Failed, Same, WouldChange};
     let home = tempfile::tempdir().unwrap();
     let file = |check| {
@@ -47,20 +47,20 @@ async fn a_window_ends_where_something_is_not_the_same() {
         (vec![file(false), ping("b")], vec![vec![Changed]]),
         (vec![ping("a"), file(false), ping("b")], vec![vec![Same], vec![Same], vec![Same]]),
     ] {
-        let answer = link.ask(steps.clone()).await.unwrap();
+        let answer = link.request(steps.clone()).await.unwrap();
         assert_eq!(statuses(&answer), expected, "{steps:?}");
     }
-    let answer = link.ask(vec![step([order("no_such_module", Map::new())])]).await.unwrap();
+    let answer = link.request(vec![step([order("no_such_module", Map::new())])]).await.unwrap();
     assert_eq!(msg(&answer.steps[0][0]), (Failed, "this agent has no module 'no_such_module'"));
     assert_eq!(link.round_trips(), 9);
     link.close().await;
 }
 
 #[tokio::test]
-async fn content_comes_when_it_is_needed_and_once() {
+async fn content_is_sent_once_and_only_when_needed() {
     let home = tempfile::tempdir().unwrap();
     let contents = Arc::new(Contents::default());
-    // Not of even parts, and some of it not compressible.
+    // Not a multiple of the part size, and partly incompressible.
     let mut state = 1u32;
     let mut bytes: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -79,7 +79,7 @@ async fn content_comes_when_it_is_needed_and_once() {
     };
     for (dest, least, most) in [("one", 1 << 20, 5 << 20), ("two", 0, 10_000)] {
         let link = link_with(home.path(), opening(None), contents.clone());
-        let answer = link.ask(copy(dest)).await.unwrap();
+        let answer = link.request(copy(dest)).await.unwrap();
         assert_eq!(msg(&answer.steps[0][0]), (Status::Changed, ""));
         assert!(fs::read(home.path().join(dest)).unwrap() == bytes);
         let sent = link.bytes().0;
@@ -90,39 +90,39 @@ async fn content_comes_when_it_is_needed_and_once() {
 
     let link = link_with(home.path(), opening(None), Arc::default());
     fs::remove_dir_all(home.path().join(".cache/convoy/content")).unwrap();
-    let answer = link.ask(copy("three")).await.unwrap();
-    let why = format!("cannot get the content {digest} from the controller: it is no content of this run");
+    let answer = link.request(copy("three")).await.unwrap();
+    let why = format!("cannot get the content {digest} from the controller: this run has not registered it");
     assert_eq!(msg(&answer.steps[0][0]), (Status::Failed, why.as_str()));
     assert!(!home.path().join("three").exists());
     assert_eq!(names(&home.path().join(".cache/convoy/content")), [""; 0]);
 }
 
 #[tokio::test]
-async fn an_order_is_given_up_at_its_deadline() {
+async fn an_order_is_stopped_at_its_deadline() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let word = format!("1000.{}1", std::process::id());
     let late = Order { deadline_seconds: Some(1), ..command(&format!("sleep {word}")) };
-    let answer = link.ask(vec![step([late])]).await.unwrap();
+    let answer = link.request(vec![step([late])]).await.unwrap();
     let text = "The command action failed to execute in the expected time frame (1) and was terminated";
     assert_eq!(msg(&answer.steps[0][0]), (Status::Failed, text));
     until_gone(&word).await;
-    assert_eq!(statuses(&link.ask(vec![ping("a")]).await.unwrap()), [[Status::Same]]);
+    assert_eq!(statuses(&link.request(vec![ping("a")]).await.unwrap()), [[Status::Same]]);
 }
 
 #[tokio::test]
-async fn a_killed_agent_is_an_error() {
+async fn a_killed_agent_closes_the_link() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), opening(None));
     let pid = link.welcome().await.unwrap().pid;
     let kill = order("shell", map! { "_raw_params" => format!("kill -9 {pid}; sleep 1") });
-    let error = link.ask(vec![step([kill])]).await.unwrap_err();
-    assert_eq!(error, LinkError::Ended("the node closed it".into()));
-    assert_eq!(link.ask(vec![ping("a")]).await.unwrap_err(), error);
+    let error = link.request(vec![step([kill])]).await.unwrap_err();
+    assert_eq!(error, LinkError::Closed("the node closed it".into()));
+    assert_eq!(link.request(vec![ping("a")]).await.unwrap_err(), error);
 }
 
 #[tokio::test]
-async fn nothing_runs_on_for_long_when_the_controller_is_gone() {
+async fn commands_are_stopped_soon_after_the_controller_is_gone() {
     let home = tempfile::tempdir().unwrap();
     let link = link(home.path(), Opening::new(hello(1), None).unwrap());
     let pid = link.welcome().await.unwrap().pid;
@@ -130,7 +130,7 @@ async fn nothing_runs_on_for_long_when_the_controller_is_gone() {
     let mark = home.path().join("started");
     let line = format!("touch {}; sleep {word}; sleep {word}", mark.display());
     let orders = [&line, &line].map(|line| order("shell", map! { "_raw_params" => line.as_str() }));
-    let asked = tokio::spawn(async move { link.ask(vec![step(orders)]).await.map(drop) });
+    let asked = tokio::spawn(async move { link.request(vec![step(orders)]).await.map(drop) });
     while !mark.exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -142,7 +142,7 @@ async fn nothing_runs_on_for_long_when_the_controller_is_gone() {
 }
 
 #[tokio::test]
-async fn an_agent_that_hears_nothing_leaves() {
+async fn an_agent_exits_when_the_controller_is_silent() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let home = tempfile::tempdir().unwrap();
     let opening = Opening::new(hello(1), None).unwrap();

@@ -1,4 +1,4 @@
-//! What is printed of jobs: Ansible's lines at their places, and more with `-v`.
+//! What is printed for asynchronous jobs: Ansible's lines, and more with `-v`.
 
 use super::super::Options;
 use super::super::sample::{self, Capture};
@@ -25,12 +25,12 @@ fn printed(verbosity: u8) -> (String, String) {
     (out.text(), err.text().replace('\n', " "))
 }
 
-const WARNINGS: &str = "[WARNING]: web1: the job j803412345678.4321 of the task \"Migrate\" has printed nothing for 5 minutes; \
-    it goes on [WARNING]: web1: no answer for 30 s; the job j803412345678.4321 of the task \"Migrate\" goes on there, and is \
-    looked for again ";
+const WARNINGS: &str = "[WARNING]: web1: job j803412345678.4321 of task \"Migrate\" has printed nothing for 5 minutes; it \
+    continues [WARNING]: web1: no answer for 30 s; job j803412345678.4321 of task \"Migrate\" continues on the host; \
+    reconnecting to it ";
 
 #[test]
-fn lines_of_ansible() {
+fn ansibles_lines_are_printed() {
     let lines = "ASYNC POLL on web1: jid=j803412345678.4321 started=1 finished=0
 ASYNC OK on web1: jid=j803412345678.4321
 ASYNC FAILED on web1: jid=j803412345678.4321
@@ -39,11 +39,11 @@ ASYNC FAILED on web1: jid=j803412345678.4321
 }
 
 #[test]
-fn progress() {
-    let lines = "<web1> the job j803412345678.4321 has begun, detached by setsid
+fn progress_is_printed_with_v() {
+    let lines = "<web1> job j803412345678.4321 has started, detached by setsid
 <web1> after 12 s: table 3 of 7
 ASYNC POLL on web1: jid=j803412345678.4321 started=1 finished=0
-<web1> the job j803412345678.4321 is followed again, after 3 s
+<web1> following job j803412345678.4321 again after 3 s
 ASYNC OK on web1: jid=j803412345678.4321
 ASYNC FAILED on web1: jid=j803412345678.4321
 ";

@@ -1,17 +1,19 @@
-//! Whole outputs, compared with what ansible-playbook 2.18 printed for the same run.
+//! Whole outputs, compared with what ansible-playbook 2.18 prints for the same run.
 
 use std::io;
 use std::sync::Arc;
 
 use convoy_protocol::{Diff, Taint, Value, map};
 
-use super::super::sample::{self, Capture, host, item, of, play, result, start, task, with};
+use super::super::sample::{
+    self, Capture, host, item, play, result, result_with, task, task_result, task_start,
+};
 use super::super::{Options, Sink};
 use super::Plain;
 use crate::events::{HostName, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 
-/// Returns what goes to standard output and to standard error.
-fn both(options: &Options, events: &[RunEvent]) -> (String, String) {
+/// Returns what is printed to standard output and to standard error.
+fn outputs(options: &Options, events: &[RunEvent]) -> (String, String) {
     let (out, err) = (Capture::default(), Capture::default());
     let mut plain = Plain::new(options, out.sink(), err.sink());
     events.iter().for_each(|event| plain.event(event));
@@ -20,35 +22,35 @@ fn both(options: &Options, events: &[RunEvent]) -> (String, String) {
 }
 
 fn printed(verbosity: u8, events: &[RunEvent]) -> String {
-    let (out, err) = both(&Options { verbosity, ..Options::default() }, events);
+    let (out, err) = outputs(&Options { verbosity, ..Options::default() }, events);
     assert_eq!(err, "");
     out
 }
 
 fn colored(events: &[RunEvent]) -> String {
-    both(&Options { color: true, ..Options::default() }, events).0.replace('\x1b', "^[")
+    outputs(&Options { color: true, ..Options::default() }, events).0.replace('\x1b', "^[")
 }
 
 #[test]
-fn headings_and_one_line_for_each_host() {
+fn headings_and_one_line_per_host() {
     let failed = map! { "changed" => false, "failed" => true, "msg" => "line1\nline2 <é>" };
     let lost = map! { "changed" => false, "msg" => "Connection refused", "unreachable" => true };
     let events = [
         play("First 日本 play"),
         task("ping"),
-        with("dead", Verdict::Unreachable, lost),
+        result_with("dead", Verdict::Unreachable, lost),
         result("web2", Verdict::Ok),
         task("日本語 wide name é"),
         result("web2", Verdict::Skipped),
         result("web1", Verdict::Changed),
         task("this is a rather long task name that goes well over the seventy-nine columns of the rule"),
-        with("web1", Verdict::Failed, failed.clone()),
+        result_with("web1", Verdict::Failed, failed.clone()),
         RunEvent::Result(TaskResult {
             ignored: true,
             values: Arc::new(failed),
-            ..of("日本", Verdict::Failed)
+            ..task_result("日本", Verdict::Failed)
         }),
-        start(TaskKind::Handler, "  hand ", "site.yml:9"),
+        task_start(TaskKind::Handler, "  hand ", "site.yml:9"),
         result("web1", Verdict::Changed),
         RunEvent::NoHostsRemaining,
         play("nowhere_such"),
@@ -85,7 +87,7 @@ PLAY ***************************************************************************
 }
 
 #[test]
-fn items_of_a_loop() {
+fn results_of_loop_items() {
     let nested = map! { "k" => vec![Value::from(1), "x".into(), Value::null(), true.into(), 1.5.into()] };
     let failed = |n: i32| map! { "ansible_loop_var" => "item", "failed" => true, "item" => n, "rc" => 1 };
     let whole = |verdict| TaskResult {
@@ -93,7 +95,7 @@ fn items_of_a_loop() {
         values: Arc::new(
             map! { "changed" => false, "msg" => "All items skipped", "results" => Vec::<Value>::new() },
         ),
-        ..of("web1", verdict)
+        ..task_result("web1", verdict)
     };
     let events = [
         item("web2", Verdict::Skipped, "a", map! { "changed" => false, "item" => "a", "skipped" => true }),
@@ -104,8 +106,8 @@ fn items_of_a_loop() {
         item("web1", Verdict::Failed, 1, failed(1)),
         item("web1", Verdict::Failed, 2, failed(2)),
         RunEvent::Result(TaskResult { ignored: true, ..whole(Verdict::Failed) }),
-        RunEvent::Item(TaskResult { looped: true, ..of("web1", Verdict::Changed) }),
-        RunEvent::Result(TaskResult { looped: true, ..of("web1", Verdict::Changed) }),
+        RunEvent::Item(TaskResult { looped: true, ..task_result("web1", Verdict::Changed) }),
+        RunEvent::Result(TaskResult { looped: true, ..task_result("web1", Verdict::Changed) }),
         item("web1", Verdict::Skipped, 1, map! { "changed" => false }),
         RunEvent::Result(whole(Verdict::Skipped)),
     ];
@@ -135,7 +137,8 @@ fn delegates_retries_and_includes() {
         address: address.map(Into::into),
         ..host("web1")
     };
-    let done = |to: HostName, verdict| RunEvent::Result(TaskResult { host: to, ..of("web1", verdict) });
+    let done =
+        |to: HostName, verdict| RunEvent::Result(TaskResult { host: to, ..task_result("web1", verdict) });
     let include = |label: Option<&str>| RunEvent::Included {
         file: "/srv/inc.yml".into(),
         hosts: vec!["web1".into(), "web2".into()],
@@ -175,9 +178,9 @@ FAILED - RETRYING: [web1]: retry (2 retries left).
 }
 
 #[test]
-fn a_debug_task_shows_its_message_alone() {
+fn a_debug_task_shows_only_its_message() {
     let debug = |verdict, show, values| {
-        let result = of("web1", verdict);
+        let result = task_result("web1", verdict);
         TaskResult { action: "debug".into(), values: Arc::new(values), show, ..result }
     };
     let message = map! { "changed" => false, "failed" => false, "msg" => "hello é ünicode" };
@@ -232,7 +235,7 @@ skipping: [web1] => {"skipped_reason": "Verbosity threshold not met."}
 }
 
 #[test]
-fn more_with_more_v() {
+fn verbosity_adds_results_paths_and_messages() {
     let pong = map! {
         "changed" => false,
         "failed" => false,
@@ -247,13 +250,17 @@ fn more_with_more_v() {
         RunEvent::PlaybookStart { path: "plays/site.yml".into(), plays: 3 },
         play("web1"),
         task("ping"),
-        with("web1", Verdict::Ok, pong),
+        result_with("web1", Verdict::Ok, pong),
         RunEvent::Result(TaskResult {
             action: "gather_facts".into(),
             values: Arc::new(facts),
-            ..of("web1", Verdict::Ok)
+            ..task_result("web1", Verdict::Ok)
         }),
-        RunEvent::Result(TaskResult { show: true, values: Arc::new(asserted), ..of("web1", Verdict::Ok) }),
+        RunEvent::Result(TaskResult {
+            show: true,
+            values: Arc::new(asserted),
+            ..task_result("web1", Verdict::Ok)
+        }),
         RunEvent::Verbose { level: 2, host: None, text: "NOTIFIED HANDLER hand for web1".into() },
         RunEvent::Verbose { level: 3, host: Some("web1".into()), text: "connected".into() },
     ];
@@ -291,20 +298,22 @@ fn more_with_more_v() {
 }
 
 #[test]
-fn differences_before_the_line() {
+fn a_diff_is_printed_before_its_result() {
     let diff = |before: &str, after: &str| Diff::Text {
         before: sample::side("", before),
         after: sample::side("/l1", after),
     };
-    let same = TaskResult { diff: vec![diff("", "x1\n")], ..of("web1", Verdict::Ok) };
+    let same = TaskResult { diff: vec![diff("", "x1\n")], ..task_result("web1", Verdict::Ok) };
     let item = TaskResult {
         diff: vec![diff("", "x1\n")],
         label: Some(1.into()),
         looped: true,
-        ..of("web1", Verdict::Changed)
+        ..task_result("web1", Verdict::Changed)
     };
-    let prepared =
-        TaskResult { diff: vec![Diff::Prepared("as prepared\n".into())], ..of("web1", Verdict::Changed) };
+    let prepared = TaskResult {
+        diff: vec![Diff::Prepared("as prepared\n".into())],
+        ..task_result("web1", Verdict::Changed)
+    };
     let events = [RunEvent::Result(same), RunEvent::Item(item), RunEvent::Result(prepared)];
     let expected = "ok: [web1]
 --- before
@@ -328,7 +337,7 @@ changed: [web1]
 }
 
 #[test]
-fn recap_widths() {
+fn columns_of_the_recap() {
     let stats = Stats { ok: 26, changed: 9, skipped: 4, ignored: 6, ..Stats::default() };
     let hosts = vec![
         ("a-host-with-a-very-long-name-indeed.example.org".into(), Stats { failed: 1, ..Stats::default() }),
@@ -352,7 +361,7 @@ web2                       : ok=12345 changed=0    unreachable=0    failed=0    
 
 ";
     assert_eq!(printed(0, std::slice::from_ref(&recap)), expected);
-    let (out, _) = both(&Options { custom_stats: true, ..Options::default() }, &[recap]);
+    let (out, _) = outputs(&Options { custom_stats: true, ..Options::default() }, &[recap]);
     let stats = "
 CUSTOM STATS: ******************************************************************
 \tweb1: { \"z\": 1}
@@ -364,7 +373,7 @@ CUSTOM STATS: ******************************************************************
 }
 
 #[test]
-fn colours() {
+fn results_and_recap_are_colored_as_in_ansible() {
     let failed = map! { "changed" => false, "msg" => "one\ntwo" };
     let events = [
         play("web1"),
@@ -376,7 +385,7 @@ fn colours() {
             ignored: true,
             show: true,
             values: Arc::new(failed),
-            ..of("web1", Verdict::Failed)
+            ..task_result("web1", Verdict::Failed)
         }),
         RunEvent::Retry { host: host("web1"), task: "retry".into(), left: 1, values: Arc::default() },
         RunEvent::Recap {
@@ -414,7 +423,7 @@ PLAY RECAP {}
 }
 
 #[test]
-fn warnings_are_folded_and_said_once() {
+fn warnings_are_wrapped_and_printed_once() {
     let text = "conditional statements should not include jinja2 templating delimiters such as {{ }} or {% %}. Found: '{{ 1 }}' == '1'";
     let folded = "[WARNING]: conditional statements should not include jinja2 templating
 delimiters such as {{ }} or {% %}. Found: '{{ 1 }}' == '1'
@@ -422,21 +431,21 @@ delimiters such as {{ }} or {% %}. Found: '{{ 1 }}' == '1'
     let warned = map! { "changed" => false, "warnings" => vec![Value::from(text), "another".into()] };
     let events = [
         RunEvent::Warning(text.into()),
-        with("web1", Verdict::Ok, warned.clone()),
-        with("web1", Verdict::Failed, warned),
+        result_with("web1", Verdict::Ok, warned.clone()),
+        result_with("web1", Verdict::Failed, warned),
     ];
-    let (out, err) = both(&Options::default(), &events);
+    let (out, err) = outputs(&Options::default(), &events);
     assert_eq!(err, format!("{folded}[WARNING]: another\n"));
     assert_eq!(out, "ok: [web1]\nfatal: [web1]: FAILED! => {\"changed\": false}\n");
 }
 
 #[test]
-fn a_traceback_is_shortened() {
+fn a_traceback_is_reduced_to_its_error() {
     let failed = map! { "exception" => "Traceback (most recent call last):\n  File x\nValueError: No closing quotation\n", "msg" => "MODULE FAILURE" };
     let expected = r#"An exception occurred during task execution. To see the full traceback, use -vvv. The error was: ValueError: No closing quotation
 fatal: [web1]: FAILED! => {"msg": "MODULE FAILURE"}
 "#;
-    assert_eq!(printed(0, &[with("web1", Verdict::Failed, failed)]), expected);
+    assert_eq!(printed(0, &[result_with("web1", Verdict::Failed, failed)]), expected);
 }
 
 #[test]
@@ -444,32 +453,32 @@ fn secrets_are_never_printed() {
     let secret = || Value::from("hunter2").tainted(Taint::SECRET);
     let values = map! { "changed" => false, "stdout" => secret(), "msg" => vec![secret()] };
     let events = [
-        with("web1", Verdict::Ok, values.clone()),
-        with("web1", Verdict::Failed, values.clone()),
+        result_with("web1", Verdict::Ok, values.clone()),
+        result_with("web1", Verdict::Failed, values.clone()),
         item("web1", Verdict::Failed, secret(), values.clone()),
-        with("web1", Verdict::Failed, map! { "exception" => secret(), "warnings" => vec![secret()] }),
+        result_with("web1", Verdict::Failed, map! { "exception" => secret(), "warnings" => vec![secret()] }),
         RunEvent::Recap { hosts: vec![], custom: map! { "_run" => values } },
     ];
-    let (out, err) = both(&Options { verbosity: 4, custom_stats: true, ..Options::default() }, &events);
+    let (out, err) = outputs(&Options { verbosity: 4, custom_stats: true, ..Options::default() }, &events);
     assert!(!out.contains("hunter2") && !err.contains("hunter2"), "{out}{err}");
     assert!(out.contains(r#""stdout": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER""#), "{out}");
 }
 
 #[test]
-fn what_was_not_done_comes_last_on_standard_error() {
+fn what_was_not_done_is_printed_to_standard_error() {
     let event = RunEvent::NotDone {
         lines: vec!["not done on web1: 3 tasks".into()],
         command: Some("convoy resume 7".into()),
     };
-    let (out, err) = both(&Options::default(), &[event]);
+    let (out, err) = outputs(&Options::default(), &[event]);
     assert_eq!(out, "");
-    assert_eq!(err, "not done on web1: 3 tasks\n\nhint: go on with `convoy resume 7`\n");
+    assert_eq!(err, "not done on web1: 3 tasks\n\nhint: continue with `convoy resume 7`\n");
 }
 
-/// A pipe whose reader has gone.
-struct Closed;
+/// A pipe without a reader.
+struct ClosedPipe;
 
-impl io::Write for Closed {
+impl io::Write for ClosedPipe {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
@@ -480,10 +489,10 @@ impl io::Write for Closed {
 }
 
 #[test]
-fn a_closed_pipe_is_remembered_and_nothing_more_is_said() {
+fn after_a_closed_pipe_nothing_more_is_printed() {
     for format in [super::super::Format::Text, super::super::Format::Json] {
         let err = Capture::default();
-        let out: Sink = Box::new(Closed);
+        let out: Sink = Box::new(ClosedPipe);
         let mut reporter = super::super::open(&Options { format, ..Options::default() }, out, err.sink());
         reporter.event(&play("web1"));
         assert_eq!(reporter.fault().map(io::Error::kind), Some(io::ErrorKind::BrokenPipe));

@@ -1,4 +1,4 @@
-//! Passwords, against a server made for it: sshd would want a real one of the machine.
+//! Logins with a password, to a server in this process: sshd would need a real account.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,7 +18,7 @@ struct Server {
 }
 
 impl Server {
-    fn judge(&self, password: &[u8]) -> Auth {
+    fn check(&self, password: &[u8]) -> Auth {
         if password == self.password.as_bytes() { Auth::Accept } else { Auth::reject() }
     }
 
@@ -48,7 +48,7 @@ impl server::Handler for Server {
 
     async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, russh::Error> {
         let offered = self.methods.contains(&MethodKind::Password);
-        Ok(if offered { self.judge(password.as_bytes()) } else { Auth::reject() })
+        Ok(if offered { self.check(password.as_bytes()) } else { Auth::reject() })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -62,22 +62,22 @@ impl server::Handler for Server {
             return Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: prompts.into() });
         };
         let answers: Vec<_> = response.collect();
-        Ok(self.judge(&answers.concat()))
+        Ok(self.check(&answers.concat()))
     }
 }
 
-/// What the server offers, what it asks, the password given, and the outcome.
+/// The methods that the server offers, its prompts, the password, and the outcome.
 type Case = (&'static [MethodKind], &'static [&'static str], Option<&'static str>, String);
 
 #[tokio::test]
-async fn a_password_is_given_in_the_way_the_server_wants_it() {
+async fn a_password_is_sent_by_the_method_that_the_server_offers() {
     use MethodKind::{KeyboardInteractive, Password, PublicKey};
     let start = "Failed to connect to the host via ssh: deploy@127.0.0.1: ";
     let end = "; /none/id does not exist";
     let denied = |accepts| format!("{start}Permission denied ({accepts}); tried the password{end}");
     let cases: [Case; 7] = [
-        (&[Password], &[], Some("sesame"), "in".to_owned()),
-        (&[KeyboardInteractive], &["Password: "], Some("sesame"), "in".to_owned()),
+        (&[Password], &[], Some("sesame"), "logged in".to_owned()),
+        (&[KeyboardInteractive], &["Password: "], Some("sesame"), "logged in".to_owned()),
         (&[PublicKey, Password], &[], Some("wrong"), denied("publickey")),
         (
             &[PublicKey, KeyboardInteractive],
@@ -98,7 +98,7 @@ async fn a_password_is_given_in_the_way_the_server_wants_it() {
             &[Password],
             &[],
             Some("wrong"),
-            format!("{start}the server broke off the login; tried the password{end}"),
+            format!("{start}the server closed the connection during the login; tried the password{end}"),
         ),
         (&[Password], &[], None, format!("{start}Permission denied (password); nothing to try{end}")),
     ];
@@ -109,12 +109,12 @@ async fn a_password_is_given_in_the_way_the_server_wants_it() {
         target.password = password.map(str::to_owned);
         target.agent = None;
         target.host_key_checking = HostKeyChecking::Off;
-        // A file that is not there keeps the default ones out.
+        // A configured file, though missing, replaces the default files.
         target.identity_files = vec!["/none/id".into()];
         let outcome = match Connector::default().connect(&target).await {
             Ok(session) => {
                 session.close().await;
-                "in".to_owned()
+                "logged in".to_owned()
             }
             Err(unreachable) => unreachable.to_string(),
         };

@@ -1,24 +1,24 @@
-//! Arguments for the command `ssh`, as Ansible's variables have them.
+//! Arguments for `ssh`, as in `ansible_ssh_common_args` and similar variables.
 
 use std::path::PathBuf;
 
-use super::options::is_refused;
+use super::options::is_unsupported;
 use crate::paths::expand_user;
 
-/// What arguments of `ssh` say.
+/// Arguments of `ssh`, parsed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arguments {
-    /// The options, in order; `-p`, `-l`, `-i` and `-J` are options, too.
+    /// The options in their order; `-p`, `-l`, `-i` and `-J` become options, too.
     pub options: Vec<(String, String)>,
-    /// `-F`.
+    /// The configuration file (`-F`).
     pub file: Option<PathBuf>,
 }
 
 impl Arguments {
-    /// Takes a line of arguments apart.
+    /// Parses a line of arguments.
     ///
     /// # Errors
-    /// Which argument convoy cannot honour: none is dropped.
+    /// If convoy does not support an argument: none is ignored silently.
     pub fn read(line: &str) -> Result<Self, String> {
         let mut read = Self::default();
         let words = convoy_agent::files::words::split(line).map_err(str::to_owned)?;
@@ -32,8 +32,8 @@ impl Arguments {
                 if matches!(letter, 'o' | 'p' | 'l' | 'i' | 'J' | 'F') {
                     let rest = letters.as_str().to_owned();
                     let value = if rest.is_empty() { words.next() } else { Some(rest) };
-                    let value = value.ok_or_else(|| format!("`-{letter}` without a value"))?;
-                    read.take(letter, &value)?;
+                    let value = value.ok_or_else(|| format!("`-{letter}` has no value"))?;
+                    read.set(letter, &value)?;
                     break;
                 }
                 read.flag(letter, &word)?;
@@ -42,7 +42,7 @@ impl Arguments {
         Ok(read)
     }
 
-    fn take(&mut self, letter: char, value: &str) -> Result<(), String> {
+    fn set(&mut self, letter: char, value: &str) -> Result<(), String> {
         let name = match letter {
             'o' => return self.option(value),
             'p' => "Port",
@@ -62,11 +62,11 @@ impl Arguments {
         let (name, value) = match letter {
             '4' => ("AddressFamily", "inet"),
             '6' => ("AddressFamily", "inet6"),
-            // Compression, quiet, verbose, no terminal, no agent, no X11: nothing to do.
+            // Compression, quiet, verbose, no terminal, no agent or X11 forwarding: no effect on convoy.
             'C' | 'q' | 'v' | 'T' | 'a' | 'x' => return Ok(()),
             _ => {
                 return Err(format!(
-                    "`{word}` is not supported: there are -o, -F, -J, -i, -l, -p, -4 and -6"
+                    "`{word}` is not supported: convoy supports -o, -F, -J, -i, -l, -p, -4 and -6"
                 ));
             }
         };
@@ -74,14 +74,14 @@ impl Arguments {
         Ok(())
     }
 
-    /// Takes `Name=value` or `Name value`.
+    /// Adds an option, given as `Name=value` or `Name value`.
     fn option(&mut self, option: &str) -> Result<(), String> {
         let option = option.trim();
         let end = option.find(['=', ' ', '\t']).unwrap_or(option.len());
         let (name, value) = option.split_at(end);
         let value = value.trim_start();
         let value = value.strip_prefix('=').unwrap_or(value).trim();
-        if is_refused(name) {
+        if is_unsupported(name) {
             return Err(format!("option `{option}` is not supported"));
         }
         self.options.push((name.to_owned(), value.to_owned()));

@@ -1,34 +1,40 @@
-//! Our own reader of ssh configuration files, for where ssh is not there to be asked.
+//! Convoy's own reader of ssh configuration files.
+//!
+//! It decides whether the files matter at all, and answers queries if ssh is not installed. It supports everything but
+//! `Match` (except `Match all`).
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::lines::{self, Line};
-use super::options::{HostConfig, SAYS_NOTHING};
-use super::{Query, Tokens};
+use super::options::{HostConfig, IRRELEVANT};
+use super::query::Query;
+use super::tokens::Tokens;
+use crate::paths::{expand_user, home};
 use crate::ssh::error::Reason;
 use crate::ssh::pattern;
-use crate::ssh::target::home;
 
-/// How deep files may include each other.
-const DEEPEST: usize = 16;
+/// How deeply includes may be nested.
+const MAX_DEPTH: usize = 16;
 
-/// The files, in the order in which they count.
+/// The configuration files, in the order of their precedence.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     files: Vec<File>,
+    /// Why a file could not be read.
     problem: Option<String>,
 }
 
 #[derive(Debug)]
 struct File {
     path: PathBuf,
+    /// The lines, each with the files that it includes.
     lines: Vec<(Line, Vec<File>)>,
 }
 
 impl Files {
-    /// Reads the user's file and the system's, or the one given in their place.
+    /// Reads the user's file and the system's, or only the given file.
     pub(super) fn read(file: Option<&Path>) -> Self {
         let mut all = Self::default();
         if let Some(file) = file {
@@ -45,18 +51,18 @@ impl Files {
     fn add(&mut self, path: &Path, folder: &Path, required: bool) {
         match load(path, folder, 0) {
             Ok(Some(file)) => self.files.push(file),
-            Ok(None) if required => self.problem = Some(format!("there is no {}", path.display())),
+            Ok(None) if required => self.problem = Some(format!("{} does not exist", path.display())),
             Ok(None) => {}
             Err(problem) => self.problem = self.problem.take().or(Some(problem)),
         }
     }
 
-    /// Returns whether no line is about how a host is reached.
-    pub(super) fn say_nothing(&self) -> bool {
-        self.problem.is_none() && !self.any(&|line| !SAYS_NOTHING.contains(&line.keyword.as_str()))
+    /// Returns whether no line affects how a host is reached.
+    pub(super) fn are_irrelevant(&self) -> bool {
+        self.problem.is_none() && !self.any(&|line| !IRRELEVANT.contains(&line.keyword.as_str()))
     }
 
-    /// Returns whether names would be looked up to make them canonical.
+    /// Returns whether ssh would look names up to make them canonical.
     pub(super) fn canonicalize(&self) -> bool {
         let none =
             |line: &Line| matches!(line.words[0].to_ascii_lowercase().as_str(), "no" | "none" | "false");
@@ -66,18 +72,21 @@ impl Files {
         })
     }
 
-    fn any(&self, is: &dyn Fn(&Line) -> bool) -> bool {
-        fn within(file: &File, is: &dyn Fn(&Line) -> bool) -> bool {
+    /// Returns whether the predicate holds for any line, those of included files among them.
+    fn any(&self, predicate: &dyn Fn(&Line) -> bool) -> bool {
+        fn any_in(file: &File, predicate: &dyn Fn(&Line) -> bool) -> bool {
             let mut lines = file.lines.iter();
-            lines.any(|(line, included)| is(line) || included.iter().any(|file| within(file, is)))
+            lines.any(|(line, included)| {
+                predicate(line) || included.iter().any(|file| any_in(file, predicate))
+            })
         }
-        self.files.iter().any(|file| within(file, is))
+        self.files.iter().any(|file| any_in(file, predicate))
     }
 
-    /// Returns what is said of a host.
+    /// Returns the configuration of a host.
     ///
     /// # Errors
-    /// [`Reason::Configuration`] with the file and line that is not understood.
+    /// [`Reason::Configuration`] with the file and line that is not valid.
     pub(super) fn answer(&self, query: &Query) -> Result<HostConfig, Reason> {
         let failed = |detail| Reason::Configuration { detail };
         if let Some(problem) = &self.problem {
@@ -88,7 +97,7 @@ impl Files {
             config.set(&name.to_ascii_lowercase(), value.trim_matches('"')).map_err(failed)?;
         }
         for file in &self.files {
-            take(file, &query.host, true, &mut config).map_err(failed)?;
+            apply(file, &query.host, true, &mut config).map_err(failed)?;
         }
         if let Some(name) = config.hostname.take() {
             let tokens = Tokens { host: query.host.clone(), ..Tokens::default() };
@@ -98,30 +107,32 @@ impl Files {
     }
 }
 
-/// Takes what the lines for this host say; `active` tells whether those before the first `Host` count.
-fn take(file: &File, host: &str, active: bool, config: &mut HostConfig) -> Result<(), String> {
-    let mut here = active;
+/// Applies the lines for this host; `active` is whether the lines before the first `Host` apply.
+fn apply(file: &File, host: &str, active: bool, config: &mut HostConfig) -> Result<(), String> {
+    let mut applies = active;
     for (line, included) in &file.lines {
         let at = |what: String| format!("{} line {}: {what}", file.path.display(), line.number);
         match line.keyword.as_str() {
-            "host" => here = active && pattern::is_in_list(line.words.iter().map(String::as_str), host),
-            "match" if line.words.iter().map(|word| word.to_ascii_lowercase()).eq(["all"]) => here = active,
-            "match" => {
-                return Err(at("`Match` needs OpenSSH's own client, which is not installed".to_owned()));
+            "host" => applies = active && pattern::is_in_list(line.words.iter().map(String::as_str), host),
+            "match" if line.words.iter().map(|word| word.to_ascii_lowercase()).eq(["all"]) => {
+                applies = active;
             }
-            "include" => included.iter().try_for_each(|file| take(file, host, here, config))?,
-            "proxycommand" if here => config.set("proxycommand", &line.rest).map_err(at)?,
-            keyword if here => config.set(keyword, &line.words.join(" ")).map_err(at)?,
+            "match" => {
+                return Err(at("`Match` requires OpenSSH's client, which is not installed".to_owned()));
+            }
+            "include" => included.iter().try_for_each(|file| apply(file, host, applies, config))?,
+            "proxycommand" if applies => config.set("proxycommand", &line.rest).map_err(at)?,
+            keyword if applies => config.set(keyword, &line.words.join(" ")).map_err(at)?,
             _ => {}
         }
     }
     Ok(())
 }
 
-/// Reads a file and those it includes; `None` if it is not there.
+/// Reads a file and the files that it includes; `None` if it does not exist.
 fn load(path: &Path, folder: &Path, depth: usize) -> Result<Option<File>, String> {
-    if depth > DEEPEST {
-        return Err(format!("{}: files include each other more than {DEEPEST} deep", path.display()));
+    if depth > MAX_DEPTH {
+        return Err(format!("{}: includes are nested more than {MAX_DEPTH} levels deep", path.display()));
     }
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -135,7 +146,7 @@ fn load(path: &Path, folder: &Path, depth: usize) -> Result<Option<File>, String
         let mut included = Vec::new();
         if line.keyword == "include" {
             for name in &line.words {
-                for path in glob(&folder.join(crate::paths::expand_user(name))) {
+                for path in glob(&folder.join(expand_user(name))) {
                     included.extend(load(&path, folder, depth + 1)?);
                 }
             }
@@ -145,7 +156,7 @@ fn load(path: &Path, folder: &Path, depth: usize) -> Result<Option<File>, String
     Ok(Some(File { path: path.to_owned(), lines }))
 }
 
-/// Returns the files that a path with wildcards names, in the order of their names.
+/// Returns the files that match a path with wildcards, in the order of their names.
 fn glob(path: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in path.components() {
@@ -157,14 +168,14 @@ fn glob(path: &Path) -> Vec<PathBuf> {
         let hidden = name.starts_with('.');
         found = found
             .iter()
-            .flat_map(|folder| {
-                let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            .flat_map(|dir| {
+                let entries = fs::read_dir(dir).into_iter().flatten().flatten();
                 let names = entries.map(|entry| entry.file_name());
-                let fits = |entry: &std::ffi::OsString| {
+                let matches = |entry: &std::ffi::OsString| {
                     let entry = entry.to_string_lossy();
                     (hidden || !entry.starts_with('.')) && pattern::matches(&name, &entry)
                 };
-                let mut paths: Vec<_> = names.filter(fits).map(|entry| folder.join(entry)).collect();
+                let mut paths: Vec<_> = names.filter(matches).map(|entry| dir.join(entry)).collect();
                 paths.sort();
                 paths
             })

@@ -1,22 +1,22 @@
-//! Lines of ssh configuration files: a keyword and its words.
+//! Splits ssh configuration files into lines of a keyword and its words.
 
-/// One line that says something.
+/// A line that is neither empty nor a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The keyword, in small letters.
+    /// The keyword, in lowercase.
     pub(super) keyword: String,
-    /// Its words, without quotes.
+    /// The words after it, without quotes.
     pub(super) words: Vec<String>,
-    /// The rest of the line as it stands: a command takes it whole.
+    /// The rest of the line as it is written: for a keyword that takes a command.
     pub(super) rest: String,
-    /// The number of the line, from 1.
+    /// The line number, counted from 1.
     pub(super) number: usize,
 }
 
-/// Returns the lines of a text that say something.
+/// Returns the lines of a text, without empty lines and comments.
 ///
 /// # Errors
-/// The number of a line that cannot be taken apart, and why.
+/// The number of a line that is not valid, and why.
 pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -27,10 +27,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
         }
         let end = line.find([' ', '\t', '=']).unwrap_or(line.len());
         let (keyword, rest) = line.split_at(end);
-        // One `=` may stand between, with blanks around it.
+        // There may be one `=` in between, with spaces around it.
         let rest = rest.trim_start();
         let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
-        // What a command does with quotes is its shell's business.
+        // Quotes in a command are for its shell.
         let words = if keyword.eq_ignore_ascii_case("proxycommand") {
             Ok(rest.split_whitespace().map(str::to_owned).collect())
         } else {
@@ -38,7 +38,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
         };
         let words = words.map_err(|why| (number, why.to_owned()))?;
         if words.is_empty() {
-            return Err((number, format!("`{keyword}` without a value")));
+            return Err((number, format!("`{keyword}` has no value")));
         }
         let (keyword, rest) = (keyword.to_ascii_lowercase(), rest.to_owned());
         lines.push(Line { keyword, words, rest, number });
@@ -46,7 +46,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Line>, (usize, String)> {
     Ok(lines)
 }
 
-/// Splits at blanks, outside of quotes; a comment may follow.
+/// Splits a text at spaces outside of quotes, up to a comment.
 pub(super) fn words(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut rest = text.trim_start().chars().peekable();
@@ -68,7 +68,7 @@ pub(super) fn words(text: &str) -> Result<Vec<String>, &'static str> {
             }
         }
         if quote.is_some() {
-            return Err("a quote is not closed");
+            return Err("missing closing quote");
         }
         words.push(word);
         while rest.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}

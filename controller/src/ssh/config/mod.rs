@@ -1,77 +1,72 @@
-//! The user's ssh configuration: what it says of a host.
+//! The user's ssh configuration, as it applies to a host.
 //!
-//! Where it says nothing that matters, which is the common case, reading the files once is all. Else `ssh -G` answers
-//! for each host, since nobody knows the file better; where ssh is not installed our own reader does.
+//! If no file says anything that matters to convoy, which is the common case, the files are read once and that is all.
+//! Otherwise `ssh -G` answers for each host, because nothing reads the files more exactly ([`openssh`]). If ssh is not
+//! installed, convoy's own reader answers ([`files`]).
 
 mod arguments;
-mod ask;
 mod files;
 mod lines;
+mod openssh;
 mod options;
+mod query;
 mod tokens;
 
 pub use arguments::Arguments;
-pub use options::Family;
 pub(super) use options::{HostConfig, Proxy};
+pub use query::Query;
 pub(super) use tokens::Tokens;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::error::Reason;
 use files::Files;
 
-/// How many programs `ssh -G` run at once: they do nothing but compute.
-const AT_ONCE: usize = 8;
+use super::error::Reason;
+use crate::sync::lock;
 
-/// What is asked of the configuration: a host, and what is known better.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Query {
-    /// The host as it would be given to `ssh`.
-    pub host: String,
-    /// Options in the order of their weight, as for `ssh -o`; each counts before the files.
-    pub options: Vec<(String, String)>,
-    /// A file instead of the user's and the system's, as for `ssh -F`.
-    pub file: Option<PathBuf>,
-}
+/// How many `ssh -G` processes run at once: they do nothing but compute.
+const MAX_PROCESSES: usize = 8;
 
-/// The files of a query, read once.
-type Source = Arc<OnceCell<Arc<Files>>>;
+/// The configuration files of a query, read once.
+type CachedFiles = Arc<OnceCell<Arc<Files>>>;
 
-type Answer = Arc<OnceCell<Result<Arc<HostConfig>, Reason>>>;
+/// The answer to a query, computed once.
+type CachedAnswer = Arc<OnceCell<Result<Arc<HostConfig>, Reason>>>;
 
-/// The configuration, read once a run, and asked once for each host.
+/// The ssh configuration. Its files are read once per run, and each query is answered once.
 #[derive(Default)]
 pub(super) struct Configuration {
-    files: Mutex<HashMap<Option<PathBuf>, Source>>,
-    answers: Mutex<HashMap<Query, Answer>>,
+    files: Mutex<HashMap<Option<PathBuf>, CachedFiles>>,
+    answers: Mutex<HashMap<Query, CachedAnswer>>,
     defaults: OnceCell<Result<Arc<HostConfig>, Reason>>,
     ssh: OnceCell<Option<PathBuf>>,
-    turns: Turns,
+    processes: Processes,
 }
 
-struct Turns(Semaphore);
+/// Limits the number of `ssh -G` processes.
+struct Processes(Semaphore);
 
-impl Default for Turns {
+impl Default for Processes {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+        Self(Semaphore::new(MAX_PROCESSES))
     }
 }
 
 impl Configuration {
-    /// Returns one that never asks ssh.
+    /// Returns one that never runs ssh.
     #[cfg(test)]
     pub(super) fn without_ssh() -> Self {
         Self { ssh: OnceCell::new_with(Some(None)), ..Self::default() }
     }
 
-    /// Returns what is said of a host.
+    /// Returns the configuration of a host.
     ///
     /// # Errors
-    /// [`Reason::Configuration`] if the files, or options, are not what ssh understands.
+    /// [`Reason::Configuration`] if the files or the options are not valid.
     pub(super) async fn of(&self, query: &Query) -> Result<Arc<HostConfig>, Reason> {
         let answer = lock(&self.answers).entry(query.clone()).or_default().clone();
         answer.get_or_init(|| self.answer(query)).await.clone()
@@ -85,26 +80,24 @@ impl Configuration {
             Arc::new(read.unwrap_or_default())
         };
         let files = cell.get_or_init(read).await;
-        if files.say_nothing() {
+        if files.are_irrelevant() {
             return files.answer(query).map(Arc::new);
         }
-        let Some(ssh) = self.ssh.get_or_init(|| async { ask::program() }).await else {
+        let Some(ssh) = self.ssh.get_or_init(|| async { openssh::program() }).await else {
             return files.answer(query).map(Arc::new);
         };
-        // Its defaults are needed to tell them from what the user says.
-        let defaults = self.defaults.get_or_init(|| async { ask::defaults(ssh).await.map(Arc::new) });
-        let turn = self.turns.0.acquire().await;
-        let answer = ask::ask(ssh, query, files.canonicalize());
+        // The answer of ssh contains its defaults. Without them it is what the user has configured.
+        let defaults = self.defaults.get_or_init(|| async { openssh::defaults(ssh).await.map(Arc::new) });
+        let permit = self.processes.0.acquire().await;
+        let answer = openssh::ask(ssh, query, files.canonicalize());
         let (defaults, answer) = tokio::join!(defaults, answer);
-        drop(turn);
-        let mut answer = answer?.without(&*defaults.clone()?);
-        answer.note_canonical_names(files.canonicalize());
+        drop(permit);
+        let mut answer = answer?.without_defaults(&*defaults.clone()?);
+        if files.canonicalize() {
+            answer.unsupported.push(("CanonicalizeHostname".to_owned(), "yes".to_owned()));
+        }
         Ok(Arc::new(answer))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

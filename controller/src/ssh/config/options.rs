@@ -1,10 +1,10 @@
-//! The options that convoy honours, those that mean nothing to it, and those that it has to speak of.
+//! The options of ssh: which convoy supports, which do not matter to it, and of which it warns.
 
 use std::time::Duration;
 
-use crate::ssh::HostKeyChecking;
+use crate::ssh::target::{Family, HostKeyChecking};
 
-/// What the configuration says of a host, as far as it is honoured. Of several values the first counts, as in ssh.
+/// The configuration of a host, as far as convoy supports it. As in ssh, the first of several values counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::ssh) struct HostConfig {
     pub(in crate::ssh) hostname: Option<String>,
@@ -30,14 +30,14 @@ pub(in crate::ssh) struct HostConfig {
     pub(in crate::ssh) public_key: Option<bool>,
     pub(in crate::ssh) password: Option<bool>,
     pub(in crate::ssh) interactive: Option<bool>,
-    /// Options that matter and are not honoured, as the user would write them.
-    pub(in crate::ssh) unhonoured: Vec<(String, String)>,
+    /// Options that matter and are not supported, as the user would write them.
+    pub(in crate::ssh) unsupported: Vec<(String, String)>,
 }
 
-/// By what means the host is reached.
+/// How the connection to the host is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ssh) enum Proxy {
-    /// `none`: directly, whatever later lines say.
+    /// Directly, whatever later lines say (`none`).
     None,
     /// `ProxyJump`.
     Jump(String),
@@ -45,21 +45,9 @@ pub(in crate::ssh) enum Proxy {
     Command(String),
 }
 
-/// `AddressFamily`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Family {
-    /// Whichever a name has.
-    #[default]
-    Any,
-    /// IPv4 only.
-    Inet,
-    /// IPv6 only.
-    Inet6,
-}
-
-/// Keywords that structure a file, or that mean nothing to how convoy reaches a host: one connection, no terminal, no
-/// forwarding. A file with nothing else needs no further asking.
-pub(super) const SAYS_NOTHING: [&str; 38] = [
+/// Keywords that structure a file, or that do not affect how convoy reaches a host: with one connection, no terminal and
+/// no forwarding. A file with nothing else is irrelevant.
+pub(super) const IRRELEVANT: [&str; 38] = [
     "host",
     "include",
     "hashknownhosts",
@@ -100,8 +88,8 @@ pub(super) const SAYS_NOTHING: [&str; 38] = [
     "xauthlocation",
 ];
 
-/// Options that matter to safety or to who is reached, and that convoy does not have: they are said, never dropped.
-const MATTERS: [(&str, &str); 28] = [
+/// Options that affect safety or which host is reached, and that convoy does not support: it warns of them.
+const UNSUPPORTED: [(&str, &str); 28] = [
     ("bindaddress", "BindAddress"),
     ("bindinterface", "BindInterface"),
     ("casignaturealgorithms", "CASignatureAlgorithms"),
@@ -132,8 +120,8 @@ const MATTERS: [(&str, &str); 28] = [
     ("verifyhostkeydns", "VerifyHostKeyDNS"),
 ];
 
-/// Options that are honoured.
-const HONOURED: [&str; 26] = [
+/// Options that convoy supports.
+const SUPPORTED: [&str; 26] = [
     "addressfamily",
     "certificatefile",
     "challengeresponseauthentication",
@@ -162,67 +150,72 @@ const HONOURED: [&str; 26] = [
     "ignoreunknown",
 ];
 
-/// Returns whether an option of `ssh -o` cannot be honoured.
-pub(super) fn is_refused(name: &str) -> bool {
+/// Returns whether convoy cannot do what an option of `ssh -o` says.
+pub(super) fn is_unsupported(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let nothing = SAYS_NOTHING.iter().skip(2).any(|known| *known == name);
-    !nothing && !HONOURED.contains(&name.as_str())
+    // `host` and `include`, the first two, are not options.
+    let irrelevant = IRRELEVANT.iter().skip(2).any(|known| *known == name);
+    !irrelevant && !SUPPORTED.contains(&name.as_str())
 }
 
 impl HostConfig {
-    /// Takes one option, unless there is a value already; `keyword` is in small letters.
+    /// Sets an option, unless it has a value already; `keyword` is in lowercase.
     ///
     /// # Errors
-    /// If the value is none that the option can have.
+    /// If the value is not valid for the option.
     pub(super) fn set(&mut self, keyword: &str, value: &str) -> Result<(), String> {
         let text = || Some(value.to_owned());
-        let bad = || format!("`{keyword}` cannot be `{value}`");
-        let flag = || truth(value).map(Some).ok_or_else(bad);
+        let bad = || format!("invalid value `{value}` for `{keyword}`");
+        let flag = || parse_bool(value).map(Some).ok_or_else(bad);
         match keyword {
-            "hostname" => first(&mut self.hostname, text()),
-            "user" => first(&mut self.user, text()),
-            "port" => first(&mut self.port, Some(value.parse().map_err(|_| bad())?)),
+            "hostname" => set_if_none(&mut self.hostname, text()),
+            "user" => set_if_none(&mut self.user, text()),
+            "port" => set_if_none(&mut self.port, Some(value.parse().map_err(|_| bad())?)),
             "identityfile" => self.identity_files.push(value.to_owned()),
             "certificatefile" => self.certificate_files.push(value.to_owned()),
-            "identitiesonly" => first(&mut self.identities_only, flag()?),
-            "identityagent" => first(&mut self.identity_agent, text()),
-            "proxyjump" | "proxycommand" => first(&mut self.proxy, Some(proxy(keyword, value))),
-            "userknownhostsfile" => first(&mut self.user_known_hosts, text()),
-            "globalknownhostsfile" => first(&mut self.global_known_hosts, text()),
-            "revokedhostkeys" => first(&mut self.revoked_host_keys, text()),
+            "identitiesonly" => set_if_none(&mut self.identities_only, flag()?),
+            "identityagent" => set_if_none(&mut self.identity_agent, text()),
+            "proxyjump" | "proxycommand" => set_if_none(&mut self.proxy, Some(proxy(keyword, value))),
+            "userknownhostsfile" => set_if_none(&mut self.user_known_hosts, text()),
+            "globalknownhostsfile" => set_if_none(&mut self.global_known_hosts, text()),
+            "revokedhostkeys" => set_if_none(&mut self.revoked_host_keys, text()),
             "stricthostkeychecking" => {
-                first(&mut self.checking, Some(HostKeyChecking::of(value).ok_or_else(bad)?));
+                set_if_none(&mut self.checking, Some(HostKeyChecking::parse(value).ok_or_else(bad)?));
             }
-            "hostkeyalias" => first(&mut self.host_key_alias, text()),
-            "hashknownhosts" => first(&mut self.hash_known_hosts, flag()?),
-            "connecttimeout" => first(&mut self.connect_timeout, time(value).ok_or_else(bad)?),
-            "serveraliveinterval" => first(&mut self.alive_interval, time(value).ok_or_else(bad)?),
+            "hostkeyalias" => set_if_none(&mut self.host_key_alias, text()),
+            "hashknownhosts" => set_if_none(&mut self.hash_known_hosts, flag()?),
+            "connecttimeout" => {
+                set_if_none(&mut self.connect_timeout, parse_duration(value).ok_or_else(bad)?);
+            }
+            "serveraliveinterval" => {
+                set_if_none(&mut self.alive_interval, parse_duration(value).ok_or_else(bad)?);
+            }
             "serveralivecountmax" => {
-                first(&mut self.alive_count, Some(value.parse().map_err(|_| bad())?));
+                set_if_none(&mut self.alive_count, Some(value.parse().map_err(|_| bad())?));
             }
-            "addressfamily" => first(&mut self.family, Some(family(value).ok_or_else(bad)?)),
-            "batchmode" => first(&mut self.batch, flag()?),
+            "addressfamily" => set_if_none(&mut self.family, Some(family(value).ok_or_else(bad)?)),
+            "batchmode" => set_if_none(&mut self.batch, flag()?),
             "pubkeyauthentication" => {
-                // It may name a way of binding to the host, too.
-                first(&mut self.public_key, Some(truth(value).unwrap_or(true)));
+                // It may also name a way of binding to the host.
+                set_if_none(&mut self.public_key, Some(parse_bool(value).unwrap_or(true)));
             }
-            "passwordauthentication" => first(&mut self.password, flag()?),
+            "passwordauthentication" => set_if_none(&mut self.password, flag()?),
             "kbdinteractiveauthentication" | "challengeresponseauthentication" => {
-                first(&mut self.interactive, flag()?);
+                set_if_none(&mut self.interactive, flag()?);
             }
             _ => {
-                let not = value.eq_ignore_ascii_case("none") || truth(value) == Some(false);
-                if let Some((_, name)) = MATTERS.iter().find(|(known, _)| *known == keyword && !not) {
-                    let value = if truth(value) == Some(true) { "yes" } else { value };
-                    self.unhonoured.push(((*name).to_owned(), value.to_owned()));
+                let off = value.eq_ignore_ascii_case("none") || parse_bool(value) == Some(false);
+                if let Some((_, name)) = UNSUPPORTED.iter().find(|(known, _)| *known == keyword && !off) {
+                    let value = if parse_bool(value) == Some(true) { "yes" } else { value };
+                    self.unsupported.push(((*name).to_owned(), value.to_owned()));
                 }
             }
         }
         Ok(())
     }
 
-    /// Leaves out what ssh does without being told.
-    pub(super) fn without(mut self, defaults: &Self) -> Self {
+    /// Removes what is only a default of ssh.
+    pub(super) fn without_defaults(mut self, defaults: &Self) -> Self {
         if self.identity_files == defaults.identity_files {
             self.identity_files.clear();
         }
@@ -237,24 +230,18 @@ impl HostConfig {
         if self.checking == defaults.checking {
             self.checking = None;
         }
-        self.unhonoured.retain(|option| !defaults.unhonoured.contains(option));
+        self.unsupported.retain(|option| !defaults.unsupported.contains(option));
         self
-    }
-
-    pub(super) fn note_canonical_names(&mut self, asked_for: bool) {
-        if asked_for {
-            self.unhonoured.push(("CanonicalizeHostname".to_owned(), "yes".to_owned()));
-        }
     }
 }
 
-fn first<T>(place: &mut Option<T>, value: Option<T>) {
+fn set_if_none<T>(place: &mut Option<T>, value: Option<T>) {
     if place.is_none() {
         *place = value;
     }
 }
 
-fn truth(value: &str) -> Option<bool> {
+fn parse_bool(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "yes" | "true" => Some(true),
         "no" | "false" => Some(false),
@@ -281,9 +268,12 @@ fn family(value: &str) -> Option<Family> {
     }
 }
 
-/// Reads a time such as `90`, `1m30s` or `none`; zero is no time, too.
-#[expect(clippy::option_option, reason = "no time, and no time that can be read")]
-fn time(value: &str) -> Option<Option<Duration>> {
+/// Parses a time such as `90`, `1m30s` or `none`. The inner `None` means no time limit, as does zero.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is whether the text is valid, the inner one is the value"
+)]
+fn parse_duration(value: &str) -> Option<Option<Duration>> {
     if value.eq_ignore_ascii_case("none") {
         return Some(None);
     }

@@ -1,13 +1,13 @@
-//! The reader against ssh itself, and what neither may do.
+//! Compares convoy's reader with ssh, and tests what neither may do.
 
 use std::fs;
 
 use tempfile::TempDir;
 
-use super::ask::{ask, defaults, program};
+use super::openssh::{ask, defaults, program};
 use super::*;
 
-/// A folder with these files; the first is the configuration.
+/// Makes a directory with these files; returns it, and the first file, which is the configuration.
 fn files(texts: &[(&str, &str)]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in texts {
@@ -23,10 +23,10 @@ fn query(host: &str, file: &std::path::Path) -> Query {
     Query { host: host.to_owned(), file: Some(file.to_owned()), ..Query::default() }
 }
 
-/// What ssh says even if no file does.
+/// Fills in what ssh reports even if no file sets it.
 fn completed(mut config: HostConfig, host: &str, defaults: &HostConfig) -> HostConfig {
     config.hostname = config.hostname.or_else(|| Some(host.to_owned()));
-    let ours = std::mem::take(&mut config.unhonoured);
+    let unsupported = std::mem::take(&mut config.unsupported);
     config.proxy = config.proxy.filter(|proxy| *proxy != Proxy::None);
     let filled = HostConfig {
         port: config.port.or(defaults.port),
@@ -41,7 +41,7 @@ fn completed(mut config: HostConfig, host: &str, defaults: &HostConfig) -> HostC
         interactive: config.interactive.or(defaults.interactive),
         ..config
     };
-    HostConfig { unhonoured: ours, ..filled.without(defaults) }
+    HostConfig { unsupported, ..filled.without_defaults(defaults) }
 }
 
 const CONFIG: &str = r#"
@@ -81,7 +81,7 @@ Host *
 "#;
 
 #[tokio::test]
-async fn our_reader_says_what_ssh_says() {
+async fn the_reader_agrees_with_ssh() {
     let Some(ssh) = program() else { return };
     let (_folder, file) = files(&[
         ("config", CONFIG),
@@ -93,7 +93,7 @@ async fn our_reader_says_what_ssh_says() {
     let defaults = defaults(&ssh).await.unwrap();
     for host in ["bastion", "web1", "web3", "Web3", "x.internal", "db1", "db2", "both", "other", "::1"] {
         let query = query(host, &file);
-        let asked = ask(&ssh, &query, false).await.unwrap().without(&defaults);
+        let asked = ask(&ssh, &query, false).await.unwrap().without_defaults(&defaults);
         let read = Files::read(query.file.as_deref()).answer(&query).unwrap();
         let host = host.to_ascii_lowercase();
         assert_eq!(completed(read, &host, &defaults), asked, "{host}");
@@ -101,7 +101,7 @@ async fn our_reader_says_what_ssh_says() {
 }
 
 #[tokio::test]
-async fn options_count_before_the_files() {
+async fn options_take_precedence_over_files() {
     let (_folder, file) = files(&[("config", "Host web1\n  Port 1\n  User a\n  IdentityFile /x/config\n")]);
     let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let options = vec![option("Port", "2"), option("Port", "3"), option("IdentityFile", "/x/a key")];
@@ -114,19 +114,19 @@ async fn options_count_before_the_files() {
 }
 
 #[tokio::test]
-async fn what_says_nothing_is_not_asked_about() {
+async fn ssh_is_not_asked_if_no_line_matters() {
     let debian = "Host *\n    SendEnv LANG LC_*\n    HashKnownHosts yes\n    GSSAPIAuthentication yes\n";
     let (folder, file) = files(&[("config", debian)]);
     let files = Files::read(Some(&file));
-    assert!(files.say_nothing());
+    assert!(files.are_irrelevant());
     assert_eq!(files.answer(&query("x", &file)).unwrap().hash_known_hosts, Some(true));
     fs::write(&file, format!("{debian}Include {}/other\n", folder.path().display())).unwrap();
-    assert!(Files::read(Some(&file)).say_nothing());
+    assert!(Files::read(Some(&file)).are_irrelevant());
     fs::write(folder.path().join("other"), "Host y\nPort 2\n").unwrap();
-    assert!(!Files::read(Some(&file)).say_nothing());
+    assert!(!Files::read(Some(&file)).are_irrelevant());
 }
 
-/// ssh would look the name up, and end without an answer.
+/// ssh itself would look the name up, and fail.
 #[tokio::test]
 async fn names_are_not_looked_up() {
     let Some(ssh) = program() else { return };
@@ -134,24 +134,24 @@ async fn names_are_not_looked_up() {
         "CanonicalizeHostname always\nCanonicalDomains invalid\nCanonicalizeFallbackLocal no\nPort 7\n";
     let (_folder, file) = files(&[("config", text)]);
     let plain = std::process::Command::new(ssh).arg("-F").arg(&file).args(["-G", "web1"]).output().unwrap();
-    assert!(!plain.status.success(), "ssh does not look names up: the test shows nothing");
+    assert!(!plain.status.success(), "ssh does not look names up, so that this test proves nothing");
     let config = Configuration::default().of(&query("web1", &file)).await.unwrap();
     assert_eq!(config.port, Some(7));
-    assert_eq!(config.unhonoured, [("CanonicalizeHostname".to_owned(), "yes".to_owned())]);
+    assert_eq!(config.unsupported, [("CanonicalizeHostname".to_owned(), "yes".to_owned())]);
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_an_error_with_its_place() {
+async fn invalid_lines_are_errors_with_file_and_line() {
     let table = [
         (
             "Host x\nMatch user joe\nPort 7\n",
-            "{file} line 2: `Match` needs OpenSSH's own client, which is not installed",
+            "{file} line 2: `Match` requires OpenSSH's client, which is not installed",
         ),
-        ("Host x\n  Port many\n", "{file} line 2: `port` cannot be `many`"),
-        ("\nPort\n", "{file} line 2: `Port` without a value"),
-        ("User \"joe\n", "{file} line 1: a quote is not closed"),
-        ("ConnectTimeout 5x\n", "{file} line 1: `connecttimeout` cannot be `5x`"),
-        ("Include {file}\n", "{file}: files include each other more than 16 deep"),
+        ("Host x\n  Port many\n", "{file} line 2: invalid value `many` for `port`"),
+        ("\nPort\n", "{file} line 2: `Port` has no value"),
+        ("User \"joe\n", "{file} line 1: missing closing quote"),
+        ("ConnectTimeout 5x\n", "{file} line 1: invalid value `5x` for `connecttimeout`"),
+        ("Include {file}\n", "{file}: includes are nested more than 16 levels deep"),
     ];
     for (text, expected) in table {
         let (_folder, file) = files(&[("config", "")]);
@@ -168,11 +168,11 @@ async fn what_cannot_be_understood_is_an_error_with_its_place() {
     );
     let none = file.with_file_name("none");
     let error = Configuration::without_ssh().of(&query("x", &none)).await.unwrap_err().to_string();
-    assert_eq!(error, format!("the ssh configuration: there is no {}", none.display()));
+    assert_eq!(error, format!("the ssh configuration: {} does not exist", none.display()));
 }
 
 #[test]
-fn arguments_of_ssh_are_options_or_refused() {
+fn arguments_are_parsed_or_refused() {
     let table = [
         ("-o ControlMaster=auto -o ControlPersist=60s -C", "ControlMaster=auto ControlPersist=60s"),
         ("-oPort=2 -p3 -p 4 -l joe", "Port=2 Port=3 Port=4 User=joe"),
@@ -191,10 +191,10 @@ fn arguments_of_ssh_are_options_or_refused() {
     let refused = [
         ("-o ForwardAgent=yes", "option `ForwardAgent=yes` is not supported"),
         ("-o Cipers=x", "option `Cipers=x` is not supported"),
-        ("-A", "`-A` is not supported: there are -o, -F, -J, -i, -l, -p, -4 and -6"),
-        ("-L 80:x:80", "`-L` is not supported: there are -o, -F, -J, -i, -l, -p, -4 and -6"),
+        ("-A", "`-A` is not supported: convoy supports -o, -F, -J, -i, -l, -p, -4 and -6"),
+        ("-L 80:x:80", "`-L` is not supported: convoy supports -o, -F, -J, -i, -l, -p, -4 and -6"),
         ("host", "`host` is not supported: only options of ssh are"),
-        ("-o", "`-o` without a value"),
+        ("-o", "`-o` has no value"),
         ("'", "No closing quotation"),
     ];
     for (line, expected) in refused {
@@ -203,18 +203,18 @@ fn arguments_of_ssh_are_options_or_refused() {
 }
 
 #[test]
-fn tokens_stand_for_the_host() {
+fn tokens_and_variables_are_expanded() {
     let tokens = Tokens {
         host: "10.0.0.1".to_owned(),
-        given: "web1".to_owned(),
+        original_host: "web1".to_owned(),
         port: 2222,
         user: "joe".to_owned(),
-        key: "alias".to_owned(),
+        host_key_name: "alias".to_owned(),
         jump: "b".to_owned(),
     };
     assert_eq!(tokens.expand("%h %n %p %r %k %j 100%%").unwrap(), "10.0.0.1 web1 2222 joe alias b 100%");
-    assert_eq!(tokens.expand("a%zb").unwrap_err(), "`%z` in `a%zb` stands for nothing");
-    assert_eq!(tokens.expand("a%").unwrap_err(), "`%` in `a%` stands for nothing");
+    assert_eq!(tokens.expand("a%zb").unwrap_err(), "`%z` in `a%zb` is not a known token");
+    assert_eq!(tokens.expand("a%").unwrap_err(), "`%` in `a%` is not a known token");
     assert_eq!(
         tokens.path("/x/${CONVOY_NONE}").unwrap_err(),
         "`${CONVOY_NONE}` in `/x/${CONVOY_NONE}` is not set"

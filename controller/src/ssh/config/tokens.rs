@@ -1,23 +1,25 @@
-//! The `%` tokens and `${VARIABLE}`s of configuration values.
+//! Expands `%` tokens and `${VARIABLE}` in configuration values.
+
+use std::path::PathBuf;
 
 use sha1::{Digest as _, Sha1};
 
 use crate::passwd;
-use crate::ssh::target::home;
+use crate::paths::home;
 
-/// What tokens stand for.
+/// The values of the tokens.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ssh) struct Tokens {
     /// `%h`: the name or address to connect to.
     pub(in crate::ssh) host: String,
-    /// `%n`: the host as it was given.
-    pub(in crate::ssh) given: String,
-    /// `%p`.
+    /// `%n`: the host as it was given on the command line.
+    pub(in crate::ssh) original_host: String,
+    /// `%p`: the port.
     pub(in crate::ssh) port: u16,
     /// `%r`: the login user.
     pub(in crate::ssh) user: String,
-    /// `%k`: the name of the host key.
-    pub(in crate::ssh) key: String,
+    /// `%k`: the name under which the host key is recorded.
+    pub(in crate::ssh) host_key_name: String,
     /// `%j`: the jump host.
     pub(in crate::ssh) jump: String,
 }
@@ -26,7 +28,7 @@ impl Tokens {
     /// Returns a value with its tokens replaced.
     ///
     /// # Errors
-    /// Which token is unknown, or which variable is not set.
+    /// If a token is unknown.
     pub(in crate::ssh) fn expand(&self, value: &str) -> Result<String, String> {
         let mut out = String::new();
         let mut rest = value;
@@ -40,7 +42,7 @@ impl Tokens {
                 Some(text) => out.push_str(&text),
                 None => {
                     let token = letter.map(String::from).unwrap_or_default();
-                    return Err(format!("`%{token}` in `{value}` stands for nothing"));
+                    return Err(format!("`%{token}` in `{value}` is not a known token"));
                 }
             }
             rest = chars.as_str();
@@ -49,11 +51,23 @@ impl Tokens {
         Ok(out)
     }
 
+    /// Returns the paths in a list, as by [`Tokens::path`], without the entries `none`.
+    ///
+    /// # Errors
+    /// If a token is unknown, or a variable is not set.
+    pub(in crate::ssh) fn paths<'v>(
+        &self,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Result<Vec<PathBuf>, String> {
+        let named = values.into_iter().filter(|value| !value.eq_ignore_ascii_case("none"));
+        named.map(|value| self.path(value)).collect()
+    }
+
     /// Returns a path with its tokens, variables and `~` replaced.
     ///
     /// # Errors
-    /// As [`Tokens::expand`].
-    pub(in crate::ssh) fn path(&self, value: &str) -> Result<std::path::PathBuf, String> {
+    /// If a token is unknown, or a variable is not set.
+    pub(in crate::ssh) fn path(&self, value: &str) -> Result<PathBuf, String> {
         let mut text = self.expand(value)?;
         while let Some((before, after)) = text.split_once("${") {
             let Some((name, rest)) = after.split_once('}') else { break };
@@ -70,10 +84,10 @@ impl Tokens {
         Some(match letter {
             '%' => "%".to_owned(),
             'h' => self.host.clone(),
-            'n' => self.given.clone(),
+            'n' => self.original_host.clone(),
             'p' => self.port.to_string(),
             'r' => self.user.clone(),
-            'k' => self.key.clone(),
+            'k' => self.host_key_name.clone(),
             'j' => self.jump.clone(),
             'd' => home()?.to_string_lossy().into_owned(),
             'u' => passwd::own_field(0)?,

@@ -1,4 +1,4 @@
-//! The reader against a table, and against `ssh-keygen -F` and `-H`.
+//! Compares the reader with a table, and with `ssh-keygen -F` and `-H`.
 
 use std::process::Command;
 
@@ -11,8 +11,8 @@ fn key(text: &str) -> PublicKey {
     PublicKey::from_openssh(text).expect("a public key")
 }
 
-fn read(text: &str, host: &str, port: u16) -> Known {
-    let mut known = Known::default();
+fn read(text: &str, host: &str, port: u16) -> HostKeys {
+    let mut known = HostKeys::default();
     known.read(text, Path::new("known_hosts"), host, port);
     known
 }
@@ -67,7 +67,7 @@ fn names_and_patterns_match_as_in_openssh() {
     }
 }
 
-/// The lines that OpenSSH itself finds for a name.
+/// Returns the lines that OpenSSH finds for a name.
 fn openssh_finds(file: &Path, name: &str) -> Vec<usize> {
     let found =
         Command::new("ssh-keygen").arg("-f").arg(file).args(["-F", name]).output().expect("ssh-keygen");
@@ -113,7 +113,7 @@ fn plain_and_hashed_lines_are_found_where_ssh_keygen_finds_them() {
 }
 
 #[test]
-fn lines_that_say_nothing_are_passed_over() {
+fn lines_that_openssh_ignores_are_ignored() {
     let text = format!(
         "\n# web1 {ED25519}\n   \n#web1 {ED25519}\nweb1\nweb1 ssh-ed25519\nweb1 ssh-ed25519 AAAA\n\
          @unknown web1 {ED25519}\n@revoked\n|1|bad|bad {ED25519}\n|2|x|y {ED25519}\n \tweb1 \t {ED25519}\r\nweb1 1024 35 1234\n"
@@ -134,7 +134,7 @@ fn markers_make_authorities_and_revoked_keys() {
         (vec![], vec![1], vec![2])
     );
     assert!(known.has_authority() && known.is_authority(&key(ED25519)) && !known.is_authority(&key(OTHER)));
-    assert_eq!(known.verdict(&key(ED25519)), Verdict::Unknown);
+    assert_eq!(known.status(&key(ED25519)), KeyStatus::Unknown);
 }
 
 #[test]
@@ -145,18 +145,18 @@ fn a_key_is_known_unknown_changed_or_revoked() {
     };
     let (old, new) = (entry(OTHER, 1), entry(ED25519, 2));
     let table = [
-        (at(&[]), Verdict::Unknown),
-        // A key of the name without the port vouches, as in OpenSSH, if the port has none of its own.
-        (at(&[("web1", ED25519)]), Verdict::Known),
-        (at(&[("web1", OTHER)]), Verdict::Unknown),
-        (at(&[("[web1]:2222", ED25519)]), Verdict::Known),
-        (at(&[("[web1]:2222", OTHER), ("[web1]:2222", ED25519)]), Verdict::Known),
-        (at(&[("[web1]:2222", OTHER)]), Verdict::Changed(&old)),
-        (at(&[("[web1]:2222", OTHER), ("web1", ED25519)]), Verdict::Changed(&old)),
-        (at(&[("[web1]:2222", ED25519), ("@revoked *", ED25519)]), Verdict::Revoked(&new)),
+        (at(&[]), KeyStatus::Unknown),
+        // As in OpenSSH, a key recorded without the port counts if none is recorded with it.
+        (at(&[("web1", ED25519)]), KeyStatus::Known),
+        (at(&[("web1", OTHER)]), KeyStatus::Unknown),
+        (at(&[("[web1]:2222", ED25519)]), KeyStatus::Known),
+        (at(&[("[web1]:2222", OTHER), ("[web1]:2222", ED25519)]), KeyStatus::Known),
+        (at(&[("[web1]:2222", OTHER)]), KeyStatus::Changed(&old)),
+        (at(&[("[web1]:2222", OTHER), ("web1", ED25519)]), KeyStatus::Changed(&old)),
+        (at(&[("[web1]:2222", ED25519), ("@revoked *", ED25519)]), KeyStatus::Revoked(&new)),
     ];
-    for (text, verdict) in table {
-        assert_eq!(read(&text, "web1", 2222).verdict(&key(ED25519)), verdict, "{text}");
+    for (text, expected) in table {
+        assert_eq!(read(&text, "web1", 2222).status(&key(ED25519)), expected, "{text}");
     }
 }
 
@@ -164,9 +164,9 @@ fn a_key_is_known_unknown_changed_or_revoked() {
 fn a_missing_file_is_empty_and_an_unreadable_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
-    assert!(Known::lookup(&[missing], "web1", 22).unwrap().keys.is_empty());
+    assert!(HostKeys::lookup(&[missing], "web1", 22).unwrap().keys.is_empty());
     let file = folder.path().to_owned();
-    let error = Known::lookup(std::slice::from_ref(&file), "web1", 22).unwrap_err();
+    let error = HostKeys::lookup(std::slice::from_ref(&file), "web1", 22).unwrap_err();
     let text = format!("cannot read {}: Is a directory (os error 21)", file.display());
     assert_eq!(error.to_string(), text);
 }

@@ -1,64 +1,68 @@
-//! From what the inventory says of a host to where, how and as whom to connect.
+//! Turns the settings of a host into a target: where, how and as whom to connect.
+//!
+//! The settings are options as for `ssh -o`. The ssh configuration answers for them (`config`), also for jump hosts.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::config::{HostConfig, Proxy, Query, Tokens};
 use super::connector::Connector;
 use super::error::{Reason, Unreachable};
-use super::target::{Route, Target, home};
+use super::target::{GLOBAL_KNOWN_HOSTS, Route, Target, user_known_hosts};
+use crate::sync::lock;
 
-/// More jump hosts than this are a circle.
-const MOST_HOPS: usize = 8;
+/// The most jump hosts on the way to a host: more are taken for a cycle.
+const MAX_HOPS: usize = 8;
 
-/// What the inventory and the command line say of a host.
+/// How to reach a host, according to the inventory and the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Wish {
+pub struct HostSettings {
     /// The name in the inventory, for messages.
     pub host: String,
-    /// The host as `ssh` would be given it, and the options.
+    /// The host as it would be given to `ssh`, and its options.
     pub query: Query,
-    /// Options of the whole run: they hold for jump hosts, too, and weigh less than the host's own.
-    pub run: Vec<(String, String)>,
+    /// Options for the whole run. They also apply to jump hosts. The host's own options take precedence.
+    pub run_options: Vec<(String, String)>,
     /// The password (`ansible_password`).
     pub password: Option<String>,
-    /// What encrypted identity files are opened with.
+    /// The passphrase of encrypted identity files.
     pub passphrase: Option<String>,
 }
 
 impl Connector {
-    /// Asks the ssh configuration how a host is reached.
+    /// Returns the target for a host, by its settings and the ssh configuration.
     ///
     /// # Errors
-    /// [`Reason::Configuration`] if that cannot be followed.
-    pub async fn target(&self, wish: &Wish) -> Result<Target, Unreachable> {
-        Ok(self.resolve(wish, 0).await?)
+    /// [`Reason::Configuration`] if the ssh configuration cannot be used.
+    pub async fn target(&self, settings: &HostSettings) -> Result<Target, Unreachable> {
+        Ok(self.resolve(settings, 0).await?)
     }
 
-    async fn resolve(&self, wish: &Wish, hops: usize) -> Result<Target, Reason> {
-        let mut query = wish.query.clone();
-        query.options.extend(wish.run.iter().cloned());
+    async fn resolve(&self, settings: &HostSettings, hops: usize) -> Result<Target, Reason> {
+        let mut query = settings.query.clone();
+        query.options.extend(settings.run_options.iter().cloned());
         let config = self.configuration.of(&query).await?;
-        self.note_unhonoured(&config, &wish.host);
+        self.warn_unsupported(&config, &settings.host);
         let failed = |detail| Reason::Configuration { detail };
-        let mut target = Target::new(&*wish.host, config.hostname.as_ref().unwrap_or(&wish.query.host));
-        target.password.clone_from(&wish.password);
-        target.passphrase.clone_from(&wish.passphrase);
+        let mut target =
+            Target::new(&*settings.host, config.hostname.as_ref().unwrap_or(&settings.query.host));
+        target.password.clone_from(&settings.password);
+        target.passphrase.clone_from(&settings.passphrase);
         target.port = config.port.unwrap_or(target.port);
         target.user.clone_from(&config.user);
         let mut tokens = Tokens {
             host: target.address.clone(),
-            given: wish.query.host.clone(),
+            original_host: settings.query.host.clone(),
             port: target.port,
             user: target.login_name()?,
-            key: config.host_key_alias.as_ref().unwrap_or(&wish.query.host).clone(),
+            host_key_name: config.host_key_alias.as_ref().unwrap_or(&settings.query.host).clone(),
             jump: String::new(),
         };
         target.route = match &config.proxy {
             Some(Proxy::Command(command)) => Route::Command(tokens.expand(command).map_err(failed)?),
             Some(Proxy::Jump(jump)) => {
                 tokens.jump.clone_from(jump);
-                Route::Jump(Arc::new(self.resolve_hop(jump, wish, hops).await?))
+                Route::Jump(Arc::new(self.resolve_hop(jump, settings, hops).await?))
             }
             Some(Proxy::None) | None => Route::Direct,
         };
@@ -66,13 +70,13 @@ impl Connector {
         Ok(target)
     }
 
-    /// Resolves the last of a list of jump hosts, which is reached through those before it.
-    async fn resolve_hop(&self, jump: &str, wish: &Wish, hops: usize) -> Result<Target, Reason> {
+    /// Resolves the last jump host in a list, which is reached through those before it.
+    async fn resolve_hop(&self, jump: &str, settings: &HostSettings, hops: usize) -> Result<Target, Reason> {
         let failed = |detail| Reason::Configuration { detail };
-        if hops == MOST_HOPS {
+        if hops == MAX_HOPS {
             return Err(failed(format!(
-                "{jump} is jump host {}: do jump hosts lead in a circle?",
-                MOST_HOPS + 1
+                "{jump} would be jump host {}: do the jump hosts form a cycle?",
+                MAX_HOPS + 1
             )));
         }
         let (before, last) = match jump.rsplit_once(',') {
@@ -81,29 +85,30 @@ impl Connector {
         };
         let (host, mut options) = destination(last.trim()).map_err(failed)?;
         options.extend(before.map(|before| ("ProxyJump".to_owned(), before.to_owned())));
-        let query = Query { host: host.clone(), options, file: wish.query.file.clone() };
-        // All else a jump host has of its own, as with ssh: no password of another host is shown to it.
-        let (run, passphrase) = (wish.run.clone(), wish.passphrase.clone());
-        let hop = Wish { host, query, run, password: None, passphrase };
+        let query = Query { host: host.clone(), options, file: settings.query.file.clone() };
+        // As with ssh, a jump host has its own configuration. It never gets the password of another host.
+        let (run_options, passphrase) = (settings.run_options.clone(), settings.passphrase.clone());
+        let hop = HostSettings { host, query, run_options, password: None, passphrase };
         Box::pin(self.resolve(&hop, hops + 1)).await
     }
 
-    fn note_unhonoured(&self, config: &HostConfig, host: &str) {
-        let mut unhonoured = self.unhonoured.lock().unwrap_or_else(PoisonError::into_inner);
-        for option in &config.unhonoured {
-            if unhonoured.found.insert(option.clone()) {
+    fn warn_unsupported(&self, config: &HostConfig, host: &str) {
+        let mut unsupported = lock(&self.unsupported);
+        for option in &config.unsupported {
+            if unsupported.found.insert(option.clone()) {
                 let (name, value) = option;
-                unhonoured.unsaid.push(format!(
-                    "the ssh configuration says `{name} {value}`, for {host} and perhaps others: convoy does not do that"
+                unsupported.warnings.push(format!(
+                    "the ssh configuration sets `{name} {value}` for {host} and perhaps other hosts, which convoy does not \
+                     support"
                 ));
             }
         }
     }
 }
 
-/// Reads `[user@]host[:port]`, also as a URI.
+/// Parses `[user@]host[:port]`, also as a URI, into a host and options.
 fn destination(text: &str) -> Result<(String, Vec<(String, String)>), String> {
-    let bad = || format!("`{text}` is no jump host");
+    let bad = || format!("`{text}` is not a valid jump host");
     let rest = text.strip_prefix("ssh://").unwrap_or(text).trim_end_matches('/');
     let (user, rest) = match rest.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
@@ -114,7 +119,7 @@ fn destination(text: &str) -> Result<(String, Vec<(String, String)>), String> {
             let (host, after) = inner.split_once(']').ok_or_else(bad)?;
             (host, after.strip_prefix(':'))
         }
-        // An IPv6 address has more than one colon, and no port without brackets.
+        // An IPv6 address has more than one colon. With a port it has brackets.
         None => match rest.split_once(':') {
             Some((host, port)) if !port.contains(':') => (host, Some(port)),
             _ => (rest, None),
@@ -128,14 +133,10 @@ fn destination(text: &str) -> Result<(String, Vec<(String, String)>), String> {
 }
 
 impl HostConfig {
-    /// Fills in all but the way.
+    /// Fills in the target, except for its name, address, user and route.
     fn apply(&self, target: &mut Target, tokens: &Tokens) -> Result<(), String> {
-        let paths = |names: &[String]| -> Result<Vec<PathBuf>, String> {
-            let named = names.iter().filter(|name| !name.eq_ignore_ascii_case("none"));
-            named.map(|name| tokens.path(name)).collect()
-        };
-        target.identity_files = paths(&self.identity_files)?;
-        target.certificate_files = paths(&self.certificate_files)?;
+        target.identity_files = tokens.paths(self.identity_files.iter().map(String::as_str))?;
+        target.certificate_files = tokens.paths(self.certificate_files.iter().map(String::as_str))?;
         target.identities_only = self.identities_only.unwrap_or(false);
         match self.identity_agent.as_deref() {
             None | Some("SSH_AUTH_SOCK") => {}
@@ -168,21 +169,17 @@ impl HostConfig {
         Ok(())
     }
 
-    /// Returns the files of host keys, the user's first; `None` if neither is named.
+    /// Returns the known_hosts files, the user's first; `None` if the configuration names none.
     fn known_hosts(&self, tokens: &Tokens) -> Result<Option<Vec<PathBuf>>, String> {
         let (user, global) = (&self.user_known_hosts, &self.global_known_hosts);
         if user.is_none() && global.is_none() {
             return Ok(None);
         }
-        let files = |names: &str| -> Result<Vec<PathBuf>, String> {
-            let named = names.split_whitespace().filter(|name| !name.eq_ignore_ascii_case("none"));
-            named.map(|name| tokens.path(name)).collect()
-        };
         let mut all = match user {
-            Some(names) => files(names)?,
-            None => home().map(|home| home.join(".ssh/known_hosts")).into_iter().collect(),
+            Some(names) => tokens.paths(names.split_whitespace())?,
+            None => user_known_hosts().into_iter().collect(),
         };
-        all.extend(files(global.as_deref().unwrap_or("/etc/ssh/ssh_known_hosts"))?);
+        all.extend(tokens.paths(global.as_deref().unwrap_or(GLOBAL_KNOWN_HOSTS).split_whitespace())?);
         Ok(Some(all))
     }
 }

@@ -1,38 +1,45 @@
-//! The login: keys of the agent and of files, then a password.
+//! The login: tries the keys of the agent and of files, then a password.
+//!
+//! `identity` collects the keys and their order. A key that is encrypted is only offered: if the server would accept it,
+//! the login fails with [`Reason::Locked`], and the caller can ask for the passphrase.
+
+mod signers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::signature::Signer as _;
-use russh::keys::ssh_encoding::Encode as _;
-use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::ssh_key::{self, Signature};
 use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use russh::{AgentAuthError, MethodKind, MethodSet, Signer};
 
+use signers::{AgentSigner, ProbeSigner, RsaSigner};
+
 use super::error::Reason;
-use super::host_key::{Checker, Heard};
-use super::identity::{self, Agent, Candidate, Certified, Identities};
-use super::keys::Keys;
-use super::target::{Target, tilde};
+use super::host_key::{DisconnectMessage, HostKeyChecker};
+use super::identity::{self, Agent, Candidate, CertificateFile, Identities};
+use super::keys::KeyStore;
+use super::target::Target;
+use crate::paths::tilde;
 
-/// How often a server may ask back before its questions are taken for something else than the password's.
-const MAX_QUESTIONS: usize = 3;
+/// The most keyboard-interactive requests that are answered with the password. More of them ask for something else.
+const MAX_REQUESTS: usize = 3;
 
-/// Logs in with the first thing that the server takes.
+/// Logs in with the first key or password that the server accepts.
+///
+/// # Errors
+/// If the server accepts none, or the connection fails.
 pub(super) async fn login(
-    handle: &mut Handle<Checker>,
+    handle: &mut Handle<HostKeyChecker>,
     target: &Target,
-    keys: &Keys,
+    keys: &KeyStore,
     user: &str,
-    heard: &Heard,
+    disconnect: &DisconnectMessage,
 ) -> Result<(), Reason> {
-    let mut login = Login::new(handle, target, user, heard);
+    let mut login = Login::new(handle, target, user, disconnect);
     let identities = if target.methods.public_key {
         let agent = login.open_agent().await;
-        identity::gather(target, keys, agent).await
+        identity::collect(target, keys, agent).await
     } else {
         Identities::default()
     };
@@ -52,38 +59,45 @@ pub(super) async fn login(
         return Ok(());
     }
     if !login.locked.is_empty() {
-        return Err(login.is_locked());
+        return Err(login.locked_error());
     }
-    // A server may let us in for nothing; if not, its answer says what it would accept.
+    // A server may accept anyone; if not, its answer says what it accepts.
     if login.accepts.is_none() && login.try_none().await? {
         return Ok(());
     }
-    Err(login.denied())
+    Err(login.denied_error())
 }
 
 struct Login<'a> {
-    handle: &'a mut Handle<Checker>,
+    handle: &'a mut Handle<HostKeyChecker>,
     target: &'a Target,
     user: &'a str,
-    heard: &'a Heard,
-    /// What the server said it accepts; nothing before the first attempt.
+    disconnect: &'a DisconnectMessage,
+    /// The methods that the server accepts; `None` before the first attempt.
     accepts: Option<MethodSet>,
     tried_files: Vec<String>,
     tried_agent: usize,
     tried_password: bool,
-    /// Encrypted keys that would be taken, or that have to be opened to know.
+    /// Encrypted keys that the server would accept, or of which the public part is unknown.
     locked: Vec<PathBuf>,
+    /// Why other keys were not tried.
     notes: Vec<String>,
+    /// The hash for RSA signatures, once asked for; `None` inside means SHA-1.
     rsa_hash: Option<Option<HashAlg>>,
 }
 
 impl<'a> Login<'a> {
-    fn new(handle: &'a mut Handle<Checker>, target: &'a Target, user: &'a str, heard: &'a Heard) -> Self {
+    fn new(
+        handle: &'a mut Handle<HostKeyChecker>,
+        target: &'a Target,
+        user: &'a str,
+        disconnect: &'a DisconnectMessage,
+    ) -> Self {
         Self {
             handle,
             target,
             user,
-            heard,
+            disconnect,
             accepts: None,
             tried_files: Vec::new(),
             tried_agent: 0,
@@ -99,13 +113,13 @@ impl<'a> Login<'a> {
         match Agent::connect_uds(socket).await {
             Ok(mut agent) => {
                 if let Some(binding) = self.handle.agent_session_binding() {
-                    // Agents before OpenSSH 8.9 do not know this, and need it for nothing.
+                    // Agents before OpenSSH 8.9 do not support this, and do not need it.
                     let _ = agent.bind_session(binding, false).await;
                 }
                 Some(agent)
             }
             Err(error) => {
-                self.notes.push(format!("no ssh-agent at {}: {error}", tilde(socket)));
+                self.notes.push(format!("cannot connect to the ssh-agent at {}: {error}", tilde(socket)));
                 None
             }
         }
@@ -121,63 +135,61 @@ impl<'a> Login<'a> {
             (Candidate::FileWithCertificate { key, certificate: (path, certificate) }, _) => {
                 self.tried_files.push(tilde(&path));
                 if let Algorithm::Rsa { .. } = key.algorithm() {
-                    return self.certificate_signed_by(*certificate, &mut RsaKey(key)).await;
+                    return self.try_certificate(*certificate, &mut RsaSigner(key)).await;
                 }
                 let answer = self.handle.authenticate_openssh_cert(self.user, key, *certificate).await;
-                self.judge(answer)
+                self.accepted(answer)
             }
             (Candidate::Agent(identity), Some(agent)) => self.try_agent(*identity, agent).await,
             (Candidate::AgentWithCertificate((path, certificate)), Some(agent)) => {
                 self.tried_files.push(tilde(&path));
-                self.certificate_signed_by(*certificate, &mut BareKey(agent)).await
+                self.try_certificate(*certificate, &mut AgentSigner(agent)).await
             }
             (Candidate::Agent(_) | Candidate::AgentWithCertificate(_), None) => Ok(false),
             (Candidate::Locked { path, public, certificate }, _) => {
-                self.ask_for(path, public.map(|public| *public), certificate).await
+                self.probe(path, public.map(|public| *public), certificate).await
             }
         }
     }
 
     async fn try_file(&mut self, path: &Path, key: Arc<PrivateKey>) -> Result<bool, Reason> {
         let Some(hash) = self.hash_for(&key.algorithm()).await else {
-            self.notes.push(format!("the server takes {} with SHA-1 signatures only", tilde(path)));
+            self.notes.push(format!("the server accepts {} only with SHA-1 signatures", tilde(path)));
             return Ok(false);
         };
         self.tried_files.push(tilde(path));
         let key = PrivateKeyWithHashAlg::new(key, hash);
         let answer = self.handle.authenticate_publickey(self.user, key).await;
-        self.judge(answer)
+        self.accepted(answer)
     }
 
     async fn try_agent(&mut self, identity: AgentIdentity, agent: &mut Agent) -> Result<bool, Reason> {
         self.tried_agent += 1;
         match identity {
-            AgentIdentity::PublicKey { key, .. } => self.key_signed_by(key, agent).await,
-            AgentIdentity::Certificate { certificate, .. } => {
-                self.certificate_signed_by(certificate, agent).await
-            }
+            AgentIdentity::PublicKey { key, .. } => self.try_public_key(key, agent).await,
+            AgentIdentity::Certificate { certificate, .. } => self.try_certificate(certificate, agent).await,
         }
     }
 
-    /// Asks whether the server would take an encrypted key, which it tells before anything is signed.
-    async fn ask_for(
+    /// Asks whether the server would accept an encrypted key, which it answers before anything is signed.
+    async fn probe(
         &mut self,
         path: PathBuf,
         public: Option<PublicKey>,
-        certificate: Option<Certified>,
+        certificate: Option<CertificateFile>,
     ) -> Result<bool, Reason> {
         let Some(public) = public else {
             self.locked.push(path);
             return Ok(false);
         };
-        let mut nobody = Nobody { asked: false };
+        let mut signer = ProbeSigner { asked: false };
         if let Some((_, certificate)) = certificate {
-            self.certificate_signed_by(*certificate, &mut nobody).await?;
+            self.try_certificate(*certificate, &mut signer).await?;
         }
-        if !nobody.asked {
-            self.key_signed_by(public, &mut nobody).await?;
+        if !signer.asked {
+            self.try_public_key(public, &mut signer).await?;
         }
-        if nobody.asked {
+        if signer.asked {
             self.locked.push(path);
         } else {
             self.tried_files.push(tilde(&path));
@@ -185,17 +197,17 @@ impl<'a> Login<'a> {
         Ok(false)
     }
 
-    async fn key_signed_by(
+    async fn try_public_key(
         &mut self,
         key: PublicKey,
         signer: &mut impl Signer<Error = AgentAuthError>,
     ) -> Result<bool, Reason> {
         let Some(hash) = self.hash_for(&key.algorithm()).await else { return Ok(false) };
         let answer = self.handle.authenticate_publickey_with(self.user, key, hash, signer).await;
-        self.judge_signed(answer)
+        self.accepted_signed(answer)
     }
 
-    async fn certificate_signed_by(
+    async fn try_certificate(
         &mut self,
         certificate: Certificate,
         signer: &mut impl Signer<Error = AgentAuthError>,
@@ -203,12 +215,12 @@ impl<'a> Login<'a> {
         let key = PublicKey::from(certificate.public_key().clone());
         let Some(hash) = self.hash_for(&key.algorithm()).await else { return Ok(false) };
         let answer = self.handle.authenticate_certificate_with(self.user, certificate, hash, signer).await;
-        self.judge_signed(answer)
+        self.accepted_signed(answer)
     }
 
-    fn judge_signed(&mut self, answer: Result<AuthResult, AgentAuthError>) -> Result<bool, Reason> {
+    fn accepted_signed(&mut self, answer: Result<AuthResult, AgentAuthError>) -> Result<bool, Reason> {
         match answer {
-            Ok(answer) => self.judge(Ok(answer)),
+            Ok(answer) => self.accepted(Ok(answer)),
             Err(AgentAuthError::Key(russh::keys::Error::KeyIsEncrypted)) => Ok(false),
             Err(error) => {
                 self.notes.push(format!("the ssh-agent did not sign: {error}"));
@@ -217,15 +229,15 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// Returns the hash that a key signs with: `None` if only SHA-1 would do.
+    /// Returns the hash for signatures of a key; the outer `None` means that the server accepts only SHA-1.
     async fn hash_for(&mut self, algorithm: &Algorithm) -> Option<Option<HashAlg>> {
         if !matches!(algorithm, Algorithm::Rsa { .. }) {
             return Some(None);
         }
         if self.rsa_hash.is_none() {
-            // A server that does not say is older than the extension, or terse; the newer hash is the better guess.
-            let said = self.handle.best_supported_rsa_hash().await.ok().flatten();
-            self.rsa_hash = Some(said.unwrap_or(Some(HashAlg::Sha512)));
+            // If the server does not say, the strongest hash is the best guess.
+            let supported = self.handle.best_supported_rsa_hash().await.ok().flatten();
+            self.rsa_hash = Some(supported.unwrap_or(Some(HashAlg::Sha512)));
         }
         self.rsa_hash.filter(Option::is_some)
     }
@@ -235,31 +247,33 @@ impl<'a> Login<'a> {
         let allowed = self.target.methods;
         if allowed.password && self.accepts_method(MethodKind::Password) {
             let answer = self.handle.authenticate_password(self.user, password).await;
-            if self.judge(answer)? {
+            if self.accepted(answer)? {
                 return Ok(true);
             }
         }
         let interactive = allowed.interactive && self.accepts_method(MethodKind::KeyboardInteractive);
-        Ok(interactive && self.answer_questions(password).await?)
+        Ok(interactive && self.answer_prompts(password).await?)
     }
 
-    /// Gives the password to the one thing that a server asks without echo, as PAM does.
-    async fn answer_questions(&mut self, password: &str) -> Result<bool, Reason> {
+    /// Answers keyboard-interactive requests with the password, as long as each has at most one prompt without echo: that
+    /// is how PAM asks for it.
+    async fn answer_prompts(&mut self, password: &str) -> Result<bool, Reason> {
         let mut answer = self.handle.authenticate_keyboard_interactive_start(self.user, None::<String>).await;
-        for _ in 0..MAX_QUESTIONS {
-            match answer.map_err(|error| self.broken(&error))? {
+        for _ in 0..MAX_REQUESTS {
+            match answer.map_err(|error| self.protocol_error(&error))? {
                 Interactive::Success => return Ok(true),
                 Interactive::Failure { remaining_methods, .. } => {
                     self.accepts = Some(remaining_methods);
                     return Ok(false);
                 }
                 Interactive::InfoRequest { prompts, .. }
-                    if prompts.iter().filter(|ask| !ask.echo).count() > 1 =>
+                    if prompts.iter().filter(|prompt| !prompt.echo).count() > 1 =>
                 {
                     break;
                 }
                 Interactive::InfoRequest { prompts, .. } => {
-                    let replies = prompts.iter().map(|ask| if ask.echo { "" } else { password }.to_owned());
+                    let replies =
+                        prompts.iter().map(|prompt| if prompt.echo { "" } else { password }.to_owned());
                     answer = self.handle.authenticate_keyboard_interactive_respond(replies.collect()).await;
                 }
             }
@@ -270,16 +284,16 @@ impl<'a> Login<'a> {
 
     async fn try_none(&mut self) -> Result<bool, Reason> {
         let answer = self.handle.authenticate_none(self.user).await;
-        self.judge(answer)
+        self.accepted(answer)
     }
 
-    /// Returns whether we are in; an error if the server will not hear another attempt.
-    fn judge(&mut self, answer: Result<AuthResult, russh::Error>) -> Result<bool, Reason> {
-        match answer.map_err(|error| self.broken(&error))? {
+    /// Returns whether the login succeeded; an error if the server does not accept another attempt.
+    fn accepted(&mut self, answer: Result<AuthResult, russh::Error>) -> Result<bool, Reason> {
+        match answer.map_err(|error| self.protocol_error(&error))? {
             AuthResult::Success => Ok(true),
-            // russh says it so if the connection is gone, too.
+            // russh returns this also if the connection has ended.
             AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() => {
-                Err(self.broken_off())
+                Err(self.closed_error())
             }
             AuthResult::Failure { remaining_methods, .. } => {
                 self.accepts = Some(remaining_methods);
@@ -288,9 +302,9 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn broken(&self, error: &russh::Error) -> Reason {
+    fn protocol_error(&self, error: &russh::Error) -> Reason {
         if self.handle.is_closed() {
-            return self.broken_off();
+            return self.closed_error();
         }
         Reason::Protocol {
             doing: "login",
@@ -302,8 +316,8 @@ impl<'a> Login<'a> {
         let mut tried = self.tried_files.clone();
         match self.tried_agent {
             0 => {}
-            1 => tried.push("1 key of the agent".to_owned()),
-            many => tried.push(format!("{many} keys of the agent")),
+            1 => tried.push("1 key from the agent".to_owned()),
+            many => tried.push(format!("{many} keys from the agent")),
         }
         if self.tried_password {
             tried.push("the password".to_owned());
@@ -311,7 +325,7 @@ impl<'a> Login<'a> {
         tried
     }
 
-    fn is_locked(&self) -> Reason {
+    fn locked_error(&self) -> Reason {
         Reason::Locked {
             user: self.user.to_owned(),
             address: self.target.address.clone(),
@@ -321,17 +335,17 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn broken_off(&self) -> Reason {
-        Reason::BrokenOff {
+    fn closed_error(&self) -> Reason {
+        Reason::LoginClosed {
             user: self.user.to_owned(),
             address: self.target.address.clone(),
-            goodbye: self.heard.goodbye(),
+            goodbye: self.disconnect.get(),
             tried: self.tried(),
             notes: self.notes.clone(),
         }
     }
 
-    fn denied(&self) -> Reason {
+    fn denied_error(&self) -> Reason {
         Reason::Denied {
             user: self.user.to_owned(),
             address: self.target.address.clone(),
@@ -339,66 +353,6 @@ impl<'a> Login<'a> {
             tried: self.tried(),
             notes: self.notes.clone(),
         }
-    }
-}
-
-/// Signs for certificates with the key alone: that is what the agent holds.
-struct BareKey<'a>(&'a mut Agent);
-
-impl Signer for BareKey<'_> {
-    type Error = AgentAuthError;
-
-    async fn auth_sign(
-        &mut self,
-        key: &AgentIdentity,
-        hash: Option<HashAlg>,
-        data: Vec<u8>,
-    ) -> Result<Vec<u8>, AgentAuthError> {
-        let bare = PublicKey::from(key.public_key().key_data().clone());
-        Ok(self.0.sign_request(&bare.into(), hash, data).await?)
-    }
-}
-
-/// Signs for certificates of RSA keys, which russh does with SHA-1 only.
-struct RsaKey(Arc<PrivateKey>);
-
-impl Signer for RsaKey {
-    type Error = AgentAuthError;
-
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        hash: Option<HashAlg>,
-        mut data: Vec<u8>,
-    ) -> Result<Vec<u8>, AgentAuthError> {
-        let KeypairData::Rsa(pair) = self.0.key_data() else {
-            return Err(russh::keys::Error::CouldNotReadKey.into());
-        };
-        let mut blob = Vec::new();
-        let signature: Signature =
-            (pair, hash).try_sign(&data).map_err(ssh_key::Error::from).map_err(russh::keys::Error::from)?;
-        signature.encode(&mut blob).map_err(russh::keys::Error::from)?;
-        blob.as_slice().encode(&mut data).map_err(russh::keys::Error::from)?;
-        Ok(data)
-    }
-}
-
-/// Signs nothing, and knows that it was asked to.
-struct Nobody {
-    asked: bool,
-}
-
-impl Signer for Nobody {
-    type Error = AgentAuthError;
-
-    async fn auth_sign(
-        &mut self,
-        _: &AgentIdentity,
-        _: Option<HashAlg>,
-        _: Vec<u8>,
-    ) -> Result<Vec<u8>, AgentAuthError> {
-        self.asked = true;
-        Err(russh::keys::Error::KeyIsEncrypted.into())
     }
 }
 

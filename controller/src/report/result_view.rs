@@ -1,4 +1,4 @@
-//! What of a result is shown: internal and uninteresting keys left out.
+//! Selects what is shown of a result: leaves out internal and uninteresting keys, as Ansible does.
 
 use convoy_protocol::{Map, Value};
 
@@ -8,56 +8,56 @@ use crate::json;
 
 /// A result as it is shown.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct ResultView {
     values: Map,
-    /// Whether there is one for each item of a loop.
-    items: bool,
-    /// Shown without `-v` too, on several lines.
+    /// Whether it contains a result for each item of a loop.
+    has_items: bool,
+    /// Whether it is shown even without `-v`, on several lines.
     pub(super) always: bool,
-    /// Not shown, whatever the number of `-v`.
+    /// Whether it is not shown, however many `-v` are given.
     pub(super) never: bool,
 }
 
-impl Shown {
-    /// Takes what is to be shown of a result.
+impl ResultView {
+    /// Returns the view of a result.
     pub(super) fn new(result: &TaskResult) -> Self {
         let mut values = (*result.values).clone();
-        let items = values.contains_key("results");
+        let has_items = values.contains_key("results");
         let debug = is_action(&result.action, "debug");
         let never = is_action(&result.action, "setup") || is_action(&result.action, "gather_facts");
         for key in ["failed", "skipped"] {
             values.shift_remove(key);
         }
         if debug && !result.verdict.is_lost() {
-            keep_message(&mut values);
+            keep_debug_output(&mut values);
         }
-        Self { values, items, always: result.show, never }
+        Self { values, has_items, always: result.show, never }
     }
 
-    /// Takes the result of a try that is followed by another.
-    pub(super) fn attempt(values: &Map) -> Self {
-        let mut attempt = Self::statistics(values);
+    /// Returns the view of an attempt that is followed by another.
+    pub(super) fn of_attempt(values: &Map) -> Self {
+        let mut attempt = Self::of_values(values);
         attempt.values.shift_remove("failed");
         attempt
     }
 
-    /// Takes values that are no result.
-    pub(super) fn statistics(values: &Map) -> Self {
-        Self { values: values.clone(), items: false, always: false, never: false }
+    /// Returns the view of values that are not the result of a task.
+    pub(super) fn of_values(values: &Map) -> Self {
+        Self { values: values.clone(), has_items: false, always: false, never: false }
     }
 
-    /// Returns whether the result has one for each item of its loop.
+    /// Returns whether the result contains a result for each item of its loop.
     pub(super) fn has_items(&self) -> bool {
-        self.items
+        self.has_items
     }
 
-    /// Leaves out the results of the items, which were shown each on their own.
+    /// Removes the results of the items, each of which was shown on its own.
     pub(super) fn without_items(mut self) -> Self {
         self.values.shift_remove("results");
         self
     }
 
-    /// Takes the warnings out.
+    /// Removes the warnings and returns them.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
         match self.values.get("warnings").and_then(Value::as_list) {
             Some(list) if !list.is_empty() => {
@@ -69,12 +69,12 @@ impl Shown {
         }
     }
 
-    /// Returns the message, in one line.
+    /// Returns the message, on one line.
     pub(super) fn message(&self) -> String {
         crate::python::label(self.values.get("msg")).replace('\n', " ")
     }
 
-    /// Returns the traceback of a module in Python.
+    /// Returns the traceback of a Python module.
     pub(super) fn exception(&self) -> Option<String> {
         self.values.get("exception").map(|text| crate::python::label(Some(text)))
     }
@@ -97,14 +97,14 @@ impl Shown {
     }
 }
 
-/// Returns whether `action` is the built-in action `name`, under any of its names.
+/// Returns whether `action` is one of the names of the built-in action `name`.
 fn is_action(action: &str, name: &str) -> bool {
     let short = ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| action.strip_prefix(prefix));
     short.unwrap_or(action) == name
 }
 
-/// A debug task shows its message alone, or its variable.
-fn keep_message(values: &mut Map) {
+/// Keeps what a `debug` task shows: only its message, or its variable.
+fn keep_debug_output(values: &mut Map) {
     if values.contains_key("msg") {
         values.retain(|key, _| {
             key.as_str().is_some_and(|key| {

@@ -1,4 +1,4 @@
-//! Asks `ssh -G`, which prints what it would do for a host and does nothing.
+//! Asks `ssh -G`, which prints the configuration of a host and does not connect.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{HostConfig, Query};
+use super::options::HostConfig;
+use super::query::Query;
+use crate::paths::home;
 use crate::ssh::error::Reason;
-use crate::ssh::target::home;
 
-/// How long it may take; longer means that a `Match exec` of the user's hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long `ssh -G` may take. If it takes longer, a `Match exec` of the user's hangs.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Returns where ssh is installed, if it is.
+/// Returns the path of ssh, if it is installed.
 pub(super) fn program() -> Option<PathBuf> {
     crate::paths::program("ssh")
 }
 
-/// Returns what this ssh does if no file says anything.
+/// Returns the defaults of this ssh.
 pub(super) async fn defaults(ssh: &Path) -> Result<HostConfig, Reason> {
     let query = Query { host: "host".to_owned(), file: Some("/dev/null".into()), ..Query::default() };
     ask(ssh, &query, false).await
 }
 
-/// Asks for a host. Names are never looked up: with `canonicalize` the files ask for that, and are overruled.
+/// Returns the configuration of a host. Names are never looked up: if the files ask for that (`canonicalize`), options
+/// override them.
 pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result<HostConfig, Reason> {
     let mut command = Command::new(ssh);
     command.arg("-G");
-    if let Some(file) = query.file.clone().or_else(other_home) {
+    if let Some(file) = query.file.clone().or_else(config_in_home) {
         command.arg("-F").arg(file);
     }
     if canonicalize {
@@ -40,12 +42,14 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
     command.arg("--").arg(&query.host);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let failed = |detail: String| Reason::Configuration { detail };
-    let output = tokio::time::timeout(PATIENCE, command.output())
+    let output = tokio::time::timeout(TIMEOUT, command.output())
         .await
-        .map_err(|_| failed(format!("`ssh -G {}` does not end within {} s", query.host, PATIENCE.as_secs())))?
+        .map_err(|_| {
+            failed(format!("`ssh -G {}` did not finish within {} s", query.host, TIMEOUT.as_secs()))
+        })?
         .map_err(|error| failed(format!("cannot run {}: {error}", ssh.display())))?;
     if !output.status.success() {
-        return Err(failed(last_words(&String::from_utf8_lossy(&output.stderr))));
+        return Err(failed(complaint(&String::from_utf8_lossy(&output.stderr))));
     }
     let mut config = HostConfig::default();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -55,8 +59,9 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
     Ok(config)
 }
 
-/// ssh finds the user's file by the passwd database. Where `HOME` says otherwise, as for our other files, it is told.
-fn other_home() -> Option<PathBuf> {
+/// Returns the user's configuration file if `HOME` is not the home directory in the passwd database, where ssh looks for
+/// it: convoy looks for all of the user's files in `HOME`.
+fn config_in_home() -> Option<PathBuf> {
     let home = home()?;
     if crate::passwd::own_field(5).is_some_and(|passwd| Path::new(&passwd) == home) {
         return None;
@@ -65,9 +70,9 @@ fn other_home() -> Option<PathBuf> {
     Some(if file.exists() { file } else { "/dev/null".into() })
 }
 
-/// Quotes the value of an option that is one word, such as a path with a blank in it.
+/// Quotes a value with spaces if the option takes a single word, such as a path.
 fn quoted(name: &str, value: &str) -> String {
-    let one = [
+    let single_word = [
         "identityfile",
         "certificatefile",
         "identityagent",
@@ -76,18 +81,21 @@ fn quoted(name: &str, value: &str) -> String {
         "hostkeyalias",
         "revokedhostkeys",
     ];
-    if one.contains(&name.to_ascii_lowercase().as_str()) && value.contains(' ') && !value.contains('"') {
+    if single_word.contains(&name.to_ascii_lowercase().as_str())
+        && value.contains(' ')
+        && !value.contains('"')
+    {
         format!("\"{value}\"")
     } else {
         value.to_owned()
     }
 }
 
-/// Returns what ssh complains of, without its chatter about terminals.
-fn last_words(stderr: &str) -> String {
+/// Returns the error messages of ssh, without what it prints about terminals.
+fn complaint(stderr: &str) -> String {
     let lines = stderr.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Pseudo-terminal") && !line.contains(": terminating, ")
     });
-    let said = lines.collect::<Vec<_>>().join("; ");
-    if said.is_empty() { "`ssh -G` fails and does not say why".to_owned() } else { said }
+    let text = lines.collect::<Vec<_>>().join("; ");
+    if text.is_empty() { "`ssh -G` failed without a message".to_owned() } else { text }
 }

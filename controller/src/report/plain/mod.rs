@@ -1,4 +1,4 @@
-//! Plain text, line for line as ansible-core's `default` callback prints it.
+//! Prints a run as text, line for line as ansible-core's `default` callback does.
 
 use std::io;
 use std::path::Path;
@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Map, Value};
 
-use super::screen::{Color, Screen};
-use super::shown::Shown;
-use super::{Options, Sink, diff};
+use super::diff;
+use super::options::Options;
+use super::result_view::ResultView;
+use super::screen::{Color, Screen, Sink};
 use crate::events::{HostName, JobEvent, JobState, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
 use crate::python::label;
 
@@ -20,7 +21,7 @@ pub struct Plain {
     custom_stats: bool,
     ok_hosts: bool,
     skipped_hosts: bool,
-    /// The heading of a task that has nothing to show yet, where not all results are shown.
+    /// The heading of a task, held back until one of its results is shown. Used only if some results are hidden.
     heading: Option<(TaskKind, Arc<str>, Arc<str>)>,
 }
 
@@ -36,7 +37,7 @@ impl Reporter for Plain {
 }
 
 impl Plain {
-    /// Makes one that writes to `out`, and warnings to `err`.
+    /// Returns a reporter that prints to `out`, and warnings to `err`.
     pub fn new(options: &Options, out: Sink, err: Sink) -> Self {
         Self {
             screen: Screen::new(out, err, options.color, options.columns),
@@ -66,8 +67,8 @@ impl Plain {
             }
             RunEvent::Working { .. } | RunEvent::Noted(_) | RunEvent::End { .. } => {}
             RunEvent::Resumed { run, by } => self.screen.banner(&format!("RESUMED [{run}] by {by}")),
-            RunEvent::Result(result) if self.shows(result.verdict) => self.result(result),
-            RunEvent::Item(result) if self.shows(result.verdict) => self.item(result),
+            RunEvent::Result(result) if self.is_shown(result.verdict) => self.result(result),
+            RunEvent::Item(result) if self.is_shown(result.verdict) => self.item(result),
             RunEvent::Result(_) | RunEvent::Item(_) => {}
             RunEvent::Retry { host, task, left, values } => self.retry(host, task, *left, values),
             RunEvent::Job(job) => self.job(job),
@@ -111,55 +112,55 @@ impl Plain {
         }
     }
 
-    /// Returns whether such a result is shown; then its heading is, too.
-    fn shows(&mut self, verdict: Verdict) -> bool {
-        let shows = match verdict {
+    /// Returns whether results with this verdict are shown; if so, prints the pending heading.
+    fn is_shown(&mut self, verdict: Verdict) -> bool {
+        let shown = match verdict {
             Verdict::Ok => self.ok_hosts,
             Verdict::Skipped => self.skipped_hosts,
             Verdict::Changed | Verdict::Failed | Verdict::Unknown => true,
             Verdict::Unreachable | Verdict::Refused => true,
         };
-        if let Some((kind, name, path)) = self.heading.take_if(|_| shows) {
+        if let Some((kind, name, path)) = self.heading.take_if(|_| shown) {
             self.task(kind, &name, &path);
         }
-        shows
+        shown
     }
 
     fn result(&mut self, result: &TaskResult) {
-        let mut shown = Shown::new(result);
-        let items = result.looped && shown.has_items();
+        let mut view = ResultView::new(result);
+        let items = result.looped && view.has_items();
         let host = host_label(&result.host);
         match result.verdict {
             Verdict::Ok | Verdict::Changed => {
-                self.diff_of(result);
-                self.warnings(&mut shown);
+                self.diff_if_changed(result);
+                self.warnings(&mut view);
                 if !items {
-                    let (word, color) = well(result.verdict);
-                    self.detailed(&format!("{word}: [{host}]{}", before(result)), &shown, color);
+                    let (word, color) = success(result.verdict);
+                    self.detailed(&format!("{word}: [{host}]{}", done_before(result)), &view, color);
                 }
             }
             Verdict::Skipped => {
                 let line = format!("skipping: [{}]", result.host.name);
-                let shown = if items { shown.without_items() } else { shown };
-                self.detailed(&line, &shown, Color::Skip);
+                let view = if items { view.without_items() } else { view };
+                self.detailed(&line, &view, Color::Skip);
             }
             Verdict::Failed => {
-                self.exception(&shown);
-                self.warnings(&mut shown);
+                self.exception(&view);
+                self.warnings(&mut view);
                 if !items {
-                    let line = format!("fatal: [{host}]: FAILED! => {}", shown.json(self.verbosity));
+                    let line = format!("fatal: [{host}]: FAILED! => {}", view.json(self.verbosity));
                     self.screen.line(&line, Some(Color::Error));
                 }
             }
             Verdict::Unreachable | Verdict::Refused => {
                 let word = if result.verdict == Verdict::Refused { "REFUSED" } else { "UNREACHABLE" };
-                let line = format!("fatal: [{host}]: {word}! => {}", shown.json(self.verbosity));
+                let line = format!("fatal: [{host}]: {word}! => {}", view.json(self.verbosity));
                 self.screen.line(&line, Some(Color::Unreachable));
             }
             Verdict::Unknown => {
                 self.diff(&result.diff);
                 if !items {
-                    self.unknown(&format!("unknown: [{host}]"), &shown);
+                    self.unknown(&format!("unknown: [{host}]"), &view);
                 }
             }
         }
@@ -169,42 +170,42 @@ impl Plain {
     }
 
     fn item(&mut self, result: &TaskResult) {
-        let mut shown = Shown::new(result);
+        let mut view = ResultView::new(result);
         let host = host_label(&result.host);
         let item = format!("(item={})", label(result.label.as_ref()));
         match result.verdict {
             Verdict::Ok | Verdict::Changed => {
-                self.diff_of(result);
-                let (word, color) = well(result.verdict);
-                self.detailed(&format!("{word}: [{host}] => {item}{}", before(result)), &shown, color);
+                self.diff_if_changed(result);
+                let (word, color) = success(result.verdict);
+                self.detailed(&format!("{word}: [{host}] => {item}{}", done_before(result)), &view, color);
             }
             Verdict::Skipped => {
-                // The blank at the end is Ansible's.
-                self.detailed(&format!("skipping: [{}] => {item} ", result.host.name), &shown, Color::Skip);
+                // Ansible prints a space at the end.
+                self.detailed(&format!("skipping: [{}] => {item} ", result.host.name), &view, Color::Skip);
             }
             Verdict::Failed | Verdict::Unreachable | Verdict::Refused => {
-                self.exception(&shown);
-                self.warnings(&mut shown);
-                let line = format!("failed: [{host}] {item} => {}", shown.json(self.verbosity));
+                self.exception(&view);
+                self.warnings(&mut view);
+                let line = format!("failed: [{host}] {item} => {}", view.json(self.verbosity));
                 self.screen.line(&line, Some(Color::Error));
             }
             Verdict::Unknown => {
                 self.diff(&result.diff);
-                self.unknown(&format!("unknown: [{host}] => {item}"), &shown);
+                self.unknown(&format!("unknown: [{host}] => {item}"), &view);
             }
         }
     }
 
-    /// Prints the line, with the result where it is wanted.
-    fn detailed(&mut self, line: &str, shown: &Shown, color: Color) {
-        if (self.verbosity > 0 || shown.always) && !shown.never {
-            self.screen.line(&format!("{line} => {}", shown.json(self.verbosity)), Some(color));
+    /// Prints a line, followed by the result if the verbosity or the action asks for it.
+    fn detailed(&mut self, line: &str, view: &ResultView, color: Color) {
+        if (self.verbosity > 0 || view.always) && !view.never {
+            self.screen.line(&format!("{line} => {}", view.json(self.verbosity)), Some(color));
         } else {
             self.screen.line(line, Some(color));
         }
     }
 
-    fn diff_of(&mut self, result: &TaskResult) {
+    fn diff_if_changed(&mut self, result: &TaskResult) {
         if result.verdict == Verdict::Changed {
             self.diff(&result.diff);
         }
@@ -217,19 +218,19 @@ impl Plain {
         }
     }
 
-    /// Says why only the run itself can tell: for this there is no line of Ansible's.
-    fn unknown(&mut self, line: &str, shown: &Shown) {
-        self.screen.line(&format!("{line}: {}", shown.message()), Some(Color::Skip));
+    /// Prints why the result is unknown until run. Ansible has no such line.
+    fn unknown(&mut self, line: &str, view: &ResultView) {
+        self.screen.line(&format!("{line}: {}", view.message()), Some(Color::Skip));
     }
 
-    fn warnings(&mut self, shown: &mut Shown) {
-        for warning in shown.take_warnings() {
+    fn warnings(&mut self, view: &mut ResultView) {
+        for warning in view.take_warnings() {
             self.screen.warning(&warning);
         }
     }
 
-    fn exception(&mut self, shown: &Shown) {
-        let Some(traceback) = shown.exception() else { return };
+    fn exception(&mut self, view: &ResultView) {
+        let Some(traceback) = view.exception() else { return };
         let line = if self.verbosity < 3 {
             let error = traceback.trim().rsplit('\n').next().unwrap_or_default();
             format!(
@@ -245,12 +246,12 @@ impl Plain {
         let mut line = format!("FAILED - RETRYING: [{}]: {task} ({left} retries left).", host_label(host));
         if self.verbosity > 2 {
             line.push_str("Result was: ");
-            line.push_str(&Shown::attempt(values).json(self.verbosity));
+            line.push_str(&ResultView::of_attempt(values).json(self.verbosity));
         }
         self.screen.line(&line, Some(Color::Debug));
     }
 
-    /// Three of these lines are Ansible's.
+    /// Prints an event of an asynchronous job. The lines that begin with `ASYNC` are Ansible's.
     fn job(&mut self, job: &JobEvent) {
         let (host, id, after) = (&job.host.name, &job.job, job.seconds);
         let line = job.line.as_deref().unwrap_or_default();
@@ -264,15 +265,15 @@ impl Plain {
                 self.screen.line(&format!("ASYNC FAILED on {host}: jid={id}"), Some(Color::Debug));
             }
             JobState::Quiet => self.screen.warning(&format!(
-                "{host}: the job {id} of the task \"{}\" has printed nothing for {line}; it goes on",
+                "{host}: job {id} of task \"{}\" has printed nothing for {line}; it continues",
                 job.task
             )),
             JobState::Lost => self.screen.warning(&format!(
-                "{host}: {line}; the job {id} of the task \"{}\" goes on there, and is looked for again",
+                "{host}: {line}; job {id} of task \"{}\" continues on the host; reconnecting to it",
                 job.task
             )),
-            JobState::Begun => self.verbose(host, &format!("the job {id} has begun, detached by {line}")),
-            JobState::Attached => self.verbose(host, &format!("the job {id} is followed again, {line}")),
+            JobState::Begun => self.verbose(host, &format!("job {id} has started, detached by {line}")),
+            JobState::Attached => self.verbose(host, &format!("following job {id} again {line}")),
             JobState::Moves => self.verbose(host, &format!("after {after} s: {line}")),
             JobState::Begins => {}
         }
@@ -314,7 +315,7 @@ impl Plain {
         self.screen.line("", None);
     }
 
-    /// The width of a name in colour counts the eleven characters that colour it.
+    /// Returns the host's column of the recap. In color, the width includes the eleven characters of the color codes.
     fn recap_host(&self, host: &str, stats: &Stats) -> String {
         let color = if stats.failed != 0 || stats.unreachable != 0 || stats.refused != 0 {
             Color::Error
@@ -346,9 +347,9 @@ impl Plain {
         self.screen.line("", None);
     }
 
-    /// Statistics as Ansible prints them: indented by one, then without the line breaks.
+    /// Returns statistics as Ansible prints them: indented by one, then with the line breaks removed.
     fn one_line(&self, stats: &Value) -> String {
-        let stats = stats.as_map().map(Shown::statistics);
+        let stats = stats.as_map().map(ResultView::of_values);
         stats.map(|stats| stats.json_indented(self.verbosity, Some(1)).replace('\n', "")).unwrap_or_default()
     }
 
@@ -357,17 +358,17 @@ impl Plain {
             self.screen.error_line(line, None);
         }
         if let Some(command) = command {
-            self.screen.error_line(&format!("\nhint: go on with `{command}`"), None);
+            self.screen.error_line(&format!("\nhint: continue with `{command}`"), None);
         }
     }
 }
 
-/// Returns what is said of what was done before the run was resumed.
-fn before(result: &TaskResult) -> &'static str {
+/// Returns what is appended to the line of a result from before the run was resumed.
+fn done_before(result: &TaskResult) -> &'static str {
     if result.before { " (done before)" } else { "" }
 }
 
-fn well(verdict: Verdict) -> (&'static str, Color) {
+fn success(verdict: Verdict) -> (&'static str, Color) {
     if verdict == Verdict::Changed { ("changed", Color::Changed) } else { ("ok", Color::Ok) }
 }
 
