@@ -3,12 +3,14 @@
 mod cipher;
 mod envelope;
 mod error;
+mod marked;
 mod scrub;
 pub mod source;
 mod vault;
 
 pub use envelope::{Envelope, is_vaulted};
 pub use error::{Damage, Fault};
+pub use marked::unmark;
 pub use scrub::Secrets;
 pub use vault::{DEFAULT_ID, NoRandom, Opened, Password, Vault};
 

@@ -12,6 +12,7 @@ use convoy_protocol::{Key, Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::json::{self, Style};
+use crate::secrets;
 use crate::settings::Settings;
 use crate::template::unknown;
 
@@ -75,7 +76,7 @@ impl FactCache {
             return Ok(None);
         }
         let value = json::read(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
-        let value = json::unwrapped(value).map_err(unread)?;
+        let value = secrets::unmark(value).map_err(unread)?;
         let facts = value.as_map().cloned().ok_or_else(|| unread("it holds no map".to_owned()))?;
         self.facts.borrow_mut().insert(host.clone(), facts.clone());
         Ok(Some(without_mark(facts)))

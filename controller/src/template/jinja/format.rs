@@ -3,6 +3,7 @@
 use super::ops;
 use super::text;
 use super::value::{ListKind, Val};
+use crate::python;
 use crate::template::Error;
 
 struct Spec {
@@ -170,7 +171,7 @@ fn integer(spec: &Spec, kind: char, value: &Val) -> Result<String, Error> {
 /// A float in one of C's forms.
 pub(crate) fn float(kind: char, x: f64, precision: usize, alternate: bool) -> String {
     if !x.is_finite() {
-        return text::float(x);
+        return python::float(x);
     }
     let text = match kind.to_ascii_lowercase() {
         'f' => format!("{x:.precision$}"),

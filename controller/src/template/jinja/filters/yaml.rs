@@ -4,9 +4,10 @@ use convoy_protocol::{Kind, Value};
 
 use super::Filter;
 use crate::diagnostic::Diagnostic;
+use crate::python::{float, is_printable};
 use crate::template::Error;
 use crate::template::jinja::args::Args;
-use crate::template::jinja::text::{float, is_printable, str};
+use crate::template::jinja::text::str;
 use crate::template::jinja::value::Val;
 use crate::yaml::{self, Node};
 
@@ -40,7 +41,8 @@ fn read(nodes: Result<Vec<Node>, Diagnostic>) -> Result<Vec<Val>, Error> {
     values.iter().map(read_value).collect()
 }
 
-fn read_value(value: &Value) -> Result<Val, Error> {
+/// Returns a value that was read; templates in it stay what they are.
+pub(super) fn read_value(value: &Value) -> Result<Val, Error> {
     Ok(match &value.kind {
         Kind::Null => Val::None,
         Kind::Bool(b) => Val::Bool(*b),
