@@ -7,6 +7,7 @@ pub mod demo;
 pub mod diagnostic;
 pub mod events;
 pub mod execute;
+pub mod ini;
 pub mod inventory;
 pub mod journal;
 pub mod json;

@@ -1,6 +1,7 @@
 //! Lookups in tables on the workstation: `ini` and `csvfile`.
 
 use super::Call;
+use crate::ini;
 use crate::template::Error;
 use crate::template::encoding::Encoding;
 use crate::template::jinja::{Val, compile_regex, str};
@@ -86,15 +87,18 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         };
         let is_regex = is_regex || option("re", "").eq_ignore_ascii_case("true");
         let text = read(call, "ini", &option("file", &file), &option("encoding", &encoding))?;
-        let section = if option("type", &kind) == "properties" {
-            "java_properties".into()
-        } else {
-            option("section", &section)
-        };
         let name = option("file", &file);
-        let properties = option("type", &kind) == "properties";
-        let entries = entries(&text, &section, properties, fold, allow_none)
-            .map_err(|fault| Error::other(fault.of(&name)))?
+        // Properties have no sections.
+        let is_properties = option("type", &kind) == "properties";
+        let section = if is_properties { "java_properties".into() } else { option("section", &section) };
+        let options = ini::Options {
+            inline_comments: false,
+            fold_keys: fold,
+            allow_no_value: allow_none,
+            first_section: Some(if is_properties { &section } else { "" }),
+        };
+        let entries = entries(&text, &section, &options)
+            .map_err(|error| Error::other(reason(&error, &name)))?
             .ok_or_else(|| Error::other(format!("No section '{section}' in {name}")))?;
         let entries = if interpolates
             && !matches!(option("interpolation", "").to_lowercase().as_str(), "false" | "no" | "off" | "0")
@@ -123,86 +127,40 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     Ok(made)
 }
 
-/// Options of a section, in order; one may have no value.
+/// Keys of a section with their values, in order; a key may have no value.
 type Entries = Vec<(String, Option<String>)>;
 
-/// What is wrong with a table.
-#[derive(Debug, PartialEq, Eq)]
-enum Fault {
-    /// A section has an option twice.
-    Twice { number: usize, key: String, section: String },
-    /// A line is neither section nor option.
-    NoOption { number: usize, line: String },
-}
-
-impl Fault {
-    /// Returns what is wrong with this file, in the words of Python's reader.
-    fn of(&self, file: &str) -> String {
-        match self {
-            Self::Twice { number, key, section } => format!(
-                "Duplicate option in '{file}': While reading from '<???>' [line {number:2}]: option '{key}' in section \
-                 '{section}' already exists"
-            ),
-            Self::NoOption { number, line } => {
-                format!("{file}: Source contains parsing errors: '<???>'\n\t[line {number:2}]: '{line}'")
-            }
-        }
-    }
-}
-
-/// The entries of a section, with those of `[DEFAULT]` before them; nothing if there is no such section.
+/// Returns the entries of a section, after those of `[DEFAULT]`; nothing if there is no such section.
 ///
 /// # Errors
-/// If any section has an option twice, or a line is none.
-fn entries(
-    text: &str,
+/// If the text cannot be read.
+fn entries<'t>(
+    text: &'t str,
     section: &str,
-    properties: bool,
-    fold: bool,
-    allow_none: bool,
-) -> Result<Option<Entries>, Fault> {
-    let mut current = if properties { section.to_owned() } else { String::new() };
-    let mut all: Vec<(String, String, Option<String>)> = Vec::new();
-    let mut is_there = properties || section == "DEFAULT";
-    for (number, line) in (1..).zip(text.lines()) {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-            name.clone_into(&mut current);
-            is_there |= name == section;
-            continue;
-        }
-        if line.starts_with([' ', '\t'])
-            && let Some((of, _, value)) = all.last_mut()
-            && *of == current
-        {
-            let value = value.get_or_insert_default();
-            value.push('\n');
-            value.push_str(trimmed);
-            continue;
-        }
-        let (key, value) = match trimmed.split_once(['=', ':']) {
-            Some((key, value)) => (key.trim(), Some(value.trim().to_owned())),
-            None if allow_none => (trimmed, None),
-            None => return Err(Fault::NoOption { number, line: line.to_owned() }),
-        };
-        let key = if fold { key.to_lowercase() } else { key.to_owned() };
-        if all.iter().any(|(of, known, _)| *of == current && *known == key) {
-            return Err(Fault::Twice { number, key, section: current });
-        }
-        all.push((current.clone(), key, value));
+    options: &ini::Options<'_>,
+) -> Result<Option<Entries>, ini::Error<'t>> {
+    let mut sections = ini::sections(text, options)?;
+    let always = ["DEFAULT"].into_iter().chain(options.first_section);
+    if !sections.contains_key(section) && !always.into_iter().any(|name| name == section) {
+        return Ok(None);
     }
-    let of = |wanted: &str| {
-        let entries = all.iter().filter(|(of, ..)| of == wanted);
-        entries.map(|(_, key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
-    };
-    let mut found = of("DEFAULT");
-    if section != "DEFAULT" {
-        found.extend(of(section));
+    let found = ["DEFAULT", section].into_iter().filter_map(|name| sections.shift_remove(name)).flatten();
+    Ok(Some(found.map(|(key, entry)| (key, entry.value)).collect()))
+}
+
+/// Returns why a file cannot be read, as Ansible words it.
+fn reason(error: &ini::Error<'_>, file: &str) -> String {
+    match error {
+        ini::Error::Duplicate { line, section, key, .. } => format!(
+            "Duplicate option in '{file}': While reading from '<???>' [line {:2}]: option '{key}' in section \
+             '{section}' already exists",
+            line.place.line
+        ),
+        ini::Error::NoSection(line) | ini::Error::NotAnEntry(line) => format!(
+            "{file}: Source contains parsing errors: '<???>'\n\t[line {:2}]: '{}'",
+            line.place.line, line.raw
+        ),
     }
-    Ok(is_there.then_some(found))
 }
 
 /// Puts values in the place of `%(name)s`, and `%` in that of `%%`.
@@ -301,28 +259,43 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const FOLDED: ini::Options<'static> = ini::Options {
+        inline_comments: false,
+        fold_keys: true,
+        allow_no_value: false,
+        first_section: Some(""),
+    };
+
     #[test]
-    fn what_is_wrong_with_a_table_is_told() {
-        let of = |text: &str, section: &str| entries(text, section, false, true, false);
+    fn entries_of_a_section_follow_the_defaults() {
+        let of = |section: &str| {
+            let text = "[DEFAULT]\na = 0\n[one]\nB: 1\n  and more\n# c = 2\n[two]\nb = 3\n";
+            entries(text, section, &FOLDED).unwrap()
+        };
         let pair = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
-        let text = "[DEFAULT]\na = 0\n[one]\nB: 1\n  and more\n# c = 2\n[two]\nb = 3\n";
-        assert_eq!(of(text, "one"), Ok(Some(vec![pair("a", "0"), pair("b", "1\nand more")])));
-        assert_eq!(of(text, "three"), Ok(None));
-        let error = "Duplicate option in 'x.ini': While reading from '<???>' [line  3]: option 'b' in section 'one' \
-            already exists";
-        assert_eq!(of("[one]\nb = 1\nB = 2\n", "two").unwrap_err().of("x.ini"), error);
-        let error = "x.ini: Source contains parsing errors: '<???>'\n\t[line  2]: 'b'";
-        assert_eq!(of("[one]\nb\n", "one").unwrap_err().of("x.ini"), error);
+        assert_eq!(of("one"), Some(vec![pair("a", "0"), pair("b", "1\nand more")]));
+        assert_eq!(of("DEFAULT"), Some(vec![pair("a", "0")]));
+        assert_eq!(of("three"), None);
+        let properties = ini::Options { first_section: Some("java_properties"), ..FOLDED };
+        assert_eq!(entries("a=1\n", "java_properties", &properties), Ok(Some(vec![pair("a", "1")])));
+        assert_eq!(entries("", "java_properties", &properties), Ok(Some(vec![])));
+    }
+
+    #[test]
+    fn errors_have_the_words_of_pythons_reader() {
+        let error = |text: &str| reason(&entries(text, "two", &FOLDED).unwrap_err(), "x.ini");
         assert_eq!(
-            entries("[one]\nb = 1\nB = 2\n", "one", false, false, false),
-            Ok(Some(vec![pair("b", "1"), pair("B", "2")]))
+            error("[one]\nb = 1\nB = 2\n"),
+            "Duplicate option in 'x.ini': While reading from '<???>' [line  3]: option 'b' in section 'one' already \
+             exists"
         );
+        assert_eq!(error("[one]\nb\n"), "x.ini: Source contains parsing errors: '<???>'\n\t[line  2]: 'b'");
     }
 
     #[test]
     fn values_may_hold_others() {
         let fill = |text: &str| {
-            let entries = entries(text, "one", false, true, false).unwrap().unwrap();
+            let entries = entries(text, "one", &FOLDED).unwrap().unwrap();
             interpolated(&entries, true)
                 .map(|all| all.last().unwrap().1.clone().unwrap())
                 .map_err(|e| e.message)
@@ -332,12 +305,6 @@ mod tests {
         assert_eq!(error, "'%' must be followed by '%' or '(', found: '%u x'");
         assert!(fill("[one]\nb = %(none)s\n").unwrap_err().contains("needs 'none'"));
         assert!(fill("[one]\nb = %(b)s\n").unwrap_err().contains("too deeply"));
-    }
-
-    #[test]
-    fn an_option_may_have_no_value() {
-        let found = entries("[one]\na\nb =\n", "one", false, true, true);
-        assert_eq!(found, Ok(Some(vec![("a".into(), None), ("b".into(), Some(String::new()))])));
     }
 
     #[test]
