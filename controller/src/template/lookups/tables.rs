@@ -219,19 +219,24 @@ pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             return Err(Error::other("Search key is required but was not found"));
         }
         let delimiter = match &*option("delimiter", &delimiter) {
-            "TAB" | "t" => '\t',
-            other => other.chars().next().unwrap_or('\t'),
+            "TAB" | "t" | "" => b'\t',
+            other => other.as_bytes()[0],
         };
+        if !delimiter.is_ascii() {
+            return Err(Error::other("csvfile: the delimiter is not an ASCII character"));
+        }
         let index = |text: String| {
             text.parse::<usize>().map_err(|_| Error::other(format!("csvfile: '{text}' is no column")))
         };
         let (column, key_column) = (index(option("col", &column))?, index(option("keycol", &key_column))?);
         let text = read(call, "csvfile", &option("file", &file), &option("encoding", &encoding))?;
-        let row =
-            text.lines().map(|line| cells(line, delimiter)).find(|row| row.get(key_column) == Some(&key));
+        let row = row(&text, delimiter, key_column, &key);
+        let row = row.map_err(|error| Error::other(format!("csvfile: {error}")))?;
         match (row, &default) {
-            (Some(mut row), _) if column < row.len() => made.push(row.swap_remove(column).into()),
-            (Some(_), _) => return Err(Error::other("csvfile: list index out of range")),
+            (Some(row), _) => {
+                let cell = row.get(column).ok_or_else(|| Error::other("csvfile: list index out of range"))?;
+                made.push(cell.into());
+            }
             (None, Some(default)) => made.push(default.clone()),
             (None, None) => {}
         }
@@ -239,20 +244,17 @@ pub(super) fn csvfile(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     Ok(made)
 }
 
-fn cells(line: &str, delimiter: char) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let Some(cell) = cells.last_mut() else { break };
-        match c {
-            '"' if quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),
-            '"' if quoted || cell.is_empty() => quoted = !quoted,
-            c if c == delimiter && !quoted => cells.push(String::new()),
-            c => cell.push(c),
-        }
-    }
-    cells
+/// Returns the first row whose cell in column `key_column` is `key`.
+fn row(
+    text: &str,
+    delimiter: u8,
+    key_column: usize,
+    key: &str,
+) -> Result<Option<csv::StringRecord>, csv::Error> {
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).delimiter(delimiter);
+    let mut rows = reader.from_reader(text.as_bytes()).into_records();
+    rows.find(|row| row.as_ref().map_or(true, |row| row.get(key_column) == Some(key))).transpose()
 }
 
 #[cfg(test)]
@@ -305,6 +307,27 @@ mod tests {
         assert_eq!(error, "'%' must be followed by '%' or '(', found: '%u x'");
         assert!(fill("[one]\nb = %(none)s\n").unwrap_err().contains("needs 'none'"));
         assert!(fill("[one]\nb = %(b)s\n").unwrap_err().contains("too deeply"));
+    }
+
+    /// What Python's `csv` makes of the same.
+    #[test]
+    fn cells_are_read_as_python_reads_them() {
+        let cells = |text: &str| {
+            let row = row(text, b',', 0, "a").unwrap().unwrap();
+            row.iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (text, expected) in [
+            ("b,1\n\na,2,3\na,4\n", vec!["a", "2", "3"]),
+            ("a, \"x\" ,\r\n", vec!["a", " \"x\" ", ""]),
+            ("\"a\",\"say \"\"x\"\", he\",\"1,2\"3\n", vec!["a", "say \"x\", he", "1,23"]),
+            ("a,x\"y\"z,\"\"\n", vec!["a", "x\"y\"z", ""]),
+            ("a,\"two\nlines\",\"\"x\"\n", vec!["a", "two\nlines", "x\""]),
+            ("a,\"open\n,\"\"", vec!["a", "open\n,\""]),
+        ] {
+            assert_eq!(cells(text), expected, "{text}");
+        }
+        assert!(row("a,1\n", b',', 0, "b").unwrap().is_none());
+        assert_eq!(row("1\ta\n", b'\t', 1, "a").unwrap().unwrap().get(0), Some("1"));
     }
 
     #[test]
