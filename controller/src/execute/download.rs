@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
 use crate::link::{PullError, Puller};
-use crate::paths::{absolute, expand_user, tidy};
+use crate::paths::{absolute, expand_user, normalize};
 use crate::schedule::engine::Engine;
 use crate::services::endpoint::Endpoint;
 
@@ -167,7 +167,7 @@ fn by_host(dest: &str, source: &str, base: &Path, host: &str) -> Result<PathBuf,
     if !is_plain || host.contains('/') {
         return Err(format!("no folder can have the name of the host '{host}': use `flat`"));
     }
-    let inside = tidy(&Path::new("/").join(source));
+    let inside = normalize(&Path::new("/").join(source));
     let inside = inside.strip_prefix("/").map_err(|_| leads_out(source))?;
     // At the root, `..` is the root.
     let inside: PathBuf = inside.components().skip_while(|part| *part == Component::ParentDir).collect();

@@ -38,7 +38,7 @@ fn local(time: Timestamp) -> Option<DateTime> {
 }
 
 fn owner(uid: u32) -> String {
-    passwd::field(uid, 0).unwrap_or_else(|| uid.to_string())
+    passwd::user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
 /// What `ansible_managed` may tell.

@@ -10,7 +10,7 @@ use convoy_protocol::{Map, Value, map};
 use super::TaskScope;
 use super::precedence::{Sources, layers};
 use super::store::Store;
-use crate::paths::{absolute, program};
+use crate::paths::{absolute, find_program};
 use crate::playbook::ast::{Play, Role, Task};
 use crate::template::{Scope, omit_token};
 
@@ -209,7 +209,7 @@ impl Magic {
             "ansible_limit" => run.limit.as_deref()?.into(),
             "ansible_inventory_sources" => texts(&run.inventory_sources),
             "ansible_version" => version(),
-            "ansible_playbook_python" => path(&program("python3")?),
+            "ansible_playbook_python" => path(&find_program("python3")?),
             _ => return None,
         })
     }

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns where ssh is installed, if it is.
 pub(super) fn program() -> Option<PathBuf> {
-    crate::paths::program("ssh")
+    crate::paths::find_program("ssh")
 }
 
 /// Returns what this ssh does if no file says anything.
@@ -58,7 +58,7 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
 /// ssh finds the user's file by the passwd database. Where `HOME` says otherwise, as for our other files, it is told.
 fn other_home() -> Option<PathBuf> {
     let home = home()?;
-    if crate::passwd::own_field(5).is_some_and(|passwd| Path::new(&passwd) == home) {
+    if crate::passwd::own_home().is_some_and(|passwd| Path::new(&passwd) == home) {
         return None;
     }
     let file = home.join(".ssh/config");
