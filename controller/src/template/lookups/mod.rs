@@ -1,12 +1,14 @@
 //! Lookups: values from the workstation, by `lookup()`, `query()` or a `with_…` loop.
 
+mod csvfile;
 mod files;
 mod first_found;
+mod ini;
 mod loops;
 mod password;
 mod sequence;
 mod subelements;
-mod tables;
+mod term;
 mod variables;
 
 use std::sync::Arc;
@@ -39,8 +41,8 @@ const LOOKUPS: &[(&str, Lookup)] = &[
     ("pipe", files::pipe),
     ("password", password::password),
     ("first_found", first_found::first_found),
-    ("ini", tables::ini),
-    ("csvfile", tables::csvfile),
+    ("ini", ini::ini),
+    ("csvfile", csvfile::csvfile),
     ("items", loops::items),
     ("list", loops::list),
     ("dict", loops::dict),

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::Call;
-use super::tables::inline;
+use super::term::Term;
 use crate::paths::expand_user;
 use crate::template::Error;
 use crate::template::jinja::{Args, Val, str};
@@ -45,7 +45,7 @@ pub(super) fn password(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     call.terms
         .iter()
         .map(|term| {
-            let (path, options) = inline(&str(term));
+            let Term { key: path, options } = Term::parse(&str(term));
             let mut wish = Wish {
                 path,
                 chars: shared.chars.clone(),
