@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_python_writes_it() {
+    fn labels_are_written_as_python_writes_them() {
         let item = Value::from(map! {
             "k" => vec![Value::from(1), "x".into(), Value::null(), true.into(), 1.5.into(), f64::INFINITY.into()],
             "q" => "it's",
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_as_python_writes_them() {
+    fn bytes_are_written_as_python_writes_them() {
         let repr = |bytes: &[u8]| str(&Value::from(bytes.to_vec()));
         assert_eq!(repr(b"it's\x00\xe9\\"), r#"b"it's\x00\xe9\\""#);
         assert_eq!(repr(b"'\"\n"), r#"b'\'"\n'"#);
     }
 
     #[test]
-    fn floats_as_python_writes_them() {
+    fn floats_are_written_as_python_writes_them() {
         for (x, expected) in [
             (0.0, "0.0"),
             (-0.0, "-0.0"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_written() {
+    fn a_placeholder_replaces_each_secret() {
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         assert_eq!(label(Some(&secret)), HIDDEN);
         let item = Value::from(map! { "password" => secret });

@@ -1,4 +1,5 @@
-//! Inventories in INI form.
+//! Inventories in Ansible's INI dialect: which sections there are, and what their lines mean. [`crate::ini`] reads the
+//! lines.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ enum Section {
     Children,
 }
 
-/// A group that was used before, or without, being defined.
+/// A group that is named before it is defined, or never defined.
 struct Pending {
     at: Arc<Origin>,
     section: Section,
@@ -98,7 +99,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Makes a group that is defined at last the child of those that named it.
+    /// Adds a group that is now defined to the groups that named it as a child.
     fn adopt(&mut self, group: &Arc<str>) -> Result<(), Diagnostic> {
         let Some(pending) = self.pending.shift_remove(group) else { return Ok(()) };
         for parent in pending.parents {
@@ -116,9 +117,9 @@ impl Reader<'_> {
         for word in rest {
             let at = at(word.column);
             let Some((key, value)) = word.text.split_once('=') else {
-                return Err(Diagnostic::user(format!("`{}` is not key=value", word.text)).at(at).hint(Some(
-                    "after the host come its variables; a value with spaces needs quotes".to_owned(),
-                )));
+                return Err(Diagnostic::user(format!("`{}` is not key=value", word.text))
+                    .at(at)
+                    .hint(Some("variables follow the host; quote a value that has spaces".to_owned())));
             };
             variables.push((Key::from(key), literal::value(value).at(at).tainted(self.taint)));
         }
@@ -142,7 +143,7 @@ impl Reader<'_> {
     fn child(&mut self, text: &str, at: Arc<Origin>) -> Result<(), Diagnostic> {
         let name = text.split('#').next().unwrap_or_default().trim_end();
         if name.is_empty() || name.contains([':', ']']) || name.contains(char::is_whitespace) {
-            return Err(Diagnostic::user(format!("`{text}` is not the name of a group")).at(at));
+            return Err(Diagnostic::user(format!("`{text}` is not a group name")).at(at));
         }
         if self.inventory.group(name).is_some() {
             return self.inventory.add_child(&self.group, name).map(drop).map_err(|error| error.at(at));
@@ -169,7 +170,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns group and kind if `line` is the head of a section.
+/// Returns the group and the kind of a section if `line` is its header.
 fn section(line: &str) -> Option<(&str, Option<&str>)> {
     let (inside, after) = ini::header(line)?;
     let after = after.trim_start();

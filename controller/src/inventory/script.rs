@@ -158,7 +158,7 @@ impl Script<'_> {
         if text.trim().is_empty() && words[0] == "--host" {
             return Ok(Map::new().into());
         }
-        let value = json::read(text).map_err(|error| {
+        let value = json::from_str(text).map_err(|error| {
             self.wrong(format!("must write JSON: {error}")).note(format!("called with {}", words.join(" ")))
         })?;
         if !output.err.is_empty() && !self.said {

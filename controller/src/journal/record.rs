@@ -26,8 +26,8 @@ impl Record {
     /// Returns the record as a line.
     pub(super) fn line(&self) -> Vec<u8> {
         let mut object = map! { "n" => number(self.number), "at" => format!("{:.3}", self.at) };
-        object.extend(self.body.iter().map(|(key, value)| (key.clone(), json::exact::plain(value))));
-        let text = json::map_text(&object, json::Style::default());
+        object.extend(self.body.iter().map(|(key, value)| (key.clone(), json::lossless::encode(value))));
+        let text = json::map_to_string(&object, json::Style::default());
         format!("{} {text}\n", checksum(text.as_bytes())).into_bytes()
     }
 
@@ -41,12 +41,12 @@ impl Record {
 
     fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-        let object = json::read(text).map_err(|error| error.to_string())?;
+        let object = json::from_str(text).map_err(|error| error.to_string())?;
         let mut body = object.as_map().cloned().ok_or("it is no object")?;
         let number =
             body.shift_remove("n").and_then(|value| value.as_int()).and_then(|n| u64::try_from(n).ok());
         let at = body.shift_remove("at").and_then(|value| value.as_str()?.parse().ok());
-        let body = body.iter().map(|(key, value)| (key.clone(), json::exact::restored(value))).collect();
+        let body = body.iter().map(|(key, value)| (key.clone(), json::lossless::decode(value))).collect();
         Ok(Self { number: number.ok_or("it has no number")?, at: at.ok_or("it has no time")?, body })
     }
 }

@@ -57,8 +57,8 @@ fn read(folder: &Path) -> (Vec<Found>, Option<Rest>) {
 
 /// What is written of an event comes back so.
 fn written(event: &RunEvent) -> Found {
-    let value = crate::json::exact::plain(&object::of(event).into());
-    let value = crate::json::exact::restored(&value);
+    let value = crate::json::lossless::encode(&object::of(event).into());
+    let value = crate::json::lossless::decode(&value);
     Found::Event(object::event(value.as_map().unwrap()).unwrap())
 }
 

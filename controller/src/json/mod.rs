@@ -1,15 +1,15 @@
 //! JSON text of values, as Python's `json.dumps` writes it, and the way back.
 //!
 //! [`writer`] knows the syntax; this module knows which values there are, what is secret, and the order of keys. What a
-//! template computes with is another type, which `template::jinja` writes through the same [`Writer`]. [`exact`] is for
-//! values that must come back as they were.
+//! template computes with is another type, which `template::jinja` writes through the same [`Writer`]. [`lossless`] is
+//! for values that must come back as they were.
 
-pub mod exact;
+pub mod lossless;
 mod writer;
 
 use std::convert::Infallible;
 
-pub use convoy_protocol::value::HIDDEN as SECRET;
+pub use convoy_protocol::value::HIDDEN as REDACTED;
 use convoy_protocol::{Key, Kind, Map, Value};
 
 use self::writer::float_text;
@@ -26,19 +26,19 @@ pub struct Style {
     pub sort_keys: bool,
     /// Whether characters outside ASCII are escaped.
     pub ascii: bool,
-    /// Whether [`SECRET`] is written in place of secrets.
+    /// Whether [`REDACTED`] is written in place of secrets.
     pub hide_secrets: bool,
 }
 
 /// Returns `value` as JSON.
-pub fn text(value: &Value, style: Style) -> String {
+pub fn to_string(value: &Value, style: Style) -> String {
     let mut writer = Writer::new(Layout::new(style.indent, style.ascii));
     let Ok(()) = Form::new(style, || comparable(value)).value(&mut writer, value);
     writer.finish()
 }
 
 /// Returns `map` as JSON.
-pub fn map_text(map: &Map, style: Style) -> String {
+pub fn map_to_string(map: &Map, style: Style) -> String {
     let mut writer = Writer::new(Layout::new(style.indent, style.ascii));
     let Ok(()) = Form::new(style, || comparable_map(map)).map(&mut writer, map);
     writer.finish()
@@ -49,7 +49,7 @@ pub fn map_text(map: &Map, style: Style) -> String {
 /// # Errors
 ///
 /// Why the text is not JSON, and where.
-pub fn read(text: &str) -> Result<Value, serde_json::Error> {
+pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text).map(from_serde)
 }
 
@@ -84,7 +84,7 @@ impl Form {
 
     fn value(&self, writer: &mut Writer, value: &Value) -> Result<(), Infallible> {
         if self.hide_secrets && value.taint.is_secret() {
-            writer.string(SECRET);
+            writer.string(REDACTED);
             return Ok(());
         }
         match &value.kind {
@@ -143,7 +143,7 @@ mod tests {
 
     // What Python 3.11 prints: json.dumps(x, sort_keys=True, ensure_ascii=False).
     #[test]
-    fn as_python_writes_it() {
+    fn json_is_written_as_python_writes_it() {
         let value = Value::from(map! {
             "b" => vec![Value::from(1), Value::null(), Value::from(true), Value::from(Vec::<Value>::new())],
             "a" => "q\"\\\n\r\t\u{8}\u{c}\u{1b}\u{7f}é日",
@@ -151,49 +151,52 @@ mod tests {
             "Z" => map! { "y" => 1.5, "x" => () },
         });
         assert_eq!(
-            text(&value, LINE),
+            to_string(&value, LINE),
             "{\"Z\": {\"x\": null, \"y\": 1.5}, \"a\": \"q\\\"\\\\\\n\\r\\t\\b\\f\\u001b\u{7f}é日\", \"b\": [1, null, true, []], \"c\": {}}"
         );
         let indented = Style { indent: Some(4), ..LINE };
         assert_eq!(
-            text(&value, indented),
+            to_string(&value, indented),
             "{\n    \"Z\": {\n        \"x\": null,\n        \"y\": 1.5\n    },\n    \"a\": \"q\\\"\\\\\\n\\r\\t\\b\\f\\u001b\u{7f}é日\",\n    \"b\": [\n        1,\n        null,\n        true,\n        []\n    ],\n    \"c\": {}\n}"
         );
         let ascii = Style { ascii: true, ..LINE };
-        assert_eq!(text(&Value::from("é日\u{1F600}\u{7f}"), ascii), r#""\u00e9\u65e5\ud83d\ude00\u007f""#);
+        assert_eq!(
+            to_string(&Value::from("é日\u{1F600}\u{7f}"), ascii),
+            r#""\u00e9\u65e5\ud83d\ude00\u007f""#
+        );
     }
 
     #[test]
-    fn keys_that_python_cannot_compare_are_sorted_outside_only() {
+    fn keys_that_python_cannot_compare_are_sorted_in_the_outermost_map_only() {
         let mut mixed = map! { "b" => 1 };
         mixed.insert(Key::Int(2), 2.into());
         mixed.insert(Key::Bool(true), map! { "z" => 1, "a" => 2 }.into());
         mixed.insert(Key::Null, 3.into());
-        assert_eq!(map_text(&mixed, LINE), r#"{"b": 1, "2": 2, "null": 3, "true": {"z": 1, "a": 2}}"#);
+        assert_eq!(map_to_string(&mixed, LINE), r#"{"b": 1, "2": 2, "null": 3, "true": {"z": 1, "a": 2}}"#);
         let mut numbers = Map::new();
         numbers.insert(Key::Int(10), 1.into());
         numbers.insert(Key::Int(9), 2.into());
-        assert_eq!(map_text(&numbers, LINE), r#"{"9": 2, "10": 1}"#);
-        assert_eq!(map_text(&numbers, Style { sort_keys: false, ..LINE }), r#"{"10": 1, "9": 2}"#);
+        assert_eq!(map_to_string(&numbers, LINE), r#"{"9": 2, "10": 1}"#);
+        assert_eq!(map_to_string(&numbers, Style { sort_keys: false, ..LINE }), r#"{"10": 1, "9": 2}"#);
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn written_json_is_read_back() {
         let written = r#"{"b": [1, null, true, -2.5, "é\u00e9"], "a": {"z": {}, "9": 9223372036854775807}}"#;
         let style = Style { sort_keys: false, ..LINE };
-        assert_eq!(text(&read(written).unwrap(), style), written.replace("\\u00e9", "é"));
-        assert_eq!(read("{").unwrap_err().to_string(), "EOF while parsing an object at line 1 column 1");
+        assert_eq!(to_string(&from_str(written).unwrap(), style), written.replace("\\u00e9", "é"));
+        assert_eq!(from_str("{").unwrap_err().to_string(), "EOF while parsing an object at line 1 column 1");
     }
 
     #[test]
-    fn a_secret_is_not_written() {
+    fn a_placeholder_replaces_each_secret() {
         let value = Value::from(
             map! { "user" => "admin", "password" => Value::from("hunter2").tainted(Taint::SECRET) },
         );
         assert_eq!(
-            text(&value, LINE),
+            to_string(&value, LINE),
             r#"{"password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "user": "admin"}"#
         );
-        assert!(text(&value, Style { hide_secrets: false, ..LINE }).contains("hunter2"));
+        assert!(to_string(&value, Style { hide_secrets: false, ..LINE }).contains("hunter2"));
     }
 }

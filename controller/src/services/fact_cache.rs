@@ -75,7 +75,7 @@ impl FactCache {
         if self.is_old(&path) {
             return Ok(None);
         }
-        let value = json::read(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
+        let value = json::from_str(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
         let value = secrets::unmark(value).map_err(unread)?;
         let facts = value.as_map().cloned().ok_or_else(|| unread("it holds no map".to_owned()))?;
         self.facts.borrow_mut().insert(host.clone(), facts.clone());
@@ -108,7 +108,7 @@ impl FactCache {
             known.insert(GATHERED.into(), true.into());
         }
         let style = Style { indent: Some(4), sort_keys: true, ascii: true, hide_secrets: true };
-        self.write(&path, &json::map_text(known, style))
+        self.write(&path, &json::map_to_string(known, style))
             .map_err(|error| format!("cannot write the facts to be cached in {}: {error}", path.display()))
     }
 

@@ -164,7 +164,7 @@ impl Templar {
         }
         self.condition_text(condition, &text, scope, context).map_err(|error| {
             let mut error = error.at(condition.origin.as_ref()).shown();
-            let text = if condition.taint.is_secret() { json::SECRET } else { &*text };
+            let text = if condition.taint.is_secret() { json::REDACTED } else { &*text };
             if !matches!(error.kind, Fault::NotYet | Fault::Impure | Fault::Unknown) {
                 error.message =
                     format!("The conditional check '{text}' failed. The error was: {}", error.message);
@@ -208,7 +208,7 @@ impl Templar {
         }
         outcome_of(&run, result, context).map_err(|mut error| {
             if error.kind == Fault::Undefined {
-                let shown = if secret { json::SECRET } else { &expression };
+                let shown = if secret { json::REDACTED } else { &expression };
                 error.message = format!("error while evaluating conditional ({shown}): {}", error.message);
             }
             error

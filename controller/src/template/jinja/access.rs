@@ -78,7 +78,7 @@ pub(crate) fn element(run: &Run<'_>, object: &Val, key: &Val, computed: bool) ->
             let secret = computed && run.taint().is_secret();
             Ok(match rest {
                 Some(why) => Val::Unknown(why),
-                None if secret => missing(&object, &json::SECRET.into()),
+                None if secret => missing(&object, &json::REDACTED.into()),
                 None => missing(&object, &key),
             })
         }

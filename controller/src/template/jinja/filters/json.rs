@@ -35,7 +35,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     }),
     ("from_json", |_, v, _| {
         let text = soft(v)?;
-        let value = json::read(&text).map_err(|e| Error::other(format!("the text is not JSON: {e}")))?;
+        let value = json::from_str(&text).map_err(|e| Error::other(format!("the text is not JSON: {e}")))?;
         read_value(&value)
     }),
 ];

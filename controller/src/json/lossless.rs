@@ -1,9 +1,7 @@
-//! Values in JSON that come back as they were: for what convoy reads again itself.
+//! JSON that decodes to the value it was made of: for files that only convoy reads, such as the journal.
 //!
-//! Most values are in JSON what they are elsewhere. The others are objects with one key that begins with `$`; so is a
-//! map whose keys are not all text, or that has a key which begins with `$` itself.
-//!
-//! Of a secret only that there was one is written.
+//! Most values are themselves in JSON. The others are objects with one key that begins with `$`; so is a map with a key
+//! that is not text or begins with `$` itself. A secret is not written, only that there was one.
 
 use convoy_protocol::{Key, Kind, Map, Taint, Value, base64, map};
 
@@ -14,8 +12,8 @@ const UNKNOWN: &str = "$unknown";
 const VAULTED: &str = "$vaulted";
 const MAP: &str = "$map";
 
-/// Returns a value that is written as JSON without loss.
-pub fn plain(value: &Value) -> Value {
+/// Returns the form of a value that JSON can hold.
+pub fn encode(value: &Value) -> Value {
     if value.taint.is_secret() {
         return map! { SECRET => () }.into();
     }
@@ -24,51 +22,51 @@ pub fn plain(value: &Value) -> Value {
         Kind::Bytes(bytes) => map! { BYTES => base64::encode(bytes) }.into(),
         Kind::Unknown(why) => map! { UNKNOWN => why.clone() }.into(),
         Kind::Vaulted(text) => map! { VAULTED => text.clone() }.into(),
-        Kind::List(list) => list.iter().map(plain).collect(),
-        Kind::Map(map) => plain_map(map),
+        Kind::List(list) => list.iter().map(encode).collect(),
+        Kind::Map(map) => encode_map(map),
         _ => value.clone(),
     }
 }
 
-fn plain_map(map: &Map) -> Value {
+fn encode_map(map: &Map) -> Value {
     if map.keys().all(|key| key.as_str().is_some_and(|key| !key.starts_with('$'))) {
-        return map.iter().map(|(key, value)| (key.clone(), plain(value))).collect();
+        return map.iter().map(|(key, value)| (key.clone(), encode(value))).collect();
     }
-    let members = map.iter().map(|(key, value)| Value::from(vec![key.to_value(), plain(value)]));
+    let members = map.iter().map(|(key, value)| Value::from(vec![key.to_value(), encode(value)]));
     map! { MAP => members.collect::<Value>() }.into()
 }
 
-/// Returns the value that [`plain`] was made of, with a placeholder for what was secret; it is secret, too.
+/// Returns the value that [`encode`] was given. A placeholder, itself a secret, replaces each secret.
 ///
-/// Whether it may be rendered was not written down. It may not: all of it is data now.
-pub fn restored(value: &Value) -> Value {
+/// The result is unsafe: whether a text may be rendered was not written, and now it is data.
+pub fn decode(value: &Value) -> Value {
     let value = match &value.kind {
-        Kind::List(list) => list.iter().map(restored).collect(),
-        Kind::Map(map) => match special(map) {
-            Some(special) => special,
-            None => map.iter().map(|(key, value)| (key.clone(), restored(value))).collect(),
+        Kind::List(list) => list.iter().map(decode).collect(),
+        Kind::Map(map) => match decode_tagged(map) {
+            Some(value) => value,
+            None => map.iter().map(|(key, value)| (key.clone(), decode(value))).collect(),
         },
         _ => value.clone(),
     };
     Value { taint: value.taint | Taint::UNSAFE, ..value }
 }
 
-/// What an object with one special key stands for.
-fn special(map: &Map) -> Option<Value> {
+/// Returns the value of an object with one key that begins with `$`; nothing if `map` is not one.
+fn decode_tagged(map: &Map) -> Option<Value> {
     let (key, value) = map.first().filter(|_| map.len() == 1)?;
     let text = value.as_str();
     Some(match key.as_str()? {
-        SECRET => Value::from(super::SECRET).tainted(Taint::SECRET),
+        SECRET => Value::from(super::REDACTED).tainted(Taint::SECRET),
         FLOAT => text?.to_lowercase().parse::<f64>().ok()?.into(),
         BYTES => base64::decode(text?)?.into(),
         UNKNOWN => Kind::Unknown(text?.into()).into(),
         VAULTED => Kind::Vaulted(text?.into()).into(),
-        MAP => value.as_list()?.iter().map(member).collect::<Option<Vec<_>>>()?.into_iter().collect(),
+        MAP => value.as_list()?.iter().map(decode_member).collect::<Option<Vec<_>>>()?.into_iter().collect(),
         _ => return None,
     })
 }
 
-fn member(pair: &Value) -> Option<(Key, Value)> {
+fn decode_member(pair: &Value) -> Option<(Key, Value)> {
     let [key, value] = pair.as_list()? else { return None };
     let key = match &key.kind {
         Kind::Null => Key::Null,
@@ -77,18 +75,18 @@ fn member(pair: &Value) -> Option<(Key, Value)> {
         Kind::Text(text) => Key::Text(text.clone()),
         _ => return None,
     };
-    Some((key, restored(value)))
+    Some((key, decode(value)))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Style, read, text};
+    use super::super::{Style, from_str, to_string};
     use super::*;
 
-    fn again(value: &Value) -> Value {
-        restored(&read(&text(&plain(value), Style::default())).unwrap())
+    fn round_trip(value: &Value) -> Value {
+        decode(&from_str(&to_string(&encode(value), Style::default())).unwrap())
     }
 
     fn key() -> impl Strategy<Value = Key> {
@@ -106,7 +104,7 @@ mod tests {
             Just(Value::null()),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_filter("unlike itself", |x| !x.is_nan()).prop_map(Value::from),
+            any::<f64>().prop_filter("NaN is not equal to itself", |x| !x.is_nan()).prop_map(Value::from),
             ".{0,8}".prop_map(Value::from),
             any::<Vec<u8>>().prop_map(Value::from),
             ".{0,8}".prop_map(|why| Kind::Unknown(why.into()).into()),
@@ -126,29 +124,29 @@ mod tests {
 
         #[test]
         fn every_value_comes_back(value in value()) {
-            let again = again(&value);
+            let again = round_trip(&value);
             prop_assert_eq!(&again, &value);
-            // In the same order, which equality does not look at.
-            prop_assert_eq!(text(&again, Style::default()), text(&value, Style::default()));
+            // Equality ignores the order.
+            prop_assert_eq!(to_string(&again, Style::default()), to_string(&value, Style::default()));
         }
     }
 
     #[test]
-    fn no_number_is_known() {
-        let Kind::Float(x) = again(&f64::NAN.into()).kind else { panic!("not a number of this kind") };
+    fn nan_comes_back() {
+        let Kind::Float(x) = round_trip(&f64::NAN.into()).kind else { panic!("not a number of this kind") };
         assert!(x.is_nan());
     }
 
     #[test]
-    fn of_a_secret_there_is_a_placeholder() {
+    fn a_placeholder_replaces_each_secret() {
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         let value = Value::from(map! { "user" => "admin", "password" => secret });
-        let written = text(&plain(&value), Style::default());
+        let written = to_string(&encode(&value), Style::default());
         assert_eq!(written, r#"{"user": "admin", "password": {"$secret": null}}"#);
-        let again = restored(&read(&written).unwrap());
+        let again = decode(&from_str(&written).unwrap());
         let password = again.get("password").unwrap();
         assert!(password.taint.is_secret());
-        assert_eq!(password.as_str(), Some(super::super::SECRET));
+        assert_eq!(password.as_str(), Some(super::super::REDACTED));
         assert!(again.get("user").unwrap().taint.is_unsafe());
     }
 }
