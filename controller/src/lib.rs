@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod services;
 pub mod settings;
+pub mod source_file;
 pub mod ssh;
 pub mod state;
 pub mod template;

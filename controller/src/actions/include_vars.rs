@@ -12,7 +12,7 @@ use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 use crate::python::is_identifier;
 use crate::template::compile_regex;
 use crate::vars::merged;
-use crate::yaml;
+use crate::source_file::read_yaml;
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -194,7 +194,7 @@ fn walk(
 
 fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
     let wrong = |problem: crate::diagnostic::Diagnostic| refuse(problem.to_string());
-    let Some(node) = yaml::read_file(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
+    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
     let value = node.to_value().map_err(wrong)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),

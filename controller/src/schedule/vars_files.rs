@@ -8,10 +8,10 @@ use convoy_protocol::{Map, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::Play;
 use crate::schedule::engine::Engine;
+use crate::source_file::read_yaml;
 use crate::template::Kind;
 use crate::template::unknown::known;
 use crate::vars::magic::PlayFacts;
-use crate::yaml;
 
 /// Reads the play's files of variables for `host`. Returns whether all could be named: an undefined variable in a name
 /// may be a fact that is not gathered yet.
@@ -80,7 +80,7 @@ fn places(dir: &Path, name: &str) -> Vec<PathBuf> {
 }
 
 fn map(engine: &Engine, path: &Path) -> Result<Map, Diagnostics> {
-    let Some(node) = yaml::read_file(path, &engine.options.vault)? else { return Ok(Map::new()) };
+    let Some(node) = read_yaml(path, &engine.options.vault)? else { return Ok(Map::new()) };
     let value = node.to_value()?;
     // As in Ansible, a list of maps is as good.
     if let Some(maps) = value.as_list().filter(|list| list.iter().all(|item| item.as_map().is_some())) {

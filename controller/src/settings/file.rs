@@ -10,7 +10,7 @@ use super::{Entry, Found, Source};
 use crate::diagnostic::Diagnostic;
 use crate::ini;
 use crate::secrets::Vault;
-use crate::yaml;
+use crate::source_file::SourceFile;
 
 /// A key of the file.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl File {
     /// Reads the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {
         // Before there are settings there are no passwords.
-        let yaml::Source { name, text, .. } = yaml::Source::of(path, &Vault::default())?;
+        let SourceFile { name, text, .. } = SourceFile::read(path, &Vault::default())?;
         let name: Arc<str> = name.into();
         let options = ini::Options { inline_comments: true, fold_keys: true, ..ini::Options::default() };
         let sections = ini::sections(&text, &options).map_err(|error| diagnostic(error, &name))?;
