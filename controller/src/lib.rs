@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod journal;
 pub mod json;
 pub mod link;
+pub mod merge;
 pub mod passwd;
 pub mod paths;
 pub mod playbook;

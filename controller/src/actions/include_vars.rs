@@ -11,7 +11,7 @@ use convoy_protocol::{Kind, Map, Value, map};
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 use crate::python::is_identifier;
 use crate::template::compile_regex;
-use crate::vars::merged;
+use crate::merge::merge_hash;
 use crate::source_file::read_yaml;
 
 /// The action.
@@ -87,7 +87,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     if matches!(args.hash_behaviour, Some(Behaviour::Merge)) {
         for (key, value) in &mut variables {
             if let Some(old) = key.as_str().and_then(|name| context.scope.raw(name)) {
-                *value = merged(&old, value);
+                *value = merge_hash(&old, value);
             }
         }
     }

@@ -158,7 +158,7 @@ impl Batch<'_> {
     fn prepare_ahead(&self, task: &TaskRef, index: usize, pending: &Pending) -> Result<Job, Error> {
         let engine = self.engine;
         let placed = Placed { task: &task.task, params: &task.params };
-        let scope = engine.scope(&self.hosts[index].name, Some(&placed)).ahead(pending.clone());
+        let scope = engine.scope(&self.hosts[index].name, Some(&placed)).with_pending(pending.clone());
         let context = engine.context(search_path(&task.task, Some(&self.play)), false);
         task::prepare(View { engine, task: &task.task, scope: &scope, context: &context })
     }

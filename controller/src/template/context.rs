@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use convoy_protocol::{Origin, Value};
+use convoy_protocol::{Map, Origin, Value};
 
 use super::Error;
 use crate::paths::expand_user;
@@ -33,6 +33,16 @@ pub trait Scope {
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
         let _ = name;
         None
+    }
+}
+
+impl Scope for Map {
+    fn get(&self, name: &str) -> Result<Option<Value>, Error> {
+        Ok(self.get(name).cloned())
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.keys().filter_map(|key| key.as_str().map(Arc::from)).collect()
     }
 }
 
