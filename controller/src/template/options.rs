@@ -3,7 +3,6 @@
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::Error;
-use super::jinja::Val;
 
 /// The options of Ansible's `template` module that concern rendering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,27 +39,6 @@ impl Default for FileOptions {
 }
 
 impl FileOptions {
-    /// Sets the option that a template's header names.
-    pub(super) fn set(&mut self, key: &str, value: &Val) -> Result<(), Error> {
-        let wrong = |what: &str| Error::other(format!("the template's header wants {what} for {key}"));
-        let flag = || value.truth();
-        let text = || value.as_str().map(str::to_owned).ok_or_else(|| wrong("text"));
-        match key {
-            "trim_blocks" => self.trim_blocks = flag()?,
-            "lstrip_blocks" => self.lstrip_blocks = flag()?,
-            "keep_trailing_newline" => self.keep_trailing_newline = flag()?,
-            "newline_sequence" => self.newline_sequence = text()?,
-            "variable_start_string" => self.variable.0 = text()?,
-            "variable_end_string" => self.variable.1 = text()?,
-            "block_start_string" => self.block.0 = text()?,
-            "block_end_string" => self.block.1 = text()?,
-            "comment_start_string" => self.comment.0 = text()?,
-            "comment_end_string" => self.comment.1 = text()?,
-            _ => return Err(Error::other(format!("the template's header sets an unknown option: {key}"))),
-        }
-        Ok(())
-    }
-
     pub(super) fn syntax(&self) -> Result<SyntaxConfig, Error> {
         let mut builder = SyntaxConfig::builder();
         builder

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
@@ -49,12 +49,6 @@ pub struct File<'a> {
     pub dest: Option<&'a str>,
     /// How it is read.
     pub options: FileOptions,
-}
-
-/// The text that stands for an argument to be left out. It is the same throughout a run of the program and found nowhere else.
-pub fn omit_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| format!("__omit_place_holder__{:032x}", rand::random::<u128>()))
 }
 
 impl Templar {

@@ -6,7 +6,7 @@ use super::run::Run;
 use super::scope::ScopeRef;
 use super::text;
 use super::value::{Function, ListKind, Val};
-use super::{methods, ops};
+use super::{index, methods, ops};
 use crate::json;
 use crate::template::Error;
 
@@ -46,16 +46,16 @@ pub(crate) fn element(run: &Run<'_>, object: &Val, key: &Val, computed: bool) ->
     let found = match &object {
         Val::Undefined(_) | Val::Unknown(_) => return Ok(object),
         Val::Dict(dict) => ops::key(&key).ok().and_then(|key| dict.items.borrow().get(&key).cloned()),
-        Val::List(list) => index(&key).and_then(|i| {
+        Val::List(list) => key.as_int().and_then(|i| {
             let items = list.items.borrow();
-            ops::position(i, items.len()).map(|i| items[i].clone())
+            index::position(i, items.len()).map(|i| items[i].clone())
         }),
-        Val::Str(text, _) => index(&key).and_then(|i| {
+        Val::Str(text, _) => key.as_int().and_then(|i| {
             let len = text.chars().count();
-            ops::position(i, len).and_then(|i| text.chars().nth(i)).map(|c| Val::text(c.to_string()))
+            index::position(i, len).and_then(|i| text.chars().nth(i)).map(|c| Val::text(c.to_string()))
         }),
         Val::Bytes(bytes) => {
-            index(&key).and_then(|i| ops::position(i, bytes.len())).map(|i| i64::from(bytes[i]).into())
+            key.as_int().and_then(|i| index::position(i, bytes.len())).map(|i| i64::from(bytes[i]).into())
         }
         Val::Namespace(names) => key.as_str().and_then(|name| names.borrow().get(name).cloned()),
         Val::Vars(scope) => match key.as_str() {
@@ -83,10 +83,6 @@ pub(crate) fn element(run: &Run<'_>, object: &Val, key: &Val, computed: bool) ->
             })
         }
     }
-}
-
-fn index(key: &Val) -> Option<i64> {
-    key.as_int()
 }
 
 fn missing(object: &Val, key: &Val) -> Val {

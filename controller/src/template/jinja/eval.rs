@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::args::Args;
 use super::run::Text;
 use super::syntax::{Arg, Cmp, Expr};
-use super::template::{Exec, Frame, Macro, Out, RECURSE, Recursion};
-use super::value::{Function, ListKind, Val};
-use super::{access, functions, methods, ops};
+use super::template::{Exec, Out, RECURSE};
+use super::value::{Frame, Function, ListKind, Macro, Recursion, Val};
+use super::{access, functions, index, methods, ops};
 use crate::template::{Error, Kind as ErrorKind};
 
 impl Exec<'_, '_> {
@@ -126,7 +126,7 @@ impl Exec<'_, '_> {
                 };
             }
         }
-        ops::slice(&object, made)
+        index::slice(&object, made)
     }
 
     fn filtered(&mut self, name: &str, subject: Option<&Expr>, args: &[Arg]) -> Result<Val, Error> {
@@ -221,9 +221,7 @@ impl Exec<'_, '_> {
     fn invoke(&mut self, callee: Val, mut args: Args) -> Result<Val, Error> {
         let Val::Function(function) = &callee else {
             return match callee.defined()? {
-                Val::Cycler(cycler) => {
-                    Ok(cycler.items[super::template::step(&cycler.position, cycler.items.len())].clone())
-                }
+                Val::Cycler(cycler) => Ok(cycler.next()),
                 Val::Joiner(joiner) => {
                     Ok(Val::text(if joiner.1.replace(true) { joiner.0.clone() } else { "".into() }))
                 }

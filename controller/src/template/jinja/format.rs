@@ -1,6 +1,6 @@
 //! Python's two ways to format: the `%` operator and `str.format`.
 
-use super::ops;
+use super::index;
 use super::text;
 use super::value::{ListKind, Val};
 use crate::python;
@@ -270,7 +270,7 @@ fn field(
             Val::Dict(dict) => dict.items.borrow().get(part).cloned(),
             Val::List(list) => {
                 let items = list.items.borrow();
-                part.parse().ok().and_then(|i| ops::position(i, items.len())).map(|i| items[i].clone())
+                part.parse().ok().and_then(|i| index::position(i, items.len())).map(|i| items[i].clone())
             }
             _ => None,
         };

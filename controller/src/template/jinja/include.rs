@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::run::Text;
 use super::syntax::{Expr, Template};
-use super::template::{Exec, Frame, Out};
-use super::value::Val;
+use super::template::{Exec, Out};
+use super::value::{Frame, Val};
 use crate::template::error::Error;
 
 impl Exec<'_, '_> {

@@ -3,7 +3,7 @@
 use super::args::Args;
 use super::run::Run;
 use super::value::{List, ListKind, Val};
-use super::{filters, format, ops, text, unknown};
+use super::{format, index, ops, strings, text, unknown};
 use crate::template::Error;
 
 const TEXT: &[&str] = &[
@@ -114,7 +114,7 @@ pub(crate) fn call(run: &Run<'_>, object: &Val, name: &str, args: &mut Args) -> 
                 cycler.position.set(0);
                 return Ok(Some(Val::None));
             }
-            Ok(cycler.items[super::template::step(&cycler.position, cycler.items.len())].clone())
+            Ok(cycler.next())
         }
         Val::Float(x) => Ok((x.fract() == 0.0).into()),
         Val::Int(i) => Ok(i64::from(64 - i.unsigned_abs().leading_zeros()).into()),
@@ -128,8 +128,8 @@ fn text_method(run: &Run<'_>, s: &str, name: &str, args: &mut Args) -> Result<Va
     Ok(match name {
         "lower" => s.to_lowercase().into(),
         "upper" => s.to_uppercase().into(),
-        "capitalize" => filters::capitalize(s).into(),
-        "title" => filters::python_title(s).into(),
+        "capitalize" => strings::capitalize(s).into(),
+        "title" => strings::python_title(s).into(),
         "swapcase" => s
             .chars()
             .flat_map(|c| {
@@ -156,7 +156,7 @@ fn text_method(run: &Run<'_>, s: &str, name: &str, args: &mut Args) -> Result<Va
         "isupper" => Val::Bool(s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase)),
         "startswith" | "endswith" => affix(run, s, name == "startswith", args)?,
         "strip" | "lstrip" | "rstrip" => strip(s, name, args)?.into(),
-        "split" | "rsplit" => split(s, name == "rsplit", args)?,
+        "split" | "rsplit" => strings::split(s, name == "rsplit", args)?,
         "splitlines" => splitlines(s, args.flag(0, "keepends", false)?),
         "join" => {
             let items = run.items(&args.need(0, "iterable")?)?;
@@ -235,7 +235,7 @@ fn search_method(s: &str, name: &str, args: &mut Args) -> Result<Val, Error> {
             let left = match name {
                 "ljust" => 0,
                 "rjust" => missing,
-                _ => filters::center_left(missing, s.chars().count() + missing),
+                _ => strings::center_left(missing, s.chars().count() + missing),
             };
             format!("{}{s}{}", fill.repeat(left), fill.repeat(missing - left)).into()
         }
@@ -278,52 +278,6 @@ fn strip(s: &str, name: &str, args: &mut Args) -> Result<String, Error> {
         _ => s.trim_matches(matches),
     }
     .to_owned())
-}
-
-/// `split` and `rsplit`, also the filter.
-pub(crate) fn split(s: &str, from_right: bool, args: &mut Args) -> Result<Val, Error> {
-    let sep = args.text(0, "sep")?;
-    let most = usize::try_from(args.int(1, "maxsplit", -1)?).ok();
-    let mut parts: Vec<String> = match (&sep, from_right) {
-        (Some(sep), _) if sep.is_empty() => return Err(Error::other("empty separator")),
-        (Some(sep), false) => {
-            s.splitn(most.map_or(usize::MAX, |most| most + 1), &**sep).map(str::to_owned).collect()
-        }
-        (Some(sep), true) => {
-            s.rsplitn(most.map_or(usize::MAX, |most| most + 1), &**sep).map(str::to_owned).collect()
-        }
-        (None, right) => words(s, most, right),
-    };
-    if from_right && sep.is_some() {
-        parts.reverse();
-    }
-    Ok(Val::list(parts.into_iter().map(Val::from).collect()))
-}
-
-fn words(s: &str, most: Option<usize>, from_right: bool) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut rest = s.trim();
-    while !rest.is_empty() {
-        let cut = if from_right { rest.rfind(char::is_whitespace) } else { rest.find(char::is_whitespace) };
-        match cut.filter(|_| most.is_none_or(|most| parts.len() < most)) {
-            Some(at) if from_right => {
-                parts.push(rest[at..].trim_start().to_owned());
-                rest = rest[..at].trim_end();
-            }
-            Some(at) => {
-                parts.push(rest[..at].to_owned());
-                rest = rest[at..].trim_start();
-            }
-            None => {
-                parts.push(rest.to_owned());
-                break;
-            }
-        }
-    }
-    if from_right {
-        parts.reverse();
-    }
-    parts
 }
 
 fn splitlines(s: &str, keep: bool) -> Val {
@@ -390,7 +344,7 @@ fn list_method(run: &Run<'_>, object: &Val, list: &List, name: &str, args: &mut 
         }
         "pop" => {
             let len = list.items.borrow().len();
-            let at = ops::position(args.int(0, "index", -1)?, len);
+            let at = index::position(args.int(0, "index", -1)?, len);
             let at = at.ok_or_else(|| {
                 Error::other(if len == 0 { "pop from empty list" } else { "pop index out of range" })
             })?;

@@ -1,10 +1,7 @@
 //! What is done to a template's text before it is parsed: Python's escapes, the `#jinja2:` header.
 
-use super::literal;
-use crate::template::error::Error;
+use super::escapes::unescape;
 use crate::template::options::FileOptions;
-
-const HEADER: &str = "#jinja2:";
 
 /// Returns whether the text can hold a template at all.
 pub(crate) fn has_template(text: &str) -> bool {
@@ -99,7 +96,7 @@ fn python(body: &str) -> String {
     let mut rest = body;
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
-        rest = match literal::unescape(&rest[at + 1..], &mut out) {
+        rest = match unescape(&rest[at + 1..], &mut out) {
             Some(rest) => rest,
             None => {
                 out.push('\\');
@@ -123,28 +120,4 @@ fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-/// Splits a `#jinja2: key:value, …` first line off a template file and applies it to its options.
-///
-/// # Errors
-/// Fails if a pair has no colon or a value is no Python literal.
-pub(crate) fn header(text: &str, options: &mut FileOptions) -> Result<String, Error> {
-    let Some(after) = text.strip_prefix(HEADER) else {
-        return Ok(text.to_owned());
-    };
-    let (line, body) = after.split_once('\n').unwrap_or((after, ""));
-    for pair in line.split(',') {
-        let (key, value) = pair.split_once(':').ok_or_else(|| {
-            Error::other(format!(
-                "failed to parse jinja2 override '{}'. Did you use something different from colon as key-value separator?",
-                pair.trim()
-            ))
-        })?;
-        let value = literal::read(value.trim(), false).ok_or_else(|| {
-            Error::other(format!("malformed value in the template's header: {}", pair.trim()))
-        })?;
-        options.set(key.trim(), &value)?;
-    }
-    Ok(body.to_owned())
 }

@@ -1,6 +1,6 @@
 //! Runs a template's statements.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,13 +9,8 @@ use super::args::Args;
 use super::run::{Run, Text};
 use super::scope::ScopeRef;
 use super::syntax::{Body, Expr, For, MacroDef, Place, Stmt, StmtKind, Template};
-use super::value::{Function, Val};
+use super::value::{Frame, Frames, Function, Macro, Recursion, Val};
 use crate::template::error::{Error, Position};
-
-/// Names that statements have set.
-pub(crate) type Frame = Rc<RefCell<HashMap<Arc<str>, Val>>>;
-/// Frames, the innermost last.
-pub(crate) type Frames = Vec<Frame>;
 
 /// How deep macros, includes and recursive loops may nest.
 const MAX_DEPTH: u32 = 60;
@@ -35,24 +30,6 @@ pub(super) enum Flow {
     Next,
     Break,
     Continue,
-}
-
-/// A macro with the names that it sees.
-#[derive(Clone)]
-pub(crate) struct Macro {
-    pub(crate) def: Arc<MacroDef>,
-    pub(crate) frames: Frames,
-    pub(crate) scope: ScopeRef,
-    pub(crate) file: Option<Arc<str>>,
-}
-
-/// A recursive loop with the names around it.
-#[derive(Clone)]
-pub(crate) struct Recursion {
-    pub(crate) body: Arc<For>,
-    pub(crate) frames: Frames,
-    pub(crate) depth: u32,
-    pub(crate) scope: ScopeRef,
 }
 
 /// The running of one template.
@@ -429,11 +406,4 @@ fn loop_value(items: &[Val], i: usize, depth: u32, changed: &Rc<RefCell<Option<V
         ("cycle", Val::Function(Rc::new(Function::Cycle(i)))),
         ("changed", Val::Function(Rc::new(Function::Changed(changed.clone())))),
     ])
-}
-
-/// A counter that `cycler` and others step through.
-pub(super) fn step(position: &Cell<usize>, len: usize) -> usize {
-    let at = position.get();
-    position.set((at + 1) % len.max(1));
-    at
 }

@@ -1,6 +1,7 @@
 //! What expressions compute with: Python's kinds of value, and the parts of variables that are rendered on first use.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use convoy_protocol::{Key, Kind, Value};
 use indexmap::IndexMap;
 
 use super::scope::ScopeRef;
-use super::template::{Macro, Recursion};
+use super::syntax::{For, MacroDef};
 use crate::template::Error;
+use crate::template::unknown::REST;
 
 /// A value while an expression is computed. Lists and dictionaries are shared and may be changed in place, as in Python.
 #[derive(Clone)]
@@ -119,9 +121,42 @@ pub(crate) enum Function {
     Method(Val, Arc<str>),
 }
 
+/// Names that statements have set.
+pub(crate) type Frame = Rc<RefCell<HashMap<Arc<str>, Val>>>;
+
+/// Frames, the innermost last.
+pub(crate) type Frames = Vec<Frame>;
+
+/// A macro with the names that it sees.
+#[derive(Clone)]
+pub(crate) struct Macro {
+    pub(crate) def: Arc<MacroDef>,
+    pub(crate) frames: Frames,
+    pub(crate) scope: ScopeRef,
+    pub(crate) file: Option<Arc<str>>,
+}
+
+/// A recursive loop with the names around it.
+#[derive(Clone)]
+pub(crate) struct Recursion {
+    pub(crate) body: Arc<For>,
+    pub(crate) frames: Frames,
+    pub(crate) depth: u32,
+    pub(crate) scope: ScopeRef,
+}
+
 pub(crate) struct Cycler {
     pub(crate) items: Vec<Val>,
     pub(crate) position: Cell<usize>,
+}
+
+impl Cycler {
+    /// Returns the current item and moves on to the next.
+    pub(crate) fn next(&self) -> Val {
+        let at = self.position.get();
+        self.position.set((at + 1) % self.items.len());
+        self.items[at].clone()
+    }
 }
 
 impl Lazy {
@@ -301,6 +336,37 @@ impl Val {
             Self::Vars(_) => "ansible.vars.hostvars.HostVarsVars object".into(),
             Self::HostVars => "ansible.vars.hostvars.HostVars object".into(),
             other => format!("{} object", other.type_name()),
+        }
+    }
+}
+
+impl Val {
+    /// Returns why the value, or anything in it that was rendered, is unknown.
+    pub(crate) fn unknown(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Unknown(why) => Some(why.clone()),
+            Self::List(list) => list.items.borrow().iter().find_map(Self::unknown),
+            Self::Dict(dict) => dict.items.borrow().values().find_map(Self::unknown),
+            _ => None,
+        }
+    }
+
+    /// Returns why the members of a dictionary that are not in it are unknown, if they are.
+    pub(crate) fn unknown_rest(&self) -> Option<Arc<str>> {
+        let Self::Dict(dict) = self else { return None };
+        // What stands there is data, so it was either not rendered yet or is unknown.
+        match dict.items.borrow().get(REST)? {
+            Self::Unknown(why) => Some(why.clone()),
+            Self::Lazy(lazy) => lazy.unknown(),
+            _ => None,
+        }
+    }
+
+    /// Fails if the value is not there, or if anything in it is unknown.
+    pub(crate) fn known(self) -> Result<Self, Error> {
+        match self.unknown() {
+            Some(why) => Err(Error::unknown(why)),
+            None => self.defined(),
         }
     }
 }

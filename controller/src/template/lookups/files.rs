@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::Call;
-use crate::template::jinja::{Val, glob, str};
+use crate::template::glob::glob;
+use crate::template::jinja::{Val, set_option, str};
 use crate::template::{Error, FileOptions, about};
 
 pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -77,7 +78,7 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         "lstrip_blocks",
     ] {
         if let Some(value) = call.options.key(name) {
-            options.set(name, &value)?;
+            set_option(&mut options, name, &value)?;
         }
     }
     let convert = call.options.key("convert_data").map_or(Ok(true), |v| v.truth())?;

@@ -7,6 +7,7 @@ mod json;
 mod lists;
 mod numbers;
 mod path;
+mod regex;
 mod sets;
 mod shape;
 mod text;
@@ -23,8 +24,6 @@ use super::value::Val;
 use crate::template::Error;
 
 pub(crate) use json::repr_json;
-pub(crate) use path::glob;
-pub(crate) use text::{capitalize, center_left, python_title};
 
 /// A filter: subject first, then the arguments, of which it takes what it knows.
 pub(crate) type Filter = fn(&Run<'_>, Val, &mut Args) -> Result<Val, Error>;
@@ -65,13 +64,13 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
             lists::FILTERS,
             numbers::FILTERS,
             path::FILTERS,
+            regex::FILTERS,
             sets::FILTERS,
             shape::FILTERS,
             text::FILTERS,
             time::FILTERS,
             vault::FILTERS,
             yaml::FILTERS,
-            super::regex::FILTERS,
         ];
         themes.into_iter().flatten().copied().collect()
     });

@@ -8,10 +8,10 @@ use crate::template::jinja::ops::text_like;
 use crate::template::jinja::run::Run;
 use crate::template::jinja::text::{repr, str};
 use crate::template::jinja::value::{TextKind, Val};
-use crate::template::jinja::{format, methods};
+use crate::template::jinja::{format, strings};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("capitalize", |_, v, _| Ok(capitalize(&soft(v)?).into())),
+    ("capitalize", |_, v, _| Ok(strings::capitalize(&soft(v)?).into())),
     ("center", center),
     ("comment", comment),
     ("e", |_, v, _| escape(v)),
@@ -27,7 +27,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     }),
     ("replace", replace),
     ("safe", |_, v, _| Ok(Val::Str(soft(v)?.into(), TextKind::Markup))),
-    ("split", |_, v, args| methods::split(&soft(v)?, false, args)),
+    ("split", |_, v, args| strings::split(&soft(v)?, false, args)),
     ("string", |_, v, _| match v {
         Val::Str(..) => Ok(v),
         other => Ok(soft(other)?.into()),
@@ -52,48 +52,16 @@ pub(crate) fn soft(value: Val) -> Result<String, Error> {
     Ok(str(&value.defined()?))
 }
 
-/// `str.capitalize`.
-pub(crate) fn capitalize(s: &str) -> String {
-    let mut chars = s.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect()
-    })
-}
-
-/// `str.title`: a capital after everything that is no letter.
-pub(crate) fn python_title(s: &str) -> String {
-    cased(s, |c| !c.is_alphabetic())
-}
-
 /// Jinja's `title`: a capital only after blanks, hyphens and opening brackets.
 fn title(s: &str) -> String {
-    cased(s, |c| c.is_whitespace() || "-({[<".contains(c))
-}
-
-fn cased(s: &str, is_border: fn(char) -> bool) -> String {
-    let mut start = true;
-    let mut out = String::new();
-    for c in s.chars() {
-        if start {
-            out.extend(c.to_uppercase());
-        } else {
-            out.extend(c.to_lowercase());
-        }
-        start = is_border(c);
-    }
-    out
-}
-
-/// How many of the missing characters Python puts to the left.
-pub(crate) fn center_left(missing: usize, width: usize) -> usize {
-    missing / 2 + (missing & width & 1)
+    strings::cased(s, |c| c.is_whitespace() || "-({[<".contains(c))
 }
 
 fn center(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v)?;
     let width = usize::try_from(args.int(0, "width", 80)?).unwrap_or(0).min(1_000_000);
     let missing = width.saturating_sub(text.chars().count());
-    let left = center_left(missing, width);
+    let left = strings::center_left(missing, width);
     Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(missing - left)).into())
 }
 

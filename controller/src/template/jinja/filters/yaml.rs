@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::python::{float, is_printable};
 use crate::template::Error;
 use crate::template::jinja::args::Args;
+use crate::template::jinja::strings::capitalize;
 use crate::template::jinja::text::str;
 use crate::template::jinja::value::Val;
 use crate::yaml::{self, Node};
@@ -364,9 +365,7 @@ fn only_key(text: &str) -> bool {
 /// Whether YAML 1.1 reads the plain text as something else than text.
 fn resolves(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let cased = text == lower
-        || text == text.to_uppercase()
-        || crate::template::jinja::filters::capitalize(text) == text;
+    let cased = text == lower || text == text.to_uppercase() || capitalize(text) == text;
     if matches!(&*lower, "yes" | "no" | "true" | "false" | "on" | "off" | "null") && cased
         || matches!(text, "" | "~" | "<<" | "=")
     {

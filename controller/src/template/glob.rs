@@ -1,0 +1,53 @@
+//! Paths that a shell pattern matches, as Python's `glob` finds them.
+
+use std::path::Path;
+
+/// The paths that a pattern with `*`, `?` and `[…]` matches, in order.
+pub(crate) fn glob(pattern: &str) -> Vec<String> {
+    let root = if pattern.starts_with('/') { "/" } else { "" };
+    let mut found = vec![root.to_owned()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let mut next = Vec::new();
+        for base in &found {
+            if !part.contains(['*', '?', '[']) {
+                let path = format!("{base}{part}");
+                if Path::new(&path).symlink_metadata().is_ok() {
+                    next.push(path);
+                }
+                continue;
+            }
+            let folder = if base.is_empty() { "." } else { base };
+            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let mut names: Vec<String> =
+                names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            names.retain(|name| (!name.starts_with('.') || part.starts_with('.')) && matches(part, name));
+            next.extend(names.into_iter().map(|name| format!("{base}{name}")));
+        }
+        found = next.into_iter().map(|path| path + "/").collect();
+    }
+    found
+        .into_iter()
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .filter(|path| !path.is_empty())
+        .collect()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut regex = String::from("^");
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => regex.push_str(".*"),
+            '?' => regex.push('.'),
+            '[' => {
+                let body: String = chars.by_ref().take_while(|c| *c != ']').collect();
+                let (not, body) = body.strip_prefix('!').map_or(("", &*body), |body| ("^", body));
+                regex.push_str(&format!("[{not}{}]", body.replace('\\', "\\\\").replace('[', "\\[")));
+            }
+            c => regex.push_str(&fancy_regex::escape(&c.to_string())),
+        }
+    }
+    regex.push('$');
+    fancy_regex::Regex::new(&regex).is_ok_and(|regex| regex.is_match(name).unwrap_or(false))
+}

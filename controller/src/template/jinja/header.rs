@@ -1,0 +1,53 @@
+//! The `#jinja2:` header of a template file.
+
+use super::literal;
+use super::value::Val;
+use crate::template::error::Error;
+use crate::template::options::FileOptions;
+
+const HEADER: &str = "#jinja2:";
+
+/// Splits a `#jinja2: key:value, …` first line off a template file and applies it to its options.
+///
+/// # Errors
+/// Fails if a pair has no colon or a value is no Python literal.
+pub(crate) fn header(text: &str, options: &mut FileOptions) -> Result<String, Error> {
+    let Some(after) = text.strip_prefix(HEADER) else {
+        return Ok(text.to_owned());
+    };
+    let (line, body) = after.split_once('\n').unwrap_or((after, ""));
+    for pair in line.split(',') {
+        let (key, value) = pair.split_once(':').ok_or_else(|| {
+            Error::other(format!(
+                "failed to parse jinja2 override '{}'. Did you use something different from colon as key-value separator?",
+                pair.trim()
+            ))
+        })?;
+        let value = literal::read(value.trim(), false).ok_or_else(|| {
+            Error::other(format!("malformed value in the template's header: {}", pair.trim()))
+        })?;
+        set_option(options, key.trim(), &value)?;
+    }
+    Ok(body.to_owned())
+}
+
+/// Sets the option that a template's header names.
+pub(crate) fn set_option(options: &mut FileOptions, key: &str, value: &Val) -> Result<(), Error> {
+    let wrong = |what: &str| Error::other(format!("the template's header wants {what} for {key}"));
+    let flag = || value.truth();
+    let text = || value.as_str().map(str::to_owned).ok_or_else(|| wrong("text"));
+    match key {
+        "trim_blocks" => options.trim_blocks = flag()?,
+        "lstrip_blocks" => options.lstrip_blocks = flag()?,
+        "keep_trailing_newline" => options.keep_trailing_newline = flag()?,
+        "newline_sequence" => options.newline_sequence = text()?,
+        "variable_start_string" => options.variable.0 = text()?,
+        "variable_end_string" => options.variable.1 = text()?,
+        "block_start_string" => options.block.0 = text()?,
+        "block_end_string" => options.block.1 = text()?,
+        "comment_start_string" => options.comment.0 = text()?,
+        "comment_end_string" => options.comment.1 = text()?,
+        _ => return Err(Error::other(format!("the template's header sets an unknown option: {key}"))),
+    }
+    Ok(())
+}
