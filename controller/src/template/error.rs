@@ -106,14 +106,14 @@ impl Error {
     }
 
     /// Names the variable that is not there.
-    pub(crate) fn named(self, name: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn with_name(self, name: impl Into<Arc<str>>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
     /// Adds what may have been meant by a variable that is not there: one of those that are.
-    pub(crate) fn among(mut self, known: impl FnOnce() -> Vec<Arc<str>>) -> Self {
+    pub(crate) fn suggest_from(mut self, names: impl FnOnce() -> Vec<Arc<str>>) -> Self {
         if let (Some(name), None) = (&self.name, &self.hint) {
-            self.hint = did_you_mean(name, known().iter().map(|known| &**known));
+            self.hint = did_you_mean(name, names().iter().map(|name| &**name));
         }
         self
     }
@@ -142,7 +142,7 @@ impl Error {
     }
 
     /// Puts the sentence into the frame that Ansible gives it, naming the text that was rendered.
-    pub(crate) fn about(mut self, text: &str) -> Self {
+    pub(crate) fn with_template(mut self, text: &str) -> Self {
         match std::mem::replace(&mut self.wrap, Wrap::Plain) {
             Wrap::Plain => {}
             Wrap::Type => {
@@ -165,7 +165,7 @@ impl Error {
     }
 
     /// Returns it with a sentence that can be shown as a part of another.
-    pub(crate) fn shown(self) -> Self {
+    pub(crate) fn redacted(self) -> Self {
         let taint = self.taint.without(Taint::SECRET);
         let hint = self.hint.clone();
         let told = Self { hint: None, ..self };

@@ -11,7 +11,7 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use super::error::{Error, Kind, Position};
-use super::jinja::{Run, ScopeRef, Val, repr_json};
+use super::jinja::{Rendering, ScopeRef, Val, repr_json};
 
 const BLOCKS: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
 const HELPERS: [&str; 14] =
@@ -19,7 +19,7 @@ const HELPERS: [&str; 14] =
 
 /// Renders a Handlebars template, with `extra` names that hide the variables.
 pub(super) fn render(
-    run: &Run<'_>,
+    rendering: &Rendering<'_>,
     path: &Path,
     text: &str,
     extra: &[(Arc<str>, Val)],
@@ -40,10 +40,11 @@ pub(super) fn render(
     let mut data = serde_json::Map::new();
     for name in names.found {
         let about = extra.iter().find(|(known, _)| **known == *name.name).map(|(_, value)| value.clone());
-        let found = about.map_or_else(|| run.variable(&ScopeRef::Own, &name.name), |value| Ok(Some(value)));
+        let found =
+            about.map_or_else(|| rendering.variable(&ScopeRef::Own, &name.name), |value| Ok(Some(value)));
         match found {
             Ok(Some(value)) => {
-                let value = run.resolve(&value)?;
+                let value = rendering.force_deep(&value)?;
                 if value.is_undefined() && name.optional {
                     continue;
                 }
@@ -54,10 +55,11 @@ pub(super) fn render(
             }
             Ok(None) if name.optional || data.contains_key(&name.name) => {}
             Ok(None) => {
-                if let Some(why) = run.scope.unknown_rest() {
+                if let Some(why) = rendering.scope.unknown_rest() {
                     return Err(Error::unknown(why));
                 }
-                let mut error = Error::undefined(format!("'{}' is undefined", name.name)).named(name.name);
+                let mut error =
+                    Error::undefined(format!("'{}' is undefined", name.name)).with_name(name.name);
                 error.position = Some(place(name.at.0, name.at.1));
                 return Err(error);
             }

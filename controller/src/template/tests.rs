@@ -227,7 +227,7 @@ fn a_lookup_of_handlebars_is_rendered_as_such() {
 fn loops_of_the_old_kind_get_their_items() {
     let templar = Templar::new(Options::default(), Arc::default());
     let go = |name: &str, terms: Value| {
-        let made = super::lookup(&templar, name, &terms, &Map::new(), &vars(), &Context::default());
+        let made = templar.lookup(name, &terms, &Map::new(), &vars(), &Context::default());
         made.map_or_else(|error| format!("ERR {error}"), |items| show(&items.into()))
     };
     let pair = || {

@@ -1,8 +1,8 @@
 //! The `#jinja2:` header of a template file.
 
-use super::literal;
-use super::value::Val;
 use crate::template::error::Error;
+use crate::template::jinja::python::literal;
+use crate::template::jinja::python::value::Val;
 use crate::template::options::FileOptions;
 
 const HEADER: &str = "#jinja2:";

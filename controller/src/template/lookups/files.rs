@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::Call;
+use super::call::Call;
 use crate::template::glob::glob;
-use crate::template::jinja::{Val, set_option, str};
-use crate::template::{Error, FileOptions, about};
+use crate::template::jinja::{Val, conversion, set_option, str};
+use crate::template::template_vars::template_vars;
+use crate::template::{Error, FileOptions, file};
 
 pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let left = call.options.key("lstrip").map_or(Ok(false), |v| v.truth())?;
@@ -19,9 +20,9 @@ pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             let fault = |why: &str| {
                 Error::other(format!("The 'file' lookup had an issue accessing the file '{name}'. {why}"))
             };
-            let path = call.run.context.find(&name, "files");
+            let path = call.rendering.context.find(&name, "files");
             let path = path.ok_or_else(|| fault("file not found, use -vvvvv to see paths searched"))?;
-            let bytes = call.run.read(&path).map_err(|why| fault(&why))?;
+            let bytes = call.rendering.read(&path).map_err(|why| fault(&why))?;
             let text = String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))?;
             let text = if left { text.trim_start() } else { &text };
             Ok(if right { text.trim_end() } else { text }.into())
@@ -36,10 +37,10 @@ pub(super) fn unvault(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             let name = str(term);
             let fault =
                 |why: String| Error::other(format!("Unable to read the file to be unvaulted, {name}: {why}"));
-            let path = call.run.context.find(&name, "files");
+            let path = call.rendering.context.find(&name, "files");
             let path =
                 path.ok_or_else(|| Error::other(format!("Unable to find file matching \"{name}\" ")))?;
-            let bytes = call.run.read(&path).map_err(fault)?;
+            let bytes = call.rendering.read(&path).map_err(fault)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned().into())
         })
         .collect()
@@ -52,7 +53,7 @@ pub(super) fn fileglob(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         let places: Vec<PathBuf> = if pattern.is_absolute() {
             vec![pattern]
         } else {
-            call.run
+            call.rendering
                 .context
                 .search
                 .iter()
@@ -91,15 +92,16 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let mut made = Vec::new();
     for term in &call.terms {
         let name = str(term);
-        let path = call.run.context.find(&name, "templates");
+        let path = call.rendering.context.find(&name, "templates");
         let path = path.ok_or_else(|| {
             Error::other(format!("the template file {name} could not be found for the lookup"))
         })?;
-        let text = call.run.template_text(&path)?;
-        let mut extra = about::names(&call.run.templar.options().managed, &name, &path, None);
+        let text = call.rendering.template_text(&path)?;
+        let managed = &call.rendering.environment.options.managed;
+        let mut extra = template_vars(managed, &name, &path, None);
         extra.extend(given.iter().cloned());
-        let text = call.run.templar.render_template(call.run, &path, &text, &options, &extra)?;
-        made.push(if convert { crate::template::jinja::convert(text, false) } else { text.into() });
+        let text = file::render(call.rendering, &path, &text, &options, &extra)?;
+        made.push(if convert { conversion::from_text(text, false) } else { text.into() });
     }
     Ok(made)
 }
@@ -117,12 +119,12 @@ fn shell(command: &str) -> Result<String, Error> {
 }
 
 pub(super) fn pipe(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    call.run.impure("the lookup pipe")?;
+    call.rendering.require_impure("the lookup pipe")?;
     call.terms.iter().map(|term| Ok(shell(&str(term))?.trim_end().into())).collect()
 }
 
 pub(super) fn lines(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    call.run.impure("the lookup lines")?;
+    call.rendering.require_impure("the lookup lines")?;
     let mut made = Vec::new();
     for term in &call.terms {
         made.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));

@@ -1,6 +1,6 @@
 //! `first_found`: the first of several files that is there.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Val, str};
 
@@ -30,7 +30,7 @@ pub(super) fn first_found(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     }
     for name in &wanted.names {
         for folder in ["templates", "files", "vars", "tasks"] {
-            if let Some(found) = call.run.context.find(name, folder) {
+            if let Some(found) = call.rendering.context.find(name, folder) {
                 return Ok(vec![found.to_string_lossy().as_ref().into()]);
             }
         }
@@ -52,7 +52,7 @@ fn collect(call: &Call<'_, '_>, term: &Val, wanted: &mut Wanted) -> Result<(), E
             }
         }
         Val::List(_) => {
-            for item in call.run.items(term)? {
+            for item in call.rendering.items(term)? {
                 collect(call, &item, wanted)?;
             }
         }
@@ -73,7 +73,7 @@ fn add(wanted: &mut Wanted, names: &[String], folders: &[String]) {
 /// A list, or a text of names between commas, semicolons or colons.
 fn split(call: &Call<'_, '_>, value: &Val) -> Result<Vec<String>, Error> {
     let items = match value {
-        Val::List(_) => call.run.items(value)?,
+        Val::List(_) => call.rendering.items(value)?,
         other => vec![other.clone()],
     };
     Ok(items

@@ -1,6 +1,6 @@
 //! Lookups that only rearrange what they are given, behind the older `with_…` loops.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Args, Val, str};
 
@@ -9,7 +9,7 @@ fn opened(call: &Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let mut made = Vec::new();
     for term in &call.terms {
         match term {
-            Val::List(_) => made.extend(call.run.items(term)?),
+            Val::List(_) => made.extend(call.rendering.items(term)?),
             other => made.push(other.clone()),
         }
     }
@@ -30,8 +30,8 @@ pub(super) fn dict(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         if !matches!(term, Val::Dict(_)) {
             return Err(Error::other("with_dict expects a dict"));
         }
-        let pairs = call.run.filter("dict2items", term, Args::default())?;
-        made.extend(call.run.items(&pairs)?);
+        let pairs = call.rendering.filter("dict2items", term, Args::default())?;
+        made.extend(call.rendering.items(&pairs)?);
     }
     Ok(made)
 }
@@ -49,7 +49,7 @@ pub(super) fn together(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 
 fn one(call: &Call<'_, '_>, term: &Val) -> Result<Vec<Val>, Error> {
     match term {
-        Val::List(_) => call.run.items(term),
+        Val::List(_) => call.rendering.items(term),
         other => Ok(vec![other.clone()]),
     }
 }
@@ -74,15 +74,15 @@ pub(super) fn indexed_items(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> 
 }
 
 pub(super) fn flattened(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let made = call.run.filter("flatten", Val::list(call.terms.clone()), Args::default())?;
-    call.run.items(&made)
+    let made = call.rendering.filter("flatten", Val::list(call.terms.clone()), Args::default())?;
+    call.rendering.items(&made)
 }
 
 pub(super) fn random_choice(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     if call.terms.is_empty() {
         return Ok(Vec::new());
     }
-    call.run.impure("the lookup random_choice")?;
+    call.rendering.require_impure("the lookup random_choice")?;
     let index = rand::random_range(0..call.terms.len());
     let chosen = call.terms.get(index).ok_or_else(|| Error::other(str(&Val::None)))?;
     Ok(vec![chosen.clone()])

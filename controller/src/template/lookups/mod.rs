@@ -1,5 +1,6 @@
 //! Lookups: values from the workstation, by `lookup()`, `query()` or a `with_…` loop.
 
+mod call;
 mod csvfile;
 mod files;
 mod first_found;
@@ -15,16 +16,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Taint, Value};
 
+use self::call::Call;
 use super::error::{Error, Kind};
-use super::jinja::{Args, Exec, Run, TextKind, Val, str};
-use super::{Context, Scope, Templar};
-
-/// What a lookup is given.
-pub(super) struct Call<'c, 'a> {
-    run: &'c Run<'a>,
-    terms: Vec<Val>,
-    options: Args,
-}
+use super::jinja::{Args, Rendering, TextKind, Val, str};
 
 type Lookup = fn(&mut Call<'_, '_>) -> Result<Vec<Val>, Error>;
 
@@ -64,51 +58,34 @@ fn find(name: &str) -> Result<Lookup, Error> {
     found.ok_or_else(|| Error::other(format!("lookup plugin ({name}) not found")))
 }
 
-/// Runs the lookup behind a `with_<name>` loop. The terms must be rendered already; the results are data.
-///
-/// # Errors
-/// Fails if there is no such lookup or it cannot answer.
-pub fn lookup(
-    templar: &Templar,
+/// Runs the lookup behind a `with_<name>` loop. The terms and options must be rendered already; the results are data.
+pub(super) fn items(
+    rendering: &Rendering<'_>,
     name: &str,
     terms: &Value,
     options: &Map,
-    scope: &dyn Scope,
-    context: &Context,
 ) -> Result<Vec<Value>, Error> {
-    let run = Run::new(templar, scope, context);
-    let found = find(name)?;
-    let work = || {
-        let terms = match run.resolve(&run.data(terms))? {
-            list @ Val::List(_) => run.items(&list)?,
-            Val::None => Vec::new(),
-            other => vec![other],
-        };
-        let mut named = Vec::new();
-        for (key, value) in options {
-            named.push((Arc::from(key.to_string()), run.resolve(&run.data(value))?));
-        }
-        let mut call = Call { run: &run, terms, options: Args { pos: Vec::new(), named } };
-        let made = found(&mut call)?;
-        call.options.finish(name)?;
-        made.iter().map(|value| run.value(value)).collect::<Result<Vec<_>, _>>()
+    let lookup = find(name)?;
+    let terms = match rendering.force_deep(&rendering.data(terms))? {
+        list @ Val::List(_) => rendering.items(&list)?,
+        Val::None => Vec::new(),
+        other => vec![other],
     };
-    let secret = |run: &Run<'_>| if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
-    match work() {
-        Ok(values) => Ok(values.into_iter().map(|value| value.tainted(secret(&run))).collect()),
-        Err(mut error) => {
-            error.taint = error.taint | secret(&run);
-            Err(error.at(context.origin.as_ref()))
-        }
+    let mut named = Vec::new();
+    for (key, value) in options {
+        named.push((Arc::from(key.to_string()), rendering.force_deep(&rendering.data(value))?));
     }
+    let mut call = Call { rendering, terms, options: Args { pos: Vec::new(), named } };
+    let results = lookup(&mut call)?;
+    call.options.finish(name)?;
+    results.iter().map(|value| rendering.to_value(value)).collect()
 }
 
 /// `lookup(…)` and, with `as_list`, `query(…)` within a template.
-pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> Result<Val, Error> {
-    let run = exec.run;
+pub(super) fn function(rendering: &Rendering<'_>, args: &mut Args, as_list: bool) -> Result<Val, Error> {
     let name = args.need_text(0, " name")?;
     let found = find(&name)?;
-    if run.context.no_lookups {
+    if rendering.context.no_lookups {
         let what = format!("The lookup `{name}` was found, however lookups were disabled from templating");
         return Err(Error::other(what));
     }
@@ -117,7 +94,7 @@ pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> R
     let errors = args.key("errors").map_or_else(|| "strict".into(), |v| str(&v));
     let terms = args.rest(1).into_iter().map(Val::defined).collect::<Result<Vec<_>, _>>()?;
     let mut call =
-        Call { run, terms, options: Args { pos: Vec::new(), named: std::mem::take(&mut args.named) } };
+        Call { rendering, terms, options: Args { pos: Vec::new(), named: std::mem::take(&mut args.named) } };
     let result = found(&mut call).and_then(|made| call.options.finish(&name).map(|()| made));
     let made = match result {
         Err(error) if error.kind == Kind::Other && errors != "strict" => {
@@ -130,7 +107,7 @@ pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> R
         other => other,
     };
     if !made.is_empty() && !allow_unsafe {
-        run.add_taint(Taint::UNSAFE);
+        rendering.add_taint(Taint::UNSAFE);
     }
     let mut made: Vec<Val> = made.into_iter().map(mark).collect();
     // Nothing is not the empty text.

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::Call;
+use super::call::Call;
 use super::term::Term;
 use crate::paths::expand_user;
 use crate::template::Error;
@@ -26,7 +26,7 @@ struct Wish {
 }
 
 pub(super) fn password(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    call.run.impure("the lookup password")?;
+    call.rendering.require_impure("the lookup password")?;
     let mut shared = Wish {
         path: String::new(),
         length: 20,
@@ -37,7 +37,7 @@ pub(super) fn password(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         match call.options.key(name) {
             None | Some(Val::None) => {}
             Some(list @ Val::List(_)) if name == "chars" => {
-                shared.chars = call.run.items(&list)?.iter().map(str).collect();
+                shared.chars = call.rendering.items(&list)?.iter().map(str).collect();
             }
             Some(value) => set(&mut shared, name, &str(&value))?,
         }
@@ -117,13 +117,13 @@ fn given(call: &Call<'_, '_>, wish: &Wish, password: String, salt: Option<String
     let Some(scheme) = &wish.encrypt else { return Ok(password.into()) };
     let scheme = scheme.strip_suffix("_crypt").unwrap_or(scheme);
     let salt = salt.map_or(Val::None, Val::from);
-    call.run.filter("password_hash", password.into(), Args::of([scheme.into(), salt]))
+    call.rendering.filter("password_hash", password.into(), Args::of([scheme.into(), salt]))
 }
 
 /// Returns where a password is kept: beside the playbook, unless the path is absolute.
 fn place(call: &Call<'_, '_>, name: &str) -> PathBuf {
     let path = expand_user(name);
-    match call.run.context.search.last() {
+    match call.rendering.context.search.last() {
         Some(folder) if path.is_relative() => folder.join(path),
         _ => path,
     }

@@ -1,6 +1,6 @@
 //! `sequence`: numbers from one to another, formatted.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Val, percent, str};
 

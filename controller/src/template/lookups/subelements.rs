@@ -3,7 +3,7 @@
 use convoy_protocol::Key;
 use indexmap::IndexMap;
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Val, repr, str};
 
@@ -22,7 +22,7 @@ pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let items = match list {
         Val::Dict(_) if is_skipped(list) => return Ok(Vec::new()),
         Val::Dict(dict) => dict.items.borrow().values().cloned().collect(),
-        Val::List(_) => call.run.items(list)?,
+        Val::List(_) => call.rendering.items(list)?,
         other => vec![other.clone()],
     };
     match call.terms.get(2) {
@@ -37,7 +37,7 @@ pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let keys: Vec<&str> = path.split('.').collect();
     let mut made = Vec::new();
     for item in items {
-        let item = call.run.force(&item)?;
+        let item = call.rendering.force(&item)?;
         if !matches!(item, Val::Dict(_)) {
             let shown = str(&item);
             return Err(Error::other(format!("subelements lookup expects a dictionary, got '{shown}'")));
@@ -69,7 +69,7 @@ fn taken(call: &Call<'_, '_>, value: &Val, keys: &[&str], skip: bool) -> Result<
         }
         return Err(Error::other(format!("could not find '{key}' key in iterated item '{}'", repr(value))));
     };
-    let found = call.run.force(&found)?;
+    let found = call.rendering.force(&found)?;
     let points = |to: &str| {
         let shown = str(&found);
         Error::other(format!("the key {key} should point to a {to}, got '{shown}'"))

@@ -51,11 +51,11 @@ pub(super) fn read_file(
     file: &str,
     encoding: &str,
 ) -> Result<String, Error> {
-    let path = call.run.context.find(file, "files");
+    let path = call.rendering.context.find(file, "files");
     let path =
         path.ok_or_else(|| Error::other(format!("the lookup {lookup} could not find the file {file}")))?;
     let error = |why: &str| Error::other(format!("{lookup}: {}: {why}", path.display()));
-    let bytes = call.run.read(&path).map_err(|why| error(&why))?;
+    let bytes = call.rendering.read(&path).map_err(|why| error(&why))?;
     let known = Encoding::named(encoding)
         .ok_or_else(|| error(&format!("the encoding {encoding} is not supported")))?;
     known.decode(&bytes).ok_or_else(|| error(&format!("the file is not {encoding}")))

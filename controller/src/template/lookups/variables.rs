@@ -1,6 +1,6 @@
 //! Lookups of variables, of the environment and of the inventory.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{ScopeRef, Val, compile_regex, str};
 
@@ -33,11 +33,13 @@ pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 str(term)
             )));
         };
-        made.push(match (call.run.variable(&ScopeRef::Own, name)?, &default) {
-            (Some(value), _) => call.run.resolve(&value)?.defined()?,
+        made.push(match (call.rendering.variable(&ScopeRef::Own, name)?, &default) {
+            (Some(value), _) => call.rendering.force_deep(&value)?.defined()?,
             (None, Some(default)) => default.clone(),
             (None, None) => {
-                return Err(Error::undefined(format!("No variable found with this name: {name}")).named(name));
+                return Err(
+                    Error::undefined(format!("No variable found with this name: {name}")).with_name(name)
+                );
             }
         });
     }
@@ -45,7 +47,7 @@ pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 }
 
 pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let names = call.run.scope.names();
+    let names = call.rendering.scope.names();
     let mut made = Vec::new();
     for term in &call.terms {
         let pattern = term.as_str().ok_or_else(|| {
@@ -71,18 +73,20 @@ pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 
 /// Hosts of the groups named by simple patterns: names, `all`, `:`, `!` and `&`.
 pub(super) fn inventory_hostnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let groups =
-        call.run.variable(&ScopeRef::Own, "groups")?.unwrap_or_else(|| Val::dict(indexmap::IndexMap::new()));
-    let groups = call.run.resolve(&groups)?;
+    let groups = call
+        .rendering
+        .variable(&ScopeRef::Own, "groups")?
+        .unwrap_or_else(|| Val::dict(indexmap::IndexMap::new()));
+    let groups = call.rendering.force_deep(&groups)?;
     let Val::Dict(groups) = groups else {
         return Err(Error::other("the variable groups is no mapping"));
     };
     let groups = groups.items.borrow();
     let members = |name: &str| -> Result<Vec<String>, Error> {
         match groups.get(name) {
-            Some(list) => Ok(call.run.items(list)?.iter().map(str).collect()),
+            Some(list) => Ok(call.rendering.items(list)?.iter().map(str).collect()),
             None => {
-                let all = groups.get("all").map_or(Ok(Vec::new()), |all| call.run.items(all))?;
+                let all = groups.get("all").map_or(Ok(Vec::new()), |all| call.rendering.items(all))?;
                 let regex = compile_regex(
                     &format!("^{}$", name.replace('.', "\\.").replace('*', ".*")),
                     false,

@@ -3,11 +3,11 @@
 use convoy_protocol::Key;
 use indexmap::IndexMap;
 
-use super::Filter;
 use super::shape::flat;
 use crate::template::Error;
-use crate::template::jinja::ops::equal;
-use crate::template::jinja::value::{Dict, List, Val};
+use crate::template::jinja::python::ops::equal;
+use crate::template::jinja::python::value::{Dict, List, Val};
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[("combine", |_, v, args| {
     let recursive = args.key("recursive").map_or(Ok(false), |v| v.truth())?;

@@ -2,38 +2,38 @@
 
 use indexmap::IndexMap;
 
-use super::Filter;
 use crate::template::Error;
-use crate::template::jinja::access;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::ops::{equal, key};
-use crate::template::jinja::run::Run;
-use crate::template::jinja::text::{repr, str};
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::ops::{equal, key};
+use crate::template::jinja::python::text::{repr, str};
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("default", default),
     ("d", default),
     ("mandatory", mandatory),
-    ("ternary", |run, v, args| {
+    ("ternary", |rendering, v, args| {
         let (yes, no) = (args.need(0, "true_val")?, args.need(1, "false_val")?);
         let none = args.take(2, "none_val").filter(|v| !matches!(v, Val::None));
         match none {
-            Some(none) if matches!(v, Val::None) => run.force(&none),
-            _ => run.force(if v.truth()? { &yes } else { &no }),
+            Some(none) if matches!(v, Val::None) => rendering.force(&none),
+            _ => rendering.force(if v.truth()? { &yes } else { &no }),
         }
     }),
     ("type_debug", |_, v, _| Ok(v.type_name().into())),
-    ("attr", |run, v, args| access::attr(run, &v, &args.need_text(0, "name")?)),
+    ("attr", |rendering, v, args| rendering.attribute(&v, &args.need_text(0, "name")?)),
     ("extract", extract),
     ("dict2items", dict2items),
     ("items2dict", items2dict),
-    ("items", |run, v, _| match &v {
+    ("items", |rendering, v, _| match &v {
         Val::Undefined(_) => Ok(Val::generator(Vec::new())),
         Val::Dict(dict) => Ok(Val::generator(
             dict.items.borrow().iter().map(|(k, v)| Val::tuple(vec![k.into(), v.clone()])).collect(),
         )),
-        vars @ (Val::Vars(_) | Val::HostVars) => run.filter("items", run.vars_dict(vars)?, Args::default()),
+        vars @ (Val::Vars(_) | Val::HostVars) => {
+            rendering.filter("items", rendering.vars_dict(vars)?, Args::default())
+        }
         _ => Err(Error::type_error("Can only get item pairs from a mapping.")),
     }),
     ("dictsort", dictsort),
@@ -41,16 +41,16 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("rekey_on_member", rekey),
 ];
 
-fn default(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn default(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let default = args.take(0, "default_value");
     let boolean = args.flag(1, "boolean", false)?;
     if v.is_undefined() || (boolean && !v.truth()?) {
-        return run.force(&default.unwrap_or_else(|| "".into()));
+        return rendering.force(&default.unwrap_or_else(|| "".into()));
     }
     Ok(v)
 }
 
-fn mandatory(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn mandatory(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let message = args.text(0, "msg")?;
     match &v {
         Val::Undefined(undefined) => {
@@ -61,12 +61,12 @@ fn mandatory(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     }
 }
 
-fn extract(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let mut at = run.force(&args.need(0, "container")?)?;
+fn extract(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let mut at = rendering.force(&args.need(0, "container")?)?;
     let mut keys = vec![v.defined()?];
     match args.take(1, "morekeys") {
         None | Some(Val::None) => {}
-        Some(more @ Val::List(_)) => keys.extend(run.items(&more)?),
+        Some(more @ Val::List(_)) => keys.extend(rendering.items(&more)?),
         Some(more) => keys.push(more),
     }
     for key in keys {
@@ -74,7 +74,7 @@ fn extract(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         if at.is_undefined() {
             break;
         }
-        at = access::item(run, &at, &key)?;
+        at = rendering.subscript(&at, &key)?;
     }
     Ok(at)
 }
@@ -84,9 +84,9 @@ fn names(args: &mut Args) -> Result<(String, String), Error> {
     Ok((key, args.text(1, "value_name")?.unwrap_or_else(|| "value".into())))
 }
 
-fn dict2items(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn dict2items(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let (key_name, value_name) = names(args)?;
-    match run.vars_dict(&v)?.defined()? {
+    match rendering.vars_dict(&v)?.defined()? {
         Val::Dict(dict) => {
             let items = dict.items.borrow();
             let pair = |(key, value): (&convoy_protocol::Key, &Val)| {
@@ -106,7 +106,7 @@ fn class(v: &Val) -> String {
     v.object_name().trim_end_matches(" object").to_owned()
 }
 
-fn items2dict(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn items2dict(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let (key_name, value_name) = names(args)?;
     if !matches!(v.clone().defined()?, Val::List(_)) {
         return Err(Error::other(format!(
@@ -115,7 +115,7 @@ fn items2dict(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         )));
     }
     let mut made = IndexMap::new();
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let Val::Dict(dict) = &item else {
             return Err(Error::other(format!(
                 "items2dict requires a list of dictionaries, got {} instead.",
@@ -136,7 +136,7 @@ fn items2dict(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::dict(made))
 }
 
-fn dictsort(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn dictsort(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let by = args.text(1, "by")?.unwrap_or_else(|| "key".into());
     let reverse = args.flag(2, "reverse", false)?;
@@ -162,16 +162,16 @@ fn dictsort(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(keyed.into_iter().map(|(_, pair)| pair).collect()))
 }
 
-fn subelements(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn subelements(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = match args.need(0, "subelements")? {
         Val::Str(path, _) => path.split('.').map(Val::from).collect::<Vec<_>>(),
-        list @ Val::List(_) => run.items(&list)?,
+        list @ Val::List(_) => rendering.items(&list)?,
         _ => return Err(Error::other("subelements must be a list or a string")),
     };
     let skip = args.flag(1, "skip_missing", false)?;
     let elements = match v.defined()? {
         Val::Dict(dict) => dict.items.borrow().values().cloned().collect(),
-        list @ Val::List(_) => run.items(&list)?,
+        list @ Val::List(_) => rendering.items(&list)?,
         _ => return Err(Error::other("obj must be a list of dicts or a nested dict")),
     };
     let mut made = Vec::new();
@@ -213,7 +213,7 @@ fn subelements(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(made))
 }
 
-fn rekey(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn rekey(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let member = args.need(0, "key")?.defined()?;
     let duplicates = args.text(1, "duplicates")?.unwrap_or_else(|| "error".into());
     if !matches!(&*duplicates, "error" | "overwrite") {
@@ -223,7 +223,7 @@ fn rekey(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     }
     let items = match v.defined()? {
         Val::Dict(dict) => dict.items.borrow().values().cloned().collect(),
-        list @ Val::List(_) => run.items(&list)?,
+        list @ Val::List(_) => rendering.items(&list)?,
         _ => return Err(Error::other("Type is not a valid list, set, or dict")),
     };
     let mut made: IndexMap<convoy_protocol::Key, Val> = IndexMap::new();

@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use convoy_protocol::base64;
 use sha2::Digest;
 
-use super::Filter;
 use super::text::soft;
 use crate::crypt::{self, Settings};
 use crate::template::Error;
 use crate::template::encoding::Encoding;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("b64encode", |_, v, args| {
@@ -74,7 +73,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn hash(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn hash(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let kind = args.text(0, "hashtype")?.unwrap_or_else(|| "sha1".into());
     let data = bytes(v)?;
     Ok(match &*kind {
@@ -90,7 +89,7 @@ fn hash(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
 }
 
 /// The password as `/etc/shadow` has it; without a salt another one each time.
-fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn password_hash(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let algorithm = args.text(0, "hashtype")?.unwrap_or_else(|| "sha512".into());
     let salt = args.text(1, "salt")?;
     let mut number = |index, name| args.int(index, name, 0).map(|number| (number != 0).then_some(number));
@@ -102,7 +101,7 @@ fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         return Err(Error::type_error(format!("secret must be unicode or bytes, not {type_name}")));
     };
     if settings.salt.is_none() {
-        run.impure("the filter password_hash without a salt")?;
+        rendering.require_impure("the filter password_hash without a salt")?;
     }
     let hashed = crypt::hash(secret, &algorithm, &settings);
     hashed.map(Val::from).map_err(|error| match error {
@@ -118,7 +117,7 @@ fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     })
 }
 
-fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn to_uuid(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let namespace =
         args.text(0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     let digits: String =
@@ -151,7 +150,7 @@ fn percent(text: &str, safe: &str) -> String {
     })
 }
 
-fn urlencode(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
+fn urlencode(rendering: &Rendering<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
     let pairs = match &v {
         Val::Dict(dict) => dict
             .items
@@ -161,8 +160,8 @@ fn urlencode(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
             .collect::<Result<Vec<_>, Error>>()?,
         Val::List(_) => {
             let mut pairs = Vec::new();
-            for pair in run.items(&v)? {
-                match run.items(&pair)?.as_slice() {
+            for pair in rendering.items(&v)? {
+                match rendering.items(&pair)?.as_slice() {
                     [key, value] => pairs.push((soft(key.clone())?, soft(value.clone())?)),
                     _ => return Err(Error::other("urlencode wants pairs")),
                 }
@@ -195,7 +194,7 @@ fn urldecode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn urlsplit(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn urlsplit(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let url = soft(v)?;
     let query = args.text(0, "query")?.unwrap_or_default();
     let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
@@ -242,7 +241,7 @@ fn urlsplit(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         .ok_or_else(|| Error::other(format!("urlsplit: unknown URL component: {query}")))
 }
 
-fn xmlattr(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn xmlattr(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let space = args.flag(0, "autospace", true)?;
     let Val::Dict(dict) = v.defined()? else {
         return Err(Error::type_error("xmlattr wants a mapping"));
@@ -250,7 +249,7 @@ fn xmlattr(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let mut parts = Vec::new();
     for (key, value) in dict.items.borrow().iter() {
         if !matches!(value, Val::None | Val::Undefined(_)) {
-            let value = run.filter("escape", value.clone(), Args::default())?;
+            let value = rendering.filter("escape", value.clone(), Args::default())?;
             parts.push(format!("{key}=\"{}\"", soft(value)?));
         }
     }

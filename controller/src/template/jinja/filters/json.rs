@@ -1,13 +1,13 @@
 //! JSON as Python's `json` writes it.
 
-use super::Filter;
 use super::text::soft;
 use super::yaml::read_value;
 use crate::json::{self, Layout, Writer};
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::text::str;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_json", |_, v, args| {

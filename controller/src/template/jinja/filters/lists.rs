@@ -2,54 +2,52 @@
 
 use std::cmp::Ordering;
 
-use super::Filter;
 use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::access;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::ops::{self, equal, order};
-use crate::template::jinja::run::Run;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::ops::{self, equal, order};
+use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 use crate::template::jinja::syntax::Op;
-use crate::template::jinja::text::str;
-use crate::template::jinja::value::Val;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("first", |run, v, _| match run.items(&v)?.into_iter().next() {
+    ("first", |rendering, v, _| match rendering.items(&v)?.into_iter().next() {
         Some(item) => Ok(item),
         None => Ok(Val::undefined("No first item, sequence was empty.")),
     }),
-    ("last", |run, v, _| match run.items(&v)?.into_iter().next_back() {
+    ("last", |rendering, v, _| match rendering.items(&v)?.into_iter().next_back() {
         Some(item) => Ok(item),
         None => Ok(Val::undefined("No last item, sequence was empty.")),
     }),
     ("length", length),
     ("count", length),
-    ("list", |run, v, _| Ok(Val::list(run.items(&v)?))),
-    ("reverse", |run, v, _| match &v {
+    ("list", |rendering, v, _| Ok(Val::list(rendering.items(&v)?))),
+    ("reverse", |rendering, v, _| match &v {
         Val::Str(text, _) => Ok(text.chars().rev().collect::<String>().into()),
-        _ => Ok(Val::generator(run.items(&v)?.into_iter().rev().collect())),
+        _ => Ok(Val::generator(rendering.items(&v)?.into_iter().rev().collect())),
     }),
     ("join", join),
     ("map", map),
-    ("select", |run, v, args| select(run, &v, args, false, true)),
-    ("reject", |run, v, args| select(run, &v, args, false, false)),
-    ("selectattr", |run, v, args| select(run, &v, args, true, true)),
-    ("rejectattr", |run, v, args| select(run, &v, args, true, false)),
+    ("select", |rendering, v, args| select(rendering, &v, args, false, true)),
+    ("reject", |rendering, v, args| select(rendering, &v, args, false, false)),
+    ("selectattr", |rendering, v, args| select(rendering, &v, args, true, true)),
+    ("rejectattr", |rendering, v, args| select(rendering, &v, args, true, false)),
     ("sort", sort),
     ("unique", unique),
-    ("min", |run, v, args| extreme(run, &v, args, Ordering::Less)),
-    ("max", |run, v, args| extreme(run, &v, args, Ordering::Greater)),
+    ("min", |rendering, v, args| extreme(rendering, &v, args, Ordering::Less)),
+    ("max", |rendering, v, args| extreme(rendering, &v, args, Ordering::Greater)),
     ("sum", sum),
     ("groupby", groupby),
 ];
 
-fn length(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
+fn length(rendering: &Rendering<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
     let len = match v.defined()? {
         Val::Str(text, _) => text.chars().count(),
         Val::Bytes(bytes) => bytes.len(),
         Val::List(list) => list.items.borrow().len(),
         Val::Dict(dict) => dict.items.borrow().len(),
-        other @ (Val::Vars(_) | Val::HostVars) => run.items(&other)?.len(),
+        other @ (Val::Vars(_) | Val::HostVars) => rendering.items(&other)?.len(),
         other => {
             return Err(Error::type_error(format!("object of type '{}' has no len()", other.type_name())));
         }
@@ -58,58 +56,71 @@ fn length(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
 }
 
 /// `a.b.0` of a value, as the `attribute` arguments read it.
-pub(super) fn attribute(run: &Run<'_>, value: &Val, path: &Val, default: Option<&Val>) -> Result<Val, Error> {
-    let mut at = run.force(value)?;
+pub(super) fn attribute(
+    rendering: &Rendering<'_>,
+    value: &Val,
+    path: &Val,
+    default: Option<&Val>,
+) -> Result<Val, Error> {
+    let mut at = rendering.force(value)?;
     match path {
         Val::Str(path, _) => {
             for part in path.split('.') {
                 let key = part.parse::<i64>().map_or_else(|_| Val::from(part), Val::Int);
-                at = access::item(run, &at, &key)?;
+                at = rendering.subscript(&at, &key)?;
                 if at.is_undefined() {
                     return Ok(default.cloned().unwrap_or(at));
                 }
             }
         }
-        other => at = access::item(run, &at, other)?,
+        other => at = rendering.subscript(&at, other)?,
     }
     Ok(at)
 }
 
-fn join(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn join(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let sep = args.text(0, "d")?.unwrap_or_default();
     let path = args.take(1, "attribute");
     let mut parts = Vec::new();
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let item = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item,
         };
-        parts.push(soft(run.resolve(&item)?)?);
+        parts.push(soft(rendering.force_deep(&item)?)?);
     }
     Ok(parts.join(&sep).into())
 }
 
-fn map(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let items = run.items(&v)?;
+fn map(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let items = rendering.items(&v)?;
     if args.pos.is_empty()
         && let Some(path) = args.key("attribute")
     {
         let default = args.key("default");
         let made = items
             .iter()
-            .map(|item| attribute(run, item, &path, default.as_ref()))
+            .map(|item| attribute(rendering, item, &path, default.as_ref()))
             .collect::<Result<_, _>>()?;
         return Ok(Val::generator(made));
     }
     let name = args.need_text(0, "name").map_err(|_| Error::other("map requires a filter argument"))?;
     let rest =
         Args { pos: args.rest(1).into_iter().map(Some).collect(), named: std::mem::take(&mut args.named) };
-    let made =
-        items.into_iter().map(|item| run.filter(&name, item, rest.clone())).collect::<Result<_, _>>()?;
+    let made = items
+        .into_iter()
+        .map(|item| rendering.filter(&name, item, rest.clone()))
+        .collect::<Result<_, _>>()?;
     Ok(Val::generator(made))
 }
 
-fn select(run: &Run<'_>, v: &Val, args: &mut Args, by_attribute: bool, wanted: bool) -> Result<Val, Error> {
+fn select(
+    rendering: &Rendering<'_>,
+    v: &Val,
+    args: &mut Args,
+    by_attribute: bool,
+    wanted: bool,
+) -> Result<Val, Error> {
     let mut next = 0;
     let path = if by_attribute {
         next = 1;
@@ -123,13 +134,13 @@ fn select(run: &Run<'_>, v: &Val, args: &mut Args, by_attribute: bool, wanted: b
         named: std::mem::take(&mut args.named),
     };
     let mut kept = Vec::new();
-    for item in run.items(v)? {
+    for item in rendering.items(v)? {
         let subject = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item.clone(),
         };
         let holds = match &test {
-            Some(test) => run.test(test, subject, rest.clone())?,
+            Some(test) => rendering.test(test, subject, rest.clone())?,
             None => subject.truth()?,
         };
         if holds == wanted {
@@ -147,19 +158,21 @@ fn folded(value: Val, case_sensitive: bool) -> Val {
     }
 }
 
-fn sort(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn sort(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let reverse = args.flag(0, "reverse", false)?;
     let case_sensitive = args.flag(1, "case_sensitive", false)?;
     let path = args.take(2, "attribute");
     let mut keyed = Vec::new();
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let keys = match &path {
             None => vec![folded(item.clone(), case_sensitive)],
             Some(Val::Str(paths, _)) => paths
                 .split(',')
-                .map(|path| Ok(folded(attribute(run, &item, &path.into(), None)?.defined()?, case_sensitive)))
+                .map(|path| {
+                    Ok(folded(attribute(rendering, &item, &path.into(), None)?.defined()?, case_sensitive))
+                })
                 .collect::<Result<_, Error>>()?,
-            Some(path) => vec![folded(attribute(run, &item, path, None)?.defined()?, case_sensitive)],
+            Some(path) => vec![folded(attribute(rendering, &item, path, None)?.defined()?, case_sensitive)],
         };
         keyed.push((Val::tuple(keys), item));
     }
@@ -199,12 +212,12 @@ pub(super) fn distinct(items: Vec<Val>) -> Vec<Val> {
     kept
 }
 
-fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn unique(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut seen: Vec<Val> = Vec::new();
     let mut kept = Vec::new();
-    let items = run.items(&v)?;
+    let items = rendering.items(&v)?;
     // Jinja cannot compare what has no hash; Ansible's own filter, which then takes over, minds the case.
     let plain = items.iter().any(|item| matches!(item, Val::List(_) | Val::Dict(_))) && path.is_none();
     if plain {
@@ -212,7 +225,7 @@ fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     }
     for item in items {
         let key = match &path {
-            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            Some(path) => attribute(rendering, &item, path, None)?.defined()?,
             None => item.clone(),
         };
         let key = folded(key, case_sensitive);
@@ -224,13 +237,13 @@ fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(kept))
 }
 
-fn extreme(run: &Run<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<Val, Error> {
+fn extreme(rendering: &Rendering<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut best: Option<(Val, Val)> = None;
-    for item in run.items(v)? {
+    for item in rendering.items(v)? {
         let key = match &path {
-            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            Some(path) => attribute(rendering, &item, path, None)?.defined()?,
             None => item.clone(),
         };
         let key = folded(key, case_sensitive);
@@ -246,12 +259,12 @@ fn extreme(run: &Run<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<
     Ok(best.map_or_else(|| Val::undefined("No aggregated item, sequence was empty."), |(_, item)| item))
 }
 
-fn sum(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn sum(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = args.take(0, "attribute").filter(|path| !matches!(path, Val::None));
     let mut total = args.take(1, "start").unwrap_or(Val::Int(0));
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let item = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item,
         };
         total = ops::binary(Op::Add, &total, &item)?;
@@ -259,14 +272,16 @@ fn sum(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(total)
 }
 
-fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn groupby(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = args.need(0, "attribute")?;
     let default = args.take(1, "default");
     let case_sensitive = args.flag(2, "case_sensitive", false)?;
     let mut keyed = Vec::new();
-    for item in run.items(&v)? {
-        keyed
-            .push((folded(attribute(run, &item, &path, default.as_ref())?.defined()?, case_sensitive), item));
+    for item in rendering.items(&v)? {
+        keyed.push((
+            folded(attribute(rendering, &item, &path, default.as_ref())?.defined()?, case_sensitive),
+            item,
+        ));
     }
     sort_by_key(&mut keyed, false)?;
     let mut groups: Vec<(Val, Vec<Val>)> = Vec::new();
@@ -279,7 +294,7 @@ fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let made = groups
         .into_iter()
         .map(|(key, items)| {
-            let shown = attribute(run, &items[0], &path, default.as_ref()).unwrap_or(key);
+            let shown = attribute(rendering, &items[0], &path, default.as_ref()).unwrap_or(key);
             Val::tuple(vec![shown, Val::list(items)])
         })
         .collect();
@@ -287,6 +302,6 @@ fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
 }
 
 /// The items of a list as texts.
-pub(super) fn texts(run: &Run<'_>, v: &Val) -> Result<Vec<String>, Error> {
-    Ok(run.items(v)?.iter().map(str).collect())
+pub(super) fn texts(rendering: &Rendering<'_>, v: &Val) -> Result<Vec<String>, Error> {
+    Ok(rendering.items(v)?.iter().map(str).collect())
 }

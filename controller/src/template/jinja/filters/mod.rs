@@ -18,15 +18,9 @@ mod yaml;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::args::Args;
-use super::run::Run;
-use super::value::Val;
-use crate::template::Error;
+use super::rendering::Filter;
 
 pub(crate) use json::repr_json;
-
-/// A filter: subject first, then the arguments, of which it takes what it knows.
-pub(crate) type Filter = fn(&Run<'_>, Val, &mut Args) -> Result<Val, Error>;
 
 /// Filters that must not render all that they are given: most of it may never be needed, or may be undefined.
 const LAZY: &[&str] = &[
@@ -78,7 +72,7 @@ pub(crate) fn find(name: &str) -> Option<Filter> {
 }
 
 /// Whether the filter called `name` takes what is encrypted as it is.
-pub(crate) fn takes_sealed(name: &str) -> bool {
+pub(crate) fn takes_encrypted(name: &str) -> bool {
     name.rsplit('.').next() == Some("unvault")
 }
 

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Filter;
 use super::lists::texts;
 use super::text::soft;
 use crate::paths::expand_user;
 use crate::template::Error;
 use crate::template::glob::glob;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("basename", |_, v, _| Ok(split(&soft(v)?).1.into())),
@@ -27,7 +26,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         let at = path[hidden..].rfind('.').map_or(path.len(), |at| at + hidden);
         Ok(Val::tuple(vec![path[..at].into(), path[at..].into()]))
     }),
-    ("path_join", |run, v, _| {
+    ("path_join", |rendering, v, _| {
         if let Val::Str(..) = v {
             return Ok(v);
         }
@@ -38,7 +37,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
             )));
         }
         let mut made = String::new();
-        for part in texts(run, &v)? {
+        for part in texts(rendering, &v)? {
             if part.starts_with('/') || made.is_empty() {
                 made = part;
             } else {
@@ -50,8 +49,8 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         }
         Ok(made.into())
     }),
-    ("commonpath", |run, v, _| {
-        let paths = texts(run, &v)?;
+    ("commonpath", |rendering, v, _| {
+        let paths = texts(rendering, &v)?;
         let mut common: Option<Vec<String>> = None;
         for path in &paths {
             let parts: Vec<String> =
@@ -140,7 +139,7 @@ fn real(path: &str) -> String {
     }
 }
 
-fn relpath(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn relpath(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = absolute(&soft(v)?);
     let start = absolute(&args.text(0, "start")?.unwrap_or_else(|| ".".into()));
     let parts = |text: &str| text.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();

@@ -2,15 +2,14 @@
 
 use fancy_regex::Captures;
 
-use super::Filter;
 use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::escapes::unescape;
-use crate::template::jinja::regex::compile;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::text::str;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::regex::compile;
+use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
+use crate::template::jinja::syntax::escapes::unescape;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("regex_replace", replace),
@@ -27,7 +26,7 @@ fn failed(error: fancy_regex::Error) -> Error {
     Error::other(format!("the regular expression failed: {error}"))
 }
 
-fn replace(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn replace(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let value = soft(v)?;
     let pattern = args.text(0, "pattern")?.unwrap_or_default();
     let replacement = args.text(1, "replacement")?.unwrap_or_default();
@@ -97,7 +96,7 @@ fn expand(replacement: &str, captures: &Captures<'_, str>, out: &mut String) -> 
     Ok(())
 }
 
-fn search(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn search(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let value = soft(v)?;
     let pattern = args.need_text(0, "regex")?;
     let ignorecase = args.key("ignorecase").map_or(Ok(false), |v| v.truth())?;
@@ -129,7 +128,7 @@ fn search(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(made))
 }
 
-fn findall(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn findall(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let value = soft(v)?;
     let pattern = args.need_text(0, "regex")?;
     let multiline = args.flag(1, "multiline", false)?;
@@ -148,7 +147,7 @@ fn findall(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(made))
 }
 
-fn escape(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn escape(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let value = soft(v)?;
     let special: &[char] = match args.text(0, "re_type")?.as_deref() {
         None | Some("python") => &[

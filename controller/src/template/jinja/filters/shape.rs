@@ -1,11 +1,10 @@
 //! Filters that reshape lists: slices, products, pairs.
 
-use super::Filter;
 use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::{ListKind, Val};
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::value::{ListKind, Val};
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("batch", batch),
@@ -31,11 +30,11 @@ fn size(args: &mut Args, index: usize, name: &str) -> Result<usize, Error> {
         .ok_or_else(|| Error::other(format!("{name} must be positive")))
 }
 
-fn batch(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn batch(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let len = size(args, 0, "linecount")?;
     let fill = args.take(1, "fill_with").filter(|fill| !matches!(fill, Val::None));
     let mut made = Vec::new();
-    for chunk in run.items(&v)?.chunks(len) {
+    for chunk in rendering.items(&v)?.chunks(len) {
         let mut chunk = chunk.to_vec();
         if let Some(fill) = &fill {
             chunk.resize(len, fill.clone());
@@ -45,10 +44,10 @@ fn batch(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::generator(made))
 }
 
-fn slice(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn slice(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let slices = size(args, 0, "slices")?;
     let fill = args.take(1, "fill_with").filter(|fill| !matches!(fill, Val::None));
-    let items = run.items(&v)?;
+    let items = rendering.items(&v)?;
     let (per_slice, extra) = (items.len() / slices, items.len() % slices);
     let mut at = 0;
     let mut made = Vec::new();
@@ -67,11 +66,11 @@ fn slice(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::generator(made))
 }
 
-fn flatten(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn flatten(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let levels = args.take(0, "levels").filter(|v| !matches!(v, Val::None)).and_then(|v| v.as_int());
     let skip_nulls = args.flag(1, "skip_nulls", true)?;
     let mut made = Vec::new();
-    flat(&run.items(&v)?, levels, skip_nulls, &mut made);
+    flat(&rendering.items(&v)?, levels, skip_nulls, &mut made);
     Ok(Val::list(made))
 }
 
@@ -88,21 +87,21 @@ pub(crate) fn flat(items: &[Val], levels: Option<i64>, skip_nulls: bool, out: &m
     }
 }
 
-fn lists(run: &Run<'_>, v: &Val, args: &mut Args) -> Result<Vec<Vec<Val>>, Error> {
-    std::iter::once(v.clone()).chain(args.rest(0)).map(|list| run.items(&list)).collect()
+fn lists(rendering: &Rendering<'_>, v: &Val, args: &mut Args) -> Result<Vec<Vec<Val>>, Error> {
+    std::iter::once(v.clone()).chain(args.rest(0)).map(|list| rendering.items(&list)).collect()
 }
 
-fn zip(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let lists = lists(run, &v, args)?;
+fn zip(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let lists = lists(rendering, &v, args)?;
     let len = lists.iter().map(Vec::len).min().unwrap_or(0);
     Ok(Val::generator(
         (0..len).map(|i| Val::tuple(lists.iter().map(|list| list[i].clone()).collect())).collect(),
     ))
 }
 
-fn zip_longest(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn zip_longest(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let fill = args.key("fillvalue").unwrap_or(Val::None);
-    let lists = lists(run, &v, args)?;
+    let lists = lists(rendering, &v, args)?;
     let len = lists.iter().map(Vec::len).max().unwrap_or(0);
     let row = |i: usize| {
         Val::tuple(lists.iter().map(|list| list.get(i).cloned().unwrap_or_else(|| fill.clone())).collect())
@@ -110,9 +109,9 @@ fn zip_longest(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::generator((0..len).map(row).collect()))
 }
 
-fn product(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn product(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let repeat = usize::try_from(args.key("repeat").and_then(|v| v.as_int()).unwrap_or(1)).unwrap_or(0);
-    let lists = lists(run, &v, args)?;
+    let lists = lists(rendering, &v, args)?;
     let lists: Vec<&Vec<Val>> = std::iter::repeat_n(&lists, repeat.min(64)).flatten().collect();
     let total = lists.iter().try_fold(1usize, |n, list| n.checked_mul(list.len())).filter(|n| *n <= MAX_MADE);
     total.ok_or_else(|| Error::other("the product is too large"))?;
@@ -126,16 +125,16 @@ fn product(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::generator(rows.into_iter().map(Val::tuple).collect()))
 }
 
-fn combinations(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let items = run.items(&v)?;
+fn combinations(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let items = rendering.items(&v)?;
     let r = size(args, 0, "r")?;
     let mut made = Vec::new();
     pick(&items, r, &mut Vec::new(), &mut made, true)?;
     Ok(Val::generator(made))
 }
 
-fn permutations(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let items = run.items(&v)?;
+fn permutations(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let items = rendering.items(&v)?;
     let r = args.int(0, "r", i64::try_from(items.len()).unwrap_or(0))?;
     let mut made = Vec::new();
     pick(&items, usize::try_from(r).unwrap_or(0), &mut Vec::new(), &mut made, false)?;
@@ -169,23 +168,23 @@ fn pick(
 }
 
 /// A generator that always gives the same numbers for the same seed; without one, chance.
-fn generator(run: &Run<'_>, seed: Option<Val>, what: &str) -> Result<rand::rngs::StdRng, Error> {
+fn generator(rendering: &Rendering<'_>, seed: Option<Val>, what: &str) -> Result<rand::rngs::StdRng, Error> {
     use rand::SeedableRng;
     use sha2::Digest;
     match seed.filter(|seed| !matches!(seed, Val::None)) {
         Some(seed) => Ok(rand::rngs::StdRng::from_seed(sha2::Sha256::digest(soft(seed)?.as_bytes()).into())),
         None => {
-            run.impure(what)?;
+            rendering.require_impure(what)?;
             Ok(rand::make_rng())
         }
     }
 }
 
-fn random(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn random(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     use rand::RngExt;
     let start = args.take(0, "start").filter(|v| !matches!(v, Val::None));
     let step = args.take(1, "step").filter(|v| !matches!(v, Val::None));
-    let mut random = generator(run, args.take(2, "seed"), "random")?;
+    let mut random = generator(rendering, args.take(2, "seed"), "random")?;
     if let Some(end) = v.as_int() {
         let start = start.and_then(|v| v.as_int()).unwrap_or(0);
         let step = step.and_then(|v| v.as_int()).filter(|step| *step > 0).unwrap_or(1);
@@ -200,18 +199,18 @@ fn random(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     if start.is_some() || step.is_some() {
         return Err(Error::other("start and step can only be used with integer values"));
     }
-    let items = run.items(&v)?;
+    let items = rendering.items(&v)?;
     if items.is_empty() {
         return Err(Error::other("list index out of range"));
     }
     Ok(items[random.random_range(0..items.len())].clone())
 }
 
-fn shuffle(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn shuffle(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     use rand::seq::SliceRandom;
-    let mut random = generator(run, args.take(0, "seed"), "shuffle")?;
+    let mut random = generator(rendering, args.take(0, "seed"), "shuffle")?;
     // What cannot be shuffled stays as it is.
-    let Ok(mut items) = run.items(&v) else { return Ok(v) };
+    let Ok(mut items) = rendering.items(&v) else { return Ok(v) };
     items.shuffle(&mut random);
     Ok(Val::sequence(items, ListKind::List))
 }

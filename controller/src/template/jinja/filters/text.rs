@@ -1,14 +1,13 @@
 //! Filters on text.
 
-use super::Filter;
 use crate::python::shell_quoted;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::ops::text_like;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::text::{repr, str};
-use crate::template::jinja::value::{TextKind, Val};
-use crate::template::jinja::{format, strings};
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::ops::text_like;
+use crate::template::jinja::python::text::{repr, str};
+use crate::template::jinja::python::value::{TextKind, Val};
+use crate::template::jinja::python::{format, strings};
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("capitalize", |_, v, _| Ok(strings::capitalize(&soft(v)?).into())),
@@ -57,7 +56,7 @@ fn title(s: &str) -> String {
     strings::cased(s, |c| c.is_whitespace() || "-({[<".contains(c))
 }
 
-fn center(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn center(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v)?;
     let width = usize::try_from(args.int(0, "width", 80)?).unwrap_or(0).min(1_000_000);
     let missing = width.saturating_sub(text.chars().count());
@@ -83,17 +82,18 @@ fn escape(v: Val) -> Result<Val, Error> {
     Ok(Val::Str(out.into(), TextKind::Markup))
 }
 
-fn percent(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn percent(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let values = if args.named.is_empty() {
         Val::tuple(args.rest(0))
     } else {
         let named: Vec<_> = args.named.drain(..).collect();
-        run.resolve(&Val::dict(named.into_iter().map(|(name, value)| (name.into(), value)).collect()))?
+        rendering
+            .force_deep(&Val::dict(named.into_iter().map(|(name, value)| (name.into(), value)).collect()))?
     };
     Ok(format::percent(&soft(v)?, &values)?.into())
 }
 
-fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn indent(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v.clone())?;
     let by = match args.take(0, "width") {
         Some(Val::Str(by, _)) => by.to_string(),
@@ -115,7 +115,7 @@ fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(text_like(&v, out))
 }
 
-fn replace(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn replace(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let (old, new) = (args.need_text(0, "old")?, args.need_text(1, "new")?);
     let text = soft(v.clone())?;
     let made = match usize::try_from(args.int(2, "count", -1)?) {
@@ -141,7 +141,7 @@ fn striptags(text: &str) -> String {
     plain.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-fn trim(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn trim(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v.clone())?;
     let made = match args.text(0, "chars")? {
         Some(set) => text.trim_matches(|c| set.contains(c)),
@@ -150,7 +150,7 @@ fn trim(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(text_like(&v, made.to_owned()))
 }
 
-fn truncate(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn truncate(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v)?;
     let length = usize::try_from(args.int(0, "length", 255)?).unwrap_or(0);
     let kill = args.flag(1, "killwords", false)?;
@@ -167,7 +167,7 @@ fn truncate(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(format!("{cut}{end}").into())
 }
 
-fn wordwrap(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn wordwrap(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v)?;
     let width = usize::try_from(args.int(0, "width", 79)?).unwrap_or(1).max(1);
     let break_long = args.flag(1, "break_long_words", true)?;
@@ -198,7 +198,7 @@ fn wordwrap(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(lines.join(&newline).into())
 }
 
-fn comment(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn comment(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let text = soft(v)?;
     let style = args.text(0, "style")?.unwrap_or_else(|| "plain".into());
     let (beginning, decoration, end) = match &*style {

@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 
-use super::Filter;
 use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::text;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::text;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_datetime", |_, v, args| {
@@ -19,7 +19,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
             .map(Val::Time)
             .map_err(|_| Error::other(format!("time data '{text}' does not match format '{format}'")))
     }),
-    ("strftime", |run, v, args| {
+    ("strftime", |rendering, v, args| {
         let format = soft(v)?;
         let second = args.take(0, "second").filter(|v| !matches!(v, Val::None));
         let utc = args.flag(1, "utc", false)?;
@@ -34,7 +34,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
                     .map_err(|e| Error::other(e.to_string()))?
             }
             None => {
-                run.impure("strftime without a time")?;
+                rendering.require_impure("strftime without a time")?;
                 jiff::Timestamp::now()
             }
         };

@@ -2,14 +2,14 @@
 
 use convoy_protocol::{Kind, Value};
 
-use super::Filter;
 use crate::diagnostic::Diagnostic;
 use crate::python::{float, is_printable};
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::strings::capitalize;
-use crate::template::jinja::text::str;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::strings::capitalize;
+use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 use crate::yaml::{self, Node};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
