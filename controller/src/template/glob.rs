@@ -1,8 +1,8 @@
-//! Paths that a shell pattern matches, as Python's `glob` finds them.
+//! Finds the paths that match a shell pattern, as Python's `glob` does.
 
 use std::path::Path;
 
-/// The paths that a pattern with `*`, `?` and `[…]` matches, in order.
+/// Returns the paths that match a pattern with `*`, `?` and `[…]`, sorted.
 pub(crate) fn glob(pattern: &str) -> Vec<String> {
     let root = if pattern.starts_with('/') { "/" } else { "" };
     let mut found = vec![root.to_owned()];
@@ -16,8 +16,8 @@ pub(crate) fn glob(pattern: &str) -> Vec<String> {
                 }
                 continue;
             }
-            let folder = if base.is_empty() { "." } else { base };
-            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let directory = if base.is_empty() { "." } else { base };
+            let names = std::fs::read_dir(directory).into_iter().flatten().flatten();
             let mut names: Vec<String> =
                 names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
             names.sort();
@@ -33,6 +33,7 @@ pub(crate) fn glob(pattern: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns whether one component of a path matches a pattern.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut regex = String::from("^");
     let mut chars = pattern.chars().peekable();

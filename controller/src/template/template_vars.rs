@@ -1,4 +1,4 @@
-//! What a template file knows about itself.
+//! The variables with which a template file describes itself: `ansible_managed`, `template_path` and others.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,8 +12,8 @@ use jiff::{Timestamp, Zoned};
 use super::jinja::{Val, strftime};
 use crate::passwd;
 
-/// Returns the names that a template has beside the host's variables. `managed` is the setting `ansible_managed`,
-/// `source` what the template is called by the task.
+/// Returns the variables that a template file has besides those of the host. `managed` is the setting `ansible_managed`,
+/// `source` the file as the task names it.
 pub(super) fn template_vars(
     managed: &str,
     source: &str,
@@ -25,9 +25,9 @@ pub(super) fn template_vars(
         meta.as_ref().and_then(|meta| meta.modified().ok()).and_then(|time| local(time.try_into().ok()?));
     let owner = meta.map_or_else(String::new, |meta| owner(meta.uid()));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let known = Managed { file: source, owner: &owner, host: &host };
+    let placeholders = Placeholders { file: source, owner: &owner, host: &host };
     vec![
-        ("ansible_managed".into(), Val::text(known.text(managed, mtime))),
+        ("ansible_managed".into(), Val::text(placeholders.fill(managed, mtime))),
         ("template_host".into(), Val::text(host.as_str())),
         ("template_uid".into(), Val::text(owner.as_str())),
         ("template_path".into(), Val::text(source)),
@@ -46,16 +46,16 @@ fn owner(uid: u32) -> String {
     passwd::user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
-/// What `ansible_managed` may tell.
-struct Managed<'a> {
+/// The values of the placeholders in `ansible_managed`.
+struct Placeholders<'a> {
     file: &'a str,
     owner: &'a str,
     host: &'a str,
 }
 
-impl Managed<'_> {
-    /// The time is put in first: the name of a file may hold a `%`.
-    fn text(&self, pattern: &str, mtime: Option<DateTime>) -> String {
+impl Placeholders<'_> {
+    fn fill(&self, pattern: &str, mtime: Option<DateTime>) -> String {
+        // The time comes first, since the name of the file may contain a `%`.
         let dated = mtime.map_or_else(|| pattern.to_owned(), |mtime| strftime(mtime, pattern));
         dated.replace("{host}", self.host).replace("{uid}", self.owner).replace("{file}", self.file)
     }
@@ -68,10 +68,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_managed_is_told_as_the_setting_says() {
-        let known = Managed { file: "100%d.j2", owner: "ann", host: "desk" };
+    fn ansible_managed_has_placeholders_and_dates() {
+        let placeholders = Placeholders { file: "100%d.j2", owner: "ann", host: "desk" };
         let mtime = Some(date(2024, 3, 5).at(6, 7, 8, 0));
-        let text = |pattern: &str| known.text(pattern, mtime);
+        let text = |pattern: &str| placeholders.fill(pattern, mtime);
         assert_eq!(text("Ansible managed"), "Ansible managed");
         assert_eq!(
             text("{file} of {uid} on {host}, %Y-%m-%d %H:%M:%S, 100%%"),

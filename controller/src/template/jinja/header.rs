@@ -7,10 +7,11 @@ use crate::template::options::FileOptions;
 
 const HEADER: &str = "#jinja2:";
 
-/// Splits a `#jinja2: key:value, …` first line off a template file and applies it to its options.
+/// Removes a first line `#jinja2: key:value, …` from the text of a template file and applies it to the options.
 ///
 /// # Errors
-/// Fails if a pair has no colon or a value is no Python literal.
+///
+/// If a pair has no colon, an option is unknown, or a value is not a Python literal.
 pub(crate) fn header(text: &str, options: &mut FileOptions) -> Result<String, Error> {
     let Some(after) = text.strip_prefix(HEADER) else {
         return Ok(text.to_owned());
@@ -23,19 +24,20 @@ pub(crate) fn header(text: &str, options: &mut FileOptions) -> Result<String, Er
                 pair.trim()
             ))
         })?;
-        let value = literal::read(value.trim(), false).ok_or_else(|| {
-            Error::other(format!("malformed value in the template's header: {}", pair.trim()))
-        })?;
+        let value = literal::read(value.trim(), false)
+            .ok_or_else(|| Error::other(format!("invalid value in the template header: {}", pair.trim())))?;
         set_option(options, key.trim(), &value)?;
     }
     Ok(body.to_owned())
 }
 
-/// Sets the option that a template's header names.
+/// Sets an option by the name that it has in a header, and in the lookup `template`.
 pub(crate) fn set_option(options: &mut FileOptions, key: &str, value: &Val) -> Result<(), Error> {
-    let wrong = |what: &str| Error::other(format!("the template's header wants {what} for {key}"));
     let flag = || value.truth();
-    let text = || value.as_str().map(str::to_owned).ok_or_else(|| wrong("text"));
+    let text = || {
+        let text = value.as_str().map(str::to_owned);
+        text.ok_or_else(|| Error::other(format!("the template header option {key} must be text")))
+    };
     match key {
         "trim_blocks" => options.trim_blocks = flag()?,
         "lstrip_blocks" => options.lstrip_blocks = flag()?,
@@ -47,7 +49,7 @@ pub(crate) fn set_option(options: &mut FileOptions, key: &str, value: &Val) -> R
         "block_end_string" => options.block.1 = text()?,
         "comment_start_string" => options.comment.0 = text()?,
         "comment_end_string" => options.comment.1 = text()?,
-        _ => return Err(Error::other(format!("the template's header sets an unknown option: {key}"))),
+        _ => return Err(Error::other(format!("unknown option in the template header: {key}"))),
     }
     Ok(())
 }

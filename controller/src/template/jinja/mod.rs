@@ -24,6 +24,7 @@ pub(crate) use python::args::Args;
 pub(crate) use python::conversion;
 pub(crate) use python::format::percent;
 pub(crate) use python::regex::compile as compile_regex;
+pub(crate) use python::sequences::product;
 pub(crate) use python::text::{repr, str, strftime};
 pub(crate) use python::value::{TextKind, Val};
 pub(crate) use rendering::{Environment, Rendering, needs_rendering};

@@ -1,6 +1,6 @@
 //! `csvfile`: a cell of a table on the workstation, by the row's key.
 
-use super::Call;
+use super::call::Call;
 use super::term::{Term, call_option, read_file};
 use crate::template::Error;
 use crate::template::jinja::{Val, str};

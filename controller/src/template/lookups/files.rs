@@ -1,6 +1,6 @@
-//! Lookups of files, templates and commands on the workstation.
+//! Lookups that read files, render templates and run commands on the workstation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::template::template_vars::template_vars;
 use crate::template::{Error, FileOptions, file};
 
 pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let left = call.options.key("lstrip").map_or(Ok(false), |v| v.truth())?;
-    let right = call.options.key("rstrip").map_or(Ok(true), |v| v.truth())?;
+    let left = call.options.named_flag("lstrip", false)?;
+    let right = call.options.named_flag("rstrip", true)?;
     call.terms
         .iter()
         .map(|term| {
@@ -47,10 +47,10 @@ pub(super) fn unvault(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 }
 
 pub(super) fn fileglob(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let mut made = Vec::new();
+    let mut paths = Vec::new();
     for term in &call.terms {
         let pattern = PathBuf::from(str(term));
-        let places: Vec<PathBuf> = if pattern.is_absolute() {
+        let patterns: Vec<PathBuf> = if pattern.is_absolute() {
             vec![pattern]
         } else {
             call.rendering
@@ -60,12 +60,11 @@ pub(super) fn fileglob(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 .flat_map(|base| [base.join("files").join(&pattern), base.join(&pattern)])
                 .collect()
         };
-        let found = places.iter().map(|place| glob(&place.to_string_lossy())).find(|found| !found.is_empty());
-        made.extend(
-            found.into_iter().flatten().filter(|path| std::path::Path::new(path).is_file()).map(Val::from),
-        );
+        let mut matches = patterns.iter().map(|pattern| glob(&pattern.to_string_lossy()));
+        let first = matches.find(|paths| !paths.is_empty()).unwrap_or_default();
+        paths.extend(first.into_iter().filter(|path| Path::new(path).is_file()).map(Val::from));
     }
-    Ok(made)
+    Ok(paths)
 }
 
 pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -82,14 +81,14 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             set_option(&mut options, name, &value)?;
         }
     }
-    let convert = call.options.key("convert_data").map_or(Ok(true), |v| v.truth())?;
+    let convert = call.options.named_flag("convert_data", true)?;
     let given: Vec<(Arc<str>, Val)> = match call.options.key("template_vars") {
         Some(Val::Dict(dict)) => {
             dict.items.borrow().iter().map(|(name, value)| (name.to_string().into(), value.clone())).collect()
         }
         _ => Vec::new(),
     };
-    let mut made = Vec::new();
+    let mut results = Vec::new();
     for term in &call.terms {
         let name = str(term);
         let path = call.rendering.context.find(&name, "templates");
@@ -101,11 +100,12 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         let mut extra = template_vars(managed, &name, &path, None);
         extra.extend(given.iter().cloned());
         let text = file::render(call.rendering, &path, &text, &options, &extra)?;
-        made.push(if convert { conversion::from_text(text, false) } else { text.into() });
+        results.push(if convert { conversion::from_text(text, false) } else { text.into() });
     }
-    Ok(made)
+    Ok(results)
 }
 
+/// Runs a command in a shell and returns its standard output.
 fn shell(command: &str) -> Result<String, Error> {
     let output =
         Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -125,9 +125,9 @@ pub(super) fn pipe(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 
 pub(super) fn lines(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     call.rendering.require_impure("the lookup lines")?;
-    let mut made = Vec::new();
+    let mut lines = Vec::new();
     for term in &call.terms {
-        made.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));
+        lines.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));
     }
-    Ok(made)
+    Ok(lines)
 }

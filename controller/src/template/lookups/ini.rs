@@ -1,6 +1,6 @@
 //! `ini`: values from an INI file, or a file of Java properties, on the workstation.
 
-use super::Call;
+use super::call::Call;
 use super::term::{Term, call_option, read_file};
 use crate::ini;
 use crate::template::Error;

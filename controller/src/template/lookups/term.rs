@@ -1,7 +1,7 @@
 //! Terms that carry options, as older playbooks write them (`"user section=integration file=users.ini"`), and the
 //! files that such lookups read.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::encoding::Encoding;
 use crate::template::jinja::str;

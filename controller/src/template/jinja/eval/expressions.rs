@@ -1,4 +1,4 @@
-//! Evaluates expressions.
+//! Evaluates expressions and calls.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::template::jinja::syntax::{Arg, Cmp, Expr};
 use crate::template::omit_token;
 
 impl Interpreter<'_, '_> {
-    /// Evaluates an expression; what is not there is a value of its own until it is used.
-    pub(crate) fn eval(&mut self, expr: &Expr) -> Result<Val, Error> {
+    /// Evaluates an expression. A missing name, attribute or item is an undefined value, not an error.
+    pub(super) fn eval(&mut self, expr: &Expr) -> Result<Val, Error> {
         Ok(match expr {
             Expr::Var(name) => self.name(name)?,
             Expr::None => Val::None,
@@ -28,24 +28,24 @@ impl Interpreter<'_, '_> {
             Expr::Dict(pairs) => {
                 let mut map = indexmap::IndexMap::new();
                 for (key, value) in pairs {
-                    let key = self.full(key)?;
+                    let key = self.eval_deep(key)?;
                     map.insert(ops::key(&key)?, self.eval(value)?);
                 }
                 Val::dict(map)
             }
             Expr::Not(inner) => Val::Bool(!self.truth(inner)?),
-            Expr::Neg(inner) => ops::negate(&self.full(inner)?)?,
+            Expr::Neg(inner) => ops::negate(&self.eval_deep(inner)?)?,
             Expr::And(left, right) => self.either(left, right, false)?,
             Expr::Or(left, right) => self.either(left, right, true)?,
             Expr::Binary(op, left, right) => {
-                let (left, right) = (self.full(left)?, self.full(right)?);
+                let (left, right) = (self.eval_deep(left)?, self.eval_deep(right)?);
                 ops::binary(*op, &left, &right)?
             }
             Expr::Compare(first, rest) => Val::Bool(self.compare(first, rest)?),
             Expr::If(test, yes, no) => match (self.truth(test)?, no) {
                 (true, _) => self.eval(yes)?,
                 (false, Some(no)) => self.eval(no)?,
-                (false, None) => Val::nothing(),
+                (false, None) => Val::missing_else(),
             },
             Expr::Filter(name, subject, args) => self.filtered(name, subject.as_deref(), args)?,
             Expr::Test(name, subject, args) => {
@@ -72,8 +72,8 @@ impl Interpreter<'_, '_> {
         items.iter().map(|item| self.eval(item)).collect()
     }
 
-    /// Evaluates and renders in full.
-    fn full(&mut self, expr: &Expr) -> Result<Val, Error> {
+    /// Evaluates an expression and renders all parts of its value.
+    fn eval_deep(&mut self, expr: &Expr) -> Result<Val, Error> {
         let value = self.eval(expr)?;
         self.rendering.force_deep(&value)
     }
@@ -82,8 +82,8 @@ impl Interpreter<'_, '_> {
         self.eval(expr)?.truth()
     }
 
-    /// `left or right` if `decides` is true, else `left and right`: the left one, if it decides, else the right one.
-    /// If what the left one is cannot be known, the right one may still decide.
+    /// Evaluates `left or right` if `decides` is true, else `left and right`: the result is the left value if it decides,
+    /// else the right one. If the left value is unknown, the right one may still decide.
     fn either(&mut self, left: &Expr, right: &Expr, decides: bool) -> Result<Val, Error> {
         let unknown = match self.eval(left).and_then(|left| Ok((left.truth()?, left))) {
             Ok((truth, left)) if truth == decides => return Ok(left),
@@ -98,7 +98,7 @@ impl Interpreter<'_, '_> {
     }
 
     fn compare(&mut self, first: &Expr, rest: &[(Cmp, Expr)]) -> Result<bool, Error> {
-        let mut left = self.full(first)?;
+        let mut left = self.eval_deep(first)?;
         for (op, right) in rest {
             let mut right = self.eval(right)?;
             if matches!(op, Cmp::In | Cmp::NotIn) && matches!(right, Val::HostVars | Val::Vars(_)) {
@@ -115,10 +115,10 @@ impl Interpreter<'_, '_> {
 
     fn slice(&mut self, object: &Expr, bounds: &[Option<Box<Expr>>; 3]) -> Result<Val, Error> {
         let object = self.eval(object)?.defined()?;
-        let mut made = [None; 3];
-        for (made, bound) in made.iter_mut().zip(bounds) {
+        let mut indexes = [None; 3];
+        for (index, bound) in indexes.iter_mut().zip(bounds) {
             if let Some(bound) = bound {
-                *made = match self.eval(bound)?.defined()? {
+                *index = match self.eval(bound)?.defined()? {
                     Val::None => None,
                     value => Some(value.as_int().ok_or_else(|| {
                         Error::type_error(
@@ -128,16 +128,16 @@ impl Interpreter<'_, '_> {
                 };
             }
         }
-        index::slice(&object, made)
+        index::slice(&object, indexes)
     }
 
     fn filtered(&mut self, name: &str, subject: Option<&Expr>, args: &[Arg]) -> Result<Val, Error> {
         let subject = match subject {
             None => Val::text(""),
-            // It has its own password: the run's need not fit.
+            // The filter has a password of its own, so the passwords of the run need not fit.
             Some(Expr::Var(variable)) if filters::takes_encrypted(name) => {
-                let sealed = self.rendering.encrypted_text(&self.scope, variable)?;
-                sealed.map_or_else(|| self.name(variable), |text| Ok(Val::text(text)))?
+                let encrypted = self.rendering.encrypted_text(&self.scope, variable)?;
+                encrypted.map_or_else(|| self.name(variable), |text| Ok(Val::text(text)))?
             }
             Some(subject) => self.eval(subject)?,
         };
@@ -145,8 +145,8 @@ impl Interpreter<'_, '_> {
         self.rendering.filter(name, subject, args)
     }
 
-    /// A name: set by a statement, a variable, or what every template knows.
-    pub(crate) fn name(&self, name: &Arc<str>) -> Result<Val, Error> {
+    /// Looks up a name: in the frames, among the variables, among the global names.
+    fn name(&self, name: &Arc<str>) -> Result<Val, Error> {
         for frame in self.frames.iter().rev() {
             if let Some(value) = frame.borrow().get(name) {
                 return self.rendering.force(value);
@@ -156,7 +156,7 @@ impl Interpreter<'_, '_> {
             return Ok(value);
         }
         Ok(match &**name {
-            // `localhost` has variables even where no inventory names it.
+            // `localhost` has variables even if the inventory does not name it.
             "hostvars"
                 if !self.rendering.scope.hosts().is_empty()
                     || self.rendering.scope.host("localhost").is_some() =>
@@ -175,14 +175,14 @@ impl Interpreter<'_, '_> {
         })
     }
 
-    /// A call; `caller` is what a `call` block passes along.
+    /// Evaluates a call. `caller` is the macro that a `call` block passes to it.
     pub(super) fn call_with(&mut self, expr: &Expr, caller: Option<Val>) -> Result<Val, Error> {
         let Expr::Call(callee, args) = expr else {
             return self.eval(expr);
         };
         if let Expr::Attr(object, name) = &**callee {
             if matches!(&**object, Expr::Var(of) if &**of == "self") {
-                return self.own_block(name);
+                return self.self_block(name);
             }
             let object = self.eval(object)?.defined()?;
             let mut args = self.call_arguments(args, caller)?;
@@ -212,10 +212,11 @@ impl Interpreter<'_, '_> {
         Ok(args)
     }
 
-    fn own_block(&mut self, name: &Arc<str>) -> Result<Val, Error> {
+    /// Evaluates `self.name()`, the text of a block.
+    fn self_block(&mut self, name: &Arc<str>) -> Result<Val, Error> {
         let mut out = Output::default();
         let parent = self.parent.take();
-        let result = self.put_block(name, 0, &mut out);
+        let result = self.emit_block(name, 0, &mut out);
         self.parent = parent;
         result?;
         self.rendering.joined_text(out)
@@ -240,7 +241,7 @@ impl Interpreter<'_, '_> {
                 args.finish(name)?;
                 Ok(value)
             }
-            Function::Macro(made) => self.call_macro(made, args),
+            Function::Macro(callee) => self.call_macro(callee, args),
             Function::Recurse(recursion) => self.recurse(recursion, &mut args),
             Function::Method(object, name) => match methods::call(self.rendering, object, name, &mut args)? {
                 Some(value) => Ok(value),
@@ -261,15 +262,16 @@ impl Interpreter<'_, '_> {
             }
             Function::Super => {
                 let Some((name, level)) = self.block.clone() else {
-                    return Err(Error::other("super() is only known in a block"));
+                    return Err(Error::other("super() can only be used in a block"));
                 };
                 let mut out = Output::default();
-                self.put_block(&name, level + 1, &mut out)?;
+                self.emit_block(&name, level + 1, &mut out)?;
                 self.rendering.joined_text(out)
             }
         }
     }
 
+    /// Calls `loop(items)` of a recursive loop.
     fn recurse(&self, recursion: &Recursion, args: &mut Args) -> Result<Val, Error> {
         let items = self.rendering.items(&args.need(0, "iterable")?)?;
         let frames = recursion.frames.clone();
@@ -285,20 +287,20 @@ impl Interpreter<'_, '_> {
         self.rendering.joined_text(out)
     }
 
-    fn call_macro(&self, made: &Macro, mut args: Args) -> Result<Val, Error> {
-        let mut frames = made.frames.clone();
+    fn call_macro(&self, callee: &Macro, mut args: Args) -> Result<Val, Error> {
+        let mut frames = callee.frames.clone();
         frames.push(Frame::default());
         let mut inner = Interpreter::nested(
             self.rendering,
-            made.scope.clone(),
+            callee.scope.clone(),
             frames,
-            made.file.clone(),
+            callee.file.clone(),
             self.depth + 1,
         );
         if inner.depth > MAX_DEPTH {
             return Err(Error::other("templates, macros or loops are nested too deeply"));
         }
-        let def = &made.def;
+        let def = &callee.def;
         let first_default = def.params.len() - def.defaults.len();
         for (i, param) in def.params.iter().enumerate() {
             let value = match args.take(i, param) {

@@ -1,4 +1,4 @@
-//! The functions that every template knows.
+//! The global functions, such as `range`, `lookup` and `now`.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,21 +8,21 @@ use indexmap::IndexMap;
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::value::{Cycler, ListKind, Val};
-use crate::template::jinja::python::{ops, text};
+use crate::template::jinja::python::{ops, sequences, text};
 use crate::template::jinja::rendering::Rendering;
 
 const NAMES: [&str; 11] =
     ["range", "dict", "lookup", "query", "q", "now", "undef", "namespace", "cycler", "joiner", "zip"];
 
-/// The most numbers that `range` makes.
+/// The most numbers that `range` returns.
 const MAX_RANGE: u64 = 10_000_000;
 
-/// The function called `name`, if there is one.
+/// Returns the name of the function called `name`, if there is one.
 pub(super) fn find(name: &str) -> Option<&'static str> {
-    NAMES.into_iter().find(|known| *known == name)
+    NAMES.into_iter().find(|function| *function == name)
 }
 
-/// Calls a function.
+/// Calls the function called `name`.
 pub(super) fn call(rendering: &Rendering<'_>, name: &str, args: &mut Args) -> Result<Val, Error> {
     Ok(match name {
         "range" => range(args)?,
@@ -73,10 +73,7 @@ pub(super) fn call(rendering: &Rendering<'_>, name: &str, args: &mut Args) -> Re
         _ => {
             let lists =
                 args.rest(0).iter().map(|list| rendering.items(list)).collect::<Result<Vec<_>, _>>()?;
-            let len = lists.iter().map(Vec::len).min().unwrap_or(0);
-            Val::generator(
-                (0..len).map(|i| Val::tuple(lists.iter().map(|list| list[i].clone()).collect())).collect(),
-            )
+            Val::generator(sequences::zip(&lists))
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `include`, `import` and `extends`: finding other templates and running them.
+//! `include`, `import` and `extends`: finds other templates and runs them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::template::jinja::syntax::{Expr, Template, parse};
 use crate::template::options::FileOptions;
 
 impl Interpreter<'_, '_> {
-    /// Finds and compiles another template; of several names the first that is there.
+    /// Finds and parses another template. Of several names, the first that exists is taken.
     pub(super) fn load(&self, name: &Val) -> Result<Arc<Template>, Error> {
         let names = match name {
             Val::Str(..) => vec![name.clone()],
@@ -60,7 +60,7 @@ impl Interpreter<'_, '_> {
         Ok(())
     }
 
-    /// Runs a template for the names that it sets.
+    /// Runs a template and returns the names that it sets, as a dictionary.
     pub(super) fn import(&mut self, name: &Expr) -> Result<Val, Error> {
         let name = self.evaluated(name)?;
         let template = self.load(&name)?;
@@ -87,11 +87,11 @@ impl Interpreter<'_, '_> {
             let Expr::Var(wanted) = name else {
                 return Err(Error::syntax("only names can be imported"));
             };
-            let found = match &module {
+            let value = match &module {
                 Val::Dict(dict) => dict.items.borrow().get(&**wanted).cloned(),
                 _ => None,
             };
-            let value = found.unwrap_or_else(|| {
+            let value = value.unwrap_or_else(|| {
                 Val::undefined(format!("the template does not export the requested name '{wanted}'"))
             });
             self.assign(alias.as_ref().unwrap_or(name), value)?;

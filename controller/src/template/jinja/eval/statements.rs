@@ -1,4 +1,4 @@
-//! Runs a template's statements.
+//! Runs the statements of a template: output, conditions, loops, assignments, blocks and macros.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use crate::template::jinja::python::value::{Frame, Function, ListKind, Macro, Re
 use crate::template::jinja::syntax::{Expr, For, MacroDef, Place, Stmt, StmtKind};
 
 impl Interpreter<'_, '_> {
-    /// Records the blocks of a template. Those of a parent come after those that override them.
+    /// Records the blocks of a template. Blocks of a parent come after those that override them.
     pub(super) fn add_blocks(&mut self, body: &[Stmt]) {
         for stmt in body {
             match &stmt.kind {
@@ -29,6 +29,7 @@ impl Interpreter<'_, '_> {
         }
     }
 
+    /// Runs statements in order.
     pub(super) fn body(&mut self, body: &[Stmt], out: &mut Output) -> Result<Flow, Error> {
         for stmt in body {
             let flow = self.statement(stmt, out).map_err(|error| self.placed(error, stmt.place))?;
@@ -39,6 +40,7 @@ impl Interpreter<'_, '_> {
         Ok(Flow::Next)
     }
 
+    /// Adds the position of a statement to an error that has none.
     fn placed(&self, mut error: Error, place: Place) -> Error {
         if let (None, Some(file)) = (&error.position, &self.file) {
             error.position = Some(Position { file: file.clone(), line: place.line, column: place.column });
@@ -48,11 +50,11 @@ impl Interpreter<'_, '_> {
 
     fn statement(&mut self, stmt: &Stmt, out: &mut Output) -> Result<Flow, Error> {
         match &stmt.kind {
-            StmtKind::Raw(text) => self.put(out, Val::text(text.clone())),
+            StmtKind::Raw(text) => self.emit(out, Val::text(text.clone())),
             StmtKind::Emit(expr) => {
                 let value = self.eval(expr)?.defined()?;
                 let value = finalized(self.rendering.force_deep(&value)?)?;
-                self.put(out, value);
+                self.emit(out, value);
             }
             StmtKind::For(def) => return self.for_loop(def, out),
             StmtKind::If(test, yes, no) => {
@@ -76,17 +78,17 @@ impl Interpreter<'_, '_> {
             StmtKind::SetBlock(target, filter, body) => {
                 let mut text = self.capture(body)?;
                 if let Some(filter) = filter {
-                    text = self.chain(filter, text)?;
+                    text = self.apply_filters(filter, text)?;
                 }
                 self.assign(target, text)?;
             }
             StmtKind::FilterBlock(filter, body) => {
                 let text = self.capture(body)?;
-                let value = self.chain(filter, text)?;
-                self.put(out, value);
+                let value = self.apply_filters(filter, text)?;
+                self.emit(out, value);
             }
             StmtKind::Group(body) => return self.body(body, out),
-            StmtKind::Block(name, _) => self.put_block(name, 0, out)?,
+            StmtKind::Block(name, _) => self.emit_block(name, 0, out)?,
             StmtKind::Do(expr) => {
                 self.eval(expr)?;
             }
@@ -97,7 +99,7 @@ impl Interpreter<'_, '_> {
         Ok(Flow::Next)
     }
 
-    /// The statements that join templates and macros.
+    /// Runs a statement that connects templates or macros.
     fn structure(&mut self, kind: &StmtKind, out: &mut Output) -> Result<(), Error> {
         match kind {
             StmtKind::Extends(name) => self.parent = Some(self.eval(name)?.defined()?),
@@ -108,37 +110,42 @@ impl Interpreter<'_, '_> {
             }
             StmtKind::FromImport(template, names) => self.import_names(template, names)?,
             StmtKind::Macro(def) => {
-                let made = self.make_macro(def);
-                self.set(&def.name, Val::Function(Rc::new(Function::Macro(made))));
+                let value = self.new_macro(def);
+                self.set(&def.name, value);
             }
             StmtKind::CallBlock(call, def) => {
-                let caller = Val::Function(Rc::new(Function::Macro(self.make_macro(def))));
+                let caller = self.new_macro(def);
                 let value = self.call_with(call, Some(caller))?;
-                self.put(out, value);
+                self.emit(out, value);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn make_macro(&self, def: &Arc<MacroDef>) -> Macro {
-        Macro {
+    fn new_macro(&self, def: &Arc<MacroDef>) -> Val {
+        Val::Function(Rc::new(Function::Macro(Macro {
             def: def.clone(),
             frames: self.frames.clone(),
             scope: self.scope.clone(),
             file: self.file.clone(),
-        }
+        })))
     }
 
-    fn put(&self, out: &mut Output, value: Val) {
-        // After `extends` only the parent speaks.
+    fn emit(&self, out: &mut Output, value: Val) {
+        // After `extends`, the template itself emits nothing outside of blocks.
         if self.parent.is_none() || self.block.is_some() {
             out.parts.push(value);
         }
     }
 
-    /// Puts out the innermost override of a block but `level`.
-    pub(super) fn put_block(&mut self, name: &Arc<str>, level: usize, out: &mut Output) -> Result<(), Error> {
+    /// Emits a block: its innermost override, or the one `level` steps further out.
+    pub(super) fn emit_block(
+        &mut self,
+        name: &Arc<str>,
+        level: usize,
+        out: &mut Output,
+    ) -> Result<(), Error> {
         if self.parent.is_some() && self.block.is_none() {
             return Ok(());
         }
@@ -153,10 +160,11 @@ impl Interpreter<'_, '_> {
         result.map(|_| ())
     }
 
-    /// Runs statements and returns what they put out as text.
-    pub(super) fn capture(&mut self, body: &[Stmt]) -> Result<Val, Error> {
+    /// Runs statements and returns their output as text.
+    fn capture(&mut self, body: &[Stmt]) -> Result<Val, Error> {
         let mut out = Output::default();
         self.frames.push(Frame::default());
+        // A block without a name stands for the captured body, so that it emits even after `extends`.
         let before = self.block.get_or_insert_with(|| ("".into(), 0)).clone();
         let result = self.body(body, &mut out);
         self.block = (!before.0.is_empty()).then_some(before);
@@ -165,26 +173,27 @@ impl Interpreter<'_, '_> {
         self.rendering.joined_text(out)
     }
 
-    /// Applies a filter block's chain of filters.
-    fn chain(&mut self, filter: &Expr, text: Val) -> Result<Val, Error> {
+    /// Applies the chain of filters of a filter block.
+    fn apply_filters(&mut self, filter: &Expr, text: Val) -> Result<Val, Error> {
         let Expr::Filter(name, inner, args) = filter else {
             return Ok(text);
         };
         let subject = match inner {
-            Some(inner) => self.chain(inner, text)?,
+            Some(inner) => self.apply_filters(inner, text)?,
             None => text,
         };
         let args = self.arguments(args)?;
         self.rendering.filter(name, subject, args)
     }
 
+    /// Assigns a value to a name, to several names at once, or to an attribute of a namespace.
     pub(super) fn assign(&mut self, target: &Expr, value: Val) -> Result<(), Error> {
         match target {
             Expr::Var(name) => self.set(name, value),
             Expr::Tuple(targets) | Expr::List(targets) => {
                 let items = self.rendering.items(&value)?;
                 if items.len() != targets.len() {
-                    let few = if items.len() < targets.len() {
+                    let message = if items.len() < targets.len() {
                         format!(
                             "not enough values to unpack (expected {}, got {})",
                             targets.len(),
@@ -193,7 +202,7 @@ impl Interpreter<'_, '_> {
                     } else {
                         format!("too many values to unpack (expected {})", targets.len())
                     };
-                    return Err(Error::other(few));
+                    return Err(Error::other(message));
                 }
                 for (target, item) in targets.iter().zip(items) {
                     self.assign(target, item)?;
@@ -217,6 +226,7 @@ impl Interpreter<'_, '_> {
         Ok(Flow::Next)
     }
 
+    /// Runs a loop over `items`. `depth` counts the recursions of a recursive loop.
     pub(super) fn loop_over(
         &mut self,
         def: &Arc<For>,
@@ -231,9 +241,9 @@ impl Interpreter<'_, '_> {
             let mut kept = Vec::new();
             for item in items {
                 self.frames.push(Frame::default());
-                let wanted = self.assign(&def.target, item.clone()).and_then(|()| self.eval(filter)?.truth());
+                let keeps = self.assign(&def.target, item.clone()).and_then(|()| self.eval(filter)?.truth());
                 self.frames.pop();
-                if wanted? {
+                if keeps? {
                     kept.push(item);
                 }
             }
@@ -257,6 +267,7 @@ impl Interpreter<'_, '_> {
         Ok(())
     }
 
+    /// Runs the body of a loop for one item.
     fn pass(
         &mut self,
         def: &Arc<For>,
@@ -278,9 +289,10 @@ impl Interpreter<'_, '_> {
     }
 }
 
+/// Returns the variable `loop` for the item at `i`.
 fn loop_value(items: &[Val], i: usize, depth: u32, changed: &Rc<RefCell<Option<Val>>>) -> Val {
     let len = items.len();
-    let near = |at: Option<usize>| {
+    let neighbor = |at: Option<usize>| {
         at.and_then(|at| items.get(at)).cloned().unwrap_or_else(|| Val::undefined("there is no such item"))
     };
     Val::pairs([
@@ -293,8 +305,8 @@ fn loop_value(items: &[Val], i: usize, depth: u32, changed: &Rc<RefCell<Option<V
         ("length", len.into()),
         ("depth", i64::from(depth + 1).into()),
         ("depth0", i64::from(depth).into()),
-        ("previtem", near(i.checked_sub(1))),
-        ("nextitem", near(Some(i + 1))),
+        ("previtem", neighbor(i.checked_sub(1))),
+        ("nextitem", neighbor(Some(i + 1))),
         ("cycle", Val::Function(Rc::new(Function::Cycle(i)))),
         ("changed", Val::Function(Rc::new(Function::Changed(changed.clone())))),
     ])
@@ -309,18 +321,18 @@ fn finalized(value: Val) -> Result<Val, Error> {
             Val::list(list.items.borrow().iter().cloned().collect())
         }
         other => {
-            require_defined(&other)?;
+            refuse_undefined_parts(&other)?;
             other
         }
     })
 }
 
-/// Fails if a part of the value is undefined.
-fn require_defined(value: &Val) -> Result<(), Error> {
+/// Fails if a part of the value is undefined, even if it is a lenient one.
+fn refuse_undefined_parts(value: &Val) -> Result<(), Error> {
     match value {
         Val::Undefined(undefined) => Err(undefined.error()),
-        Val::List(list) => list.items.borrow().iter().try_for_each(require_defined),
-        Val::Dict(dict) => dict.items.borrow().values().try_for_each(require_defined),
+        Val::List(list) => list.items.borrow().iter().try_for_each(refuse_undefined_parts),
+        Val::Dict(dict) => dict.items.borrow().values().try_for_each(refuse_undefined_parts),
         _ => Ok(()),
     }
 }

@@ -1,11 +1,10 @@
-//! JSON as Python's `json` writes it.
+//! Filters that read JSON, and that write it as Python's `json` does.
 
-use super::text::soft;
 use super::yaml::read_value;
 use crate::json::{self, Layout, Writer};
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
-use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::text::{str, text_of};
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::Filter;
 
@@ -34,18 +33,18 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         Ok(Val::text(text))
     }),
     ("from_json", |_, v, _| {
-        let text = soft(v)?;
+        let text = text_of(v)?;
         let value = json::from_str(&text).map_err(|e| Error::other(format!("the text is not JSON: {e}")))?;
         read_value(&value)
     }),
 ];
 
-/// A value as compact JSON in Python's default layout.
+/// Returns a value as JSON in Python's default layout.
 pub(crate) fn repr_json(value: &Val) -> Result<String, Error> {
     Form { layout: Layout::new(None, true), sort_keys: false }.text(value)
 }
 
-/// How JSON is written.
+/// The form in which JSON is written.
 struct Form {
     layout: Layout,
     sort_keys: bool,
@@ -55,16 +54,16 @@ impl Form {
     fn read(args: &mut Args, indent: Option<i64>, sort_keys: bool) -> Result<Self, Error> {
         let indent =
             args.key("indent").and_then(|v| v.as_int()).or(indent).and_then(|i| usize::try_from(i).ok());
-        let sort_keys = args.key("sort_keys").map_or(Ok(sort_keys), |v| v.truth())?;
-        let ascii = args.key("ensure_ascii").map_or(Ok(true), |v| v.truth())?;
+        let sort_keys = args.named_flag("sort_keys", sort_keys)?;
+        let ascii = args.named_flag("ensure_ascii", true)?;
         let mut layout = Layout::new(indent, ascii);
         if let Some(Val::List(pair)) = args.key("separators")
             && let [item, key] = &pair.items.borrow()[..]
         {
             (layout.item_separator, layout.key_separator) = (str(item), str(key));
         }
-        for known in ["vault_to_text", "preprocess_unsafe"] {
-            args.key(known);
+        for accepted in ["vault_to_text", "preprocess_unsafe"] {
+            args.key(accepted);
         }
         Ok(Self { layout, sort_keys })
     }

@@ -1,12 +1,12 @@
-//! Filters on sequences: choosing, ordering, joining.
+//! Filters on sequences: select, sort, join, aggregate.
 
 use std::cmp::Ordering;
 
-use super::text::soft;
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::ops::{self, equal, order};
-use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::sequences::distinct;
+use crate::template::jinja::python::text::{str, text_of};
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::{Filter, Rendering};
 use crate::template::jinja::syntax::Op;
@@ -55,7 +55,8 @@ fn length(rendering: &Rendering<'_>, v: Val, _: &mut Args) -> Result<Val, Error>
     Ok(len.into())
 }
 
-/// `a.b.0` of a value, as the `attribute` arguments read it.
+/// Returns the member of a value at a path such as `a.b.0`, as in the argument `attribute` of many filters. Without the
+/// member, the result is `default` or undefined.
 pub(super) fn attribute(
     rendering: &Rendering<'_>,
     value: &Val,
@@ -87,7 +88,7 @@ fn join(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error
             Some(path) => attribute(rendering, &item, path, None)?,
             None => item,
         };
-        parts.push(soft(rendering.force_deep(&item)?)?);
+        parts.push(text_of(rendering.force_deep(&item)?)?);
     }
     Ok(parts.join(&sep).into())
 }
@@ -98,20 +99,20 @@ fn map(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error>
         && let Some(path) = args.key("attribute")
     {
         let default = args.key("default");
-        let made = items
+        let results = items
             .iter()
             .map(|item| attribute(rendering, item, &path, default.as_ref()))
             .collect::<Result<_, _>>()?;
-        return Ok(Val::generator(made));
+        return Ok(Val::generator(results));
     }
     let name = args.need_text(0, "name").map_err(|_| Error::other("map requires a filter argument"))?;
     let rest =
         Args { pos: args.rest(1).into_iter().map(Some).collect(), named: std::mem::take(&mut args.named) };
-    let made = items
+    let results = items
         .into_iter()
         .map(|item| rendering.filter(&name, item, rest.clone()))
         .collect::<Result<_, _>>()?;
-    Ok(Val::generator(made))
+    Ok(Val::generator(results))
 }
 
 fn select(
@@ -150,7 +151,7 @@ fn select(
     Ok(Val::generator(kept))
 }
 
-/// The text by which Jinja compares unless case matters.
+/// Returns the value by which Jinja compares: text in lowercase, unless case matters.
 fn folded(value: Val, case_sensitive: bool) -> Val {
     match &value {
         Val::Str(text, _) if !case_sensitive => text.to_lowercase().into(),
@@ -180,13 +181,13 @@ fn sort(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error
     Ok(Val::list(keyed.into_iter().map(|(_, item)| item).collect()))
 }
 
-/// Sorts stably, also when reversed, as Python does.
+/// Sorts stably, also in reverse, as Python does.
 pub(super) fn sort_by_key(keyed: &mut [(Val, Val)], reverse: bool) -> Result<(), Error> {
     let mut fault = None;
     keyed.sort_by(|(a, _), (b, _)| match order(a, b, "<") {
-        Ok(found) => {
-            let found = found.unwrap_or(Ordering::Equal);
-            if reverse { found.reverse() } else { found }
+        Ok(ordering) => {
+            let ordering = ordering.unwrap_or(Ordering::Equal);
+            if reverse { ordering.reverse() } else { ordering }
         }
         Err(error) => {
             fault.get_or_insert(error);
@@ -196,29 +197,13 @@ pub(super) fn sort_by_key(keyed: &mut [(Val, Val)], reverse: bool) -> Result<(),
     fault.map_or(Ok(()), Err)
 }
 
-/// The first of each of the equal items.
-pub(super) fn distinct(items: Vec<Val>) -> Vec<Val> {
-    let mut seen = std::collections::HashSet::new();
-    let mut kept: Vec<Val> = Vec::new();
-    for item in items {
-        let new = match &item {
-            Val::Str(text, _) => seen.insert(text.clone()),
-            _ => !kept.iter().any(|other| equal(other, &item)),
-        };
-        if new {
-            kept.push(item);
-        }
-    }
-    kept
-}
-
 fn unique(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut seen: Vec<Val> = Vec::new();
     let mut kept = Vec::new();
     let items = rendering.items(&v)?;
-    // Jinja cannot compare what has no hash; Ansible's own filter, which then takes over, minds the case.
+    // Jinja cannot compare values that are not hashable. Ansible then uses its own filter, which is case-sensitive.
     let plain = items.iter().any(|item| matches!(item, Val::List(_) | Val::Dict(_))) && path.is_none();
     if plain {
         return Ok(Val::list(distinct(items)));
@@ -291,17 +276,17 @@ fn groupby(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Er
             _ => groups.push((key, vec![item])),
         }
     }
-    let made = groups
+    let pairs = groups
         .into_iter()
         .map(|(key, items)| {
             let shown = attribute(rendering, &items[0], &path, default.as_ref()).unwrap_or(key);
             Val::tuple(vec![shown, Val::list(items)])
         })
         .collect();
-    Ok(Val::list(made))
+    Ok(Val::list(pairs))
 }
 
-/// The items of a list as texts.
+/// Returns the items of a list as text.
 pub(super) fn texts(rendering: &Rendering<'_>, v: &Val) -> Result<Vec<String>, Error> {
     Ok(rendering.items(v)?.iter().map(str).collect())
 }

@@ -1,8 +1,8 @@
 //! Filters on numbers and sizes.
 
-use super::text::soft;
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::text::text_of;
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::{Filter, Rendering};
 
@@ -114,7 +114,7 @@ fn round(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         "ceil" => (x * scale).ceil() / scale,
         "floor" => (x * scale).floor() / scale,
         "common" => match usize::try_from(precision) {
-            // The decimal form is exact, and ties go to even, as in Python.
+            // As in Python, the decimal form is exact and ties go to even.
             Ok(digits) => format!("{x:.digits$}").parse().unwrap_or(x),
             Err(_) => (x * scale).round_ties_even() / scale,
         },
@@ -142,7 +142,10 @@ fn human_readable(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
     let bits = args.flag(0, "isbits", false)?;
     let unit = args.text(1, "unit")?.map(|unit| unit.to_uppercase());
     let Some(size) = v.clone().defined()?.as_float() else {
-        return Err(Error::other(format!("human_readable() can't interpret following string: {}", soft(v)?)));
+        return Err(Error::other(format!(
+            "human_readable() can't interpret following string: {}",
+            text_of(v)?
+        )));
     };
     let chosen = UNITS.iter().find(|(suffix, limit)| match &unit {
         Some(unit) => unit.starts_with(*suffix),
@@ -160,7 +163,7 @@ fn human_readable(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
 fn human_to_bytes(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let default_unit = args.text(0, "default_unit")?;
     let bits = args.flag(1, "isbits", false)?;
-    let text = soft(v)?;
+    let text = text_of(v)?;
     let bad = || Error::other(format!("human_to_bytes() can't interpret following string: {text}"));
     let trimmed = text.trim();
     let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
@@ -191,7 +194,7 @@ fn human_to_bytes(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
 
 fn filesizeformat(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let binary = args.flag(0, "binary", false)?;
-    let size = parse_float(&soft(v)?).ok_or_else(|| Error::other("could not convert string to float"))?;
+    let size = parse_float(&text_of(v)?).ok_or_else(|| Error::other("could not convert string to float"))?;
     let base = if binary { 1024.0 } else { 1000.0 };
     if size == 1.0 {
         return Ok("1 Byte".into());

@@ -1,7 +1,7 @@
-//! Filters that treat lists as sets. Python's sets have no order; here it is the order of the first list.
+//! Filters that treat lists as sets. Python's sets have no order; here the items keep the order of the first list.
 
-use super::lists::distinct;
 use crate::template::jinja::python::ops::equal;
+use crate::template::jinja::python::sequences::distinct;
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::Filter;
 

@@ -1,4 +1,4 @@
-//! The filters `vault` and `unvault`.
+//! The filters `vault` and `unvault`, which encrypt and decrypt with a password of their own, not those of the run.
 
 use convoy_protocol::Taint;
 
@@ -10,7 +10,7 @@ use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[("vault", vault), ("unvault", unvault)];
 
-/// The vault id of texts that name none.
+/// The vault id if the call gives none.
 const DEFAULT_ID: &str = "filter_default";
 
 fn text(value: Val, what: impl Fn(&str) -> String) -> Result<Vec<u8>, Error> {

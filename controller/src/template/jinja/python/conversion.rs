@@ -1,14 +1,18 @@
-//! What a rendering comes to: text, unless it looks like one of Python's lists, dictionaries or booleans.
+//! Converts rendered text back into lists, dictionaries and booleans, as Ansible does.
+//!
+//! Ansible renders to text and then evaluates text that looks like a Python or JSON literal (`safe_eval`). So
+//! `{{ [1, 2] }}` is a list, and so is `[1, {{ x }}]`. With `jinja2_native`, results keep their types instead.
 
 use crate::template::jinja::python::literal;
 use crate::template::jinja::python::value::{ListKind, Val};
 
-/// A lone piece that stays what it is, where Python would write it down and read it again.
+/// Returns the value of a template that emits only this value, if it needs no detour through text: where the text would
+/// be converted back to the same value.
 pub(crate) fn kept(value: &Val, native: bool) -> Option<Val> {
     match value {
         Val::Str(..) => None,
         Val::Bool(_) | Val::Unknown(_) => Some(value.clone()),
-        // Bytes are what is no text: `copy` writes them as they are.
+        // Bytes are content that is not text: `copy` writes them as they are.
         Val::Bytes(_) => Some(value.clone()),
         Val::Dict(_) => readable(value).then(|| value.clone()),
         Val::List(list) if native || list.kind != ListKind::Tuple => readable(value).then(|| value.clone()),
@@ -16,7 +20,7 @@ pub(crate) fn kept(value: &Val, native: bool) -> Option<Val> {
     }
 }
 
-/// Whether Python's written form of the value can be read back.
+/// Returns whether `repr()` of the value is a literal.
 fn readable(value: &Val) -> bool {
     match value {
         Val::Float(x) => x.is_finite(),
@@ -33,10 +37,11 @@ fn readable(value: &Val) -> bool {
     }
 }
 
-/// Text that looks like a list, a dictionary or a boolean becomes one.
+/// Returns the value of rendered text: a list, a dictionary or a boolean if it looks like one, else the text. With
+/// `native`, any literal is converted.
 pub(crate) fn from_text(text: String, native: bool) -> Val {
-    let candidate = native || text.starts_with(['{', '[']) || text == "True" || text == "False";
-    if !candidate {
+    let may_be_literal = native || text.starts_with(['{', '[']) || text == "True" || text == "False";
+    if !may_be_literal {
         return Val::text(text);
     }
     match literal::read(&text, !native) {

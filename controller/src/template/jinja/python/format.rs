@@ -1,10 +1,12 @@
-//! Python's two ways to format: the `%` operator and `str.format`.
+//! Python's two ways to format text: the `%` operator and `str.format`.
 
 use crate::python;
 use crate::template::Error;
 use crate::template::jinja::python::value::{ListKind, Val};
 use crate::template::jinja::python::{index, text};
 
+/// What a conversion such as `%-8.3f` asks for besides its type.
+#[derive(Default)]
 struct Spec {
     left: bool,
     zero: bool,
@@ -15,7 +17,7 @@ struct Spec {
     precision: Option<usize>,
 }
 
-/// `format % values`.
+/// Returns `format % values`.
 pub(crate) fn percent(format: &str, values: &Val) -> Result<String, Error> {
     let mut out = String::new();
     let mut chars = format.chars().peekable();
@@ -43,8 +45,8 @@ pub(crate) fn percent(format: &str, values: &Val) -> Result<String, Error> {
             let Val::Dict(dict) = values else {
                 return Err(Error::type_error("format requires a mapping"));
             };
-            let found = dict.items.borrow().get(name.as_str()).cloned();
-            member = Some(found.ok_or_else(|| Error::other(format!("'{name}'")))?);
+            let value = dict.items.borrow().get(name.as_str()).cloned();
+            member = Some(value.ok_or_else(|| Error::other(format!("'{name}'")))?);
             named = true;
         }
         let spec = percent_spec(&mut chars, &mut take)?;
@@ -55,7 +57,7 @@ pub(crate) fn percent(format: &str, values: &Val) -> Result<String, Error> {
                     Some(value) => value,
                     None => take()?,
                 };
-                out.push_str(&percent_one(&spec, kind, &value)?);
+                out.push_str(&converted(&spec, kind, &value)?);
             }
             None => return Err(Error::other("incomplete format")),
         }
@@ -74,19 +76,12 @@ fn is_tuple(value: &Val) -> bool {
     matches!(value, Val::List(list) if list.kind == ListKind::Tuple)
 }
 
+/// Reads the flags, the width and the precision of a conversion. `take` returns the next value, for `*`.
 fn percent_spec(
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
     take: &mut impl FnMut() -> Result<Val, Error>,
 ) -> Result<Spec, Error> {
-    let mut spec = Spec {
-        left: false,
-        zero: false,
-        plus: false,
-        space: false,
-        alternate: false,
-        width: 0,
-        precision: None,
-    };
+    let mut spec = Spec::default();
     while let Some(flag) = chars.next_if(|c| "-0+ #".contains(*c)) {
         match flag {
             '-' => spec.left = true,
@@ -115,13 +110,14 @@ fn percent_spec(
     Ok(spec)
 }
 
-fn percent_one(spec: &Spec, kind: char, value: &Val) -> Result<String, Error> {
+/// Formats one value of the `%` operator.
+fn converted(spec: &Spec, kind: char, value: &Val) -> Result<String, Error> {
     let cut = |text: String| match spec.precision {
         Some(n) => text.chars().take(n).collect(),
         None => text,
     };
     let body = match kind {
-        's' => return Ok(pad(spec, &cut(text::str(&value.clone().defined()?)), false)),
+        's' => return Ok(pad(spec, &cut(text::text_of(value.clone())?), false)),
         'r' | 'a' => return Ok(pad(spec, &cut(text::repr(value)), false)),
         'c' => match value {
             Val::Str(text, _) => return Ok(pad(spec, text, false)),
@@ -167,7 +163,7 @@ fn integer(spec: &Spec, kind: char, value: &Val) -> Result<String, Error> {
     Ok(format!("{sign}{}{digits}", if spec.alternate { prefix } else { "" }))
 }
 
-/// A float in one of C's forms.
+/// Formats a float in one of C's forms: fixed, exponent, or the shorter of the two.
 pub(crate) fn float(kind: char, x: f64, precision: usize, alternate: bool) -> String {
     if !x.is_finite() {
         return python::float(x);
@@ -219,7 +215,7 @@ fn pad(spec: &Spec, text: &str, number: bool) -> String {
     }
 }
 
-/// `template.format(*args, **kwargs)`.
+/// Returns `template.format(*args, **kwargs)`.
 pub(crate) fn braces(
     template: &str,
     args: &[Val],
@@ -245,6 +241,7 @@ pub(crate) fn braces(
     Ok(out)
 }
 
+/// Formats one replacement field. `next` counts the fields without a name or number.
 fn field(
     field: &str,
     args: &[Val],
@@ -265,7 +262,7 @@ fn field(
     };
     for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
         let part = part.trim_end_matches(']');
-        let found = match &value {
+        let member = match &value {
             Val::Dict(dict) => dict.items.borrow().get(part).cloned(),
             Val::List(list) => {
                 let items = list.items.borrow();
@@ -273,18 +270,18 @@ fn field(
             }
             _ => None,
         };
-        value = found.ok_or_else(|| Error::other(format!("'{part}'")))?;
+        value = member.ok_or_else(|| Error::other(format!("'{part}'")))?;
     }
     match conversion {
         "r" => value = Val::text(text::repr(&value)),
         "s" => value = Val::text(text::str(&value)),
         _ => {}
     }
-    spec_format(&value.defined()?, spec)
+    formatted(&value.defined()?, spec)
 }
 
-/// `format(value, spec)`: `[[fill]align][sign][#][0][width][,][.precision][type]`.
-fn spec_format(value: &Val, spec: &str) -> Result<String, Error> {
+/// Returns `format(value, spec)`. The spec is `[[fill]align][sign][#][0][width][,][.precision][type]`.
+fn formatted(value: &Val, spec: &str) -> Result<String, Error> {
     let chars: Vec<char> = spec.chars().collect();
     let mut at = 0;
     let is_align = |c: Option<&char>| c.is_some_and(|c| "<>^=".contains(*c));
@@ -312,7 +309,7 @@ fn spec_format(value: &Val, spec: &str) -> Result<String, Error> {
     let precision = precision.strip_prefix('.').and_then(|p| p.parse().ok());
     let kind = read(&|c| c.is_ascii_alphabetic() || c == '%');
     let numeric = !matches!(value, Val::Str(..)) && value.as_float().is_some();
-    let mut body = spec_body(value, kind.chars().next(), precision, alternate)?;
+    let mut body = formatted_body(value, kind.chars().next(), precision, alternate)?;
     if comma {
         body = thousands(&body);
     }
@@ -332,7 +329,8 @@ fn spec_format(value: &Val, spec: &str) -> Result<String, Error> {
     })
 }
 
-fn spec_body(
+/// Formats a value without sign, separators and padding.
+fn formatted_body(
     value: &Val,
     kind: Option<char>,
     precision: Option<usize>,
@@ -341,16 +339,7 @@ fn spec_body(
     Ok(match (kind, value) {
         (Some('b'), _) if value.as_int().is_some() => format!("{:b}", value.as_int().unwrap_or(0)),
         (Some(kind @ ('d' | 'x' | 'X' | 'o')), _) => {
-            let spec = Spec {
-                left: false,
-                zero: false,
-                plus: false,
-                space: false,
-                alternate,
-                width: 0,
-                precision: None,
-            };
-            integer(&spec, kind, value)?
+            integer(&Spec { alternate, ..Spec::default() }, kind, value)?
         }
         (Some(kind @ ('f' | 'F' | 'e' | 'E' | 'g' | 'G')), _) => {
             let x = value.as_float().ok_or_else(|| {
@@ -370,6 +359,7 @@ fn spec_body(
     })
 }
 
+/// Inserts commas between groups of three digits.
 fn thousands(number: &str) -> String {
     let start = number.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
     let end = number[start..].find(|c: char| !c.is_ascii_digit()).map_or(number.len(), |i| start + i);

@@ -3,13 +3,14 @@
 use crate::template::Error;
 use crate::template::jinja::python::value::Val;
 
-/// The place that an index means, if there is such a place.
+/// Returns the position of an index in a sequence of `len` items, or `None` if it is out of range. Negative indexes count
+/// from the end.
 pub(crate) fn position(index: i64, len: usize) -> Option<usize> {
     let index = if index < 0 { index + i64::try_from(len).ok()? } else { index };
     usize::try_from(index).ok().filter(|&i| i < len)
 }
 
-/// `value[start:stop:step]`.
+/// Returns `value[start:stop:step]`.
 pub(crate) fn slice(value: &Val, bounds: [Option<i64>; 3]) -> Result<Val, Error> {
     let pick = |len: usize| positions(len, bounds);
     match value {
@@ -28,6 +29,7 @@ pub(crate) fn slice(value: &Val, bounds: [Option<i64>; 3]) -> Result<Val, Error>
     }
 }
 
+/// Returns the positions of a slice of a sequence of `len` items.
 fn positions(len: usize, [start, stop, step]: [Option<i64>; 3]) -> Result<Vec<usize>, Error> {
     let len = i64::try_from(len).unwrap_or(i64::MAX);
     let step = step.unwrap_or(1);

@@ -1,4 +1,4 @@
-//! Reads Python literals, as `ast.literal_eval` does: how a rendered text becomes a list, a dictionary or a boolean again.
+//! Reads Python literals as `ast.literal_eval` does.
 
 use indexmap::IndexMap;
 
@@ -6,15 +6,16 @@ use crate::template::jinja::python::ops;
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::syntax::escapes::unescape;
 
-/// How deep literals may nest.
+/// How deep literals may be nested.
 const MAX_DEPTH: usize = 200;
 
-/// Reads a whole literal; nothing if the text is not one. `json` also takes JSON's `true`, `false` and `null`.
+/// Returns the value of a literal, or `None` if the text is not one. With `json`, JSON's `true`, `false` and `null` are
+/// accepted too.
 pub(crate) fn read(text: &str, json: bool) -> Option<Val> {
     let mut reader = Reader { rest: text, json, depth: 0 };
-    reader.blank();
+    reader.skip_blanks();
     let value = reader.value()?;
-    reader.blank();
+    reader.skip_blanks();
     reader.rest.is_empty().then_some(value)
 }
 
@@ -25,11 +26,12 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn blank(&mut self) {
+    /// Skips white space and comments.
+    fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r', '\u{c}']);
         if let Some(comment) = self.rest.strip_prefix('#') {
             self.rest = comment.find('\n').map_or("", |end| &comment[end..]);
-            self.blank();
+            self.skip_blanks();
         }
     }
 
@@ -37,7 +39,7 @@ impl Reader<'_> {
         match self.rest.strip_prefix(token) {
             Some(rest) => {
                 self.rest = rest;
-                self.blank();
+                self.skip_blanks();
                 true
             }
             None => false,
@@ -64,7 +66,7 @@ impl Reader<'_> {
             '-' | '+' => {
                 let negative = self.rest.starts_with('-');
                 self.rest = &self.rest[1..];
-                self.blank();
+                self.skip_blanks();
                 let value = self.number()?;
                 if negative { ops::negate(&value).ok()? } else { value }
             }
@@ -72,11 +74,11 @@ impl Reader<'_> {
             _ => self.word()?,
         };
         self.depth -= 1;
-        self.blank();
+        self.skip_blanks();
         Some(value)
     }
 
-    /// Items up to `close`, and whether the last was followed by a comma.
+    /// Reads items up to `close`. Returns them, and whether a comma follows the last one.
     fn items(&mut self, close: char) -> Option<(Vec<Val>, bool)> {
         let mut items = Vec::new();
         let mut comma = false;
@@ -157,7 +159,7 @@ impl Reader<'_> {
             return value.ok().map(Val::Int);
         }
         if digits.bytes().all(|b| b.is_ascii_digit()) {
-            // Python refuses 0755, so such text stays text.
+            // Python refuses 0755, so it is not a literal.
             let octal = digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0');
             return if octal { None } else { digits.parse().ok().map(Val::Int) };
         }
@@ -167,12 +169,12 @@ impl Reader<'_> {
             .then(|| digits.parse().ok().map(Val::Float))?
     }
 
-    /// One text literal, or several in a row, which Python joins.
+    /// Reads one string literal, or several in a row, which Python joins.
     fn text(&mut self) -> Option<Val> {
         let mut out = String::new();
         while self.rest.starts_with(['\'', '"']) {
             self.one_text(&mut out)?;
-            self.blank();
+            self.skip_blanks();
         }
         Some(Val::text(out))
     }

@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod literal;
 pub(crate) mod ops;
 pub(crate) mod regex;
+pub(crate) mod sequences;
 pub(crate) mod strings;
 pub(crate) mod text;
 pub(crate) mod value;

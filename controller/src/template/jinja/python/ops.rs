@@ -1,4 +1,4 @@
-//! Python's operators.
+//! Python's operators: arithmetic, comparison, membership, and which values can be keys.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -11,13 +11,13 @@ use crate::template::jinja::python::text;
 use crate::template::jinja::python::value::{ListKind, TextKind, Val};
 use crate::template::jinja::syntax::{Cmp, Op};
 
-/// The most characters or items that multiplication may make.
+/// The most characters or items that repeating a value may produce.
 const MAX_REPEATED: usize = 100_000_000;
 
-/// `left op right`; both are rendered in full.
+/// Returns `left op right`. All parts of both must be rendered.
 pub(crate) fn binary(op: Op, left: &Val, right: &Val) -> Result<Val, Error> {
     let (left, right) = match op {
-        // Written out as a whole, so all of it must be known.
+        // The whole value becomes text, so all parts of it must be known.
         Op::Concat | Op::Rem => (&left.clone().known()?, &right.clone().known()?),
         _ => (&left.clone().defined()?, &right.clone().defined()?),
     };
@@ -45,7 +45,7 @@ pub(crate) fn binary(op: Op, left: &Val, right: &Val) -> Result<Val, Error> {
         (Op::Mul, Val::Int(n), Val::Str(..) | Val::List(_)) => return repeat(right, *n),
         _ => {}
     }
-    if let Some(result) = times(op, left, right) {
+    if let Some(result) = time_arithmetic(op, left, right) {
         return Ok(result);
     }
     match (left, right) {
@@ -81,8 +81,8 @@ fn symbol(op: Op) -> &'static str {
     }
 }
 
-/// Arithmetic with points and spans of time.
-fn times(op: Op, left: &Val, right: &Val) -> Option<Val> {
+/// Returns the result of arithmetic with datetimes and timedeltas, or `None` if the operands are neither.
+fn time_arithmetic(op: Op, left: &Val, right: &Val) -> Option<Val> {
     Some(match (op, left, right) {
         (Op::Sub, Val::Time(a), Val::Time(b)) => Val::Delta(a.duration_since(*b)),
         (Op::Add, Val::Time(a), Val::Delta(b)) | (Op::Add, Val::Delta(b), Val::Time(a)) => {
@@ -117,7 +117,7 @@ fn repeat(value: &Val, times: i64) -> Result<Val, Error> {
 }
 
 fn integers(op: Op, a: i64, b: i64) -> Result<Val, Error> {
-    let overflow = || Error::other("the whole number does not fit 64 bits");
+    let overflow = || Error::other("the integer does not fit in 64 bits");
     let by_zero = |what: &str| Error::other(what.to_owned());
     Ok(match op {
         Op::Add => Val::Int(a.checked_add(b).ok_or_else(overflow)?),
@@ -154,7 +154,7 @@ fn floats(op: Op, a: f64, b: f64) -> Result<Val, Error> {
     }))
 }
 
-/// `-value`.
+/// Returns `-value`.
 pub(crate) fn negate(value: &Val) -> Result<Val, Error> {
     match value.clone().defined()? {
         Val::Float(x) => Ok(Val::Float(-x)),
@@ -166,7 +166,7 @@ pub(crate) fn negate(value: &Val) -> Result<Val, Error> {
     }
 }
 
-/// `left op right` for a comparison.
+/// Returns `left op right` for a comparison.
 pub(crate) fn compare(op: Cmp, left: &Val, right: &Val) -> Result<bool, Error> {
     let (left, right) = (&left.clone().known()?, &right.clone().known()?);
     Ok(match op {
@@ -181,7 +181,7 @@ pub(crate) fn compare(op: Cmp, left: &Val, right: &Val) -> Result<bool, Error> {
     })
 }
 
-/// `left == right`.
+/// Returns `left == right`.
 pub(crate) fn equal(left: &Val, right: &Val) -> bool {
     match (left, right) {
         (Val::None, Val::None) | (Val::HostVars, Val::HostVars) => true,
@@ -216,10 +216,11 @@ pub(crate) fn has_key(dict: &Val, key: &Val) -> bool {
     }
 }
 
-/// How two values are ordered; `None` where one is not a number (NaN).
+/// Returns how two values are ordered, or `None` if one is NaN.
 ///
 /// # Errors
-/// Fails if Python does not order such values.
+///
+/// If Python does not order values of these types.
 pub(crate) fn order(left: &Val, right: &Val, symbol: &str) -> Result<Option<Ordering>, Error> {
     let unordered = || {
         Error::type_error(format!(
@@ -250,7 +251,7 @@ pub(crate) fn order(left: &Val, right: &Val, symbol: &str) -> Result<Option<Orde
     })
 }
 
-/// `item in container`.
+/// Returns `item in container`.
 pub(crate) fn contains(container: &Val, item: &Val) -> Result<bool, Error> {
     match container {
         Val::Str(text, _) => match item {
@@ -276,7 +277,11 @@ pub(crate) fn contains(container: &Val, item: &Val) -> Result<bool, Error> {
     }
 }
 
-/// A value as the key of a dictionary.
+/// Returns a value as the key of a dictionary.
+///
+/// # Errors
+///
+/// If the value is not hashable in Python, or is of a type that convoy does not support as a key.
 pub(crate) fn key(value: &Val) -> Result<Key, Error> {
     Ok(match value {
         Val::None => Key::Null,
@@ -298,7 +303,7 @@ pub(crate) fn key(value: &Val) -> Result<Key, Error> {
     })
 }
 
-/// A text that keeps being Markup if its source was.
+/// Returns text that is `Markup` if `source` is.
 pub(crate) fn text_like(source: &Val, text: String) -> Val {
     match source {
         Val::Str(_, TextKind::Markup) => Val::Str(text.into(), TextKind::Markup),

@@ -1,4 +1,4 @@
-//! Python's regular expressions, run by `fancy-regex`.
+//! Python's regular expressions, translated for the crate `fancy-regex`.
 
 use fancy_regex::Regex;
 
@@ -16,16 +16,17 @@ pub(crate) fn compile(pattern: &str, ignorecase: bool, multiline: bool) -> Resul
         .map_err(|e| Error::other(format!("the regular expression '{pattern}' is not valid: {e}")))
 }
 
-/// Writes what Python reads differently in the other syntax: `$` also before a last newline, `\Z`, `(?P=name)`.
+/// Translates what means something else in Python: `$`, which also matches before a newline at the end; `\Z`;
+/// `(?P=name)`; `[`, `&` and `~` within a class.
 fn translate(pattern: &str, multiline: bool) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
-    let mut class = false;
+    let mut in_class = false;
     while let Some(c) = rest.chars().next() {
         if let Some(tail) = rest.strip_prefix('\\') {
             let next = tail.chars().next();
             match next {
-                Some('Z') if !class => out.push_str("\\z"),
+                Some('Z') if !in_class => out.push_str("\\z"),
                 Some(next) => {
                     out.push('\\');
                     out.push(next);
@@ -35,15 +36,16 @@ fn translate(pattern: &str, multiline: bool) -> String {
             rest = &tail[next.map_or(0, char::len_utf8)..];
             continue;
         }
-        if !class && let Some((name, tail)) = rest.strip_prefix("(?P=").and_then(|tail| tail.split_once(')'))
+        if !in_class
+            && let Some((name, tail)) = rest.strip_prefix("(?P=").and_then(|tail| tail.split_once(')'))
         {
             out.push_str(&format!("\\k<{name}>"));
             rest = tail;
             continue;
         }
         match c {
-            '[' if !class => {
-                class = true;
+            '[' if !in_class => {
+                in_class = true;
                 out.push('[');
                 rest = &rest[1..];
                 if let Some(tail) = rest.strip_prefix('^') {
@@ -58,14 +60,14 @@ fn translate(pattern: &str, multiline: bool) -> String {
             }
             '[' => out.push_str("\\["),
             ']' => {
-                class = false;
+                in_class = false;
                 out.push(']');
             }
-            '&' | '~' if class => {
+            '&' | '~' if in_class => {
                 out.push('\\');
                 out.push(c);
             }
-            '$' if !class && !multiline => out.push_str("(?=\\n?\\z)"),
+            '$' if !in_class && !multiline => out.push_str("(?=\\n?\\z)"),
             c => out.push(c),
         }
         rest = &rest[c.len_utf8()..];

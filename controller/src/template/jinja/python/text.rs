@@ -1,13 +1,14 @@
-//! Python's two text forms of a value: `str()` and `repr()`.
+//! Python's two text forms of a value, `str()` and `repr()`, and its formats for numbers and times.
 
 use std::fmt::Write as _;
 
 use jiff::fmt::strtime::{BrokenDownTime, Config};
 
 use crate::python;
+use crate::template::Error;
 use crate::template::jinja::python::value::{ListKind, Val};
 
-/// `str(value)`. Parts that are not rendered yet must have been before.
+/// Returns `str(value)`. All parts of the value must be rendered.
 pub(crate) fn str(value: &Val) -> String {
     match value {
         Val::Str(text, _) => text.to_string(),
@@ -16,7 +17,12 @@ pub(crate) fn str(value: &Val) -> String {
     }
 }
 
-/// `repr(value)`.
+/// Returns `str(value)` of a value that must be defined and known.
+pub(crate) fn text_of(value: Val) -> Result<String, Error> {
+    Ok(str(&value.defined()?))
+}
+
+/// Returns `repr(value)`. All parts of the value must be rendered.
 pub(crate) fn repr(value: &Val) -> String {
     let mut out = String::new();
     write_repr(&mut out, value);
@@ -80,20 +86,20 @@ fn sequence(out: &mut String, kind: ListKind, items: &[Val]) {
     out.push_str(close);
 }
 
-/// Writes a time as the format says; what is no conversion stays as it is, as in Python.
+/// Formats a time. Unsupported conversions are left as they are, as in Python.
 pub(crate) fn strftime(time: impl Into<BrokenDownTime>, format: &str) -> String {
     let lenient = Config::new().lenient(true);
     time.into().to_string_with_config(&lenient, format).unwrap_or_else(|_| format.to_owned())
 }
 
-/// `str()` of a datetime: microseconds only where there are some.
+/// Returns `str()` of a datetime, which shows microseconds only if there are any.
 pub(crate) fn time_text(time: jiff::civil::DateTime) -> String {
     let micros = time.subsec_nanosecond() / 1000;
     let whole = time.strftime("%Y-%m-%d %H:%M:%S");
     if micros == 0 { whole.to_string() } else { format!("{whole}.{micros:06}") }
 }
 
-/// `str()` of a timedelta: `1 day, 2:03:04.000005`.
+/// Returns `str()` of a timedelta: `1 day, 2:03:04.000005`.
 fn delta_text(delta: jiff::SignedDuration) -> String {
     let micros = delta.as_micros();
     let (days, rest) = (micros.div_euclid(86_400_000_000), micros.rem_euclid(86_400_000_000));

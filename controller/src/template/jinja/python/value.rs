@@ -1,4 +1,15 @@
-//! What expressions compute with: Python's kinds of value, and the parts of variables that are rendered on first use.
+//! The values that expressions compute with: Python's types, and three kinds of value that stand for something else.
+//!
+//! - [`Val::Lazy`] is a part of a variable that is not rendered yet. `rendering::lazy` renders it; operators and text
+//!   forms must not see one.
+//! - [`Val::Undefined`] stands for a name, attribute or item that does not exist. It is not an error until it is used:
+//!   `default` and `is defined` accept it, [`Val::defined`] and [`Val::truth`] fail. The result of an inline `if` without
+//!   `else` is a *lenient* undefined value, which counts as empty text, as in Jinja2.
+//! - [`Val::Unknown`] stands for a value that a dry run cannot know. Whatever needs it becomes unknown too;
+//!   [`Val::known`] fails if any part of a value is unknown. A dictionary may contain the key [`REST`]: then all members
+//!   that it does not list are unknown.
+//!
+//! Taint is not kept per value but per rendering; see `rendering`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,7 +24,8 @@ use crate::template::jinja::scope::ScopeRef;
 use crate::template::jinja::syntax::{For, MacroDef};
 use crate::template::unknown::REST;
 
-/// A value while an expression is computed. Lists and dictionaries are shared and may be changed in place, as in Python.
+/// A value during evaluation; [`Value`] is its stored form. Lists and dictionaries are shared and can be changed in place,
+/// as in Python.
 #[derive(Clone)]
 pub(crate) enum Val {
     Undefined(Rc<Undefined>),
@@ -26,55 +38,60 @@ pub(crate) enum Val {
     List(Rc<List>),
     Dict(Rc<Dict>),
     Lazy(Rc<Lazy>),
+    /// A value that a dry run cannot know, with the reason.
     Unknown(Arc<str>),
     Function(Rc<Function>),
     Namespace(Rc<RefCell<IndexMap<Arc<str>, Val>>>),
+    /// `vars`, or one host of `hostvars`: all variables of a scope.
     Vars(ScopeRef),
     HostVars,
     Cycler(Rc<Cycler>),
+    /// A separator, and whether the joiner was called before.
     Joiner(Rc<(Arc<str>, Cell<bool>)>),
     Time(jiff::civil::DateTime),
     Delta(jiff::SignedDuration),
 }
 
-/// Which of Ansible's text types a text is; only `type_debug` and error texts can tell them apart.
+/// The Python class of a text. Except for `Verbatim`, only `type_debug` and error messages show the difference.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TextKind {
     Plain,
     /// Read from YAML.
     Yaml,
-    /// Read from YAML, encrypted there.
+    /// Read from YAML, where it was encrypted.
     Vault,
     Unsafe,
-    /// Made by the `safe` and `escape` filters.
+    /// The result of the filters `safe` and `escape`.
     Markup,
-    /// Written by a filter whose text is never read as a literal again.
+    /// The result of a filter such as `to_json`: stays text even if it looks like a list.
     Verbatim,
 }
 
-/// A value that is not there, with the sentence to say if it is used.
+/// A value that does not exist.
 pub(crate) struct Undefined {
+    /// The error message for using it.
     pub(crate) message: String,
+    /// The name of the variable that is undefined, if it is a variable.
     pub(crate) name: Option<Arc<str>>,
-    /// The variable that is missing: the one of this name, or one that its value needs.
+    /// The missing variable: the one called `name`, or one that its value needs.
     pub(crate) missing: Option<Arc<str>>,
     /// Whether it counts as empty text when it is used.
     pub(crate) lenient: bool,
 }
 
 impl Undefined {
-    /// Returns the error of using it.
+    /// Returns the error for using this value.
     pub(crate) fn error(&self) -> Error {
         Error { name: self.missing.clone(), ..Error::undefined(self.message.clone()) }
     }
 }
 
-/// What a list is in Python; all of them are computed at once here.
+/// The Python class of a sequence. Unlike in Python, the items are always computed at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ListKind {
     List,
     Tuple,
-    /// A lazy sequence of Python's that becomes a list when it leaves the expression.
+    /// Any lazy sequence. It becomes a list when it leaves the expression.
     Generator,
     Range,
     Keys,
@@ -91,40 +108,44 @@ pub(crate) struct Dict {
     pub(crate) items: RefCell<IndexMap<Key, Val>>,
 }
 
-/// A part of a variable that has not been rendered yet.
+/// A part of a variable that is rendered when it is first used.
 pub(crate) struct Lazy {
     pub(crate) state: RefCell<LazyState>,
+    /// The scope in which it is rendered.
     pub(crate) scope: ScopeRef,
-    /// The variable that it belongs to, to show a cycle.
+    /// The variable that it belongs to. It is shown if the variable needs itself.
     pub(crate) name: Arc<str>,
 }
 
+/// How far a lazy part is.
 pub(crate) enum LazyState {
+    /// Not rendered.
     Raw(Value),
+    /// Being rendered. Whoever sees this has found a cycle.
     Running,
+    /// Rendered.
     Done(Val),
 }
 
 pub(crate) enum Function {
-    /// A function that every template knows, by name.
+    /// A global function, by name.
     Global(&'static str),
     Macro(Macro),
-    /// `loop.cycle` at this index.
+    /// `loop.cycle` in the pass with this index.
     Cycle(usize),
-    /// `loop.changed` with what it saw last.
+    /// `loop.changed`, with the arguments of the last call.
     Changed(Rc<RefCell<Option<Val>>>),
-    /// `super()` and the names that import gave.
     Super,
     /// `loop(items)` of a recursive loop.
     Recurse(Recursion),
-    /// A method taken from a value but not called yet.
+    /// A method that was looked up but not called yet.
     Method(Val, Arc<str>),
 }
 
-/// Names that statements have set.
+/// Names set by statements.
 pub(crate) type Frame = Rc<RefCell<HashMap<Arc<str>, Val>>>;
 
-/// Frames, the innermost last.
+/// Frames, innermost last.
 pub(crate) type Frames = Vec<Frame>;
 
 /// A macro with the names that it sees.
@@ -145,6 +166,7 @@ pub(crate) struct Recursion {
     pub(crate) scope: ScopeRef,
 }
 
+/// A `cycler()`. It has at least one item.
 pub(crate) struct Cycler {
     pub(crate) items: Vec<Val>,
     pub(crate) position: Cell<usize>,
@@ -196,6 +218,7 @@ impl Val {
         Self::Dict(Rc::new(Dict { items: RefCell::new(items) }))
     }
 
+    /// Returns a dictionary of these entries.
     pub(crate) fn pairs<const N: usize>(pairs: [(&str, Val); N]) -> Self {
         Self::dict(pairs.into_iter().map(|(key, value)| (Key::from(key), value)).collect())
     }
@@ -218,8 +241,8 @@ impl Val {
         }))
     }
 
-    /// What an inline `if` gives without an `else`.
-    pub(crate) fn nothing() -> Self {
+    /// Returns the result of an inline `if` whose missing `else` would be needed.
+    pub(crate) fn missing_else() -> Self {
         let message =
             "the inline if-expression evaluated to false and no else section was defined.".to_owned();
         Self::Undefined(Rc::new(Undefined { message, name: None, missing: None, lenient: true }))
@@ -229,7 +252,7 @@ impl Val {
         matches!(self, Self::Undefined(_))
     }
 
-    /// Fails if the value is not there, or unknown.
+    /// Fails if the value is undefined or unknown. A lenient undefined value becomes empty text.
     pub(crate) fn defined(self) -> Result<Self, Error> {
         match &self {
             Self::Unknown(why) => Err(Error::unknown(why.clone())),
@@ -261,10 +284,11 @@ impl Val {
         }
     }
 
-    /// Python's truth of a value whose parts need not be rendered.
+    /// Returns Python's truth value. The parts of the value need not be rendered.
     ///
     /// # Errors
-    /// Fails if the value is not there, or unknown.
+    ///
+    /// If the value is undefined or unknown.
     pub(crate) fn truth(&self) -> Result<bool, Error> {
         Ok(match self {
             Self::Undefined(undefined) if undefined.lenient => false,
@@ -283,7 +307,7 @@ impl Val {
         })
     }
 
-    /// The class name that Python would show.
+    /// Returns the class name that Python shows.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Undefined(_) => "AnsibleUndefined",
@@ -324,7 +348,7 @@ impl Val {
         }
     }
 
-    /// How Jinja names a value in "has no attribute": built-in classes bare, others with their module.
+    /// Returns the name that Jinja uses in "… has no attribute …": built-in classes bare, others with their module.
     pub(crate) fn object_name(&self) -> String {
         match self {
             Self::None => "None".into(),
@@ -338,10 +362,8 @@ impl Val {
             other => format!("{} object", other.type_name()),
         }
     }
-}
 
-impl Val {
-    /// Returns why the value, or anything in it that was rendered, is unknown.
+    /// Returns why the value, or any rendered part of it, is unknown.
     pub(crate) fn unknown(&self) -> Option<Arc<str>> {
         match self {
             Self::Unknown(why) => Some(why.clone()),
@@ -351,10 +373,10 @@ impl Val {
         }
     }
 
-    /// Returns why the members of a dictionary that are not in it are unknown, if they are.
+    /// Returns why the members that a dictionary does not list are unknown, if they are.
     pub(crate) fn unknown_rest(&self) -> Option<Arc<str>> {
         let Self::Dict(dict) = self else { return None };
-        // What stands there is data, so it was either not rendered yet or is unknown.
+        // The value of this key is always unknown, rendered or not.
         match dict.items.borrow().get(REST)? {
             Self::Unknown(why) => Some(why.clone()),
             Self::Lazy(lazy) => lazy.unknown(),
@@ -362,7 +384,7 @@ impl Val {
         }
     }
 
-    /// Fails if the value is not there, or if anything in it is unknown.
+    /// Fails if the value is undefined, or if any rendered part of it is unknown.
     pub(crate) fn known(self) -> Result<Self, Error> {
         match self.unknown() {
             Some(why) => Err(Error::unknown(why)),

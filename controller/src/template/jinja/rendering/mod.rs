@@ -47,6 +47,9 @@ pub(crate) type LookupFunction = fn(&Rendering<'_>, &mut Args, bool) -> Result<V
 /// Parsed templates or expressions, by their text. Tasks of several hosts may render at the same time.
 type Cache<T> = Mutex<HashMap<Arc<str>, Arc<T>>>;
 
+/// The variables that a rendering has read, by host and name.
+type VariableCache = HashMap<(Arc<str>, Arc<str>), Val>;
+
 /// What all renderings of a run share.
 pub(crate) struct Environment {
     pub(crate) options: Options,
@@ -93,8 +96,7 @@ pub(crate) struct Rendering<'a> {
     source_secret: Cell<bool>,
     /// The variables being rendered, outermost first.
     in_progress: RefCell<Vec<Arc<str>>>,
-    /// The variables read so far, by host and name.
-    variables: RefCell<HashMap<(Arc<str>, Arc<str>), Val>>,
+    variables: RefCell<VariableCache>,
 }
 
 impl<'a> Rendering<'a> {

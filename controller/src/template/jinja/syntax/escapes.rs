@@ -1,6 +1,7 @@
 //! Python's escapes in string literals.
 
-/// Reads what follows a backslash and returns the rest.
+/// Reads one escape after its backslash and appends what it stands for. Returns the rest of the text, or `None` if the
+/// escape is not valid.
 pub(crate) fn unescape<'t>(rest: &'t str, out: &mut String) -> Option<&'t str> {
     let c = rest.chars().next()?;
     let tail = &rest[c.len_utf8()..];

@@ -1,4 +1,7 @@
-//! Templates as the evaluator reads them: owned, so that a compiled template is kept and shared.
+//! The syntax tree of a template. Unlike that of `minijinja`, it owns its text, so that a parsed template can be kept and
+//! shared.
+//!
+//! [`parse`] builds it, after [`source`] has rewritten what `minijinja` reads differently from Python.
 
 pub(crate) mod escapes;
 pub(crate) mod parse;
@@ -6,7 +9,7 @@ pub(crate) mod source;
 
 use std::sync::Arc;
 
-/// A place within the template's text, from 1.
+/// A position in the text of a template; line and column count from 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) line: u32,
@@ -16,7 +19,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) body: Vec<Stmt>,
-    /// The file, for errors; text from a playbook has none.
+    /// The file, for error messages. Text of a playbook has none.
     pub(crate) file: Option<Arc<str>>,
 }
 
@@ -38,7 +41,7 @@ pub(crate) enum StmtKind {
     Set(Expr, Expr),
     SetBlock(Expr, Option<Expr>, Vec<Stmt>),
     FilterBlock(Expr, Vec<Stmt>),
-    /// Also what `autoescape` is here: nothing is escaped.
+    /// Statements without meaning of their own, such as `autoescape`: nothing is escaped.
     Group(Vec<Stmt>),
     Block(Arc<str>, Body),
     Extends(Expr),
@@ -66,7 +69,7 @@ pub(crate) struct For {
 pub(crate) struct MacroDef {
     pub(crate) name: Arc<str>,
     pub(crate) params: Vec<Arc<str>>,
-    /// The defaults of the last parameters.
+    /// The defaults; they belong to the last parameters.
     pub(crate) defaults: Vec<Expr>,
     pub(crate) body: Vec<Stmt>,
 }
@@ -89,7 +92,7 @@ pub(crate) enum Expr {
     Binary(Op, Box<Expr>, Box<Expr>),
     Compare(Box<Expr>, Vec<(Cmp, Expr)>),
     If(Box<Expr>, Box<Expr>, Option<Box<Expr>>),
-    /// A filter; without a subject only as the head of a `filter` block's chain.
+    /// A filter. Only the first filter of a `filter` block has no subject.
     Filter(Arc<str>, Option<Box<Expr>>, Vec<Arg>),
     Test(Arc<str>, Box<Expr>, Vec<Arg>),
     Attr(Box<Expr>, Arc<str>),

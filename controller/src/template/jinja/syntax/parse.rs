@@ -1,4 +1,6 @@
-//! From text to a [`Template`]: `minijinja` parses, and its borrowed tree becomes our owned one.
+//! Parses templates and expressions with `minijinja` and converts its syntax tree into ours.
+//!
+//! The parser is part of `minijinja`'s unstable API, so an update of the crate may need changes here.
 
 use std::sync::Arc;
 
@@ -55,15 +57,15 @@ fn template(text: &str, file: Option<Arc<str>>, syntax: SyntaxConfig) -> Result<
 
 fn syntax_error(error: &minijinja::Error, file: Option<&Arc<str>>) -> Error {
     let text = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let mut made = Error::syntax(text.replace('`', "'"));
+    let mut converted = Error::syntax(text.replace('`', "'"));
     if let Some(file) = file {
-        made.position = Some(Position {
+        converted.position = Some(Position {
             file: file.clone(),
             line: error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(1),
             column: 0,
         });
     }
-    made
+    converted
 }
 
 fn place(span: Span) -> Place {
@@ -107,7 +109,7 @@ fn statement(stmt: &ast::Stmt<'_>) -> Result<Stmt, Error> {
     Ok(Stmt { place: place(span), kind })
 }
 
-/// The statements that join templates and macros.
+/// Converts a statement that connects templates or macros.
 fn structure(stmt: &ast::Stmt<'_>) -> Result<Stmt, Error> {
     let (span, kind) = match stmt {
         ast::Stmt::Template(s) => (s.span(), StmtKind::Group(statements(&s.children)?)),

@@ -1,9 +1,9 @@
-//! What is done to a template's text before it is parsed: Python's escapes, the `#jinja2:` header.
+//! Rewrites the text of a template before it is parsed, so that `minijinja` reads string literals as Python does.
 
 use crate::template::jinja::syntax::escapes::unescape;
 use crate::template::options::FileOptions;
 
-/// Returns whether the text can hold a template at all.
+/// Returns whether the text may contain a template.
 pub(crate) fn has_template(text: &str) -> bool {
     text.as_bytes().windows(2).any(|pair| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'))
 }
@@ -13,8 +13,8 @@ pub(crate) fn trailing_newlines(text: &str) -> usize {
     text.bytes().rev().take_while(|b| *b == b'\n').count()
 }
 
-/// Rewrites the text literals of all tags so that the parser reads them as Python does. With `verbatim`, a backslash in a
-/// literal within a variable tag stands for itself, as in Ansible's playbooks.
+/// Rewrites the string literals of all tags so that the parser reads them as Python does. With `verbatim`, a backslash in
+/// a literal of a variable tag stands for itself, as in Ansible's playbooks.
 pub(super) fn normalized(text: &str, options: &FileOptions, verbatim: bool) -> String {
     if !text.contains('\\') {
         return text.to_owned();
@@ -49,14 +49,14 @@ pub(super) fn normalized(text: &str, options: &FileOptions, verbatim: bool) -> S
     }
 }
 
-/// Rewrites the text literals of a bare expression.
+/// Rewrites the string literals of an expression that is not within a tag.
 pub(super) fn normalized_expression(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     literals(text, "\0", false, &mut out);
     out
 }
 
-/// Copies a tag up to its end, rewriting the text literals in it, and returns what follows.
+/// Copies a tag up to its end, with the string literals in it rewritten. Returns the rest of the text.
 fn literals<'t>(tag: &'t str, end: &str, verbatim: bool, out: &mut String) -> &'t str {
     let mut rest = tag;
     while let Some(c) = rest.chars().next() {
@@ -68,12 +68,12 @@ fn literals<'t>(tag: &'t str, end: &str, verbatim: bool, out: &mut String) -> &'
         if c != '\'' && c != '"' {
             continue;
         }
-        let Some(close) = closing(rest, c) else { continue };
+        let Some(close) = closing_quote(rest, c) else { continue };
         let body = &rest[..close];
         if verbatim {
             out.push_str(&body.replace('\\', "\\\\"));
         } else if body.contains('\\') {
-            out.push_str(&escape(&python(body)));
+            out.push_str(&escaped(&unescaped(body)));
         } else {
             out.push_str(body);
         }
@@ -83,7 +83,8 @@ fn literals<'t>(tag: &'t str, end: &str, verbatim: bool, out: &mut String) -> &'
     rest
 }
 
-fn closing(text: &str, quote: char) -> Option<usize> {
+/// Returns where the string literal ends that `text` begins with.
+fn closing_quote(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
         match c {
@@ -96,7 +97,8 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-fn python(body: &str) -> String {
+/// Returns what a string literal stands for in Python.
+fn unescaped(body: &str) -> String {
     let mut out = String::new();
     let mut rest = body;
     while let Some(at) = rest.find('\\') {
@@ -113,7 +115,8 @@ fn python(body: &str) -> String {
     out
 }
 
-fn escape(text: &str) -> String {
+/// Returns text as a string literal of `minijinja`.
+fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

@@ -1,22 +1,23 @@
-//! The tests that Ansible adds.
+//! The tests that Ansible adds: results of tasks, regular expressions, versions, files, URLs.
 
 use std::path::Path;
 
 use super::version;
 use crate::template::Error;
+use crate::template::jinja::filters::split_scheme;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::ops::{contains, equal};
 use crate::template::jinja::python::regex::compile;
-use crate::template::jinja::python::text::str;
+use crate::template::jinja::python::text::{str, text_of};
 use crate::template::jinja::python::value::{TextKind, Val};
 use crate::template::jinja::rendering::{Rendering, Test};
 
-/// The test called `name`.
+/// Returns the test called `name`.
 pub(super) fn find(name: &str) -> Option<Test> {
     TESTS.iter().find(|(names, _)| names.contains(&name)).map(|(_, test)| *test)
 }
 
-/// Returns the member of a result that a test is about.
+/// Returns the member of a task's result that a test looks at.
 pub(in crate::template::jinja) fn member_of(test: &str) -> Option<&'static str> {
     Some(match test {
         "failed" | "failure" | "success" | "succeeded" | "successful" => "failed",
@@ -48,7 +49,7 @@ const TESTS: &[(&[&str], Test)] = &[
         let how = args.text(3, "match_type")?.unwrap_or_else(|| "search".into());
         matches(&v, args, &how)
     }),
-    (&["version", "version_compare"], |_, v, args| version::compare(&str(&v.defined()?), args)),
+    (&["version", "version_compare"], |_, v, args| version::compare(&text_of(v)?, args)),
     (&["any"], |rendering, v, _| {
         rendering.items(&v)?.iter().try_fold(false, |any, item| Ok(any || item.truth()?))
     }),
@@ -70,20 +71,20 @@ const TESTS: &[(&[&str], Test)] = &[
     (&["mount", "is_mount"], |_, v, _| path(v, is_mount)),
     (&["same_file", "is_same_file"], |_, v, args| {
         let other = str(&args.need(0, "other")?);
-        let found = (std::fs::canonicalize(str(&v.defined()?)), std::fs::canonicalize(&other));
+        let found = (std::fs::canonicalize(text_of(v)?), std::fs::canonicalize(&other));
         match found {
             (Ok(a), Ok(b)) => Ok(a == b),
             _ => Err(Error::other(format!("No such file or directory: '{other}'"))),
         }
     }),
-    (&["url"], |_, v, args| uri(&str(&v.defined()?), &schemes(args)?, true)),
-    (&["uri"], |_, v, args| uri(&str(&v.defined()?), &schemes(args)?, false)),
+    (&["url"], |_, v, args| uri(&text_of(v)?, &schemes(args)?, true)),
+    (&["uri"], |_, v, args| uri(&text_of(v)?, &schemes(args)?, false)),
     (&["urn"], |_, v, _| {
-        Ok(str(&v.defined()?).to_lowercase().strip_prefix("urn:").is_some_and(|rest| !rest.is_empty()))
+        Ok(text_of(v)?.to_lowercase().strip_prefix("urn:").is_some_and(|rest| !rest.is_empty()))
     }),
     (&["vault_encrypted"], |_, v, _| Ok(matches!(v, Val::Str(_, TextKind::Vault)))),
     (&["vaulted_file"], |rendering, v, _| {
-        let path = str(&v.defined()?);
+        let path = text_of(v)?;
         let found = rendering.context.find(&path, "").unwrap_or_else(|| path.as_str().into());
         let bytes = std::fs::read(found)
             .map_err(|_| Error::other(format!("Cannot test if the file {path} is a vault")))?;
@@ -116,13 +117,13 @@ fn changed(v: &Val) -> Result<bool, Error> {
     results.iter().try_fold(false, |any, result| Ok(any || flag(result, "changed", "changed")?))
 }
 
-/// A task that is no job counts as started and finished.
+/// Returns whether an asynchronous job has started or finished. A task that is not a job counts as both.
 fn job(v: &Val, key: &str) -> Result<bool, Error> {
     Ok(member(v, key, key)?.is_none_or(|value| equal(&value, &Val::Int(1))))
 }
 
 fn matches(v: &Val, args: &mut Args, how: &str) -> Result<bool, Error> {
-    let value = str(&v.clone().defined()?);
+    let value = text_of(v.clone())?;
     let pattern = args.text(0, "pattern")?.unwrap_or_default();
     let pattern = match how {
         "match" => format!("\\A(?:{pattern})"),
@@ -154,7 +155,7 @@ fn subset(rendering: &Rendering<'_>, a: &Val, b: &Val) -> Result<bool, Error> {
 }
 
 fn path(v: Val, test: fn(&Path) -> bool) -> Result<bool, Error> {
-    Ok(test(Path::new(&str(&v.defined()?))))
+    Ok(test(Path::new(&text_of(v)?)))
 }
 
 fn is_mount(path: &Path) -> bool {
@@ -176,13 +177,10 @@ fn schemes(args: &mut Args) -> Result<Vec<String>, Error> {
     })
 }
 
-/// Whether the text has a scheme, one of `schemes` if there are some; `location` asks for a host too.
+/// Returns whether the text is a URI whose scheme is one of `schemes`; with none, any scheme is accepted. With `location`,
+/// the URI must have a host, as a URL does.
 fn uri(text: &str, schemes: &[String], location: bool) -> Result<bool, Error> {
-    let is_scheme = |s: &str| {
-        s.starts_with(|c: char| c.is_ascii_alphabetic())
-            && s.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    };
-    let (scheme, rest) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", text));
+    let (scheme, rest) = split_scheme(text);
     let has_host = rest.strip_prefix("//").is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty());
     let known = schemes.is_empty() || schemes.iter().any(|wanted| wanted == scheme);
     Ok(known && (!location || has_host || scheme == "file"))

@@ -1,14 +1,15 @@
-//! The tests that Jinja has.
+//! The tests that come with Jinja2.
 
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::ops::{self, compare};
+use crate::template::jinja::python::text::text_of;
 use crate::template::jinja::python::value::{Function, ListKind, Val};
 use crate::template::jinja::rendering::Test;
 use crate::template::jinja::syntax::Cmp;
 use crate::template::jinja::{filters, test_plugins};
 
-/// The test called `name`.
+/// Returns the test called `name`.
 pub(super) fn find(name: &str) -> Option<Test> {
     TESTS.iter().find(|(known, _)| *known == name).map(|(_, test)| *test)
 }
@@ -18,7 +19,7 @@ fn binary(op: Cmp, v: &Val, args: &mut Args) -> Result<bool, Error> {
 }
 
 fn integer(v: &Val) -> Result<i64, Error> {
-    v.clone().defined()?.as_int().ok_or_else(|| Error::type_error("the test wants a whole number"))
+    v.clone().defined()?.as_int().ok_or_else(|| Error::type_error("the test requires an integer"))
 }
 
 const TESTS: &[(&str, Test)] = &[
@@ -59,12 +60,10 @@ const TESTS: &[(&str, Test)] = &[
         by => Ok(integer(&v)? % by == 0),
     }),
     ("lower", |_, v, _| {
-        Ok(crate::template::jinja::python::text::str(&v.defined()?))
-            .map(|s| s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase))
+        Ok(text_of(v)?).map(|s| s.chars().any(char::is_lowercase) && !s.chars().any(char::is_uppercase))
     }),
     ("upper", |_, v, _| {
-        Ok(crate::template::jinja::python::text::str(&v.defined()?))
-            .map(|s| s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase))
+        Ok(text_of(v)?).map(|s| s.chars().any(char::is_uppercase) && !s.chars().any(char::is_lowercase))
     }),
     ("in", |_, v, args| ops::contains(&args.need(0, "seq")?, &v.defined()?)),
     ("filter", |_, v, _| Ok(v.as_str().is_some_and(|name| filters::find(name).is_some()))),

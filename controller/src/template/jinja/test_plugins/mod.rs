@@ -1,4 +1,6 @@
 //! Jinja's tests, as in `x is defined`. Ansible calls them test plugins.
+//!
+//! To add a test, write it in `ansible` or `jinja` and add it to the table `TESTS` there.
 
 mod ansible;
 mod jinja;

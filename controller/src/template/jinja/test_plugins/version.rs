@@ -1,4 +1,4 @@
-//! Comparing versions: loose, strict, semantic.
+//! The test `version`: compares loose, strict and semantic versions.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::value::Val;
 
-/// A part of a loose version: numbers come before words only where both are of a kind.
+/// A part of a loose version. As in Python, a number and a word cannot be compared.
 #[derive(PartialEq, Eq)]
 enum Part {
     Number(u64),
@@ -29,11 +29,11 @@ pub(super) fn compare(value: &str, args: &mut Args) -> Result<bool, Error> {
         return Err(Error::other("Version parameter to compare against cannot be empty"));
     }
     let strict = strict.map_or(Ok(false), |v| v.truth())?;
-    let holds = operator_of(&operator)?;
+    let matches = operator_of(&operator)?;
     let order = match kind.as_deref() {
-        _ if strict => strictly(value, &version)?,
-        Some("strict") => strictly(value, &version)?,
-        None | Some("loose") => loosely(value, &version)?,
+        _ if strict => compare_strict(value, &version)?,
+        Some("strict") => compare_strict(value, &version)?,
+        None | Some("loose") => compare_loose(value, &version)?,
         Some("semver" | "semantic") => semantic(value)?.cmp(&semantic(&version)?),
         Some(other) => {
             return Err(Error::other(format!(
@@ -41,7 +41,7 @@ pub(super) fn compare(value: &str, args: &mut Args) -> Result<bool, Error> {
             )));
         }
     };
-    Ok(holds(order))
+    Ok(matches(order))
 }
 
 fn operator_of(operator: &str) -> Result<fn(Ordering) -> bool, Error> {
@@ -83,7 +83,7 @@ fn parts(version: &str) -> Vec<Part> {
     made
 }
 
-fn loosely(a: &str, b: &str) -> Result<Ordering, Error> {
+fn compare_loose(a: &str, b: &str) -> Result<Ordering, Error> {
     let (a, b) = (parts(a), parts(b));
     for (a, b) in a.iter().zip(&b) {
         let order = match (a, b) {
@@ -107,10 +107,10 @@ fn loosely(a: &str, b: &str) -> Result<Ordering, Error> {
     Ok(a.len().cmp(&b.len()))
 }
 
-/// `1.2.3a4`: two or three numbers and perhaps an alpha or beta release.
+/// A version such as `1.2.3a4`: its numbers, then whether it is a release, and its alpha or beta number.
 type Strict = ([u64; 3], (bool, char, u64));
 
-fn strictly(a: &str, b: &str) -> Result<Ordering, Error> {
+fn compare_strict(a: &str, b: &str) -> Result<Ordering, Error> {
     let read = |text: &str| -> Result<Strict, Error> {
         let bad = || Error::other(format!("Version comparison failed: invalid version number '{text}'"));
         let (numbers, pre) = match text.find(['a', 'b']) {
@@ -135,7 +135,7 @@ fn strictly(a: &str, b: &str) -> Result<Ordering, Error> {
     Ok(read(a)?.cmp(&read(b)?))
 }
 
-/// Numbers, whether it is a release, and the pre-release's parts, numbers before words.
+/// A semantic version: its numbers, whether it is a release, and the parts of its pre-release. Numbers sort before words.
 type Semantic = ([u64; 3], bool, Vec<(bool, u64, String)>);
 
 fn semantic(text: &str) -> Result<Semantic, Error> {

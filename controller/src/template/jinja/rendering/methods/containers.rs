@@ -69,7 +69,7 @@ pub(super) fn list_method(
         "clear" => list.items.borrow_mut().clear(),
         "reverse" => list.items.borrow_mut().reverse(),
         _ => {
-            let reverse = args.key("reverse").map_or(Ok(false), |value| value.truth())?;
+            let reverse = args.named_flag("reverse", false)?;
             let sorted = rendering.filter("sort", object, Args::of([reverse.into(), true.into()]))?;
             *list.items.borrow_mut() = rendering.items(&sorted)?;
         }

@@ -1,4 +1,4 @@
-//! Python's methods of texts, lists, dictionaries and times, as far as playbooks use them.
+//! The methods of Python's types that playbooks use: text, lists, dictionaries, dates and times.
 
 mod containers;
 mod text;
@@ -12,7 +12,7 @@ use crate::template::jinja::python::text::{strftime, time_text};
 use crate::template::jinja::python::value::{ListKind, Val};
 use crate::template::jinja::rendering::Rendering;
 
-/// Whether the value has a method called `name`.
+/// Returns whether the value has a method called `name`.
 pub(crate) fn has(object: &Val, name: &str) -> bool {
     match object {
         Val::Str(..) => text::NAMES.contains(&name),
@@ -32,7 +32,7 @@ pub(crate) fn has(object: &Val, name: &str) -> bool {
     }
 }
 
-/// Calls a method; nothing if the value has no such method.
+/// Calls a method. Returns `None` if the value has no such method.
 pub(crate) fn call(
     rendering: &Rendering<'_>,
     object: &Val,

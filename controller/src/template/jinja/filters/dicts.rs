@@ -1,4 +1,4 @@
-//! Filters on dictionaries and on what a value is.
+//! Filters on dictionaries: conversion to and from lists, sorting, subelements.
 
 use indexmap::IndexMap;
 
@@ -10,20 +10,6 @@ use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("default", default),
-    ("d", default),
-    ("mandatory", mandatory),
-    ("ternary", |rendering, v, args| {
-        let (yes, no) = (args.need(0, "true_val")?, args.need(1, "false_val")?);
-        let none = args.take(2, "none_val").filter(|v| !matches!(v, Val::None));
-        match none {
-            Some(none) if matches!(v, Val::None) => rendering.force(&none),
-            _ => rendering.force(if v.truth()? { &yes } else { &no }),
-        }
-    }),
-    ("type_debug", |_, v, _| Ok(v.type_name().into())),
-    ("attr", |rendering, v, args| rendering.attribute(&v, &args.need_text(0, "name")?)),
-    ("extract", extract),
     ("dict2items", dict2items),
     ("items2dict", items2dict),
     ("items", |rendering, v, _| match &v {
@@ -40,44 +26,6 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("subelements", subelements),
     ("rekey_on_member", rekey),
 ];
-
-fn default(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let default = args.take(0, "default_value");
-    let boolean = args.flag(1, "boolean", false)?;
-    if v.is_undefined() || (boolean && !v.truth()?) {
-        return rendering.force(&default.unwrap_or_else(|| "".into()));
-    }
-    Ok(v)
-}
-
-fn mandatory(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let message = args.text(0, "msg")?;
-    match &v {
-        Val::Undefined(undefined) => {
-            let name = undefined.name.as_ref().map(|name| format!("'{name}' ")).unwrap_or_default();
-            Err(Error::other(message.unwrap_or_else(|| format!("Mandatory variable {name} not defined."))))
-        }
-        _ => Ok(v),
-    }
-}
-
-fn extract(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let mut at = rendering.force(&args.need(0, "container")?)?;
-    let mut keys = vec![v.defined()?];
-    match args.take(1, "morekeys") {
-        None | Some(Val::None) => {}
-        Some(more @ Val::List(_)) => keys.extend(rendering.items(&more)?),
-        Some(more) => keys.push(more),
-    }
-    for key in keys {
-        // What is not there has nothing in it: that is told when it is used.
-        if at.is_undefined() {
-            break;
-        }
-        at = rendering.subscript(&at, &key)?;
-    }
-    Ok(at)
-}
 
 fn names(args: &mut Args) -> Result<(String, String), Error> {
     let key = args.text(0, "key_name")?.unwrap_or_else(|| "key".into());
@@ -101,7 +49,7 @@ fn dict2items(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val,
     }
 }
 
-/// A class as Python shows it in messages.
+/// Returns the name of a class as Python shows it in messages.
 fn class(v: &Val) -> String {
     v.object_name().trim_end_matches(" object").to_owned()
 }
@@ -114,7 +62,7 @@ fn items2dict(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val,
             class(&v)
         )));
     }
-    let mut made = IndexMap::new();
+    let mut result = IndexMap::new();
     for item in rendering.items(&v)? {
         let Val::Dict(dict) = &item else {
             return Err(Error::other(format!(
@@ -124,7 +72,7 @@ fn items2dict(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val,
         };
         let dict = dict.items.borrow();
         match (dict.get(&*key_name), dict.get(&*value_name)) {
-            (Some(k), Some(value)) => made.insert(key(k)?, value.clone()),
+            (Some(k), Some(value)) => result.insert(key(k)?, value.clone()),
             _ => {
                 return Err(Error::other(format!(
                     "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}', got {} instead.",
@@ -133,7 +81,7 @@ fn items2dict(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val,
             }
         };
     }
-    Ok(Val::dict(made))
+    Ok(Val::dict(result))
 }
 
 fn dictsort(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
@@ -141,7 +89,7 @@ fn dictsort(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let by = args.text(1, "by")?.unwrap_or_else(|| "key".into());
     let reverse = args.flag(2, "reverse", false)?;
     let Val::Dict(dict) = v.defined()? else {
-        return Err(Error::type_error("dictsort wants a mapping"));
+        return Err(Error::type_error("dictsort requires a mapping"));
     };
     let fold = |value: Val| match &value {
         Val::Str(text, _) if !case_sensitive => text.to_lowercase().into(),
@@ -174,7 +122,7 @@ fn subelements(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val
         list @ Val::List(_) => rendering.items(&list)?,
         _ => return Err(Error::other("obj must be a list of dicts or a nested dict")),
     };
-    let mut made = Vec::new();
+    let mut pairs = Vec::new();
     for element in elements {
         let mut at = element.clone();
         for part in &path {
@@ -185,9 +133,9 @@ fn subelements(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val
                     str(&at)
                 )));
             };
-            let found = dict.items.borrow().get(&key(part)?).cloned();
-            at = match found {
-                Some(found) => found,
+            let member = dict.items.borrow().get(&key(part)?).cloned();
+            at = match member {
+                Some(member) => member,
                 None if skip => {
                     at = Val::list(Vec::new());
                     break;
@@ -208,9 +156,10 @@ fn subelements(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val
                 repr(&at)
             )));
         };
-        made.extend(list.items.borrow().iter().map(|value| Val::tuple(vec![element.clone(), value.clone()])));
+        pairs
+            .extend(list.items.borrow().iter().map(|value| Val::tuple(vec![element.clone(), value.clone()])));
     }
-    Ok(Val::list(made))
+    Ok(Val::list(pairs))
 }
 
 fn rekey(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
@@ -226,21 +175,21 @@ fn rekey(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Erro
         list @ Val::List(_) => rendering.items(&list)?,
         _ => return Err(Error::other("Type is not a valid list, set, or dict")),
     };
-    let mut made: IndexMap<convoy_protocol::Key, Val> = IndexMap::new();
+    let mut result: IndexMap<convoy_protocol::Key, Val> = IndexMap::new();
     for item in items {
         let Val::Dict(dict) = &item else {
             return Err(Error::other("List item is not a valid dict"));
         };
-        let found = dict.items.borrow().get(&key(&member)?).cloned();
-        let found = found.ok_or_else(|| Error::other(format!("Key {} was not found", str(&member))))?;
-        let taken = made.get(&key(&found)?).is_some_and(|other| !equal(other, &Val::None));
+        let value = dict.items.borrow().get(&key(&member)?).cloned();
+        let value = value.ok_or_else(|| Error::other(format!("Key {} was not found", str(&member))))?;
+        let taken = result.get(&key(&value)?).is_some_and(|other| !equal(other, &Val::None));
         if taken && duplicates == "error" {
             return Err(Error::other(format!(
                 "Key {} is not unique, cannot correctly turn into dict",
-                str(&found)
+                str(&value)
             )));
         }
-        made.insert(key(&found)?, item);
+        result.insert(key(&value)?, item);
     }
-    Ok(Val::dict(made))
+    Ok(Val::dict(result))
 }

@@ -1,8 +1,9 @@
-//! Filters that reshape lists: slices, products, pairs.
+//! Filters that rearrange lists: batches, slices, pairs, combinations, random order.
 
-use super::text::soft;
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::sequences;
+use crate::template::jinja::python::text::text_of;
 use crate::template::jinja::python::value::{ListKind, Val};
 use crate::template::jinja::rendering::{Filter, Rendering};
 
@@ -19,8 +20,8 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("shuffle", shuffle),
 ];
 
-/// The most tuples that a combinatorial filter makes.
-const MAX_MADE: usize = 5_000_000;
+/// The most tuples that a combinatorial filter returns.
+const MAX_TUPLES: usize = 5_000_000;
 
 fn size(args: &mut Args, index: usize, name: &str) -> Result<usize, Error> {
     let value = args.int(index, name, 0)?;
@@ -33,15 +34,15 @@ fn size(args: &mut Args, index: usize, name: &str) -> Result<usize, Error> {
 fn batch(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let len = size(args, 0, "linecount")?;
     let fill = args.take(1, "fill_with").filter(|fill| !matches!(fill, Val::None));
-    let mut made = Vec::new();
+    let mut chunks = Vec::new();
     for chunk in rendering.items(&v)?.chunks(len) {
         let mut chunk = chunk.to_vec();
         if let Some(fill) = &fill {
             chunk.resize(len, fill.clone());
         }
-        made.push(Val::list(chunk));
+        chunks.push(Val::list(chunk));
     }
-    Ok(Val::generator(made))
+    Ok(Val::generator(chunks))
 }
 
 fn slice(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
@@ -50,7 +51,7 @@ fn slice(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Erro
     let items = rendering.items(&v)?;
     let (per_slice, extra) = (items.len() / slices, items.len() % slices);
     let mut at = 0;
-    let mut made = Vec::new();
+    let mut parts = Vec::new();
     for i in 0..slices {
         let len = per_slice + usize::from(i < extra);
         let mut part = items[at..at + len].to_vec();
@@ -61,30 +62,17 @@ fn slice(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Erro
         {
             part.push(fill.clone());
         }
-        made.push(Val::list(part));
+        parts.push(Val::list(part));
     }
-    Ok(Val::generator(made))
+    Ok(Val::generator(parts))
 }
 
 fn flatten(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let levels = args.take(0, "levels").filter(|v| !matches!(v, Val::None)).and_then(|v| v.as_int());
     let skip_nulls = args.flag(1, "skip_nulls", true)?;
-    let mut made = Vec::new();
-    flat(&rendering.items(&v)?, levels, skip_nulls, &mut made);
-    Ok(Val::list(made))
-}
-
-pub(crate) fn flat(items: &[Val], levels: Option<i64>, skip_nulls: bool, out: &mut Vec<Val>) {
-    for item in items {
-        match item {
-            Val::None if skip_nulls => {}
-            Val::Str(text, _) if skip_nulls && matches!(&**text, "None" | "null") => {}
-            Val::List(list) if levels.is_none_or(|levels| levels >= 1) => {
-                flat(&list.items.borrow(), levels.map(|levels| levels - 1), skip_nulls, out);
-            }
-            other => out.push(other.clone()),
-        }
-    }
+    let mut items = Vec::new();
+    sequences::flatten(&rendering.items(&v)?, levels, skip_nulls, &mut items);
+    Ok(Val::list(items))
 }
 
 fn lists(rendering: &Rendering<'_>, v: &Val, args: &mut Args) -> Result<Vec<Vec<Val>>, Error> {
@@ -92,11 +80,7 @@ fn lists(rendering: &Rendering<'_>, v: &Val, args: &mut Args) -> Result<Vec<Vec<
 }
 
 fn zip(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let lists = lists(rendering, &v, args)?;
-    let len = lists.iter().map(Vec::len).min().unwrap_or(0);
-    Ok(Val::generator(
-        (0..len).map(|i| Val::tuple(lists.iter().map(|list| list[i].clone()).collect())).collect(),
-    ))
+    Ok(Val::generator(sequences::zip(&lists(rendering, &v, args)?)))
 }
 
 fn zip_longest(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
@@ -113,66 +97,63 @@ fn product(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Er
     let repeat = usize::try_from(args.key("repeat").and_then(|v| v.as_int()).unwrap_or(1)).unwrap_or(0);
     let lists = lists(rendering, &v, args)?;
     let lists: Vec<&Vec<Val>> = std::iter::repeat_n(&lists, repeat.min(64)).flatten().collect();
-    let total = lists.iter().try_fold(1usize, |n, list| n.checked_mul(list.len())).filter(|n| *n <= MAX_MADE);
+    let total =
+        lists.iter().try_fold(1usize, |n, list| n.checked_mul(list.len())).filter(|n| *n <= MAX_TUPLES);
     total.ok_or_else(|| Error::other("the product is too large"))?;
-    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
-    for list in lists {
-        rows = rows
-            .iter()
-            .flat_map(|row| list.iter().map(|item| [row.as_slice(), std::slice::from_ref(item)].concat()))
-            .collect();
-    }
-    Ok(Val::generator(rows.into_iter().map(Val::tuple).collect()))
+    Ok(Val::generator(sequences::product(lists).into_iter().map(Val::tuple).collect()))
 }
 
 fn combinations(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let items = rendering.items(&v)?;
     let r = size(args, 0, "r")?;
-    let mut made = Vec::new();
-    pick(&items, r, &mut Vec::new(), &mut made, true)?;
-    Ok(Val::generator(made))
+    let mut tuples = Vec::new();
+    pick(&items, r, &mut Vec::new(), &mut tuples, true)?;
+    Ok(Val::generator(tuples))
 }
 
 fn permutations(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let items = rendering.items(&v)?;
     let r = args.int(0, "r", i64::try_from(items.len()).unwrap_or(0))?;
-    let mut made = Vec::new();
-    pick(&items, usize::try_from(r).unwrap_or(0), &mut Vec::new(), &mut made, false)?;
-    Ok(Val::generator(made))
+    let mut tuples = Vec::new();
+    pick(&items, usize::try_from(r).unwrap_or(0), &mut Vec::new(), &mut tuples, false)?;
+    Ok(Val::generator(tuples))
 }
 
-/// All ways to choose `left` more items, in Python's order.
+/// Appends all ways to choose `left` more items, in Python's order. With `ascending`, the order of the chosen items does
+/// not matter.
 fn pick(
     items: &[Val],
     left: usize,
     chosen: &mut Vec<usize>,
-    made: &mut Vec<Val>,
+    tuples: &mut Vec<Val>,
     ascending: bool,
 ) -> Result<(), Error> {
     if left == 0 {
-        if made.len() >= MAX_MADE {
-            return Err(Error::other("there are too many ways to choose"));
+        if tuples.len() >= MAX_TUPLES {
+            return Err(Error::other("too many combinations"));
         }
-        made.push(Val::tuple(chosen.iter().map(|&i| items[i].clone()).collect()));
+        tuples.push(Val::tuple(chosen.iter().map(|&i| items[i].clone()).collect()));
         return Ok(());
     }
     let first = if ascending { chosen.last().map_or(0, |last| last + 1) } else { 0 };
     for i in first..items.len() {
         if ascending || !chosen.contains(&i) {
             chosen.push(i);
-            pick(items, left - 1, chosen, made, ascending)?;
+            pick(items, left - 1, chosen, tuples, ascending)?;
             chosen.pop();
         }
     }
     Ok(())
 }
 
-/// A generator that always gives the same numbers for the same seed; without one, chance.
+/// Returns a random number generator: with a seed, it produces the same numbers each time.
 fn generator(rendering: &Rendering<'_>, seed: Option<Val>, what: &str) -> Result<rand::rngs::StdRng, Error> {
     use rand::SeedableRng;
     use sha2::Digest;
     match seed.filter(|seed| !matches!(seed, Val::None)) {
-        Some(seed) => Ok(rand::rngs::StdRng::from_seed(sha2::Sha256::digest(soft(seed)?.as_bytes()).into())),
+        Some(seed) => {
+            Ok(rand::rngs::StdRng::from_seed(sha2::Sha256::digest(text_of(seed)?.as_bytes()).into()))
+        }
         None => {
             rendering.require_impure(what)?;
             Ok(rand::make_rng())
@@ -209,7 +190,7 @@ fn random(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
 fn shuffle(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     use rand::seq::SliceRandom;
     let mut random = generator(rendering, args.take(0, "seed"), "shuffle")?;
-    // What cannot be shuffled stays as it is.
+    // As in Ansible, a value that is not a list is returned as it is.
     let Ok(mut items) = rendering.items(&v) else { return Ok(v) };
     items.shuffle(&mut random);
     Ok(Val::sequence(items, ListKind::List))
