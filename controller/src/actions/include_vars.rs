@@ -9,10 +9,10 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
-use crate::python::is_identifier;
-use crate::template::compile_regex;
 use crate::merge::merge_hash;
+use crate::python::is_identifier;
 use crate::source_file::read_yaml;
+use crate::template::compile_regex;
 
 /// The action.
 pub const ACTION: Action = Action {

@@ -5,10 +5,10 @@ use std::path::Path;
 /// Returns the paths that match a pattern with `*`, `?` and `[…]`, sorted.
 pub(crate) fn glob(pattern: &str) -> Vec<String> {
     let root = if pattern.starts_with('/') { "/" } else { "" };
-    let mut found = vec![root.to_owned()];
+    let mut paths = vec![root.to_owned()];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
         let mut next = Vec::new();
-        for base in &found {
+        for base in &paths {
             if !part.contains(['*', '?', '[']) {
                 let path = format!("{base}{part}");
                 if Path::new(&path).symlink_metadata().is_ok() {
@@ -24,9 +24,9 @@ pub(crate) fn glob(pattern: &str) -> Vec<String> {
             names.retain(|name| (!name.starts_with('.') || part.starts_with('.')) && matches(part, name));
             next.extend(names.into_iter().map(|name| format!("{base}{name}")));
         }
-        found = next.into_iter().map(|path| path + "/").collect();
+        paths = next.into_iter().map(|path| path + "/").collect();
     }
-    found
+    paths
         .into_iter()
         .map(|path| path.trim_end_matches('/').to_owned())
         .filter(|path| !path.is_empty())

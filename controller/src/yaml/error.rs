@@ -171,9 +171,9 @@ mod tests {
         for (text, message, place, hint) in TABLE {
             let hint = hint.map_or(String::new(), |hint| format!("\nhint: {hint}"));
             let expected = format!("error: {message}\n  --> t.yml:{place}{hint}");
-            let found =
+            let actual =
                 read("t.yml", text).map(|node| format!("{node:?}")).unwrap_or_else(|error| error.to_string());
-            assert_eq!(found, expected, "{text:?}");
+            assert_eq!(actual, expected, "{text:?}");
         }
     }
 }

@@ -69,8 +69,8 @@ pub(super) fn indexed_items(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> 
 }
 
 pub(super) fn flattened(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let made = call.rendering.filter("flatten", Val::list(call.terms.clone()), Args::default())?;
-    call.rendering.items(&made)
+    let items = call.rendering.filter("flatten", Val::list(call.terms.clone()), Args::default())?;
+    call.rendering.items(&items)
 }
 
 pub(super) fn random_choice(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {

@@ -84,15 +84,15 @@ impl Interpreter<'_, '_> {
     ) -> Result<(), Error> {
         let module = self.import(template)?;
         for (name, alias) in names {
-            let Expr::Var(wanted) = name else {
+            let Expr::Var(exported) = name else {
                 return Err(Error::syntax("only names can be imported"));
             };
             let value = match &module {
-                Val::Dict(dict) => dict.items.borrow().get(&**wanted).cloned(),
+                Val::Dict(dict) => dict.items.borrow().get(&**exported).cloned(),
                 _ => None,
             };
             let value = value.unwrap_or_else(|| {
-                Val::undefined(format!("the template does not export the requested name '{wanted}'"))
+                Val::undefined(format!("the template does not export the requested name '{exported}'"))
             });
             self.assign(alias.as_ref().unwrap_or(name), value)?;
         }

@@ -120,7 +120,7 @@ fn select(
     v: &Val,
     args: &mut Args,
     by_attribute: bool,
-    wanted: bool,
+    keep: bool,
 ) -> Result<Val, Error> {
     let mut next = 0;
     let path = if by_attribute {
@@ -144,7 +144,7 @@ fn select(
             Some(test) => rendering.test(test, subject, rest.clone())?,
             None => subject.truth()?,
         };
-        if holds == wanted {
+        if holds == keep {
             kept.push(item);
         }
     }
@@ -183,18 +183,18 @@ fn sort(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error
 
 /// Sorts stably, also in reverse, as Python does.
 pub(super) fn sort_by_key(keyed: &mut [(Val, Val)], reverse: bool) -> Result<(), Error> {
-    let mut fault = None;
+    let mut first_error = None;
     keyed.sort_by(|(a, _), (b, _)| match order(a, b, "<") {
         Ok(ordering) => {
             let ordering = ordering.unwrap_or(Ordering::Equal);
             if reverse { ordering.reverse() } else { ordering }
         }
         Err(error) => {
-            fault.get_or_insert(error);
+            first_error.get_or_insert(error);
             Ordering::Equal
         }
     });
-    fault.map_or(Ok(()), Err)
+    first_error.map_or(Ok(()), Err)
 }
 
 fn unique(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
@@ -222,7 +222,7 @@ fn unique(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
     Ok(Val::list(kept))
 }
 
-fn extreme(rendering: &Rendering<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<Val, Error> {
+fn extreme(rendering: &Rendering<'_>, v: &Val, args: &mut Args, better: Ordering) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut best: Option<(Val, Val)> = None;
@@ -232,9 +232,9 @@ fn extreme(rendering: &Rendering<'_>, v: &Val, args: &mut Args, wanted: Ordering
             None => item.clone(),
         };
         let key = folded(key, case_sensitive);
-        let symbol = if wanted == Ordering::Less { "<" } else { ">" };
+        let symbol = if better == Ordering::Less { "<" } else { ">" };
         let better = match &best {
-            Some((other, _)) => order(&key, other, symbol)? == Some(wanted),
+            Some((other, _)) => order(&key, other, symbol)? == Some(better),
             None => true,
         };
         if better {
@@ -279,8 +279,8 @@ fn groupby(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Er
     let pairs = groups
         .into_iter()
         .map(|(key, items)| {
-            let shown = attribute(rendering, &items[0], &path, default.as_ref()).unwrap_or(key);
-            Val::tuple(vec![shown, Val::list(items)])
+            let key = attribute(rendering, &items[0], &path, default.as_ref()).unwrap_or(key);
+            Val::tuple(vec![key, Val::list(items)])
         })
         .collect();
     Ok(Val::list(pairs))

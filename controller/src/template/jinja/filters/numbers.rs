@@ -181,12 +181,12 @@ fn human_to_bytes(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Err
     let word = if bits { "bit" } else { "byte" };
     let letter = if bits { "b" } else { "B" };
     let full = |text: &str| text.eq_ignore_ascii_case(word) || text.eq_ignore_ascii_case(&format!("{word}s"));
-    let good = if upper == 'B' {
+    let is_valid = if upper == 'B' {
         rest.is_empty() && first.to_string() == letter || full(&unit) || rest.is_empty() && !bits
     } else {
         rest.is_empty() || rest == letter || full(&rest)
     };
-    if !good {
+    if !is_valid {
         return Err(bad());
     }
     Ok(Val::Int((number * limit).round_ties_even() as i64))

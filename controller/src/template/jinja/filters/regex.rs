@@ -105,10 +105,10 @@ fn search(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let Some(captures) = regex.captures(value.as_str()).map_err(failed)? else {
         return Ok(Val::None);
     };
-    let shown =
+    let text_of_group =
         |group: Option<fancy_regex::Match<'_>>| group.map_or(Val::None, |group| group.as_str().into());
     if groups.is_empty() {
-        return Ok(shown(captures.get(0)));
+        return Ok(text_of_group(captures.get(0)));
     }
     let mut results = Vec::new();
     for group in &groups {
@@ -121,7 +121,9 @@ fn search(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         if !names.any(|(i, other)| other == Some(name) || i.to_string() == name) {
             return Err(Error::other("no such group"));
         }
-        results.push(shown(name.parse().map_or_else(|_| captures.name(name), |i: usize| captures.get(i))));
+        results.push(text_of_group(
+            name.parse().map_or_else(|_| captures.name(name), |i: usize| captures.get(i)),
+        ));
     }
     Ok(Val::list(results))
 }

@@ -8,16 +8,16 @@ use crate::template::jinja::rendering::Filter;
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("intersect", |rendering, v, args| {
         let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
-        Ok(Val::list(distinct(a.into_iter().filter(|item| holds(&b, item)).collect())))
+        Ok(Val::list(distinct(a.into_iter().filter(|item| contains(&b, item)).collect())))
     }),
     ("difference", |rendering, v, args| {
         let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
-        Ok(Val::list(distinct(a.into_iter().filter(|item| !holds(&b, item)).collect())))
+        Ok(Val::list(distinct(a.into_iter().filter(|item| !contains(&b, item)).collect())))
     }),
     ("symmetric_difference", |rendering, v, args| {
         let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
-        let only_a = a.iter().filter(|item| !holds(&b, item));
-        let only_b = b.iter().filter(|item| !holds(&a, item));
+        let only_a = a.iter().filter(|item| !contains(&b, item));
+        let only_b = b.iter().filter(|item| !contains(&a, item));
         Ok(Val::list(distinct(only_a.chain(only_b).cloned().collect())))
     }),
     ("union", |rendering, v, args| {
@@ -27,6 +27,6 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     }),
 ];
 
-fn holds(items: &[Val], wanted: &Val) -> bool {
-    items.iter().any(|item| equal(item, wanted))
+fn contains(items: &[Val], other: &Val) -> bool {
+    items.iter().any(|item| equal(item, other))
 }

@@ -173,13 +173,13 @@ pub(crate) fn float(kind: char, x: f64, precision: usize, alternate: bool) -> St
         'e' => exponent(x, precision),
         _ => {
             let precision = precision.max(1);
-            let shown = exponent(x, precision - 1);
-            let power: i32 = shown.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
+            let scientific = exponent(x, precision - 1);
+            let power: i32 = scientific.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
             let limit = i32::try_from(precision).unwrap_or(i32::MAX);
             let text = if (-4..limit).contains(&power) {
                 format!("{x:.*}", usize::try_from(limit - 1 - power).unwrap_or(0))
             } else {
-                shown
+                scientific
             };
             if alternate { text } else { trim_zeros(&text) }
         }
@@ -291,9 +291,9 @@ fn formatted(value: &Val, spec: &str) -> Result<String, Error> {
     } else if is_align(chars.first()) {
         (align, at) = (Some(chars[0]), 1);
     }
-    let mut read = |wanted: &dyn Fn(char) -> bool| {
+    let mut read = |accepts: &dyn Fn(char) -> bool| {
         let start = at;
-        while chars.get(at).is_some_and(|c| wanted(*c)) {
+        while chars.get(at).is_some_and(|c| accepts(*c)) {
             at += 1;
         }
         chars[start..at].iter().collect::<String>()

@@ -71,8 +71,8 @@ const TESTS: &[(&[&str], Test)] = &[
     (&["mount", "is_mount"], |_, v, _| path(v, is_mount)),
     (&["same_file", "is_same_file"], |_, v, args| {
         let other = str(&args.need(0, "other")?);
-        let found = (std::fs::canonicalize(text_of(v)?), std::fs::canonicalize(&other));
-        match found {
+        let paths = (std::fs::canonicalize(text_of(v)?), std::fs::canonicalize(&other));
+        match paths {
             (Ok(a), Ok(b)) => Ok(a == b),
             _ => Err(Error::other(format!("No such file or directory: '{other}'"))),
         }
@@ -85,8 +85,8 @@ const TESTS: &[(&[&str], Test)] = &[
     (&["vault_encrypted"], |_, v, _| Ok(matches!(v, Val::Str(_, TextKind::Vault)))),
     (&["vaulted_file"], |rendering, v, _| {
         let path = text_of(v)?;
-        let found = rendering.context.find(&path, "").unwrap_or_else(|| path.as_str().into());
-        let bytes = std::fs::read(found)
+        let file = rendering.context.find(&path, "").unwrap_or_else(|| path.as_str().into());
+        let bytes = std::fs::read(file)
             .map_err(|_| Error::other(format!("Cannot test if the file {path} is a vault")))?;
         Ok(crate::secrets::is_vaulted(&bytes))
     }),
@@ -182,6 +182,6 @@ fn schemes(args: &mut Args) -> Result<Vec<String>, Error> {
 fn uri(text: &str, schemes: &[String], location: bool) -> Result<bool, Error> {
     let (scheme, rest) = split_scheme(text);
     let has_host = rest.strip_prefix("//").is_some_and(|rest| !rest.starts_with('/') && !rest.is_empty());
-    let known = schemes.is_empty() || schemes.iter().any(|wanted| wanted == scheme);
-    Ok(known && (!location || has_host || scheme == "file"))
+    let is_accepted = schemes.is_empty() || schemes.iter().any(|accepted| accepted == scheme);
+    Ok(is_accepted && (!location || has_host || scheme == "file"))
 }

@@ -11,7 +11,7 @@ use crate::template::jinja::{filters, test_plugins};
 
 /// Returns the test called `name`.
 pub(super) fn find(name: &str) -> Option<Test> {
-    TESTS.iter().find(|(known, _)| *known == name).map(|(_, test)| *test)
+    TESTS.iter().find(|(test, _)| *test == name).map(|(_, test)| *test)
 }
 
 fn binary(op: Cmp, v: &Val, args: &mut Args) -> Result<bool, Error> {

@@ -61,7 +61,7 @@ fn operator_of(operator: &str) -> Result<fn(Ordering) -> bool, Error> {
 }
 
 fn parts(version: &str) -> Vec<Part> {
-    let mut made = Vec::new();
+    let mut parts = Vec::new();
     let mut rest = version;
     while let Some(c) = rest.chars().next() {
         let same = |d: char| {
@@ -77,10 +77,10 @@ fn parts(version: &str) -> Vec<Part> {
         }
         let end = rest.find(|d| !same(d)).unwrap_or(rest.len());
         let (part, tail) = rest.split_at(end);
-        made.push(part.parse().map_or_else(|_| Part::Word(part.into()), Part::Number));
+        parts.push(part.parse().map_or_else(|_| Part::Word(part.into()), Part::Number));
         rest = tail;
     }
-    made
+    parts
 }
 
 fn compare_loose(a: &str, b: &str) -> Result<Ordering, Error> {

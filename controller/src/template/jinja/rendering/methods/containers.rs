@@ -20,9 +20,9 @@ pub(super) fn list_method(
     args: &mut Args,
 ) -> Result<Val, Error> {
     let object = rendering.force_deep(object)?;
-    let position = |args: &mut Args, wanted: &Val| {
+    let position = |args: &mut Args, value: &Val| {
         args.rest(1);
-        list.items.borrow().iter().position(|item| ops::equal(item, wanted))
+        list.items.borrow().iter().position(|item| ops::equal(item, value))
     };
     match name {
         "append" => {
@@ -50,20 +50,20 @@ pub(super) fn list_method(
             return Ok(list.items.borrow_mut().remove(at));
         }
         "remove" => {
-            let wanted = args.need(0, "value")?;
-            let at = position(args, &wanted).ok_or_else(|| Error::other("list.remove(x): x not in list"))?;
+            let value = args.need(0, "value")?;
+            let at = position(args, &value).ok_or_else(|| Error::other("list.remove(x): x not in list"))?;
             list.items.borrow_mut().remove(at);
         }
         "index" => {
-            let wanted = args.need(0, "value")?;
-            let at = position(args, &wanted);
+            let value = args.need(0, "value")?;
+            let at = position(args, &value);
             return at
                 .map(Val::from)
-                .ok_or_else(|| Error::other(format!("{} is not in list", text::repr(&wanted))));
+                .ok_or_else(|| Error::other(format!("{} is not in list", text::repr(&value))));
         }
         "count" => {
-            let wanted = args.need(0, "value")?;
-            return Ok(list.items.borrow().iter().filter(|item| ops::equal(item, &wanted)).count().into());
+            let value = args.need(0, "value")?;
+            return Ok(list.items.borrow().iter().filter(|item| ops::equal(item, &value)).count().into());
         }
         "copy" => return Ok(Val::list(list.items.borrow().clone())),
         "clear" => list.items.borrow_mut().clear(),
@@ -91,8 +91,8 @@ pub(super) fn dict_method(
         "get" => {
             let key = keyed(args)?;
             let default = args.take(1, "default").unwrap_or(Val::None);
-            let found = dict.items.borrow().get(&key).cloned();
-            rendering.force(&found.unwrap_or(default))?
+            let value = dict.items.borrow().get(&key).cloned();
+            rendering.force(&value.unwrap_or(default))?
         }
         "keys" => Val::sequence(dict.items.borrow().keys().map(Val::from).collect(), ListKind::Keys),
         "values" => Val::sequence(dict.items.borrow().values().cloned().collect(), ListKind::Values),
@@ -109,8 +109,8 @@ pub(super) fn dict_method(
         "pop" => {
             let key = keyed(args)?;
             let default = args.take(1, "default");
-            let found = dict.items.borrow_mut().shift_remove(&key);
-            found.or(default).ok_or_else(|| Error::other(text::repr(&Val::from(&key))))?
+            let value = dict.items.borrow_mut().shift_remove(&key);
+            value.or(default).ok_or_else(|| Error::other(text::repr(&Val::from(&key))))?
         }
         "popitem" => match dict.items.borrow_mut().pop() {
             Some((key, value)) => Val::tuple(vec![(&key).into(), value]),
@@ -140,9 +140,9 @@ pub(super) fn vars_method(
     args: &mut Args,
 ) -> Result<Val, Error> {
     if name == "get" {
-        let found = rendering.subscript(object, &args.need(0, "key")?)?;
+        let value = rendering.subscript(object, &args.need(0, "key")?)?;
         let default = args.take(1, "default").unwrap_or(Val::None);
-        return Ok(if found.is_undefined() { default } else { found });
+        return Ok(if value.is_undefined() { default } else { value });
     }
     let names = rendering.items(object)?;
     let values = || names.iter().map(|name| rendering.subscript(object, name)).collect::<Result<Vec<_>, _>>();

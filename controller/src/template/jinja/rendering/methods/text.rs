@@ -113,8 +113,8 @@ fn search_method(s: &str, name: &str, args: &mut Args) -> Result<Val, Error> {
     Ok(match name {
         "find" | "index" | "rfind" | "rindex" => {
             let part = args.need_text(0, "sub")?;
-            let found = if name.starts_with('r') { s.rfind(&part) } else { s.find(&part) };
-            match found {
+            let at = if name.starts_with('r') { s.rfind(&part) } else { s.find(&part) };
+            match at {
                 Some(at) => chars(at).into(),
                 None if name.ends_with("find") => Val::Int(-1),
                 None => return Err(Error::other("substring not found")),
@@ -175,14 +175,14 @@ fn width(args: &mut Args) -> Result<usize, Error> {
 }
 
 fn affix(rendering: &Rendering<'_>, s: &str, start: bool, args: &mut Args) -> Result<Val, Error> {
-    let wanted = args.need(0, "prefix")?;
+    let affixes = args.need(0, "prefix")?;
     let from = usize::try_from(args.int(1, "start", 0)?).unwrap_or(0);
     let s: String = s.chars().skip(from).collect();
-    let wanted = match &wanted {
-        Val::List(_) => rendering.items(&wanted)?,
-        _ => vec![wanted],
+    let affixes = match &affixes {
+        Val::List(_) => rendering.items(&affixes)?,
+        _ => vec![affixes],
     };
-    for part in &wanted {
+    for part in &affixes {
         let Some(part) = part.as_str() else {
             let name = if start { "startswith" } else { "endswith" };
             return Err(Error::type_error(format!(
