@@ -1,46 +1,62 @@
-//! Passwords as `/etc/shadow` has them: the hashes of crypt(3).
+//! Password hashes as `/etc/shadow` and crypt(3) have them, made with the limits and the messages of passlib, which
+//! Ansible's filter `password_hash` uses.
 
-use blowfish::Blowfish;
-use md5::Md5;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use md5::{Digest as _, Md5};
 use rand::seq::IndexedRandom as _;
-use sha2::{Digest, Sha256, Sha512};
 
+/// The characters of salts and hashes, each for six bits.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Those of bcrypt.
 const BCRYPT_DIGITS: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Reads a salt of bcrypt. Its last character has four bits more than are needed, which count for nothing.
+const BCRYPT_SALT: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Why there is no hash, as Ansible words it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// An algorithm that is not known here.
+    /// The algorithm is not supported.
     #[error("passlib does not support '{0}' algorithm")]
     Algorithm(String),
-    /// The salt, its size, the rounds or the variant is not one of this algorithm.
+    /// The algorithm does not take this secret, salt, number of rounds or variant.
     #[error("Could not hash the secret.. {0}")]
     Setting(String),
 }
 
-/// How a password is hashed; what is not given is chosen.
+/// How a password is hashed. What is not given has a default.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// What the hash begins with; random if not given.
+    /// The salt; a random one if not given.
     pub salt: Option<String>,
-    /// How long a random salt is.
+    /// The length of a random salt.
     pub salt_size: Option<i64>,
-    /// How long it takes.
+    /// How often the hash is hashed again; for bcrypt, the logarithm of that to base 2.
     pub rounds: Option<i64>,
-    /// The variant of bcrypt.
+    /// The variant of bcrypt: `2a`, `2b` or `2y`.
     pub ident: Option<String>,
 }
 
-/// One algorithm and its limits.
+/// An algorithm and its limits.
 struct Algorithm {
     name: &'static str,
     short: &'static str,
     salt_sizes: std::ops::RangeInclusive<usize>,
-    /// The fewest and most rounds, and how many there are if nobody says.
-    rounds: Option<(i64, i64, i64)>,
+    /// The fewest and the most rounds, and the default.
+    rounds: Option<(u32, u32, u32)>,
     digits: &'static [u8; 64],
-    hash: fn(&[u8], &str, i64, &str) -> String,
+    hash: fn(&Input<'_>) -> Result<String, Error>,
+}
+
+/// What is hashed, checked against the limits.
+struct Input<'i> {
+    secret: &'i [u8],
+    salt: &'i str,
+    rounds: u32,
+    ident: bcrypt::Version,
 }
 
 const ALGORITHMS: [Algorithm; 4] = [
@@ -50,7 +66,7 @@ const ALGORITHMS: [Algorithm; 4] = [
         salt_sizes: 0..=8,
         rounds: None,
         digits: DIGITS,
-        hash: |secret, salt, _, _| md5_crypt(secret, salt),
+        hash: md5_crypt,
     },
     Algorithm {
         name: "bcrypt",
@@ -66,7 +82,7 @@ const ALGORITHMS: [Algorithm; 4] = [
         salt_sizes: 0..=16,
         rounds: Some((1000, 999_999_999, 535_000)),
         digits: DIGITS,
-        hash: |secret, salt, rounds, _| sha_crypt::<Sha256>("5", secret, salt, rounds),
+        hash: sha256_crypt,
     },
     Algorithm {
         name: "sha512_crypt",
@@ -74,7 +90,7 @@ const ALGORITHMS: [Algorithm; 4] = [
         salt_sizes: 0..=16,
         rounds: Some((1000, 999_999_999, 656_000)),
         digits: DIGITS,
-        hash: |secret, salt, rounds, _| sha_crypt::<Sha512>("6", secret, salt, rounds),
+        hash: sha512_crypt,
     },
 ];
 
@@ -86,39 +102,41 @@ pub fn algorithms() -> impl Iterator<Item = &'static str> {
 /// Hashes a password.
 ///
 /// # Errors
-/// If the algorithm is not known, or a setting is not one of it.
+/// If the algorithm is not supported, or does not take the secret or one of the settings.
 pub fn hash(secret: &str, algorithm: &str, settings: &Settings) -> Result<String, Error> {
-    let known = ALGORITHMS.iter().find(|known| known.name == algorithm || known.short == algorithm);
-    let known = known.ok_or_else(|| Error::Algorithm(algorithm.to_owned()))?;
+    let algorithm = ALGORITHMS
+        .iter()
+        .find(|known| known.name == algorithm || known.short == algorithm)
+        .ok_or_else(|| Error::Algorithm(algorithm.to_owned()))?;
     if secret.contains('\0') {
         return Err(Error::Setting("null character in secret".to_owned()));
     }
-    let rounds = known.rounds(settings.rounds)?;
-    let ident = match settings.ident.as_deref().filter(|_| known.name == "bcrypt") {
-        None => "2b",
-        Some(ident @ ("2a" | "2b" | "2y")) => ident,
+    let rounds = algorithm.rounds(settings.rounds)?;
+    let ident = match settings.ident.as_deref().filter(|_| algorithm.name == "bcrypt") {
+        None | Some("2b") => bcrypt::Version::TwoB,
+        Some("2a") => bcrypt::Version::TwoA,
+        Some("2y") => bcrypt::Version::TwoY,
         Some(other) => return Err(Error::Setting(format!("invalid ident: '{other}'"))),
     };
-    Ok((known.hash)(secret.as_bytes(), &known.salt(settings)?, rounds, ident))
+    let salt = algorithm.salt(settings)?;
+    (algorithm.hash)(&Input { secret: secret.as_bytes(), salt: &salt, rounds, ident })
 }
 
 impl Algorithm {
-    fn rounds(&self, asked: Option<i64>) -> Result<i64, Error> {
-        let name = self.name;
-        let (Some((least, most, usual)), asked) = (self.rounds, asked.filter(|rounds| *rounds != 0)) else {
-            let unwanted = || Error::Setting(format!("{name} has no rounds"));
-            return asked.map_or(Ok(0), |_| Err(unwanted()));
+    fn rounds(&self, rounds: Option<i64>) -> Result<u32, Error> {
+        let (name, rounds) = (self.name, rounds.filter(|rounds| *rounds != 0));
+        let Some((least, most, default)) = self.rounds else {
+            let refused = |_| Err(Error::Setting(format!("{name} has no rounds")));
+            return rounds.map_or(Ok(0), refused);
         };
-        let rounds = asked.unwrap_or(usual);
-        let wrong =
+        let Some(rounds) = rounds else { return Ok(default) };
+        let refused =
             |why: String| Error::Setting(format!("{name}: min_desired_rounds ({rounds}) is too {why}"));
-        if rounds < least {
-            return Err(wrong(format!("low, must be at least {least}")));
+        if rounds < i64::from(least) {
+            return Err(refused(format!("low, must be at least {least}")));
         }
-        if rounds > most {
-            return Err(wrong(format!("large, cannot be more than {most}")));
-        }
-        Ok(rounds)
+        let small = u32::try_from(rounds).ok().filter(|rounds| *rounds <= most);
+        small.ok_or_else(|| refused(format!("large, cannot be more than {most}")))
     }
 
     /// Returns the salt that is given, or a random one.
@@ -152,94 +170,69 @@ impl Algorithm {
     }
 }
 
-/// Writes the bytes at these places, three in four digits, the lowest bits first; the last group may be shorter.
-fn written(bytes: &[u8], order: &[usize]) -> String {
+/// Returns the bytes at these places, three as four digits, the lowest bits first; the last group may be shorter.
+fn encode(bytes: &[u8], order: &[usize]) -> String {
     let mut text = String::new();
     for group in order.chunks(3) {
-        let mut number = group.iter().fold(0u32, |number, at| number << 8 | u32::from(bytes[*at]));
+        let mut bits = group.iter().fold(0u32, |bits, at| bits << 8 | u32::from(bytes[*at]));
         for _ in 0..=group.len() {
-            text.push(char::from(DIGITS[number as usize & 63]));
-            number >>= 6;
+            text.push(char::from(DIGITS[bits as usize & 63]));
+            bits >>= 6;
         }
     }
     text
 }
 
-/// Repeats bytes to a length.
-fn stretched(bytes: &[u8], length: usize) -> Vec<u8> {
-    bytes.iter().copied().cycle().take(length).collect()
-}
-
-/// The order of bytes in which a hash of three parts is written: each three go round by one.
-fn turning(third: usize, forward: bool) -> Vec<usize> {
-    let parts = |at: usize| {
-        let mut three = [at, at + third, at + 2 * third];
-        if forward {
-            three.rotate_left(at % 3);
-        } else {
-            three.rotate_right(at % 3);
-        }
-        three
+/// `$5$`: <https://www.akkadia.org/drepper/SHA-crypt.txt>.
+fn sha256_crypt(input: &Input<'_>) -> Result<String, Error> {
+    let params = sha_params(input)?;
+    let sum = sha_crypt::sha256_crypt(input.secret, input.salt.as_bytes(), params);
+    let order = |at: usize| {
+        let mut group = [at, at + 10, at + 20];
+        group.rotate_right(at % 3);
+        group
     };
-    (0..third).flat_map(parts).collect()
+    let order: Vec<usize> = (0..10).flat_map(order).chain([31, 30]).collect();
+    Ok(sha_text("5", input, &encode(&sum, &order)))
 }
 
-/// `$5$` and `$6$`: <https://www.akkadia.org/drepper/SHA-crypt.txt>.
-fn sha_crypt<D: Digest>(id: &str, secret: &[u8], salt: &str, rounds: i64) -> String {
-    let plain = salt.as_bytes();
-    let both = D::new().chain_update(secret).chain_update(plain).chain_update(secret).finalize();
-    let mut first = D::new().chain_update(secret).chain_update(plain);
-    first.update(stretched(&both, secret.len()));
-    let mut bits = secret.len();
-    while bits > 0 {
-        if bits & 1 == 1 {
-            first.update(&both);
-        } else {
-            first.update(secret);
-        }
-        bits >>= 1;
-    }
-    let mut sum = first.finalize();
-    let repeated = |bytes: &[u8], times: usize| {
-        let mut digest = D::new();
-        (0..times).for_each(|_| digest.update(bytes));
-        stretched(&digest.finalize(), bytes.len())
+/// `$6$`: <https://www.akkadia.org/drepper/SHA-crypt.txt>.
+fn sha512_crypt(input: &Input<'_>) -> Result<String, Error> {
+    let params = sha_params(input)?;
+    let sum = sha_crypt::sha512_crypt(input.secret, input.salt.as_bytes(), params);
+    let order = |at: usize| {
+        let mut group = [at, at + 21, at + 42];
+        group.rotate_left(at % 3);
+        group
     };
-    let (secret, plain) = (repeated(secret, secret.len()), repeated(plain, 16 + usize::from(sum[0])));
-    for round in 0..rounds {
-        let mut digest = D::new();
-        let odd = round % 2 == 1;
-        if odd {
-            digest.update(&secret);
-        } else {
-            digest.update(&sum);
-        }
-        if round % 3 != 0 {
-            digest.update(&plain);
-        }
-        if round % 7 != 0 {
-            digest.update(&secret);
-        }
-        if odd {
-            digest.update(&sum);
-        } else {
-            digest.update(&secret);
-        }
-        sum = digest.finalize();
-    }
-    let third = sum.len() / 3;
-    let mut order = turning(third, sum.len() == 64);
-    order.extend((3 * third..sum.len()).rev());
-    let said = if rounds == 5000 { String::new() } else { format!("rounds={rounds}$") };
-    format!("${id}${said}{salt}${}", written(&sum, &order))
+    let order: Vec<usize> = (0..21).flat_map(order).chain([63]).collect();
+    Ok(sha_text("6", input, &encode(&sum, &order)))
 }
 
-/// `$1$`.
-fn md5_crypt(secret: &[u8], salt: &str) -> String {
-    let plain = salt.as_bytes();
-    let both = Md5::new().chain_update(secret).chain_update(plain).chain_update(secret).finalize();
-    let mut first = Md5::new().chain_update(secret).chain_update("$1$").chain_update(plain);
-    first.update(stretched(&both, secret.len()));
+fn sha_params(input: &Input<'_>) -> Result<sha_crypt::Params, Error> {
+    sha_crypt::Params::new(input.rounds).map_err(|error| Error::Setting(error.to_string()))
+}
+
+fn sha_text(id: &str, Input { salt, rounds, .. }: &Input<'_>, hash: &str) -> String {
+    // The format's default is not written.
+    let rounds = if *rounds == 5000 { String::new() } else { format!("rounds={rounds}$") };
+    format!("${id}${rounds}{salt}${hash}")
+}
+
+/// `$2b$` and its like; of the password 72 bytes count.
+fn bcrypt(input: &Input<'_>) -> Result<String, Error> {
+    let mut salt = [0; 16];
+    BCRYPT_SALT.decode_slice(input.salt, &mut salt).map_err(|error| Error::Setting(error.to_string()))?;
+    let parts = bcrypt::hash_with_salt(input.secret, input.rounds, salt);
+    let parts = parts.map_err(|error| Error::Setting(error.to_string()))?;
+    Ok(parts.format_for_version(input.ident.clone()))
+}
+
+/// `$1$`: FreeBSD's algorithm of 1994.
+fn md5_crypt(Input { secret, salt, .. }: &Input<'_>) -> Result<String, Error> {
+    let alternate = Md5::new().chain_update(secret).chain_update(salt).chain_update(secret).finalize();
+    let mut first = Md5::new().chain_update(secret).chain_update("$1$").chain_update(salt);
+    first.update(alternate.iter().copied().cycle().take(secret.len()).collect::<Vec<u8>>());
     let mut bits = secret.len();
     while bits > 0 {
         first.update(if bits & 1 == 1 { &[0][..] } else { &secret[..1] });
@@ -251,7 +244,7 @@ fn md5_crypt(secret: &[u8], salt: &str) -> String {
         let odd = round % 2 == 1;
         digest.update(if odd { secret } else { &sum[..] });
         if round % 3 != 0 {
-            digest.update(plain);
+            digest.update(salt);
         }
         if round % 7 != 0 {
             digest.update(secret);
@@ -260,52 +253,7 @@ fn md5_crypt(secret: &[u8], salt: &str) -> String {
         sum = digest.finalize();
     }
     let order = [0, 6, 12, 1, 7, 13, 2, 8, 14, 3, 9, 15, 4, 10, 5, 11];
-    format!("$1${salt}${}", written(&sum, &order))
-}
-
-/// `$2b$` and its like; of the password 72 bytes count.
-fn bcrypt(secret: &[u8], salt: &str, rounds: i64, ident: &str) -> String {
-    let places: Vec<u8> = salt.bytes().filter_map(|byte| place(BCRYPT_DIGITS, byte)).collect();
-    let mut plain: Vec<u8> = Vec::new();
-    for group in places.chunks(4) {
-        let bits =
-            group.iter().fold(0u32, |bits, place| bits << 6 | u32::from(*place)) << (6 * (4 - group.len()));
-        plain.extend(&bits.to_be_bytes()[1..group.len()]);
-    }
-    let mut key = [secret, &[0]].concat();
-    key.truncate(72);
-    let mut state = Blowfish::bc_init_state();
-    state.salted_expand_key(&plain, &key);
-    for _ in 0..1u64 << rounds {
-        state.bc_expand_key(&key);
-        state.bc_expand_key(&plain);
-    }
-    let mut sum = Vec::new();
-    for text in b"OrpheanBeholderScryDoubt".chunks(8) {
-        let half =
-            |from: usize| text[from..from + 4].iter().fold(0u32, |half, byte| half << 8 | u32::from(*byte));
-        let sealed = (0..64).fold([half(0), half(4)], |pair, _| state.bc_encrypt(pair));
-        sum.extend(sealed.iter().flat_map(|half| half.to_be_bytes()));
-    }
-    let bytes = [&plain[..], &sum[..23]];
-    let [salt, sum] = bytes.map(bcrypt_written);
-    format!("${ident}${rounds:02}${salt}{sum}")
-}
-
-fn place(digits: &[u8; 64], digit: u8) -> Option<u8> {
-    digits.iter().position(|known| *known == digit).and_then(|place| u8::try_from(place).ok())
-}
-
-/// Base64 with the digits of bcrypt, without padding.
-fn bcrypt_written(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        let digits = (0..=group.len()).map(|at| BCRYPT_DIGITS[(bits >> (18 - 6 * at)) as usize & 63]);
-        text.extend(digits.map(char::from));
-    }
-    text
+    Ok(format!("$1${salt}${}", encode(&sum, &order)))
 }
 
 #[cfg(test)]
@@ -317,12 +265,16 @@ mod tests {
         hash(secret, algorithm, &settings).map_err(|error| error.to_string())
     }
 
-    /// What passlib makes of the same.
+    /// Checks hashes: secret, algorithm, salt and rounds, and what passlib or libxcrypt makes of them.
+    fn check(vectors: &[(&str, &str, &str, Option<i64>, &str)]) {
+        for (secret, algorithm, salt, rounds, expected) in vectors {
+            assert_eq!(hashed(secret, algorithm, salt, *rounds).as_deref(), Ok(*expected), "{algorithm}");
+        }
+    }
+
     #[test]
-    fn as_others_have_them() {
-        let long = "thisisaverylongpasswordthatislongerthanseventytwobytesandsoistruncatedbybcryptalgorithm";
-        let digits = "1234567890123456789012";
-        for (secret, algorithm, salt, rounds, expected) in [
+    fn sha_crypt_and_md5_crypt_are_those_of_other_implementations() {
+        check(&[
             (
                 "secret",
                 "sha512_crypt",
@@ -348,6 +300,36 @@ mod tests {
             ("", "md5", "a", None, "$1$a$8CfZSfErbeskipdhZHtvu."),
             (&"y".repeat(50), "md5", "a", None, "$1$a$sOvmgPXTeEabF7hLxUxOE."),
             (
+                &"é".repeat(50),
+                "sha512",
+                "a.Z/",
+                Some(1001),
+                "$6$rounds=1001$a.Z/$jn8FUZsyLyGdSJVd10zh/6mPE3e0edOtegxFHjS2byUqj4JMKliZefbWGteO5o9OeJvq40JIZ5wSx1LuaTVbl0",
+            ),
+            (
+                &"x".repeat(64),
+                "sha512",
+                "0123456789abcdef",
+                Some(1234),
+                "$6$rounds=1234$0123456789abcdef$rVb0TC1QaDXtsRkqhts82fw4mstdcFUxABvvCfcg.rOAG.J7nN.WlLWAjDQwMz2czrZ/9xMcFezTcq9X.uwsw0",
+            ),
+            ("", "sha256", "ab", Some(1000), "$5$rounds=1000$ab$Yd3BaIOVbovC2OGzlWXH53yhcyaWZscnPjMwuHC/2t3"),
+            (
+                &"x".repeat(33),
+                "sha256",
+                "0123456789abcdef",
+                Some(5000),
+                "$5$0123456789abcdef$SXQQfiVAVcrNhGvZ68FHq.iCt.Skdsq.QMtxxUXsSg5",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn bcrypt_is_that_of_other_implementations() {
+        let long = "thisisaverylongpasswordthatislongerthanseventytwobytesandsoistruncatedbybcryptalgorithm";
+        let digits = "1234567890123456789012";
+        check(&[
+            (
                 "secret",
                 "bcrypt",
                 digits,
@@ -361,9 +343,26 @@ mod tests {
                 Some(5),
                 "$2b$05$123456789012345678901u7IgC0W6hPhm08PDfAUXf5.hmzRA01Oi",
             ),
+            (
+                "secret",
+                "bcrypt",
+                "abcdefghijklmnopqrstuz",
+                Some(4),
+                "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+            ),
             ("", "bcrypt", digits, Some(4), "$2b$04$123456789012345678901uVTVpbHniVAv2CmG4UV2sJqSWa2e9QRu"),
+        ]);
+    }
+
+    #[test]
+    fn bcrypt_has_variants() {
+        for (ident, salt, expected) in [
+            ("2a", "abcdefghijklmnopqrstuu", "$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"),
+            ("2y", "abcdefghijklmnopqrstuu", "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"),
         ] {
-            assert_eq!(hashed(secret, algorithm, salt, rounds).as_deref(), Ok(expected), "{algorithm}");
+            let (salt, ident) = (Some(salt.to_owned()), Some(ident.to_owned()));
+            let settings = Settings { salt, ident, rounds: Some(4), ..Settings::default() };
+            assert_eq!(hash("secret", "bcrypt", &settings).as_deref(), Ok(expected));
         }
     }
 
@@ -387,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_is_refused() {
+    fn settings_beyond_the_limits_are_errors() {
         let wrong = |algorithm: &str, salt: &str, rounds: Option<i64>| {
             hashed("x", algorithm, salt, rounds).unwrap_err()
         };

@@ -1,4 +1,4 @@
-//! Paths as the user writes them.
+//! Paths as users write them: `~`, relative ones, and those with dots.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub fn tilde(path: &Path) -> String {
     }
 }
 
-/// Replaces a leading `~` by the user's home.
+/// Replaces a leading `~` by the user's home directory.
 pub fn expand_user(path: &str) -> PathBuf {
     match (path.strip_prefix('~'), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
@@ -25,33 +25,35 @@ pub fn expand_user(path: &str) -> PathBuf {
     }
 }
 
-/// Returns where a program is that this machine has.
-pub fn program(name: &str) -> Option<PathBuf> {
+/// Returns the path of a program that is in one of the directories of `PATH`.
+pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.is_file())
 }
 
-/// Returns a path as it is from everywhere, without looking at the file system: playbooks and roles are often named
-/// relative to the working folder.
+/// Returns the absolute, normalized form of a path relative to the working directory, without looking at the file
+/// system: playbooks and roles are often named relative to it.
 pub fn absolute(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| tidy(&path))
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| normalize(&path))
 }
 
-/// Takes out `.` and, where it follows a plain name, `..`.
-pub fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
+/// Removes `.` and, with the name before it, `..`, without looking at the file system.
+pub fn normalize(path: &Path) -> PathBuf {
+    let mut normalized = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir if matches!(tidy.components().next_back(), Some(Component::Normal(_))) => {
-                tidy.pop();
+            Component::ParentDir
+                if matches!(normalized.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                normalized.pop();
             }
-            other => tidy.push(other),
+            other => normalized.push(other),
         }
     }
-    tidy
+    normalized
 }
 
 #[cfg(test)]
@@ -59,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_tidied() {
+    fn dots_are_removed() {
         for (path, expected) in [("a/./b/../c", "a/c"), ("../a", "../a"), ("/a/../b", "/b"), ("./x", "x")] {
-            assert_eq!(tidy(Path::new(path)), Path::new(expected));
+            assert_eq!(normalize(Path::new(path)), Path::new(expected));
         }
     }
 }

@@ -9,10 +9,10 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
+use crate::merge::merge_hash;
 use crate::python::is_identifier;
+use crate::source_file::read_yaml;
 use crate::template::compile_regex;
-use crate::vars::merged;
-use crate::yaml;
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -87,7 +87,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     if matches!(args.hash_behaviour, Some(Behaviour::Merge)) {
         for (key, value) in &mut variables {
             if let Some(old) = key.as_str().and_then(|name| context.scope.raw(name)) {
-                *value = merged(&old, value);
+                *value = merge_hash(&old, value);
             }
         }
     }
@@ -194,7 +194,7 @@ fn walk(
 
 fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
     let wrong = |problem: crate::diagnostic::Diagnostic| refuse(problem.to_string());
-    let Some(node) = yaml::read_file(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
+    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
     let value = node.to_value().map_err(wrong)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),

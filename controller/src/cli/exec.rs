@@ -85,7 +85,7 @@ fn play(loader: &Loader, args: &Args) -> Result<Vec<Arc<Play>>, Diagnostics> {
     task.extend(args.background.map(|seconds| ("async".into(), seconds.into())));
     task.extend(args.poll.map(|seconds| ("poll".into(), seconds.into())));
     let play = map! { "hosts" => args.pattern.as_str(), "gather_facts" => false, "tasks" => vec![Value::from(task)] };
-    let text = json::text(&vec![Value::from(play)].into(), json::Style::default());
+    let text = json::to_string(&vec![Value::from(play)].into(), json::Style::default());
     let path = PathBuf::from("<command line>");
     loader.provide(&path, yaml::read("<command line>", &text)?);
     let unrendered = |value: &Value, _: &Map| Ok(value.clone());

@@ -5,6 +5,7 @@ use convoy_protocol::Map;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::kv;
 use crate::secrets::Vault;
+use crate::source_file::read_yaml;
 use crate::yaml::{self, Node};
 
 /// Reads the values of all `-e`, later over earlier.
@@ -21,7 +22,7 @@ pub fn read(given: &[String], vault: &Vault) -> Result<Map, Diagnostics> {
 
 fn one(text: &str, vault: &Vault) -> Result<Map, Diagnostic> {
     if let Some(path) = text.strip_prefix('@') {
-        return map(yaml::read_file(crate::paths::expand_user(path), vault)?, path);
+        return map(read_yaml(crate::paths::expand_user(path), vault)?, path);
     }
     if text.starts_with(['{', '[']) {
         return map(yaml::read("<command line>", text)?, text);

@@ -290,14 +290,14 @@ fn in_order(value: &Value) -> Value {
 fn as_json(value: &Value) -> String {
     let style =
         json::Style { indent: Some(4), sort_keys: true, hide_secrets: true, ..json::Style::default() };
-    json::text(&marked(value, true), style)
+    json::to_string(&marked(value, true), style)
 }
 
 /// Marks what is no template, if wanted, and what is encrypted; secrets are not shown.
 fn marked(value: &Value, unsafe_too: bool) -> Value {
     match &value.kind {
         Kind::Vaulted(text) => map! { "__ansible_vault" => text.clone() }.into(),
-        _ if value.taint.is_secret() => json::SECRET.into(),
+        _ if value.taint.is_secret() => json::REDACTED.into(),
         Kind::Text(text) if unsafe_too && value.taint.is_unsafe() => {
             map! { "__ansible_unsafe" => text.clone() }.into()
         }

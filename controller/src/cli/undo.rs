@@ -334,7 +334,7 @@ fn plain(loader: &Loader, hosts: &[Arc<str>]) -> Result<Arc<Play>, Diagnostics> 
     let hosts: Vec<Value> = hosts.iter().map(|host| Value::from(&**host)).collect();
     let task = map! { "action" => "ping" };
     let play = map! { "hosts" => hosts, "gather_facts" => false, "tasks" => vec![Value::from(task)] };
-    let text = json::text(&vec![Value::from(play)].into(), json::Style::default());
+    let text = json::to_string(&vec![Value::from(play)].into(), json::Style::default());
     let path = PathBuf::from("<undo>");
     loader.provide(&path, yaml::read("<undo>", &text)?);
     let unrendered = |value: &Value, _: &Map| Ok(value.clone());

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::Executor;
 use crate::link::{PullError, Puller};
-use crate::paths::{absolute, expand_user, tidy};
+use crate::paths::{absolute, expand_user, normalize};
 use crate::services::endpoint::Endpoint;
 
 /// Takes what an order's outcome offers, if its module has a parameter that says where to.
@@ -168,7 +168,7 @@ fn by_host(dest: &str, source: &str, base: &Path, host: &str) -> Result<PathBuf,
     if !is_plain || host.contains('/') {
         return Err(format!("no folder can have the name of the host '{host}': use `flat`"));
     }
-    let inside = tidy(&Path::new("/").join(source));
+    let inside = normalize(&Path::new("/").join(source));
     let inside = inside.strip_prefix("/").map_err(|_| leads_out(source))?;
     // At the root, `..` is the root.
     let inside: PathBuf = inside.components().skip_while(|part| *part == Component::ParentDir).collect();

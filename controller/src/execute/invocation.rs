@@ -5,7 +5,7 @@ use convoy_agent::modules;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Value, map};
 
-use crate::json::SECRET;
+use crate::json::REDACTED;
 
 /// Returns the arguments of an order under their own names, defaults filled in, secrets left out.
 pub(super) fn invocation(order: &Order) -> Value {
@@ -47,7 +47,7 @@ fn converted(kind: ParamKind, value: &Value) -> Value {
 }
 
 fn shown(value: &Value, never: bool) -> Value {
-    if never || value.deep_taint().is_secret() { SECRET.into() } else { value.clone() }
+    if never || value.deep_taint().is_secret() { REDACTED.into() } else { value.clone() }
 }
 
 #[cfg(test)]
@@ -78,16 +78,16 @@ mod tests {
     #[test]
     fn what_is_never_shown_is_left_out() {
         let found = args("user", map! { "name" => "ann", "password" => "$6$x" });
-        assert_eq!((&found["name"], &found["password"]), (&"ann".into(), &SECRET.into()));
-        assert_eq!(args("copy", map! { "content" => "x", "dest" => "/a" })["content"], SECRET.into());
-        assert_eq!(args("debconf", map! { "name" => "x", "answer" => "y" })["value"], SECRET.into());
+        assert_eq!((&found["name"], &found["password"]), (&"ann".into(), &REDACTED.into()));
+        assert_eq!(args("copy", map! { "content" => "x", "dest" => "/a" })["content"], REDACTED.into());
+        assert_eq!(args("debconf", map! { "name" => "x", "answer" => "y" })["value"], REDACTED.into());
         let found = args("keystore", map! { "path" => "/k", "storepass" => "x", "keypass" => "y" });
-        assert_eq!((&found["password"], &found["key_password"]), (&SECRET.into(), &SECRET.into()));
-        assert_eq!(args("user", map! { "ssh_key_passphrase" => "x" })["ssh_key_passphrase"], SECRET.into());
+        assert_eq!((&found["password"], &found["key_password"]), (&REDACTED.into(), &REDACTED.into()));
+        assert_eq!(args("user", map! { "ssh_key_passphrase" => "x" })["ssh_key_passphrase"], REDACTED.into());
         let secret = Value::from("hunter2").tainted(Taint::SECRET);
         let line = Value::from(vec![secret.clone()]);
         let found = args("command", map! { "_raw_params" => secret, "argv" => line, "chdir" => "/" });
-        assert_eq!((&found["_raw_params"], &found["argv"]), (&SECRET.into(), &SECRET.into()));
+        assert_eq!((&found["_raw_params"], &found["argv"]), (&REDACTED.into(), &REDACTED.into()));
         assert_eq!(found["chdir"], "/".into());
         assert_eq!(args("user", map! { "name" => "ann" })["password"], Value::null());
     }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use convoy_agent::args::Arg;
-use convoy_protocol::{Kind, Origin, Value, map};
+use convoy_protocol::{Kind, Map, Origin, Value, map};
 
 use super::{Inventory, safe_name};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::python;
 use crate::template::{Context, Error, Templar};
-use crate::vars::TaskScope;
 use crate::yaml::Node;
 
 /// Names under which the plugin is known.
@@ -233,7 +232,7 @@ impl Construct<'_> {
         &self,
         keyed: &Keyed,
         host: &str,
-        scope: &TaskScope,
+        scope: &Map,
     ) -> Result<(Option<String>, Vec<String>), Diagnostic> {
         let nothing = Ok((None, Vec::new()));
         let text = &keyed.key.text;
@@ -280,7 +279,7 @@ impl Construct<'_> {
     }
 
     /// Renders an expression; lookups are not allowed in it.
-    fn compose(&self, expression: &Expression, scope: &TaskScope) -> Result<Value, Error> {
+    fn compose(&self, expression: &Expression, scope: &Map) -> Result<Value, Error> {
         let template = Value::from(format!("{{{{{}}}}}", expression.text));
         self.templar.render(&template, scope, &context(true))
     }
@@ -291,7 +290,7 @@ impl Construct<'_> {
     }
 
     /// Returns what expressions see: the host's variables so far.
-    fn scope(&self, host: &Arc<str>) -> Result<TaskScope, Diagnostic> {
+    fn scope(&self, host: &Arc<str>) -> Result<Map, Diagnostic> {
         let first = |errors: Diagnostics| {
             errors
                 .into_iter()
@@ -308,11 +307,12 @@ impl Construct<'_> {
         if self.config.use_extra_vars {
             vars.extend(self.inventory.options.extra_vars.clone());
         }
-        Ok(TaskScope::of_map(vars).with(map! {
+        vars.extend(map! {
             "inventory_hostname" => host.clone(),
             "inventory_hostname_short" => host.split('.').next().unwrap_or_default(),
             "group_names" => groups,
-        }))
+        });
+        Ok(vars)
     }
 }
 

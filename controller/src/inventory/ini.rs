@@ -1,4 +1,5 @@
-//! Inventories in INI form.
+//! Inventories in Ansible's INI dialect: which sections there are, and what their lines mean. [`crate::ini`] reads the
+//! lines.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::{Inventory, address, literal, words};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::ini::{self, Line};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Section {
@@ -15,7 +17,7 @@ enum Section {
     Children,
 }
 
-/// A group that was used before, or without, being defined.
+/// A group that is named before it is defined, or never defined.
 struct Pending {
     at: Arc<Origin>,
     section: Section,
@@ -37,8 +39,8 @@ pub(super) fn read(
         group: "ungrouped".into(),
         section: Section::Hosts,
     };
-    for (number, line) in text.lines().enumerate() {
-        reader.line(number, line)?;
+    for line in ini::lines(text, false) {
+        reader.line(line)?;
     }
     reader.finish()
 }
@@ -53,18 +55,9 @@ struct Reader<'i> {
 }
 
 impl Reader<'_> {
-    fn at(&self, line: usize, column: usize) -> Arc<Origin> {
-        let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-        Arc::new(Origin { file: self.file.clone(), line: count(line), column: count(column) })
-    }
-
-    fn line(&mut self, number: usize, line: &str) -> Result<(), Diagnostic> {
-        let column = line.chars().take_while(|c| c.is_whitespace()).count();
-        let text = line.trim();
-        if text.is_empty() || text.starts_with(['#', ';']) {
-            return Ok(());
-        }
-        let at = self.at(number, column);
+    fn line(&mut self, line: Line<'_>) -> Result<(), Diagnostic> {
+        let text = line.text;
+        let at = line.place.origin(&self.file);
         if let Some((name, kind)) = section(text) {
             return self.header(name, kind, at);
         }
@@ -74,7 +67,7 @@ impl Reader<'_> {
             )));
         }
         match self.section {
-            Section::Hosts => self.hosts(number, column, text),
+            Section::Hosts => self.hosts(line),
             Section::Vars => self.variable(text, &at),
             Section::Children => self.child(text, at),
         }
@@ -106,7 +99,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Makes a group that is defined at last the child of those that named it.
+    /// Adds a group that is now defined to the groups that named it as a child.
     fn adopt(&mut self, group: &Arc<str>) -> Result<(), Diagnostic> {
         let Some(pending) = self.pending.shift_remove(group) else { return Ok(()) };
         for parent in pending.parents {
@@ -115,19 +108,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn hosts(&mut self, number: usize, column: usize, text: &str) -> Result<(), Diagnostic> {
-        let words = words::split(text)
-            .map_err(|(offset, why)| Diagnostic::user(why).at(self.at(number, column + offset)))?;
+    fn hosts(&mut self, line: Line<'_>) -> Result<(), Diagnostic> {
+        let at = |offset: usize| line.place.after(offset).origin(&self.file);
+        let words = words::split(line.text).map_err(|(offset, why)| Diagnostic::user(why).at(at(offset)))?;
         let Some((first, rest)) = words.split_first() else { return Ok(()) };
-        let (names, port) =
-            address::expand(&first.text).map_err(|why| Diagnostic::user(why).at(self.at(number, column)))?;
+        let (names, port) = address::expand(&first.text).map_err(|why| Diagnostic::user(why).at(at(0)))?;
         let mut variables = Vec::new();
         for word in rest {
-            let at = self.at(number, column + word.column);
+            let at = at(word.column);
             let Some((key, value)) = word.text.split_once('=') else {
-                return Err(Diagnostic::user(format!("`{}` is not key=value", word.text)).at(at).hint(Some(
-                    "after the host come its variables; a value with spaces needs quotes".to_owned(),
-                )));
+                return Err(Diagnostic::user(format!("`{}` is not key=value", word.text))
+                    .at(at)
+                    .hint(Some("variables follow the host; quote a value that has spaces".to_owned())));
             };
             variables.push((Key::from(key), literal::value(value).at(at).tainted(self.taint)));
         }
@@ -141,17 +133,17 @@ impl Reader<'_> {
     }
 
     fn variable(&mut self, text: &str, at: &Arc<Origin>) -> Result<(), Diagnostic> {
-        let Some((key, value)) = text.split_once('=') else {
+        let Some((key, value)) = ini::entry(text, &['=']) else {
             return Err(Diagnostic::user(format!("`{text}` is not key=value")).at(at.clone()));
         };
-        let value: Value = literal::value(value.trim()).at(at.clone()).tainted(self.taint);
-        self.inventory.set_group_var(&self.group, Key::from(key.trim()), value)
+        let value: Value = literal::value(value).at(at.clone()).tainted(self.taint);
+        self.inventory.set_group_var(&self.group, Key::from(key), value)
     }
 
     fn child(&mut self, text: &str, at: Arc<Origin>) -> Result<(), Diagnostic> {
         let name = text.split('#').next().unwrap_or_default().trim_end();
         if name.is_empty() || name.contains([':', ']']) || name.contains(char::is_whitespace) {
-            return Err(Diagnostic::user(format!("`{text}` is not the name of a group")).at(at));
+            return Err(Diagnostic::user(format!("`{text}` is not a group name")).at(at));
         }
         if self.inventory.group(name).is_some() {
             return self.inventory.add_child(&self.group, name).map(drop).map_err(|error| error.at(at));
@@ -178,9 +170,9 @@ impl Reader<'_> {
     }
 }
 
-/// Returns group and kind if `line` is the head of a section.
+/// Returns the group and the kind of a section if `line` is its header.
 fn section(line: &str) -> Option<(&str, Option<&str>)> {
-    let (inside, after) = line.strip_prefix('[')?.split_once(']')?;
+    let (inside, after) = ini::header(line)?;
     let after = after.trim_start();
     if inside.contains(char::is_whitespace) || !(after.is_empty() || after.starts_with('#')) {
         return None;

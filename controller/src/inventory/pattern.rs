@@ -9,6 +9,7 @@ use indexmap::IndexSet;
 use super::{Inventory, LOCALHOST, address};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secrets::Vault;
+use crate::source_file::SourceFile;
 
 /// The hosts that a pattern names.
 #[derive(Debug, Default, PartialEq)]
@@ -179,7 +180,7 @@ fn limit_patterns(limit: &str, vault: &Vault) -> Result<Vec<String>, Diagnostic>
             let what = format!("Limit starting with \"@\" must be a file, not a directory: {file}");
             return Err(Diagnostic::user(what));
         }
-        let text = crate::yaml::Source::of(Path::new(file), vault)?.text;
+        let text = SourceFile::read(Path::new(file), vault)?.text;
         patterns.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
     }
     Ok(patterns)

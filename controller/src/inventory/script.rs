@@ -14,7 +14,7 @@ use indexmap::IndexSet;
 
 use super::{Inventory, source};
 use crate::diagnostic::Diagnostic;
-use crate::json;
+use crate::{json, secrets};
 
 /// More than this from one script is a script that has lost its way.
 const MOST: u64 = 256 << 20;
@@ -158,7 +158,7 @@ impl Script<'_> {
         if text.trim().is_empty() && words[0] == "--host" {
             return Ok(Map::new().into());
         }
-        let value = json::read(text).map_err(|error| {
+        let value = json::from_str(text).map_err(|error| {
             self.wrong(format!("must write JSON: {error}")).note(format!("called with {}", words.join(" ")))
         })?;
         if !output.err.is_empty() && !self.said {
@@ -167,7 +167,7 @@ impl Script<'_> {
             let text = format!("the inventory script {} said: {}", self.path.display(), text.trim());
             self.inventory.warn(Diagnostic::user(text));
         }
-        json::unwrapped(value).map_err(|what| self.wrong(what))
+        secrets::unmark(value).map_err(|what| self.wrong(what))
     }
 
     fn run(&self, words: &[&str]) -> Result<Output, Diagnostic> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Inventory, address, constructed, ini, script, tree};
 use crate::diagnostic::Diagnostic;
+use crate::source_file::SourceFile;
 use crate::yaml::{self, Node};
 
 /// What Ansible leaves out in a folder of sources.
@@ -72,22 +73,22 @@ fn file(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
     if script::is_program(path)? {
         return script::read(inventory, path);
     }
-    let source = yaml::Source::of(path, &inventory.options.vault)?;
+    let source = SourceFile::read(path, &inventory.options.vault)?;
     let secret = source.secret;
     // What is wrong in an encrypted inventory is told without quoting it.
-    text(inventory, path, &source).map_err(|problem| if secret { yaml::unquoted(problem) } else { problem })
+    text(inventory, path, &source).map_err(|problem| if secret { yaml::redacted(problem) } else { problem })
 }
 
-fn text(inventory: &mut Inventory, path: &Path, source: &yaml::Source) -> Result<(), Diagnostic> {
+fn text(inventory: &mut Inventory, path: &Path, source: &SourceFile) -> Result<(), Diagnostic> {
     let (name, text, taint) = (&source.name, &source.text, source.taint());
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("yml" | "yaml" | "json") => match source.read()? {
+        Some("yml" | "yaml" | "json") => match source.yaml()? {
             Some(root) => in_yaml(inventory, &root),
             None => Ok(()),
         },
         Some("toml") => Err(Diagnostic::user(format!("{name}: inventories in TOML are not supported"))
             .hint(Some("write it as YAML or INI".to_owned()))),
-        None => match source.read() {
+        None => match source.yaml() {
             Ok(Some(root)) if root.as_map().is_some() => in_yaml(inventory, &root),
             Err(error) if looks_like_yaml(text) => Err(error),
             _ => ini::read(inventory, name, text, taint),

@@ -7,8 +7,8 @@ use convoy_protocol::{Map, map};
 
 use super::{Group, Inventory, source};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::vars::merged;
-use crate::yaml;
+use crate::merge::merge_hash;
+use crate::source_file::read_yaml;
 
 /// Where the variables of a layer come from. The order is Ansible's, lowest precedence first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,7 +132,7 @@ impl Inventory {
     fn extend(&self, vars: &mut Map, more: &Map) {
         for (key, value) in more {
             let value = match vars.get(key).filter(|_| self.options.merge) {
-                Some(weak) => merged(weak, value),
+                Some(weak) => merge_hash(weak, value),
                 None => value.clone(),
             };
             vars.insert(key.clone(), value);
@@ -162,7 +162,7 @@ impl Inventory {
         if let Some(map) = files.get(path) {
             return Ok(map.clone());
         }
-        let map = match yaml::read_file(path, &self.options.vault)? {
+        let map = match read_yaml(path, &self.options.vault)? {
             None => Map::new(),
             Some(node) if node.is_null() => Map::new(),
             Some(node) => {

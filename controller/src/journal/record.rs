@@ -43,7 +43,7 @@ impl Record {
 
     fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-        let object = json::read(text).map_err(|error| error.to_string())?;
+        let object = json::from_str(text).map_err(|error| error.to_string())?;
         let mut body = object.as_map().cloned().ok_or("it is not an object")?;
         let number =
             body.shift_remove("n").and_then(|value| value.as_int()).and_then(|n| u64::try_from(n).ok());

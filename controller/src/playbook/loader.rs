@@ -16,7 +16,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::paths::absolute;
 use crate::secrets::Vault;
 use crate::settings::Settings;
-use crate::yaml::{self, Node, Source};
+use crate::source_file::SourceFile;
+use crate::yaml::{self, Node};
 
 /// What names are rendered with while files are read (`import_tasks: "{{ x }}.yml"`): the function adds the extra vars to
 /// the variables that it is given.
@@ -172,9 +173,9 @@ impl Loader {
         if let Some(known) = locked(&self.files).get(path) {
             return Ok(known.clone());
         }
-        let source = Source::of(path, &self.vault)?;
+        let source = SourceFile::read(path, &self.vault)?;
         locked(&self.sources).push((absolute(path), source.digest));
-        let node = source.read_remembered(&self.vault)?.map(Arc::new);
+        let node = source.yaml_remembered(&self.vault)?.map(Arc::new);
         locked(&self.files).insert(path.to_owned(), node.clone());
         Ok(node)
     }
@@ -209,7 +210,7 @@ impl Reader<'_> {
     fn finish(mut self) -> Result<Vec<Diagnostic>, Diagnostics> {
         for problem in self.problems.iter_mut().chain(&mut self.warnings) {
             if problem.origin.as_ref().is_some_and(|at| self.loader.is_secret(&at.file)) {
-                *problem = yaml::unquoted(problem.clone());
+                *problem = yaml::redacted(problem.clone());
             }
         }
         once(&mut self.problems);

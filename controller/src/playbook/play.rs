@@ -14,7 +14,7 @@ use super::reader::{Field, Reader};
 use super::search;
 use super::template::{heading, holds_template, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::paths::tidy;
+use crate::paths::normalize;
 use crate::yaml::Node;
 
 const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
@@ -51,7 +51,7 @@ impl Reader<'_> {
             self.problem(&node.at, "a playbook must contain at least one play");
         }
         let mut trail = imported.clone();
-        trail.trail.push(tidy(path));
+        trail.trail.push(normalize(path));
         let mut plays = Vec::new();
         for item in items {
             let Some(fields) = self.fields(item, Place::Play.name()) else { continue };
@@ -94,7 +94,7 @@ impl Reader<'_> {
         let Some(text) = self.name(&value, &scope, "a playbook") else { return Vec::new() };
         let parts = kv::split(&text).unwrap_or_default();
         let Some(name) = parts.first().map(|name| name.trim()) else { return Vec::new() };
-        let file = tidy(&path.parent().unwrap_or(Path::new("")).join(name));
+        let file = normalize(&path.parent().unwrap_or(Path::new("")).join(name));
         if !file.is_file() {
             self.problems.push(not_found(&format!("the playbook `{name}`"), &value, &[file]));
             return Vec::new();

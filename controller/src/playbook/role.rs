@@ -318,7 +318,7 @@ impl Reader<'_> {
     /// Notes a file that `tasks_from:` or its like found outside of the role's folder. Returns whether it is.
     fn outside(&mut self, role: &Path, folder: &str, file: &Path, at: &Arc<Origin>) -> bool {
         let expected = role.join(folder);
-        let outside = !crate::paths::tidy(file).starts_with(&expected);
+        let outside = !crate::paths::normalize(file).starts_with(&expected);
         if outside {
             let (file, expected) = (file.display(), expected.display());
             let message =

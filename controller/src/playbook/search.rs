@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::inherited::Inherited;
-use crate::paths::tidy;
+use crate::paths::normalize;
 
 /// What a role's files may end with, in order of preference.
 pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
@@ -78,7 +78,7 @@ pub(super) fn role(
     let name = expand_home(name);
     let found =
         folders.iter().map(|folder| folder.join(&name)).chain([name.clone()]).find(|path| path.is_dir());
-    found.map(|path| tidy(&path)).ok_or(folders)
+    found.map(|path| normalize(&path)).ok_or(folders)
 }
 
 /// Finds a file of a role: `main` or what `tasks_from:` and its like name, in one of the role's folders.
@@ -119,7 +119,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn first(places: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<PathBuf>> {
     let mut searched: Vec<PathBuf> = Vec::new();
     for place in places {
-        let place = tidy(&place);
+        let place = normalize(&place);
         if place.is_file() {
             return Ok(place);
         }

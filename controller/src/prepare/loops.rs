@@ -5,7 +5,7 @@ use convoy_protocol::{Key, Kind, Map, Value};
 use super::keywords;
 use super::view::View;
 use crate::playbook::ast::{Loop, LoopSource};
-use crate::template::{self, Error};
+use crate::template::Error;
 
 /// The variables that an item of a loop brings, and its label.
 pub(crate) type LoopScope = (Vec<(Key, Value)>, Option<Value>);
@@ -36,7 +36,7 @@ pub(crate) fn items(view: View<'_>, repeat: &Loop) -> Result<Vec<Value>, Error> 
         LoopSource::Items(value) => view.render_open(value)?,
         LoopSource::With { lookup, terms } => {
             let terms = view.render(terms)?;
-            return template::lookup(templar, lookup, &terms, &Map::new(), view.scope, view.context);
+            return templar.lookup(lookup, &terms, &Map::new(), view.scope, view.context);
         }
     };
     if let Kind::Unknown(why) = value.kind {

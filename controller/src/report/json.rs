@@ -54,7 +54,7 @@ impl Reporter for Json {
 /// Returns an event as a line.
 fn line(event: &RunEvent) -> String {
     let mut line =
-        json::map_text(&object::of(event), json::Style { hide_secrets: true, ..json::Style::default() });
+        json::map_to_string(&object::of(event), json::Style { hide_secrets: true, ..json::Style::default() });
     line.push('\n');
     line
 }

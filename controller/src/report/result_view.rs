@@ -93,7 +93,10 @@ impl ResultView {
             values.shift_remove("diff");
         }
         values.shift_remove("exception");
-        json::map_text(&values, json::Style { indent, sort_keys: true, ascii: false, hide_secrets: true })
+        json::map_to_string(
+            &values,
+            json::Style { indent, sort_keys: true, ascii: false, hide_secrets: true },
+        )
     }
 }
 

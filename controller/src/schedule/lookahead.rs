@@ -152,7 +152,7 @@ impl Scheduler {
         pending: &Pending,
     ) -> Result<PreparedTask, Error> {
         let scope = self.world.vars.scope(&batch.hosts[index].name, Some(task.placed()));
-        let scope = scope.ahead(pending.clone());
+        let scope = scope.with_pending(pending.clone());
         let context = context(search_path(&task.task, Some(&batch.play)), false);
         let (services, snapshot) = (&*self.services, &self.world.vars);
         prepare(View { services, snapshot, task: &task.task, scope: &scope, context: &context })

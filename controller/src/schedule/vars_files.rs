@@ -11,10 +11,10 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::playbook::ast::Play;
 use crate::secrets::Vault;
 use crate::services::context;
+use crate::source_file::read_yaml;
 use crate::template::Kind;
 use crate::template::unknown::known;
 use crate::vars::magic::PlayFacts;
-use crate::yaml;
 
 impl Scheduler {
     /// Reads the play's `vars_files` for hosts of a batch, as far as their names can be made.
@@ -96,7 +96,7 @@ fn places(dir: &Path, name: &str) -> Vec<PathBuf> {
 }
 
 fn map(vault: &Vault, path: &Path) -> Result<Map, Diagnostics> {
-    let Some(node) = yaml::read_file(path, vault)? else { return Ok(Map::new()) };
+    let Some(node) = read_yaml(path, vault)? else { return Ok(Map::new()) };
     let value = node.to_value()?;
     // As in Ansible, a list of maps is as good.
     if let Some(maps) = value.as_list().filter(|list| list.iter().all(|item| item.as_map().is_some())) {

@@ -66,7 +66,7 @@ impl Secrets {
     fn forms(&self) -> Vec<String> {
         let mut forms = Vec::new();
         for text in &self.texts {
-            let quoted = json::text(&text.clone().into(), json::Style::default());
+            let quoted = json::to_string(&text.clone().into(), json::Style::default());
             let in_json = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
             forms.push(in_json.unwrap_or_default().to_owned());
             forms.push(base64::encode(text.as_bytes()).trim_end_matches('=').to_owned());
@@ -94,7 +94,7 @@ impl Secrets {
         while let Some(next) = rest.chars().next() {
             match forms.iter().find(|form| rest.starts_with(form.as_str())) {
                 Some(form) => {
-                    clear.push_str(json::SECRET);
+                    clear.push_str(json::REDACTED);
                     rest = &rest[form.len()..];
                 }
                 None => {
@@ -144,11 +144,11 @@ mod tests {
             ("'it'\"'\"'s'", "'{}'"),
             ("HUNTER2 \u{e9}", "HUNTER2 \u{e9}"),
         ] {
-            assert_eq!(secrets.scrub(text), clear.replace("{}", json::SECRET), "{text}");
+            assert_eq!(secrets.scrub(text), clear.replace("{}", json::REDACTED), "{text}");
         }
         assert!(Secrets::of(&[Value::from("x")]).is_empty());
         let mut short = Secrets::default();
         short.hide("E");
-        assert_eq!(short.scrub("aEb"), format!("a{}b", json::SECRET));
+        assert_eq!(short.scrub("aEb"), format!("a{}b", json::REDACTED));
     }
 }

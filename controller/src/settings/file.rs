@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 
 use super::{Entry, Found, Source};
 use crate::diagnostic::Diagnostic;
+use crate::ini;
 use crate::secrets::Vault;
-use crate::yaml;
+use crate::source_file::SourceFile;
 
 /// A key of the file.
 #[derive(Debug)]
@@ -29,58 +30,17 @@ impl File {
     /// Reads the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Diagnostic> {
         // Before there are settings there are no passwords.
-        let yaml::Source { name, text, .. } = yaml::Source::of(path, &Vault::default())?;
+        let SourceFile { name, text, .. } = SourceFile::read(path, &Vault::default())?;
+        let name: Arc<str> = name.into();
+        let options = ini::Options { inline_comments: true, fold_keys: true, ..ini::Options::default() };
+        let sections = ini::sections(&text, &options).map_err(|error| diagnostic(error, &name))?;
+        let line =
+            |entry: ini::Entry| Line { text: entry.value.unwrap_or_default(), at: entry.place.origin(&name) };
+        let sections = sections.into_iter().map(|(section, keys)| {
+            (section, keys.into_iter().map(|(key, entry)| (key, line(entry))).collect())
+        });
         let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut file = Self { folder, sections: IndexMap::new() };
-        let mut section: Option<String> = None;
-        let mut last: Option<String> = None;
-        for (number, raw) in text.lines().enumerate() {
-            let indent = raw.chars().take_while(|c| c.is_whitespace()).count();
-            let at = |column: usize| {
-                let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-                Arc::new(Origin { file: name.as_str().into(), line: count(number), column: count(column) })
-            };
-            let line = without_comment(raw).trim();
-            if line.is_empty() {
-                continue;
-            }
-            let known = section.as_ref().and_then(|section| file.sections.get_mut(section));
-            // A line that is indented goes on with the value before it.
-            if indent > 0
-                && let (Some(keys), Some(last)) = (known, &last)
-            {
-                if let Some(line_before) = keys.get_mut(last) {
-                    line_before.text.push('\n');
-                    line_before.text.push_str(line);
-                }
-                continue;
-            }
-            if let Some(name) =
-                line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(name, _)| name)
-            {
-                file.sections.entry(name.to_owned()).or_default();
-                section = Some(name.to_owned());
-                last = None;
-                continue;
-            }
-            let Some(keys) = section.as_ref().and_then(|section| file.sections.get_mut(section)) else {
-                return Err(Diagnostic::user("a setting before the first section")
-                    .at(at(indent))
-                    .hint("begin the file with `[defaults]`".to_owned()));
-            };
-            let Some((key, value)) = line.split_once(['=', ':']) else {
-                return Err(Diagnostic::user(format!("`{line}` is not key = value")).at(at(indent)));
-            };
-            let key = key.trim().to_lowercase();
-            let line = Line { text: value.trim().to_owned(), at: at(indent) };
-            if let Some(first) = keys.get(&key) {
-                let what = format!("`{key}` stands here a second time, after line {}", first.at.line);
-                return Err(Diagnostic::user(what).at(line.at));
-            }
-            last = Some(key.clone());
-            keys.insert(key, line);
-        }
-        Ok(file)
+        Ok(Self { folder, sections: sections.collect() })
     }
 
     /// Returns what the file says of a setting.
@@ -97,11 +57,17 @@ impl File {
     }
 }
 
-/// Takes away a comment: a line that begins with `#` or `;`, and all after a `;` that follows a blank.
-fn without_comment(line: &str) -> &str {
-    if line.trim_start().starts_with(['#', ';']) {
-        return "";
+fn diagnostic(error: ini::Error<'_>, file: &Arc<str>) -> Diagnostic {
+    let at = |line: ini::Line<'_>| line.place.origin(file);
+    match error {
+        ini::Error::NoSection(line) => Diagnostic::user("a setting before the first section")
+            .at(at(line))
+            .hint("begin the file with `[defaults]`".to_owned()),
+        ini::Error::NotAnEntry(line) => {
+            Diagnostic::user(format!("`{}` is not key = value", line.text)).at(at(line))
+        }
+        ini::Error::Duplicate { line, first, key, .. } => {
+            Diagnostic::user(format!("`{key}` is already set in line {}", first.line)).at(at(line))
+        }
     }
-    let inline = line.match_indices(';').find(|(at, _)| line[..*at].ends_with(char::is_whitespace));
-    inline.map_or(line, |(at, _)| &line[..at])
 }

@@ -143,10 +143,7 @@ fn what_cannot_be_read_is_told_all_at_once() {
     for (config, error) in [
         ("forks = 1\n", "a setting before the first section\n  --> ansible.cfg:1:1"),
         ("[defaults]\nforks\n", "`forks` is not key = value\n  --> ansible.cfg:2:1"),
-        (
-            "[defaults]\nforks=1\nForks=2\n",
-            "`forks` stands here a second time, after line 2\n  --> ansible.cfg:3:1",
-        ),
+        ("[defaults]\nforks=1\nForks=2\n", "`forks` is already set in line 2\n  --> ansible.cfg:3:1"),
     ] {
         assert_eq!(Place::new(config).errors(), [format!("error: {error}")], "{config:?}");
     }

@@ -172,7 +172,7 @@ impl Target {
             return Ok(user.clone());
         }
         let named = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
-        named.filter(|name| !name.is_empty()).or_else(|| passwd::own_field(0)).ok_or(Reason::NoUser)
+        named.filter(|name| !name.is_empty()).or_else(passwd::own_name).ok_or(Reason::NoUser)
     }
 
     /// Returns the address and port.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use crate::vars::merged;
+use crate::merge::merge_hash;
 
 /// The key of what is not of one host.
 const OF_THE_RUN: &str = "_run";
@@ -54,7 +54,7 @@ fn sum(known: &Value, value: &Value) -> Option<Value> {
         _ => None,
     };
     let kind = match (&known.kind, &value.kind) {
-        (Kind::Map(_), Kind::Map(_)) => return Some(merged(known, value)),
+        (Kind::Map(_), Kind::Map(_)) => return Some(merge_hash(known, value)),
         (Kind::Text(a), Kind::Text(b)) => Kind::Text(format!("{a}{b}").into()),
         (Kind::List(a), Kind::List(b)) => Kind::List(Arc::new([&a[..], &b[..]].concat())),
         (Kind::Float(a), Kind::Float(b)) => Kind::Float(a + b),

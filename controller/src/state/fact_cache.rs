@@ -11,6 +11,7 @@ use convoy_protocol::{Key, Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::json::{self, Style};
+use crate::secrets;
 use crate::settings::Settings;
 use crate::template::unknown;
 
@@ -73,8 +74,8 @@ impl FactCache {
         if self.is_old(&path) {
             return Ok(None);
         }
-        let value = json::read(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
-        let value = json::unwrapped(value).map_err(unread)?;
+        let value = json::from_str(&text).map_err(|error| unread(format!("it is no JSON: {error}")))?;
+        let value = secrets::unmark(value).map_err(unread)?;
         let facts = value.as_map().cloned().ok_or_else(|| unread("it holds no map".to_owned()))?;
         self.facts.insert(host.clone(), facts.clone());
         Ok(Some(without_mark(facts)))
@@ -105,7 +106,7 @@ impl FactCache {
             known.insert(GATHERED.into(), true.into());
         }
         let style = Style { indent: Some(4), sort_keys: true, ascii: true, hide_secrets: true };
-        let text = json::map_text(known, style);
+        let text = json::map_to_string(known, style);
         self.write(&path, &text)
             .map_err(|error| format!("cannot write the facts to be cached in {}: {error}", path.display()))
     }

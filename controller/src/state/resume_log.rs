@@ -297,7 +297,7 @@ pub fn asked_of_action(action: &str, args: &Map, endpoint: &Endpoint) -> Arc<str
 }
 
 fn digest(map: &Map) -> Arc<str> {
-    let text = json::text(&json::exact::plain(&Value::from(map.clone())), json::Style::default());
+    let text = json::to_string(&json::lossless::encode(&Value::from(map.clone())), json::Style::default());
     Digest::of(text.as_bytes()).to_string()[..DIGITS].into()
 }
 

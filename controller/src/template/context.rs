@@ -1,22 +1,24 @@
-//! What a rendering may see: variables, folders, and whether it may have effects.
+//! What the caller of a rendering provides: the variables ([`Scope`]), and the circumstances ([`Context`]).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use convoy_protocol::{Origin, Value};
+use convoy_protocol::{Map, Origin, Value};
 
 use super::Error;
 use crate::paths::expand_user;
 
-/// Where names are looked up. Values are raw: text in them may still be a template and is rendered on use.
+/// The variables that a template sees. Values are raw: text in them may be a template and is rendered when it is used.
 pub trait Scope {
     /// Returns the variable called `name`.
     ///
     /// # Errors
-    /// Fails with [`super::Kind::NotYet`] if an earlier task has yet to give the value; the rendering then fails so too.
+    ///
+    /// With [`super::Kind::NotYet`] if an earlier task is going to set the value. The rendering then fails with that
+    /// error, whatever the template does with the value.
     fn get(&self, name: &str) -> Result<Option<Value>, Error>;
 
-    /// Returns why a name that has no value may still have one: what sets it was not run.
+    /// Returns why a name without a value may have one in a real run.
     fn unknown_rest(&self) -> Option<Arc<str>> {
         None
     }
@@ -24,49 +26,52 @@ pub trait Scope {
     /// Returns the names of all variables.
     fn names(&self) -> Vec<Arc<str>>;
 
-    /// Returns the names of the hosts that `hostvars` knows.
+    /// Returns the names of the hosts in `hostvars`.
     fn hosts(&self) -> Vec<Arc<str>> {
         Vec::new()
     }
 
-    /// Returns the variables of another host, for `hostvars`; its values are rendered with that host's variables.
+    /// Returns the variables of another host, for `hostvars`. They are rendered in that host's scope.
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
         let _ = name;
         None
     }
 }
 
-/// What surrounds a rendering.
+impl Scope for Map {
+    fn get(&self, name: &str) -> Result<Option<Value>, Error> {
+        Ok(self.get(name).cloned())
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.keys().filter_map(|key| key.as_str().map(Arc::from)).collect()
+    }
+}
+
+/// The circumstances of a rendering.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// Folders for relative names of files, most specific first: the role's, then the play's.
+    /// The directories in which relative file names are searched, most specific first: those of the role, then the play.
     pub search: Vec<PathBuf>,
-    /// Whether commands, clocks and chance may be asked; not while looking ahead.
+    /// Whether commands may run, and clocks and random numbers may be read. Not allowed while looking ahead.
     pub impure_allowed: bool,
-    /// Whether lookups are refused, as inventory plugins do.
+    /// Whether lookups are refused, as in inventory plugins.
     pub no_lookups: bool,
-    /// Where the user wrote what is rendered, for errors.
+    /// Where the user wrote what is rendered, for error messages.
     pub origin: Option<Arc<Origin>>,
 }
 
 impl Context {
-    /// Returns the file that a relative name means: in `folder` of each search folder, then in the search folder itself.
-    pub fn find(&self, name: &str, folder: &str) -> Option<PathBuf> {
+    /// Returns the first existing file called `name`: in the subdirectory `subdirectory` of each search directory, or in
+    /// the search directory itself.
+    pub fn find(&self, name: &str, subdirectory: &str) -> Option<PathBuf> {
         let name = expand_user(name);
         if name.is_absolute() {
             return name.exists().then_some(name);
         }
         self.search
             .iter()
-            .flat_map(|base| [base.join(folder).join(&name), base.join(&name)])
+            .flat_map(|base| [base.join(subdirectory).join(&name), base.join(&name)])
             .find(|path| path.exists())
-    }
-
-    /// Returns the same context with `folder` searched first.
-    #[must_use]
-    pub fn with_folder(&self, folder: &Path) -> Self {
-        let mut context = self.clone();
-        context.search.insert(0, folder.to_owned());
-        context
     }
 }

@@ -1,4 +1,4 @@
-//! Encodings of text, by the names that Python has for them.
+//! Text encodings, by Python's names for them.
 
 /// An encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// Finds an encoding by its name.
+    /// Returns the encoding called `name`, if it is supported.
     pub(super) fn named(name: &str) -> Option<Self> {
         let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
         Some(match plain.as_str() {
@@ -24,7 +24,7 @@ impl Encoding {
         })
     }
 
-    /// Writes text; nothing if it has a character that there is none for.
+    /// Encodes text. Returns `None` if the encoding lacks one of its characters.
     pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
         Some(match self {
             Self::Utf8 => text.as_bytes().to_vec(),
@@ -35,7 +35,7 @@ impl Encoding {
         })
     }
 
-    /// Reads text; nothing if it is none.
+    /// Decodes text. Returns `None` if the bytes are not valid in this encoding.
     pub(super) fn decode(self, bytes: &[u8]) -> Option<String> {
         let wide = |join: fn([u8; 2]) -> u16| {
             let units = bytes.chunks(2).map(|pair| Some(join(pair.try_into().ok()?)));
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn encoded_text_is_decoded_to_the_same_text() {
         for (name, text, bytes) in [
             ("utf-8", "é", &[0xc3, 0xa9][..]),
             ("ISO8859-1", "é", &[0xe9]),

@@ -1,4 +1,8 @@
-//! What goes wrong while rendering, and how it is told.
+//! Errors of rendering.
+//!
+//! The message of an error is worded as Ansible words it, since playbooks test it. It may quote values, so an error knows
+//! what was read before it occurred: if a secret was, [`fmt::Display`] prints a placeholder instead of the message. Errors
+//! that mention only names and types are always printed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,37 +11,37 @@ use convoy_protocol::{Origin, Taint};
 
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
-/// Why rendering did not give a value; decides what the caller may do about it.
+/// Why rendering failed. The kind decides what the caller may do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A name, an attribute or an element is not there.
+    /// A name, an attribute or an item does not exist.
     Undefined,
-    /// The template itself cannot be read.
+    /// The template is not valid.
     Syntax,
     /// A variable needs itself.
     Cycle,
-    /// Something with an effect or a changing answer was asked for while looking ahead.
+    /// Something that has an effect, or a different result each time, was needed while looking ahead.
     Impure,
-    /// A value that an earlier task will give is not there yet.
+    /// A value that an earlier task is going to set was needed while looking ahead.
     NotYet,
-    /// A value that a dry run cannot know was needed; the sentence says why it is not known.
+    /// A value that a dry run cannot know was needed. The message is the reason.
     Unknown,
-    /// Everything else: wrong types, failed lookups, unreadable files.
+    /// Anything else: wrong types, failed lookups, unreadable files.
     Other,
 }
 
-/// A place in a template file. Lines count from 1, columns too; a column of 0 is not known.
+/// A position in a template file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The template file.
     pub file: Arc<str>,
     /// Line, from 1.
     pub line: u32,
-    /// Column, from 1, or 0.
+    /// Column, from 1; 0 if it is not known.
     pub column: u32,
 }
 
-/// How the sentence is wrapped once the text that was being rendered is known, as Ansible does.
+/// How Ansible frames the message together with the text of the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wrap {
     Plain,
@@ -45,25 +49,25 @@ pub(crate) enum Wrap {
     Template,
 }
 
-/// What is said instead of a sentence that may quote a secret.
-const HIDDEN: &str = "it reads secrets and failed; why is not shown, since that may quote them";
+/// Printed instead of a message that may quote a secret.
+const HIDDEN: &str = "rendering failed; details are not shown because they may quote a secret";
 
-/// Why a value could not be rendered. [`fmt::Display`] gives the sentence and the hint, and nothing that may be a secret.
+/// Why a value could not be rendered. [`fmt::Display`] prints the message and the hint, but never a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
-    /// What sort of fault it is.
+    /// The kind of error.
     pub kind: Kind,
-    /// The sentence, worded as Ansible words it where playbooks rely on that.
+    /// The message, worded as in Ansible. It may quote a secret.
     pub message: String,
-    /// The variable that is not there.
+    /// The variable that is undefined.
     pub name: Option<Arc<str>>,
-    /// What may have been meant by it.
+    /// The similar name that may have been meant.
     pub hint: Option<String>,
     /// Where the user wrote the value that was being rendered.
     pub origin: Option<Arc<Origin>>,
-    /// Where in the template file it went wrong.
+    /// The position in the template file.
     pub position: Option<Position>,
-    /// What was read before it went wrong: [`fmt::Display`] does not quote the message if a secret was.
+    /// The taint of what was read before the error occurred.
     pub taint: Taint,
     /// Whether the text of the template is itself secret, and so what a syntax error quotes of it.
     pub(crate) source_secret: bool,
@@ -71,7 +75,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Makes an error of `kind`.
+    /// Returns an error of `kind`.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -86,17 +90,17 @@ impl Error {
         }
     }
 
-    /// Makes an error of no particular kind.
+    /// Returns an error of no particular kind.
     pub fn other(message: impl Into<String>) -> Self {
         Self::new(Kind::Other, message)
     }
 
-    /// Makes the error of a [`super::Scope`] that has to wait for an earlier task.
+    /// Returns the error for a value that an earlier task is going to set.
     pub fn not_yet(message: impl Into<String>) -> Self {
         Self::new(Kind::NotYet, message)
     }
 
-    /// Makes the error of needing what a dry run cannot know.
+    /// Returns the error for needing a value that a dry run cannot know.
     pub fn unknown(why: Arc<str>) -> Self {
         Self::new(Kind::Unknown, &*why)
     }
@@ -105,44 +109,45 @@ impl Error {
         Self::new(Kind::Undefined, message)
     }
 
-    /// Names the variable that is not there.
-    pub(crate) fn named(self, name: impl Into<Arc<str>>) -> Self {
+    /// Sets the name of the variable that is undefined.
+    pub(crate) fn with_name(self, name: impl Into<Arc<str>>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Adds what may have been meant by a variable that is not there: one of those that are.
-    pub(crate) fn among(mut self, known: impl FnOnce() -> Vec<Arc<str>>) -> Self {
+    /// Suggests one of `names` if an undefined variable looks like a misspelling of it.
+    pub(crate) fn suggest_from(mut self, names: impl FnOnce() -> Vec<Arc<str>>) -> Self {
         if let (Some(name), None) = (&self.name, &self.hint) {
-            self.hint = did_you_mean(name, known().iter().map(|known| &**known));
+            self.hint = did_you_mean(name, names().iter().map(|name| &**name));
         }
         self
     }
 
-    /// Returns it as a message of its own, without a place.
+    /// Returns the error as a diagnostic without a position.
     pub fn diagnostic(self) -> Diagnostic {
         let hint = self.hint.clone();
         Diagnostic::user(Self { hint: None, ..self }.to_string()).hint(hint)
     }
 
-    /// An operation on values of the wrong type: Python's `TypeError`.
+    /// Returns the error for an operation on values of the wrong type: Python's `TypeError`.
     pub(crate) fn type_error(message: impl Into<String>) -> Self {
         Self { wrap: Wrap::Type, ..Self::other(message) }
     }
 
-    /// A fault in the template's text, found while it was read or run.
+    /// Returns the error for a mistake in the template itself.
     pub(crate) fn syntax(message: impl Into<String>) -> Self {
         Self { wrap: Wrap::Template, ..Self::new(Kind::Syntax, message) }
     }
 
+    /// Returns the error for using `what` while looking ahead.
     pub(crate) fn impure(what: &str) -> Self {
         Self::new(
             Kind::Impure,
-            format!("{what} gives another answer each time and cannot be looked at ahead"),
+            format!("{what} gives a different result each time, so it cannot be evaluated ahead of time"),
         )
     }
 
-    /// Puts the sentence into the frame that Ansible gives it, naming the text that was rendered.
-    pub(crate) fn about(mut self, text: &str) -> Self {
+    /// Frames the message as Ansible does, with the text of the template.
+    pub(crate) fn with_template(mut self, text: &str) -> Self {
         match std::mem::replace(&mut self.wrap, Wrap::Plain) {
             Wrap::Plain => {}
             Wrap::Type => {
@@ -157,22 +162,22 @@ impl Error {
         self
     }
 
-    /// Adds what must be remembered about what the sentence quotes.
+    /// Adds the taint of what the message may quote.
     #[must_use]
     pub fn tainted(mut self, taint: Taint) -> Self {
         self.taint = self.taint | taint;
         self
     }
 
-    /// Returns it with a sentence that can be shown as a part of another.
-    pub(crate) fn shown(self) -> Self {
+    /// Replaces a message that may quote a secret, so that the message can be part of another one.
+    pub(crate) fn redacted(self) -> Self {
         let taint = self.taint.without(Taint::SECRET);
         let hint = self.hint.clone();
-        let told = Self { hint: None, ..self };
-        Self { message: told.to_string(), hint, taint, source_secret: false, ..told }
+        let error = Self { hint: None, ..self };
+        Self { message: error.to_string(), hint, taint, source_secret: false, ..error }
     }
 
-    /// Whether the sentence may quote a secret. Those of the other kinds are of names and types alone.
+    /// Returns whether the message may quote a secret. Messages of the other kinds mention only names and types.
     fn is_secret(&self) -> bool {
         match self.kind {
             Kind::Other => self.taint.is_secret(),
@@ -181,6 +186,7 @@ impl Error {
         }
     }
 
+    /// Sets the origin, unless there is one.
     pub(crate) fn at(mut self, origin: Option<&Arc<Origin>>) -> Self {
         if self.origin.is_none() {
             self.origin = origin.cloned();

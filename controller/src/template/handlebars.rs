@@ -1,4 +1,8 @@
-//! Handlebars for `.hbs` files: only the names that the template uses are resolved, and an unknown one is an error.
+//! Handlebars for `.hbs` files.
+//!
+//! The crate `handlebars` renders from JSON, so the variables have to be known before it starts: [`Names`] collects the
+//! names that the parsed template uses, and only those are rendered. An undefined name is an error, even in `#if`, where
+//! the crate's strict mode accepts it. Nothing is HTML-escaped.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,39 +15,43 @@ use handlebars::{
 use serde_json::Value as Json;
 
 use super::error::{Error, Kind, Position};
-use super::jinja::{Run, ScopeRef, Val, repr_json};
+use super::jinja::{Rendering, ScopeRef, Val, repr_json};
 
-const BLOCKS: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
+/// The helpers of the crate.
+const BUILT_IN: [&str; 6] = ["if", "unless", "each", "with", "lookup", "log"];
+
+/// The helpers of this module.
 const HELPERS: [&str; 14] =
     ["eq", "ne", "lt", "gt", "lte", "gte", "and", "or", "not", "default", "lower", "upper", "json", "join"];
 
-/// Renders a Handlebars template, with `extra` names that hide the variables.
+/// Renders a Handlebars template, with `extra` names that take precedence over the variables.
 pub(super) fn render(
-    run: &Run<'_>,
+    rendering: &Rendering<'_>,
     path: &Path,
     text: &str,
     extra: &[(Arc<str>, Val)],
 ) -> Result<String, Error> {
     let file: Arc<str> = path.to_string_lossy().into();
-    let place = |line: usize, column: usize| Position {
+    let position = |line: usize, column: usize| Position {
         file: file.clone(),
         line: u32::try_from(line).unwrap_or(0),
         column: u32::try_from(column).unwrap_or(0),
     };
     let template = Template::compile(text).map_err(|e| {
-        let mut error = Error::new(Kind::Syntax, said(&e.reason().to_string()));
-        error.position = e.pos().map(|(line, column)| place(line, column));
+        let mut error = Error::new(Kind::Syntax, syntax_message(&e.reason().to_string()));
+        error.position = e.pos().map(|(line, column)| position(line, column));
         error
     })?;
-    let mut names = Names { found: Vec::new(), scoped: 0, optional: false };
+    let mut names = Names { used: Vec::new(), scoped: 0, optional: false };
     names.template(&template);
     let mut data = serde_json::Map::new();
-    for name in names.found {
-        let about = extra.iter().find(|(known, _)| **known == *name.name).map(|(_, value)| value.clone());
-        let found = about.map_or_else(|| run.variable(&ScopeRef::Own, &name.name), |value| Ok(Some(value)));
-        match found {
-            Ok(Some(value)) => {
-                let value = run.resolve(&value)?;
+    for name in names.used {
+        let extra = extra.iter().find(|(extra, _)| **extra == *name.name).map(|(_, value)| value.clone());
+        let value =
+            extra.map_or_else(|| rendering.variable(&ScopeRef::Own, &name.name), |value| Ok(Some(value)))?;
+        match value {
+            Some(value) => {
+                let value = rendering.force_deep(&value)?;
                 if value.is_undefined() && name.optional {
                     continue;
                 }
@@ -52,16 +60,16 @@ pub(super) fn render(
                     serde_json::from_str(&json).map_err(|e| Error::other(format!("'{}': {e}", name.name)))?;
                 data.insert(name.name, json);
             }
-            Ok(None) if name.optional || data.contains_key(&name.name) => {}
-            Ok(None) => {
-                if let Some(why) = run.scope.unknown_rest() {
+            None if name.optional || data.contains_key(&name.name) => {}
+            None => {
+                if let Some(why) = rendering.scope.unknown_rest() {
                     return Err(Error::unknown(why));
                 }
-                let mut error = Error::undefined(format!("'{}' is undefined", name.name)).named(name.name);
-                error.position = Some(place(name.at.0, name.at.1));
+                let mut error =
+                    Error::undefined(format!("'{}' is undefined", name.name)).with_name(name.name);
+                error.position = Some(position(name.at.0, name.at.1));
                 return Err(error);
             }
-            Err(error) => return Err(error),
         }
     }
     let mut engine = Handlebars::new();
@@ -69,7 +77,7 @@ pub(super) fn render(
     engine.register_escape_fn(handlebars::no_escape);
     engine.register_template("template", template);
     for name in HELPERS {
-        engine.register_helper(name, Box::new(Builtin(name)));
+        engine.register_helper(name, Box::new(NamedHelper(name)));
     }
     engine.render("template", &Json::Object(data)).map_err(|e| {
         let kind = if matches!(e.reason(), RenderErrorReason::MissingVariable(_)) {
@@ -78,23 +86,26 @@ pub(super) fn render(
             Kind::Other
         };
         let mut error = Error::new(kind, e.reason().to_string());
-        error.position = e.line_no.zip(e.column_no).map(|(line, column)| place(line, column));
+        error.position = e.line_no.zip(e.column_no).map(|(line, column)| position(line, column));
         error
     })
 }
 
+/// A use of a variable.
 struct Name {
     name: String,
+    /// Line and column.
     at: (usize, usize),
-    /// Given to `default`, so it may be absent.
+    /// Whether the variable may be undefined: it is passed to `default`, or may be a member of an item.
     optional: bool,
 }
 
-/// The names of variables that a template uses.
+/// The variables that a template uses, collected by walking through its syntax tree.
 struct Names {
-    found: Vec<Name>,
-    /// How many blocks change what a name means: within them an unknown name belongs to an item.
+    used: Vec<Name>,
+    /// The number of enclosing blocks in which a name may be a member of an item instead of a variable.
     scoped: usize,
+    /// Whether the current expression is passed to `default`.
     optional: bool,
 }
 
@@ -118,7 +129,7 @@ impl Names {
             && helper.hash.is_empty()
             && !helper.block
             && !HELPERS.contains(&name)
-            && !BLOCKS.contains(&name)
+            && !BUILT_IN.contains(&name)
         {
             self.parameter(&helper.name, at);
         }
@@ -166,14 +177,14 @@ impl Names {
             return;
         }
         let optional = self.optional || (self.scoped > 0 && !root);
-        self.found.push(Name { name: name.to_owned(), at, optional });
+        self.used.push(Name { name: name.to_owned(), at, optional });
     }
 }
 
-/// A helper of ours, by name.
-struct Builtin(&'static str);
+/// One of [`HELPERS`].
+struct NamedHelper(&'static str);
 
-impl HelperDef for Builtin {
+impl HelperDef for NamedHelper {
     fn call_inner<'reg: 'rc, 'rc>(
         &self,
         helper: &Helper<'rc>,
@@ -187,20 +198,20 @@ impl HelperDef for Builtin {
         if let (Some(missing), true) = (missing, name != "default") {
             return Err(RenderErrorReason::MissingVariable(missing.relative_path().cloned()).into());
         }
-        let wanted =
+        let parameter =
             |n: usize| values.get(n).copied().ok_or(RenderErrorReason::ParamNotFoundForIndex(name, n));
-        let (first, second) = (wanted(0)?, values.get(1).copied());
-        let needed = || second.ok_or(RenderErrorReason::ParamNotFoundForIndex(name, 1));
+        let (first, second) = (parameter(0)?, values.get(1).copied());
+        let required = || second.ok_or(RenderErrorReason::ParamNotFoundForIndex(name, 1));
         let order = || -> Result<Option<std::cmp::Ordering>, RenderError> {
-            let second = needed()?;
+            let second = required()?;
             Ok(match (first.as_f64(), second.as_f64()) {
                 (Some(a), Some(b)) => a.partial_cmp(&b),
                 _ => Some(first.as_str().unwrap_or_default().cmp(second.as_str().unwrap_or_default())),
             })
         };
         Ok(ScopedJson::Derived(match name {
-            "eq" => Json::Bool(first == needed()?),
-            "ne" => Json::Bool(first != needed()?),
+            "eq" => Json::Bool(first == required()?),
+            "ne" => Json::Bool(first != required()?),
             "lt" => Json::Bool(order()?.is_some_and(std::cmp::Ordering::is_lt)),
             "gt" => Json::Bool(order()?.is_some_and(std::cmp::Ordering::is_gt)),
             "lte" => Json::Bool(order()?.is_some_and(std::cmp::Ordering::is_le)),
@@ -208,20 +219,21 @@ impl HelperDef for Builtin {
             "and" => Json::Bool(values.iter().all(|value| truthy(value))),
             "or" => Json::Bool(values.iter().any(|value| truthy(value))),
             "not" => Json::Bool(!truthy(first)),
-            "default" => (if first.is_null() { needed()? } else { first }).clone(),
-            "lower" => Json::String(plain(first).to_lowercase()),
-            "upper" => Json::String(plain(first).to_uppercase()),
+            "default" => (if first.is_null() { required()? } else { first }).clone(),
+            "lower" => Json::String(plain_text(first).to_lowercase()),
+            "upper" => Json::String(plain_text(first).to_uppercase()),
             "json" => Json::String(first.to_string()),
             _ => {
-                let separator = second.map_or_else(|| ", ".to_owned(), plain);
+                let separator = second.map_or_else(|| ", ".to_owned(), plain_text);
                 let items = first.as_array().map(Vec::as_slice).unwrap_or_default();
-                Json::String(items.iter().map(plain).collect::<Vec<_>>().join(&separator))
+                Json::String(items.iter().map(plain_text).collect::<Vec<_>>().join(&separator))
             }
         }))
     }
 }
 
-fn plain(value: &Json) -> String {
+/// Returns text without quotes, and any other value as JSON.
+fn plain_text(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -230,8 +242,8 @@ fn truthy(value: &Json) -> bool {
     value.is_truthy(false)
 }
 
-/// Returns what the parser says, less the names of its own rules.
-fn said(text: &str) -> String {
+/// Returns the message of the parser, without the names of its internal rules.
+fn syntax_message(text: &str) -> String {
     match text.split_once(": expected ") {
         Some((what, rules)) if rules.contains('_') => what.to_owned(),
         _ => text.to_owned(),

@@ -1,26 +1,40 @@
-//! How a template file is read.
+//! Options of rendering: those of a whole run, and those of one template file.
 
-use minijinja::syntax::SyntaxConfig;
+use crate::settings::Settings;
 
-use super::error::Error;
-use super::jinja::Val;
+/// How a run renders.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Whether results keep their type (`jinja2_native`) instead of becoming text.
+    pub native: bool,
+    /// The value of `ansible_managed` in template files, with its placeholders.
+    pub managed: String,
+}
+
+impl Options {
+    /// Returns the options that the settings select.
+    pub fn of(settings: &Settings) -> Self {
+        Self { native: settings.jinja2_native, managed: settings.ansible_managed.clone() }
+    }
+}
 
 /// The options of Ansible's `template` module that concern rendering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOptions {
     /// Whether the newline after a block tag is removed.
     pub trim_blocks: bool,
-    /// Whether the blanks before a block tag are removed.
+    /// Whether the spaces before a block tag are removed.
     pub lstrip_blocks: bool,
-    /// What a newline becomes.
+    /// The text that replaces each newline.
     pub newline_sequence: String,
-    /// Whether one newline at the end is kept even if the template's text has more or none.
+    /// Jinja's own handling of a newline at the end. It makes no difference to the result, which always ends in as many
+    /// newlines as the template.
     pub keep_trailing_newline: bool,
-    /// Where variable tags start and end.
+    /// The start and the end of variable tags.
     pub variable: (String, String),
-    /// Where block tags start and end.
+    /// The start and the end of block tags.
     pub block: (String, String),
-    /// Where comments start and end.
+    /// The start and the end of comments.
     pub comment: (String, String),
 }
 
@@ -36,40 +50,5 @@ impl Default for FileOptions {
             block: pair("{%", "%}"),
             comment: pair("{#", "#}"),
         }
-    }
-}
-
-impl FileOptions {
-    /// Sets the option that a template's header names.
-    pub(super) fn set(&mut self, key: &str, value: &Val) -> Result<(), Error> {
-        let wrong = |what: &str| Error::other(format!("the template's header wants {what} for {key}"));
-        let flag = || value.truth();
-        let text = || value.as_str().map(str::to_owned).ok_or_else(|| wrong("text"));
-        match key {
-            "trim_blocks" => self.trim_blocks = flag()?,
-            "lstrip_blocks" => self.lstrip_blocks = flag()?,
-            "keep_trailing_newline" => self.keep_trailing_newline = flag()?,
-            "newline_sequence" => self.newline_sequence = text()?,
-            "variable_start_string" => self.variable.0 = text()?,
-            "variable_end_string" => self.variable.1 = text()?,
-            "block_start_string" => self.block.0 = text()?,
-            "block_end_string" => self.block.1 = text()?,
-            "comment_start_string" => self.comment.0 = text()?,
-            "comment_end_string" => self.comment.1 = text()?,
-            _ => return Err(Error::other(format!("the template's header sets an unknown option: {key}"))),
-        }
-        Ok(())
-    }
-
-    pub(super) fn syntax(&self) -> Result<SyntaxConfig, Error> {
-        let mut builder = SyntaxConfig::builder();
-        builder
-            .variable_delimiters(self.variable.0.clone(), self.variable.1.clone())
-            .block_delimiters(self.block.0.clone(), self.block.1.clone())
-            .comment_delimiters(self.comment.0.clone(), self.comment.1.clone())
-            .trim_blocks(self.trim_blocks)
-            .lstrip_blocks(self.lstrip_blocks)
-            .keep_trailing_newline(self.keep_trailing_newline);
-        builder.build().map_err(|e| Error::syntax(e.to_string()))
     }
 }

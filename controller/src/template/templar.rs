@@ -1,147 +1,125 @@
-//! The door to rendering.
+//! The entry point for rendering: values, conditions, template files and lookups.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
-use super::error::{Error, Kind as Fault, Position};
-use super::jinja::{self, Compiled, Run, ScopeRef, Val};
-use super::{Context, FileOptions, Scope, about, handlebars};
+use super::error::{Error, Kind as ErrorKind};
+use super::jinja::{self, Environment, Rendering, ScopeRef, Val};
+use super::{Context, FileOptions, Options, Scope, file, lookups, template_vars};
 use crate::json;
 use crate::secrets::Vault;
-use crate::settings::Settings;
 
-/// How a whole run renders.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Whether results keep their type (`jinja2_native`) instead of becoming text.
-    pub native: bool,
-    /// What `ansible_managed` is in template files.
-    pub managed: String,
-}
-
-impl Options {
-    /// Returns what the settings say.
-    pub fn of(settings: &Settings) -> Self {
-        Self { native: settings.jinja2_native, managed: settings.ansible_managed.clone() }
-    }
-}
-
-/// Renders; one per run, shared by all hosts. Compiled templates are kept.
-#[derive(Default)]
+/// Renders templates. There is one per run, shared by all hosts; it keeps parsed templates.
 pub struct Templar {
-    options: Options,
-    vault: Arc<Vault>,
-    texts: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
-    bare: Mutex<HashMap<Arc<str>, Arc<Compiled>>>,
+    environment: Environment,
 }
 
-/// A template file that is to be rendered.
+/// A template file to be rendered.
 #[derive(Debug)]
 pub struct File<'a> {
-    /// Where it is.
+    /// The path of the file.
     pub path: &'a Path,
-    /// What it is called by the task.
+    /// The file as the task names it.
     pub source: &'a str,
-    /// Where the task puts what is made of it.
+    /// Where the task puts the result.
     pub dest: Option<&'a str>,
-    /// How it is read.
+    /// How the file is read.
     pub options: FileOptions,
 }
 
-/// The text that stands for an argument to be left out. It is the same throughout a run of the program and found nowhere else.
-pub fn omit_token() -> &'static str {
-    static TOKEN: OnceLock<String> = OnceLock::new();
-    TOKEN.get_or_init(|| format!("__omit_place_holder__{:032x}", rand::random::<u128>()))
+impl Default for Templar {
+    fn default() -> Self {
+        Self::new(Options::default(), Arc::default())
+    }
 }
 
 impl Templar {
-    /// Makes a renderer that decrypts with the passwords of `vault`.
+    /// Returns a renderer that decrypts with the passwords of `vault`.
     pub fn new(options: Options, vault: Arc<Vault>) -> Self {
-        Self { options, vault, ..Self::default() }
+        Self { environment: Environment::new(options, vault, lookups::function) }
     }
 
-    /// Returns the passwords of what is encrypted.
+    /// Returns the passwords used for decryption.
     pub fn vault(&self) -> &Vault {
-        &self.vault
+        &self.environment.vault
     }
 
-    pub(super) fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// Returns whether the text may hold a template.
+    /// Returns whether the text may contain a template.
     pub fn is_template(text: &str) -> bool {
         jinja::has_template(text)
     }
 
-    /// Renders all text in a value, however deep. Unsafe text is data and stays as it is. What needs a value that a
-    /// dry run cannot know is unknown itself.
+    fn rendering<'a>(&'a self, scope: &'a dyn Scope, context: &'a Context) -> Rendering<'a> {
+        Rendering::new(&self.environment, scope, context)
+    }
+
+    /// Renders all text in a value, at any depth. Unsafe text is data and stays as it is. A text that needs a value which
+    /// a dry run cannot know becomes unknown.
     ///
     /// # Errors
-    /// Fails if a name is not there or an expression cannot be computed.
+    ///
+    /// If a name is undefined or an expression fails.
     pub fn render(&self, value: &Value, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
         match &value.kind {
             Kind::Text(text) if !value.taint.is_unsafe() && jinja::has_template(text) => {
-                let run = Run::new(self, scope, context);
-                // Text of an encrypted file is itself secret, and so is what a message quotes of it.
-                run.add_taint(value.taint);
-                run.source_secret.set(value.taint.is_secret());
-                let result = run.render_text(text, &ScopeRef::Own).and_then(|made| run.value(&made));
-                let made = outcome(&run, result, context).map_err(|error| error.at(value.origin.as_ref()))?;
-                let made = made.tainted(value.taint);
-                Ok(Value { origin: value.origin.clone(), ..made })
+                let rendering = self.rendering(scope, context);
+                // The text of an encrypted file is secret, and so is what an error message quotes of it.
+                rendering.add_source_taint(value.taint);
+                let result = rendering
+                    .render_text(text, &ScopeRef::Own)
+                    .and_then(|result| rendering.to_value(&result));
+                let result = finished(&rendering, result).map_err(|error| error.at(value.origin.as_ref()))?;
+                Ok(Value { origin: value.origin.clone(), ..result.tainted(value.taint) })
             }
             Kind::Vaulted(_) => {
-                let run = Run::new(self, scope, context);
-                let result = run.decrypted(value, None).and_then(|made| run.value(&made));
-                let made = outcome(&run, result, context)?;
-                Ok(Value { origin: value.origin.clone(), ..made.tainted(value.taint) })
+                let rendering = self.rendering(scope, context);
+                let result = rendering.decrypted(value, None).and_then(|text| rendering.to_value(&text));
+                let result = finished(&rendering, result)?;
+                Ok(Value { origin: value.origin.clone(), ..result.tainted(value.taint) })
             }
-            Kind::List(list) if list.iter().any(needs) => {
-                let made = list
+            Kind::List(list) if list.iter().any(jinja::needs_rendering) => {
+                let items = list
                     .iter()
                     .map(|item| self.render(item, scope, context))
                     .collect::<Result<Vec<_>, _>>()?;
-                Ok(Value { kind: Kind::List(Arc::new(made)), ..value.clone() })
+                Ok(Value { kind: Kind::List(Arc::new(items)), ..value.clone() })
             }
-            Kind::Map(map) if map.values().any(needs) => {
-                let made = map
+            Kind::Map(map) if map.values().any(jinja::needs_rendering) => {
+                let entries = map
                     .iter()
                     .map(|(key, item)| Ok((key.clone(), self.render(item, scope, context)?)))
                     .collect::<Result<Map, Error>>()?;
-                Ok(Value { kind: Kind::Map(Arc::new(made)), ..value.clone() })
+                Ok(Value { kind: Kind::Map(Arc::new(entries)), ..value.clone() })
             }
             _ => Ok(value.clone()),
         }
     }
 
-    /// Computes a bare expression.
+    /// Evaluates an expression that is not within `{{ }}`.
     ///
     /// # Errors
-    /// Fails if the text is no expression, if a name is not there, or if it cannot be computed.
+    ///
+    /// If the text is not an expression, a name is undefined, or the expression fails.
     pub fn evaluate(&self, expression: &str, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
-        let run = Run::new(self, scope, context);
-        let result = self.evaluated(&run, expression).and_then(|made| run.value(&made));
-        outcome(&run, result, context)
+        let rendering = self.rendering(scope, context);
+        let result = self.evaluated(&rendering, expression).and_then(|result| rendering.to_value(&result));
+        finished(&rendering, result)
     }
 
-    fn evaluated(&self, run: &Run<'_>, expression: &str) -> Result<Val, Error> {
-        let work = || {
-            let compiled = cached(&self.bare, expression, jinja::compile_bare)?;
-            jinja::Expression::value(run, &compiled)
-        };
-        work().map_err(|error| {
-            error.about(&format!("{{% if {expression} %}} True {{% else %}} False {{% endif %}}"))
+    fn evaluated(&self, rendering: &Rendering<'_>, expression: &str) -> Result<Val, Error> {
+        let evaluate = || rendering.evaluate(&*self.environment.parsed_expression(expression)?);
+        evaluate().map_err(|error| {
+            error.with_template(&format!("{{% if {expression} %}} True {{% else %}} False {{% endif %}}"))
         })
     }
 
-    /// Decides a condition as `when` does: a boolean, an expression, or a list of them that must all hold.
+    /// Decides a condition such as `when`: a boolean, an expression, or a list of which all must hold.
     ///
     /// # Errors
-    /// Fails, naming the condition, if it cannot be computed.
+    ///
+    /// If it cannot be evaluated. The error names the condition.
     pub fn condition(&self, condition: &Value, scope: &dyn Scope, context: &Context) -> Result<bool, Error> {
         let text = match &condition.kind {
             Kind::Null => return Ok(true),
@@ -162,10 +140,10 @@ impl Templar {
         if text.is_empty() {
             return Ok(true);
         }
-        self.condition_text(condition, &text, scope, context).map_err(|error| {
-            let mut error = error.at(condition.origin.as_ref()).shown();
-            let text = if condition.taint.is_secret() { json::SECRET } else { &*text };
-            if !matches!(error.kind, Fault::NotYet | Fault::Impure | Fault::Unknown) {
+        self.text_condition(condition, &text, scope, context).map_err(|error| {
+            let mut error = error.at(condition.origin.as_ref()).redacted();
+            let text = if condition.taint.is_secret() { json::REDACTED } else { &*text };
+            if !matches!(error.kind, ErrorKind::NotYet | ErrorKind::Impure | ErrorKind::Unknown) {
                 error.message =
                     format!("The conditional check '{text}' failed. The error was: {}", error.message);
             }
@@ -173,7 +151,9 @@ impl Templar {
         })
     }
 
-    fn condition_text(
+    /// Decides a condition that is an expression. If the expression contains a template, the template is rendered first,
+    /// and its result is the expression.
+    fn text_condition(
         &self,
         condition: &Value,
         text: &str,
@@ -186,120 +166,88 @@ impl Templar {
         let mut expression = text.to_owned();
         let mut secret = condition.taint.is_secret();
         if jinja::has_template(text) {
-            let made = self.render(condition, scope, context)?;
-            match &made.kind {
+            let rendered = self.render(condition, scope, context)?;
+            match &rendered.kind {
                 Kind::Bool(b) => return Ok(*b),
                 Kind::Text(text) if text.is_empty() => return Ok(false),
                 Kind::Unknown(why) => return Err(Error::unknown(why.clone())),
-                _ if made.taint.is_unsafe() => {
+                _ if rendered.taint.is_unsafe() => {
                     return Err(Error::other("Conditional is marked as unsafe, and cannot be evaluated."));
                 }
                 _ => {}
             }
-            secret |= made.taint.is_secret();
-            let run = Run::new(self, scope, context);
-            expression = jinja::str(&run.resolve(&run.data(&made))?);
+            secret |= rendered.taint.is_secret();
+            let rendering = self.rendering(scope, context);
+            expression = jinja::str(&rendering.force_deep(&rendering.data(&rendered))?);
         }
-        let run = Run::new(self, scope, context);
-        let result = self.evaluated(&run, &expression).and_then(|made| made.truth());
+        let rendering = self.rendering(scope, context);
+        let result = self.evaluated(&rendering, &expression).and_then(|value| value.truth());
         if secret {
-            run.add_taint(Taint::SECRET);
-            run.source_secret.set(true);
+            rendering.add_source_taint(Taint::SECRET);
         }
-        outcome_of(&run, result, context).map_err(|mut error| {
-            if error.kind == Fault::Undefined {
-                let shown = if secret { json::SECRET } else { &expression };
+        with_details(&rendering, result).map_err(|mut error| {
+            if error.kind == ErrorKind::Undefined {
+                let shown = if secret { json::REDACTED } else { &expression };
                 error.message = format!("error while evaluating conditional ({shown}): {}", error.message);
             }
             error
         })
     }
 
-    /// Renders a template file: Handlebars if it is called `.hbs`, else Jinja.
+    /// Renders a template file: with Handlebars if its name ends in `.hbs`, else with Jinja.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or rendered; the error says where in the file.
+    ///
+    /// If the file cannot be read or rendered. The error has the position in the file.
     pub fn render_file(&self, file: &File<'_>, scope: &dyn Scope, context: &Context) -> Result<Value, Error> {
-        let run = Run::new(self, scope, context);
+        let rendering = self.rendering(scope, context);
         let path = file.path;
-        let text = run.template_text(path).map_err(|error| error.at(context.origin.as_ref()))?;
-        let about = about::names(&self.options.managed, file.source, path, file.dest);
-        let result = self.render_template(&run, path, &text, &file.options, &about);
-        let made = outcome_of(&run, result.map(Value::from), context)?;
-        Ok(made.tainted(run.taint()))
+        let text = rendering.template_text(path).map_err(|error| error.at(context.origin.as_ref()))?;
+        let extra =
+            template_vars::template_vars(&self.environment.options.managed, file.source, path, file.dest);
+        let result = file::render(&rendering, path, &text, &file.options, &extra);
+        let result = with_details(&rendering, result.map(Value::from))?;
+        Ok(result.tainted(rendering.taint()))
     }
 
-    /// Renders a file's text, by the engine that its name calls for, with `extra` names that hide the variables.
-    pub(super) fn render_template(
+    /// Runs the lookup behind a `with_<name>` loop. The terms and options must be rendered already; the results are data.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such lookup or it fails.
+    pub fn lookup(
         &self,
-        run: &Run<'_>,
-        path: &Path,
-        text: &str,
-        options: &FileOptions,
-        extra: &[(Arc<str>, Val)],
-    ) -> Result<String, Error> {
-        if path.extension().is_some_and(|extension| extension == "hbs") {
-            return handlebars::render(run, path, text, extra);
+        name: &str,
+        terms: &Value,
+        options: &Map,
+        scope: &dyn Scope,
+        context: &Context,
+    ) -> Result<Vec<Value>, Error> {
+        let rendering = self.rendering(scope, context);
+        let result = lookups::items(&rendering, name, terms, options);
+        let taint = rendering.secret_taint();
+        match result {
+            Ok(values) => Ok(values.into_iter().map(|value| value.tainted(taint)).collect()),
+            Err(error) => Err(error.tainted(taint).at(context.origin.as_ref())),
         }
-        let mut options = options.clone();
-        let body = jinja::header(text, &mut options)?;
-        let file: Arc<str> = path.to_string_lossy().into();
-        let shift = u32::from(body.len() != text.len());
-        let down = |mut error: Error| {
-            if let Some(Position { line, file: at, .. }) = &mut error.position
-                && *at == file
-            {
-                *line += shift;
-            }
-            error
-        };
-        let unix = body.replace("\r\n", "\n").replace('\r', "\n");
-        let compiled =
-            jinja::compile_file(&unix, Some(file.clone()), &options).map_err(|e| down(e.about(text)))?;
-        let made = jinja::Expression::text(run, &compiled, extra).map_err(|e| down(e.about(text)))?;
-        let lines = |text: &str| text.bytes().rev().take_while(|b| *b == b'\n').count();
-        let missing = lines(&unix).saturating_sub(lines(&made));
-        Ok((made + &"\n".repeat(missing)).replace('\n', &options.newline_sequence))
-    }
-
-    pub(super) fn compiled(&self, text: &str) -> Result<Arc<Compiled>, Error> {
-        cached(&self.texts, text, jinja::compile_text)
     }
 }
 
-fn needs(value: &Value) -> bool {
-    jinja::needs_rendering(value)
-}
-
-type Cache = Mutex<HashMap<Arc<str>, Arc<Compiled>>>;
-
-fn cached(
-    cache: &Cache,
-    text: &str,
-    make: fn(&str) -> Result<Compiled, Error>,
-) -> Result<Arc<Compiled>, Error> {
-    if let Some(known) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(text) {
-        return Ok(known.clone());
-    }
-    let made = Arc::new(make(text)?);
-    cache.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into(), made.clone());
-    Ok(made)
-}
-
-fn outcome(run: &Run<'_>, result: Result<Value, Error>, context: &Context) -> Result<Value, Error> {
-    let taint = run.taint();
-    let value = match outcome_of(run, result, context) {
-        Err(error) if error.kind == Fault::Unknown => Value::from(Kind::Unknown(error.message.into())),
+/// Adds the taint of the rendering to its result. If an unknown value was needed, the result is unknown.
+fn finished(rendering: &Rendering<'_>, result: Result<Value, Error>) -> Result<Value, Error> {
+    let taint = rendering.taint();
+    let value = match with_details(rendering, result) {
+        Err(error) if error.kind == ErrorKind::Unknown => Value::from(Kind::Unknown(error.message.into())),
         other => other?,
     };
     Ok(value.tainted(taint))
 }
 
-fn outcome_of<T>(run: &Run<'_>, result: Result<T, Error>, context: &Context) -> Result<T, Error> {
-    result.map_err(|mut error| {
-        let secret = if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
-        error.taint = error.taint | secret;
-        error.source_secret |= run.source_secret.get();
-        error.among(|| run.scope.names()).at(context.origin.as_ref())
+/// Adds to an error what the rendering knows: whether it may quote a secret, similar names, the origin.
+fn with_details<T>(rendering: &Rendering<'_>, result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| {
+        let mut error = error.tainted(rendering.secret_taint());
+        error.source_secret |= rendering.has_secret_source();
+        error.suggest_from(|| rendering.scope.names()).at(rendering.context.origin.as_ref())
     })
 }

@@ -1,11 +1,12 @@
-//! What the door promises, by tables whose right side real Ansible gave.
+//! Tests of the public interface. The expected results of `tests/expressions.txt` come from Ansible itself.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Taint, Value, map};
 
-use super::{Context, Error, File, FileOptions, Kind as Fault, Options, Scope, Templar, unknown};
+use super::{Context, Error, File, FileOptions, Kind as ErrorKind, Options, Scope, Templar, unknown};
 
 struct Vars(HashMap<&'static str, Value>);
 
@@ -37,17 +38,17 @@ fn vars() -> Vars {
         ("pw", Value::from("hunter2").tainted(Taint::SECRET)),
         ("raw", Value::from("{{ n }}").tainted(Taint::UNSAFE)),
         ("dry", Kind::Unknown("no".into()).into()),
-        ("part", Value::from(part())),
+        ("part", Value::from(partly_known())),
         ("made", Value::from("of {{ dry }}")),
         ("users", vec![user("ann", 3), user("bob", 1)].into()),
     ]))
 }
 
-/// A result of which only a part is known.
-fn part() -> Map {
-    let mut part = map! { "skipped" => true, "msg" => "left out" };
-    unknown::set_rest(&mut part, &"no".into());
-    part
+/// A result of which only some members are known.
+fn partly_known() -> Map {
+    let mut result = map! { "skipped" => true, "msg" => "left out" };
+    unknown::set_rest(&mut result, &"no".into());
+    result
 }
 
 fn user(name: &str, id: i64) -> Value {
@@ -58,7 +59,20 @@ fn render(text: &str) -> Result<Value, Error> {
     Templar::new(Options::default(), Arc::default()).render(&Value::from(text), &vars(), &Context::default())
 }
 
-/// A value in the form that the tables have: JSON.
+/// Writes a template file and renders it; other templates are searched in its directory.
+fn render_file(path: &Path, text: &str) -> Result<Value, Error> {
+    std::fs::write(path, text).unwrap();
+    let options = Options { managed: "by {file}".into(), ..Options::default() };
+    let context =
+        Context { search: path.parent().map(Path::to_owned).into_iter().collect(), ..Context::default() };
+    Templar::new(options, Arc::default()).render_file(
+        &File { path, source: "t", dest: Some("/etc/t"), options: FileOptions::default() },
+        &vars(),
+        &context,
+    )
+}
+
+/// Returns a value as in the tables: as JSON.
 fn show(value: &Value) -> String {
     fn json(value: &Value) -> serde_json::Value {
         match &value.kind {
@@ -78,53 +92,53 @@ fn show(value: &Value) -> String {
 }
 
 #[test]
-fn expressions_give_what_ansible_gives() {
+fn expressions_have_the_same_results_as_in_ansible() {
     let table = include_str!("tests/expressions.txt");
     let mut wrong = Vec::new();
     for line in table.lines().filter(|line| !line.is_empty()) {
-        let (expression, wanted) = line.split_once(" => ").unwrap();
+        let (expression, expected) = line.split_once(" => ").unwrap();
         let expression: String = serde_json::from_str(expression).unwrap();
-        let got = render(&expression).map_or_else(|error| format!("ERR {error}"), |value| show(&value));
-        if got != wanted {
-            wrong.push(format!("{expression}\n  wanted {wanted}\n  got    {got}"));
+        let actual = render(&expression).map_or_else(|error| format!("ERR {error}"), |value| show(&value));
+        if actual != expected {
+            wrong.push(format!("{expression}\n  expected {expected}\n  actual   {actual}"));
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
-fn a_cycle_is_shown() {
+fn a_variable_that_needs_itself_is_an_error() {
     let error = render("{{ cyc1 }}").unwrap_err();
-    assert_eq!(error.kind, Fault::Cycle);
+    assert_eq!(error.kind, ErrorKind::Cycle);
     assert_eq!(error.message, "recursive loop detected in template string: cyc1 → cyc2 → cyc1");
 }
 
 #[test]
-fn what_is_not_there_yet_is_never_swallowed() {
+fn a_pending_value_fails_the_rendering_even_under_default() {
     for text in [
         "{{ later | default(1) }}",
         "{{ later is defined }}",
         "{{ yes or later }}{{ later or yes }}",
         "{{ [later] | first }}",
     ] {
-        assert_eq!(render(text).unwrap_err().kind, Fault::NotYet, "{text}");
+        assert_eq!(render(text).unwrap_err().kind, ErrorKind::NotYet, "{text}");
     }
 }
 
 #[test]
-fn chance_and_commands_are_refused_while_looking_ahead() {
+fn random_values_and_commands_are_refused_while_looking_ahead() {
     for text in [
         "{{ now() }}",
         "{{ 3 | random }}",
         "{{ lookup('pipe', 'true', errors='ignore') }}",
         "{{ [1, 2] | shuffle }}",
     ] {
-        assert_eq!(render(text).unwrap_err().kind, Fault::Impure, "{text}");
+        assert_eq!(render(text).unwrap_err().kind, ErrorKind::Impure, "{text}");
     }
 }
 
 #[test]
-fn taint_follows_what_was_read() {
+fn results_have_the_taint_of_what_was_read() {
     assert!(render("x{{ pw | upper }}").unwrap().taint.is_secret());
     assert!(!render("x{{ n }}").unwrap().taint.is_secret());
     let unsafe_text = render("{{ raw }}").unwrap();
@@ -133,7 +147,7 @@ fn taint_follows_what_was_read() {
 }
 
 #[test]
-fn conditions_hold_or_say_why_not() {
+fn conditions_are_decided_and_errors_name_them() {
     let templar = Templar::new(Options::default(), Arc::default());
     let check = |text: Value| templar.condition(&text, &vars(), &Context::default());
     assert_eq!(check("n == 5 and nested == 5".into()), Ok(true));
@@ -143,23 +157,13 @@ fn conditions_hold_or_say_why_not() {
         check("nope == 1".into()).unwrap_err().message,
         "The conditional check 'nope == 1' failed. The error was: error while evaluating conditional (nope == 1): 'nope' is undefined"
     );
-    assert_eq!(check("later".into()).unwrap_err().kind, Fault::NotYet);
+    assert_eq!(check("later".into()).unwrap_err().kind, ErrorKind::NotYet);
 }
 
 #[test]
-fn files_keep_their_newlines_and_errors_their_lines() {
+fn template_files_keep_newlines_and_errors_have_lines() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("t.j2");
-    let context = Context { search: vec![dir.path().to_owned()], ..Context::default() };
-    let go = |text: &str| {
-        std::fs::write(&path, text).unwrap();
-        let options = Options { managed: "by {file}".into(), ..Options::default() };
-        Templar::new(options, Arc::default()).render_file(
-            &File { path: &path, source: "t", dest: Some("/etc/t"), options: FileOptions::default() },
-            &vars(),
-            &context,
-        )
-    };
+    let go = |text: &str| render_file(&dir.path().join("t.j2"), text);
     std::fs::write(dir.path().join("part.j2"), "<{{ who }}>\n").unwrap();
     assert_eq!(
         go("{% for u in users %}\n{{ loop.index }} {{ u.name }}\n{% endfor %}\n").unwrap().as_str(),
@@ -183,18 +187,9 @@ fn files_keep_their_newlines_and_errors_their_lines() {
 }
 
 #[test]
-fn handlebars_refuses_unknown_names_also_in_blocks() {
+fn handlebars_refuses_undefined_names_even_in_blocks() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("t.hbs");
-    let go = |text: &str| {
-        std::fs::write(&path, text).unwrap();
-        let options = Options { managed: "by {file}".into(), ..Options::default() };
-        Templar::new(options, Arc::default()).render_file(
-            &File { path: &path, source: "t", dest: Some("/etc/t"), options: FileOptions::default() },
-            &vars(),
-            &Context::default(),
-        )
-    };
+    let go = |text: &str| render_file(&dir.path().join("t.hbs"), text);
     assert_eq!(
         go("{{#each users}}{{name}}={{id}} {{/each}}{{#if (eq n 5)}}<{{d.a}}>{{/if}} {{default nope \"&\"}}")
             .unwrap()
@@ -206,29 +201,29 @@ fn handlebars_refuses_unknown_names_also_in_blocks() {
     let error = go("a\n{{#if nope}}x{{/if}}").unwrap_err();
     assert_eq!(
         (error.kind, error.message.as_str(), error.position.unwrap().line),
-        (Fault::Undefined, "'nope' is undefined", 2)
+        (ErrorKind::Undefined, "'nope' is undefined", 2)
     );
 }
 
 #[test]
-fn a_lookup_of_handlebars_is_rendered_as_such() {
+fn the_template_lookup_renders_handlebars_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.hbs");
     std::fs::write(&path, "{{#each users}}[{{name}}]{{/each}}{{n}}").unwrap();
-    let looked = Templar::new(Options::default(), Arc::default()).render(
+    let result = Templar::new(Options::default(), Arc::default()).render(
         &Value::from(format!("{{{{ lookup('template', '{}') }}}}", path.display())),
         &vars(),
         &Context::default(),
     );
-    assert_eq!(looked.unwrap().as_str(), Some("[ann][bob]5"));
+    assert_eq!(result.unwrap().as_str(), Some("[ann][bob]5"));
 }
 
 #[test]
-fn loops_of_the_old_kind_get_their_items() {
+fn lookups_return_the_items_of_with_loops() {
     let templar = Templar::new(Options::default(), Arc::default());
     let go = |name: &str, terms: Value| {
-        let made = super::lookup(&templar, name, &terms, &Map::new(), &vars(), &Context::default());
-        made.map_or_else(|error| format!("ERR {error}"), |items| show(&items.into()))
+        let items = templar.lookup(name, &terms, &Map::new(), &vars(), &Context::default());
+        items.map_or_else(|error| format!("ERR {error}"), |items| show(&items.into()))
     };
     let pair = || {
         Value::from(vec![Value::from(vec![Value::from(1), 2.into()]), Value::from(vec![Value::from("a")])])
@@ -242,16 +237,16 @@ fn loops_of_the_old_kind_get_their_items() {
 }
 
 #[test]
-fn text_without_braces_is_only_cloned() {
+fn text_without_a_template_is_shared_and_not_copied() {
     let text: Arc<str> = "no template".into();
-    let made = Templar::new(Options::default(), Arc::default())
+    let result = Templar::new(Options::default(), Arc::default())
         .render(&text.clone().into(), &vars(), &Context::default())
         .unwrap();
-    assert!(matches!(&made.kind, convoy_protocol::Kind::Text(same) if Arc::ptr_eq(same, &text)));
+    assert!(matches!(&result.kind, Kind::Text(same) if Arc::ptr_eq(same, &text)));
 }
 
 #[test]
-fn what_needs_the_unknown_is_unknown() {
+fn expressions_that_need_an_unknown_value_are_unknown() {
     for text in [
         "{{ dry }}",
         "{{ made }}",
@@ -290,13 +285,13 @@ fn what_needs_the_unknown_is_unknown() {
         "{{ true and dry }}",
         "{{ dry or nope }}",
     ] {
-        let made = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(made.kind, Kind::Unknown("no".into()), "{text}");
+        let result = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(result.kind, Kind::Unknown("no".into()), "{text}");
     }
 }
 
 #[test]
-fn what_does_not_need_the_unknown_is_known() {
+fn expressions_that_do_not_need_an_unknown_value_are_known() {
     for (text, expected) in [
         ("{{ n if true else dry }}", "5"),
         ("{{ n | default(dry) }}", "5"),
@@ -312,9 +307,8 @@ fn what_does_not_need_the_unknown_is_known() {
         ("{{ part is mapping }}", "true"),
         ("{{ part.msg }}", "\"left out\""),
     ] {
-        let made = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let made = show(&made);
-        assert_eq!(made.trim_matches('"'), expected.trim_matches('"'), "{text}");
+        let result = render(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(show(&result).trim_matches('"'), expected.trim_matches('"'), "{text}");
     }
     let parts = render("{{ [dry, n] }}").unwrap();
     assert_eq!(
@@ -324,11 +318,11 @@ fn what_does_not_need_the_unknown_is_known() {
 }
 
 #[test]
-fn a_condition_that_needs_the_unknown_is_not_decided() {
+fn a_condition_that_needs_an_unknown_value_is_not_decided() {
     let decide = |text: &str| Templar::default().condition(&text.into(), &vars(), &Context::default());
     for text in ["dry", "dry == 1", "part.rc == 0", "part is changed", "made is search('x')", "'{{ dry }}'"] {
         let error = decide(text).unwrap_err();
-        assert_eq!((error.kind, &*error.message), (Fault::Unknown, "no"), "{text}");
+        assert_eq!((error.kind, &*error.message), (ErrorKind::Unknown, "no"), "{text}");
     }
     assert_eq!(decide("part is skipped and (dry or true)"), Ok(true));
 }

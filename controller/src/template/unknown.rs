@@ -1,15 +1,18 @@
-//! What a dry run cannot know: values that are unknown, and results of which only some members are known.
+//! Values that a dry run cannot know.
+//!
+//! A task that check mode skips has a result that nobody knows. The result is either unknown as a whole
+//! ([`Kind::Unknown`]), or a map of the members that are known anyway, with the key [`REST`] to say that all others are
+//! unknown. Both carry the reason, which is shown to the user.
 
 use std::sync::Arc;
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use super::jinja::Val;
-
-/// The key of a map whose other members are unknown; its value says why. Like all keys that begin so it is never shown.
+/// The key that marks a map whose other members are unknown; its value holds the reason. Like all keys that begin with
+/// `_ansible`, it is never shown.
 pub const REST: &str = "_ansible_unknown";
 
-/// Returns why a value, or anything in it, is unknown.
+/// Returns why a value, or any part of it, is unknown.
 pub fn unknown(value: &Value) -> Option<&Arc<str>> {
     match &value.kind {
         Kind::Unknown(why) => Some(why),
@@ -19,10 +22,11 @@ pub fn unknown(value: &Value) -> Option<&Arc<str>> {
     }
 }
 
-/// Fails if a value, or anything in it, is unknown.
+/// Returns the value if no part of it is unknown.
 ///
 /// # Errors
-/// Of the kind [`super::Kind::Unknown`].
+///
+/// Of the kind [`super::Kind::Unknown`], with the reason.
 pub fn known(value: Value) -> Result<Value, super::Error> {
     match unknown(&value) {
         Some(why) => Err(super::Error::unknown(why.clone())),
@@ -30,7 +34,7 @@ pub fn known(value: Value) -> Result<Value, super::Error> {
     }
 }
 
-/// Returns why the members of a map that are not in it are unknown, if they are.
+/// Returns why the members that a map does not list are unknown, if they are.
 pub fn rest(map: &Map) -> Option<&Arc<str>> {
     match &map.get(REST)?.kind {
         Kind::Unknown(why) => Some(why),
@@ -38,38 +42,7 @@ pub fn rest(map: &Map) -> Option<&Arc<str>> {
     }
 }
 
-/// Makes the members of a map that are not in it unknown.
+/// Marks the members that a map does not list as unknown.
 pub fn set_rest(map: &mut Map, why: &Arc<str>) {
     map.insert(Key::from(REST), Kind::Unknown(why.clone()).into());
-}
-
-impl Val {
-    /// Returns why the value, or anything in it that was rendered, is unknown.
-    pub(crate) fn unknown(&self) -> Option<Arc<str>> {
-        match self {
-            Self::Unknown(why) => Some(why.clone()),
-            Self::List(list) => list.items.borrow().iter().find_map(Self::unknown),
-            Self::Dict(dict) => dict.items.borrow().values().find_map(Self::unknown),
-            _ => None,
-        }
-    }
-
-    /// Returns why the members of a dictionary that are not in it are unknown, if they are.
-    pub(crate) fn unknown_rest(&self) -> Option<Arc<str>> {
-        let Self::Dict(dict) = self else { return None };
-        // What stands there is data, so it was either not rendered yet or is unknown.
-        match dict.items.borrow().get(REST)? {
-            Self::Unknown(why) => Some(why.clone()),
-            Self::Lazy(lazy) => lazy.unknown(),
-            _ => None,
-        }
-    }
-
-    /// Fails if the value is not there, or if anything in it is unknown.
-    pub(crate) fn known(self) -> Result<Self, super::Error> {
-        match self.unknown() {
-            Some(why) => Err(super::Error::unknown(why)),
-            None => self.defined(),
-        }
-    }
 }

@@ -1,4 +1,7 @@
-//! Magic variables: what a playbook can ask about the run itself.
+//! Magic variables: those that Ansible sets itself, about the run, the play, the host and the role.
+//!
+//! They are computed when they are read, from [`RunFacts`] (the same for the whole run), [`PlayFacts`] (a batch of a
+//! play), the host and the task. `hostvars` is not here: it is a scope per host, which [`super::scope`] makes.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,28 +10,26 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Value, map};
 
-use super::TaskScope;
-use super::precedence::{Sources, layers};
 use super::store::Store;
-use crate::paths::{absolute, program};
+use crate::paths::{absolute, find_program};
 use crate::playbook::ast::{Play, Role, Task};
-use crate::template::{Scope, omit_token};
+use crate::template::omit_token;
 
-/// The version of Ansible's language that `ansible_version` names.
-const LANGUAGE: [i64; 3] = [2, 18, 0];
+/// The version of Ansible that `ansible_version` reports: the one whose playbooks convoy runs.
+const ANSIBLE_VERSION: [i64; 3] = [2, 18, 0];
 
-/// What holds for the whole run.
+/// What is the same for the whole run.
 #[derive(Debug, Default)]
 pub struct RunFacts {
     /// `groups`.
     pub groups: Map,
-    /// For each host the names of its groups, sorted.
+    /// The groups of each host, sorted.
     pub group_names: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// The hosts of the inventory, in its order.
     pub hosts: Vec<Arc<str>>,
-    /// Whether maps that several sources of variables have are put together.
+    /// Whether maps that several sources define are merged (`hash_behaviour`).
     pub merge: bool,
-    /// The sources of the inventory, absolute.
+    /// The sources of the inventory, as absolute paths.
     pub inventory_sources: Vec<String>,
     /// `-C`.
     pub check: bool,
@@ -36,7 +37,7 @@ pub struct RunFacts {
     pub diff: bool,
     /// `-f`.
     pub forks: usize,
-    /// How many `-v`.
+    /// The number of `-v`.
     pub verbosity: u8,
     /// `-t`.
     pub tags: Vec<String>,
@@ -46,20 +47,20 @@ pub struct RunFacts {
     pub limit: Option<String>,
 }
 
-/// What holds for one batch of a play.
+/// What is the same for one batch of a play.
 #[derive(Debug, Default, Clone)]
 pub struct PlayFacts {
     /// The play.
     pub play: Option<Arc<Play>>,
     /// All hosts of the play.
     pub all: Vec<Arc<str>>,
-    /// Those that have not failed.
+    /// The hosts of the play that have not failed.
     pub active: Vec<Arc<str>>,
-    /// Those of the batch that have not failed.
+    /// The hosts of the batch that have not failed.
     pub batch: Vec<Arc<str>>,
-    /// Roles whose variables the whole play sees.
+    /// The roles whose variables are visible in the whole play.
     pub public: Vec<Arc<Role>>,
-    /// For each host what the play's `vars_files` hold.
+    /// The variables from the play's `vars_files`, by host.
     pub vars_files: HashMap<Arc<str>, Arc<Map>>,
 }
 
@@ -68,9 +69,9 @@ pub struct PlayFacts {
 pub struct Magic {
     /// The host.
     pub host: Arc<str>,
-    /// What holds for the run.
+    /// The run.
     pub run: Arc<RunFacts>,
-    /// What holds for the play.
+    /// The play and its batch.
     pub play: Arc<PlayFacts>,
     /// The task.
     pub task: Option<Arc<Task>>,
@@ -122,24 +123,30 @@ const NAMES: &[&str] = &[
 ];
 
 impl Magic {
-    /// Returns the names that have a value.
+    /// Returns the names of the magic variables that have a value.
     pub fn names(&self) -> Vec<Arc<str>> {
         NAMES.iter().filter(|name| self.get(name).is_some()).map(|name| Arc::from(*name)).collect()
     }
 
-    /// Returns a magic variable.
+    /// Returns the value of a magic variable.
     pub fn get(&self, name: &str) -> Option<Value> {
-        // Most names are none of these.
+        // Most names that are looked up are not magic variables.
         if !NAMES.contains(&name) {
             return None;
         }
-        self.of_host(name)
-            .or_else(|| self.of_play(name))
-            .or_else(|| self.of_role(name))
-            .or_else(|| self.of_run(name))
+        self.host_variable(name)
+            .or_else(|| self.play_variable(name))
+            .or_else(|| self.role_variable(name))
+            .or_else(|| self.run_variable(name))
     }
 
-    fn of_host(&self, name: &str) -> Option<Value> {
+    /// Returns the magic variables of another host of the inventory, outside of any task.
+    pub fn of_host(&self, name: &str) -> Option<Self> {
+        let host = self.run.hosts.iter().chain([&self.host]).find(|host| &***host == name)?.clone();
+        Some(Self { host, task: None, ..self.clone() })
+    }
+
+    fn host_variable(&self, name: &str) -> Option<Value> {
         Some(match name {
             "inventory_hostname" => self.host.clone().into(),
             "inventory_hostname_short" => self.host.split('.').next().unwrap_or_default().into(),
@@ -150,7 +157,7 @@ impl Magic {
         })
     }
 
-    fn of_play(&self, name: &str) -> Option<Value> {
+    fn play_variable(&self, name: &str) -> Option<Value> {
         let play = self.play.play.as_ref()?;
         Some(match name {
             "playbook_dir" => path(&play.dir),
@@ -158,18 +165,18 @@ impl Magic {
             "ansible_play_hosts" => texts(&self.play.active),
             "ansible_play_batch" | "play_hosts" => texts(&self.play.batch),
             "ansible_play_name" => play.name.clone().unwrap_or_else(|| play.hosts.clone()),
-            "ansible_play_role_names" | "role_names" => names(direct(&play.roles)),
-            "ansible_dependent_role_names" => names(&once(dependencies(&play.roles))),
+            "ansible_play_role_names" | "role_names" => names(requested(&play.roles)),
+            "ansible_dependent_role_names" => names(&distinct(dependencies(&play.roles))),
             "ansible_role_names" => {
-                let mut all: Vec<_> = direct(&play.roles).cloned().collect();
+                let mut all: Vec<_> = requested(&play.roles).cloned().collect();
                 all.extend(dependencies(&play.roles));
-                names(&once(all))
+                names(&distinct(all))
             }
             _ => return None,
         })
     }
 
-    fn of_role(&self, name: &str) -> Option<Value> {
+    fn role_variable(&self, name: &str) -> Option<Value> {
         let task = self.task.as_ref()?;
         if name == "ansible_search_path" {
             return Some(search_path(task, self.play.play.as_deref()).iter().map(|p| path(p)).collect());
@@ -179,19 +186,19 @@ impl Magic {
             "role_name" => role.name.rsplit('.').next().unwrap_or_default().into(),
             "ansible_role_name" => role.name.clone().into(),
             "role_path" => path(&role.path),
-            // Only where a role is included by another one.
+            // Set only if another role includes this one.
             "ansible_parent_role_names" | "ansible_parent_role_paths" if role.parents.is_empty() => {
                 return None;
             }
             "ansible_parent_role_names" => {
                 role.parents.iter().map(|(name, _)| Value::from(name.clone())).collect()
             }
-            "ansible_parent_role_paths" => role.parents.iter().map(|(_, folder)| path(folder)).collect(),
+            "ansible_parent_role_paths" => role.parents.iter().map(|(_, parent)| path(parent)).collect(),
             _ => return None,
         })
     }
 
-    fn of_run(&self, name: &str) -> Option<Value> {
+    fn run_variable(&self, name: &str) -> Option<Value> {
         let run = &self.run;
         Some(match name {
             "groups" => run.groups.clone().into(),
@@ -209,49 +216,21 @@ impl Magic {
             "ansible_limit" => run.limit.as_deref()?.into(),
             "ansible_inventory_sources" => texts(&run.inventory_sources),
             "ansible_version" => version(),
-            "ansible_playbook_python" => path(&program("python3")?),
+            "ansible_playbook_python" => path(&find_program("python3")?),
             _ => return None,
         })
     }
-
-    /// Returns what another host sees: for `hostvars`.
-    pub fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
-        let known = self
-            .run
-            .hosts
-            .iter()
-            .find(|host| &***host == name)
-            .or((&*self.host == name).then_some(&self.host));
-        let magic = Self { host: known?.clone(), task: None, ..self.clone() };
-        let vars = self.store.host(name);
-        let nothing = Arc::default();
-        let sources = Sources {
-            play: self.play.play.as_ref(),
-            public: &self.play.public,
-            vars_files: self.play.vars_files.get(name).unwrap_or(&nothing),
-            host: &vars,
-            task: None,
-            params: &nothing,
-            extra: &self.store.extra,
-        };
-        Some(Arc::new(TaskScope::new(magic, layers(&sources))))
-    }
-
-    /// Returns the names of all hosts that `hostvars` has.
-    pub fn all_hosts(&self) -> Vec<Arc<str>> {
-        self.run.hosts.clone()
-    }
 }
 
-/// Returns where a task's relative files are looked for: its role and the roles that asked for it, its own folder,
-/// the playbook's. All of them are absolute: what is found there is handed on to modules and templates.
+/// Returns the directories in which a task's relative files are searched: its role, the directory of the file that holds
+/// it, the directory of the playbook. They are absolute, since paths found there are passed on to modules and templates.
 pub fn search_path(task: &Task, play: Option<&Play>) -> Vec<PathBuf> {
     let mut path: Vec<PathBuf> = task.role.iter().map(|role| role.path.clone()).collect();
     path.push(task.dir.clone());
     path.extend(play.map(|play| play.dir.clone()));
-    path.iter_mut().for_each(|folder| *folder = absolute(&*folder));
+    path.iter_mut().for_each(|directory| *directory = absolute(&*directory));
     let mut seen = HashSet::new();
-    path.retain(|folder| seen.insert(folder.clone()));
+    path.retain(|directory| seen.insert(directory.clone()));
     path
 }
 
@@ -267,6 +246,7 @@ fn path(path: &Path) -> Value {
     absolute(path).to_string_lossy().as_ref().into()
 }
 
+/// Returns the roles that `roles` depend on, directly or not.
 fn dependencies(roles: &[Arc<Role>]) -> Vec<Arc<Role>> {
     let mut all = Vec::new();
     for role in roles {
@@ -276,21 +256,21 @@ fn dependencies(roles: &[Arc<Role>]) -> Vec<Arc<Role>> {
     all
 }
 
-/// Returns the roles that are asked for by the play itself, or by tasks, and not only as dependencies.
-fn direct(roles: &[Arc<Role>]) -> impl Iterator<Item = &Arc<Role>> {
+/// Returns the roles that the play or a task names; not those that are there only as dependencies.
+fn requested(roles: &[Arc<Role>]) -> impl Iterator<Item = &Arc<Role>> {
     let dependencies = dependencies(roles);
     roles.iter().filter(move |role| !dependencies.iter().any(|other| Arc::ptr_eq(role, other)))
 }
 
-/// Returns the roles without those whose name is there before.
-fn once(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
+/// Returns the roles without those whose name occurs before.
+fn distinct(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
     let mut seen = HashSet::new();
     roles.retain(|role| seen.insert(role.name.clone()));
     roles
 }
 
 fn version() -> Value {
-    let [major, minor, revision] = LANGUAGE;
+    let [major, minor, revision] = ANSIBLE_VERSION;
     let full = format!("{major}.{minor}.{revision}");
     map! { "full" => full.clone(), "string" => full, "major" => major, "minor" => minor, "revision" => revision }.into()
 }
@@ -300,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_absolute_wherever_the_playbook_was_named_from() {
+    fn paths_are_absolute_even_if_the_playbook_path_is_relative() {
         let here = std::env::current_dir().unwrap();
         for (given, expected) in [("", here.clone()), (".", here.clone()), ("a/../b", here.join("b"))] {
             assert_eq!(path(Path::new(given)), Value::from(expected.to_string_lossy().as_ref()));

@@ -1,4 +1,4 @@
-//! Which variable wins, in one place.
+//! The precedence of variables. [`layers`] is the one place that orders the sources.
 
 use std::sync::Arc;
 
@@ -7,27 +7,27 @@ use convoy_protocol::Map;
 use super::store::HostVars;
 use crate::playbook::ast::{Play, Role, Task};
 
-/// A source of variables, shared with whatever owns it.
+/// One source of variables, shared with its owner.
 #[derive(Debug, Clone)]
 pub enum Layer {
-    /// A map of its own.
+    /// A map.
     Map(Arc<Map>),
-    /// One of a host's layers of the inventory.
+    /// One of a host's layers of the inventory, by index.
     Inventory(Arc<Vec<Map>>, usize),
     /// `vars:` of a play.
     Play(Arc<Play>),
-    /// `vars:` of a task and its blocks.
+    /// `vars:` of a task and of the blocks around it.
     Task(Arc<Task>),
-    /// A role's defaults.
+    /// The defaults of a role.
     Defaults(Arc<Role>),
-    /// A role's `vars/`.
+    /// The `vars/` of a role.
     Role(Arc<Role>),
-    /// A role's parameters.
+    /// The parameters of a role.
     Params(Arc<Role>),
 }
 
 impl Layer {
-    /// Returns its variables.
+    /// Returns the variables of this source.
     pub fn map(&self) -> &Map {
         match self {
             Self::Map(map) => map,
@@ -41,53 +41,53 @@ impl Layer {
     }
 }
 
-/// What [`layers`] looks at.
+/// Everything that can define variables for one task on one host.
 #[derive(Debug)]
 pub struct Sources<'a> {
     /// The play.
     pub play: Option<&'a Arc<Play>>,
-    /// Roles whose variables the whole play sees: those of the play, and public includes.
+    /// The roles whose variables are visible in the whole play: roles of the play, and public includes.
     pub public: &'a [Arc<Role>],
-    /// What the `vars_files` of the play hold for this host.
+    /// The variables from the `vars_files` of the play, for this host.
     pub vars_files: &'a Arc<Map>,
     /// The host.
     pub host: &'a HostVars,
     /// The task.
     pub task: Option<&'a Arc<Task>>,
-    /// Parameters of the dynamic includes around the task.
+    /// The parameters of the dynamic includes around the task.
     pub params: &'a Arc<Map>,
     /// `-e`.
     pub extra: &'a Arc<Map>,
 }
 
-/// Returns the layers of variables, highest first. This order is Ansible's ("Understanding variable precedence");
-/// above all of these stand only the loop's own variables and the magic ones.
+/// Returns the layers of variables, highest first, without empty ones. The order is that of Ansible's "Understanding
+/// variable precedence". Only loop variables and magic variables take precedence over these.
 pub fn layers(sources: &Sources<'_>) -> Vec<Layer> {
     let mut layers = vec![Layer::Map(sources.extra.clone()), Layer::Map(sources.params.clone())];
     let role = sources.task.and_then(|task| task.role.as_ref());
-    let family = role.map(family).unwrap_or_default();
-    layers.extend(family.iter().cloned().map(Layer::Params));
+    let roles = role.map(with_dependencies).unwrap_or_default();
+    layers.extend(roles.iter().cloned().map(Layer::Params));
     layers.push(Layer::Map(sources.host.set.clone()));
     layers.push(Layer::Map(sources.host.included.clone()));
     layers.extend(sources.task.cloned().map(Layer::Task));
-    layers.extend(family.iter().cloned().map(Layer::Role));
+    layers.extend(roles.iter().cloned().map(Layer::Role));
     layers.extend(sources.public.iter().rev().cloned().map(Layer::Role));
     layers.push(Layer::Map(sources.vars_files.clone()));
     layers.extend(sources.play.cloned().map(Layer::Play));
     layers.push(Layer::Map(sources.host.injected.clone()));
     let inventory = &sources.host.inventory;
     layers.extend((0..inventory.len()).rev().map(|index| Layer::Inventory(inventory.clone(), index)));
-    layers.extend(family.iter().cloned().map(Layer::Defaults));
+    layers.extend(roles.iter().cloned().map(Layer::Defaults));
     layers.extend(sources.public.iter().rev().cloned().map(Layer::Defaults));
     layers.retain(|layer| !layer.map().is_empty());
     layers
 }
 
-/// Returns a role and those it depends on, nearest first: a role sees what its dependencies define.
-fn family(role: &Arc<Role>) -> Vec<Arc<Role>> {
-    let mut family = vec![role.clone()];
+/// Returns a role and the roles it depends on, nearest first: a role sees the variables of its dependencies.
+fn with_dependencies(role: &Arc<Role>) -> Vec<Arc<Role>> {
+    let mut roles = vec![role.clone()];
     for dependency in role.dependencies.iter().rev() {
-        family.extend(self::family(dependency));
+        roles.extend(with_dependencies(dependency));
     }
-    family
+    roles
 }

@@ -1,4 +1,13 @@
-//! What one task sees on one host.
+//! The variables that one task sees on one host.
+//!
+//! A name is looked up in this order; the first match is its value, unless `hash_behaviour` is `merge`:
+//!
+//! 1. loop variables and, while a task's result is judged, the result itself (`local`);
+//! 2. magic variables;
+//! 3. the layers that [`super::precedence`] has ordered.
+//!
+//! While convoy looks ahead, earlier tasks are still in progress. Names that they are going to set ([`Pending`]) have no
+//! value yet, and looking one up is the error [`ErrorKind::NotYet`], so that the look-ahead stops there.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,13 +16,14 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Map, Value};
 
 use super::magic::Magic;
-use super::precedence::Layer;
+use super::precedence::{Layer, Sources, layers};
+use crate::merge::merge_hash;
 use crate::template::{Error, Kind as ErrorKind, Scope};
 
-/// Names whose values the tasks now under way will set: while looking ahead they cannot be read.
+/// Names that tasks in progress are going to set. They cannot be read while looking ahead.
 #[derive(Debug, Clone, Default)]
 pub struct Pending {
-    /// Registered results and facts set by name.
+    /// Registered results and names set by `set_fact`.
     pub names: HashSet<Arc<str>>,
     /// Whether facts of the node are being gathered.
     pub facts: bool,
@@ -25,10 +35,10 @@ impl Pending {
     }
 }
 
-/// What one task sees on one host. Cheap to clone: everything is shared.
+/// The variables that one task sees on one host. Cheap to clone: everything is shared.
 #[derive(Clone)]
 pub struct TaskScope {
-    /// The loop's variables and, while a result is judged, the result itself: above everything.
+    /// Loop variables and, while a result is judged, the result. They take precedence over everything.
     local: Arc<Map>,
     magic: Arc<Magic>,
     layers: Arc<Vec<Layer>>,
@@ -42,7 +52,7 @@ impl fmt::Debug for TaskScope {
 }
 
 impl TaskScope {
-    /// Puts the layers under the magic variables.
+    /// Returns a scope of magic variables over layers, which are ordered highest first.
     pub fn new(magic: Magic, layers: Vec<Layer>) -> Self {
         Self {
             local: Arc::default(),
@@ -52,19 +62,19 @@ impl TaskScope {
         }
     }
 
-    /// Returns a scope of some variables alone.
+    /// Returns a scope of these variables; no host, no play, no task.
     pub fn of_map(vars: Map) -> Self {
         Self::new(Magic::default(), vec![Layer::Map(Arc::new(vars))])
     }
 
-    /// Returns a scope in which `names` cannot be read yet.
+    /// Returns the scope with `pending` names that cannot be read yet.
     #[must_use]
-    pub fn ahead(mut self, pending: Pending) -> Self {
+    pub fn with_pending(mut self, pending: Pending) -> Self {
         self.pending = Arc::new(pending);
         self
     }
 
-    /// Returns a scope with further variables above all others.
+    /// Returns the scope with more variables that take precedence over all others.
     #[must_use]
     pub fn with(&self, more: impl IntoIterator<Item = (Key, Value)>) -> Self {
         let mut scope = self.clone();
@@ -72,17 +82,34 @@ impl TaskScope {
         scope
     }
 
-    /// Returns the raw value of a name.
+    /// Returns the value of a name as it is stored; text in it may still be a template.
     pub fn raw(&self, name: &str) -> Option<Value> {
         if let Some(value) = self.local.get(name) {
             return Some(value.clone());
         }
-        let found = || self.layers.iter().filter_map(|layer| layer.map().get(name));
-        let merged = |weak: Value, strong: Value| merged(&weak, &strong);
+        let values = || self.layers.iter().filter_map(|layer| layer.map().get(name));
         self.magic.get(name).or_else(|| match self.magic.run.merge {
-            true => found().rev().cloned().reduce(merged),
-            false => found().next().cloned(),
+            true => values().rev().cloned().reduce(|low, high| merge_hash(&low, &high)),
+            false => values().next().cloned(),
         })
+    }
+
+    /// Returns what another host of the inventory sees outside of any task.
+    fn of_host(&self, name: &str) -> Option<Self> {
+        let magic = self.magic.of_host(name)?;
+        let vars = magic.store.host(name);
+        let none = Arc::default();
+        let sources = Sources {
+            play: magic.play.play.as_ref(),
+            public: &magic.play.public,
+            vars_files: magic.play.vars_files.get(name).unwrap_or(&none),
+            host: &vars,
+            task: None,
+            params: &none,
+            extra: &magic.store.extra,
+        };
+        let layers = layers(&sources);
+        Some(Self::new(magic, layers))
     }
 }
 
@@ -91,16 +118,16 @@ impl Scope for TaskScope {
         if !self.local.contains_key(name) && self.pending.covers(name) {
             return Err(Error::new(ErrorKind::NotYet, format!("'{name}' is not known yet")));
         }
-        let found = self.raw(name);
-        // Facts are named by what was gathered, which is not known before.
-        if found.is_none() && self.pending.facts && name.starts_with("ansible_") {
+        let value = self.raw(name);
+        // The names of facts are only known once they are gathered.
+        if value.is_none() && self.pending.facts && name.starts_with("ansible_") {
             return Err(Error::new(ErrorKind::NotYet, format!("'{name}' may be a fact not gathered yet")));
         }
-        Ok(found)
+        Ok(value)
     }
 
     fn names(&self) -> Vec<Arc<str>> {
-        // From the lowest layer up, each in its own order: so Ansible's lookup `varnames` has them.
+        // From the lowest layer up, each in its own order, as Ansible's lookup `varnames` returns them.
         let layers = self.layers.iter().rev().map(Layer::map).chain([&*self.local]);
         let names = layers.flat_map(|layer| layer.keys().filter_map(|key| key.as_str().map(Arc::from)));
         let mut seen = HashSet::new();
@@ -112,23 +139,12 @@ impl Scope for TaskScope {
     }
 
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
-        self.magic.host(name)
+        self.of_host(name).map(|scope| Arc::new(scope) as Arc<dyn Scope>)
     }
 
     fn hosts(&self) -> Vec<Arc<str>> {
-        self.magic.all_hosts()
+        self.magic.run.hosts.clone()
     }
-}
-
-/// Puts two values together if both are maps, key by key and however deep; else the stronger one counts.
-pub fn merged(weak: &Value, strong: &Value) -> Value {
-    let (Some(below), Some(above)) = (weak.as_map(), strong.as_map()) else { return strong.clone() };
-    let mut all = below.clone();
-    for (key, value) in above {
-        let value = all.get(key).map_or_else(|| value.clone(), |old| merged(old, value));
-        all.insert(key.clone(), value);
-    }
-    Value::from(all).tainted(weak.taint | strong.taint)
 }
 
 #[cfg(test)]

@@ -1,54 +1,55 @@
-//! What is known of each host beside the playbook: inventory, facts, results.
+//! The variables of each host that do not come from the playbook: from the inventory, facts, `set_fact`, `register` and
+//! `include_vars`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use convoy_protocol::{Key, Map, Taint, Value};
 
-/// The variables of one host. Each layer is shared until it is changed.
+/// The variables of one host. Each group is shared, and copied when it changes.
 #[derive(Debug, Clone, Default)]
 pub struct HostVars {
     /// The layers of the inventory, lowest first.
     pub inventory: Arc<Vec<Map>>,
-    /// Facts without their prefix, as in `ansible_facts`.
+    /// Facts without the prefix `ansible_`, as in `ansible_facts`.
     pub facts: Arc<Map>,
-    /// Facts as plain variables.
+    /// Facts as top-level variables.
     pub injected: Arc<Map>,
-    /// What `include_vars` read.
+    /// The variables that `include_vars` loaded.
     pub included: Arc<Map>,
-    /// What `set_fact` and `register` stored.
+    /// The variables that `set_fact` and `register` stored.
     pub set: Arc<Map>,
-    /// Check mode: why any other name may have a value when the run is in earnest.
+    /// In check mode: why other names, too, may have a value in a real run.
     pub unknown_rest: Option<Arc<str>>,
 }
 
-/// The variables of all hosts, and those given on the command line.
+/// The variables of all hosts, and the extra variables of the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     hosts: HashMap<Arc<str>, HostVars>,
-    /// `-e`: above all others.
+    /// `-e`: takes precedence over all others.
     pub extra: Arc<Map>,
-    /// Whether facts are variables beside `ansible_facts`.
+    /// Whether facts are also top-level variables (`inject_facts_as_vars`).
     inject: bool,
 }
 
 impl Store {
-    /// Starts with the extra variables.
+    /// Returns a store that holds only the extra variables.
     pub fn new(extra: Map, inject: bool) -> Self {
         Self { hosts: HashMap::new(), extra: Arc::new(extra), inject }
     }
 
-    /// Sets the inventory's layers of a host, lowest first.
+    /// Replaces a host's layers of the inventory; lowest first.
     pub fn set_inventory(&mut self, host: &Arc<str>, layers: Vec<Map>) {
         self.hosts.entry(host.clone()).or_default().inventory = Arc::new(layers);
     }
 
-    /// Forgets the inventory's layers of all hosts.
+    /// Removes the layers of the inventory from all hosts.
     pub fn forget_inventory(&mut self) {
         self.hosts.values_mut().for_each(|vars| vars.inventory = Arc::default());
     }
 
-    /// Returns what is known of a host.
+    /// Returns the variables of a host; none if the host is not known.
     pub fn host(&self, host: &str) -> HostVars {
         self.hosts.get(host).cloned().unwrap_or_default()
     }
@@ -58,12 +59,12 @@ impl Store {
         Arc::make_mut(&mut self.hosts.entry(host.clone()).or_default().set).insert(name.into(), value);
     }
 
-    /// Puts these variables in the place of all that `set_fact` and `register` have stored for a host.
+    /// Replaces everything that `set_fact` and `register` stored for a host.
     pub fn replace_set(&mut self, host: &Arc<str>, variables: Map) {
         self.hosts.entry(host.clone()).or_default().set = Arc::new(variables);
     }
 
-    /// Notes that further variables may be set when the run is in earnest.
+    /// Records that other variables may be set in a real run. The first reason is kept.
     pub fn set_unknown_rest(&mut self, host: &Arc<str>, why: &Arc<str>) {
         let vars = self.hosts.entry(host.clone()).or_default();
         vars.unknown_rest.get_or_insert_with(|| why.clone());
@@ -76,13 +77,13 @@ impl Store {
             .extend(variables.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
 
-    /// Stores facts that a node reported: data, never templates.
+    /// Stores facts that a node reported. They are data and never rendered as templates.
     pub fn add_facts(&mut self, host: &Arc<str>, facts: &Map) {
         let vars = self.hosts.entry(host.clone()).or_default();
         for (key, value) in facts {
             let value = value.clone().tainted(Taint::UNSAFE);
             let bare = key.as_str().and_then(|name| name.strip_prefix("ansible_")).map(Key::from);
-            // `ansible_local` keeps its name's meaning in both places.
+            // `ansible_local` is a top-level variable even where other facts are not.
             Arc::make_mut(&mut vars.facts).insert(bare.unwrap_or_else(|| key.clone()), value.clone());
             if self.inject || key.as_str() == Some("ansible_local") {
                 Arc::make_mut(&mut vars.injected).insert(key.clone(), value);
@@ -90,7 +91,7 @@ impl Store {
         }
     }
 
-    /// Forgets the facts of a host.
+    /// Removes the facts of a host.
     pub fn clear_facts(&mut self, host: &str) {
         if let Some(vars) = self.hosts.get_mut(host) {
             vars.facts = Arc::default();
@@ -105,7 +106,7 @@ mod tests {
     use convoy_protocol::map;
 
     #[test]
-    fn facts_are_data_under_both_names() {
+    fn facts_are_stored_as_data_with_and_without_prefix() {
         let mut store = Store::new(Map::new(), true);
         let host: Arc<str> = "h".into();
         store.add_facts(&host, &map! { "ansible_system" => "Linux", "mine" => "{{ x }}" });

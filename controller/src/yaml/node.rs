@@ -1,4 +1,4 @@
-//! The node: what the reader makes and everything else reads.
+//! The node: what the reader produces and everything else reads.
 
 use std::sync::Arc;
 
@@ -20,35 +20,42 @@ pub enum Style {
 /// One node of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it begins; of a block scalar, its text.
+    /// Where the node begins. For a block scalar, where its text begins.
     pub at: Arc<Origin>,
-    /// Its tag, such as `!vault`, `!unsafe` or `!!str`, if it has one.
+    /// The tag, such as `!vault`, `!unsafe` or `!!str`, if there is one.
     pub tag: Option<String>,
-    /// Whether the file that it stands in is encrypted.
+    /// Whether the file that contains the node is encrypted.
     pub secret: bool,
-    /// What it is.
+    /// The content.
     pub data: Data,
 }
 
-/// What a [`Node`] is.
+/// The content of a [`Node`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
-    /// A scalar, with its text as it stands after unquoting and folding.
+    /// A scalar: its text after unquoting and folding.
     Scalar(String, Style),
     /// A sequence.
     List(Vec<Node>),
-    /// A mapping, in the order of the file, with merge keys (`<<`) carried out. The reader has already refused
-    /// duplicate keys and keys that are no scalars.
+    /// A mapping, in the order of the file, with merge keys (`<<`) applied. The reader has already refused duplicate
+    /// keys and keys that are not scalars.
     Map(Vec<(Node, Node)>),
 }
 
+/// Returns a position in `file`; `line` and `column` count from 1.
+pub fn origin(file: &Arc<str>, line: usize, column: usize) -> Arc<Origin> {
+    // A file of four billion lines is past the point where the exact number matters.
+    let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+    Arc::new(Origin { file: file.clone(), line: narrow(line), column: narrow(column) })
+}
+
 impl Node {
-    /// Returns what must be remembered about all that is made of this.
+    /// Returns the taint of every value made from this node.
     pub fn taint(&self) -> Taint {
         if self.secret { Taint::SECRET } else { Taint::NONE }
     }
 
-    /// Returns the text of a scalar of any kind, as it was written: `0644` stays `0644`.
+    /// Returns the text of a scalar of any type, as it was written: `0644` stays `0644`.
     pub fn scalar(&self) -> Option<&str> {
         match &self.data {
             Data::Scalar(text, _) => Some(text),
@@ -56,8 +63,7 @@ impl Node {
         }
     }
 
-    /// Returns the text of a scalar that is text: not one that reads as a number, a boolean or null, nor one that
-    /// is encrypted.
+    /// Returns the text of a scalar whose value is text: not a number, a boolean, null, or encrypted.
     pub fn as_str(&self) -> Option<&str> {
         let Data::Scalar(text, style) = &self.data else { return None };
         match self.tag.as_deref() {
@@ -84,12 +90,12 @@ impl Node {
         }
     }
 
-    /// Returns the value of the key `key` of a mapping.
+    /// Returns the value of `key` in a mapping.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.as_map()?.iter().find(|(k, _)| k.scalar() == Some(key)).map(|(_, value)| value)
     }
 
-    /// Returns whether this is null: `~`, `null`, or nothing at all.
+    /// Returns whether the node is null: `~`, `null`, or empty.
     pub fn is_null(&self) -> bool {
         match &self.data {
             Data::Scalar(text, Style::Plain) => {
@@ -99,7 +105,7 @@ impl Node {
         }
     }
 
-    /// Returns what a user calls a node of this kind, with its article.
+    /// Returns the name of this kind of node for messages, with its article.
     pub fn kind_name(&self) -> &'static str {
         match self.data {
             Data::Scalar(..) if self.is_null() => "null",
@@ -109,7 +115,7 @@ impl Node {
         }
     }
 
-    /// Returns whether nothing at all is written here.
+    /// Returns whether nothing is written here: no text, no quotes, no tag.
     pub(super) fn is_empty(&self) -> bool {
         self.tag.is_none() && matches!(&self.data, Data::Scalar(text, Style::Plain) if text.is_empty())
     }

@@ -1,4 +1,4 @@
-//! From the parser's events to nodes: aliases, merge keys, duplicate keys.
+//! Builds nodes from the parser's events: resolves aliases, applies merge keys, refuses duplicate keys.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use convoy_protocol::{Key, Origin};
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag, options};
 use indexmap::IndexMap;
 
-use super::error::syntax_error;
-use super::{Data, Node, Style, count};
-use crate::diagnostic::Diagnostic;
+use super::error::{syntax_error, unquoted_braces};
+use super::node::{Data, Node, Style, origin};
+use crate::diagnostic::{Diagnostic, Kind};
 
-/// How many nodes a file may hold with its aliases resolved: a few lines of aliases to aliases would fill any
-/// memory.
+/// The most nodes a file may have once its aliases are resolved. Without a limit, a few lines of aliases to aliases
+/// would exhaust the memory.
 const MAX_NODES: usize = 1_000_000;
 
-/// Reads all documents of `text`, which is `secret` if it was encrypted.
-pub(super) fn documents(file: Arc<str>, text: &str, secret: bool) -> Result<Vec<Node>, Diagnostic> {
-    // As PyYAML: a block scalar on the last line has no line feed that is not there.
+/// Reads all documents of `text`. Their nodes are marked as `secret` if the text was encrypted.
+pub(super) fn documents(file: &str, text: &str, secret: bool) -> Result<Vec<Node>, Diagnostic> {
+    // As in PyYAML, a block scalar that ends the file without a line feed does not gain one.
     let options = options! { block_scalar_eof_without_line_feed: true };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { parser, file, text, secret, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { parser, file: file.into(), text, secret, anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -38,8 +38,9 @@ struct Reader<'t> {
     file: Arc<str>,
     text: &'t str,
     secret: bool,
-    /// Finished nodes by the parser's number of their anchor, with the count of nodes in each.
+    /// The anchored nodes read so far, by the parser's number for the anchor, with the number of nodes in each.
     anchors: HashMap<usize, (Node, usize)>,
+    /// The nodes read so far, counting those behind aliases.
     nodes: usize,
 }
 
@@ -49,13 +50,13 @@ impl<'t> Reader<'t> {
     }
 
     fn at(&self, mark: Marker) -> Arc<Origin> {
-        Arc::new(Origin { file: self.file.clone(), line: count(mark.line()), column: count(mark.col() + 1) })
+        origin(&self.file, mark.line(), mark.col() + 1)
     }
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
         let at = self.at(span.start);
         let before = self.nodes;
-        self.grow(1, &at)?;
+        self.count_nodes(1, &at)?;
         if depth >= MAX_DEPTH {
             return Err(Diagnostic::user("lists and maps are nested too deeply").at(at));
         }
@@ -66,19 +67,19 @@ impl<'t> Reader<'t> {
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
-                // The parser says `~` where nothing is written.
+                // The parser reports an empty value as `~`.
                 let text = if style == Style::Plain && span.is_empty() { "" } else { &text };
                 (Data::Scalar(text.to_owned(), style), tag, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => (Data::List(self.items(depth)?), tag, anchor),
             Event::MappingStart(style, anchor, tag) => {
-                self.refuse_braces(style, span, &at)?;
+                self.refuse_unquoted_braces(style, span, &at)?;
                 (Data::Map(self.entries(depth)?), tag, anchor)
             }
             Event::Alias(anchor) => return self.alias(anchor, at, depth),
             other => {
                 let what = format!("unexpected event in a document: {other:?}");
-                return Err(Diagnostic::user(what).at(at).kind(crate::diagnostic::Kind::Internal));
+                return Err(Diagnostic::user(what).at(at).kind(Kind::Internal));
             }
         };
         let node = Node { at, tag: tag.map(|tag| tag_name(&tag)), secret: self.secret, data };
@@ -88,11 +89,10 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    /// Counts `more` nodes.
-    fn grow(&mut self, more: usize, at: &Arc<Origin>) -> Result<(), Diagnostic> {
+    fn count_nodes(&mut self, more: usize, at: &Arc<Origin>) -> Result<(), Diagnostic> {
         self.nodes += more;
         if self.nodes > MAX_NODES {
-            let what = format!("more than {MAX_NODES} values, with aliases resolved");
+            let what = format!("more than {MAX_NODES} values after resolving aliases");
             return Err(Diagnostic::user(what).at(at.clone()));
         }
         Ok(())
@@ -100,10 +100,10 @@ impl<'t> Reader<'t> {
 
     fn alias(&mut self, anchor: usize, at: Arc<Origin>, depth: usize) -> Result<Node, Diagnostic> {
         let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
-            return Err(Diagnostic::user("an alias stands inside of what it names").at(at));
+            return Err(Diagnostic::user("an alias refers to a value that contains it").at(at));
         };
-        self.grow(size, &at)?;
-        if depth + levels(&node) > MAX_DEPTH {
+        self.count_nodes(size, &at)?;
+        if depth + height(&node) > MAX_DEPTH {
             return Err(Diagnostic::user("lists and maps are nested too deeply").at(at));
         }
         Ok(node)
@@ -136,23 +136,28 @@ impl<'t> Reader<'t> {
             }
             let key = name.to_key()?;
             if let Some((first, _)) = own.get(&key) {
-                return Err(Diagnostic::user(format!("the key `{key}` is here twice"))
+                return Err(Diagnostic::user(format!("duplicate key `{key}`"))
                     .at(name.at.clone())
-                    .note(format!("first on line {}", first.at.line))
+                    .note(format!("first used on line {}", first.at.line))
                     .hint(Some("remove one of the two".to_owned())));
             }
             own.insert(key, (name, value));
         }
-        // What is merged comes first, and what is written here replaces it in its place.
+        // Merged entries come first; an entry written here replaces a merged one in its place.
         merged.extend(own);
         Ok(merged.into_values().collect())
     }
 
-    /// Refuses `{{ x }}` without quotes, which is a map in a map to YAML.
-    fn refuse_braces(&self, style: StructureStyle, span: Span, at: &Arc<Origin>) -> Result<(), Diagnostic> {
+    /// Refuses `{{ x }}` without quotes, which YAML reads as a map in a map.
+    fn refuse_unquoted_braces(
+        &self,
+        style: StructureStyle,
+        span: Span,
+        at: &Arc<Origin>,
+    ) -> Result<(), Diagnostic> {
         let written = span.start.byte_offset().and_then(|byte| self.text.get(byte..)).unwrap_or_default();
         if style == StructureStyle::Flow && written.starts_with("{{") {
-            return Err(super::error::braces(at.clone(), written));
+            return Err(unquoted_braces(at.clone(), written));
         }
         Ok(())
     }
@@ -167,7 +172,7 @@ fn is_merge(key: &Node) -> bool {
         && matches!(key.tag.as_deref(), None | Some("!!merge"))
 }
 
-/// Adds what a merge key names: of several maps, the first has the last word.
+/// Adds the entries of a merge key's value. Of several maps, the first takes precedence.
 fn merge(into: &mut IndexMap<Key, (Node, Node)>, value: Node) -> Result<(), Diagnostic> {
     match value.data {
         Data::Map(entries) => {
@@ -184,11 +189,12 @@ fn merge(into: &mut IndexMap<Key, (Node, Node)>, value: Node) -> Result<(), Diag
     }
 }
 
-fn levels(node: &Node) -> usize {
+/// Returns how many levels of lists and maps a node has, at least one.
+fn height(node: &Node) -> usize {
     1 + match &node.data {
         Data::Scalar(..) => 0,
-        Data::List(items) => items.iter().map(levels).max().unwrap_or(0),
-        Data::Map(entries) => entries.iter().map(|(_, value)| levels(value)).max().unwrap_or(0),
+        Data::List(items) => items.iter().map(height).max().unwrap_or(0),
+        Data::Map(entries) => entries.iter().map(|(_, value)| height(value)).max().unwrap_or(0),
     }
 }
 
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing() {
+    fn an_empty_document_is_none() {
         for text in ["", "# comment\n", "---\n", "---\n# comment\n...\n"] {
             assert_eq!(read("t.yml", text).unwrap(), None, "{text:?}");
         }
@@ -218,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_position_tag_and_style() {
+    fn nodes_keep_position_tag_and_style() {
         let node = read("t.yml", "- !unsafe 'x'\n- é: |\n    y\n- !vault z\n").unwrap().unwrap();
         let items = node.as_list().unwrap();
         assert_eq!(items[0].tag.as_deref(), Some("!unsafe"));
@@ -229,12 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn a_block_on_the_last_line_is_as_long_as_it_is() {
+    fn a_block_scalar_at_the_end_of_the_file_gains_no_line_feed() {
         assert_eq!(value("a: |\n  x").get("a").unwrap().as_str(), Some("x"));
     }
 
     #[test]
-    fn merges_as_pyyaml_does() {
+    fn merge_keys_are_applied_as_in_pyyaml() {
         let merged = value("x: &x {a: 1, b: 2}\ny: &y {b: 3, c: 4}\nz:\n  c: 5\n  <<: [*x, *y]\n  d: 6\n");
         let merged = merged.get("z").unwrap().as_map().unwrap();
         let shown: Vec<String> = merged.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
@@ -247,24 +253,27 @@ mod tests {
     }
 
     #[test]
-    fn a_key_twice_is_refused() {
+    fn duplicate_keys_are_refused() {
         assert_eq!(
             error("a: 1\nb: 2\n'a': 3\n"),
-            "error: the key `a` is here twice\n  --> t.yml:3:1\n  = note: first on line 1\nhint: remove one of the two"
+            "error: duplicate key `a`\n  --> t.yml:3:1\n  = note: first used on line 1\nhint: remove one of the two"
         );
         assert!(read("t.yml", "yes: 1\ntrue: 2\n").is_err());
         assert!(read("t.yml", "1: 1\n'1': 2\n").is_ok());
     }
 
     #[test]
-    fn aliases_cannot_fill_the_memory() {
+    fn nested_aliases_are_limited() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
             text += &format!("a{level}: &a{level} [{aliases}]\n");
         }
-        assert_eq!(error(&text), "error: more than 1000000 values, with aliases resolved\n  --> t.yml:6:45");
-        assert_eq!(error("a: &a [*a]"), "error: an alias stands inside of what it names\n  --> t.yml:1:8");
+        assert_eq!(error(&text), "error: more than 1000000 values after resolving aliases\n  --> t.yml:6:45");
+        assert_eq!(
+            error("a: &a [*a]"),
+            "error: an alias refers to a value that contains it\n  --> t.yml:1:8"
+        );
         assert!(
             error(&("[".repeat(200) + &"]".repeat(200)))
                 .starts_with("error: lists and maps are nested too deeply\n")
@@ -272,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_scalars() {
+    fn only_scalars_can_be_keys() {
         assert_eq!(error("? [a]\n: b\n"), "error: a list cannot be a key\n  --> t.yml:1:3");
         assert_eq!(
             error("1.5: b\n"),

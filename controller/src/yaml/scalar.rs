@@ -1,17 +1,20 @@
-//! What a plain scalar is under YAML 1.1, as PyYAML's resolver and constructors read it.
+//! The YAML 1.1 rules for plain scalars: which are null, booleans or numbers, exactly as PyYAML reads them.
+//!
+//! These rules are needed in both directions. The reader turns `yes` and `0644` into a boolean and a number; the writer
+//! quotes text that would be read that way.
 
 use convoy_protocol::Kind;
 
-/// Why a scalar that looks like a number cannot be one here.
+/// Why a scalar that looks like a number has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// A whole number outside of 64 bits.
+pub(super) enum NumberError {
+    /// An integer that does not fit in 64 bits.
     TooLarge,
-    /// `0x_`: the shape of a number without a digit.
+    /// `0x_`: a number without a digit.
     NoDigits,
 }
 
-/// Returns whether the plain scalar `text` is anything but text.
+/// Returns whether the plain scalar `text` is something other than text.
 pub(super) fn is_special(text: &str) -> bool {
     !matches!(resolve(text), Ok(None))
 }
@@ -21,8 +24,8 @@ pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// Returns what the plain scalar `text` is; `None` if it is text.
-pub(super) fn resolve(text: &str) -> Result<Option<Kind>, Refusal> {
+/// Returns the value of the plain scalar `text`, or `None` if it is text.
+pub(super) fn resolve(text: &str) -> Result<Option<Kind>, NumberError> {
     if is_null(text) {
         return Ok(Some(Kind::Null));
     }
@@ -35,10 +38,11 @@ pub(super) fn resolve(text: &str) -> Result<Option<Kind>, Refusal> {
     Ok(integer(text)?.map(Kind::Int))
 }
 
-/// Returns whether PyYAML makes a date or a point in time of the plain scalar `text`. Here both stay text, which
-/// is how templates see a date anyway; only the writer has to know, for the sake of other readers.
+/// Returns whether PyYAML reads the plain scalar `text` as a date or time. Convoy keeps both as text, as templates show
+/// a date anyway; the writer quotes them so that other readers get text too.
 pub(super) fn is_timestamp(text: &str) -> bool {
     let mut rest = text;
+    // Consumes between `least` and `most` digits, and one of `after`.
     let mut digits = |least: usize, most: usize, after: &[char]| -> bool {
         let count = rest.bytes().take_while(u8::is_ascii_digit).count();
         rest = &rest[count..];
@@ -61,8 +65,8 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Splits off the sign; true if it is a minus.
-fn sign(text: &str) -> (bool, &str) {
+/// Splits off a sign. Returns whether it is a minus, and the rest.
+fn split_sign(text: &str) -> (bool, &str) {
     match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
         Some(b'+') => (false, &text[1..]),
@@ -71,7 +75,7 @@ fn sign(text: &str) -> (bool, &str) {
 }
 
 fn float(text: &str) -> Option<f64> {
-    let (minus, body) = sign(text);
+    let (minus, body) = split_sign(text);
     let signed = |x: f64| if minus { -x } else { x };
     match body {
         ".inf" | ".Inf" | ".INF" => return Some(signed(f64::INFINITY)),
@@ -94,7 +98,7 @@ fn float(text: &str) -> Option<f64> {
         return None;
     }
     if whole.is_empty() {
-        // `.5`, but neither `-.5` nor `._5`.
+        // `.5` is a float; `-.5` and `._5` are text.
         if body.len() != text.len() || !fraction.starts_with(|c: char| c.is_ascii_digit()) {
             return None;
         }
@@ -103,7 +107,7 @@ fn float(text: &str) -> Option<f64> {
             return None;
         }
         let seconds: f64 = format!("0.{}0", fraction.replace('_', "")).parse().ok()?;
-        #[expect(clippy::cast_precision_loss, reason = "a float is what was asked for")]
+        #[expect(clippy::cast_precision_loss, reason = "the user wrote a float")]
         return Some(signed(base_60(whole, true)? as f64 + seconds));
     } else if !decimal(whole) || whole.starts_with('_') {
         return None;
@@ -112,65 +116,65 @@ fn float(text: &str) -> Option<f64> {
     digits.parse().ok().map(signed)
 }
 
-fn integer(text: &str) -> Result<Option<i64>, Refusal> {
-    let (minus, body) = sign(text);
-    let of = |digits: &str, radix: u32| -> Result<Option<i64>, Refusal> {
+fn integer(text: &str) -> Result<Option<i64>, NumberError> {
+    let (minus, body) = split_sign(text);
+    let parse = |digits: &str, radix: u32| -> Result<Option<i64>, NumberError> {
         let mut digits: String = digits.chars().filter(|c| *c != '_').collect();
         if digits.is_empty() {
-            return Err(Refusal::NoDigits);
+            return Err(NumberError::NoDigits);
         }
         if minus {
             digits.insert(0, '-');
         }
-        i64::from_str_radix(&digits, radix).map(Some).map_err(|_| Refusal::TooLarge)
+        i64::from_str_radix(&digits, radix).map(Some).map_err(|_| NumberError::TooLarge)
     };
-    let all = |digits: &str, good: fn(&u8) -> bool| {
-        !digits.is_empty() && digits.bytes().all(|b| b == b'_' || good(&b))
+    let all = |digits: &str, is_digit: fn(&u8) -> bool| {
+        !digits.is_empty() && digits.bytes().all(|b| b == b'_' || is_digit(&b))
     };
     if let Some(digits) = body.strip_prefix("0b").filter(|d| all(d, |b| matches!(b, b'0' | b'1'))) {
-        return of(digits, 2);
+        return parse(digits, 2);
     }
     if let Some(digits) = body.strip_prefix("0x").filter(|d| all(d, u8::is_ascii_hexdigit)) {
-        return of(digits, 16);
+        return parse(digits, 16);
     }
     if body == "0" {
         return Ok(Some(0));
     }
     if body.starts_with('0') {
-        return if all(body, |b| matches!(b, b'0'..=b'7')) { of(body, 8) } else { Ok(None) };
+        return if all(body, |b| matches!(b, b'0'..=b'7')) { parse(body, 8) } else { Ok(None) };
     }
     if !body.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok(None);
     }
     if all(body, u8::is_ascii_digit) {
-        return of(body, 10);
+        return parse(body, 10);
     }
     Ok(base_60(body, false).map(|n| if minus { -n } else { n }))
 }
 
-/// Reads `190:20:30`. A leading zero is for floats only.
-fn base_60(text: &str, zero: bool) -> Option<i64> {
+/// Reads a base 60 number such as `190:20:30`. Only floats may begin with a zero.
+fn base_60(text: &str, leading_zero: bool) -> Option<i64> {
     let mut parts = text.split(':');
     let first = parts.next()?;
-    if !first.starts_with(|c: char| c.is_ascii_digit() && (zero || c != '0')) {
+    if !first.starts_with(|c: char| c.is_ascii_digit() && (leading_zero || c != '0')) {
         return None;
     }
     let mut total: i64 = first.replace('_', "").parse().ok()?;
-    let mut more = false;
+    let mut has_colon = false;
     for part in parts {
-        more = true;
-        let good = matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
-        let digit: i64 = part.parse().ok().filter(|_| good)?;
+        has_colon = true;
+        let is_digit = matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
+        let digit: i64 = part.parse().ok().filter(|_| is_digit)?;
         total = total.checked_mul(60)?.checked_add(digit)?;
     }
-    more.then_some(total)
+    has_colon.then_some(total)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each line as PyYAML 6 reads it.
+    /// Scalars and what PyYAML 6 reads them as.
     const TABLE: &str = "yes true|Yes true|YES true|yEs text|no false|on true|Off false|OFF false|y text|n text|true true|\
         True true|tRue text|null null|Null null|NULL null|nUll text|~ null|0 0|-0 0|+1 1|1_000 1000|0644 420|\
         0o644 text|08 text|0_ 0|0_7 7|0x1F 31|0XFF text|0x_1 1|0b101 5|0b12 text|1:30 90|1:30:15 5415|-1:30 -90|\
@@ -182,10 +186,10 @@ mod tests {
         685.230_15e+03 685230.15|-0x1f -31|-0b11 -3|+0644 420|1.5_ 1.5|099 text|1:2_ text|- text";
 
     #[test]
-    fn reads_scalars_as_pyyaml_does() {
+    fn scalars_have_the_values_they_have_in_pyyaml() {
         for line in TABLE.split('|') {
             let (text, expected) = line.trim().split_once(' ').unwrap();
-            let found = match resolve(text).unwrap() {
+            let value = match resolve(text).unwrap() {
                 None => "text".to_owned(),
                 Some(Kind::Null) => "null".to_owned(),
                 Some(Kind::Bool(b)) => b.to_string(),
@@ -193,20 +197,20 @@ mod tests {
                 Some(Kind::Float(x)) => format!("{x:?}"),
                 Some(other) => format!("{other:?}"),
             };
-            assert_eq!(found, expected, "{text}");
+            assert_eq!(value, expected, "{text}");
         }
         assert_eq!(resolve(""), Ok(Some(Kind::Null)));
     }
 
     #[test]
-    fn refuses_what_it_cannot_hold() {
-        assert_eq!(resolve("9223372036854775808"), Err(Refusal::TooLarge));
-        assert_eq!(resolve("0b_"), Err(Refusal::NoDigits));
-        assert_eq!(resolve("0x_"), Err(Refusal::NoDigits));
+    fn numbers_that_are_too_large_or_have_no_digits_are_refused() {
+        assert_eq!(resolve("9223372036854775808"), Err(NumberError::TooLarge));
+        assert_eq!(resolve("0b_"), Err(NumberError::NoDigits));
+        assert_eq!(resolve("0x_"), Err(NumberError::NoDigits));
     }
 
     #[test]
-    fn knows_a_timestamp() {
+    fn dates_and_times_are_recognized() {
         for text in ["2024-01-02", "2001-12-14 21:59:43.10 -5", "2001-12-14t21:59:43Z", "2001-1-4 1:59:43"] {
             assert!(is_timestamp(text), "{text}");
         }

@@ -1,26 +1,27 @@
-//! From node to value: YAML 1.1 types, tags, taint.
+//! Turns nodes into values: applies the YAML 1.1 types and the tags, and marks what is secret or unsafe.
 
 use convoy_protocol::{Key, Kind, Map, Taint, Value};
 
-use super::scalar::{self, Refusal};
-use super::{Data, Node, Style, unquoted};
+use super::error::redacted;
+use super::node::{Data, Node, Style};
+use super::scalar::{self, NumberError};
 use crate::diagnostic::Diagnostic;
 use crate::secrets::is_vaulted;
 
 impl Node {
-    /// Returns the value that is written here, with its origin; `!unsafe` makes it, and all below it, unsafe, an
-    /// encrypted file secret. `!vault` is not decrypted yet.
+    /// Returns the value of this node, with its origin. `!unsafe` makes the value and everything below it unsafe; all
+    /// values of an encrypted file are secret. `!vault` text stays encrypted.
     ///
     /// # Errors
     ///
-    /// For a tag or a number that has no value here.
+    /// If a tag is not supported or does not fit, or a number is out of range.
     pub fn to_value(&self) -> Result<Value, Diagnostic> {
         let value =
-            self.clear_value().map_err(|problem| if self.secret { unquoted(problem) } else { problem })?;
+            self.value_by_tag().map_err(|problem| if self.secret { redacted(problem) } else { problem })?;
         Ok(Value { taint: value.taint | self.taint(), ..value })
     }
 
-    fn clear_value(&self) -> Result<Value, Diagnostic> {
+    fn value_by_tag(&self) -> Result<Value, Diagnostic> {
         let value = match self.tag.as_deref() {
             None => self.untagged()?,
             Some("!unsafe") => match &self.data {
@@ -33,22 +34,22 @@ impl Node {
                     Kind::Vaulted(text.as_str().into()).into()
                 }
                 _ => {
-                    let message = format!("what is tagged `{tag}` is not encrypted");
+                    let message = format!("the value tagged `{tag}` is not encrypted");
                     return Err(Diagnostic::user(message)
                         .at(self.at.clone())
-                        .hint(Some("make it with `convoy vault encrypt-string`".to_owned())));
+                        .hint(Some("encrypt it with `convoy vault encrypt-string`".to_owned())));
                 }
             },
-            Some(tag) => self.tagged(tag)?,
+            Some(tag) => self.converted(tag)?,
         };
         Ok(value.at(self.at.clone()))
     }
 
-    /// Returns the key that this scalar is in a map.
+    /// Returns this scalar as the key of a map.
     ///
     /// # Errors
     ///
-    /// If it is no scalar, or one that cannot be a key: a number with a fraction, a number out of range.
+    /// If it is not a scalar, or cannot be a key: a float, or a number out of range.
     pub fn to_key(&self) -> Result<Key, Diagnostic> {
         let value = match &self.data {
             Data::Scalar(..) => self.to_value()?,
@@ -87,20 +88,21 @@ impl Node {
     fn plain(&self, text: &str) -> Result<Value, Diagnostic> {
         match scalar::resolve(text) {
             Ok(kind) => Ok(kind.map_or_else(|| Value::from(text), Value::from)),
-            Err(refusal) => {
-                let why = match refusal {
-                    Refusal::TooLarge => format!("the number {text} does not fit in 64 bits"),
-                    Refusal::NoDigits => format!("the number {text} has no digits"),
+            Err(error) => {
+                let message = match error {
+                    NumberError::TooLarge => format!("the number {text} does not fit in 64 bits"),
+                    NumberError::NoDigits => format!("the number {text} has no digits"),
                 };
-                Err(Diagnostic::user(why)
+                Err(Diagnostic::user(message)
                     .at(self.at.clone())
-                    .hint(Some(format!("as text, quote it: \"{text}\""))))
+                    .hint(Some(format!("if it is text, quote it: \"{text}\""))))
             }
         }
     }
 
-    fn tagged(&self, tag: &str) -> Result<Value, Diagnostic> {
-        let wrong =
+    /// Converts the node to the type that one of YAML's own tags names.
+    fn converted(&self, tag: &str) -> Result<Value, Diagnostic> {
+        let mismatch =
             || Diagnostic::user(format!("{} cannot be `{tag}`", self.kind_name())).at(self.at.clone());
         match (tag, &self.data) {
             ("!" | "!!str" | "!!timestamp", Data::Scalar(text, _)) => Ok(Value::from(text.as_str())),
@@ -112,15 +114,15 @@ impl Node {
                     ("!!float", Kind::Float(_)) => Ok(value),
                     #[expect(clippy::cast_precision_loss, reason = "the user asked for a float")]
                     ("!!float", Kind::Int(i)) => Ok(Value::from(*i as f64)),
-                    _ => Err(wrong()),
+                    _ => Err(mismatch()),
                 }
             }
             ("!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!timestamp" | "!!seq" | "!!map", _) => {
-                Err(wrong())
+                Err(mismatch())
             }
             _ => Err(Diagnostic::user(format!("the tag `{tag}` is not supported"))
                 .at(self.at.clone())
-                .hint(Some("use `!unsafe`, `!vault` or none".to_owned()))),
+                .hint(Some("use `!unsafe`, `!vault` or no tag".to_owned()))),
         }
     }
 }
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_scalars_have_types() {
+    fn only_plain_scalars_become_booleans_and_numbers() {
         let read =
             value("a: yes\nb: 'yes'\nc: 0644\nd: \"0644\"\ne: |\n  1\nf:\ng: 2024-01-02\n80: x\n").unwrap();
         let mut expected = map! {
@@ -147,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn values_know_where_they_were_written() {
+    fn values_keep_their_origin() {
         let read = value("a:\n  - x\n  - é: y\n").unwrap();
         let inner = &read.get("a").unwrap().as_list().unwrap()[1];
         assert_eq!(inner.get("é").unwrap().origin.as_ref().unwrap().to_string(), "t.yml:3:8");
     }
 
     #[test]
-    fn unsafe_reaches_all_below() {
+    fn the_unsafe_tag_applies_to_everything_below_it() {
         let read = value("a: !unsafe {b: ['{{ x }}', 1]}\nc: !unsafe 1\n").unwrap();
         let list = read.get("a").unwrap().get("b").unwrap().as_list().unwrap();
         assert!(list[0].taint.is_unsafe());
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_choose_the_type_or_are_refused() {
+    fn tags_choose_the_type_and_unsupported_ones_are_refused() {
         assert_eq!(
             value("[!!str 1, !!int '7', !!float 1, ! 2]").unwrap(),
             value("['1', 7, 1.0, '2']").unwrap()
@@ -173,21 +175,21 @@ mod tests {
             ("!!int x", "error: a scalar cannot be `!!int`\n  --> t.yml:1:7"),
             (
                 "a: !!set {x, y}",
-                "error: the tag `!!set` is not supported\n  --> t.yml:1:10\nhint: use `!unsafe`, `!vault` or none",
+                "error: the tag `!!set` is not supported\n  --> t.yml:1:10\nhint: use `!unsafe`, `!vault` or no tag",
             ),
             (
                 "a: !foo x",
-                "error: the tag `!foo` is not supported\n  --> t.yml:1:9\nhint: use `!unsafe`, `!vault` or none",
+                "error: the tag `!foo` is not supported\n  --> t.yml:1:9\nhint: use `!unsafe`, `!vault` or no tag",
             ),
             (
                 "a: !vault |\n  hunter2",
-                "error: what is tagged `!vault` is not encrypted\n  --> t.yml:2:3\n\
-                 hint: make it with `convoy vault encrypt-string`",
+                "error: the value tagged `!vault` is not encrypted\n  --> t.yml:2:3\n\
+                 hint: encrypt it with `convoy vault encrypt-string`",
             ),
             (
                 "a: 99999999999999999999",
                 "error: the number 99999999999999999999 does not fit in 64 bits\n  --> t.yml:1:4\n\
-                 hint: as text, quote it: \"99999999999999999999\"",
+                 hint: if it is text, quote it: \"99999999999999999999\"",
             ),
         ] {
             assert_eq!(value(text).unwrap_err(), error, "{text}");

@@ -1,46 +1,57 @@
-//! Values as YAML text that YAML 1.1 and 1.2 readers read alike.
+//! Writes values as YAML that YAML 1.1 and YAML 1.2 readers read alike.
+//!
+//! This is the YAML that convoy writes itself. The filters `to_yaml` and `to_nice_yaml`, which write what PyYAML would,
+//! are in `template::jinja::filters::yaml`.
+
+use std::ops::RangeInclusive;
 
 use convoy_protocol::{Key, Kind, Map, Value};
 use serde::ser::{Error as _, Serialize, SerializeMap as _, Serializer};
 
 use super::scalar;
 
-/// Returns `value` as YAML, in block style, ending in a line feed.
+/// Returns `value` as YAML in block style, ending in a line feed.
 ///
-/// Text that YAML 1.1 would read as something else (`yes`, `0644`, `1:30`) is quoted, which the writer underneath,
-/// knowing YAML 1.2 only, would not do. So we write such scalars ourselves and hand them through it as plain text
-/// between two marks, a character that occurs nowhere in `value` and that is taken out at the end.
+/// Text that YAML 1.1 would read as something else (`yes`, `0644`, `1:30`) is quoted. The underlying writer only knows
+/// YAML 1.2 and would not quote it, so such scalars are formatted here and passed to it as plain text between two
+/// marks. The mark is a character that does not occur in `value`; all marks are removed at the end.
 ///
 /// # Errors
 ///
-/// If `value` holds bytes or something unknown until run.
+/// If `value` contains bytes, encrypted text or a value that is unknown until run.
 pub fn write(value: &Value) -> Result<String, serde_yaml::Error> {
-    let mark = free_character(value);
+    let mark = unused_character(value);
     let text = serde_yaml::to_string(&Marked { value, mark })?;
     Ok(text.replace(mark, ""))
 }
 
-/// Returns a character of the private use area that `value` does not hold.
-fn free_character(value: &Value) -> char {
-    let mut used = Vec::new();
-    collect(value, &mut used);
-    // A text with all 6,400 of them is not one that anyone wrote.
-    ('\u{e000}'..='\u{f8ff}').find(|c| !used.contains(c)).unwrap_or('\u{f0000}')
+/// Returns the private use area, the characters that can serve as a mark.
+fn private_use() -> RangeInclusive<char> {
+    '\u{e000}'..='\u{f8ff}'
 }
 
-fn collect(value: &Value, used: &mut Vec<char>) {
-    let mut text = |text: &str| used.extend(text.chars().filter(|c| ('\u{e000}'..='\u{f8ff}').contains(c)));
+/// Returns a character of the private use area that does not occur in `value`.
+fn unused_character(value: &Value) -> char {
+    let mut used = Vec::new();
+    collect_private_use(value, &mut used);
+    // Nobody writes text that contains all 6,400 of them.
+    private_use().find(|c| !used.contains(c)).unwrap_or('\u{f0000}')
+}
+
+fn collect_private_use(value: &Value, used: &mut Vec<char>) {
+    let mut add = |text: &str| used.extend(text.chars().filter(|c| private_use().contains(c)));
     match &value.kind {
-        Kind::Text(content) => text(content),
-        Kind::List(list) => list.iter().for_each(|item| collect(item, used)),
+        Kind::Text(text) => add(text),
+        Kind::List(list) => list.iter().for_each(|item| collect_private_use(item, used)),
         Kind::Map(map) => {
-            map.keys().filter_map(Key::as_str).for_each(&mut text);
-            map.values().for_each(|item| collect(item, used));
+            map.keys().filter_map(Key::as_str).for_each(&mut add);
+            map.values().for_each(|item| collect_private_use(item, used));
         }
         _ => {}
     }
 }
 
+/// A value to write, with the mark around the scalars formatted here.
 struct Marked<'v> {
     value: &'v Value,
     mark: char,
@@ -54,15 +65,15 @@ impl Serialize for Marked<'_> {
             Kind::Bool(b) => serializer.serialize_bool(*b),
             Kind::Int(i) => serializer.serialize_i64(*i),
             Kind::Float(x) => serializer.serialize_str(&format!("{mark}{}{mark}", float(*x))),
-            Kind::Text(text) => match own_form(text) {
-                Some(form) => serializer.serialize_str(&format!("{mark}{form}{mark}")),
+            Kind::Text(text) => match quoted(text) {
+                Some(quoted) => serializer.serialize_str(&format!("{mark}{quoted}{mark}")),
                 None => serializer.serialize_str(text),
             },
             Kind::List(list) => serializer.collect_seq(list.iter().map(|value| Marked { value, mark })),
             Kind::Map(map) => write_map(map, mark, serializer),
             Kind::Bytes(_) => Err(S::Error::custom("bytes cannot be written as YAML")),
             Kind::Vaulted(_) => Err(S::Error::custom("encrypted text cannot be written as YAML")),
-            Kind::Unknown(why) => Err(S::Error::custom(format!("a value is unknown until run: {why}"))),
+            Kind::Unknown(why) => Err(S::Error::custom(format!("the value is unknown until run: {why}"))),
         }
     }
 }
@@ -76,9 +87,9 @@ fn write_map<S: Serializer>(map: &Map, mark: char, serializer: S) -> Result<S::O
     entries.end()
 }
 
-/// Returns text in quotes if it must not be left to the writer underneath.
-fn own_form(text: &str) -> Option<String> {
-    // Line breaks to YAML 1.1, plain characters to YAML 1.2.
+/// Returns text in quotes, or `None` if the underlying writer can be trusted with it.
+fn quoted(text: &str) -> Option<String> {
+    // YAML 1.1 reads these as line breaks, YAML 1.2 as ordinary characters.
     if text.contains(['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}', '\r']) {
         return Some(escaped(text));
     }
@@ -89,21 +100,22 @@ fn own_form(text: &str) -> Option<String> {
     (special && simple).then(|| format!("'{text}'"))
 }
 
-/// Returns text in double quotes with all but letters and digits escaped, so that it passes as plain between marks.
+/// Returns text in double quotes, with everything but letters and digits escaped so that the underlying writer passes
+/// it through unchanged.
 fn escaped(text: &str) -> String {
-    let mut form = String::from("\"");
+    let mut out = String::from("\"");
     for c in text.chars() {
         match u32::from(c) {
-            _ if c.is_ascii_alphanumeric() => form.push(c),
-            code @ ..0x100 => form.push_str(&format!("\\x{code:02x}")),
-            code @ ..0x1_0000 => form.push_str(&format!("\\u{code:04x}")),
-            code => form.push_str(&format!("\\U{code:08x}")),
+            _ if c.is_ascii_alphanumeric() => out.push(c),
+            code @ ..0x100 => out.push_str(&format!("\\x{code:02x}")),
+            code @ ..0x1_0000 => out.push_str(&format!("\\u{code:04x}")),
+            code => out.push_str(&format!("\\U{code:08x}")),
         }
     }
-    form + "\""
+    out + "\""
 }
 
-/// Returns a float as YAML 1.1 reads one: with a point, and a sign in the exponent.
+/// Returns a float in the form that YAML 1.1 requires: with a point, and with a sign in the exponent.
 fn float(x: f64) -> String {
     if x.is_nan() {
         return ".nan".to_owned();
@@ -130,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_what_yaml_1_1_would_read_otherwise() {
+    fn text_that_yaml_1_1_reads_as_another_type_is_quoted() {
         let value = Value::from(map! {
             "yes" => "no", "mode" => "0644", "at" => "1:30", "day" => "2024-01-02", "empty" => "", "null" => (),
             "list" => vec![Value::from(1), Value::from(1e20), Value::from(true), Value::from(" x ")],
@@ -144,12 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_has_no_text() {
+    fn bytes_are_refused() {
         let error = write(&Value::from(vec![Value::from(&b"x"[..])])).unwrap_err();
         assert_eq!(error.to_string(), "bytes cannot be written as YAML");
     }
 
-    fn nasty() -> impl Strategy<Value = String> {
+    /// Text that is likely to be misread without quotes.
+    fn ambiguous_text() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
             "[ \t\n\r:#'\"{}\\[\\],&*!|>%@`~=<y0-9._+\u{e000}\u{85}\u{2028}\u{feff}-]{0,12}",
@@ -191,12 +204,12 @@ mod tests {
             Just(Value::null()),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            any::<f64>().prop_filter("nan is not equal to itself", |x| !x.is_nan()).prop_map(Value::from),
-            nasty().prop_map(Value::from),
+            any::<f64>().prop_filter("NaN is not equal to itself", |x| !x.is_nan()).prop_map(Value::from),
+            ambiguous_text().prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 6, |inner| {
             let key = prop_oneof![
-                nasty().prop_map(Key::from),
+                ambiguous_text().prop_map(Key::from),
                 any::<i64>().prop_map(Key::Int),
                 any::<bool>().prop_map(Key::Bool),
                 Just(Key::Null)
@@ -211,7 +224,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_it_writes_reads_back_equal(value in values()) {
+        fn written_values_read_back_equal(value in values()) {
             let text = write(&value).unwrap();
             prop_assert_eq!(read_back(&text), value, "{}", text);
         }

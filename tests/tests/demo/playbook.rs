@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convoy::yaml::{Node, read_file};
+use convoy::source_file::read_yaml;
+use convoy::yaml::Node;
 use convoy_tests::program;
 use tempfile::tempdir;
 
@@ -69,7 +70,7 @@ fn copied(node: &Node, found: &mut Vec<String>) {
 fn no_task_copies_a_configuration_file() {
     let mut found = Vec::new();
     for file in yaml_files(&program::repository().join("playbooks/wso2-apim")) {
-        if let Some(document) = read_file(&file, &convoy::secrets::Vault::default()).unwrap() {
+        if let Some(document) = read_yaml(&file, &convoy::secrets::Vault::default()).unwrap() {
             copied(&document, &mut found);
         }
     }

@@ -119,5 +119,5 @@ fn line(run: &Run) -> String {
             "inventory" => texts(&header.inventory),
         });
     }
-    json::map_text(&shown, json::Style::default()) + "\n"
+    json::map_to_string(&shown, json::Style::default()) + "\n"
 }

@@ -256,7 +256,7 @@ fn errors_show_the_place() {
             "a:\n  hosts:\n    x: 1\n",
             "the variables of host `x` are a map, not a scalar\n  --> h.yml:3:8",
         ),
-        ("h", "a:\n  hosts:\n    x:\n   y:\n", "the indentation does not fit what comes before\n  --> h:4:4"),
+        ("h", "a:\n  hosts:\n    x:\n   y:\n", "inconsistent indentation\n  --> h:4:4"),
         (
             "h",
             "$ANSIBLE_VAULT;1.1;AES256\n",

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Returns the path of ssh, if it is installed.
 pub(super) fn program() -> Option<PathBuf> {
-    crate::paths::program("ssh")
+    crate::paths::find_program("ssh")
 }
 
 /// Returns the defaults of this ssh.
@@ -63,7 +63,7 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
 /// it: convoy looks for all of the user's files in `HOME`.
 fn config_in_home() -> Option<PathBuf> {
     let home = home()?;
-    if crate::passwd::own_field(5).is_some_and(|passwd| Path::new(&passwd) == home) {
+    if crate::passwd::own_home().is_some_and(|passwd| Path::new(&passwd) == home) {
         return None;
     }
     let file = home.join(".ssh/config");

@@ -90,7 +90,7 @@ impl Tokens {
             'k' => self.host_key_name.clone(),
             'j' => self.jump.clone(),
             'd' => home()?.to_string_lossy().into_owned(),
-            'u' => passwd::own_field(0)?,
+            'u' => passwd::own_name()?,
             'i' => rustix::process::getuid().as_raw().to_string(),
             'l' => local_name(),
             'L' => local_name().split('.').next().unwrap_or_default().to_owned(),

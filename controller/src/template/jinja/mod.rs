@@ -1,67 +1,33 @@
-//! Jinja as Ansible runs it: `minijinja` parses, the rest follows Python's rules.
+//! Jinja as Ansible runs it. The crate `minijinja` parses; everything else follows Python's rules, which its evaluator does
+//! not.
+//!
+//! From bottom to top, each module knows only those before it:
+//!
+//! - [`syntax`]: from text to a syntax tree;
+//! - [`python`]: values, operators and text forms;
+//! - [`rendering`]: the state of one rendering, lazy variables, access to members, methods;
+//! - `filters` and `test_plugins`;
+//! - `eval`: the interpreter.
 
-mod access;
-mod args;
-mod compile;
 mod eval;
-mod files;
 mod filters;
-mod format;
-mod functions;
-mod include;
-mod literal;
-mod methods;
-mod ops;
-mod outcome;
-mod regex;
-mod run;
+mod header;
+mod python;
+mod rendering;
 mod scope;
-mod source;
 mod syntax;
-mod template;
-mod tests_ansible;
-mod tests_jinja;
-mod text;
-mod unknown;
-mod value;
-mod version;
+mod test_plugins;
 
-pub(crate) use args::Args;
-pub(crate) use filters::{glob, repr_json};
-pub(crate) use format::percent;
-pub(crate) use outcome::convert;
-pub(crate) use regex::compile as compile_regex;
-pub(crate) use run::{Expression, Run, needs_rendering};
+pub(crate) use filters::repr_json;
+pub(crate) use header::{header, set_option};
+pub(crate) use python::args::Args;
+pub(crate) use python::conversion;
+pub(crate) use python::format::percent;
+pub(crate) use python::regex::compile as compile_regex;
+pub(crate) use python::sequences::product;
+pub(crate) use python::text::{repr, str, strftime};
+pub(crate) use python::value::{TextKind, Val};
+pub(crate) use rendering::{Environment, Rendering, needs_rendering};
 pub(crate) use scope::ScopeRef;
-pub(crate) use source::{has_template, header};
-pub(crate) use syntax::Template as Compiled;
-pub(crate) use template::Exec;
-pub(crate) use text::{repr, str, strftime};
-pub(crate) use value::{TextKind, Val};
-
-use std::sync::Arc;
-
-use super::error::Error;
-use super::options::FileOptions;
-
-/// Compiles the text of a playbook value: within `{{ }}` a backslash in a literal stands for itself.
-pub(crate) fn compile_text(text: &str) -> Result<Compiled, Error> {
-    let text = source::normalise(text, &FileOptions::default(), true);
-    compile::template(&text, None, FileOptions::default().syntax()?)
-}
-
-/// Compiles a template file, or text that is treated like one.
-pub(crate) fn compile_file(
-    text: &str,
-    file: Option<Arc<str>>,
-    options: &FileOptions,
-) -> Result<Compiled, Error> {
-    compile::template(&source::normalise(text, options, false), file, options.syntax()?)
-}
-
-/// Compiles a bare expression into a template of one statement.
-pub(crate) fn compile_bare(text: &str) -> Result<Compiled, Error> {
-    let expr = compile::bare(&source::normalise_expression(text))?;
-    let place = syntax::Place { line: 1, column: 1 };
-    Ok(Compiled { body: vec![syntax::Stmt { place, kind: syntax::StmtKind::Emit(expr) }], file: None })
-}
+pub(crate) use syntax::parse::template_file as parse_template_file;
+pub(crate) use syntax::source::{has_template, trailing_newlines};

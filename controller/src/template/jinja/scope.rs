@@ -1,4 +1,4 @@
-//! Whose variables a text is rendered with: the host's own, or another's through `hostvars`.
+//! The scope in which a text is rendered: that of the caller's host, or another host's, through `hostvars`.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use crate::template::Scope;
 /// The scope of a part of a variable.
 #[derive(Clone)]
 pub(crate) enum ScopeRef {
-    /// The scope that the caller gave.
+    /// The scope of the caller.
     Own,
-    /// Another host's.
+    /// The scope of another host, with the host's name.
     Host(Arc<str>, Arc<dyn Scope>),
 }
 
 impl ScopeRef {
-    /// A name for caches; the own scope's is empty.
+    /// Returns the name of the other host; empty for the scope of the caller.
     pub(crate) fn host(&self) -> &str {
         match self {
             Self::Own => "",

@@ -1,16 +1,18 @@
-//! Lookups of files, templates and commands on the workstation.
+//! Lookups that read files, render templates and run commands on the workstation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::Call;
-use crate::template::jinja::{Val, glob, str};
-use crate::template::{Error, FileOptions, about};
+use super::call::Call;
+use crate::template::glob::glob;
+use crate::template::jinja::{Val, conversion, set_option, str};
+use crate::template::template_vars::template_vars;
+use crate::template::{Error, FileOptions, file};
 
 pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let left = call.options.key("lstrip").map_or(Ok(false), |v| v.truth())?;
-    let right = call.options.key("rstrip").map_or(Ok(true), |v| v.truth())?;
+    let left = call.options.named_flag("lstrip", false)?;
+    let right = call.options.named_flag("rstrip", true)?;
     call.terms
         .iter()
         .map(|term| {
@@ -18,9 +20,9 @@ pub(super) fn file(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             let fault = |why: &str| {
                 Error::other(format!("The 'file' lookup had an issue accessing the file '{name}'. {why}"))
             };
-            let path = call.run.context.find(&name, "files");
+            let path = call.rendering.context.find(&name, "files");
             let path = path.ok_or_else(|| fault("file not found, use -vvvvv to see paths searched"))?;
-            let bytes = call.run.read(&path).map_err(|why| fault(&why))?;
+            let bytes = call.rendering.read(&path).map_err(|why| fault(&why))?;
             let text = String::from_utf8(bytes).map_err(|_| fault("the file is not utf-8"))?;
             let text = if left { text.trim_start() } else { &text };
             Ok(if right { text.trim_end() } else { text }.into())
@@ -35,35 +37,34 @@ pub(super) fn unvault(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             let name = str(term);
             let fault =
                 |why: String| Error::other(format!("Unable to read the file to be unvaulted, {name}: {why}"));
-            let path = call.run.context.find(&name, "files");
+            let path = call.rendering.context.find(&name, "files");
             let path =
                 path.ok_or_else(|| Error::other(format!("Unable to find file matching \"{name}\" ")))?;
-            let bytes = call.run.read(&path).map_err(fault)?;
+            let bytes = call.rendering.read(&path).map_err(fault)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned().into())
         })
         .collect()
 }
 
 pub(super) fn fileglob(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let mut made = Vec::new();
+    let mut paths = Vec::new();
     for term in &call.terms {
         let pattern = PathBuf::from(str(term));
-        let places: Vec<PathBuf> = if pattern.is_absolute() {
+        let patterns: Vec<PathBuf> = if pattern.is_absolute() {
             vec![pattern]
         } else {
-            call.run
+            call.rendering
                 .context
                 .search
                 .iter()
                 .flat_map(|base| [base.join("files").join(&pattern), base.join(&pattern)])
                 .collect()
         };
-        let found = places.iter().map(|place| glob(&place.to_string_lossy())).find(|found| !found.is_empty());
-        made.extend(
-            found.into_iter().flatten().filter(|path| std::path::Path::new(path).is_file()).map(Val::from),
-        );
+        let mut matches = patterns.iter().map(|pattern| glob(&pattern.to_string_lossy()));
+        let first = matches.find(|paths| !paths.is_empty()).unwrap_or_default();
+        paths.extend(first.into_iter().filter(|path| Path::new(path).is_file()).map(Val::from));
     }
-    Ok(made)
+    Ok(paths)
 }
 
 pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
@@ -77,32 +78,34 @@ pub(super) fn template(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         "lstrip_blocks",
     ] {
         if let Some(value) = call.options.key(name) {
-            options.set(name, &value)?;
+            set_option(&mut options, name, &value)?;
         }
     }
-    let convert = call.options.key("convert_data").map_or(Ok(true), |v| v.truth())?;
+    let convert = call.options.named_flag("convert_data", true)?;
     let given: Vec<(Arc<str>, Val)> = match call.options.key("template_vars") {
         Some(Val::Dict(dict)) => {
             dict.items.borrow().iter().map(|(name, value)| (name.to_string().into(), value.clone())).collect()
         }
         _ => Vec::new(),
     };
-    let mut made = Vec::new();
+    let mut results = Vec::new();
     for term in &call.terms {
         let name = str(term);
-        let path = call.run.context.find(&name, "templates");
+        let path = call.rendering.context.find(&name, "templates");
         let path = path.ok_or_else(|| {
             Error::other(format!("the template file {name} could not be found for the lookup"))
         })?;
-        let text = call.run.template_text(&path)?;
-        let mut extra = about::names(&call.run.templar.options().managed, &name, &path, None);
+        let text = call.rendering.template_text(&path)?;
+        let managed = &call.rendering.environment.options.managed;
+        let mut extra = template_vars(managed, &name, &path, None);
         extra.extend(given.iter().cloned());
-        let text = call.run.templar.render_template(call.run, &path, &text, &options, &extra)?;
-        made.push(if convert { crate::template::jinja::convert(text, false) } else { text.into() });
+        let text = file::render(call.rendering, &path, &text, &options, &extra)?;
+        results.push(if convert { conversion::from_text(text, false) } else { text.into() });
     }
-    Ok(made)
+    Ok(results)
 }
 
+/// Runs a command in a shell and returns its standard output.
 fn shell(command: &str) -> Result<String, Error> {
     let output =
         Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -116,15 +119,15 @@ fn shell(command: &str) -> Result<String, Error> {
 }
 
 pub(super) fn pipe(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    call.run.impure("the lookup pipe")?;
+    call.rendering.require_impure("the lookup pipe")?;
     call.terms.iter().map(|term| Ok(shell(&str(term))?.trim_end().into())).collect()
 }
 
 pub(super) fn lines(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    call.run.impure("the lookup lines")?;
-    let mut made = Vec::new();
+    call.rendering.require_impure("the lookup lines")?;
+    let mut lines = Vec::new();
     for term in &call.terms {
-        made.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));
+        lines.extend(shell(&str(term))?.lines().map(|line| Val::from(line.trim_end())));
     }
-    Ok(made)
+    Ok(lines)
 }

@@ -1,29 +1,30 @@
-//! Lookups: values from the workstation, by `lookup()`, `query()` or a `with_…` loop.
+//! Lookups: values from the workstation, for `lookup()`, `query()` and the `with_…` loops.
+//!
+//! To add a lookup, write it in the file of its topic and add it to [`LOOKUPS`].
+//!
+//! The results of `lookup()` are data: they are marked as unsafe and never rendered, unless `allow_unsafe` is set.
 
+mod call;
+mod csvfile;
 mod files;
 mod first_found;
+mod ini;
 mod loops;
 mod password;
 mod sequence;
 mod subelements;
-mod tables;
+mod term;
 mod variables;
 
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Taint, Value};
 
+use self::call::Call;
 use super::error::{Error, Kind};
-use super::jinja::{Args, Exec, Run, TextKind, Val, str};
-use super::{Context, Scope, Templar};
+use super::jinja::{Args, Rendering, TextKind, Val, str};
 
-/// What a lookup is given.
-pub(super) struct Call<'c, 'a> {
-    run: &'c Run<'a>,
-    terms: Vec<Val>,
-    options: Args,
-}
-
+/// A lookup plugin. It takes the options that it knows from the call.
 type Lookup = fn(&mut Call<'_, '_>) -> Result<Vec<Val>, Error>;
 
 const LOOKUPS: &[(&str, Lookup)] = &[
@@ -39,8 +40,8 @@ const LOOKUPS: &[(&str, Lookup)] = &[
     ("pipe", files::pipe),
     ("password", password::password),
     ("first_found", first_found::first_found),
-    ("ini", tables::ini),
-    ("csvfile", tables::csvfile),
+    ("ini", ini::ini),
+    ("csvfile", csvfile::csvfile),
     ("items", loops::items),
     ("list", loops::list),
     ("dict", loops::dict),
@@ -58,66 +59,49 @@ fn find(name: &str) -> Result<Lookup, Error> {
         .strip_prefix("ansible.builtin.")
         .or_else(|| name.strip_prefix("ansible.legacy."))
         .unwrap_or(name);
-    let found = LOOKUPS.iter().find(|(known, _)| *known == short).map(|(_, lookup)| *lookup);
-    found.ok_or_else(|| Error::other(format!("lookup plugin ({name}) not found")))
+    let lookup = LOOKUPS.iter().find(|(other, _)| *other == short).map(|(_, lookup)| *lookup);
+    lookup.ok_or_else(|| Error::other(format!("lookup plugin ({name}) not found")))
 }
 
-/// Runs the lookup behind a `with_<name>` loop. The terms must be rendered already; the results are data.
-///
-/// # Errors
-/// Fails if there is no such lookup or it cannot answer.
-pub fn lookup(
-    templar: &Templar,
+/// Runs the lookup behind a `with_<name>` loop. The terms and options must be rendered already; the results are data.
+pub(super) fn items(
+    rendering: &Rendering<'_>,
     name: &str,
     terms: &Value,
     options: &Map,
-    scope: &dyn Scope,
-    context: &Context,
 ) -> Result<Vec<Value>, Error> {
-    let run = Run::new(templar, scope, context);
-    let found = find(name)?;
-    let work = || {
-        let terms = match run.resolve(&run.data(terms))? {
-            list @ Val::List(_) => run.items(&list)?,
-            Val::None => Vec::new(),
-            other => vec![other],
-        };
-        let mut named = Vec::new();
-        for (key, value) in options {
-            named.push((Arc::from(key.to_string()), run.resolve(&run.data(value))?));
-        }
-        let mut call = Call { run: &run, terms, options: Args { pos: Vec::new(), named } };
-        let made = found(&mut call)?;
-        call.options.finish(name)?;
-        made.iter().map(|value| run.value(value)).collect::<Result<Vec<_>, _>>()
+    let lookup = find(name)?;
+    let terms = match rendering.force_deep(&rendering.data(terms))? {
+        list @ Val::List(_) => rendering.items(&list)?,
+        Val::None => Vec::new(),
+        other => vec![other],
     };
-    let secret = |run: &Run<'_>| if run.taint().is_secret() { Taint::SECRET } else { Taint::NONE };
-    match work() {
-        Ok(values) => Ok(values.into_iter().map(|value| value.tainted(secret(&run))).collect()),
-        Err(mut error) => {
-            error.taint = error.taint | secret(&run);
-            Err(error.at(context.origin.as_ref()))
-        }
+    let mut named = Vec::new();
+    for (key, value) in options {
+        named.push((Arc::from(key.to_string()), rendering.force_deep(&rendering.data(value))?));
     }
+    let mut call = Call { rendering, terms, options: Args { pos: Vec::new(), named } };
+    let results = lookup(&mut call)?;
+    call.options.finish(name)?;
+    results.iter().map(|value| rendering.to_value(value)).collect()
 }
 
-/// `lookup(…)` and, with `as_list`, `query(…)` within a template.
-pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> Result<Val, Error> {
-    let run = exec.run;
+/// Evaluates `lookup(…)` or, with `as_list`, `query(…)` in a template.
+pub(super) fn function(rendering: &Rendering<'_>, args: &mut Args, as_list: bool) -> Result<Val, Error> {
     let name = args.need_text(0, " name")?;
-    let found = find(&name)?;
-    if run.context.no_lookups {
+    let lookup = find(&name)?;
+    if rendering.context.no_lookups {
         let what = format!("The lookup `{name}` was found, however lookups were disabled from templating");
         return Err(Error::other(what));
     }
-    let want_list = args.key("wantlist").map_or(Ok(as_list), |v| v.truth())?;
-    let allow_unsafe = args.key("allow_unsafe").map_or(Ok(false), |v| v.truth())?;
+    let want_list = args.named_flag("wantlist", as_list)?;
+    let allow_unsafe = args.named_flag("allow_unsafe", false)?;
     let errors = args.key("errors").map_or_else(|| "strict".into(), |v| str(&v));
     let terms = args.rest(1).into_iter().map(Val::defined).collect::<Result<Vec<_>, _>>()?;
     let mut call =
-        Call { run, terms, options: Args { pos: Vec::new(), named: std::mem::take(&mut args.named) } };
-    let result = found(&mut call).and_then(|made| call.options.finish(&name).map(|()| made));
-    let made = match result {
+        Call { rendering, terms, options: Args { pos: Vec::new(), named: std::mem::take(&mut args.named) } };
+    let result = lookup(&mut call).and_then(|values| call.options.finish(&name).map(|()| values));
+    let values = match result {
         Err(error) if error.kind == Kind::Other && errors != "strict" => {
             return Ok(if want_list { Val::list(Vec::new()) } else { Val::None });
         }
@@ -127,16 +111,16 @@ pub(super) fn function(exec: &Exec<'_, '_>, args: &mut Args, as_list: bool) -> R
         Val::Str(text, _) if !allow_unsafe => Val::Str(text, TextKind::Unsafe),
         other => other,
     };
-    if !made.is_empty() && !allow_unsafe {
-        run.add_taint(Taint::UNSAFE);
+    if !values.is_empty() && !allow_unsafe {
+        rendering.add_taint(Taint::UNSAFE);
     }
-    let mut made: Vec<Val> = made.into_iter().map(mark).collect();
-    // Nothing is not the empty text.
-    if want_list || made.is_empty() {
-        return Ok(Val::list(made));
+    let mut values: Vec<Val> = values.into_iter().map(mark).collect();
+    // Without results, the value is an empty list and not empty text.
+    if want_list || values.is_empty() {
+        return Ok(Val::list(values));
     }
-    if made.iter().all(|value| value.as_str().is_some()) {
-        return Ok(mark(made.iter().map(str).collect::<Vec<_>>().join(",").into()));
+    if values.iter().all(|value| value.as_str().is_some()) {
+        return Ok(mark(values.iter().map(str).collect::<Vec<_>>().join(",").into()));
     }
-    Ok(if made.len() == 1 { made.remove(0) } else { Val::list(made) })
+    Ok(if values.len() == 1 { values.remove(0) } else { Val::list(values) })
 }

@@ -1,6 +1,6 @@
-//! `sequence`: numbers from one to another, formatted.
+//! The lookup `sequence`: a range of formatted numbers.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Val, percent, str};
 
@@ -14,7 +14,7 @@ struct Range {
 }
 
 pub(super) fn sequence(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let mut made = Vec::new();
+    let mut items = Vec::new();
     let mut shared = Range::default();
     for name in ["start", "end", "count", "stride", "format"] {
         if let Some(value) = call.options.key(name) {
@@ -25,9 +25,9 @@ pub(super) fn sequence(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         return numbers(shared);
     }
     for term in &call.terms {
-        made.extend(numbers(read(&str(term))?)?);
+        items.extend(numbers(read(&str(term))?)?);
     }
-    Ok(made)
+    Ok(items)
 }
 
 fn number(name: &str, text: &str) -> Result<i64, Error> {
@@ -106,15 +106,15 @@ fn numbers(range: Range) -> Result<Vec<Val>, Error> {
         return Ok(Vec::new());
     }
     if end.abs_diff(start) / stride.unsigned_abs() > 10_000_000 {
-        return Err(Error::other("with_sequence would make too many items"));
+        return Err(Error::other("with_sequence has too many items"));
     }
-    let mut made = Vec::new();
+    let mut items = Vec::new();
     let mut at = start;
     while if stride > 0 { at <= end } else { at >= end } {
         let text = percent(&format, &Val::Int(at));
         let text = text.map_err(|_| Error::other(format!("problem formatting {at} with '{format}'")));
-        made.push(text?.into());
+        items.push(text?.into());
         at = at.saturating_add(stride);
     }
-    Ok(made)
+    Ok(items)
 }

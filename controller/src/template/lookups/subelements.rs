@@ -1,28 +1,27 @@
-//! `subelements`: each item with each member of a list that it holds.
+//! The lookup `subelements`: pairs of each item and each member of a list in it.
 
 use convoy_protocol::Key;
 use indexmap::IndexMap;
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{Val, repr, str};
 
-/// The lookup.
 pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let mut skip = call.options.key("skip_missing").map_or(Ok(false), |v| v.truth())?;
-    let wrong = |why: &str| {
+    let mut skip = call.options.named_flag("skip_missing", false)?;
+    let invalid = |why: &str| {
         Err(Error::other(format!("subelements lookup expects a list of two or three items, {why}")))
     };
     if !(2..=3).contains(&call.terms.len()) {
-        return wrong("");
+        return invalid("");
     }
     let (list, Some(path)) = (&call.terms[0], call.terms[1].as_str()) else {
-        return wrong("first a dict or a list, second a string pointing to the subkey");
+        return invalid("first a dict or a list, second a string pointing to the subkey");
     };
     let items = match list {
         Val::Dict(_) if is_skipped(list) => return Ok(Vec::new()),
         Val::Dict(dict) => dict.items.borrow().values().cloned().collect(),
-        Val::List(_) => call.run.items(list)?,
+        Val::List(_) => call.rendering.items(list)?,
         other => vec![other.clone()],
     };
     match call.terms.get(2) {
@@ -32,12 +31,12 @@ pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 skip = flag.truth()?;
             }
         }
-        Some(_) => return wrong("the optional third item must be a dict with flags ('skip_missing',)"),
+        Some(_) => return invalid("the optional third item must be a dict with flags ('skip_missing',)"),
     }
     let keys: Vec<&str> = path.split('.').collect();
-    let mut made = Vec::new();
+    let mut pairs = Vec::new();
     for item in items {
-        let item = call.run.force(&item)?;
+        let item = call.rendering.force(&item)?;
         if !matches!(item, Val::Dict(_)) {
             let shown = str(&item);
             return Err(Error::other(format!("subelements lookup expects a dictionary, got '{shown}'")));
@@ -45,49 +44,49 @@ pub(super) fn subelements(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
         if is_skipped(&item) {
             continue;
         }
-        let (rest, members) = taken(call, &item, &keys, skip)?;
-        made.extend(members.into_iter().map(|member| Val::tuple(vec![rest.clone(), member])));
+        let (rest, members) = take(call, &item, &keys, skip)?;
+        pairs.extend(members.into_iter().map(|member| Val::tuple(vec![rest.clone(), member])));
     }
-    Ok(made)
+    Ok(pairs)
 }
 
-/// Returns whether it is the result of a task that was skipped.
+/// Returns whether a value is the result of a task that was skipped.
 fn is_skipped(value: &Val) -> bool {
     let Val::Dict(dict) = value else { return false };
     dict.items.borrow().get("skipped").is_some_and(|skipped| !matches!(skipped, Val::Bool(false)))
 }
 
-/// Takes the list at `keys` out of `value`; returns what is left and the list. With `skip` what is not there is passed
-/// over: the next key is looked for in its place, as Ansible does.
-fn taken(call: &Call<'_, '_>, value: &Val, keys: &[&str], skip: bool) -> Result<(Val, Vec<Val>), Error> {
+/// Takes the list at the path `keys` out of `value`. Returns the rest of the value, and the list. With `skip`, a missing
+/// key is passed over, and the next key is looked up in its place, as in Ansible.
+fn take(call: &Call<'_, '_>, value: &Val, keys: &[&str], skip: bool) -> Result<(Val, Vec<Val>), Error> {
     let [key, below @ ..] = keys else { return Ok((value.clone(), Vec::new())) };
     let Val::Dict(dict) = value else { return Ok((value.clone(), Vec::new())) };
-    let mut left: IndexMap<Key, Val> = dict.items.borrow().clone();
-    let Some(found) = left.get(*key).cloned() else {
+    let mut rest: IndexMap<Key, Val> = dict.items.borrow().clone();
+    let Some(member) = rest.get(*key).cloned() else {
         if skip {
-            return taken(call, value, below, skip);
+            return take(call, value, below, skip);
         }
         return Err(Error::other(format!("could not find '{key}' key in iterated item '{}'", repr(value))));
     };
-    let found = call.run.force(&found)?;
-    let points = |to: &str| {
-        let shown = str(&found);
-        Error::other(format!("the key {key} should point to a {to}, got '{shown}'"))
+    let member = call.rendering.force(&member)?;
+    let mismatch = |expected: &str| {
+        let shown = str(&member);
+        Error::other(format!("the key {key} should point to a {expected}, got '{shown}'"))
     };
-    let members = match &found {
+    let members = match &member {
         Val::List(list) if below.is_empty() => {
             let members = list.items.borrow().clone();
-            left.shift_remove(*key);
+            rest.shift_remove(*key);
             members
         }
-        _ if below.is_empty() => return Err(points("list")),
+        _ if below.is_empty() => return Err(mismatch("list")),
         Val::Dict(_) => {
-            let (rest, members) = taken(call, &found, below, skip)?;
-            left.insert((*key).into(), rest);
+            let (rest_of_member, members) = take(call, &member, below, skip)?;
+            rest.insert((*key).into(), rest_of_member);
             members
         }
-        _ if skip => return taken(call, value, below, skip),
-        _ => return Err(points("dictionary")),
+        _ if skip => return take(call, value, below, skip),
+        _ => return Err(mismatch("dictionary")),
     };
-    Ok((Val::dict(left), members))
+    Ok((Val::dict(rest), members))
 }

@@ -1,6 +1,6 @@
-//! Lookups of variables, of the environment and of the inventory.
+//! Lookups of variables, environment variables and hosts of the inventory.
 
-use super::Call;
+use super::call::Call;
 use crate::template::Error;
 use crate::template::jinja::{ScopeRef, Val, compile_regex, str};
 
@@ -25,7 +25,7 @@ pub(super) fn env(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
 
 pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let default = call.options.key("default");
-    let mut made = Vec::new();
+    let mut values = Vec::new();
     for term in &call.terms {
         let Some(name) = term.as_str() else {
             return Err(Error::other(format!(
@@ -33,20 +33,22 @@ pub(super) fn vars(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
                 str(term)
             )));
         };
-        made.push(match (call.run.variable(&ScopeRef::Own, name)?, &default) {
-            (Some(value), _) => call.run.resolve(&value)?.defined()?,
+        values.push(match (call.rendering.variable(&ScopeRef::Own, name)?, &default) {
+            (Some(value), _) => call.rendering.force_deep(&value)?.defined()?,
             (None, Some(default)) => default.clone(),
             (None, None) => {
-                return Err(Error::undefined(format!("No variable found with this name: {name}")).named(name));
+                return Err(
+                    Error::undefined(format!("No variable found with this name: {name}")).with_name(name)
+                );
             }
         });
     }
-    Ok(made)
+    Ok(values)
 }
 
 pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let names = call.run.scope.names();
-    let mut made = Vec::new();
+    let names = call.rendering.scope.names();
+    let mut matches = Vec::new();
     for term in &call.terms {
         let pattern = term.as_str().ok_or_else(|| {
             let (text, class) = (str(term), term.type_name());
@@ -59,30 +61,32 @@ pub(super) fn varnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
             let why = if repeats { "nothing to repeat at position 0".to_owned() } else { error.to_string() };
             Error::other(format!("Unable to use \"{pattern}\" as a search parameter: {why}"))
         })?;
-        made.extend(
+        matches.extend(
             names
                 .iter()
                 .filter(|name| regex.is_match(AsRef::<str>::as_ref(*name)).unwrap_or(false))
                 .map(|name| Val::text(name.clone())),
         );
     }
-    Ok(made)
+    Ok(matches)
 }
 
-/// Hosts of the groups named by simple patterns: names, `all`, `:`, `!` and `&`.
+/// Returns the hosts that match simple patterns: names, wildcards, `:`, `!` and `&`.
 pub(super) fn inventory_hostnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
-    let groups =
-        call.run.variable(&ScopeRef::Own, "groups")?.unwrap_or_else(|| Val::dict(indexmap::IndexMap::new()));
-    let groups = call.run.resolve(&groups)?;
+    let groups = call
+        .rendering
+        .variable(&ScopeRef::Own, "groups")?
+        .unwrap_or_else(|| Val::dict(indexmap::IndexMap::new()));
+    let groups = call.rendering.force_deep(&groups)?;
     let Val::Dict(groups) = groups else {
-        return Err(Error::other("the variable groups is no mapping"));
+        return Err(Error::other("the variable groups is not a mapping"));
     };
     let groups = groups.items.borrow();
     let members = |name: &str| -> Result<Vec<String>, Error> {
         match groups.get(name) {
-            Some(list) => Ok(call.run.items(list)?.iter().map(str).collect()),
+            Some(list) => Ok(call.rendering.items(list)?.iter().map(str).collect()),
             None => {
-                let all = groups.get("all").map_or(Ok(Vec::new()), |all| call.run.items(all))?;
+                let all = groups.get("all").map_or(Ok(Vec::new()), |all| call.rendering.items(all))?;
                 let regex = compile_regex(
                     &format!("^{}$", name.replace('.', "\\.").replace('*', ".*")),
                     false,
@@ -102,8 +106,7 @@ pub(super) fn inventory_hostnames(call: &mut Call<'_, '_>) -> Result<Vec<Val>, E
             let and = members(and)?;
             hosts.retain(|host| and.contains(host));
         } else {
-            let found = members(part)?;
-            hosts.extend(found);
+            hosts.extend(members(part)?);
         }
     }
     let mut seen = std::collections::HashSet::new();

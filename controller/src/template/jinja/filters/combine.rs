@@ -1,18 +1,19 @@
-//! `combine`: dictionaries over dictionaries.
+//! The filter `combine`, which merges dictionaries.
 
 use convoy_protocol::Key;
 use indexmap::IndexMap;
 
-use super::Filter;
-use super::shape::flat;
 use crate::template::Error;
-use crate::template::jinja::ops::equal;
-use crate::template::jinja::value::{Dict, List, Val};
+use crate::template::jinja::python::ops::equal;
+use crate::template::jinja::python::sequences::flatten;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::{Dict, List, Val};
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[("combine", |_, v, args| {
-    let recursive = args.key("recursive").map_or(Ok(false), |v| v.truth())?;
+    let recursive = args.named_flag("recursive", false)?;
     let lists = match args.key("list_merge") {
-        Some(how) => super::text::soft(how)?,
+        Some(how) => text_of(how)?,
         None => "replace".into(),
     };
     if !matches!(&*lists, "replace" | "keep" | "append" | "prepend" | "append_rp" | "prepend_rp") {
@@ -24,7 +25,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[("combine", |_, v, args| {
         return Err(Error::other("'recursive' and 'list_merge' are the only valid keyword arguments"));
     }
     let mut terms = Vec::new();
-    flat(&[Val::list(std::iter::once(v).chain(args.rest(0)).collect())], Some(2), true, &mut terms);
+    flatten(&[Val::list(std::iter::once(v).chain(args.rest(0)).collect())], Some(2), true, &mut terms);
     let mut terms = terms.into_iter();
     let Some(mut result) = terms.next() else {
         return Ok(Val::dict(IndexMap::new()));
@@ -48,16 +49,16 @@ fn merge(low: &Val, high: &Val, recursive: bool, lists: &str) -> Result<Val, Err
 }
 
 fn merge_dicts(a: &Dict, b: &Dict, recursive: bool, lists: &str) -> Result<Val, Error> {
-    let mut made: IndexMap<Key, Val> = a.items.borrow().clone();
+    let mut result: IndexMap<Key, Val> = a.items.borrow().clone();
     for (key, value) in b.items.borrow().iter() {
-        let merged = match (made.get(key), value) {
+        let merged = match (result.get(key), value) {
             (Some(Val::Dict(x)), Val::Dict(y)) if recursive => merge_dicts(x, y, true, lists)?,
             (Some(Val::List(x)), Val::List(y)) if lists != "replace" => merge_lists(x, y, lists),
             _ => value.clone(),
         };
-        made.insert(key.clone(), merged);
+        result.insert(key.clone(), merged);
     }
-    Ok(Val::dict(made))
+    Ok(Val::dict(result))
 }
 
 fn merge_lists(low: &List, high: &List, how: &str) -> Val {

@@ -1,18 +1,17 @@
-//! Filters that encode, hash and name.
+//! Filters that encode and hash: Base64, checksums, password hashes, UUIDs, XML attributes.
 
 use std::fmt::Write as _;
 
 use convoy_protocol::base64;
 use sha2::Digest;
 
-use super::Filter;
-use super::text::soft;
 use crate::crypt::{self, Settings};
 use crate::template::Error;
 use crate::template::encoding::Encoding;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("b64encode", |_, v, args| {
@@ -20,15 +19,15 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         let bytes = match v {
             Val::Bytes(bytes) => bytes.to_vec(),
             text => encoding
-                .encode(&soft(text)?)
-                .ok_or_else(|| Error::other("text has no form in this encoding"))?,
+                .encode(&text_of(text)?)
+                .ok_or_else(|| Error::other("the text cannot be represented in this encoding"))?,
         };
         Ok(base64::encode(&bytes).into())
     }),
     ("b64decode", |_, v, args| {
         let encoding = encoding(args)?;
-        let decoded = from_base64(&soft(v)?).ok_or_else(|| Error::other("Incorrect padding"))?;
-        // What is no text stays as it is, for `copy` to write.
+        let decoded = from_base64(&text_of(v)?).ok_or_else(|| Error::other("Incorrect padding"))?;
+        // Content that is not text stays bytes: `copy` writes it as it is.
         let text = encoding.decode(&decoded);
         Ok(text.map_or_else(|| Val::Bytes(decoded.into()), Val::from))
     }),
@@ -38,9 +37,6 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("hash", hash),
     ("password_hash", password_hash),
     ("to_uuid", to_uuid),
-    ("urlencode", urlencode),
-    ("urldecode", |_, v, _| Ok(urldecode(&soft(v)?).into())),
-    ("urlsplit", urlsplit),
     ("xmlattr", xmlattr),
 ];
 
@@ -52,11 +48,11 @@ fn encoding(args: &mut Args) -> Result<Encoding, Error> {
 fn bytes(v: Val) -> Result<Vec<u8>, Error> {
     match v {
         Val::Bytes(bytes) => Ok(bytes.to_vec()),
-        other => Ok(soft(other)?.into_bytes()),
+        other => Ok(text_of(other)?.into_bytes()),
     }
 }
 
-/// Reads Base64 as Python does, which skips what is no digit before the padding.
+/// Decodes Base64 as Python does: characters that are not digits are skipped before the padding.
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digit = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     let mut digits: String = text.chars().take_while(|c| *c != '=').filter(digit).collect();
@@ -74,7 +70,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn hash(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn hash(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let kind = args.text(0, "hashtype")?.unwrap_or_else(|| "sha1".into());
     let data = bytes(v)?;
     Ok(match &*kind {
@@ -89,8 +85,8 @@ fn hash(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     .into())
 }
 
-/// The password as `/etc/shadow` has it; without a salt another one each time.
-fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+/// Returns a password hash as in `/etc/shadow`. Without a salt, it differs each time.
+fn password_hash(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let algorithm = args.text(0, "hashtype")?.unwrap_or_else(|| "sha512".into());
     let salt = args.text(1, "salt")?;
     let mut number = |index, name| args.int(index, name, 0).map(|number| (number != 0).then_some(number));
@@ -102,11 +98,11 @@ fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         return Err(Error::type_error(format!("secret must be unicode or bytes, not {type_name}")));
     };
     if settings.salt.is_none() {
-        run.impure("the filter password_hash without a salt")?;
+        rendering.require_impure("the filter password_hash without a salt")?;
     }
     let hashed = crypt::hash(secret, &algorithm, &settings);
     hashed.map(Val::from).map_err(|error| match error {
-        // Passlib hashes with these, but only together with a user's name.
+        // Passlib supports these, but they need the name of a user.
         crypt::Error::Algorithm(name)
             if matches!(name.as_str(), "msdcc" | "msdcc2" | "oracle10" | "postgres_md5") =>
         {
@@ -118,7 +114,7 @@ fn password_hash(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     })
 }
 
-fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn to_uuid(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let namespace =
         args.text(0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     let digits: String =
@@ -130,7 +126,7 @@ fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     })?;
     let mut hash = sha1::Sha1::new();
     hash.update(number.to_be_bytes());
-    hash.update(soft(v)?);
+    hash.update(text_of(v)?);
     let mut id = [0; 16];
     id.copy_from_slice(&hash.finalize()[..16]);
     id[6] = id[6] & 0x0f | 0x50;
@@ -139,119 +135,16 @@ fn to_uuid(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]).into())
 }
 
-fn percent(text: &str, safe: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, b| {
-        if b.is_ascii_alphanumeric() || b"_.-~".contains(&b) || safe.as_bytes().contains(&b) {
-            out.push(char::from(b));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{b:02X}");
-        }
-        out
-    })
-}
-
-fn urlencode(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
-    let pairs = match &v {
-        Val::Dict(dict) => dict
-            .items
-            .borrow()
-            .iter()
-            .map(|(k, v)| Ok((k.to_string(), soft(v.clone())?)))
-            .collect::<Result<Vec<_>, Error>>()?,
-        Val::List(_) => {
-            let mut pairs = Vec::new();
-            for pair in run.items(&v)? {
-                match run.items(&pair)?.as_slice() {
-                    [key, value] => pairs.push((soft(key.clone())?, soft(value.clone())?)),
-                    _ => return Err(Error::other("urlencode wants pairs")),
-                }
-            }
-            pairs
-        }
-        _ => return Ok(percent(&soft(v)?, "/").into()),
-    };
-    let form = |text: &str| percent(text, " ").replace(' ', "+");
-    Ok(pairs.iter().map(|(k, v)| format!("{}={}", form(k), form(v))).collect::<Vec<_>>().join("&").into())
-}
-
-fn urldecode(text: &str) -> String {
-    let bytes = text.replace('+', " ").into_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let code = (bytes[i] == b'%').then(|| std::str::from_utf8(bytes.get(i + 1..i + 3)?).ok()).flatten();
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                i += 3;
-            }
-            None => {
-                out.push(bytes[i]);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn urlsplit(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let url = soft(v)?;
-    let query = args.text(0, "query")?.unwrap_or_default();
-    let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
-    let (rest, query_part) = rest.split_once('?').unwrap_or((rest, ""));
-    let is_scheme = |s: &str| {
-        s.starts_with(|c: char| c.is_ascii_alphabetic())
-            && s.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    };
-    let (scheme, rest) = rest.split_once(':').filter(|(s, _)| is_scheme(s)).unwrap_or(("", rest));
-    let (netloc, path) = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", rest),
-    };
-    let (user, host) = netloc.rsplit_once('@').map_or((None, netloc), |(user, host)| (Some(user), host));
-    let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        Some((name, port)) => (name, port.strip_prefix(':')),
-        None => host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
-    };
-    let port = match port.filter(|port| !port.is_empty()) {
-        Some(port) => Val::Int(
-            port.parse()
-                .map_err(|_| Error::other(format!("Port could not be cast to integer value as '{port}'")))?,
-        ),
-        None => Val::None,
-    };
-    let optional = |text: Option<&str>| text.map_or(Val::None, Val::from);
-    let made = [
-        ("fragment", fragment.into()),
-        ("hostname", optional((!name.is_empty()).then_some(&*name.to_lowercase()))),
-        ("netloc", netloc.into()),
-        ("password", optional(user.and_then(|user| user.split_once(':')).map(|(_, password)| password))),
-        ("path", path.into()),
-        ("port", port),
-        ("query", query_part.into()),
-        ("scheme", scheme.to_lowercase().into()),
-        ("username", optional(user.map(|user| user.split_once(':').map_or(user, |(name, _)| name)))),
-    ];
-    if query.is_empty() {
-        return Ok(Val::pairs(made));
-    }
-    made.into_iter()
-        .find(|(name, _)| *name == query)
-        .map(|(_, value)| value)
-        .ok_or_else(|| Error::other(format!("urlsplit: unknown URL component: {query}")))
-}
-
-fn xmlattr(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn xmlattr(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let space = args.flag(0, "autospace", true)?;
     let Val::Dict(dict) = v.defined()? else {
-        return Err(Error::type_error("xmlattr wants a mapping"));
+        return Err(Error::type_error("xmlattr requires a mapping"));
     };
     let mut parts = Vec::new();
     for (key, value) in dict.items.borrow().iter() {
         if !matches!(value, Val::None | Val::Undefined(_)) {
-            let value = run.filter("escape", value.clone(), Args::default())?;
-            parts.push(format!("{key}=\"{}\"", soft(value)?));
+            let value = rendering.filter("escape", value.clone(), Args::default())?;
+            parts.push(format!("{key}=\"{}\"", text_of(value)?));
         }
     }
     let text = parts.join(" ");

@@ -1,55 +1,53 @@
-//! Filters on sequences: choosing, ordering, joining.
+//! Filters on sequences: select, sort, join, aggregate.
 
 use std::cmp::Ordering;
 
-use super::Filter;
-use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::access;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::ops::{self, equal, order};
-use crate::template::jinja::run::Run;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::ops::{self, equal, order};
+use crate::template::jinja::python::sequences::distinct;
+use crate::template::jinja::python::text::{str, text_of};
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 use crate::template::jinja::syntax::Op;
-use crate::template::jinja::text::str;
-use crate::template::jinja::value::Val;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("first", |run, v, _| match run.items(&v)?.into_iter().next() {
+    ("first", |rendering, v, _| match rendering.items(&v)?.into_iter().next() {
         Some(item) => Ok(item),
         None => Ok(Val::undefined("No first item, sequence was empty.")),
     }),
-    ("last", |run, v, _| match run.items(&v)?.into_iter().next_back() {
+    ("last", |rendering, v, _| match rendering.items(&v)?.into_iter().next_back() {
         Some(item) => Ok(item),
         None => Ok(Val::undefined("No last item, sequence was empty.")),
     }),
     ("length", length),
     ("count", length),
-    ("list", |run, v, _| Ok(Val::list(run.items(&v)?))),
-    ("reverse", |run, v, _| match &v {
+    ("list", |rendering, v, _| Ok(Val::list(rendering.items(&v)?))),
+    ("reverse", |rendering, v, _| match &v {
         Val::Str(text, _) => Ok(text.chars().rev().collect::<String>().into()),
-        _ => Ok(Val::generator(run.items(&v)?.into_iter().rev().collect())),
+        _ => Ok(Val::generator(rendering.items(&v)?.into_iter().rev().collect())),
     }),
     ("join", join),
     ("map", map),
-    ("select", |run, v, args| select(run, &v, args, false, true)),
-    ("reject", |run, v, args| select(run, &v, args, false, false)),
-    ("selectattr", |run, v, args| select(run, &v, args, true, true)),
-    ("rejectattr", |run, v, args| select(run, &v, args, true, false)),
+    ("select", |rendering, v, args| select(rendering, &v, args, false, true)),
+    ("reject", |rendering, v, args| select(rendering, &v, args, false, false)),
+    ("selectattr", |rendering, v, args| select(rendering, &v, args, true, true)),
+    ("rejectattr", |rendering, v, args| select(rendering, &v, args, true, false)),
     ("sort", sort),
     ("unique", unique),
-    ("min", |run, v, args| extreme(run, &v, args, Ordering::Less)),
-    ("max", |run, v, args| extreme(run, &v, args, Ordering::Greater)),
+    ("min", |rendering, v, args| extreme(rendering, &v, args, Ordering::Less)),
+    ("max", |rendering, v, args| extreme(rendering, &v, args, Ordering::Greater)),
     ("sum", sum),
     ("groupby", groupby),
 ];
 
-fn length(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
+fn length(rendering: &Rendering<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
     let len = match v.defined()? {
         Val::Str(text, _) => text.chars().count(),
         Val::Bytes(bytes) => bytes.len(),
         Val::List(list) => list.items.borrow().len(),
         Val::Dict(dict) => dict.items.borrow().len(),
-        other @ (Val::Vars(_) | Val::HostVars) => run.items(&other)?.len(),
+        other @ (Val::Vars(_) | Val::HostVars) => rendering.items(&other)?.len(),
         other => {
             return Err(Error::type_error(format!("object of type '{}' has no len()", other.type_name())));
         }
@@ -57,59 +55,73 @@ fn length(run: &Run<'_>, v: Val, _: &mut Args) -> Result<Val, Error> {
     Ok(len.into())
 }
 
-/// `a.b.0` of a value, as the `attribute` arguments read it.
-pub(super) fn attribute(run: &Run<'_>, value: &Val, path: &Val, default: Option<&Val>) -> Result<Val, Error> {
-    let mut at = run.force(value)?;
+/// Returns the member of a value at a path such as `a.b.0`, as in the argument `attribute` of many filters. Without the
+/// member, the result is `default` or undefined.
+pub(super) fn attribute(
+    rendering: &Rendering<'_>,
+    value: &Val,
+    path: &Val,
+    default: Option<&Val>,
+) -> Result<Val, Error> {
+    let mut at = rendering.force(value)?;
     match path {
         Val::Str(path, _) => {
             for part in path.split('.') {
                 let key = part.parse::<i64>().map_or_else(|_| Val::from(part), Val::Int);
-                at = access::item(run, &at, &key)?;
+                at = rendering.subscript(&at, &key)?;
                 if at.is_undefined() {
                     return Ok(default.cloned().unwrap_or(at));
                 }
             }
         }
-        other => at = access::item(run, &at, other)?,
+        other => at = rendering.subscript(&at, other)?,
     }
     Ok(at)
 }
 
-fn join(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn join(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let sep = args.text(0, "d")?.unwrap_or_default();
     let path = args.take(1, "attribute");
     let mut parts = Vec::new();
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let item = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item,
         };
-        parts.push(soft(run.resolve(&item)?)?);
+        parts.push(text_of(rendering.force_deep(&item)?)?);
     }
     Ok(parts.join(&sep).into())
 }
 
-fn map(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let items = run.items(&v)?;
+fn map(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let items = rendering.items(&v)?;
     if args.pos.is_empty()
         && let Some(path) = args.key("attribute")
     {
         let default = args.key("default");
-        let made = items
+        let results = items
             .iter()
-            .map(|item| attribute(run, item, &path, default.as_ref()))
+            .map(|item| attribute(rendering, item, &path, default.as_ref()))
             .collect::<Result<_, _>>()?;
-        return Ok(Val::generator(made));
+        return Ok(Val::generator(results));
     }
     let name = args.need_text(0, "name").map_err(|_| Error::other("map requires a filter argument"))?;
     let rest =
         Args { pos: args.rest(1).into_iter().map(Some).collect(), named: std::mem::take(&mut args.named) };
-    let made =
-        items.into_iter().map(|item| run.filter(&name, item, rest.clone())).collect::<Result<_, _>>()?;
-    Ok(Val::generator(made))
+    let results = items
+        .into_iter()
+        .map(|item| rendering.filter(&name, item, rest.clone()))
+        .collect::<Result<_, _>>()?;
+    Ok(Val::generator(results))
 }
 
-fn select(run: &Run<'_>, v: &Val, args: &mut Args, by_attribute: bool, wanted: bool) -> Result<Val, Error> {
+fn select(
+    rendering: &Rendering<'_>,
+    v: &Val,
+    args: &mut Args,
+    by_attribute: bool,
+    keep: bool,
+) -> Result<Val, Error> {
     let mut next = 0;
     let path = if by_attribute {
         next = 1;
@@ -123,23 +135,23 @@ fn select(run: &Run<'_>, v: &Val, args: &mut Args, by_attribute: bool, wanted: b
         named: std::mem::take(&mut args.named),
     };
     let mut kept = Vec::new();
-    for item in run.items(v)? {
+    for item in rendering.items(v)? {
         let subject = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item.clone(),
         };
         let holds = match &test {
-            Some(test) => run.test(test, subject, rest.clone())?,
+            Some(test) => rendering.test(test, subject, rest.clone())?,
             None => subject.truth()?,
         };
-        if holds == wanted {
+        if holds == keep {
             kept.push(item);
         }
     }
     Ok(Val::generator(kept))
 }
 
-/// The text by which Jinja compares unless case matters.
+/// Returns the value by which Jinja compares: text in lowercase, unless case matters.
 fn folded(value: Val, case_sensitive: bool) -> Val {
     match &value {
         Val::Str(text, _) if !case_sensitive => text.to_lowercase().into(),
@@ -147,19 +159,21 @@ fn folded(value: Val, case_sensitive: bool) -> Val {
     }
 }
 
-fn sort(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn sort(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let reverse = args.flag(0, "reverse", false)?;
     let case_sensitive = args.flag(1, "case_sensitive", false)?;
     let path = args.take(2, "attribute");
     let mut keyed = Vec::new();
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let keys = match &path {
             None => vec![folded(item.clone(), case_sensitive)],
             Some(Val::Str(paths, _)) => paths
                 .split(',')
-                .map(|path| Ok(folded(attribute(run, &item, &path.into(), None)?.defined()?, case_sensitive)))
+                .map(|path| {
+                    Ok(folded(attribute(rendering, &item, &path.into(), None)?.defined()?, case_sensitive))
+                })
                 .collect::<Result<_, Error>>()?,
-            Some(path) => vec![folded(attribute(run, &item, path, None)?.defined()?, case_sensitive)],
+            Some(path) => vec![folded(attribute(rendering, &item, path, None)?.defined()?, case_sensitive)],
         };
         keyed.push((Val::tuple(keys), item));
     }
@@ -167,52 +181,36 @@ fn sort(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(keyed.into_iter().map(|(_, item)| item).collect()))
 }
 
-/// Sorts stably, also when reversed, as Python does.
+/// Sorts stably, also in reverse, as Python does.
 pub(super) fn sort_by_key(keyed: &mut [(Val, Val)], reverse: bool) -> Result<(), Error> {
-    let mut fault = None;
+    let mut first_error = None;
     keyed.sort_by(|(a, _), (b, _)| match order(a, b, "<") {
-        Ok(found) => {
-            let found = found.unwrap_or(Ordering::Equal);
-            if reverse { found.reverse() } else { found }
+        Ok(ordering) => {
+            let ordering = ordering.unwrap_or(Ordering::Equal);
+            if reverse { ordering.reverse() } else { ordering }
         }
         Err(error) => {
-            fault.get_or_insert(error);
+            first_error.get_or_insert(error);
             Ordering::Equal
         }
     });
-    fault.map_or(Ok(()), Err)
+    first_error.map_or(Ok(()), Err)
 }
 
-/// The first of each of the equal items.
-pub(super) fn distinct(items: Vec<Val>) -> Vec<Val> {
-    let mut seen = std::collections::HashSet::new();
-    let mut kept: Vec<Val> = Vec::new();
-    for item in items {
-        let new = match &item {
-            Val::Str(text, _) => seen.insert(text.clone()),
-            _ => !kept.iter().any(|other| equal(other, &item)),
-        };
-        if new {
-            kept.push(item);
-        }
-    }
-    kept
-}
-
-fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn unique(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut seen: Vec<Val> = Vec::new();
     let mut kept = Vec::new();
-    let items = run.items(&v)?;
-    // Jinja cannot compare what has no hash; Ansible's own filter, which then takes over, minds the case.
+    let items = rendering.items(&v)?;
+    // Jinja cannot compare values that are not hashable. Ansible then uses its own filter, which is case-sensitive.
     let plain = items.iter().any(|item| matches!(item, Val::List(_) | Val::Dict(_))) && path.is_none();
     if plain {
         return Ok(Val::list(distinct(items)));
     }
     for item in items {
         let key = match &path {
-            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            Some(path) => attribute(rendering, &item, path, None)?.defined()?,
             None => item.clone(),
         };
         let key = folded(key, case_sensitive);
@@ -224,19 +222,19 @@ fn unique(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(Val::list(kept))
 }
 
-fn extreme(run: &Run<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<Val, Error> {
+fn extreme(rendering: &Rendering<'_>, v: &Val, args: &mut Args, better: Ordering) -> Result<Val, Error> {
     let case_sensitive = args.flag(0, "case_sensitive", false)?;
     let path = args.take(1, "attribute");
     let mut best: Option<(Val, Val)> = None;
-    for item in run.items(v)? {
+    for item in rendering.items(v)? {
         let key = match &path {
-            Some(path) => attribute(run, &item, path, None)?.defined()?,
+            Some(path) => attribute(rendering, &item, path, None)?.defined()?,
             None => item.clone(),
         };
         let key = folded(key, case_sensitive);
-        let symbol = if wanted == Ordering::Less { "<" } else { ">" };
+        let symbol = if better == Ordering::Less { "<" } else { ">" };
         let better = match &best {
-            Some((other, _)) => order(&key, other, symbol)? == Some(wanted),
+            Some((other, _)) => order(&key, other, symbol)? == Some(better),
             None => true,
         };
         if better {
@@ -246,12 +244,12 @@ fn extreme(run: &Run<'_>, v: &Val, args: &mut Args, wanted: Ordering) -> Result<
     Ok(best.map_or_else(|| Val::undefined("No aggregated item, sequence was empty."), |(_, item)| item))
 }
 
-fn sum(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn sum(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = args.take(0, "attribute").filter(|path| !matches!(path, Val::None));
     let mut total = args.take(1, "start").unwrap_or(Val::Int(0));
-    for item in run.items(&v)? {
+    for item in rendering.items(&v)? {
         let item = match &path {
-            Some(path) => attribute(run, &item, path, None)?,
+            Some(path) => attribute(rendering, &item, path, None)?,
             None => item,
         };
         total = ops::binary(Op::Add, &total, &item)?;
@@ -259,14 +257,16 @@ fn sum(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(total)
 }
 
-fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn groupby(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let path = args.need(0, "attribute")?;
     let default = args.take(1, "default");
     let case_sensitive = args.flag(2, "case_sensitive", false)?;
     let mut keyed = Vec::new();
-    for item in run.items(&v)? {
-        keyed
-            .push((folded(attribute(run, &item, &path, default.as_ref())?.defined()?, case_sensitive), item));
+    for item in rendering.items(&v)? {
+        keyed.push((
+            folded(attribute(rendering, &item, &path, default.as_ref())?.defined()?, case_sensitive),
+            item,
+        ));
     }
     sort_by_key(&mut keyed, false)?;
     let mut groups: Vec<(Val, Vec<Val>)> = Vec::new();
@@ -276,17 +276,17 @@ fn groupby(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
             _ => groups.push((key, vec![item])),
         }
     }
-    let made = groups
+    let pairs = groups
         .into_iter()
         .map(|(key, items)| {
-            let shown = attribute(run, &items[0], &path, default.as_ref()).unwrap_or(key);
-            Val::tuple(vec![shown, Val::list(items)])
+            let key = attribute(rendering, &items[0], &path, default.as_ref()).unwrap_or(key);
+            Val::tuple(vec![key, Val::list(items)])
         })
         .collect();
-    Ok(Val::list(made))
+    Ok(Val::list(pairs))
 }
 
-/// The items of a list as texts.
-pub(super) fn texts(run: &Run<'_>, v: &Val) -> Result<Vec<String>, Error> {
-    Ok(run.items(v)?.iter().map(str).collect())
+/// Returns the items of a list as text.
+pub(super) fn texts(rendering: &Rendering<'_>, v: &Val) -> Result<Vec<String>, Error> {
+    Ok(rendering.items(v)?.iter().map(str).collect())
 }

@@ -1,35 +1,34 @@
-//! The filters, by theme.
+//! The filters: a table per topic, joined here.
+//!
+//! To add a filter, write it in the file of its topic and add it to the table `FILTERS` there.
 
 mod combine;
-mod data;
+mod dicts;
 mod encode;
 mod json;
 mod lists;
 mod numbers;
 mod path;
+mod rearrange;
+mod regex;
 mod sets;
-mod shape;
+
 mod text;
 mod time;
+mod urls;
+mod values;
 mod vault;
 mod yaml;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::args::Args;
-use super::run::Run;
-use super::value::Val;
-use crate::template::Error;
+use super::rendering::Filter;
 
 pub(crate) use json::repr_json;
-pub(crate) use path::glob;
-pub(crate) use text::{capitalize, center_left, python_title};
+pub(super) use urls::split_scheme;
 
-/// A filter: subject first, then the arguments, of which it takes what it knows.
-pub(crate) type Filter = fn(&Run<'_>, Val, &mut Args) -> Result<Val, Error>;
-
-/// Filters that must not render all that they are given: most of it may never be needed, or may be undefined.
+/// Filters that render only what they need of their input: the rest may never be used, or may be undefined.
 const LAZY: &[&str] = &[
     "default",
     "d",
@@ -53,37 +52,39 @@ const LAZY: &[&str] = &[
     "attr",
 ];
 
-/// The filter called `name`.
+/// Returns the filter called `name`.
 pub(crate) fn find(name: &str) -> Option<Filter> {
     static TABLE: OnceLock<HashMap<&'static str, Filter>> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
-        let themes = [
+        let topics = [
             combine::FILTERS,
-            data::FILTERS,
+            dicts::FILTERS,
             encode::FILTERS,
             json::FILTERS,
             lists::FILTERS,
             numbers::FILTERS,
             path::FILTERS,
+            regex::FILTERS,
             sets::FILTERS,
-            shape::FILTERS,
+            rearrange::FILTERS,
             text::FILTERS,
             time::FILTERS,
+            urls::FILTERS,
+            values::FILTERS,
             vault::FILTERS,
             yaml::FILTERS,
-            super::regex::FILTERS,
         ];
-        themes.into_iter().flatten().copied().collect()
+        topics.into_iter().flatten().copied().collect()
     });
     table.get(name).copied()
 }
 
-/// Whether the filter called `name` takes what is encrypted as it is.
-pub(crate) fn takes_sealed(name: &str) -> bool {
+/// Returns whether the filter called `name` takes an encrypted variable without decrypting it first.
+pub(crate) fn takes_encrypted(name: &str) -> bool {
     name.rsplit('.').next() == Some("unvault")
 }
 
-/// Whether the filter called `name` renders only what it needs.
+/// Returns whether the filter called `name` renders only what it needs.
 pub(crate) fn is_lazy(name: &str) -> bool {
     LAZY.contains(&name)
 }

@@ -1,11 +1,10 @@
 //! Filters on numbers and sizes.
 
-use super::Filter;
-use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("int", int),
@@ -69,7 +68,7 @@ fn parse_float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|_| !text.eq_ignore_ascii_case("infinit"))
 }
 
-fn int(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn int(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let default = args.take(0, "default").unwrap_or(Val::Int(0));
     let base = u32::try_from(args.int(1, "base", 10)?).unwrap_or(10);
     Ok(match v.defined()? {
@@ -103,7 +102,7 @@ fn whole(x: f64) -> Option<i64> {
     (x.is_finite() && x.abs() < 9.3e18).then_some(x.trunc() as i64)
 }
 
-fn round(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn round(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let precision = i32::try_from(args.int(0, "precision", 0)?).unwrap_or(0);
     let method = args.text(1, "method")?.unwrap_or_else(|| "common".into());
     let x = v.clone().defined()?.as_float();
@@ -115,7 +114,7 @@ fn round(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         "ceil" => (x * scale).ceil() / scale,
         "floor" => (x * scale).floor() / scale,
         "common" => match usize::try_from(precision) {
-            // The decimal form is exact, and ties go to even, as in Python.
+            // As in Python, the decimal form is exact and ties go to even.
             Ok(digits) => format!("{x:.digits$}").parse().unwrap_or(x),
             Err(_) => (x * scale).round_ties_even() / scale,
         },
@@ -139,11 +138,14 @@ const UNITS: [(char, f64); 9] = [
     ('B', 1.0),
 ];
 
-fn human_readable(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn human_readable(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let bits = args.flag(0, "isbits", false)?;
     let unit = args.text(1, "unit")?.map(|unit| unit.to_uppercase());
     let Some(size) = v.clone().defined()?.as_float() else {
-        return Err(Error::other(format!("human_readable() can't interpret following string: {}", soft(v)?)));
+        return Err(Error::other(format!(
+            "human_readable() can't interpret following string: {}",
+            text_of(v)?
+        )));
     };
     let chosen = UNITS.iter().find(|(suffix, limit)| match &unit {
         Some(unit) => unit.starts_with(*suffix),
@@ -158,10 +160,10 @@ fn human_readable(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(format!("{:.2} {name}", size / limit).into())
 }
 
-fn human_to_bytes(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn human_to_bytes(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let default_unit = args.text(0, "default_unit")?;
     let bits = args.flag(1, "isbits", false)?;
-    let text = soft(v)?;
+    let text = text_of(v)?;
     let bad = || Error::other(format!("human_to_bytes() can't interpret following string: {text}"));
     let trimmed = text.trim();
     let end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
@@ -179,20 +181,20 @@ fn human_to_bytes(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let word = if bits { "bit" } else { "byte" };
     let letter = if bits { "b" } else { "B" };
     let full = |text: &str| text.eq_ignore_ascii_case(word) || text.eq_ignore_ascii_case(&format!("{word}s"));
-    let good = if upper == 'B' {
+    let is_valid = if upper == 'B' {
         rest.is_empty() && first.to_string() == letter || full(&unit) || rest.is_empty() && !bits
     } else {
         rest.is_empty() || rest == letter || full(&rest)
     };
-    if !good {
+    if !is_valid {
         return Err(bad());
     }
     Ok(Val::Int((number * limit).round_ties_even() as i64))
 }
 
-fn filesizeformat(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn filesizeformat(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let binary = args.flag(0, "binary", false)?;
-    let size = parse_float(&soft(v)?).ok_or_else(|| Error::other("could not convert string to float"))?;
+    let size = parse_float(&text_of(v)?).ok_or_else(|| Error::other("could not convert string to float"))?;
     let base = if binary { 1024.0 } else { 1000.0 };
     if size == 1.0 {
         return Ok("1 Byte".into());

@@ -2,31 +2,31 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Filter;
 use super::lists::texts;
-use super::text::soft;
 use crate::paths::expand_user;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::value::Val;
+use crate::template::glob::glob;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("basename", |_, v, _| Ok(split(&soft(v)?).1.into())),
-    ("dirname", |_, v, _| Ok(split(&soft(v)?).0.into())),
-    ("expanduser", |_, v, _| Ok(expand_user(&soft(v)?).to_string_lossy().as_ref().into())),
-    ("expandvars", |_, v, _| Ok(expand_vars(&soft(v)?).into())),
-    ("normpath", |_, v, _| Ok(normal(&soft(v)?).into())),
-    ("realpath", |_, v, _| Ok(real(&soft(v)?).into())),
+    ("basename", |_, v, _| Ok(split(&text_of(v)?).1.into())),
+    ("dirname", |_, v, _| Ok(split(&text_of(v)?).0.into())),
+    ("expanduser", |_, v, _| Ok(expand_user(&text_of(v)?).to_string_lossy().as_ref().into())),
+    ("expandvars", |_, v, _| Ok(expand_vars(&text_of(v)?).into())),
+    ("normpath", |_, v, _| Ok(normalized(&text_of(v)?).into())),
+    ("realpath", |_, v, _| Ok(realpath(&text_of(v)?).into())),
     ("relpath", relpath),
     ("splitext", |_, v, _| {
-        let path = soft(v)?;
+        let path = text_of(v)?;
         let name = path.rfind('/').map_or(0, |at| at + 1);
         let hidden = name + path[name..].len() - path[name..].trim_start_matches('.').len();
         let at = path[hidden..].rfind('.').map_or(path.len(), |at| at + hidden);
         Ok(Val::tuple(vec![path[..at].into(), path[at..].into()]))
     }),
-    ("path_join", |run, v, _| {
+    ("path_join", |rendering, v, _| {
         if let Val::Str(..) = v {
             return Ok(v);
         }
@@ -36,21 +36,21 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
                 v.type_name()
             )));
         }
-        let mut made = String::new();
-        for part in texts(run, &v)? {
-            if part.starts_with('/') || made.is_empty() {
-                made = part;
+        let mut joined = String::new();
+        for part in texts(rendering, &v)? {
+            if part.starts_with('/') || joined.is_empty() {
+                joined = part;
             } else {
-                if !made.ends_with('/') {
-                    made.push('/');
+                if !joined.ends_with('/') {
+                    joined.push('/');
                 }
-                made.push_str(&part);
+                joined.push_str(&part);
             }
         }
-        Ok(made.into())
+        Ok(joined.into())
     }),
-    ("commonpath", |run, v, _| {
-        let paths = texts(run, &v)?;
+    ("commonpath", |rendering, v, _| {
+        let paths = texts(rendering, &v)?;
         let mut common: Option<Vec<String>> = None;
         for path in &paths {
             let parts: Vec<String> =
@@ -66,32 +66,36 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
         Ok(format!("{root}{}", common.unwrap_or_default().join("/")).into())
     }),
     ("fileglob", |_, v, _| {
-        Ok(Val::list(glob(&soft(v)?).into_iter().filter(|p| Path::new(p).is_file()).map(Val::from).collect()))
+        Ok(Val::list(
+            glob(&text_of(v)?).into_iter().filter(|p| Path::new(p).is_file()).map(Val::from).collect(),
+        ))
     }),
     ("win_basename", |_, v, _| {
-        let path = soft(v)?;
+        let path = text_of(v)?;
         Ok(path[path.rfind(['\\', '/']).map_or(0, |at| at + 1)..].into())
     }),
     ("win_dirname", |_, v, _| {
-        let path = soft(v)?;
+        let path = text_of(v)?;
         let head = &path[..path.rfind(['\\', '/']).map_or(0, |at| at + 1)];
         let trimmed = head.trim_end_matches(['\\', '/']);
         Ok(if trimmed.is_empty() || trimmed.ends_with(':') { head } else { trimmed }.into())
     }),
     ("win_splitdrive", |_, v, _| {
-        let path = soft(v)?;
+        let path = text_of(v)?;
         let at = if path.as_bytes().get(1) == Some(&b':') { 2 } else { 0 };
         Ok(Val::tuple(vec![path[..at].into(), path[at..].into()]))
     }),
 ];
 
+/// Splits a path into its directory and its last component.
 fn split(path: &str) -> (&str, &str) {
     let (head, tail) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
     let trimmed = head.trim_end_matches('/');
     (if trimmed.is_empty() { head } else { trimmed }, tail)
 }
 
-fn normal(path: &str) -> String {
+/// Removes `.`, `..` and repeated slashes, without looking at the file system.
+fn normalized(path: &str) -> String {
     let root = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -114,22 +118,17 @@ fn normal(path: &str) -> String {
 
 fn absolute(path: &str) -> String {
     let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    normal(&base.join(path).to_string_lossy())
+    normalized(&base.join(path).to_string_lossy())
 }
 
-/// The path without links, as far as it exists.
-fn real(path: &str) -> String {
+/// Returns the path with symbolic links resolved, as far as it exists.
+fn realpath(path: &str) -> String {
     let path = PathBuf::from(absolute(path));
     let mut head = path.as_path();
     let mut tail = Vec::new();
     loop {
-        if let Ok(found) = head.canonicalize() {
-            return tail
-                .iter()
-                .rev()
-                .fold(found, |path, part| path.join(part))
-                .to_string_lossy()
-                .into_owned();
+        if let Ok(real) = head.canonicalize() {
+            return tail.iter().rev().fold(real, |path, part| path.join(part)).to_string_lossy().into_owned();
         }
         let (Some(parent), Some(name)) = (head.parent(), head.file_name()) else {
             return path.to_string_lossy().into_owned();
@@ -139,15 +138,15 @@ fn real(path: &str) -> String {
     }
 }
 
-fn relpath(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let path = absolute(&soft(v)?);
+fn relpath(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let path = absolute(&text_of(v)?);
     let start = absolute(&args.text(0, "start")?.unwrap_or_else(|| ".".into()));
     let parts = |text: &str| text.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let (path, start) = (parts(&path), parts(&start));
     let shared = path.iter().zip(&start).take_while(|(a, b)| a == b).count();
     let up = std::iter::repeat_n("..".to_owned(), start.len() - shared);
-    let made = up.chain(path[shared..].iter().cloned()).collect::<Vec<_>>().join("/");
-    Ok(if made.is_empty() { "." } else { &made }.into())
+    let relative = up.chain(path[shared..].iter().cloned()).collect::<Vec<_>>().join("/");
+    Ok(if relative.is_empty() { "." } else { &relative }.into())
 }
 
 fn expand_vars(text: &str) -> String {
@@ -170,54 +169,4 @@ fn expand_vars(text: &str) -> String {
         rest = &tail[len..];
     }
     out + rest
-}
-
-/// The paths that a pattern with `*`, `?` and `[…]` matches, in order.
-pub(crate) fn glob(pattern: &str) -> Vec<String> {
-    let root = if pattern.starts_with('/') { "/" } else { "" };
-    let mut found = vec![root.to_owned()];
-    for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        let mut next = Vec::new();
-        for base in &found {
-            if !part.contains(['*', '?', '[']) {
-                let path = format!("{base}{part}");
-                if Path::new(&path).symlink_metadata().is_ok() {
-                    next.push(path);
-                }
-                continue;
-            }
-            let folder = if base.is_empty() { "." } else { base };
-            let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let mut names: Vec<String> =
-                names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            names.sort();
-            names.retain(|name| (!name.starts_with('.') || part.starts_with('.')) && matches(part, name));
-            next.extend(names.into_iter().map(|name| format!("{base}{name}")));
-        }
-        found = next.into_iter().map(|path| path + "/").collect();
-    }
-    found
-        .into_iter()
-        .map(|path| path.trim_end_matches('/').to_owned())
-        .filter(|path| !path.is_empty())
-        .collect()
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut regex = String::from("^");
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => regex.push_str(".*"),
-            '?' => regex.push('.'),
-            '[' => {
-                let body: String = chars.by_ref().take_while(|c| *c != ']').collect();
-                let (not, body) = body.strip_prefix('!').map_or(("", &*body), |body| ("^", body));
-                regex.push_str(&format!("[{not}{}]", body.replace('\\', "\\\\").replace('[', "\\[")));
-            }
-            c => regex.push_str(&fancy_regex::escape(&c.to_string())),
-        }
-    }
-    regex.push('$');
-    fancy_regex::Regex::new(&regex).is_ok_and(|regex| regex.is_match(name).unwrap_or(false))
 }

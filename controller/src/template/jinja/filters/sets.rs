@@ -1,32 +1,32 @@
-//! Filters that treat lists as sets. Python's sets have no order; here it is the order of the first list.
+//! Filters that treat lists as sets. Python's sets have no order; here the items keep the order of the first list.
 
-use super::Filter;
-use super::lists::distinct;
-use crate::template::jinja::ops::equal;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::ops::equal;
+use crate::template::jinja::python::sequences::distinct;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("intersect", |run, v, args| {
-        let (a, b) = (run.items(&v)?, run.items(&args.need(0, "b")?)?);
-        Ok(Val::list(distinct(a.into_iter().filter(|item| holds(&b, item)).collect())))
+    ("intersect", |rendering, v, args| {
+        let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
+        Ok(Val::list(distinct(a.into_iter().filter(|item| contains(&b, item)).collect())))
     }),
-    ("difference", |run, v, args| {
-        let (a, b) = (run.items(&v)?, run.items(&args.need(0, "b")?)?);
-        Ok(Val::list(distinct(a.into_iter().filter(|item| !holds(&b, item)).collect())))
+    ("difference", |rendering, v, args| {
+        let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
+        Ok(Val::list(distinct(a.into_iter().filter(|item| !contains(&b, item)).collect())))
     }),
-    ("symmetric_difference", |run, v, args| {
-        let (a, b) = (run.items(&v)?, run.items(&args.need(0, "b")?)?);
-        let only_a = a.iter().filter(|item| !holds(&b, item));
-        let only_b = b.iter().filter(|item| !holds(&a, item));
+    ("symmetric_difference", |rendering, v, args| {
+        let (a, b) = (rendering.items(&v)?, rendering.items(&args.need(0, "b")?)?);
+        let only_a = a.iter().filter(|item| !contains(&b, item));
+        let only_b = b.iter().filter(|item| !contains(&a, item));
         Ok(Val::list(distinct(only_a.chain(only_b).cloned().collect())))
     }),
-    ("union", |run, v, args| {
-        let mut all = run.items(&v)?;
-        all.extend(run.items(&args.need(0, "b")?)?);
+    ("union", |rendering, v, args| {
+        let mut all = rendering.items(&v)?;
+        all.extend(rendering.items(&args.need(0, "b")?)?);
         Ok(Val::list(distinct(all)))
     }),
 ];
 
-fn holds(items: &[Val], wanted: &Val) -> bool {
-    items.iter().any(|item| equal(item, wanted))
+fn contains(items: &[Val], other: &Val) -> bool {
+    items.iter().any(|item| equal(item, other))
 }

@@ -1,43 +1,42 @@
 //! Filters on text.
 
-use super::Filter;
 use crate::python::shell_quoted;
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::ops::text_like;
-use crate::template::jinja::run::Run;
-use crate::template::jinja::text::{repr, str};
-use crate::template::jinja::value::{TextKind, Val};
-use crate::template::jinja::{format, methods};
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::ops::text_like;
+use crate::template::jinja::python::text::{repr, text_of};
+use crate::template::jinja::python::value::{TextKind, Val};
+use crate::template::jinja::python::{format, strings};
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
-    ("capitalize", |_, v, _| Ok(capitalize(&soft(v)?).into())),
+    ("capitalize", |_, v, _| Ok(strings::capitalize(&text_of(v)?).into())),
     ("center", center),
     ("comment", comment),
     ("e", |_, v, _| escape(v)),
     ("escape", |_, v, _| escape(v)),
-    ("forceescape", |_, v, _| escape(soft(v)?.into())),
+    ("forceescape", |_, v, _| escape(text_of(v)?.into())),
     ("format", percent),
     ("indent", indent),
-    ("lower", |_, v, _| Ok(soft(v)?.to_lowercase().into())),
-    ("upper", |_, v, _| Ok(soft(v)?.to_uppercase().into())),
+    ("lower", |_, v, _| Ok(text_of(v)?.to_lowercase().into())),
+    ("upper", |_, v, _| Ok(text_of(v)?.to_uppercase().into())),
     ("pprint", |_, v, _| Ok(repr(&v.defined()?).into())),
     ("quote", |_, v, _| {
-        Ok(shell_quoted(&if matches!(v, Val::None) { String::new() } else { soft(v)? }).into())
+        Ok(shell_quoted(&if matches!(v, Val::None) { String::new() } else { text_of(v)? }).into())
     }),
     ("replace", replace),
-    ("safe", |_, v, _| Ok(Val::Str(soft(v)?.into(), TextKind::Markup))),
-    ("split", |_, v, args| methods::split(&soft(v)?, false, args)),
+    ("safe", |_, v, _| Ok(Val::Str(text_of(v)?.into(), TextKind::Markup))),
+    ("split", |_, v, args| strings::split(&text_of(v)?, false, args)),
     ("string", |_, v, _| match v {
         Val::Str(..) => Ok(v),
-        other => Ok(soft(other)?.into()),
+        other => Ok(text_of(other)?.into()),
     }),
-    ("striptags", |_, v, _| Ok(striptags(&soft(v)?).into())),
-    ("title", |_, v, _| Ok(title(&soft(v)?).into())),
+    ("striptags", |_, v, _| Ok(striptags(&text_of(v)?).into())),
+    ("title", |_, v, _| Ok(title(&text_of(v)?).into())),
     ("trim", trim),
     ("truncate", truncate),
     ("wordcount", |_, v, _| {
-        let text = soft(v)?;
+        let text = text_of(v)?;
         Ok(text
             .split(|c: char| !c.is_alphanumeric() && c != '_')
             .filter(|word| !word.is_empty())
@@ -47,53 +46,16 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("wordwrap", wordwrap),
 ];
 
-/// The text form of what must be there.
-pub(crate) fn soft(value: Val) -> Result<String, Error> {
-    Ok(str(&value.defined()?))
-}
-
-/// `str.capitalize`.
-pub(crate) fn capitalize(s: &str) -> String {
-    let mut chars = s.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect()
-    })
-}
-
-/// `str.title`: a capital after everything that is no letter.
-pub(crate) fn python_title(s: &str) -> String {
-    cased(s, |c| !c.is_alphabetic())
-}
-
-/// Jinja's `title`: a capital only after blanks, hyphens and opening brackets.
+/// Returns text in title case as Jinja does: only white space, hyphens and opening brackets end a word.
 fn title(s: &str) -> String {
-    cased(s, |c| c.is_whitespace() || "-({[<".contains(c))
+    strings::title_case(s, |c| c.is_whitespace() || "-({[<".contains(c))
 }
 
-fn cased(s: &str, is_border: fn(char) -> bool) -> String {
-    let mut start = true;
-    let mut out = String::new();
-    for c in s.chars() {
-        if start {
-            out.extend(c.to_uppercase());
-        } else {
-            out.extend(c.to_lowercase());
-        }
-        start = is_border(c);
-    }
-    out
-}
-
-/// How many of the missing characters Python puts to the left.
-pub(crate) fn center_left(missing: usize, width: usize) -> usize {
-    missing / 2 + (missing & width & 1)
-}
-
-fn center(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v)?;
+fn center(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v)?;
     let width = usize::try_from(args.int(0, "width", 80)?).unwrap_or(0).min(1_000_000);
     let missing = width.saturating_sub(text.chars().count());
-    let left = center_left(missing, width);
+    let left = strings::center_left(missing, width);
     Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(missing - left)).into())
 }
 
@@ -102,7 +64,7 @@ fn escape(v: Val) -> Result<Val, Error> {
         return Ok(v);
     }
     let mut out = String::new();
-    for c in soft(v)?.chars() {
+    for c in text_of(v)?.chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -115,18 +77,19 @@ fn escape(v: Val) -> Result<Val, Error> {
     Ok(Val::Str(out.into(), TextKind::Markup))
 }
 
-fn percent(run: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn percent(rendering: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let values = if args.named.is_empty() {
         Val::tuple(args.rest(0))
     } else {
         let named: Vec<_> = args.named.drain(..).collect();
-        run.resolve(&Val::dict(named.into_iter().map(|(name, value)| (name.into(), value)).collect()))?
+        rendering
+            .force_deep(&Val::dict(named.into_iter().map(|(name, value)| (name.into(), value)).collect()))?
     };
-    Ok(format::percent(&soft(v)?, &values)?.into())
+    Ok(format::percent(&text_of(v)?, &values)?.into())
 }
 
-fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v.clone())?;
+fn indent(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v.clone())?;
     let by = match args.take(0, "width") {
         Some(Val::Str(by, _)) => by.to_string(),
         Some(width) => " ".repeat(usize::try_from(width.as_int().unwrap_or(4)).unwrap_or(0).min(1000)),
@@ -134,7 +97,7 @@ fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     };
     let (first, blank) = (args.flag(1, "first", false)?, args.flag(2, "blank", false)?);
     let mut out = String::new();
-    // Jinja adds a newline before it splits, so a newline at the end stays.
+    // Jinja appends a newline before it splits into lines, so a newline at the end is kept.
     for (i, line) in text.split('\n').enumerate() {
         if i > 0 {
             out.push('\n');
@@ -147,24 +110,24 @@ fn indent(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(text_like(&v, out))
 }
 
-fn replace(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+fn replace(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     let (old, new) = (args.need_text(0, "old")?, args.need_text(1, "new")?);
-    let text = soft(v.clone())?;
-    let made = match usize::try_from(args.int(2, "count", -1)?) {
+    let text = text_of(v.clone())?;
+    let replaced = match usize::try_from(args.int(2, "count", -1)?) {
         Ok(count) => text.replacen(&old, &new, count),
         Err(_) => text.replace(&old, &new),
     };
-    Ok(text_like(&v, made))
+    Ok(text_like(&v, replaced))
 }
 
 fn striptags(text: &str) -> String {
     let mut out = String::new();
-    let mut depth = false;
+    let mut in_tag = false;
     for c in text.chars() {
         match c {
-            '<' => depth = true,
-            '>' if depth => depth = false,
-            c if !depth => out.push(c),
+            '<' => in_tag = true,
+            '>' if in_tag => in_tag = false,
+            c if !in_tag => out.push(c),
             _ => {}
         }
     }
@@ -173,17 +136,17 @@ fn striptags(text: &str) -> String {
     plain.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-fn trim(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v.clone())?;
-    let made = match args.text(0, "chars")? {
+fn trim(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v.clone())?;
+    let trimmed = match args.text(0, "chars")? {
         Some(set) => text.trim_matches(|c| set.contains(c)),
         None => text.trim(),
     };
-    Ok(text_like(&v, made.to_owned()))
+    Ok(text_like(&v, trimmed.to_owned()))
 }
 
-fn truncate(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v)?;
+fn truncate(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v)?;
     let length = usize::try_from(args.int(0, "length", 255)?).unwrap_or(0);
     let kill = args.flag(1, "killwords", false)?;
     let end = args.text(2, "end")?.unwrap_or_else(|| "...".into());
@@ -199,8 +162,8 @@ fn truncate(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(format!("{cut}{end}").into())
 }
 
-fn wordwrap(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v)?;
+fn wordwrap(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v)?;
     let width = usize::try_from(args.int(0, "width", 79)?).unwrap_or(1).max(1);
     let break_long = args.flag(1, "break_long_words", true)?;
     let newline = args.text(2, "wrapstring")?.unwrap_or_else(|| "\n".into());
@@ -230,8 +193,8 @@ fn wordwrap(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(lines.join(&newline).into())
 }
 
-fn comment(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
-    let text = soft(v)?;
+fn comment(_: &Rendering<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
+    let text = text_of(v)?;
     let style = args.text(0, "style")?.unwrap_or_else(|| "plain".into());
     let (beginning, decoration, end) = match &*style {
         "plain" => ("", "# ", ""),
@@ -242,7 +205,7 @@ fn comment(_: &Run<'_>, v: Val, args: &mut Args) -> Result<Val, Error> {
         other => return Err(Error::other(format!("'{other}'"))),
     };
     let mut option = |name: &str, default: &str| -> Result<String, Error> {
-        Ok(args.key(name).map(soft).transpose()?.unwrap_or_else(|| default.to_owned()))
+        Ok(args.key(name).map(text_of).transpose()?.unwrap_or_else(|| default.to_owned()))
     };
     let decoration = option("decoration", decoration)?;
     let (newline, beginning) = (option("newline", "\n")?, option("beginning", beginning)?);

@@ -1,16 +1,16 @@
-//! Filters on dates.
+//! Filters on dates and times.
 
 use jiff::tz::TimeZone;
 
-use super::Filter;
-use super::text::soft;
 use crate::template::Error;
-use crate::template::jinja::text;
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::text;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_datetime", |_, v, args| {
-        let text = soft(v)?;
+        let text = text_of(v)?;
         let format = args.text(0, "format")?.unwrap_or_else(|| "%Y-%m-%d %H:%M:%S".into());
         let parsed = jiff::fmt::strtime::parse(&format, &text).and_then(|parsed| {
             parsed.to_datetime().or_else(|_| parsed.to_date().map(jiff::civil::Date::into))
@@ -19,13 +19,13 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
             .map(Val::Time)
             .map_err(|_| Error::other(format!("time data '{text}' does not match format '{format}'")))
     }),
-    ("strftime", |run, v, args| {
-        let format = soft(v)?;
+    ("strftime", |rendering, v, args| {
+        let format = text_of(v)?;
         let second = args.take(0, "second").filter(|v| !matches!(v, Val::None));
         let utc = args.flag(1, "utc", false)?;
         let stamp = match second {
             Some(second) => {
-                let text = soft(second)?;
+                let text = text_of(second)?;
                 let seconds: f64 = text
                     .trim()
                     .parse()
@@ -34,7 +34,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
                     .map_err(|e| Error::other(e.to_string()))?
             }
             None => {
-                run.impure("strftime without a time")?;
+                rendering.require_impure("strftime without a time")?;
                 jiff::Timestamp::now()
             }
         };

@@ -1,15 +1,16 @@
-//! The filters `vault` and `unvault`.
+//! The filters `vault` and `unvault`, which encrypt and decrypt with a password of their own, not those of the run.
 
 use convoy_protocol::Taint;
 
-use super::{Args, Filter, Run, Val};
 use crate::secrets::{self, Password, Vault};
 use crate::template::Error;
-use crate::template::jinja::TextKind;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::value::{TextKind, Val};
+use crate::template::jinja::rendering::{Filter, Rendering};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[("vault", vault), ("unvault", unvault)];
 
-/// The vault id of texts that name none.
+/// The vault id if the call gives none.
 const DEFAULT_ID: &str = "filter_default";
 
 fn text(value: Val, what: impl Fn(&str) -> String) -> Result<Vec<u8>, Error> {
@@ -27,14 +28,14 @@ fn password(args: &mut Args) -> Result<Password, Error> {
     Ok(Password::new(DEFAULT_ID, "the filter's argument", bytes))
 }
 
-fn vault(run: &Run<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
+fn vault(rendering: &Rendering<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
     let plain = text(value, |got| format!("Can only vault strings, instead we got: {got}"))?;
     let password = password(args)?;
     let salt = args.text(1, "salt")?;
     let id = args.text(2, "vault_id")?.unwrap_or_else(|| DEFAULT_ID.to_owned());
     let wrapped = args.flag(3, "wrap_object", false)?;
     if salt.is_none() {
-        run.impure("the filter vault without a salt")?;
+        rendering.require_impure("the filter vault without a salt")?;
     }
     if secrets::is_vaulted(&plain) {
         return Err(Error::other("Unable to encrypt: input is already encrypted"));
@@ -45,7 +46,7 @@ fn vault(run: &Run<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
     Ok(if wrapped { Val::Str(sealed.into(), TextKind::Vault) } else { sealed.into() })
 }
 
-fn unvault(run: &Run<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
+fn unvault(rendering: &Rendering<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
     let password = password(args)?;
     args.take(1, "vault_id");
     let sealed =
@@ -55,8 +56,8 @@ fn unvault(run: &Run<'_>, value: Val, args: &mut Args) -> Result<Val, Error> {
     }
     let vault = Vault::new(vec![password], false);
     let opened = vault.open(&sealed).map_err(|fault| Error::other(format!("Unable to decrypt: {fault}")))?;
-    run.add_taint(Taint::SECRET);
+    rendering.add_taint(Taint::SECRET);
     let plain = String::from_utf8_lossy(&opened.plain).into_owned();
-    run.templar.vault().remember(&plain);
+    rendering.environment.vault.remember(&plain);
     Ok(plain.into())
 }

@@ -1,13 +1,18 @@
-//! YAML as PyYAML's dumper writes it, and reading it.
+//! Filters that read YAML, and that write it exactly as PyYAML's dumper does.
+//!
+//! The line breaks, indentation and quoting follow PyYAML's emitter, so that a file written by Ansible does not change.
+//! YAML that convoy writes for itself comes from [`crate::yaml::write`].
 
 use convoy_protocol::{Kind, Value};
 
-use super::Filter;
 use crate::diagnostic::Diagnostic;
+use crate::python::{float, is_printable};
 use crate::template::Error;
-use crate::template::jinja::args::Args;
-use crate::template::jinja::text::{float, is_printable, str};
-use crate::template::jinja::value::Val;
+use crate::template::jinja::python::args::Args;
+use crate::template::jinja::python::strings::capitalize;
+use crate::template::jinja::python::text::text_of;
+use crate::template::jinja::python::value::Val;
+use crate::template::jinja::rendering::Filter;
 use crate::yaml::{self, Node};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
@@ -26,10 +31,10 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     }),
 ];
 
-/// What messages call the text that is read.
+/// The name of the text in messages, as in PyYAML.
 const TEXT: &str = "<unicode string>";
 
-/// Returns what was written; templates in it stay what they are.
+/// Returns the values of the nodes. Templates in them are not rendered.
 fn read(nodes: Result<Vec<Node>, Diagnostic>) -> Result<Vec<Val>, Error> {
     let values = nodes.and_then(|nodes| nodes.iter().map(Node::to_value).collect::<Result<Vec<_>, _>>());
     let values = values.map_err(|problem| {
@@ -40,7 +45,8 @@ fn read(nodes: Result<Vec<Node>, Diagnostic>) -> Result<Vec<Val>, Error> {
     values.iter().map(read_value).collect()
 }
 
-fn read_value(value: &Value) -> Result<Val, Error> {
+/// Returns a value that was read. Templates in it are not rendered.
+pub(super) fn read_value(value: &Value) -> Result<Val, Error> {
     Ok(match &value.kind {
         Kind::Null => Val::None,
         Kind::Bool(b) => Val::Bool(*b),
@@ -64,7 +70,7 @@ struct Writer {
     indent: usize,
     width: usize,
     sort: bool,
-    /// `None`: collections that hold only scalars are written in one line.
+    /// Whether collections are written in one line. With `None`, those that contain only scalars are.
     flow: Option<bool>,
     column: usize,
 }
@@ -83,12 +89,12 @@ fn dump(v: &Val, indent: usize, flow: Option<bool>, args: &mut Args) -> Result<V
         out: String::new(),
         indent: if (2..10).contains(&indent) { indent } else { 2 },
         width: size(args.key("width"), 80),
-        sort: args.key("sort_keys").map_or(Ok(true), |v| v.truth())?,
+        sort: args.named_flag("sort_keys", true)?,
         flow,
         column: 0,
     };
     args.key("allow_unicode");
-    if args.key("explicit_start").map_or(Ok(false), |v| v.truth())? {
+    if args.named_flag("explicit_start", false)? {
         writer.put(if matches!(v, Val::List(_) | Val::Dict(_)) && writer.flow != Some(true) {
             "---\n"
         } else {
@@ -144,7 +150,7 @@ impl Writer {
         pairs.into_iter().map(|(key, value)| (key.into(), value.clone())).collect()
     }
 
-    /// Writes a node whose first line starts where the writer is; further lines at `indent`.
+    /// Writes a node. Its first line starts at the current position, further lines at `indent`.
     fn node(&mut self, value: &Val, indent: usize, in_flow: bool) -> Result<(), Error> {
         match value {
             Val::List(_) | Val::Dict(_) if in_flow || self.is_flow(value) => self.flow_node(value, indent),
@@ -156,7 +162,7 @@ impl Writer {
                     self.put("-");
                     self.put(&" ".repeat(self.indent - 1));
                     if self.is_flow(item) && self.indent > 2 {
-                        // Only block collections are set off by the whole indentation.
+                        // Only block collections are indented in full.
                         self.out.truncate(self.out.len() - (self.indent - 2));
                         self.column -= self.indent - 2;
                     }
@@ -233,7 +239,7 @@ impl Writer {
                 self.text(text, indent, simple);
                 return Ok(());
             }
-            other => str(&other.clone().defined()?),
+            other => text_of(other.clone())?,
         };
         self.put(&text);
         Ok(())
@@ -251,7 +257,7 @@ impl Writer {
         }
     }
 
-    /// Writes words, breaking the line after the one that passes the width; a newline becomes an empty line.
+    /// Writes text and breaks the line after the first word that exceeds the width. A newline becomes an empty line.
     fn folded(&mut self, text: &str, indent: usize, simple: bool) {
         let chars: Vec<char> = text.chars().collect();
         let mut i = 0;
@@ -324,7 +330,7 @@ enum Style {
     Double,
 }
 
-/// The style that PyYAML chooses for a text.
+/// Returns the style that PyYAML chooses for a text. `simple` is set for keys.
 fn style(text: &str, simple: bool) -> Style {
     if text.chars().any(|c| c != '\n' && !is_printable(c) || c == '\u{feff}') {
         return Style::Double;
@@ -345,7 +351,7 @@ fn style(text: &str, simple: bool) -> Style {
         _ => false,
     };
     let inner = text.contains(": ") || text.ends_with(':') || text.contains(" #") || text.contains('\t');
-    let flow_inner = simple && !only_key(text);
+    let flow_inner = simple && !is_flow_plain(text);
     let marker = text.starts_with("---") || text.starts_with("...");
     let blank_edge = text.starts_with([' ', '\n']) || text.ends_with([' ', '\n']);
     if indicator || inner || marker || blank_edge || flow_inner || lines || resolves(text) {
@@ -354,17 +360,16 @@ fn style(text: &str, simple: bool) -> Style {
     Style::Plain
 }
 
-/// Keys are written like flow scalars but keep what only matters within brackets.
-fn only_key(text: &str) -> bool {
+/// Returns whether text has none of the characters that are special within brackets. Keys follow the rules of flow
+/// scalars.
+fn is_flow_plain(text: &str) -> bool {
     !text.contains([',', '[', ']', '{', '}', '?', ':'])
 }
 
-/// Whether YAML 1.1 reads the plain text as something else than text.
+/// Returns whether YAML 1.1 reads the plain scalar as something other than text.
 fn resolves(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let cased = text == lower
-        || text == text.to_uppercase()
-        || crate::template::jinja::filters::capitalize(text) == text;
+    let cased = text == lower || text == text.to_uppercase() || capitalize(text) == text;
     if matches!(&*lower, "yes" | "no" | "true" | "false" | "on" | "off" | "null") && cased
         || matches!(text, "" | "~" | "<<" | "=")
     {

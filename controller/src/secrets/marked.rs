@@ -1,0 +1,28 @@
+//! The marks in Ansible's JSON of what plain JSON cannot say: `{"__ansible_vault": …}` for encrypted text and
+//! `{"__ansible_unsafe": …}` for text that is no template.
+
+use convoy_protocol::{Kind, Taint, Value};
+
+use super::is_vaulted;
+
+/// Replaces marked text by the value that it stands for.
+///
+/// # Errors
+/// If text is marked as encrypted and is not.
+pub fn unmark(value: Value) -> Result<Value, String> {
+    let Kind::Map(map) = &value.kind else {
+        return match &value.kind {
+            Kind::List(list) => list.iter().cloned().map(unmark).collect(),
+            _ => Ok(value),
+        };
+    };
+    if let Some(text) = map.get("__ansible_vault") {
+        let text = text.as_str().filter(|text| is_vaulted(text.as_bytes()));
+        let text = text.ok_or_else(|| "what is marked as `__ansible_vault` is not encrypted".to_owned())?;
+        return Ok(Kind::Vaulted(text.into()).into());
+    }
+    match map.get("__ansible_unsafe") {
+        Some(text) => Ok(text.clone().tainted(Taint::UNSAFE)),
+        None => map.iter().map(|(key, value)| Ok((key.clone(), unmark(value.clone())?))).collect(),
+    }
+}
