@@ -6,7 +6,7 @@ use crate::passwd;
 pub fn operator() -> String {
     let id = rustix::process::getuid();
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let user = passwd::own_field(0).or_else(|| set("USER")).unwrap_or_else(|| id.as_raw().to_string());
+    let user = passwd::own_name().or_else(|| set("USER")).unwrap_or_else(|| id.as_raw().to_string());
     let machine = rustix::system::uname();
     let machine = machine.nodename().to_string_lossy();
     match set("SUDO_USER").filter(|_| id.is_root()) {
