@@ -1,6 +1,6 @@
 //! `add_host`: a host for the plays that follow.
 
-use convoy_agent::args::{Arguments, Spec};
+use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
@@ -14,7 +14,7 @@ pub const ACTION: Action = Action {
     any_argument: true,
     changes_inventory: true,
     once_for_all: true,
-    ..Action::new("add_host", DOC, Spec { free_form: true, ..Args::SPEC }, Run::OnController(run))
+    ..Action::new("add_host", DOC, Args::SPEC, Run::OnController(run))
 };
 
 const DOC: Doc = Doc {
@@ -32,6 +32,7 @@ convoy_agent::arguments! {
         /// The groups it is put into; text is split at commas.
         groups: Vec<String> [aliases("group", "groupname")],
     }
+    free_form: true
 }
 
 fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {

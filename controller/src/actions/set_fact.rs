@@ -1,6 +1,6 @@
 //! `set_fact`: sets variables of the host for the rest of the run.
 
-use convoy_agent::args::{Arg, Arguments, Spec};
+use convoy_agent::args::{Arg, Arguments};
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value};
@@ -11,7 +11,7 @@ use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 pub const ACTION: Action = Action {
     any_argument: true,
     accepts_unknown: true,
-    ..Action::new("set_fact", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run))
+    ..Action::new("set_fact", DOC, Args::SPEC, Run::OnController(run))
 };
 
 const DOC: Doc = Doc {
@@ -26,6 +26,7 @@ convoy_agent::arguments! {
         /// Whether the variables are facts as well, below the variables of the play.
         cacheable: bool [default("no")],
     }
+    free_form: true
 }
 
 fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {

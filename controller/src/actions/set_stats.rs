@@ -1,6 +1,6 @@
 //! `set_stats`: numbers and texts for the end of the run.
 
-use convoy_agent::args::{Arguments, Spec};
+use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, map};
@@ -9,7 +9,7 @@ use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::python;
 
 /// The action.
-pub const ACTION: Action = Action::new("set_stats", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run));
+pub const ACTION: Action = Action::new("set_stats", DOC, Args::SPEC, Run::OnController(run));
 
 const DOC: Doc = Doc {
     summary: "Collects numbers and texts that are shown at the end of the run",

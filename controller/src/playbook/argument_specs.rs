@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Origin, Value, map};
 
-use super::ast::{Action, Task};
-use super::inherited::Inherited;
+use super::ast::{Action, Inherited, Task};
 use super::reader::Reader;
-use super::role::Use;
+use super::role_use::RoleUse;
 use super::{search, task};
-use crate::actions;
+use crate::actions::validate_argument_spec;
 
 impl Reader<'_> {
     /// Returns the task that validates the arguments of a role, if the role says what they are.
-    pub(super) fn validation(&mut self, role: &Path, used: &Use, scope: &Inherited) -> Option<Task> {
-        let action = actions::find("validate_argument_spec").filter(|_| used.validated)?;
-        let entry = used.from.tasks.as_deref().unwrap_or("main");
+    pub(super) fn validation(&mut self, role: &Path, used: &RoleUse, scope: &Inherited) -> Option<Task> {
+        if !used.validated {
+            return None;
+        }
+        let entry = used.files.tasks.as_deref().unwrap_or("main");
         let (specs, at) = self.argument_specs(role)?;
         let spec = specs.get(entry)?.as_map()?.clone();
         let mut name = format!("Validating arguments against arg spec '{entry}'");
@@ -37,7 +38,7 @@ impl Reader<'_> {
         let mut validation = task::empty(at, scope);
         validation.name = Some(Value::from(name));
         validation.action_name = "ansible.builtin.validate_argument_spec".into();
-        validation.action = Action::Controller(action);
+        validation.action = Action::Controller(&validate_argument_spec::ACTION);
         validation.args = args.into();
         validation.keywords.tags.push("always".into());
         Some(task::finish(validation, scope))

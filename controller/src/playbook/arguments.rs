@@ -12,7 +12,7 @@ impl Reader<'_> {
     /// Notes what is wrong with the arguments of a call. With `defaults` (`module_defaults:`) some may come from elsewhere.
     /// For a task that expects to fail that is a warning: the task fails when it is due, as in Ansible.
     pub(super) fn check_arguments(&mut self, call: &Call, defaults: bool, expects_failure: bool) {
-        let Some((name, spec, any_argument)) = call.known.spec() else { return };
+        let Some((name, spec, any_argument)) = call.kind.spec() else { return };
         let shown = call.name.as_ref();
         let mut problems = Vec::new();
         each(name, shown, spec, any_argument, &call.arguments, &mut problems);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use convoy_agent::module::Module;
 use convoy_protocol::{Map, Origin, Value};
 
-use super::inherited::Inherited;
 use crate::actions::Action as ControllerAction;
 
 /// A play.
@@ -352,4 +351,41 @@ pub struct Role {
     pub allow_duplicates: bool,
     /// Whether its variables are seen by the rest of the play (static roles: yes).
     pub public: bool,
+}
+
+/// Whether tasks belong to an `undo:` section.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UndoSection {
+    /// They do not.
+    #[default]
+    Outside,
+    /// They do, and the playbook shows it when it is read.
+    Inside,
+    /// They were included by tasks of such a section.
+    Included,
+}
+
+/// What a task takes over from what surrounds it.
+#[derive(Debug, Clone, Default)]
+pub struct Inherited {
+    /// Keywords, merged.
+    pub keywords: Keywords,
+    /// `vars:` of blocks and imports, inner over outer.
+    pub vars: Map,
+    /// `notify:` of blocks, outer first.
+    pub notify: Vec<Value>,
+    /// The role that the tasks belong to.
+    pub role: Option<Arc<Role>>,
+    /// The folder of the file that is read.
+    pub dir: PathBuf,
+    /// The folder of the playbook.
+    pub playbook_dir: PathBuf,
+    /// Variables of the play that the names of imported files may use.
+    pub play_vars: Map,
+    /// Whether a failure is met by a `rescue`.
+    pub rescued: bool,
+    /// Whether the tasks undo a block.
+    pub undo_section: UndoSection,
+    /// The files that are being imported, outermost first.
+    pub trail: Vec<PathBuf>,
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ast::{Block, Entry, Keywords};
-use super::inherited::{Inherited, Undoes, extend};
+use super::ast::{Block, Entry, Inherited, Keywords, UndoSection};
+use super::inherited::extend;
 use super::keywords::{self, Place};
 use super::reader::{Field, Reader};
 use crate::yaml::Node;
@@ -85,17 +85,17 @@ impl Reader<'_> {
     /// asked again, when they may not hold any more.
     fn undo(&mut self, field: Field<'_>, scope: &Inherited) -> Vec<Entry> {
         // The same file may be included to undo something, and otherwise.
-        if scope.undoes == Undoes::Included {
+        if scope.undo_section == UndoSection::Included {
             return Vec::new();
         }
-        if scope.undoes == Undoes::Here {
+        if scope.undo_section == UndoSection::Inside {
             self.problem_hint(
                 &field.key.at,
                 "`undo` cannot be used within `undo`",
                 "what undoes a block is not undone itself",
             );
         }
-        let mut inner = Inherited { undoes: Undoes::Here, rescued: false, ..scope.clone() };
+        let mut inner = Inherited { undo_section: UndoSection::Inside, rescued: false, ..scope.clone() };
         inner.keywords.when.clear();
         inner.keywords.tags.clear();
         self.entries(field.value, "`undo`", &inner, false)

@@ -2,134 +2,14 @@
 
 use std::sync::Arc;
 
-use convoy_agent::args::Spec;
-use convoy_agent::module::Module;
 use convoy_protocol::{Key, Map, Origin, Value};
 
-use super::ast::Action;
+use super::action_name::{ActionKind, RAW_PARAMS, find, names, short};
 use super::kv;
 use super::reader::{Field, Reader};
 use super::template::{has_braces, is_template};
-use crate::actions::{self, Action as ControllerAction};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::{Data, Node, Style};
-
-/// What the name of an action stands for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Known {
-    Module(&'static Module),
-    Controller(&'static ControllerAction),
-    Meta,
-    IncludeTasks,
-    IncludeRole,
-    ImportTasks,
-    ImportRole,
-    /// The name is a template.
-    Template,
-    /// A module of `ansible.builtin` that is not here.
-    Absent,
-}
-
-/// The actions that the loader or the engine carries out itself.
-const LANGUAGE: [(&str, Known); 5] = [
-    ("meta", Known::Meta),
-    ("include_tasks", Known::IncludeTasks),
-    ("include_role", Known::IncludeRole),
-    ("import_tasks", Known::ImportTasks),
-    ("import_role", Known::ImportRole),
-];
-
-/// The modules of `ansible.builtin` that convoy does not have.
-const ABSENT: [&str; 19] = [
-    "apt_key",
-    "apt_repository",
-    "deb822_repository",
-    "dnf",
-    "dnf5",
-    "dpkg_selections",
-    "expect",
-    "git",
-    "hostname",
-    "iptables",
-    "mount_facts",
-    "package_facts",
-    "pip",
-    "rpm_key",
-    "service_facts",
-    "subversion",
-    "sysvinit",
-    "yum",
-    "yum_repository",
-];
-
-/// The actions whose text is a command, with few `key=value` in it.
-const COMMANDS: [&str; 4] = ["command", "shell", "raw", "script"];
-
-/// Other actions that take text that is no `key=value`.
-const TAKE_TEXT: [&str; 9] = [
-    "include_vars",
-    "include_tasks",
-    "include_role",
-    "import_tasks",
-    "import_role",
-    "add_host",
-    "group_by",
-    "set_fact",
-    "meta",
-];
-
-/// Returns a name without `ansible.builtin.` or `ansible.legacy.` before it.
-pub(super) fn short(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
-}
-
-/// Finds what an action's name stands for.
-pub(super) fn find(name: &str) -> Option<Known> {
-    let language = LANGUAGE.iter().find(|(known, _)| *known == short(name)).map(|(_, known)| *known);
-    language
-        .or_else(|| actions::find(name).map(Known::Controller))
-        .or_else(|| convoy_agent::modules::find(name).map(Known::Module))
-        .or_else(|| ABSENT.contains(&short(name)).then_some(Known::Absent))
-}
-
-impl Action {
-    /// Finds the module or action of the controller that is called `name`.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn called(name: &str) -> Result<Self, String> {
-        match find(name) {
-            Some(Known::Module(module)) => Ok(Self::Module(module)),
-            Some(Known::Controller(action)) => Ok(Self::Controller(action)),
-            Some(Known::Absent) => Err(absent(name)),
-            Some(_) => Err(format!("`{name}` must be named in the playbook itself, not by a template")),
-            None => Err(format!("The module {name} was not found in configured module paths")),
-        }
-    }
-}
-
-/// Says that convoy lacks a module.
-pub(super) fn absent(name: &str) -> String {
-    format!("the module `{}` of ansible.builtin is not in convoy", short(name))
-}
-
-/// Returns the names of all actions.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let modules = convoy_agent::modules::ALL.iter().map(|module| module.name);
-    let actions = actions::ALL.iter().map(|action| action.name);
-    LANGUAGE.iter().map(|(name, _)| *name).chain(actions).chain(modules)
-}
-
-impl Known {
-    /// Returns the specification of the arguments, unless they are read by the language itself.
-    pub(super) fn spec(self) -> Option<(&'static str, &'static Spec, bool)> {
-        match self {
-            Self::Module(module) => Some((module.name, &module.spec, false)),
-            Self::Controller(action) => Some((action.name, &action.spec, action.any_argument)),
-            _ => None,
-        }
-    }
-}
 
 /// An argument with its place.
 #[derive(Debug, Clone)]
@@ -142,7 +22,7 @@ pub(super) struct Argument {
 }
 
 /// The arguments of an action.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Arguments {
     pub(super) entries: Vec<Argument>,
     /// Text that renders to a map of further arguments.
@@ -184,12 +64,13 @@ impl Arguments {
 }
 
 /// An action with its arguments.
+#[derive(Clone)]
 pub(super) struct Call {
     /// The name as the user wrote it.
     pub(super) name: Arc<str>,
     /// Where the name stands.
     pub(super) at: Arc<Origin>,
-    pub(super) known: Known,
+    pub(super) kind: ActionKind,
     pub(super) arguments: Arguments,
     /// Whether `local_action` was used.
     pub(super) local: bool,
@@ -227,8 +108,8 @@ impl Reader<'_> {
             }
             return None;
         };
-        let template = || has_braces(&name).then_some(Known::Template);
-        let Some(known) = find(&name).or_else(template) else {
+        let template = || has_braces(&name).then_some(ActionKind::Template);
+        let Some(kind) = find(&name).or_else(template) else {
             self.unknown_module(&name, &field.value.at);
             return None;
         };
@@ -239,16 +120,10 @@ impl Reader<'_> {
             self.arguments(&name, field.value)
         };
         own?.into_iter().for_each(|argument| arguments.put(argument));
-        self.free_text(&name, &mut arguments)?;
+        self.free_text(&name, kind, &mut arguments)?;
         let at =
             if matches!(field.name, "action" | "local_action") { &field.value.at } else { &field.key.at };
-        Some(Call {
-            name: name.into(),
-            at: at.clone(),
-            known,
-            arguments,
-            local: field.name == "local_action",
-        })
+        Some(Call { name: name.into(), at: at.clone(), kind, arguments, local: field.name == "local_action" })
     }
 
     /// Notes that there is no such module.
@@ -348,7 +223,7 @@ impl Reader<'_> {
     }
 
     fn pairs(&mut self, name: &str, text: &str, node: &Node) -> Option<Vec<Argument>> {
-        match kv::parse(text, COMMANDS.contains(&short(name))) {
+        match kv::parse(text, find(name).is_some_and(ActionKind::takes_command)) {
             Ok(map) => {
                 let entry = |(key, value): (Key, Value)| Argument {
                     key,
@@ -369,27 +244,24 @@ impl Reader<'_> {
         }
     }
 
-    /// Text that is no `key=value` is a command, a file or a template of arguments, or it is wrong.
-    fn free_text(&mut self, name: &str, arguments: &mut Arguments) -> Option<()> {
-        let short = short(name);
-        if matches!(short, "command" | "shell" | "script") {
-            if let Some(command) = arguments.get("cmd").cloned() {
-                if arguments.get("_raw_params").is_some() {
-                    let message =
-                        format!("`cmd` of `{name}` cannot be used when the command is also given as text");
-                    self.problem_hint(&command.at, message, "put everything in one place or the other");
-                    return None;
-                }
-                arguments.take("cmd");
-                arguments.put(Argument { key: "_raw_params".into(), ..command });
+    /// Handles text that is not `key=value`: a command, a file, a template of arguments, or a mistake.
+    fn free_text(&mut self, name: &str, kind: ActionKind, arguments: &mut Arguments) -> Option<()> {
+        if kind.has_cmd()
+            && let Some(command) = arguments.get("cmd").cloned()
+        {
+            if arguments.get(RAW_PARAMS).is_some() {
+                let message =
+                    format!("`cmd` of `{name}` cannot be used when the command is also given as text");
+                self.problem_hint(&command.at, message, "put everything in one place or the other");
+                return None;
             }
+            arguments.take("cmd");
+            arguments.put(Argument { key: RAW_PARAMS.into(), ..command });
+        }
+        if kind.takes_text() {
             return Some(());
         }
-        let free_form = find(name).and_then(Known::spec).is_some_and(|(_, spec, _)| spec.free_form);
-        if free_form || TAKE_TEXT.contains(&short) {
-            return Some(());
-        }
-        let Some(text) = arguments.take("_raw_params") else { return Some(()) };
+        let Some(text) = arguments.take(RAW_PARAMS) else { return Some(()) };
         if is_template(&text.value) {
             arguments.variable = Some(text.value);
             return Some(());
@@ -403,17 +275,5 @@ impl Reader<'_> {
             .hint(Some(format!("write `{name}: key=value`, or the arguments as a map below it")));
         self.problems.push(problem);
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_to_be_absent_is() {
-        let there: Vec<&str> =
-            ABSENT.into_iter().filter(|name| names().any(|known| known == *name)).collect();
-        assert_eq!(there, Vec::<&str>::new());
     }
 }

@@ -1,7 +1,8 @@
 //! `module_defaults:`, as far as it is literal: whose arguments it is for, and whether they are ones.
 
+use super::action_name::{ActionKind, find};
 use super::arguments::{decimal_modes, each};
-use super::call::{Arguments, Known, find};
+use super::call::Arguments;
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
@@ -24,7 +25,7 @@ impl Reader<'_> {
                 match name.strip_prefix("group/") {
                     Some(group) => self.check_group(group, key),
                     None => match find(name) {
-                        Some(known) => self.check_default(name, known, value),
+                        Some(kind) => self.check_default(name, kind, value),
                         None => self.unknown_module(name, &key.at),
                     },
                 }
@@ -49,7 +50,7 @@ impl Reader<'_> {
     }
 
     /// Notes arguments that the module does not know.
-    fn check_default(&mut self, name: &str, known: Known, value: &Node) {
+    fn check_default(&mut self, name: &str, kind: ActionKind, value: &Node) {
         let Some(entries) = value.as_map() else {
             if !value.is_null() && !value.to_value().is_ok_and(|value| super::template::is_template(&value)) {
                 let message = format!("the defaults of `{name}` must be a map or a template of one");
@@ -57,7 +58,7 @@ impl Reader<'_> {
             }
             return;
         };
-        let Some((module, spec, any_argument)) = known.spec() else { return };
+        let Some((module, spec, any_argument)) = kind.spec() else { return };
         let entries = entries.iter().filter_map(|(key, value)| self.argument(key, value)).collect();
         let arguments = Arguments { entries, variable: None };
         each(module, name, spec, any_argument, &arguments, &mut self.problems);

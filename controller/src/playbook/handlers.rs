@@ -16,7 +16,7 @@ impl Reader<'_> {
     /// templates.
     pub(super) fn check_notified(&mut self, play: &Play) {
         let notified = std::mem::take(&mut self.notified);
-        if self.loader.options.handlers_may_be_missing {
+        if self.files.options.handlers_may_be_missing {
             return;
         }
         let mut known: Vec<String> = Vec::new();

@@ -2,14 +2,14 @@
 
 use convoy_protocol::{Kind, Map, Value};
 
-use super::ast::{Action, Entry, Keywords, RoleInclude, Task};
+use super::action_name;
+use super::ast::{Action, Entry, Inherited, Keywords, RoleInclude, Task};
 use super::call::{Argument, Call};
-use super::inherited::{Inherited, extend};
+use super::inherited::extend;
 use super::keywords::{Place, Want, want};
 use super::reader::Reader;
-use super::role::{From, Use};
-use super::search::{self, Asked};
-use super::template::is_template;
+use super::role_use::{RoleFiles, RoleUse};
+use super::search::{self, IncludeKind, not_found};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 /// What `apply:` hands down.
@@ -73,7 +73,7 @@ impl Reader<'_> {
         let Some(file) = self.file_name(&mut call) else { return };
         let inner = handed_down(task, scope);
         let Some(name) = self.name(&file.value, &inner, "an imported file") else { return };
-        let path = match search::task_file(&name, scope, handlers, Asked::Import) {
+        let path = match search::task_file(&name, scope, handlers, IncludeKind::Import) {
             Ok(path) => path,
             Err(places) => {
                 return self.problems.push(not_found(&format!("the file `{name}`"), &file.value, &places));
@@ -129,13 +129,13 @@ impl Reader<'_> {
         scope: &Inherited,
         vars: Map,
         is_static: bool,
-    ) -> Option<Use> {
+    ) -> Option<RoleUse> {
         let name = self.name(&include.name, scope, "a role")?;
         let mut from = |value: &Option<Value>| match value {
             Some(value) => self.name(value, scope, "a role's file").map(Some),
             None => Some(None),
         };
-        let from = From {
+        let files = RoleFiles {
             tasks: from(&include.tasks_from)?,
             vars: from(&include.vars_from)?,
             defaults: from(&include.defaults_from)?,
@@ -147,10 +147,10 @@ impl Reader<'_> {
                 .and_then(|value| <bool as convoy_agent::args::Arg>::convert(value).ok())
                 .unwrap_or(otherwise)
         };
-        Some(Use {
+        Some(RoleUse {
             at: include.name.origin.clone(),
             name,
-            from,
+            files,
             own: Keywords::default(),
             vars,
             params: Map::new(),
@@ -285,7 +285,7 @@ impl Reader<'_> {
 
     /// Returns the call of an import without what only an include may have; `None` if the task cannot be an import.
     fn importable(&mut self, task: &Task, call: &Call) -> Option<Call> {
-        let short = super::call::short(&call.name);
+        let short = action_name::short(&call.name);
         let include = short.replace("import", "include");
         if task.repeat.is_some() {
             let message = format!("you cannot use loops on `{short}` statements");
@@ -298,19 +298,12 @@ impl Reader<'_> {
                 .hint(Some("give them to the imported tasks".to_owned()));
             self.warnings.push(warning);
         }
-        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
+        let mut call = call.clone();
         if let Some(apply) = call.arguments.take("apply") {
             let message = format!("`apply` is for {include}");
             self.problem_hint(&apply.at, message, "give the keywords to the import itself");
         }
         Some(call)
-    }
-}
-
-fn copy(call: &Call) -> super::call::Arguments {
-    super::call::Arguments {
-        entries: call.arguments.entries.clone(),
-        variable: call.arguments.variable.clone(),
     }
 }
 
@@ -321,17 +314,4 @@ fn handed_down(task: &Task, scope: &Inherited) -> Inherited {
     extend(&mut inner.vars, &task.vars);
     inner.notify.extend(task.notify.iter().cloned());
     inner
-}
-
-/// Says that something that a value names is in none of these places.
-pub(super) fn not_found(what: &str, value: &Value, places: &[std::path::PathBuf]) -> Diagnostic {
-    let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
-    for place in places {
-        let shown = if place.as_os_str().is_empty() { ".".into() } else { place.to_string_lossy() };
-        problem = problem.note(format!("searched {shown}"));
-    }
-    if is_template(value) {
-        problem = problem.note("the name is a template");
-    }
-    problem
 }

@@ -1,48 +1,8 @@
 //! What a task takes over from the blocks, imports, roles and the play around it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use convoy_protocol::Map;
 
-use convoy_protocol::{Map, Value};
-
-use super::ast::{Action, Keywords, Role, Task};
-
-/// Whether tasks undo a block.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Undoes {
-    /// They do not.
-    #[default]
-    No,
-    /// They do, and stand where that can be seen when the playbook is read.
-    Here,
-    /// They do, and were included by such tasks.
-    Included,
-}
-
-/// What a task takes over from what surrounds it.
-#[derive(Debug, Clone, Default)]
-pub struct Inherited {
-    /// Keywords, merged.
-    pub keywords: Keywords,
-    /// `vars:` of blocks and imports, inner over outer.
-    pub vars: Map,
-    /// `notify:` of blocks, outer first.
-    pub notify: Vec<Value>,
-    /// The role that the tasks belong to.
-    pub role: Option<Arc<Role>>,
-    /// The folder of the file that is read.
-    pub dir: PathBuf,
-    /// The folder of the playbook.
-    pub playbook_dir: PathBuf,
-    /// Variables of the play that the names of imported files may use.
-    pub play_vars: Map,
-    /// Whether a failure is met by a `rescue`.
-    pub rescued: bool,
-    /// Whether the tasks undo a block.
-    pub undoes: Undoes,
-    /// The files that are being imported, outermost first.
-    pub trail: Vec<PathBuf>,
-}
+use super::ast::{Action, Inherited, Task, UndoSection};
 
 impl Inherited {
     /// Returns what the tasks inherit that the include `task` brings in: what surrounds it, then its `apply:`, and its
@@ -61,8 +21,8 @@ impl Inherited {
         extend(&mut inherited.vars, apply_vars);
         inherited.notify.extend(apply_notify.iter().cloned());
         inherited.trail.clear();
-        if inherited.undoes != Undoes::No {
-            inherited.undoes = Undoes::Included;
+        if inherited.undo_section != UndoSection::Outside {
+            inherited.undo_section = UndoSection::Included;
         }
         Some(inherited)
     }

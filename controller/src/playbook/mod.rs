@@ -1,29 +1,33 @@
 //! From the user's files to typed plays: everything that can be wrong in them is found here, before any node is touched.
 
+mod action_name;
 mod argument_specs;
 mod arguments;
 pub mod ast;
 mod block;
 mod call;
 mod defaults;
+mod files;
 mod handlers;
 mod import;
-pub mod inherited;
+mod inherited;
 mod keywords;
 pub mod kv;
-pub mod loader;
+mod loader;
 mod play;
 mod prompts;
 mod reader;
-pub mod role;
-pub mod search;
+mod role;
+mod role_use;
+mod search;
 mod task;
 mod template;
 #[cfg(test)]
 mod tests;
 pub mod walk;
 
-pub use inherited::Inherited;
-pub use loader::{Loaded, Loader, Options, Playbook, Render, TasksLoaded};
+pub use ast::Inherited;
+pub use files::Options;
+pub use loader::{Loaded, Loader, Playbook, TasksLoaded};
+pub use reader::Render;
 pub use role::RoleLoaded;
-pub use search::Asked;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Play};
-use super::import::not_found;
-use super::inherited::{Inherited, extend};
+use super::action_name;
+use super::ast::{Entry, Inherited, Keywords, Play};
+use super::inherited::extend;
 use super::keywords::{Place, list};
 use super::kv;
 use super::reader::{Field, Reader};
-use super::search;
+use super::search::{self, not_found};
 use super::template::{heading, holds_template, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::paths::tidy;
@@ -36,7 +36,7 @@ impl Reader<'_> {
     }
 
     fn plays(&mut self, path: &Path, imported: &Imported) -> Vec<Arc<Play>> {
-        let read = self.loader.read(path);
+        let read = self.files.read(path);
         let Some(read) = self.keep(read) else { return Vec::new() };
         let name = path.display().to_string();
         let Some(node) = read else {
@@ -55,7 +55,7 @@ impl Reader<'_> {
         let mut plays = Vec::new();
         for item in items {
             let Some(fields) = self.fields(item, Place::Play.name()) else { continue };
-            match fields.iter().find(|field| super::call::short(field.name) == "import_playbook") {
+            match fields.iter().find(|field| action_name::short(field.name) == "import_playbook") {
                 Some(import) => plays.extend(self.import_playbook(path, *import, &fields, &trail)),
                 None => plays.extend(self.play(path, item, &fields, &trail).map(Arc::new)),
             }
@@ -116,7 +116,7 @@ impl Reader<'_> {
         }
         let of = |name: &str| fields.iter().find(|field| field.name == name);
         if of("hosts").is_none() {
-            let hint = match fields.iter().find(|field| super::call::find(field.name).is_some()) {
+            let hint = match fields.iter().find(|field| action_name::find(field.name).is_some()) {
                 Some(task) => format!(
                     "`{}` is a task: a playbook is a list of plays, tasks go under `tasks:`",
                     task.name
@@ -227,7 +227,7 @@ impl Reader<'_> {
     }
 
     fn one_of(&mut self, field: Field<'_>, value: &Value, known: &[&'static str]) {
-        let word = value.as_str().map(super::call::short);
+        let word = value.as_str().map(action_name::short);
         if is_template(value) || word.is_some_and(|word| known.contains(&word)) {
             return;
         }
@@ -265,7 +265,7 @@ impl Reader<'_> {
 
     /// The variables of a file that can be read already. The run reads it again, with its vault, and says what is wrong.
     fn readable(&self, file: &Path) -> Map {
-        let Ok(Some(node)) = self.loader.read(file) else { return Map::new() };
+        let Ok(Some(node)) = self.files.read(file) else { return Map::new() };
         let entries = node.as_map().unwrap_or_default().iter();
         entries.filter_map(|(key, value)| Some((key.to_key().ok()?, value.to_value().ok()?))).collect()
     }

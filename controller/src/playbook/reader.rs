@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use convoy_protocol::{Key, Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Role};
-use super::inherited::Inherited;
+use super::ast::{Entry, Inherited, Keywords, Role};
+use super::files::ProjectFiles;
 use super::keywords::{self, Place, Want};
-use super::loader::{Loader, Render};
 use super::template::is_template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::python::is_identifier;
 use crate::yaml::Node;
 
+/// Renders the name of a file or role, or a tag, while files are read (`import_tasks: "{{ x }}.yml"`). The function sees
+/// the given variables, and the extra variables above them.
+pub type Render<'a> = &'a dyn Fn(&Value, &Map) -> Result<Value, Diagnostic>;
+
 /// Reads files, going on after each problem.
 pub(super) struct Reader<'a> {
-    pub(super) loader: &'a Loader,
+    pub(super) files: &'a ProjectFiles,
     pub(super) render: Render<'a>,
     /// What is wrong.
     pub(super) problems: Vec<Diagnostic>,
@@ -39,9 +42,9 @@ pub(super) struct Field<'n> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(loader: &'a Loader, render: Render<'a>) -> Self {
+    pub(super) fn new(files: &'a ProjectFiles, render: Render<'a>) -> Self {
         Self {
-            loader,
+            files,
             render,
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -79,7 +82,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a file; `None` if it is empty or cannot be read.
     pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
-        let read = self.loader.read(path);
+        let read = self.files.read(path);
         self.keep(read).flatten()
     }
 

@@ -6,45 +6,14 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::{Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Role};
-use super::import::not_found;
-use super::inherited::{Inherited, extend};
+use super::ast::{Entry, Inherited, Keywords, Role};
+use super::inherited::extend;
 use super::keywords::{self, Place};
 use super::reader::Reader;
-use super::search;
+use super::role_use::{RoleFiles, RoleIdentity, RoleUse};
+use super::search::{self, not_found};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
-
-/// Which files of a role are read in the place of `main`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct From {
-    pub(super) tasks: Option<String>,
-    pub(super) vars: Option<String>,
-    pub(super) defaults: Option<String>,
-    pub(super) handlers: Option<String>,
-}
-
-/// One use of a role, as it was asked for.
-#[derive(Debug)]
-pub(super) struct Use {
-    pub(super) at: Option<Arc<Origin>>,
-    pub(super) name: String,
-    pub(super) from: From,
-    /// Keywords of the entry itself; already within those of the surroundings, too.
-    pub(super) own: Keywords,
-    /// `vars:` of the entry.
-    pub(super) vars: Map,
-    /// Keys of the entry that are no keywords.
-    pub(super) params: Map,
-    /// Whether `include_role` or `import_role` asks, not `roles:` or a dependency.
-    pub(super) included: bool,
-    pub(super) public: bool,
-    /// What the role itself says if `None`.
-    pub(super) allow_duplicates: Option<bool>,
-    /// Whether its arguments are validated, if it says what they are.
-    pub(super) validated: bool,
-    pub(super) asked_by: Option<Arc<Role>>,
-}
 
 /// A role that is read.
 #[derive(Debug)]
@@ -80,18 +49,6 @@ impl RoleLoaded {
     }
 }
 
-/// What makes two uses of a role the same one.
-#[derive(Debug, PartialEq)]
-pub(super) struct Identity {
-    path: std::path::PathBuf,
-    params: Map,
-    vars: Map,
-    when: Vec<Value>,
-    tags: Vec<Arc<str>>,
-    from: From,
-    included: bool,
-}
-
 /// `meta/main.yml`.
 #[derive(Default)]
 struct Metadata {
@@ -101,12 +58,12 @@ struct Metadata {
 
 impl Reader<'_> {
     /// Reads the entries of `roles:` or `dependencies:`.
-    pub(super) fn role_entry(&mut self, node: &Node, scope: &Inherited) -> Option<(Use, Inherited)> {
+    pub(super) fn role_entry(&mut self, node: &Node, scope: &Inherited) -> Option<(RoleUse, Inherited)> {
         let mut inner = scope.clone();
-        let mut used = Use {
+        let mut used = RoleUse {
             at: Some(node.at.clone()),
             name: String::new(),
-            from: From::default(),
+            files: RoleFiles::default(),
             own: Keywords::default(),
             vars: Map::new(),
             params: Map::new(),
@@ -131,7 +88,7 @@ impl Reader<'_> {
         Some((used, inner))
     }
 
-    fn role_fields(&mut self, node: &Node, used: &mut Use) -> Option<Value> {
+    fn role_fields(&mut self, node: &Node, used: &mut RoleUse) -> Option<Value> {
         let (mut role, mut name) = (None, None);
         for field in self.fields(node, Place::Role.name())? {
             if keywords::want(field.name, Place::Role).is_none() {
@@ -169,7 +126,7 @@ impl Reader<'_> {
     }
 
     /// Reads a role with its dependencies. `scope` is what its tasks inherit.
-    pub(super) fn role(&mut self, used: &Use, scope: &Inherited) -> Option<RoleLoaded> {
+    pub(super) fn role(&mut self, used: &RoleUse, scope: &Inherited) -> Option<RoleLoaded> {
         let parent = used.asked_by.as_deref();
         let near = parent.and_then(|role| role.path.parent());
         let origin = Value::from(used.name.as_str());
@@ -177,8 +134,7 @@ impl Reader<'_> {
             Some(at) => origin.at(at.clone()),
             None => origin,
         };
-        let path = match search::role(&used.name, &scope.playbook_dir, &self.loader.options.roles_path, near)
-        {
+        let path = match search::role(&used.name, &scope.playbook_dir, &self.files.options.roles_path, near) {
             Ok(path) => path,
             Err(places) => {
                 self.problems.push(not_found(&format!("the role `{}`", used.name), &origin, &places));
@@ -187,7 +143,7 @@ impl Reader<'_> {
         };
         let at =
             used.at.clone().unwrap_or_else(|| Arc::new(Origin { file: "<role>".into(), line: 1, column: 1 }));
-        let mark = path.join("tasks").join(used.from.tasks.as_deref().unwrap_or("main"));
+        let mark = path.join("tasks").join(used.files.tasks.as_deref().unwrap_or("main"));
         if self.recursive(
             &at,
             &mark,
@@ -208,11 +164,11 @@ impl Reader<'_> {
         inner.role = Some(role.clone());
         let mut loaded = RoleLoaded::before(&role, dependencies);
         inner.dir = path.join("tasks");
-        let tasks = self.role_entries(&path, "tasks", used.from.tasks.as_deref(), &at, &inner);
+        let tasks = self.role_entries(&path, "tasks", used.files.tasks.as_deref(), &at, &inner);
         let validation = self.validation(&path, used, &inner);
         loaded.tasks.extend(validation.map(|task| Entry::Task(Arc::new(task))));
         loaded.tasks.extend(tasks);
-        let handlers = self.role_entries(&path, "handlers", used.from.handlers.as_deref(), &at, &inner);
+        let handlers = self.role_entries(&path, "handlers", used.files.handlers.as_deref(), &at, &inner);
         loaded.handlers.extend(handlers);
         loaded.roles.push(role);
         Some(loaded)
@@ -230,7 +186,7 @@ impl Reader<'_> {
 
     fn make_role(
         &mut self,
-        used: &Use,
+        used: &RoleUse,
         name: String,
         path: &Path,
         duplicates: bool,
@@ -244,17 +200,17 @@ impl Reader<'_> {
             parents.extend(parent.parents.iter().cloned());
             (defaults, vars, params) = (parent.defaults.clone(), parent.vars.clone(), parent.params.clone());
         }
-        extend(&mut defaults, &self.role_variables(path, "defaults", used.from.defaults.as_deref(), at));
-        extend(&mut vars, &self.role_variables(path, "vars", used.from.vars.as_deref(), at));
+        extend(&mut defaults, &self.role_variables(path, "defaults", used.files.defaults.as_deref(), at));
+        extend(&mut vars, &self.role_variables(path, "vars", used.files.vars.as_deref(), at));
         extend(&mut params, &used.params);
         extend(&mut params, &used.vars);
-        let identity = self.loader.identity(Identity {
+        let identity = self.files.identity_number(RoleIdentity {
             path: path.to_owned(),
             params: used.params.clone(),
             vars: used.vars.clone(),
             when: used.own.when.clone(),
             tags: used.own.tags.clone(),
-            from: used.from.clone(),
+            files: used.files.clone(),
             included: used.included,
         });
         Role {

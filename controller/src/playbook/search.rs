@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::inherited::Inherited;
+use convoy_protocol::Value;
+
+use super::ast::Inherited;
+use super::template::is_template;
+use crate::diagnostic::Diagnostic;
 use crate::paths::tidy;
 
 /// What a role's files may end with, in order of preference.
@@ -10,7 +14,7 @@ pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
 
 /// How a file of tasks came to be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(super) enum IncludeKind {
     /// By `import_tasks`: the importing file's folder comes first.
     Import,
     /// By `include_tasks`: the role's folder comes first.
@@ -25,7 +29,7 @@ pub(super) fn task_file(
     name: &str,
     scope: &Inherited,
     handlers: bool,
-    asked: Asked,
+    kind: IncludeKind,
 ) -> Result<PathBuf, Vec<PathBuf>> {
     let name = expand_home(name);
     if name.is_absolute() {
@@ -41,9 +45,9 @@ pub(super) fn task_file(
             role.path.join(&name),
         ]);
     }
-    match asked {
-        Asked::Import => places.insert(0, near),
-        Asked::Include => places.insert(places.len().min(1), near),
+    match kind {
+        IncludeKind::Import => places.insert(0, near),
+        IncludeKind::Include => places.insert(places.len().min(1), near),
     }
     places.extend([scope.playbook_dir.join(folder).join(&name), scope.playbook_dir.join(&name)]);
     first(places)
@@ -135,6 +139,19 @@ fn expand_home(name: &str) -> PathBuf {
         Some((rest, home)) => PathBuf::from(home).join(rest),
         None => PathBuf::from(name),
     }
+}
+
+/// Says that something that a value names is in none of these places.
+pub(super) fn not_found(what: &str, value: &Value, places: &[PathBuf]) -> Diagnostic {
+    let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
+    for place in places {
+        let shown = if place.as_os_str().is_empty() { ".".into() } else { place.to_string_lossy() };
+        problem = problem.note(format!("searched {shown}"));
+    }
+    if is_template(value) {
+        problem = problem.note("the name is a template");
+    }
+    problem
 }
 
 #[cfg(test)]

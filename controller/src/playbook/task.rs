@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use convoy_protocol::{Origin, Value};
 
-use super::ast::{Action, Entry, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
-use super::call::{Call, Known};
-use super::inherited::{Inherited, extend};
+use super::action_name::{self, ActionKind};
+use super::ast::{Action, Entry, Inherited, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
+use super::call::Call;
+use super::inherited::extend;
 use super::keywords::{self, Place, list};
 use super::reader::{Field, Reader};
 use super::template::{has_braces, heading, is_template};
@@ -60,9 +61,9 @@ impl Reader<'_> {
         task.action_name = call.name.clone();
         task.args = call.arguments.to_value();
         self.limited(&own, &call, &task);
-        match call.known {
-            Known::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
-            Known::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
+        match call.kind {
+            ActionKind::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
+            ActionKind::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
             _ => {
                 if let Some(action) = self.action(&task, call, scope, handlers) {
                     task.action = action;
@@ -77,10 +78,10 @@ impl Reader<'_> {
     /// Notes that convoy lacks a module: no task that has a condition need ever call it, such as one for another kind of
     /// nodes.
     fn absent(&mut self, call: &Call, task: &Task, scope: &Inherited) {
-        if !matches!(call.known, Known::Absent) {
+        if !matches!(call.kind, ActionKind::Missing) {
             return;
         }
-        let said = Diagnostic::user(super::call::absent(&call.name)).at(call.at.clone());
+        let said = Diagnostic::user(action_name::missing(&call.name)).at(call.at.clone());
         if task.keywords.when.is_empty() && scope.keywords.when.is_empty() {
             self.problems.push(said);
         } else {
@@ -91,8 +92,12 @@ impl Reader<'_> {
     /// Notes an include that is to be done as a job: it does nothing by itself.
     fn limited(&mut self, fields: &[Field<'_>], call: &Call, task: &Task) {
         let does = matches!(
-            call.known,
-            Known::Module(_) | Known::Controller(_) | Known::Template | Known::Absent | Known::Meta
+            call.kind,
+            ActionKind::Module(_)
+                | ActionKind::Controller(_)
+                | ActionKind::Template
+                | ActionKind::Missing
+                | ActionKind::Meta
         );
         if let Some(field) =
             fields.iter().find(|field| field.name == "async" && task.limit.is_some() && !does)
@@ -127,9 +132,9 @@ impl Reader<'_> {
 
     /// Notes the keys that are neither keywords nor the action.
     fn others(&mut self, others: &[Field<'_>], call: Option<&Call>, place: Place) {
-        let found = call.is_some() || others.iter().any(|field| super::call::find(field.name).is_some());
-        for field in others.iter().filter(|field| super::call::find(field.name).is_none()) {
-            let like_module = did_you_mean(super::call::short(field.name), super::call::names()).is_some();
+        let found = call.is_some() || others.iter().any(|field| action_name::find(field.name).is_some());
+        for field in others.iter().filter(|field| action_name::find(field.name).is_none()) {
+            let like_module = did_you_mean(action_name::short(field.name), action_name::names()).is_some();
             let like_keyword = did_you_mean(field.name, keywords::known(place)).is_some();
             if found || (like_keyword && !like_module) || keywords::want(field.name, Place::Handler).is_some()
             {
@@ -249,14 +254,14 @@ impl Reader<'_> {
     }
 
     fn action(&mut self, task: &Task, call: Call, scope: &Inherited, handlers: bool) -> Option<Action> {
-        match call.known {
-            Known::Module(module) => Some(Action::Module(module)),
-            Known::Controller(action) => Some(Action::Controller(action)),
-            Known::Template | Known::Absent => {
+        match call.kind {
+            ActionKind::Module(module) => Some(Action::Module(module)),
+            ActionKind::Controller(action) => Some(Action::Controller(action)),
+            ActionKind::Template | ActionKind::Missing => {
                 Some(Action::Named(Value::from(call.name.clone()).at(call.at)))
             }
-            Known::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
-            Known::IncludeTasks => self.include_tasks(task, call),
+            ActionKind::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
+            ActionKind::IncludeTasks => self.include_tasks(task, call),
             _ if handlers => {
                 let message = format!("`{}` cannot be a handler", call.name);
                 self.problem_hint(&call.at, message, "use include_tasks");
