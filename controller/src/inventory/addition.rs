@@ -1,34 +1,9 @@
 //! Hosts and groups that a run adds (`add_host`, `group_by`), and reading the sources once more.
 
-use std::sync::Arc;
-
 use convoy_protocol::{Map, map};
 
-use super::{Inventory, LOCALHOST};
-use crate::diagnostic::{Diagnostic, Diagnostics};
-
-/// What a run adds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Addition {
-    /// A host, or variables and groups of one that is there.
-    Host {
-        /// Its name.
-        name: String,
-        /// The groups it is put into.
-        groups: Vec<String>,
-        /// Its variables.
-        vars: Map,
-    },
-    /// A group, with a host in it.
-    Group {
-        /// Its name.
-        name: String,
-        /// The groups above it.
-        parents: Vec<String>,
-        /// The host.
-        host: Arc<str>,
-    },
-}
+use super::model::{Addition, Inventory, LOCALHOST};
+use crate::diagnostic::Diagnostic;
 
 impl Inventory {
     /// Adds to the inventory. Returns whether that changed anything. [`Self::refresh`] keeps it.
@@ -42,26 +17,6 @@ impl Inventory {
             self.additions.push(addition);
         }
         Ok(changed)
-    }
-
-    /// Reads the sources again, with all that was added since. Returns warnings too.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn refresh(&self) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
-        let (mut fresh, mut warnings) = Self::load(&self.sources, &self.options)?;
-        let hosts = |addition: &&Addition| matches!(addition, Addition::Host { .. });
-        let (hosts, groups): (Vec<_>, Vec<_>) = self.additions.iter().partition(hosts);
-        for addition in hosts.into_iter().chain(groups) {
-            match addition {
-                // What the sources no longer name has left its groups.
-                Addition::Group { host, .. } if fresh.host(host).is_none() && !fresh.is_implicit(host) => {}
-                addition => drop(fresh.add(addition.clone())?),
-            }
-        }
-        warnings.extend(fresh.take_warnings());
-        Ok((fresh, warnings))
     }
 
     fn carry_out(&mut self, addition: &Addition) -> Result<bool, Diagnostic> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::{Kind, Origin, Value, map};
 
-use super::{Inventory, safe_name};
+use super::graph::safe_name;
+use super::model::Inventory;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::python;
 use crate::template::{Context, Error, Templar};

@@ -6,28 +6,15 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Map, Value};
 use indexmap::IndexSet;
 
-use super::{Group, GroupNames, Host, Inventory, LOCALHOST};
+use super::model::{Group, Host, Inventory, LOCALHOST};
 use crate::diagnostic::Diagnostic;
+use crate::settings::GroupNames;
 
 /// Returns the name with what cannot stand in the name of a variable replaced.
 pub(super) fn safe_name(name: &str) -> String {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let good = |index: usize, c: char| word(c) && !(index == 0 && c.is_numeric());
     name.chars().enumerate().map(|(index, c)| if good(index, c) { c } else { '_' }).collect()
-}
-
-impl Group {
-    pub(super) fn new(name: &Arc<str>) -> Self {
-        Self {
-            name: name.clone(),
-            vars: Map::new(),
-            hosts: Vec::new(),
-            children: Vec::new(),
-            priority: 1,
-            parents: Vec::new(),
-            depth: 0,
-        }
-    }
 }
 
 impl Inventory {
@@ -44,7 +31,7 @@ impl Inventory {
             return Ok(known.clone());
         }
         let safe = safe_name(name);
-        let replaced = self.options.group_names.are_replaced();
+        let replaced = matches!(self.options.group_names, GroupNames::Always | GroupNames::Silently);
         if safe != name {
             let what = match self.options.group_names {
                 GroupNames::Never => "not replaced",

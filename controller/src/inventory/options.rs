@@ -6,29 +6,8 @@ use std::time::Duration;
 use convoy_protocol::Map;
 
 use crate::secrets::Vault;
-use crate::settings::{HashBehaviour, Settings};
+use crate::settings::{GroupNames, HashBehaviour, Settings};
 use crate::template;
-
-/// What becomes of a group's name that is not one of a variable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GroupNames {
-    /// It stays, with a warning.
-    #[default]
-    Never,
-    /// It stays.
-    Ignore,
-    /// What does not fit is replaced by `_`, with a warning.
-    Always,
-    /// What does not fit is replaced by `_`.
-    Silently,
-}
-
-impl GroupNames {
-    /// Returns whether names are changed.
-    pub(super) fn are_replaced(self) -> bool {
-        matches!(self, Self::Always | Self::Silently)
-    }
-}
 
 /// How an inventory is read.
 #[derive(Debug, Clone)]

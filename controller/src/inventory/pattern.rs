@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use fancy_regex::Regex;
 use indexmap::IndexSet;
 
-use super::{Inventory, LOCALHOST, address};
+use super::address;
+use super::model::{Inventory, LOCALHOST};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secrets::Vault;
 

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use convoy_protocol::{Kind, Map, Value, map};
 use indexmap::IndexSet;
 
-use super::{Inventory, source};
+use super::model::Inventory;
 use crate::diagnostic::Diagnostic;
 use crate::json;
+use crate::paths::absolute;
 
 /// More than this from one script is a script that has lost its way.
 const MOST: u64 = 256 << 20;
@@ -53,7 +54,7 @@ pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnos
     let mut script = Script {
         inventory,
         path,
-        program: source::absolute(path),
+        program: absolute(path),
         deadline: Instant::now(),
         hosts: IndexSet::new(),
         said: false,

@@ -1,17 +1,74 @@
 //! Where an inventory comes from: a file, a folder of files, a list of hosts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Inventory, address, constructed, ini, script, tree};
-use crate::diagnostic::Diagnostic;
+use super::model::{Addition, Inventory};
+use super::options::Options;
+use super::{address, constructed, ini, script, tree};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
 use crate::yaml::{self, Node};
 
 /// What Ansible leaves out in a folder of sources.
 const IGNORED: [&str; 13] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
 
+impl Inventory {
+    /// Reads all of `sources`, in order: files, scripts, folders of them, or lists of hosts (`a,b,`). Returns warnings
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong in the sources, each with its place.
+    pub fn load(sources: &[String], options: &Options) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let mut inventory = Self::empty(options.clone());
+        inventory.sources = sources.to_vec();
+        let mut errors = Diagnostics::new();
+        let mut any = false;
+        for text in sources.iter().filter(|text| !text.is_empty()) {
+            match load(&mut inventory, text) {
+                Ok(parsed) => any |= parsed,
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if any {
+            inventory.reconcile()?;
+        } else if options.unparsed_is_failed {
+            let what = "No inventory was parsed, please check your configuration and options.";
+            return Err(Diagnostic::user(what).into());
+        } else if options.unparsed_warning {
+            inventory.warn(Diagnostic::user("No inventory was parsed, only implicit localhost is available"));
+        }
+        let warnings = inventory.take_warnings();
+        Ok((inventory, warnings))
+    }
+
+    /// Reads the sources again, with all that was added since. Returns warnings too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn refresh(&self) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let (mut fresh, mut warnings) = Self::load(&self.sources, &self.options)?;
+        let hosts = |addition: &&Addition| matches!(addition, Addition::Host { .. });
+        let (hosts, groups): (Vec<_>, Vec<_>) = self.additions.iter().partition(hosts);
+        for addition in hosts.into_iter().chain(groups) {
+            match addition {
+                // What the sources no longer name has left its groups.
+                Addition::Group { host, .. } if fresh.host(host).is_none() && !fresh.is_implicit(host) => {}
+                addition => drop(fresh.add(addition.clone())?),
+            }
+        }
+        warnings.extend(fresh.take_warnings());
+        Ok((fresh, warnings))
+    }
+}
+
 /// Reads `source` into `inventory`. Returns whether there was anything to read.
-pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diagnostic> {
+fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diagnostic> {
     let path = Path::new(source);
     if source.contains(',') && !path.exists() {
         host_list(inventory, source)?;
@@ -130,17 +187,4 @@ fn host_list(inventory: &mut Inventory, source: &str) -> Result<(), Diagnostic> 
         }
     }
     Ok(())
-}
-
-/// Returns the absolute path, with links left as they are.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let mut clean = PathBuf::new();
-    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
-        match part {
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean
 }

@@ -2,7 +2,8 @@
 
 use convoy_protocol::Map;
 
-use super::{Inventory, address};
+use super::address;
+use super::model::Inventory;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::{Data, Node};
 

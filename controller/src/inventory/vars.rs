@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, map};
 
-use super::{Group, Inventory, source};
+use super::model::{Group, Inventory};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
 use crate::vars::merged;
 use crate::yaml;
 
@@ -193,7 +194,7 @@ fn files_named(name: &Path) -> Vec<PathBuf> {
     } else {
         files.push(path);
     }
-    files.into_iter().map(|path| source::absolute(&path)).collect()
+    files.into_iter().map(|path| absolute(&path)).collect()
 }
 
 fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -4,13 +4,14 @@ mod cipher;
 mod envelope;
 mod error;
 mod scrub;
-pub mod source;
+mod source;
 mod vault;
 
-pub use envelope::{Envelope, is_vaulted};
+pub use envelope::{DEFAULT_ID, Envelope, is_vaulted};
 pub use error::{Damage, Fault};
 pub use scrub::Secrets;
-pub use vault::{DEFAULT_ID, NoRandom, Opened, Password, Vault};
+pub use source::{Purpose, VaultSources};
+pub use vault::{NoRandom, Opened, Password, Vault};
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
 //! Whole inventories; what they come to was compared with ansible-core 2.18.
 
-use std::sync::Arc;
-
-use std::path::Path;
-
-use super::*;
-
 mod constructed;
 mod script;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use convoy_protocol::Map;
+
+use super::*;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 
 fn fixture(name: &str) -> String {
     format!("{}/src/cli/inventory/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
