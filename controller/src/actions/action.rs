@@ -12,8 +12,7 @@ use futures::future::LocalBoxFuture;
 
 use super::session::{ActionError, NodeSession};
 use crate::inventory::Addition;
-use crate::template::{Context, Error, Kind as ErrorKind, Templar, unknown};
-use crate::vars::TaskScope;
+use crate::template::{Context, Error, Kind as ErrorKind, Scope, Templar, unknown};
 
 /// An action: a task that the controller carries out itself.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ pub struct Pause {
 /// What an action sees of the controller.
 pub struct ActionContext<'a> {
     /// The host's variables.
-    pub scope: &'a TaskScope,
+    pub scope: &'a dyn Scope,
     /// Renders templates.
     pub templar: &'a Arc<Templar>,
     /// Where files are searched for.
@@ -142,6 +141,14 @@ pub struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
+    /// Returns a variable of the host, not rendered.
+    ///
+    /// # Errors
+    /// As [`Scope::get`].
+    pub fn variable(&self, name: &str) -> Result<Option<Value>, Error> {
+        self.scope.get(name)
+    }
+
     /// Renders a value.
     ///
     /// # Errors

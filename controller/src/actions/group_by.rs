@@ -39,7 +39,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     let args = Args::read("group_by", args).map_err(Failure::new)?;
     let safe = |name: &str| name.replace(' ', "-");
     let (name, parents) = (safe(&args.key), args.parents.iter().map(|name| safe(name)).collect::<Vec<_>>());
-    let host = context.scope.raw("inventory_hostname").map(|host| python::str(&host)).unwrap_or_default();
+    let host = context.variable("inventory_hostname")?.map(|host| python::str(&host)).unwrap_or_default();
     let shown: Value = parents.iter().map(|name| Value::from(name.as_str())).collect();
     Ok(ActionOutcome {
         values: map! { "add_group" => name.clone(), "parent_groups" => shown },

@@ -72,7 +72,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     }
     let args = Args::read("include_vars", args).map_err(Failure::new)?;
     let files = match &args.dir {
-        Some(dir) => files_of(&folder(dir, context), &args)?,
+        Some(dir) => files_of(&folder(dir, context)?, &args)?,
         None => vec![file(&args, context)?],
     };
     let mut found = Map::new();
@@ -86,7 +86,8 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     };
     if matches!(args.hash_behaviour, Some(Behaviour::Merge)) {
         for (key, value) in &mut variables {
-            if let Some(old) = key.as_str().and_then(|name| context.scope.raw(name)) {
+            let old = key.as_str().map(|name| context.variable(name)).transpose()?.flatten();
+            if let Some(old) = old {
                 *value = merged(&old, value);
             }
         }
@@ -122,14 +123,14 @@ fn file(args: &Args, context: &ActionContext<'_>) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the folder that `dir` means: in the role's `vars/`, or beside the file of the task.
-fn folder(dir: &str, context: &ActionContext<'_>) -> PathBuf {
+fn folder(dir: &str, context: &ActionContext<'_>) -> Result<PathBuf, Failure> {
     let base = context.template_context.search.first().cloned().unwrap_or_default();
-    let in_role = context.scope.raw("role_path").is_some();
+    let in_role = context.variable("role_path")?.is_some();
     let plain = base.join(dir);
     if !in_role || (dir.split('/').next() == Some("vars") && plain.exists()) {
-        return plain;
+        return Ok(plain);
     }
-    base.join("vars").join(dir)
+    Ok(base.join("vars").join(dir))
 }
 
 /// Returns the files of a folder that are to be read, in order.

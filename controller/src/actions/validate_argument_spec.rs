@@ -40,7 +40,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     let Some(provided) = provided.as_map() else { return Err(wrong_type("provided_arguments", &provided)) };
     let mut given = Map::new();
     for name in spec.keys() {
-        if let Some(value) = name.as_str().and_then(|name| context.scope.raw(name)) {
+        if let Some(value) = name.as_str().map(|name| context.variable(name)).transpose()?.flatten() {
             given.insert(name.clone(), known(context.render(&value)?)?);
         }
     }
