@@ -18,7 +18,7 @@ use crate::inventory::Inventory;
 use crate::journal::{self, Due, Header, Recorder, Resumed, RunId, Runs, Writer};
 use crate::paths::absolute;
 use crate::playbook::ast::Play;
-use crate::playbook::{self, Loaded, Loader, walk};
+use crate::playbook::{self, LoadedPlaybooks, Loader, walk};
 use crate::report;
 use crate::schedule::engine::Engine;
 use crate::schedule::host_keys;
@@ -260,7 +260,11 @@ pub(super) fn newly_recorded(mut engine: Engine, runs: &Runs, header: &Header) -
 }
 
 /// Reads the playbooks; names of imported files may use the extra variables and those of the play.
-pub(super) fn load(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
+pub(super) fn load(
+    loader: &Loader,
+    paths: &[PathBuf],
+    options: &Options,
+) -> Result<LoadedPlaybooks, Diagnostics> {
     let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();
@@ -291,7 +295,7 @@ fn check_limit(inventory: &Inventory, limit: Option<&str>) -> Result<(), Diagnos
 }
 
 /// A tag that no task has is a mistake: nothing would be run, and it would look like success.
-fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
+fn check_tags(loaded: &LoadedPlaybooks, tags: &Tags) -> Result<(), Diagnostics> {
     let special = ["all", "tagged", "untagged", "always", "never"];
     let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut dynamic = false;
@@ -299,7 +303,7 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
         known.extend(play.keywords.tags.iter().cloned());
         for (_, task) in walk::tasks(play) {
             known.extend(task.keywords.tags.iter().cloned());
-            dynamic |= task.around.is_some();
+            dynamic |= task.inherited.is_some();
         }
     }
     let unknown = |tag: &&String| !special.contains(&tag.as_str()) && !known.contains(tag.as_str());
@@ -318,7 +322,7 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
 }
 
 /// What must be asked while the run goes on needs a user: better to know before anything is done.
-fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(), Diagnostics> {
+fn check_terminal(args: &Args, loaded: &LoadedPlaybooks, options: &Options) -> Result<(), Diagnostics> {
     if Terminal::Standard.is_interactive() {
         return Ok(());
     }
@@ -330,7 +334,7 @@ fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(),
 }
 
 fn list(
-    loaded: &Loaded,
+    loaded: &LoadedPlaybooks,
     inventory: &Inventory,
     wanted: Wanted,
     options: &Options,

@@ -1,4 +1,4 @@
-//! What the name of an action stands for: a module, an action of the controller, or a statement of the language.
+//! Resolves the name of an action: a module, an action of the controller, or a statement of the language.
 
 use convoy_agent::args::Spec;
 use convoy_agent::module::Module;
@@ -22,10 +22,10 @@ pub(super) enum ActionKind {
     Missing,
 }
 
-/// The name of the argument that holds the text after an action's name.
+/// The argument that holds the free text after the name of an action.
 pub(super) const RAW_PARAMS: &str = "_raw_params";
 
-/// The statements of the language: the loader or the scheduler carries them out.
+/// The statements of the language, which the loader or the scheduler executes.
 const STATEMENTS: [(&str, ActionKind); 5] = [
     ("meta", ActionKind::Meta),
     ("include_tasks", ActionKind::IncludeTasks),
@@ -57,12 +57,12 @@ const MISSING: [&str; 19] = [
     "yum_repository",
 ];
 
-/// Returns a name without `ansible.builtin.` or `ansible.legacy.` before it.
+/// Returns a name without the prefix `ansible.builtin.` or `ansible.legacy.`.
 pub(super) fn short(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
 }
 
-/// Finds what an action's name stands for.
+/// Resolves the name of an action.
 pub(super) fn find(name: &str) -> Option<ActionKind> {
     let statement = STATEMENTS.iter().find(|(known, _)| *known == short(name)).map(|(_, kind)| *kind);
     statement
@@ -81,7 +81,7 @@ impl Action {
             Some(ActionKind::Module(module)) => Ok(Self::Module(module)),
             Some(ActionKind::Controller(action)) => Ok(Self::Controller(action)),
             Some(ActionKind::Missing) => Err(missing(name)),
-            Some(_) => Err(format!("`{name}` must be named in the playbook itself, not by a template")),
+            Some(_) => Err(format!("the name `{name}` cannot come from a template")),
             None => Err(format!("The module {name} was not found in configured module paths")),
         }
     }
@@ -89,10 +89,10 @@ impl Action {
 
 /// Returns the message that convoy does not have a module.
 pub(super) fn missing(name: &str) -> String {
-    format!("the module `{}` of ansible.builtin is not in convoy", short(name))
+    format!("the module `{}` of ansible.builtin is not available in convoy", short(name))
 }
 
-/// Returns the names of all actions.
+/// Returns the names of all modules, actions and statements.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let modules = convoy_agent::modules::ALL.iter().map(|module| module.name);
     let actions = actions::ALL.iter().map(|action| action.name);
@@ -109,12 +109,12 @@ impl ActionKind {
         }
     }
 
-    /// Returns whether the text after the name is a command, of which only few `key=value` words are arguments.
+    /// Returns whether the free text is a command, of which only a few `key=value` words are arguments.
     pub(super) fn takes_command(self) -> bool {
         matches!(self, Self::Module(module) if module.spec.free_form)
     }
 
-    /// Returns whether the text after the name may be something other than `key=value` arguments.
+    /// Returns whether the free text may be something else than `key=value` arguments.
     pub(super) fn takes_text(self) -> bool {
         match self {
             Self::Module(module) => module.spec.free_form,
@@ -126,7 +126,7 @@ impl ActionKind {
         }
     }
 
-    /// Returns whether `cmd` is another name for the text after the name.
+    /// Returns whether the argument `cmd` is another name for the free text.
     pub(super) fn has_cmd(self) -> bool {
         self.spec()
             .is_some_and(|(_, spec, _)| spec.param("cmd").is_some_and(|param| param.name == RAW_PARAMS))

@@ -1,4 +1,4 @@
-//! `meta/argument_specs.yml` of a role: the task that is put before its own.
+//! Adds a task to a role with `meta/argument_specs.yml` that validates its arguments.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{search, task};
 use crate::actions::validate_argument_spec;
 
 impl Reader<'_> {
-    /// Returns the task that validates the arguments of a role, if the role says what they are.
+    /// Returns the task that validates the arguments of a role, if the role has a specification of them.
     pub(super) fn validation(&mut self, role: &Path, used: &RoleUse, scope: &Inherited) -> Option<Task> {
         if !used.validated {
             return None;
@@ -44,7 +44,7 @@ impl Reader<'_> {
         Some(task::finish(validation, scope))
     }
 
-    /// Reads the specifications, from a file of their own or the role's metadata.
+    /// Reads the specifications from their own file, or from the metadata of the role.
     fn argument_specs(&mut self, role: &Path) -> Option<(Map, Arc<Origin>)> {
         let own = search::role_file(&role.join("meta"), Some("argument_specs"));
         let file = own.or_else(|| search::role_file(&role.join("meta"), None))?;

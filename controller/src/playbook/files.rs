@@ -1,4 +1,4 @@
-//! The files of a project, each read once, and what else all readers of a run share.
+//! The files of a project, each read once, and the other state that all readers of a run share.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,17 +14,17 @@ use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::yaml::{Node, Source};
 
-/// Where else to look.
+/// Options of the loader.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Folders of roles, after `roles/` beside the playbook.
+    /// Directories to search for roles, after `roles/` next to the playbook.
     pub roles_path: Vec<PathBuf>,
-    /// Whether handlers may be notified that are not there.
-    pub handlers_may_be_missing: bool,
+    /// Whether tasks may notify handlers that do not exist.
+    pub allow_missing_handlers: bool,
 }
 
 impl Options {
-    /// Returns what the settings say; without folders of roles Ansible's places: `~/.ansible/roles`,
+    /// Returns the options from the settings. The default of `roles_path` is Ansible's: `~/.ansible/roles`,
     /// `/usr/share/ansible/roles`, `/etc/ansible/roles`.
     pub fn of(settings: &Settings, home: Option<OsString>) -> Self {
         let mut roles_path = settings.roles_path.clone();
@@ -32,7 +32,7 @@ impl Options {
             roles_path.extend(home.map(|home| PathBuf::from(home).join(".ansible/roles")));
             roles_path.extend(["/usr/share/ansible/roles", "/etc/ansible/roles"].map(PathBuf::from));
         }
-        Self { roles_path, handlers_may_be_missing: !settings.error_on_missing_handler }
+        Self { roles_path, allow_missing_handlers: !settings.error_on_missing_handler }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One use of a role: by `roles:`, a dependency, `include_role` or `import_role`.
+//! The use of a role in `roles:`, as a dependency, or by `include_role` or `import_role`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Origin, Value};
 
 use super::ast::{Keywords, Role};
 
-/// Which files of a role are read in the place of `main`.
+/// The names of the files of a role; by default `main`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RoleFiles {
     pub(super) tasks: Option<String>,
@@ -16,29 +16,30 @@ pub(super) struct RoleFiles {
     pub(super) handlers: Option<String>,
 }
 
-/// One use of a role, as it was asked for.
+/// One use of a role, as written by the user.
 #[derive(Debug)]
 pub(super) struct RoleUse {
     pub(super) at: Option<Arc<Origin>>,
     pub(super) name: String,
     pub(super) files: RoleFiles,
-    /// Keywords of the entry itself; already within those of the surroundings, too.
+    /// The keywords of the entry itself; the scope of the role includes them.
     pub(super) own: Keywords,
     /// `vars:` of the entry.
     pub(super) vars: Map,
-    /// Keys of the entry that are no keywords.
+    /// The keys of the entry that are not keywords.
     pub(super) params: Map,
-    /// Whether `include_role` or `import_role` asks, not `roles:` or a dependency.
+    /// Whether it is used by `include_role` or `import_role`, not in `roles:` or as a dependency.
     pub(super) included: bool,
     pub(super) public: bool,
-    /// What the role itself says if `None`.
+    /// `None` means that the metadata of the role decides.
     pub(super) allow_duplicates: Option<bool>,
-    /// Whether its arguments are validated, if it says what they are.
+    /// Whether its arguments are validated, if it has a specification of them.
     pub(super) validated: bool,
-    pub(super) asked_by: Option<Arc<Role>>,
+    /// The role that depends on it or includes it.
+    pub(super) parent: Option<Arc<Role>>,
 }
 
-/// What makes two uses of a role the same one.
+/// The properties that are equal for equal uses of a role.
 #[derive(Debug, PartialEq)]
 pub(super) struct RoleIdentity {
     pub(super) path: PathBuf,

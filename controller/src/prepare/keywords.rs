@@ -58,7 +58,7 @@ pub struct AsJob {
 
 impl AsJob {
     fn of(view: View<'_>) -> Result<Option<Self>, Error> {
-        let Some(limit) = seconds(view, view.task.limit.as_ref())? else { return Ok(None) };
+        let Some(limit) = seconds(view, view.task.async_limit.as_ref())? else { return Ok(None) };
         let poll = match view.task.poll.as_ref() {
             None => view.engine.options.settings.poll_interval,
             asked => seconds(view, asked)?.unwrap_or_default(),

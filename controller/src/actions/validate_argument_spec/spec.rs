@@ -372,53 +372,58 @@ mod tests {
 
     use super::*;
 
-    fn errors(spec: Map, args: Map) -> Vec<String> {
-        validate(&spec, args)
+    /// Validates each of the arguments and compares the errors.
+    fn check(cases: impl IntoIterator<Item = (Map, Map, Vec<&'static str>)>) {
+        for (spec, args, expected) in cases {
+            assert_eq!(validate(&spec, args), expected, "{spec:?}");
+        }
     }
 
     #[test]
-    fn all_errors_are_reported_in_order() {
+    fn arguments_are_converted_and_checked() {
         let option = |kind: &str| map! { "type" => kind };
-        let inner = map! {
+        let wrong_int = "argument 'a' is of type <class 'str'> and we were unable to convert to int: \"'x'\" cannot be \
+                         converted to an int";
+        let null = "argument 'a' is of type <class 'NoneType'> and we were unable to convert to str: 'None' is not a \
+                    string and conversion is not allowed";
+        let wrong_element = "Elements value for option 'a' is of type <class 'str'> and we were unable to convert to \
+                             int: \"'x'\" cannot be converted to an int";
+        let required = map! { "type" => "str", "required" => true };
+        let choices = map! { "choices" => vec![Value::from("x"), Value::from("y")] };
+        let alias = map! { "aliases" => vec![Value::from("b")], "required" => true };
+        check([
+            (map! { "a" => option("int") }, map! { "a" => "5" }, vec![]),
+            (map! { "a" => option("int") }, map! { "a" => "x" }, vec![wrong_int]),
+            (map! { "a" => required.clone() }, map! { "a" => () }, vec![null]),
+            (
+                map! { "b" => required.clone(), "a" => required },
+                map! {},
+                vec!["missing required arguments: a, b"],
+            ),
+            (map! { "a" => choices }, map! { "a" => "z" }, vec!["value of a must be one of: x, y, got: z"]),
+            (
+                map! { "a" => map! { "type" => "list", "elements" => "int" } },
+                map! { "a" => "1,x" },
+                vec![wrong_element],
+            ),
+            (
+                map! { "a" => alias },
+                map! { "b" => "1", "c" => 1 },
+                vec!["c. Supported parameters include: a (b)."],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn suboptions_are_checked_with_their_rules() {
+        let suboptions = map! {
             "type" => "dict",
             "options" => map! { "third" => map! { "type" => "int", "required" => true } },
             "required_together" => vec![Value::from(vec![Value::from("a"), Value::from("b")])],
         };
-        for (spec, given, expected) in [
-            (map! { "a" => option("int") }, map! { "a" => "5" }, vec![]),
+        check([
             (
-                map! { "a" => option("int") },
-                map! { "a" => "x" },
-                vec![
-                    "argument 'a' is of type <class 'str'> and we were unable to convert to int: \"'x'\" cannot be converted to an int",
-                ],
-            ),
-            (
-                map! { "a" => map! { "type" => "str", "required" => true } },
-                map! { "a" => () },
-                vec![
-                    "argument 'a' is of type <class 'NoneType'> and we were unable to convert to str: 'None' is not a string and conversion is not allowed",
-                ],
-            ),
-            (
-                map! { "b" => map! { "required" => true }, "a" => map! { "required" => true } },
-                map! {},
-                vec!["missing required arguments: a, b"],
-            ),
-            (
-                map! { "a" => map! { "choices" => vec![Value::from("x"), Value::from("y")] } },
-                map! { "a" => "z" },
-                vec!["value of a must be one of: x, y, got: z"],
-            ),
-            (
-                map! { "a" => map! { "type" => "list", "elements" => "int" } },
-                map! { "a" => "1,x" },
-                vec![
-                    "Elements value for option 'a' is of type <class 'str'> and we were unable to convert to int: \"'x'\" cannot be converted to an int",
-                ],
-            ),
-            (
-                map! { "m" => inner.clone() },
+                map! { "m" => suboptions.clone() },
                 map! { "m" => map! { "a" => 1 } },
                 vec![
                     "missing required arguments: third found in m",
@@ -427,20 +432,14 @@ mod tests {
                 ],
             ),
             (
-                map! { "m" => inner },
+                map! { "m" => suboptions },
                 map! { "m" => "x" },
                 vec![
-                    "argument 'm' is of type <class 'str'> and we were unable to convert to dict: dictionary requested, could not parse JSON or key=value",
+                    "argument 'm' is of type <class 'str'> and we were unable to convert to dict: dictionary requested, \
+                     could not parse JSON or key=value",
                     "value of 'm' must be of type dict or list of dicts",
                 ],
             ),
-            (
-                map! { "a" => map! { "aliases" => vec![Value::from("b")], "required" => true } },
-                map! { "b" => "1", "c" => 1 },
-                vec!["c. Supported parameters include: a (b)."],
-            ),
-        ] {
-            assert_eq!(errors(spec.clone(), given), expected, "{spec:?}");
-        }
+        ]);
     }
 }
