@@ -245,7 +245,7 @@ impl Show<'_> {
         let vars = if self.args.export {
             self.inventory.host_vars(host, dir)?
         } else {
-            self.inventory.flat(&self.inventory.layers(host, Some(dir.unwrap_or(Path::new("."))))?)
+            self.inventory.merge_layers(&self.inventory.layers(host, Some(dir.unwrap_or(Path::new("."))))?)
         };
         Ok(visible(vars))
     }

@@ -1,4 +1,4 @@
-//! Hosts and groups that a run adds (`add_host`, `group_by`), and reading the sources once more.
+//! Adds hosts and groups to the inventory during a run (`add_host`, `group_by`).
 
 use convoy_protocol::{Map, map};
 
@@ -6,20 +6,20 @@ use super::model::{Addition, Inventory, LOCALHOST};
 use crate::diagnostic::Diagnostic;
 
 impl Inventory {
-    /// Adds to the inventory. Returns whether that changed anything. [`Self::refresh`] keeps it.
+    /// Adds a host or group. Returns whether that changed the inventory. [`Self::refresh`] keeps additions.
     ///
     /// # Errors
     ///
-    /// If a name is empty, or a group would be above itself.
+    /// If a name is empty, or a group would be its own descendant.
     pub fn add(&mut self, addition: Addition) -> Result<bool, Diagnostic> {
-        let changed = self.carry_out(&addition)?;
+        let changed = self.apply(&addition)?;
         if !self.additions.contains(&addition) {
             self.additions.push(addition);
         }
         Ok(changed)
     }
 
-    fn carry_out(&mut self, addition: &Addition) -> Result<bool, Diagnostic> {
+    fn apply(&mut self, addition: &Addition) -> Result<bool, Diagnostic> {
         let changed = match addition {
             Addition::Host { name, groups, vars } => self.extend_host(name, groups, vars)?,
             Addition::Group { name, parents, host } => self.extend_group(name, parents, host)?,
@@ -40,7 +40,7 @@ impl Inventory {
         for group in groups {
             changed |= self.group(group).is_none();
             let group = self.add_group(group)?;
-            changed |= self.put(&host, &group)?;
+            changed |= self.add_to_group(&host, &group)?;
         }
         Ok(changed)
     }
@@ -53,13 +53,13 @@ impl Inventory {
             let parent = self.add_group(parent)?;
             changed |= self.add_child(&parent, &group)?;
         }
-        // A workstation that no source names is a host like others once it is in a group.
+        // The implicit localhost becomes an ordinary host once it is in a group.
         if self.host(host).is_none() && LOCALHOST.contains(&host) {
             let host = self.add_host(host, None, None)?;
             for (key, value) in map! { "ansible_connection" => "local" } {
                 self.set_host_var(&host, key, value);
             }
         }
-        Ok(self.put(host, &group)? || changed)
+        Ok(self.add_to_group(host, &group)? || changed)
     }
 }

@@ -1,4 +1,8 @@
-//! The inventory: which hosts there are, in which groups, with which variables.
+//! The inventory: hosts, groups, and their variables.
+//!
+//! `model` has the types, `graph` the relations between hosts and groups. `source` loads an inventory with the readers
+//! for each format: `ini`, `tree` (YAML), `script`, and the plugin `constructed`. `pattern` selects hosts, `vars` orders
+//! the variables of a host by precedence, and `addition` adds hosts and groups during a run.
 
 mod addition;
 mod address;

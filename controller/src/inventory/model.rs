@@ -1,4 +1,4 @@
-//! Hosts and groups, and what can be asked about them.
+//! The types of the inventory, and queries.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::options::Options;
 use crate::diagnostic::Diagnostic;
 
-/// The names that mean the workstation itself.
+/// The names of the workstation itself.
 pub const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 
 /// A host of the inventory.
@@ -18,9 +18,9 @@ pub const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 pub struct Host {
     /// Its name in the inventory.
     pub name: Arc<str>,
-    /// The variables that the inventory itself gives it, not those of `host_vars`.
+    /// Its variables in the inventory itself, without those of `host_vars`.
     pub vars: Map,
-    /// The groups that name it directly.
+    /// The groups that list it directly.
     pub(super) groups: Vec<Arc<str>>,
 }
 
@@ -29,56 +29,56 @@ pub struct Host {
 pub struct Group {
     /// Its name.
     pub name: Arc<str>,
-    /// The variables that the inventory itself gives it, not those of `group_vars`.
+    /// Its variables in the inventory itself, without those of `group_vars`.
     pub vars: Map,
-    /// The hosts that it names directly.
+    /// The hosts that it lists directly.
     pub hosts: Vec<Arc<str>>,
-    /// The groups that it names directly.
+    /// The groups that it lists directly.
     pub children: Vec<Arc<str>>,
-    /// Among groups of the same depth, the higher one wins: `ansible_group_priority`.
+    /// `ansible_group_priority`: among groups of the same depth, the variables of the highest one take precedence.
     pub priority: i64,
     pub(super) parents: Vec<Arc<str>>,
-    /// The longest way down from `all`.
+    /// The length of the longest path from `all`.
     pub(super) depth: usize,
 }
 
-/// Hosts and groups, in the order in which the sources name them.
+/// The hosts and groups, in the order of the sources.
 #[derive(Debug)]
 pub struct Inventory {
     pub(super) hosts: IndexMap<Arc<str>, Host>,
     pub(super) groups: IndexMap<Arc<str>, Group>,
-    /// The host that `localhost` and its like stand for, if the inventory has one.
+    /// The host of the inventory that is named `localhost` or the like.
     pub(super) localhost: Option<Arc<str>>,
-    /// The folders beside which `group_vars` and `host_vars` are looked for.
+    /// The directories that may contain `group_vars` and `host_vars`.
     pub(super) folders: Vec<PathBuf>,
-    /// The source that is being read: what new hosts get as `inventory_file` and `inventory_dir`.
+    /// The source that is being read: `inventory_file` and `inventory_dir` of new hosts.
     pub(super) current: Option<(String, String)>,
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) options: Options,
-    /// What it was read from.
+    /// The sources that it was read from.
     pub(super) sources: Vec<String>,
-    /// What was added since.
+    /// Hosts and groups that the run has added.
     pub(super) additions: Vec<Addition>,
     pub(super) files: Mutex<HashMap<PathBuf, Arc<Map>>>,
 }
 
-/// What a run adds.
+/// A host or group that a run adds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Addition {
-    /// A host, or variables and groups of one that is there.
+    /// A new host, or variables and groups of an existing one.
     Host {
         /// Its name.
         name: String,
-        /// The groups it is put into.
+        /// The groups to add it to.
         groups: Vec<String>,
         /// Its variables.
         vars: Map,
     },
-    /// A group, with a host in it.
+    /// A host in a new or existing group.
     Group {
-        /// Its name.
+        /// The name of the group.
         name: String,
-        /// The groups above it.
+        /// The parents of the group.
         parents: Vec<String>,
         /// The host.
         host: Arc<str>,
@@ -100,7 +100,7 @@ impl Group {
 }
 
 impl Inventory {
-    /// Returns an inventory of `all` and `ungrouped`, without hosts.
+    /// Returns an inventory with the groups `all` and `ungrouped`, and without hosts.
     pub(super) fn empty(options: Options) -> Self {
         let mut inventory = Self {
             hosts: IndexMap::new(),
@@ -116,22 +116,22 @@ impl Inventory {
         };
         let all: Arc<str> = "all".into();
         let ungrouped: Arc<str> = "ungrouped".into();
-        let mut top = Group::new(&all);
-        top.children.push(ungrouped.clone());
-        let mut rest = Group::new(&ungrouped);
-        rest.parents.push(all.clone());
-        rest.depth = 1;
-        inventory.groups.insert(all, top);
-        inventory.groups.insert(ungrouped, rest);
+        let mut root = Group::new(&all);
+        root.children.push(ungrouped.clone());
+        let mut child = Group::new(&ungrouped);
+        child.parents.push(all.clone());
+        child.depth = 1;
+        inventory.groups.insert(all, root);
+        inventory.groups.insert(ungrouped, child);
         inventory
     }
 
-    /// Returns all hosts, without an implicit localhost.
+    /// Returns all hosts, without the implicit localhost.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.hosts.values()
     }
 
-    /// Returns the host called `name`, if the inventory names it.
+    /// Returns the host called `name`, if it is in the inventory.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.get(name)
     }
@@ -146,26 +146,26 @@ impl Inventory {
         self.groups.get(name)
     }
 
-    /// Returns whether `name` is the workstation, which a play may target without the inventory naming it.
+    /// Returns whether `name` is the implicit localhost: the workstation, if it is not in the inventory.
     pub fn is_implicit(&self, name: &str) -> bool {
         LOCALHOST.contains(&name) && !self.hosts.contains_key(name)
     }
 
-    /// Returns the names of the groups that hold `host`, directly or not, sorted, without `all`.
+    /// Returns the sorted names of all groups that contain `host`, except `all`.
     pub fn group_names(&self, host: &str) -> Vec<Arc<str>> {
         let mut names: Vec<_> = self.groups_of(host).into_iter().filter(|name| &**name != "all").collect();
         names.sort();
         names
     }
 
-    /// Returns the hosts of `group` and of all below it.
+    /// Returns the hosts of `group` and of its descendants.
     pub fn hosts_of(&self, group: &str) -> Vec<Arc<str>> {
         let names = self.descendants(group);
         let hosts = names.iter().filter_map(|name| self.groups.get(name)).flat_map(|group| &group.hosts);
         hosts.cloned().collect::<indexmap::IndexSet<_>>().into_iter().collect()
     }
 
-    /// Returns the magic variable `groups`: the names of the hosts of each group.
+    /// Returns the value of the magic variable `groups`: the hosts of each group.
     pub fn group_map(&self) -> Map {
         let names = |group: &Arc<str>| self.hosts_of(group).into_iter().map(Value::from).collect::<Value>();
         self.groups.keys().map(|group| (Key::Text(group.clone()), names(group))).collect()
