@@ -1,6 +1,6 @@
-//! What an action is: its declaration, what it is given, and what it returns.
+//! The declaration of an action, its input and its output.
 //!
-//! The engine reads everything it must know about an action from the fields of [`Action`]; it never looks at the name.
+//! The engine reads what it needs to know about an action from the fields of [`Action`]; it never compares names.
 
 use std::sync::Arc;
 
@@ -12,13 +12,12 @@ use futures::future::LocalBoxFuture;
 
 use super::session::{ActionError, NodeSession};
 use crate::inventory::Addition;
-use crate::template::{Context, Error, Kind as ErrorKind, Templar, unknown};
-use crate::vars::TaskScope;
+use crate::template::{Context, Error, Kind as ErrorKind, Scope, Templar, unknown};
 
 /// An action: a task that the controller carries out itself.
 #[derive(Debug)]
 pub struct Action {
-    /// The name, as in a task.
+    /// The name, as tasks write it.
     pub name: &'static str,
     /// The documentation.
     pub doc: Doc,
@@ -26,9 +25,9 @@ pub struct Action {
     pub spec: Spec,
     /// How it runs.
     pub run: Run,
-    /// Whether any argument is allowed, beside those of `spec` (`set_fact`).
+    /// Whether it takes arguments of any name, beside those of `spec` (`set_fact`).
     pub any_argument: bool,
-    /// Whether the names of the variables it sets are unknown until it has run (`include_vars`).
+    /// Whether the names of the variables that it sets are unknown until it has run (`include_vars`).
     pub sets_unknown_names: bool,
     /// Whether it adds hosts or groups, so that later tasks may see other groups and variables.
     pub changes_inventory: bool,
@@ -36,9 +35,9 @@ pub struct Action {
     pub once_for_all: bool,
     /// Whether it pauses the run, for a time or for the user.
     pub pauses_run: bool,
-    /// Whether its arguments may contain values that check mode cannot know.
+    /// Whether its arguments may contain values that are unknown in check mode.
     pub accepts_unknown: bool,
-    /// The arguments that it renders itself.
+    /// The arguments that the engine passes unrendered.
     pub unrendered: &'static [&'static str],
 }
 
@@ -132,7 +131,7 @@ pub struct Pause {
 /// What an action sees of the controller.
 pub struct ActionContext<'a> {
     /// The host's variables.
-    pub scope: &'a TaskScope,
+    pub scope: &'a dyn Scope,
     /// Renders templates.
     pub templar: &'a Arc<Templar>,
     /// Where files are searched for.
@@ -142,6 +141,14 @@ pub struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
+    /// Returns a variable of the host, not rendered.
+    ///
+    /// # Errors
+    /// As [`Scope::get`].
+    pub fn variable(&self, name: &str) -> Result<Option<Value>, Error> {
+        self.scope.get(name)
+    }
+
     /// Renders a value.
     ///
     /// # Errors

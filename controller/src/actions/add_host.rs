@@ -1,6 +1,6 @@
-//! `add_host`: a host for the plays that follow.
+//! `add_host`: adds a host to the inventory of the run.
 
-use convoy_agent::args::{Arguments, Spec};
+use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
@@ -14,34 +14,37 @@ pub const ACTION: Action = Action {
     any_argument: true,
     changes_inventory: true,
     once_for_all: true,
-    ..Action::new("add_host", DOC, Spec { free_form: true, ..Args::SPEC }, Run::OnController(run))
+    ..Action::new("add_host", DOC, Args::SPEC, Run::OnController(run))
 };
 
 const DOC: Doc = Doc {
     summary: "Adds a host to the inventory of this run",
-    description: "Runs once for all hosts of the batch. Plays that follow can be for the host; this one is not. A \
-        host that is there gets the groups and variables. All other arguments are variables of the host.",
+    description: "Runs once for all hosts of the batch. Later plays can target the host; the current play does not \
+        include it. An existing host gets the groups and variables. All other arguments become variables of the host.",
     example: "- add_host:\n    name: \"{{ new_address }}:2222\"\n    groups: [web, fresh]\n    release: 4.1.0\n",
 };
 
 convoy_agent::arguments! {
-    /// The arguments of `add_host` that are no variables.
+    /// The arguments of `add_host` that do not become variables.
     pub struct Args {
-        /// The host, with or without a port.
+        /// The name of the host, optionally with a port.
         name: Option<String> [aliases("hostname", "host")],
-        /// The groups it is put into; text is split at commas.
+        /// The groups to add it to; text is split at commas.
         groups: Vec<String> [aliases("group", "groupname")],
     }
+    free_form: true
 }
 
 fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let mut args = args.clone();
     if let Some(raw) = args.shift_remove("_raw_params") {
-        let given = raw.as_map().ok_or_else(|| {
+        let map = raw.as_map().ok_or_else(|| {
             let what = if raw.as_str().is_some() { "<class 'str'>" } else { raw.kind_name() };
-            Failure::new(format!("Invalid raw parameters passed, requires a dictionary/mapping got a  {what}"))
+            Failure::new(format!(
+                "Invalid raw parameters passed, requires a dictionary/mapping got a  {what}"
+            ))
         })?;
-        let mut all = given.clone();
+        let mut all = map.clone();
         all.extend(args);
         args = all;
     }
@@ -49,8 +52,8 @@ fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let Some(name) = first(&args, &["name", "hostname", "host"]).filter(|name| !name.is_null()) else {
         return Err(Failure::new("name, host or hostname needs to be provided"));
     };
-    let given = python::str(&name);
-    let (name, port) = split_port(&given);
+    let address = python::str(&name);
+    let (name, port) = split_port(&address);
     if let Some(port) = port {
         args.insert("ansible_ssh_port".into(), i64::from(port).into());
     }
@@ -61,19 +64,20 @@ fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
             groups.push(group);
         }
     }
-    let special = ["name", "hostname", "groupname", "groups"];
-    args.retain(|key, _| !key.as_str().is_some_and(|key| special.contains(&key)));
-    let shown: Value = groups.iter().map(|group| Value::from(group.as_str())).collect();
+    // `host` and `group` become variables as well, as in Ansible.
+    let removed = ["name", "hostname", "groupname", "groups"];
+    args.retain(|key, _| !key.as_str().is_some_and(|key| removed.contains(&key)));
+    let group_list: Value = groups.iter().map(|group| Value::from(group.as_str())).collect();
     Ok(ActionOutcome {
-        values: map! { "add_host" => map! { "host_name" => name, "groups" => shown, "host_vars" => args.clone() } },
+        values: map! { "add_host" => map! { "host_name" => name, "groups" => group_list, "host_vars" => args.clone() } },
         addition: Some(Addition::Host { name: name.to_owned(), groups, vars: args }),
         ..ActionOutcome::default()
     })
 }
 
-fn group_names(given: Option<Value>) -> Result<Vec<String>, Failure> {
-    let Some(given) = given else { return Ok(Vec::new()) };
-    match &given.kind {
+fn group_names(groups: Option<Value>) -> Result<Vec<String>, Failure> {
+    let Some(groups) = groups else { return Ok(Vec::new()) };
+    match &groups.kind {
         Kind::Null => Ok(Vec::new()),
         Kind::Text(text) if text.is_empty() => Ok(Vec::new()),
         Kind::Text(text) => Ok(text.split(',').map(str::to_owned).collect()),
@@ -88,7 +92,7 @@ mod tests {
     use crate::actions::tests::with_context;
 
     #[test]
-    fn what_is_no_argument_is_a_variable() {
+    fn other_arguments_become_variables() {
         let args = map! { "hostname" => "db1:2222", "group" => "a, b,a", "rack" => 3 };
         let done = with_context(map! {}, |context| run(&args, context)).unwrap();
         let vars = map! { "group" => "a, b,a", "rack" => 3, "ansible_ssh_port" => 2222 };
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_host_is_refused() {
+    fn arguments_without_a_valid_name_or_groups_fail() {
         for (args, error) in [
             (map! { "groups" => "a" }, "name, host or hostname needs to be provided"),
             (

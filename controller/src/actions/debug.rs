@@ -1,4 +1,4 @@
-//! `debug`: shows a text or a variable.
+//! `debug`: prints a message or the value of an expression.
 
 use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
@@ -16,19 +16,19 @@ pub const ACTION: Action = Action {
 };
 
 const DOC: Doc = Doc {
-    summary: "Shows a text or a variable",
-    description: "Changes nothing. `var` is an expression without braces.",
+    summary: "Prints a message or a variable",
+    description: "Write `var` as an expression, without braces.",
     example: "- debug:\n    var: ansible_distribution\n- debug:\n    msg: \"{{ groups['gateway'] | length }} gateways\"\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `debug`.
     pub struct Args {
-        /// What to say.
+        /// The message.
         msg: Option<Value>,
-        /// The variable, or another expression, to show.
+        /// The variable, or another expression, whose value to print.
         var: Option<Value>,
-        /// From how many `-v` it is shown.
+        /// The number of `-v` options from which on it is printed.
         verbosity: i64 [default("0")],
     }
     mutually_exclusive ["msg", "var"]
@@ -47,7 +47,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     Ok(ActionOutcome { values, show: true, ..ActionOutcome::default() })
 }
 
-/// Returns the value of an expression under its own text; a list or map is shown under its type.
+/// Returns the value of an expression under the text of the expression, that of a list or map under its type.
 fn show(var: &Value, context: &ActionContext<'_>) -> Result<Map, Failure> {
     let (name, value) = match &var.kind {
         Kind::Text(text) => {
@@ -56,7 +56,7 @@ fn show(var: &Value, context: &ActionContext<'_>) -> Result<Map, Failure> {
             } else {
                 text.to_string()
             };
-            // As a template: what is not the value of a variable as it stands becomes text, as in Ansible.
+            // Rendered as a template: as in Ansible, the result is text unless it is the value of a variable.
             let template = Value::from(format!("{{{{ {name} }}}}"));
             let value = context.render(&Value { origin: var.origin.clone(), ..template });
             (name, value)

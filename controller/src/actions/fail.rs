@@ -1,4 +1,4 @@
-//! `fail`: fails, with a message.
+//! `fail`: fails with a message.
 
 use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
@@ -11,15 +11,15 @@ use super::action::{Action, ActionContext, ActionOutcome, Run};
 pub const ACTION: Action = Action::new("fail", DOC, Args::SPEC, Run::OnController(run));
 
 const DOC: Doc = Doc {
-    summary: "Fails, with a message",
-    description: "Usually under a `when`.",
+    summary: "Fails with a message",
+    description: "Usually combined with `when`.",
     example: "- fail:\n    msg: this database is not supported\n  when: database == 'h2'\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `fail`.
     pub struct Args {
-        /// What to say.
+        /// The message.
         msg: Value [default("Failed as requested from task")],
     }
 }

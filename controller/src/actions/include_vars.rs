@@ -1,4 +1,4 @@
-//! `include_vars`: variables of the host from files on the workstation.
+//! `include_vars`: loads variables of the host from files on the workstation.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
-use crate::merge::merge_hash;
-use crate::python::is_identifier;
 use crate::source_file::read_yaml;
+use crate::python::is_identifier;
 use crate::template::compile_regex;
+use crate::merge::merge_hash;
+use crate::yaml;
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -21,18 +22,18 @@ pub const ACTION: Action = Action {
 };
 
 const DOC: Doc = Doc {
-    summary: "Reads variables of the host from files",
-    description: "The files are YAML or JSON on the workstation, one map in each. Names in them are looked for in \
-        `vars/` of the role, then beside the playbook. Their text is rendered when it is used.",
+    summary: "Loads variables of the host from files",
+    description: "The files are on the workstation and contain a YAML or JSON map each. Relative names are searched \
+        for in `vars/` of the role, then next to the playbook. Templates in the values are rendered when a task uses them.",
     example: "- include_vars: \"{{ database }}.yml\"\n- include_vars:\n    dir: settings\n    files_matching: '\\.yml$'\n",
 };
 
 convoy_agent::choices! {
-    /// What happens to a map that is there already.
+    /// What happens to an existing map of the same name.
     pub enum Behaviour {
-        /// The new one takes its place.
+        /// The new map replaces it.
         Replace = "replace",
-        /// The new one is put into it, key by key.
+        /// The new map is merged into it, key by key.
         Merge = "merge",
     }
 }
@@ -40,53 +41,55 @@ convoy_agent::choices! {
 convoy_agent::arguments! {
     /// Arguments of `include_vars`.
     pub struct Args {
-        /// The file, as the task's text.
+        /// The file, given as the text after the action's name.
         _raw_params: Option<String>,
         /// The file.
         file: Option<String>,
-        /// A folder, all of whose files are read, those of its folders after its own.
+        /// A directory whose files are all read; those of its subdirectories follow its own.
         dir: Option<String>,
-        /// A variable that takes all of them, as a map.
+        /// A variable that gets all others as a map.
         name: Option<String>,
-        /// How many folders deep files are read; 0: all.
+        /// How many levels of directories are read; 0 means all.
         depth: i64 [default("0")],
-        /// A regular expression that the name of a file must match.
+        /// A regular expression that file names must match.
         files_matching: Option<String>,
-        /// Regular expressions; a file is left out if the end of its name matches one.
+        /// Regular expressions; files are skipped if the end of their name matches one.
         ignore_files: Vec<String>,
-        /// The extensions that a file of a folder may have.
+        /// The extensions that files of a directory may have.
         extensions: Vec<String> [default("yaml,yml,json")],
-        /// Whether a file with another extension is left out, instead of an error.
+        /// Whether files with other extensions are skipped instead of failing the task.
         ignore_unknown_extensions: bool [default("false")],
-        /// What happens to maps that are there already.
+        /// What happens to existing maps of the same name.
         hash_behaviour: Option<Behaviour>,
     }
     free_form: true
 }
 
 fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
-    let of_folders = ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
+    let directory_only =
+        ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
     let given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
-    if given(&of_folders) && given(&["file", "_raw_params"]) {
+    if given(&directory_only) && given(&["file", "_raw_params"]) {
         return Err(Failure::new("You are mixing file only and dir only arguments, these are incompatible"));
     }
     let args = Args::read("include_vars", args).map_err(Failure::new)?;
     let files = match &args.dir {
-        Some(dir) => files_of(&folder(dir, context), &args)?,
+        Some(dir) => files_in(&directory(dir, context)?, &args)?,
         None => vec![file(&args, context)?],
     };
-    let mut found = Map::new();
+    let mut loaded = Map::new();
     for file in &files {
-        found.extend(read(file, context)?);
+        loaded.extend(read(file, context)?);
     }
     let mut variables = match &args.name {
-        Some(name) if is_identifier(name) => map! { name.as_str() => found },
-        Some(name) => return Err(refuse(format!("the variable name '{name}' is not valid"))),
-        None => found,
+        Some(name) if is_identifier(name) => map! { name.as_str() => loaded },
+        Some(name) => return Err(failure(format!("the variable name '{name}' is not valid"))),
+        None => loaded,
     };
     if matches!(args.hash_behaviour, Some(Behaviour::Merge)) {
         for (key, value) in &mut variables {
-            if let Some(old) = key.as_str().and_then(|name| context.scope.raw(name)) {
+            let old = key.as_str().map(|name| context.variable(name)).transpose()?.flatten();
+            if let Some(old) = old {
                 *value = merge_hash(&old, value);
             }
         }
@@ -100,52 +103,58 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     })
 }
 
-/// A failure, also under the name that Ansible has for it here.
-fn refuse(msg: impl Into<String>) -> Failure {
+/// Returns a failure whose message is also in `message`, where Ansible puts it.
+fn failure(msg: impl Into<String>) -> Failure {
     let msg = msg.into();
     Failure::new(msg.clone()).with("message", msg)
 }
 
 fn file(args: &Args, context: &ActionContext<'_>) -> Result<PathBuf, Failure> {
-    let name = args.file.as_deref().or(args._raw_params.as_deref()).unwrap_or_default().trim_end_matches('\n');
+    let name =
+        args.file.as_deref().or(args._raw_params.as_deref()).unwrap_or_default().trim_end_matches('\n');
     if name.is_empty() {
-        return Err(refuse("Could not find file on the Ansible Controller: no name is given"));
+        return Err(failure("Could not find file on the Ansible Controller: no name is given"));
     }
     context.template_context.find(name, "vars").filter(|path| path.is_file()).ok_or_else(|| {
-        let searched = context.template_context.search.iter().flat_map(|base| [base.join("vars").join(name), base.join(name)]);
+        let searched = context
+            .template_context
+            .search
+            .iter()
+            .flat_map(|base| [base.join("vars").join(name), base.join(name)]);
         let places: Vec<String> = searched.map(|path| format!("\t{}", path.display())).collect();
-        refuse(format!(
+        failure(format!(
             "Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.",
             places.join("\n")
         ))
     })
 }
 
-/// Returns the folder that `dir` means: in the role's `vars/`, or beside the file of the task.
-fn folder(dir: &str, context: &ActionContext<'_>) -> PathBuf {
+/// Returns the directory that `dir` names: in `vars/` of the role, or next to the file of the task.
+fn directory(dir: &str, context: &ActionContext<'_>) -> Result<PathBuf, Failure> {
     let base = context.template_context.search.first().cloned().unwrap_or_default();
-    let in_role = context.scope.raw("role_path").is_some();
+    let in_role = context.variable("role_path")?.is_some();
     let plain = base.join(dir);
     if !in_role || (dir.split('/').next() == Some("vars") && plain.exists()) {
-        return plain;
+        return Ok(plain);
     }
-    base.join("vars").join(dir)
+    Ok(base.join("vars").join(dir))
 }
 
-/// Returns the files of a folder that are to be read, in order.
-fn files_of(root: &Path, args: &Args) -> Result<Vec<PathBuf>, Failure> {
+/// Returns the files to read from a directory, in order.
+fn files_in(root: &Path, args: &Args) -> Result<Vec<PathBuf>, Failure> {
     if !root.is_dir() {
         let why = if root.exists() { "is not a directory" } else { "directory does not exist" };
-        return Err(refuse(format!("{} {why}", root.display())));
+        return Err(failure(format!("{} {why}", root.display())));
     }
-    let regex = |pattern: &str| compile_regex(pattern, false, false).map_err(|error| refuse(error.to_string()));
+    let regex =
+        |pattern: &str| compile_regex(pattern, false, false).map_err(|error| failure(error.to_string()));
     let matching = args.files_matching.as_deref().map(&regex).transpose()?;
     let ignored = args.ignore_files.iter().flat_map(|patterns| patterns.split_whitespace());
     let ignored = ignored.map(|pattern| regex(&format!("(?:{pattern})$"))).collect::<Result<Vec<_>, _>>()?;
-    let mut folders = BTreeMap::new();
-    walk(root, 1, args.depth, &mut Vec::new(), &mut folders)?;
+    let mut directories = BTreeMap::new();
+    list_files(root, 1, args.depth, &mut Vec::new(), &mut directories)?;
     let mut files = Vec::new();
-    for path in folders.into_values().flatten() {
+    for path in directories.into_values().flatten() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let matches = |regex: &fancy_regex::Regex| regex.is_match(&*name).unwrap_or(false);
         if matching.as_ref().is_some_and(|regex| !matches(regex)) || ignored.iter().any(matches) {
@@ -156,50 +165,53 @@ fn files_of(root: &Path, args: &Args) -> Result<Vec<PathBuf>, Failure> {
             files.push(path);
         } else if !args.ignore_unknown_extensions {
             let (path, known) = (path.display(), args.extensions.join(", "));
-            return Err(refuse(format!("{path} does not have a valid extension: {known}")));
+            return Err(failure(format!("{path} does not have a valid extension: {known}")));
         }
     }
     Ok(files)
 }
 
-/// Lists the files of a folder and of those below it, links followed, by folder.
-fn walk(
-    folder: &Path,
+/// Collects the files of a directory and its subdirectories by directory, following symbolic links.
+fn list_files(
+    directory: &Path,
     depth: i64,
-    deepest: i64,
-    above: &mut Vec<PathBuf>,
-    folders: &mut BTreeMap<String, Vec<PathBuf>>,
+    max_depth: i64,
+    parents: &mut Vec<PathBuf>,
+    directories: &mut BTreeMap<String, Vec<PathBuf>>,
 ) -> Result<(), Failure> {
-    let unreadable =
-        |error: std::io::Error| refuse(format!("cannot read the folder {}: {error}", folder.display()));
-    let real = folder.canonicalize().map_err(unreadable)?;
-    if (deepest > 0 && depth > deepest) || above.contains(&real) {
+    let unreadable = |error: std::io::Error| {
+        failure(format!("cannot read the directory {}: {error}", directory.display()))
+    };
+    let real = directory.canonicalize().map_err(unreadable)?;
+    if (max_depth > 0 && depth > max_depth) || parents.contains(&real) {
         return Ok(());
     }
-    above.push(real);
+    parents.push(real);
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
-            walk(&path, depth + 1, deepest, above, folders)?;
+            list_files(&path, depth + 1, max_depth, parents, directories)?;
         } else if path.exists() {
             files.push(path);
         }
     }
-    above.pop();
+    parents.pop();
     files.sort();
-    folders.insert(folder.to_string_lossy().into_owned(), files);
+    directories.insert(directory.to_string_lossy().into_owned(), files);
     Ok(())
 }
 
 fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
-    let wrong = |problem: crate::diagnostic::Diagnostic| refuse(problem.to_string());
-    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else { return Ok(Map::new()) };
+    let wrong = |problem: crate::diagnostic::Diagnostic| failure(problem.to_string());
+    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else {
+        return Ok(Map::new());
+    };
     let value = node.to_value().map_err(wrong)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),
         Kind::Null => Ok(Map::new()),
-        _ => Err(refuse(format!("{} must be stored as a dictionary/hash", path.display()))),
+        _ => Err(failure(format!("{} must be stored as a dictionary/hash", path.display()))),
     }
 }
 
@@ -211,7 +223,7 @@ mod tests {
     use crate::template::{Context, Options, Templar};
     use crate::vars::TaskScope;
 
-    /// Files beside a playbook, as [`run`] finds them.
+    /// Creates files next to a playbook and runs the action; returns the variables and the files that were read.
     fn include(files: &[(&str, &str)], args: Map, vars: Map) -> Result<(Map, Vec<String>), String> {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
@@ -243,14 +255,18 @@ mod tests {
     ];
 
     #[test]
-    fn files_are_found_in_their_order() {
+    fn files_are_found_and_read_in_order() {
         let all = ["conf/b.yml", "conf/z.json", "conf/deep/a.yaml", "conf/deep/er/a.yml"];
         for (args, read, b) in [
             (map! { "_raw_params" => "one.yml\n" }, vec!["vars/one.yml"], None),
             (map! { "file" => "conf/b.yml" }, vec!["conf/b.yml"], Some("conf")),
             (map! { "dir" => "conf", "ignore_files" => "note.txt" }, all.to_vec(), Some("deeper")),
             (map! { "dir" => "conf", "ignore_unknown_extensions" => true }, all.to_vec(), Some("deeper")),
-            (map! { "dir" => "conf", "files_matching" => "^a", "depth" => 2 }, all[2..3].to_vec(), Some("deep")),
+            (
+                map! { "dir" => "conf", "files_matching" => "^a", "depth" => 2 },
+                all[2..3].to_vec(),
+                Some("deep"),
+            ),
         ] {
             let (variables, files) = include(TREE, args.clone(), Map::new()).unwrap();
             assert_eq!(files, read, "{args:?}");
@@ -259,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_go_into_one_or_into_those_that_are_there() {
+    fn variables_are_nested_in_one_or_merged_into_existing_ones() {
         let args = map! { "file" => "conf/b.yml", "name" => "all" };
         let (variables, _) = include(TREE, args, Map::new()).unwrap();
         assert_eq!(variables, map! { "all" => map! { "b" => "conf", "m" => map! { "x" => 1 } } });
@@ -270,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_arguments_and_files_fail() {
         for (args, error) in [
             (map! { "file" => "" }, "Could not find file on the Ansible Controller: no name is given"),
             (

@@ -1,4 +1,4 @@
-//! `pause`: waits, for a time or for the user.
+//! `pause`: pauses the run, for a time or until the user continues.
 
 use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
@@ -15,23 +15,23 @@ pub const ACTION: Action = Action {
 };
 
 const DOC: Doc = Doc {
-    summary: "Waits, for a time or for the user",
-    description: "Runs once for all hosts. With `seconds` or `minutes` it goes on by itself; without them when the \
-        user presses Enter. Ctrl-C, then C goes on at once, then A fails the task. Without a terminal only a time is \
-        waited for.",
+    summary: "Pauses the run, for a time or until the user continues",
+    description: "Runs once for all hosts. With `seconds` or `minutes` the run continues after that time, otherwise when \
+        the user presses Enter. Ctrl-C followed by C continues at once; Ctrl-C followed by A fails the task. Without a \
+        terminal, the task does not wait for the user.",
     example: "- name: Let the caches drain\n  pause:\n    seconds: 30\n- name: Ask the operator\n  pause:\n    prompt: Is the load balancer drained?\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `pause`.
     pub struct Args {
-        /// Whether what the user types is shown.
+        /// Whether to echo the user's input.
         echo: bool [default("true")],
-        /// How many minutes to wait.
+        /// The length of the pause in minutes.
         minutes: Option<i64>,
-        /// How many seconds to wait.
+        /// The length of the pause in seconds.
         seconds: Option<i64>,
-        /// What to ask the user.
+        /// The question to the user.
         prompt: Option<String>,
     }
     mutually_exclusive ["minutes", "seconds"]
@@ -39,12 +39,12 @@ convoy_agent::arguments! {
 
 fn run(args: &Map, _: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let args = Args::read("pause", args).map_err(Failure::new)?;
-    let given = args.seconds.or_else(|| args.minutes.map(|minutes| minutes.saturating_mul(60)));
+    let seconds = args.seconds.or_else(|| args.minutes.map(|minutes| minutes.saturating_mul(60)));
     let pause = Pause {
         prompt: args.prompt,
         echo: args.echo,
-        // Ansible waits a second at least.
-        seconds: given.map(|seconds| u64::try_from(seconds).unwrap_or(1).max(1)),
+        // Ansible waits at least one second.
+        seconds: seconds.map(|seconds| u64::try_from(seconds).unwrap_or(1).max(1)),
         minutes: args.seconds.is_none(),
     };
     Ok(ActionOutcome { pause: Some(pause), ..ActionOutcome::default() })

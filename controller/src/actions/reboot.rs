@@ -1,4 +1,4 @@
-//! `reboot`: starts the node anew, and goes on when it is back.
+//! `reboot`: reboots the node and waits until it is back.
 
 use std::time::{Duration, Instant};
 
@@ -11,35 +11,40 @@ use super::action::{Action, ActionOutcome, Run};
 use super::session::{ActionError, NodeError, NodeSession, RetryError};
 
 /// The action.
-pub const ACTION: Action = Action::new("reboot", DOC, Args::SPEC, Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: false });
+pub const ACTION: Action = Action::new(
+    "reboot",
+    DOC,
+    Args::SPEC,
+    Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: false },
+);
 
 const DOC: Doc = Doc {
-    summary: "Starts the node anew, and waits until it is back",
-    description: "It is back when it can be reached, its boot id is another one, and a command succeeds there. \
-        Where there is no `shutdown`, `reboot` is used.",
+    summary: "Reboots the node and waits until it is back",
+    description: "The node is back when it is reachable, its boot id has changed, and a test command succeeds. Uses \
+        `reboot` if there is no `shutdown`.",
     example: "- name: Boot the new kernel\n  reboot:\n    reboot_timeout: 900\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `reboot`.
     pub struct Args {
-        /// How many seconds before it goes down; whole minutes count.
+        /// Seconds to wait before the shutdown, rounded down to whole minutes.
         pre_reboot_delay: i64 [default("0"), aliases("pre_reboot_delay_sec")],
-        /// How many seconds to wait before the first look whether it is back.
+        /// Seconds to wait before the first attempt to reach the node.
         post_reboot_delay: i64 [default("0"), aliases("post_reboot_delay_sec")],
-        /// How many seconds to wait for it at most, and again for the command.
+        /// The timeout for the node, and again for the test command, in seconds.
         reboot_timeout: i64 [default("600"), aliases("reboot_timeout_sec")],
-        /// How many seconds one connection may take. Without it: as everywhere in the run.
+        /// The timeout of one connection attempt, in seconds; by default that of the run.
         connect_timeout: Option<i64> [aliases("connect_timeout_sec")],
-        /// The command that must succeed when it is back.
+        /// The command that must succeed after the reboot.
         test_command: String [default("whoami")],
-        /// What its users are told.
+        /// The message to logged-in users.
         msg: String [default("Reboot initiated by Ansible")],
-        /// Where the command that starts it anew is looked for.
+        /// The directories to search for the reboot command.
         search_paths: Vec<String> [default("/sbin,/bin,/usr/sbin,/usr/bin,/usr/local/sbin")],
-        /// The command whose output is another one after each start.
+        /// The command whose output changes with each boot.
         boot_time_command: String [default("cat /proc/sys/kernel/random/boot_id")],
-        /// The command that starts it anew, in place of the one found; a line for a shell.
+        /// The shell command that reboots the node, instead of `shutdown`.
         reboot_command: Option<String>,
     }
 }
@@ -138,20 +143,21 @@ async fn wait_until_back(args: &Args, boot: &str, node: &dyn NodeSession) -> Res
     result.map_err(|reason| (error(reason, "post-reboot test command"), true))
 }
 
-/// Returns what tells one start of the node from another. A clock would not do: it may be set in between.
+/// Returns the output that identifies a boot of the node. A time would not do, because the clock may be set.
 async fn boot_id(args: &Args, node: &dyn NodeSession) -> Result<String, ActionError> {
     let (module, call) = shell(&args.boot_time_command);
     let outcome = node.run_module(module, call).await?;
     if outcome.status == Status::Failed {
         let rc = outcome.values.get("rc").and_then(Value::as_int).unwrap_or(-1);
         let (out, err) = (text(&outcome, "stdout"), text(&outcome, "stderr"));
-        let msg = format!("reboot: failed to get host boot time info, rc: {rc}, stdout: {out}, stderr: {err}");
+        let msg =
+            format!("reboot: failed to get host boot time info, rc: {rc}, stdout: {out}, stderr: {err}");
         return Err(Failure::new(msg).with("rebooted", false).into());
     }
     Ok(text(&outcome, "stdout").to_owned())
 }
 
-/// Returns the call that starts the node anew.
+/// Returns the module and arguments that reboot the node.
 async fn command(args: &Args, node: &dyn NodeSession) -> Result<(&'static str, Map), ActionError> {
     if let Some(line) = &args.reboot_command {
         let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -163,7 +169,7 @@ async fn command(args: &Args, node: &dyn NodeSession) -> Result<(&'static str, M
     }
     let argv = match find("shutdown", args, node).await? {
         Some(path) => {
-            // At once needs nothing but the first process; a time needs what keeps appointments.
+            // `now` works without the daemon that schedules a later shutdown.
             let when = match args.pre_reboot_delay.max(0) / 60 {
                 0 => "now".to_owned(),
                 minutes => format!("+{minutes}"),
@@ -179,10 +185,11 @@ async fn command(args: &Args, node: &dyn NodeSession) -> Result<(&'static str, M
 fn not_found(program: &str, args: &Args) -> Failure {
     let paths: Value = args.search_paths.iter().map(|path| Value::from(path.as_str())).collect();
     let paths = crate::python::str(&paths);
-    Failure::new(format!("Unable to find command \"{program}\" in search paths: {paths}")).with("rebooted", false)
+    Failure::new(format!("Unable to find command \"{program}\" in search paths: {paths}"))
+        .with("rebooted", false)
 }
 
-/// Returns where a program is.
+/// Returns the path of a program on the node.
 async fn find(program: &str, args: &Args, node: &dyn NodeSession) -> Result<Option<String>, ActionError> {
     let paths: Vec<String> =
         args.search_paths.iter().map(|path| format!("{}/{program}", path.trim_end_matches('/'))).collect();

@@ -124,3 +124,70 @@ impl dyn NodeSession + '_ {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node that no module reaches.
+    struct Unused;
+
+    impl NodeSession for Unused {
+        fn is_local(&self) -> bool {
+            false
+        }
+
+        fn is_check_mode(&self) -> bool {
+            false
+        }
+
+        fn run_modules(
+            &self,
+            _: Vec<(&'static str, Map)>,
+        ) -> LocalBoxFuture<'_, Result<Vec<Outcome>, NodeError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn reset_connection(&self) -> LocalBoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+
+        fn set_connect_timeout(&self, _: Option<u64>) {}
+
+        fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, Result<(), Failure>> {
+            Box::pin(async move {
+                tokio::time::sleep(duration).await;
+                Ok(())
+            })
+        }
+    }
+
+    /// Retries an attempt that returns `results`, repeating the last one.
+    fn retry(limit: Duration, results: &[Result<(), NodeError>]) -> Result<(), RetryError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let session: &dyn NodeSession = &Unused;
+        let mut attempts = 0;
+        let attempt = async || {
+            attempts += 1;
+            results[attempts.min(results.len()) - 1].clone()
+        };
+        runtime.block_on(session.retry(limit, &[Duration::from_millis(1)], attempt))
+    }
+
+    #[test]
+    fn attempts_are_repeated_until_one_succeeds() {
+        let unreachable = Err(NodeError::Unreachable("no route".to_owned()));
+        let result = retry(Duration::from_secs(60), &[unreachable.clone(), unreachable.clone(), Ok(())]);
+        assert!(result.is_ok());
+        let result = retry(Duration::from_millis(20), &[unreachable]);
+        assert!(matches!(result, Err(RetryError::TimedOut(last)) if last == "no route"));
+    }
+
+    #[test]
+    fn a_refusal_ends_the_attempts() {
+        let refused = NodeError::Refused("locked".to_owned());
+        let result = retry(Duration::from_secs(60), &[Err(refused.clone()), Ok(())]);
+        let Err(RetryError::Aborted(ActionError::Node(error))) = result else { panic!("{result:?}") };
+        assert_eq!(error, refused);
+    }
+}

@@ -1,6 +1,6 @@
 //! `set_fact`: sets variables of the host for the rest of the run.
 
-use convoy_agent::args::{Arg, Arguments, Spec};
+use convoy_agent::args::{Arg, Arguments};
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value};
@@ -11,21 +11,22 @@ use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 pub const ACTION: Action = Action {
     any_argument: true,
     accepts_unknown: true,
-    ..Action::new("set_fact", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run))
+    ..Action::new("set_fact", DOC, Args::SPEC, Run::OnController(run))
 };
 
 const DOC: Doc = Doc {
     summary: "Sets variables of the host for the rest of the run",
-    description: "Names and values are rendered once, now. Other hosts see them in `hostvars`.",
+    description: "Names and values are rendered once, when the task runs. Other hosts see the variables in `hostvars`.",
     example: "- set_fact:\n    product_dir: \"{{ wso2_base }}/wso2am-4.1.0\"\n",
 };
 
 convoy_agent::arguments! {
-    /// The one argument of `set_fact` that is no variable.
+    /// The only argument of `set_fact` that is not a variable.
     pub struct Args {
-        /// Whether the variables are facts as well, below the variables of the play.
+        /// Whether the variables also become facts, which have lower precedence than the variables of the play.
         cacheable: bool [default("no")],
     }
+    free_form: true
 }
 
 fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
@@ -40,9 +41,9 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
             continue;
         }
         if !crate::python::is_identifier(&name) {
-            return Err(no_name(&crate::python::label(Some(&rendered))));
+            return Err(invalid_name(&crate::python::label(Some(&rendered))));
         }
-        done.variables.insert(name.into(), as_boolean(value));
+        done.variables.insert(name.into(), text_to_boolean(value));
     }
     if done.variables.is_empty() {
         let msg = "No key/value pairs provided, at least one is required for this action to succeed";
@@ -52,16 +53,16 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     Ok(done)
 }
 
-/// The failure of what cannot be the name of a variable.
-pub(super) fn no_name(name: &str) -> Failure {
+/// Returns the failure for a text that cannot be the name of a variable.
+pub(super) fn invalid_name(name: &str) -> Failure {
     Failure::new(format!(
         "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, \
          and contain only letters, numbers and underscores."
     ))
 }
 
-/// Text that says a boolean is one: `set_fact: x=yes`, as Ansible has it.
-fn as_boolean(value: &Value) -> Value {
+/// Converts text that names a boolean, such as `set_fact: x=yes`, as Ansible does.
+fn text_to_boolean(value: &Value) -> Value {
     let boolean = match value.as_str().map(str::to_lowercase).as_deref() {
         Some("true" | "yes") => true,
         Some("false" | "no") => false,
@@ -82,9 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn names_may_be_templates() {
+    fn names_are_rendered() {
         let done = set(&map! { "a_{{ item }}" => 1, "c" => "yes", "cacheable" => true }).unwrap();
-        assert_eq!((done.variables, done.level), (map! { "a_b" => 1, "c" => true }, VariableLevel::CacheableFact));
+        assert_eq!(
+            (done.variables, done.level),
+            (map! { "a_b" => 1, "c" => true }, VariableLevel::CacheableFact)
+        );
         let error = set(&map! { "{{ item }}-" => 1 }).unwrap_err();
         assert_eq!(
             error.msg,

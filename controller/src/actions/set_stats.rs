@@ -1,6 +1,6 @@
-//! `set_stats`: numbers and texts for the end of the run.
+//! `set_stats`: collects statistics for the end of the run.
 
-use convoy_agent::args::{Arguments, Spec};
+use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
 use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, map};
@@ -9,23 +9,23 @@ use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::python;
 
 /// The action.
-pub const ACTION: Action = Action::new("set_stats", DOC, Spec { free_form: false, ..Args::SPEC }, Run::OnController(run));
+pub const ACTION: Action = Action::new("set_stats", DOC, Args::SPEC, Run::OnController(run));
 
 const DOC: Doc = Doc {
-    summary: "Collects numbers and texts that are shown at the end of the run",
-    description: "The recap shows them if the setting `show_custom_stats` is on; JSON lines always have them.",
+    summary: "Collects statistics that are shown at the end of the run",
+    description: "The recap shows them if the setting `show_custom_stats` is on; JSON output always includes them.",
     example: "- set_stats:\n    data:\n      upgraded: 1\n    per_host: true\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `set_stats`.
     pub struct Args {
-        /// What is collected: names and values.
+        /// The names and values to collect.
         data: Map [required],
-        /// Whether each host has its own.
+        /// Whether to collect them for each host separately.
         per_host: bool [default("no")],
-        /// Whether a value is added to what is there: numbers are summed up, texts and lists joined, maps merged. Else
-        /// it takes its place.
+        /// Whether to combine a value with the existing one: numbers are added, texts and lists joined, maps merged.
+        /// Otherwise the value replaces the existing one.
         aggregate: bool [default("yes")],
     }
 }
@@ -39,7 +39,7 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     for (key, value) in args.data {
         let name = python::str(&context.render(&key.to_value())?);
         if !python::is_identifier(&name) {
-            return Err(super::set_fact::no_name(&name));
+            return Err(super::set_fact::invalid_name(&name));
         }
         data.insert(name.into(), value);
     }
@@ -58,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn names_may_be_templates() {
-        let found = set(&map! { "data" => map! { "a_{{ item }}" => 1 }, "per_host" => "yes" });
+    fn names_are_rendered() {
+        let values = set(&map! { "data" => map! { "a_{{ item }}" => 1 }, "per_host" => "yes" });
         let stats = map! { "data" => map! { "a_b" => 1 }, "per_host" => true, "aggregate" => true };
-        assert_eq!(found, Ok(map! { "ansible_stats" => stats }));
+        assert_eq!(values, Ok(map! { "ansible_stats" => stats }));
     }
 
     #[test]
-    fn what_is_no_map_of_names_is_refused() {
+    fn data_must_be_a_map_of_variable_names() {
         let wrong = |data: convoy_protocol::Value| set(&map! { "data" => data }).unwrap_err();
         assert_eq!(wrong("x".into()), "The 'data' option needs to be a dictionary/hash");
         assert_eq!(

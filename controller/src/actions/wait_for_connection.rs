@@ -1,4 +1,4 @@
-//! `wait_for_connection`: waits until the node can be reached.
+//! `wait_for_connection`: waits until the node is reachable.
 
 use std::time::{Duration, Instant};
 
@@ -11,24 +11,29 @@ use super::action::{Action, ActionOutcome, Run};
 use super::session::{ActionError, NodeSession, RetryError};
 
 /// The action.
-pub const ACTION: Action = Action::new("wait_for_connection", DOC, Args::SPEC, Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: true });
+pub const ACTION: Action = Action::new(
+    "wait_for_connection",
+    DOC,
+    Args::SPEC,
+    Run::OnNode { run: |args, node| Box::pin(run(args, node)), repeatable: true },
+);
 
 const DOC: Doc = Doc {
-    summary: "Waits until the node can be reached",
-    description: "The link is closed, and opened again until an agent answers over it.",
+    summary: "Waits until the node is reachable",
+    description: "Closes the connection and reconnects until an agent answers.",
     example: "- name: Wait for the new machine\n  wait_for_connection:\n    delay: 10\n    timeout: 300\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `wait_for_connection`.
     pub struct Args {
-        /// How many seconds one connection may take.
+        /// The timeout of one connection attempt, in seconds.
         connect_timeout: i64 [default("5")],
-        /// How many seconds to wait before the first try.
+        /// Seconds to wait before the first attempt.
         delay: i64 [default("0")],
-        /// How many seconds to wait between two tries.
+        /// Seconds to wait between attempts.
         sleep: i64 [default("1")],
-        /// How many seconds to wait at most.
+        /// The timeout in seconds.
         timeout: i64 [default("600")],
     }
 }

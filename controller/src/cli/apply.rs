@@ -15,7 +15,7 @@ use crate::events::{Reporter, RunEvent};
 use crate::inventory::Inventory;
 use crate::journal::Runs;
 use crate::playbook::ast::Play;
-use crate::playbook::{Loaded, walk};
+use crate::playbook::{LoadedPlaybooks, walk};
 use crate::report;
 use crate::schedule::{step, vars_prompt};
 use crate::services::options::{Options, Tags};
@@ -158,7 +158,7 @@ fn check_limit(inventory: &Inventory, limit: Option<&str>) -> Result<(), Diagnos
 }
 
 /// A tag that no task has is a mistake: nothing would be run, and it would look like success.
-fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
+fn check_tags(loaded: &LoadedPlaybooks, tags: &Tags) -> Result<(), Diagnostics> {
     let special = ["all", "tagged", "untagged", "always", "never"];
     let mut known: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut dynamic = false;
@@ -166,7 +166,7 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
         known.extend(play.keywords.tags.iter().cloned());
         for (_, task) in walk::tasks(play) {
             known.extend(task.keywords.tags.iter().cloned());
-            dynamic |= task.around.is_some();
+            dynamic |= task.inherited.is_some();
         }
     }
     let unknown = |tag: &&String| !special.contains(&tag.as_str()) && !known.contains(tag.as_str());
@@ -185,7 +185,7 @@ fn check_tags(loaded: &Loaded, tags: &Tags) -> Result<(), Diagnostics> {
 }
 
 /// What must be asked while the run goes on needs a user: better to know before anything is done.
-fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(), Diagnostics> {
+fn check_terminal(args: &Args, loaded: &LoadedPlaybooks, options: &Options) -> Result<(), Diagnostics> {
     if Terminal::Standard.is_interactive() {
         return Ok(());
     }
@@ -197,7 +197,7 @@ fn check_terminal(args: &Args, loaded: &Loaded, options: &Options) -> Result<(),
 }
 
 fn list(
-    loaded: &Loaded,
+    loaded: &LoadedPlaybooks,
     inventory: &Inventory,
     wanted: Wanted,
     options: &Options,

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::{Group, Inventory, Options};
 use crate::json;
 use crate::python;
-use crate::secrets::source::Use;
+use crate::secrets::Purpose;
 use crate::settings;
 use crate::yaml;
 
@@ -82,7 +82,7 @@ fn show(
     warnings: &mut dyn Write,
 ) -> Result<(), Diagnostics> {
     let settings = &read.settings;
-    let (vault, untold) = args.vault.vault(settings, Use::Run)?;
+    let (vault, untold) = args.vault.vault(settings, Purpose::Run)?;
     let extra_vars = extra_vars::read(&args.extra_vars, &vault)?;
     let options = Options { extra_vars, vault: Arc::new(vault), ..Options::of(settings) };
     let sources = if args.inventory.is_empty() { &settings.inventory.0 } else { &args.inventory };
@@ -245,7 +245,7 @@ impl Show<'_> {
         let vars = if self.args.export {
             self.inventory.host_vars(host, dir)?
         } else {
-            self.inventory.flat(&self.inventory.layers(host, Some(dir.unwrap_or(Path::new("."))))?)
+            self.inventory.merge_layers(&self.inventory.layers(host, Some(dir.unwrap_or(Path::new("."))))?)
         };
         Ok(visible(vars))
     }

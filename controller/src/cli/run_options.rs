@@ -13,7 +13,7 @@ use crate::diagnostic::Diagnostics;
 use crate::inventory;
 use crate::journal::{self, RunId};
 use crate::report;
-use crate::secrets::source::Use;
+use crate::secrets::Purpose;
 use crate::services::options::{Options, Tags};
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;
@@ -146,7 +146,7 @@ impl RunOptions {
     ) -> Result<Options, Diagnostics> {
         let connection_password = self.connection_password(settings)?;
         let typed = connection_password.as_deref().filter(|_| self.asks_for_password(settings));
-        let (vault, warnings) = self.vault.vault(settings, Use::Run)?;
+        let (vault, warnings) = self.vault.vault(settings, Purpose::Run)?;
         Ok(Options {
             check: self.check,
             diff: self.diff || settings.diff_always,

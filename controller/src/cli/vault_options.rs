@@ -3,8 +3,7 @@
 use clap::{ArgAction, Args};
 
 use crate::diagnostic::Diagnostic;
-use crate::secrets::Vault;
-use crate::secrets::source::{Asked, Use};
+use crate::secrets::{Purpose, Vault, VaultSources};
 use crate::settings::Settings;
 
 /// Where the passwords of encrypted files and values come from.
@@ -30,21 +29,20 @@ impl VaultOptions {
     }
 
     /// Returns what the options and the settings say.
-    pub fn asked(&self, settings: &Settings) -> Asked {
-        let asked = Asked {
+    pub fn sources(&self, settings: &Settings) -> VaultSources {
+        settings.vault_sources(VaultSources {
             ids: self.vault_id.clone(),
             files: self.vault_password_file.clone(),
             ask: self.ask_vault_password,
-            ..Asked::default()
-        };
-        asked.with(settings)
+            ..VaultSources::default()
+        })
     }
 
     /// Reads the passwords; returns warnings too.
     ///
     /// # Errors
-    /// As [`Asked::vault`].
-    pub fn vault(&self, settings: &Settings, purpose: Use) -> Result<(Vault, Vec<String>), Diagnostic> {
-        self.asked(settings).vault(purpose)
+    /// As [`VaultSources::vault`].
+    pub fn vault(&self, settings: &Settings, purpose: Purpose) -> Result<(Vault, Vec<String>), Diagnostic> {
+        self.sources(settings).vault(purpose)
     }
 }

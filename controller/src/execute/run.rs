@@ -124,7 +124,7 @@ pub fn one_by_one(task: &Task) -> bool {
         let tried_again = task.until.is_some() || task.retries.is_some();
         tried_again || control.pause.is_some() || control.break_when.is_some()
     });
-    waits || task.limit.is_some()
+    waits || task.async_limit.is_some()
 }
 
 impl TaskRun<'_> {

@@ -1,70 +1,25 @@
-//! Hosts and groups that a run adds (`add_host`, `group_by`), and reading the sources once more.
-
-use std::sync::Arc;
+//! Adds hosts and groups to the inventory during a run (`add_host`, `group_by`).
 
 use convoy_protocol::{Map, map};
 
-use super::{Inventory, LOCALHOST};
-use crate::diagnostic::{Diagnostic, Diagnostics};
-
-/// What a run adds.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Addition {
-    /// A host, or variables and groups of one that is there.
-    Host {
-        /// Its name.
-        name: String,
-        /// The groups it is put into.
-        groups: Vec<String>,
-        /// Its variables.
-        vars: Map,
-    },
-    /// A group, with a host in it.
-    Group {
-        /// Its name.
-        name: String,
-        /// The groups above it.
-        parents: Vec<String>,
-        /// The host.
-        host: Arc<str>,
-    },
-}
+use super::model::{Addition, Inventory, LOCALHOST};
+use crate::diagnostic::Diagnostic;
 
 impl Inventory {
-    /// Adds to the inventory. Returns whether that changed anything. [`Self::refresh`] keeps it.
+    /// Adds a host or group. Returns whether that changed the inventory. [`Self::refresh`] keeps additions.
     ///
     /// # Errors
     ///
-    /// If a name is empty, or a group would be above itself.
+    /// If a name is empty, or a group would be its own descendant.
     pub fn add(&mut self, addition: Addition) -> Result<bool, Diagnostic> {
-        let changed = self.carry_out(&addition)?;
+        let changed = self.apply(&addition)?;
         if !self.additions.contains(&addition) {
             self.additions.push(addition);
         }
         Ok(changed)
     }
 
-    /// Reads the sources again, with all that was added since. Returns warnings too.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`].
-    pub fn refresh(&self) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
-        let (mut fresh, mut warnings) = Self::load(&self.sources, &self.options)?;
-        let hosts = |addition: &&Addition| matches!(addition, Addition::Host { .. });
-        let (hosts, groups): (Vec<_>, Vec<_>) = self.additions.iter().partition(hosts);
-        for addition in hosts.into_iter().chain(groups) {
-            match addition {
-                // What the sources no longer name has left its groups.
-                Addition::Group { host, .. } if fresh.host(host).is_none() && !fresh.is_implicit(host) => {}
-                addition => drop(fresh.add(addition.clone())?),
-            }
-        }
-        warnings.extend(fresh.take_warnings());
-        Ok((fresh, warnings))
-    }
-
-    fn carry_out(&mut self, addition: &Addition) -> Result<bool, Diagnostic> {
+    fn apply(&mut self, addition: &Addition) -> Result<bool, Diagnostic> {
         let changed = match addition {
             Addition::Host { name, groups, vars } => self.extend_host(name, groups, vars)?,
             Addition::Group { name, parents, host } => self.extend_group(name, parents, host)?,
@@ -85,7 +40,7 @@ impl Inventory {
         for group in groups {
             changed |= self.group(group).is_none();
             let group = self.add_group(group)?;
-            changed |= self.put(&host, &group)?;
+            changed |= self.add_to_group(&host, &group)?;
         }
         Ok(changed)
     }
@@ -98,13 +53,13 @@ impl Inventory {
             let parent = self.add_group(parent)?;
             changed |= self.add_child(&parent, &group)?;
         }
-        // A workstation that no source names is a host like others once it is in a group.
+        // The implicit localhost becomes an ordinary host once it is in a group.
         if self.host(host).is_none() && LOCALHOST.contains(&host) {
             let host = self.add_host(host, None, None)?;
             for (key, value) in map! { "ansible_connection" => "local" } {
                 self.set_host_var(&host, key, value);
             }
         }
-        Ok(self.put(host, &group)? || changed)
+        Ok(self.add_to_group(host, &group)? || changed)
     }
 }

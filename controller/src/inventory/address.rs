@@ -1,4 +1,4 @@
-//! Host names with ports and ranges: `web[01:10:2].example.com:2222`.
+//! Parses host names with ports and ranges: `web[01:10:2].example.com:2222`.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ static IPV6: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// Returns host and port if `text` is a host name or an address, with or without ranges and a port.
+/// Returns host and port if `text` is a valid host name or address, with or without ranges and a port.
 pub(super) fn parse(text: &str) -> Option<(&str, Option<u16>)> {
     let mut host = text;
     let mut port = None;
@@ -33,11 +33,11 @@ pub(super) fn parse(text: &str) -> Option<(&str, Option<u16>)> {
         host = found.name("inner").or_else(|| found.name("name"))?.as_str();
         port = Some(found.name("port")?.as_str().parse().ok()?);
     }
-    let good = |regex: &Regex| regex.is_match(host).unwrap_or(false);
-    (good(&NAME) || good(&IPV6)).then_some((host, port))
+    let matches = |regex: &Regex| regex.is_match(host).unwrap_or(false);
+    (matches(&NAME) || matches(&IPV6)).then_some((host, port))
 }
 
-/// Splits one host from its port; what is no address is the name as it is.
+/// Splits a host name from its port. Returns text that is not a valid address as the name.
 pub fn split_port(text: &str) -> (&str, Option<u16>) {
     match parse(text) {
         Some((name, port)) if !name.contains('[') => (name, port),
@@ -49,57 +49,61 @@ pub fn split_port(text: &str) -> (&str, Option<u16>) {
 ///
 /// # Errors
 ///
-/// What is wrong with a range or the port.
+/// If a range or the port is not valid.
 pub(super) fn expand(text: &str) -> Result<(Vec<String>, Option<u16>), String> {
     let (pattern, port) = parse(text).unwrap_or((text, None));
     if text.ends_with(':') && port.is_none() {
         return Err(format!("the host `{text}` ends in `:` without a port"));
     }
     let mut names = Vec::new();
-    ranges(pattern, &mut names)?;
+    expand_ranges(pattern, &mut names)?;
     if names.iter().any(|name| name == "---") {
         return Err("`---` is not a host: is this a YAML file?".to_owned());
     }
     Ok((names, port))
 }
 
-fn ranges(pattern: &str, names: &mut Vec<String>) -> Result<(), String> {
-    /// More hosts than this from one line are a slip of the finger.
-    const MOST: usize = 100_000;
+fn expand_ranges(pattern: &str, names: &mut Vec<String>) -> Result<(), String> {
+    /// More hosts than this in one range are a mistake.
+    const MAX_HOSTS: usize = 100_000;
     let Some((head, rest)) = pattern.split_once('[') else {
         names.push(pattern.to_owned());
-        return if names.len() > MOST { Err(format!("more than {MOST} hosts in one range")) } else { Ok(()) };
+        return if names.len() > MAX_HOSTS {
+            Err(format!("more than {MAX_HOSTS} hosts in one range"))
+        } else {
+            Ok(())
+        };
     };
     let Some((range, tail)) = rest.split_once(']') else {
         return Err(format!("the range in `{pattern}` is not closed"));
     };
     for item in sequence(range)? {
-        ranges(&format!("{head}{item}{tail}"), names)?;
+        expand_ranges(&format!("{head}{item}{tail}"), names)?;
     }
     Ok(())
 }
 
-/// Returns what a range such as `01:10:2` or `a:f` counts.
+/// Returns the elements of a range such as `01:10:2` or `a:f`.
 fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
     let bad = |why: &str| Err(format!("the range `[{range}]` {why}"));
     let parts: Vec<&str> = range.split(':').collect();
     let (first, last, step) = match parts[..] {
         [first, last] => (first, last, "1"),
         [first, last, step] => (first, last, step),
-        _ => return bad("is not begin:end or begin:end:step"),
+        _ => return bad("must be begin:end or begin:end:step"),
     };
     let first = if first.is_empty() { "0" } else { first };
     if last.is_empty() {
         return bad("has no end");
     }
     let Some(step) = step.parse::<usize>().ok().filter(|step| *step > 0) else {
-        return bad("has no step above zero");
+        return bad("needs a step greater than zero");
     };
     if let ([from], [to]) = (first.as_bytes(), last.as_bytes())
         && from.is_ascii_alphabetic()
         && to.is_ascii_alphabetic()
     {
-        // As Python counts letters: small ones come first.
+        // Lower case letters come first, as in Python.
         let rank = |b: u8| (b.is_ascii_uppercase(), b);
         if rank(*from) > rank(*to) {
             return bad("ends before it begins");
@@ -111,10 +115,10 @@ fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
     }
     let width = if first.starts_with('0') && first.len() > 1 { first.len() } else { 0 };
     if width != 0 && width != last.len() {
-        return bad("needs begin and end of the same length");
+        return bad("needs a begin and an end of the same length");
     }
     let (Ok(from), Ok(to)) = (first.parse::<u32>(), last.parse::<u32>()) else {
-        return bad("is neither of numbers nor of letters");
+        return bad("contains neither numbers nor letters");
     };
     if from > to {
         return bad("ends before it begins");
@@ -127,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_count_as_in_ansible() {
+    fn ranges_are_expanded_as_in_ansible() {
         for (text, expected) in [
             ("web[01:05:2].x", "web01.x web03.x web05.x"),
             ("db-[a:c]", "db-a db-b db-c"),
@@ -156,15 +160,15 @@ mod tests {
     }
 
     #[test]
-    fn bad_ranges_are_refused() {
+    fn invalid_ranges_are_errors() {
         for (text, error) in [
-            ("w[1:2:3:4]", "the range `[1:2:3:4]` is not begin:end or begin:end:step"),
+            ("w[1:2:3:4]", "the range `[1:2:3:4]` must be begin:end or begin:end:step"),
             ("w[1:]", "the range `[1:]` has no end"),
-            ("w[01:100]", "the range `[01:100]` needs begin and end of the same length"),
+            ("w[01:100]", "the range `[01:100]` needs a begin and an end of the same length"),
             ("w[5:1]", "the range `[5:1]` ends before it begins"),
             ("w[c:a]", "the range `[c:a]` ends before it begins"),
-            ("w[a:10]", "the range `[a:10]` is neither of numbers nor of letters"),
-            ("w[1:2:0]", "the range `[1:2:0]` has no step above zero"),
+            ("w[a:10]", "the range `[a:10]` contains neither numbers nor letters"),
+            ("w[1:2:0]", "the range `[1:2:0]` needs a step greater than zero"),
             ("w[1:2", "the range in `w[1:2` is not closed"),
             ("w:", "the host `w:` ends in `:` without a port"),
             ("---", "`---` is not a host: is this a YAML file?"),

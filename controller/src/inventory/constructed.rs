@@ -1,17 +1,18 @@
-//! The inventory plugin `constructed`: variables and groups made from what hosts have already.
+//! The inventory plugin `constructed`: creates variables and groups from the existing variables of hosts.
 
 use std::sync::Arc;
 
 use convoy_agent::args::Arg;
 use convoy_protocol::{Kind, Map, Origin, Value, map};
 
-use super::{Inventory, safe_name};
+use super::graph::safe_name;
+use super::model::Inventory;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::python;
 use crate::template::{Context, Error, Templar};
 use crate::yaml::Node;
 
-/// Names under which the plugin is known.
+/// The names of the plugin.
 const NAMES: [&str; 3] = ["constructed", "ansible.builtin.constructed", "ansible.legacy.constructed"];
 
 const OPTIONS: [&str; 8] = [
@@ -25,14 +26,14 @@ const OPTIONS: [&str; 8] = [
     "use_vars_plugins",
 ];
 
-const KEYED: [&str; 6] =
+const KEYED_GROUP_OPTIONS: [&str; 6] =
     ["key", "prefix", "separator", "parent_group", "default_value", "trailing_separator"];
 
-/// Carries out what `root` asks of the plugin it names.
+/// Runs the plugin with the configuration `root`.
 ///
 /// # Errors
 ///
-/// If that is another plugin, an option is unknown or of the wrong kind, or an expression fails under `strict`.
+/// If `root` is for another plugin, an option is unknown or of the wrong type, or an expression fails with `strict`.
 pub(super) fn read(inventory: &mut Inventory, plugin: &Node, root: &Node) -> Result<(), Diagnostic> {
     let name = plugin.scalar().unwrap_or_default();
     if !NAMES.contains(&name) {
@@ -41,26 +42,27 @@ pub(super) fn read(inventory: &mut Inventory, plugin: &Node, root: &Node) -> Res
             .note("supported: constructed; scripts that print JSON; INI and YAML")
             .hint(did_you_mean(name, NAMES).or_else(|| {
                 Some(
-                    "keep what it finds in a file, or let a script print it: ansible-inventory --list"
+                    "save its result in a file, or let a script print it: ansible-inventory --list"
                         .to_owned(),
                 )
             })));
     }
-    refuse_unknown(root, &OPTIONS, "constructed")?;
+    check_options(root, &OPTIONS, "constructed")?;
     let config = Config::read(root, inventory.options.use_extra_vars)?;
     let templar = Templar::new(inventory.options.template.clone(), inventory.options.vault.clone());
-    let mut construct = Construct { inventory, templar, config };
-    let hosts: Vec<Arc<str>> = construct.inventory.hosts.keys().cloned().collect();
-    hosts.iter().try_for_each(|host| construct.host(host))
+    let mut builder = Builder { inventory, templar, config };
+    let hosts: Vec<Arc<str>> = builder.inventory.hosts.keys().cloned().collect();
+    hosts.iter().try_for_each(|host| builder.build_host(host))
 }
 
-/// An expression and where it stands.
+/// An expression and its location.
 struct Expression {
     text: String,
     at: Arc<Origin>,
 }
 
-struct Keyed {
+/// An entry of `keyed_groups`.
+struct KeyedGroup {
     key: Expression,
     prefix: String,
     separator: String,
@@ -72,7 +74,7 @@ struct Keyed {
 struct Config {
     compose: Vec<(String, Expression)>,
     groups: Vec<(String, Expression)>,
-    keyed: Vec<Keyed>,
+    keyed: Vec<KeyedGroup>,
     leading_separator: bool,
     strict: bool,
     use_extra_vars: bool,
@@ -93,7 +95,7 @@ impl Config {
     }
 }
 
-fn refuse_unknown(map: &Node, known: &[&str], what: &str) -> Result<(), Diagnostic> {
+fn check_options(map: &Node, known: &[&str], what: &str) -> Result<(), Diagnostic> {
     for (key, _) in map.as_map().unwrap_or_default() {
         let name = key.scalar().unwrap_or_default();
         if !known.contains(&name) {
@@ -105,14 +107,14 @@ fn refuse_unknown(map: &Node, known: &[&str], what: &str) -> Result<(), Diagnost
     Ok(())
 }
 
-fn wrong(node: &Node, what: String) -> Diagnostic {
+fn error_at(node: &Node, what: String) -> Diagnostic {
     Diagnostic::user(what).at(node.at.clone())
 }
 
 fn flag(root: &Node, name: &str) -> Result<Option<bool>, Diagnostic> {
     let Some(node) = root.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
     let value = node.to_value()?;
-    bool::convert(&value).map(Some).map_err(|why| wrong(node, format!("`{name}`: {why}")))
+    bool::convert(&value).map(Some).map_err(|why| error_at(node, format!("`{name}`: {why}")))
 }
 
 fn text(root: &Node, name: &str) -> Result<Option<String>, Diagnostic> {
@@ -128,7 +130,10 @@ fn expression(node: &Node) -> Result<Expression, Diagnostic> {
 fn expressions(root: &Node, name: &str) -> Result<Vec<(String, Expression)>, Diagnostic> {
     let Some(node) = root.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
     let Some(entries) = node.as_map() else {
-        return Err(wrong(node, format!("`{name}` is a map of expressions, not {}", node.kind_name())));
+        return Err(error_at(
+            node,
+            format!("`{name}` must be a map of expressions, got {}", node.kind_name()),
+        ));
     };
     entries
         .iter()
@@ -136,31 +141,34 @@ fn expressions(root: &Node, name: &str) -> Result<Vec<(String, Expression)>, Dia
         .collect()
 }
 
-fn keyed_groups(root: &Node) -> Result<Vec<Keyed>, Diagnostic> {
+fn keyed_groups(root: &Node) -> Result<Vec<KeyedGroup>, Diagnostic> {
     let Some(node) = root.get("keyed_groups").filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
     let Some(entries) = node.as_list() else {
-        return Err(wrong(node, format!("`keyed_groups` is a list of maps, not {}", node.kind_name())));
+        return Err(error_at(
+            node,
+            format!("`keyed_groups` must be a list of maps, got {}", node.kind_name()),
+        ));
     };
     entries.iter().map(keyed_group).collect()
 }
 
-fn keyed_group(entry: &Node) -> Result<Keyed, Diagnostic> {
+fn keyed_group(entry: &Node) -> Result<KeyedGroup, Diagnostic> {
     if entry.as_map().is_none() {
-        let what = format!("an entry of `keyed_groups` is a map, not {}", entry.kind_name());
-        return Err(wrong(entry, what));
+        let what = format!("an entry of `keyed_groups` must be a map, got {}", entry.kind_name());
+        return Err(error_at(entry, what));
     }
-    refuse_unknown(entry, &KEYED, "keyed_groups")?;
+    check_options(entry, &KEYED_GROUP_OPTIONS, "keyed_groups")?;
     let Some(key) = entry.get("key") else {
-        return Err(wrong(entry, "an entry of `keyed_groups` needs a `key`".to_owned()));
+        return Err(error_at(entry, "an entry of `keyed_groups` needs a `key`".to_owned()));
     };
     let default_value = text(entry, "default_value")?;
     let trailing_separator = flag(entry, "trailing_separator")?;
     if default_value.is_some() && trailing_separator.is_some() {
         let what = "parameters are mutually exclusive for keyed groups: default_value|trailing_separator";
-        return Err(wrong(entry, what.to_owned()));
+        return Err(error_at(entry, what.to_owned()));
     }
     let parent = entry.get("parent_group").filter(|node| !node.is_null()).map(Node::to_value).transpose()?;
-    Ok(Keyed {
+    Ok(KeyedGroup {
         key: expression(key)?,
         prefix: text(entry, "prefix")?.unwrap_or_default(),
         separator: text(entry, "separator")?.unwrap_or_else(|| "_".to_owned()),
@@ -170,28 +178,32 @@ fn keyed_group(entry: &Node) -> Result<Keyed, Diagnostic> {
     })
 }
 
-struct Construct<'i> {
+struct Builder<'i> {
     inventory: &'i mut Inventory,
     templar: Templar,
     config: Config,
 }
 
-impl Construct<'_> {
-    fn host(&mut self, host: &Arc<str>) -> Result<(), Diagnostic> {
+impl Builder<'_> {
+    /// Sets the variables and groups of a host.
+    fn build_host(&mut self, host: &Arc<str>) -> Result<(), Diagnostic> {
         let scope = self.scope(host)?;
         let mut composed = Vec::new();
         for (name, expression) in &self.config.compose {
-            match self.compose(expression, &scope) {
+            match self.evaluate(expression, &scope) {
                 Ok(value) => composed.push((name.as_str().into(), value)),
                 Err(error) => {
-                    self.fault(expression, format!("Could not set {name} for host {host}: {error}"))?;
+                    self.fail_if_strict(
+                        expression,
+                        format!("Could not set {name} for host {host}: {error}"),
+                    )?;
                 }
             }
         }
         for (name, value) in composed {
             self.inventory.set_var(host, name, value)?;
         }
-        // The groups may ask for what was just composed.
+        // Conditions of groups can use the composed variables.
         let scope = self.scope(host)?;
         let mut names = Vec::new();
         for (group, expression) in &self.config.groups {
@@ -200,7 +212,7 @@ impl Construct<'_> {
                 Ok(holds) => names.extend(holds.then(|| group.clone())),
                 Err(error) => {
                     let what = format!("Could not add host {host} to group {group}: {error}");
-                    self.fault(expression, what)?;
+                    self.fail_if_strict(expression, what)?;
                 }
             }
         }
@@ -208,17 +220,23 @@ impl Construct<'_> {
             let group = self.inventory.add_group(&safe_name(&name))?;
             self.inventory.add_member(&group, host)?;
         }
-        let groups = self.config.keyed.iter().map(|keyed| self.keyed(keyed, host, &scope));
+        let groups = self.config.keyed.iter().map(|keyed| self.keyed_groups(keyed, host, &scope));
         for (parent, groups) in groups.collect::<Result<Vec<_>, _>>()? {
-            self.join(host, parent.as_deref(), &groups)?;
+            self.add_to_groups(host, parent.as_deref(), &groups)?;
         }
         Ok(())
     }
 
-    fn join(&mut self, host: &str, parent: Option<&str>, groups: &[String]) -> Result<(), Diagnostic> {
+    /// Adds a host to groups, and the groups to their parent.
+    fn add_to_groups(
+        &mut self,
+        host: &str,
+        parent: Option<&str>,
+        groups: &[String],
+    ) -> Result<(), Diagnostic> {
         for name in groups {
             let group = self.inventory.add_group(name)?;
-            self.inventory.put(host, &group)?;
+            self.inventory.add_to_group(host, &group)?;
             if let Some(parent) = parent {
                 let parent = self.inventory.add_group(parent)?;
                 self.inventory.add_child(&parent, &group)?;
@@ -227,26 +245,26 @@ impl Construct<'_> {
         Ok(())
     }
 
-    /// Returns the groups that an entry makes for a host, and their parent.
-    fn keyed(
+    /// Returns the groups of a host by an entry of `keyed_groups`, and their parent.
+    fn keyed_groups(
         &self,
-        keyed: &Keyed,
+        keyed: &KeyedGroup,
         host: &str,
         scope: &Map,
     ) -> Result<(Option<String>, Vec<String>), Diagnostic> {
         let nothing = Ok((None, Vec::new()));
         let text = &keyed.key.text;
-        let key = match self.compose(&keyed.key, scope) {
+        let key = match self.evaluate(&keyed.key, scope) {
             Ok(key) => key,
             Err(error) => {
                 let what = format!("Could not generate group for host {host} from {text} entry: {error}");
-                return self.fault(&keyed.key, what).and(nothing);
+                return self.fail_if_strict(&keyed.key, what).and(nothing);
             }
         };
-        if is_nothing(&key) && !(key.as_str() == Some("") && keyed.default_value.is_some()) {
+        if is_falsy(&key) && !(key.as_str() == Some("") && keyed.default_value.is_some()) {
             if key.as_list().is_none() && key.as_map().is_none() {
                 let what = format!("No key or key resulted empty for {text} in host {host}, invalid entry");
-                self.fault(&keyed.key, what)?;
+                self.fail_if_strict(&keyed.key, what)?;
             }
             return nothing;
         }
@@ -255,7 +273,7 @@ impl Construct<'_> {
                 Some(Err(error)) => {
                     let what =
                         format!("Could not generate parent group for group {}: {error}", python::str(&key));
-                    return self.fault(&keyed.key, what).and(nothing);
+                    return self.fail_if_strict(&keyed.key, what).and(nothing);
                 }
                 parent => parent
                     .transpose()
@@ -264,7 +282,7 @@ impl Construct<'_> {
                     .map(|name| python::str(&name))
                     .filter(|name| !name.is_empty()),
             };
-        let bare = keyed.names(&key).ok_or_else(|| {
+        let names = keyed.names(&key).ok_or_else(|| {
             Diagnostic::user(format!(
                 "Invalid group name format, expected a string or a list of them or dictionary, got: {}",
                 key.kind_name()
@@ -274,35 +292,32 @@ impl Construct<'_> {
         })?;
         let leading = self.config.leading_separator || !keyed.prefix.is_empty();
         let separator = if leading { keyed.separator.as_str() } else { "" };
-        let names = bare.iter().map(|name| safe_name(&format!("{}{separator}{name}", keyed.prefix)));
+        let names = names.iter().map(|name| safe_name(&format!("{}{separator}{name}", keyed.prefix)));
         Ok((parent.map(|name| safe_name(&name)), names.collect()))
     }
 
-    /// Renders an expression; lookups are not allowed in it.
-    fn compose(&self, expression: &Expression, scope: &Map) -> Result<Value, Error> {
+    /// Evaluates an expression without lookups.
+    fn evaluate(&self, expression: &Expression, scope: &Map) -> Result<Value, Error> {
         let template = Value::from(format!("{{{{{}}}}}", expression.text));
         self.templar.render(&template, scope, &context(true))
     }
 
-    /// Under `strict` what went wrong is an error; else the entry is passed over for the host.
-    fn fault(&self, expression: &Expression, what: String) -> Result<(), Diagnostic> {
+    /// Returns an error if `strict` is set. Otherwise, the entry is ignored for the host.
+    fn fail_if_strict(&self, expression: &Expression, what: String) -> Result<(), Diagnostic> {
         if self.config.strict { Err(Diagnostic::user(what).at(expression.at.clone())) } else { Ok(()) }
     }
 
-    /// Returns what expressions see: the host's variables so far.
+    /// Returns the variables for expressions: those that the host has so far.
     fn scope(&self, host: &Arc<str>) -> Result<Map, Diagnostic> {
         let first = |errors: Diagnostics| {
-            errors
-                .into_iter()
-                .next()
-                .unwrap_or_else(|| Diagnostic::user("a file of variables cannot be read"))
+            errors.into_iter().next().unwrap_or_else(|| Diagnostic::user("a variable file cannot be read"))
         };
         let layers = if self.config.use_vars_plugins {
             self.inventory.layers(host, None).map_err(first)?
         } else {
             self.inventory.own_layers(host)
         };
-        let mut vars = self.inventory.flat(&layers);
+        let mut vars = self.inventory.merge_layers(&layers);
         let groups: Value = self.inventory.group_names(host).into_iter().map(Value::from).collect();
         if self.config.use_extra_vars {
             vars.extend(self.inventory.options.extra_vars.clone());
@@ -316,8 +331,8 @@ impl Construct<'_> {
     }
 }
 
-impl Keyed {
-    /// Returns the names that a key comes to, without the prefix; `None` if it is no text, list or map.
+impl KeyedGroup {
+    /// Returns the group names for a key, without prefix; `None` if it is neither text nor a list or map.
     fn names(&self, key: &Value) -> Option<Vec<String>> {
         let or_default = |value: &Value| {
             self.default_value
@@ -348,8 +363,8 @@ fn context(no_lookups: bool) -> Context {
     Context { impure_allowed: true, no_lookups, ..Context::default() }
 }
 
-/// Returns whether Python takes a value for false.
-fn is_nothing(value: &Value) -> bool {
+/// Returns whether a value is false in Python.
+fn is_falsy(value: &Value) -> bool {
     match &value.kind {
         Kind::Null | Kind::Bool(false) | Kind::Int(0) => true,
         Kind::Float(x) => *x == 0.0,

@@ -1,4 +1,4 @@
-//! Hosts in groups, groups in groups, and the rules that hold between them.
+//! Adds hosts and groups, and maintains the relations between them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,45 +6,32 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Map, Value};
 use indexmap::IndexSet;
 
-use super::{Group, GroupNames, Host, Inventory, LOCALHOST};
+use super::model::{Group, Host, Inventory, LOCALHOST};
 use crate::diagnostic::Diagnostic;
+use crate::settings::GroupNames;
 
-/// Returns the name with what cannot stand in the name of a variable replaced.
+/// Returns the name with characters replaced that a variable name cannot contain.
 pub(super) fn safe_name(name: &str) -> String {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let good = |index: usize, c: char| word(c) && !(index == 0 && c.is_numeric());
     name.chars().enumerate().map(|(index, c)| if good(index, c) { c } else { '_' }).collect()
 }
 
-impl Group {
-    pub(super) fn new(name: &Arc<str>) -> Self {
-        Self {
-            name: name.clone(),
-            vars: Map::new(),
-            hosts: Vec::new(),
-            children: Vec::new(),
-            priority: 1,
-            parents: Vec::new(),
-            depth: 0,
-        }
-    }
-}
-
 impl Inventory {
-    /// Adds a group if there is none of this name.
+    /// Adds a group, unless it exists. Returns its name.
     ///
     /// # Errors
     ///
     /// If the name is empty.
     pub fn add_group(&mut self, name: &str) -> Result<Arc<str>, Diagnostic> {
         if name.is_empty() {
-            return Err(Diagnostic::user("a group without a name"));
+            return Err(Diagnostic::user("a group has no name"));
         }
         if let Some((known, _)) = self.groups.get_key_value(name) {
             return Ok(known.clone());
         }
         let safe = safe_name(name);
-        let replaced = self.options.group_names.are_replaced();
+        let replaced = matches!(self.options.group_names, GroupNames::Always | GroupNames::Silently);
         if safe != name {
             let what = match self.options.group_names {
                 GroupNames::Never => "not replaced",
@@ -68,11 +55,11 @@ impl Inventory {
         Ok(name)
     }
 
-    /// Adds a host if there is none of this name, and to `group` in any case.
+    /// Adds a host, unless it exists, and adds it to `group`. Returns its name.
     ///
     /// # Errors
     ///
-    /// If the name is empty, or the group unknown.
+    /// If the name is empty or the group does not exist.
     pub fn add_host(
         &mut self,
         name: &str,
@@ -80,7 +67,7 @@ impl Inventory {
         port: Option<u16>,
     ) -> Result<Arc<str>, Diagnostic> {
         if name.is_empty() {
-            return Err(Diagnostic::user("a host without a name"));
+            return Err(Diagnostic::user("a host has no name"));
         }
         let name: Arc<str> =
             self.hosts.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
@@ -93,39 +80,39 @@ impl Inventory {
             vars.insert("inventory_file".into(), file.into());
             vars.insert("inventory_dir".into(), dir.into());
             self.hosts.insert(name.clone(), Host { name: name.clone(), vars, groups: Vec::new() });
-            self.note_localhost(&name);
+            self.remember_localhost(&name);
         }
         if let Some(group) = group {
-            self.put(&name, group)?;
+            self.add_to_group(&name, group)?;
         }
         Ok(name)
     }
 
-    /// Puts a host into a group. Returns whether it was not there before.
+    /// Adds a host to a group. Returns whether it was not in the group before.
     ///
     /// # Errors
     ///
-    /// If either is unknown.
-    pub fn put(&mut self, host: &str, group: &str) -> Result<bool, Diagnostic> {
-        let (Some(member), Some(into)) = (self.hosts.get_mut(host), self.groups.get_mut(group)) else {
-            return Err(Diagnostic::user(format!("there is no host `{host}` or no group `{group}`")));
+    /// If either does not exist.
+    pub fn add_to_group(&mut self, host: &str, group: &str) -> Result<bool, Diagnostic> {
+        let (Some(member), Some(target)) = (self.hosts.get_mut(host), self.groups.get_mut(group)) else {
+            return Err(Diagnostic::user(format!("unknown host `{host}` or group `{group}`")));
         };
-        let new = !member.groups.contains(&into.name);
+        let new = !member.groups.contains(&target.name);
         if new {
-            into.hosts.push(member.name.clone());
-            member.groups.push(into.name.clone());
+            target.hosts.push(member.name.clone());
+            member.groups.push(target.name.clone());
         }
         Ok(new)
     }
 
-    /// Makes `child` a child of `parent`. Returns whether it was not before.
+    /// Adds the group `child` to `parent`. Returns whether it was not a child before.
     ///
     /// # Errors
     ///
-    /// If either is unknown, or `parent` is below `child` already.
+    /// If either does not exist, or `parent` is a descendant of `child`.
     pub fn add_child(&mut self, parent: &str, child: &str) -> Result<bool, Diagnostic> {
         let (Some(above), Some(below)) = (self.groups.get(parent), self.groups.get(child)) else {
-            return Err(Diagnostic::user(format!("there is no group `{parent}` or no group `{child}`")));
+            return Err(Diagnostic::user(format!("unknown group `{parent}` or `{child}`")));
         };
         if above.children.contains(&below.name) {
             return Ok(false);
@@ -133,19 +120,19 @@ impl Inventory {
         let (above, below, depth) = (above.name.clone(), below.name.clone(), above.depth + 1);
         if parent == child || self.ancestors(parent).contains(&below) {
             return Err(Diagnostic::user(format!(
-                "group `{child}` cannot be a child of `{parent}`, which is below it"
+                "group `{child}` cannot be a child of its descendant `{parent}`"
             )));
         }
         self.groups[&above].children.push(below.clone());
         self.groups[&below].parents.push(above);
-        self.deepen(below, depth);
+        self.update_depth(below, depth);
         Ok(true)
     }
 
-    /// Sets a variable of a group; `ansible_group_priority` is its rank instead.
+    /// Sets a variable of a group; `ansible_group_priority` sets its priority instead.
     pub(super) fn set_group_var(&mut self, group: &str, key: Key, value: Value) -> Result<(), Diagnostic> {
         let Some(group) = self.groups.get_mut(group) else {
-            return Err(Diagnostic::user(format!("there is no group `{group}`")));
+            return Err(Diagnostic::user(format!("unknown group `{group}`")));
         };
         if key.as_str() != Some("ansible_group_priority") {
             group.vars.insert(key, value);
@@ -165,7 +152,7 @@ impl Inventory {
         }
     }
 
-    /// Sets a variable of the group called `name`, or else of the host.
+    /// Sets a variable of the group called `name`, or of the host if there is no such group.
     pub(super) fn set_var(&mut self, name: &str, key: Key, value: Value) -> Result<(), Diagnostic> {
         if self.groups.contains_key(name) {
             return self.set_group_var(name, key, value);
@@ -174,16 +161,20 @@ impl Inventory {
         Ok(())
     }
 
-    /// Adds the group called `name`, or else the host, to `group`.
+    /// Adds the group called `name`, or the host if there is no such group, to `group`.
     pub(super) fn add_member(&mut self, group: &str, name: &str) -> Result<bool, Diagnostic> {
-        if self.groups.contains_key(name) { self.add_child(group, name) } else { self.put(name, group) }
+        if self.groups.contains_key(name) {
+            self.add_child(group, name)
+        } else {
+            self.add_to_group(name, group)
+        }
     }
 
-    /// Carries out the rules: every group is below `all`, every host in `ungrouped` or in a group.
+    /// Establishes the rules: each group descends from `all`; each host is in a group, otherwise in `ungrouped`.
     ///
     /// # Errors
     ///
-    /// None that a user can cause: names come from the inventory itself.
+    /// None in practice: all names are from the inventory itself.
     pub fn reconcile(&mut self) -> Result<(), Diagnostic> {
         self.current = None;
         let orphans: Vec<_> = self
@@ -199,7 +190,7 @@ impl Inventory {
         for host in &names {
             let grouped = self.groups_of(host).iter().any(|name| !matches!(&**name, "all" | "ungrouped"));
             if !grouped {
-                self.put(host, "ungrouped")?;
+                self.add_to_group(host, "ungrouped")?;
             } else if self.hosts[host].groups.iter().any(|name| &**name == "ungrouped") {
                 self.groups["ungrouped"].hosts.retain(|name| name != host);
                 self.hosts[host].groups.retain(|name| &**name != "ungrouped");
@@ -211,7 +202,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Returns all groups that hold `host`, directly or not; `all` only if the host is in one of them.
+    /// Returns all groups that contain `host`; none if the host is in no group.
     pub(super) fn groups_of(&self, host: &str) -> IndexSet<Arc<str>> {
         let mut found = IndexSet::new();
         for group in self.hosts.get(host).map_or(&[][..], |host| &host.groups) {
@@ -222,7 +213,7 @@ impl Inventory {
         found
     }
 
-    /// Returns the groups of `host` but `all`, in the order in which their variables apply.
+    /// Returns the groups of `host` except `all`, those with variables of higher precedence last.
     pub(super) fn ranked_groups(&self, host: &str) -> Vec<&Group> {
         let names = self.groups_of(host);
         let mut groups: Vec<_> =
@@ -232,18 +223,19 @@ impl Inventory {
     }
 
     fn ancestors(&self, group: &str) -> IndexSet<Arc<str>> {
-        self.walk(group, |group| &group.parents)
+        self.reachable(group, |group| &group.parents)
     }
 
-    /// Returns `group` and all below it, level by level.
+    /// Returns `group` and its descendants, level by level.
     pub(super) fn descendants(&self, group: &str) -> IndexSet<Arc<str>> {
         let mut found: IndexSet<Arc<str>> =
             self.groups.get(group).map(|group| group.name.clone()).into_iter().collect();
-        found.extend(self.walk(group, |group| &group.children));
+        found.extend(self.reachable(group, |group| &group.children));
         found
     }
 
-    fn walk<'s>(&'s self, from: &str, next: impl Fn(&'s Group) -> &'s [Arc<str>]) -> IndexSet<Arc<str>> {
+    /// Returns the groups that can be reached from `from` by `next`, nearest first.
+    fn reachable<'s>(&'s self, from: &str, next: impl Fn(&'s Group) -> &'s [Arc<str>]) -> IndexSet<Arc<str>> {
         let mut found = IndexSet::new();
         let mut queue: VecDeque<&Group> = self.groups.get(from).into_iter().collect();
         while let Some(group) = queue.pop_front() {
@@ -256,7 +248,8 @@ impl Inventory {
         found
     }
 
-    fn deepen(&mut self, group: Arc<str>, depth: usize) {
+    /// Sets the minimum depth of a group, and that of its descendants accordingly.
+    fn update_depth(&mut self, group: Arc<str>, depth: usize) {
         let mut queue = VecDeque::from([(group, depth)]);
         while let Some((name, depth)) = queue.pop_front() {
             let group = &mut self.groups[&name];
@@ -267,7 +260,7 @@ impl Inventory {
         }
     }
 
-    fn note_localhost(&mut self, name: &Arc<str>) {
+    fn remember_localhost(&mut self, name: &Arc<str>) {
         if !LOCALHOST.contains(&&**name) {
             return;
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use convoy_protocol::{Key, Origin, Taint, Value};
 use indexmap::IndexMap;
 
-use super::{Inventory, address, literal, words};
+use super::model::Inventory;
+use super::{address, literal, words};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::ini::{self, Line};
 

@@ -1,8 +1,8 @@
-//! Python literals, which is what values in INI inventories are if they parse as such.
+//! Parses Python literals: values in INI inventories are literals if they can be parsed, otherwise text.
 
 use convoy_protocol::{Key, Map, Value};
 
-/// Returns the value that `text` is as a Python literal, else `text` itself.
+/// Returns the value of `text` as a Python literal, or `text` itself if it is not one.
 pub(super) fn value(text: &str) -> Value {
     literal(text).unwrap_or_else(|| Value::from(text))
 }
@@ -10,17 +10,17 @@ pub(super) fn value(text: &str) -> Value {
 fn literal(text: &str) -> Option<Value> {
     let mut parser = Parser { rest: text.trim_start_matches([' ', '\t']), depth: 0 };
     let first = parser.value()?;
-    parser.space();
+    parser.skip_space();
     let value = if parser.rest.starts_with(',') {
         parser.rest = &parser.rest[1..];
-        // `1, 2` is a tuple without its parentheses.
+        // `1, 2` is a tuple without parentheses.
         let mut items = vec![first];
         items.extend(parser.items(None)?);
         Value::from(items)
     } else {
         first
     };
-    parser.space();
+    parser.skip_space();
     (parser.rest.is_empty() || parser.rest.starts_with('#')).then_some(value)
 }
 
@@ -30,17 +30,18 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         self.rest = self.rest.trim_start();
     }
 
     fn at_end(&mut self) -> bool {
-        self.space();
+        self.skip_space();
         self.rest.is_empty() || self.rest.starts_with('#')
     }
 
-    fn eat(&mut self, c: char) -> bool {
-        self.space();
+    /// Skips `c` and spaces before it; returns whether it was there.
+    fn consume(&mut self, c: char) -> bool {
+        self.skip_space();
         match self.rest.strip_prefix(c) {
             Some(rest) => {
                 self.rest = rest;
@@ -55,10 +56,10 @@ impl Parser<'_> {
         if self.depth > 64 {
             return None;
         }
-        self.space();
+        self.skip_space();
         let value = match self.rest.chars().next()? {
             '[' => {
-                self.eat('[');
+                self.consume('[');
                 Value::from(self.items(Some(']'))?)
             }
             '(' => self.tuple()?,
@@ -70,46 +71,46 @@ impl Parser<'_> {
         Some(value)
     }
 
-    /// Reads what follows an opening bracket, or the first comma of a bare tuple.
+    /// Parses the items after an opening bracket, or after the first comma of a tuple without parentheses.
     fn items(&mut self, end: Option<char>) -> Option<Vec<Value>> {
         let mut items = Vec::new();
         loop {
             match end {
-                Some(end) if self.eat(end) => return Some(items),
+                Some(end) if self.consume(end) => return Some(items),
                 None if self.at_end() => return Some(items),
                 _ => items.push(self.value()?),
             }
-            if !self.eat(',') {
+            if !self.consume(',') {
                 return match end {
-                    Some(end) => self.eat(end).then_some(items),
+                    Some(end) => self.consume(end).then_some(items),
                     None => Some(items),
                 };
             }
         }
     }
 
-    /// Reads a tuple, which is a list here, or a value in parentheses.
+    /// Parses a tuple, which becomes a list, or a value in parentheses.
     fn tuple(&mut self) -> Option<Value> {
-        self.eat('(');
-        if self.eat(')') {
+        self.consume('(');
+        if self.consume(')') {
             return Some(Value::from(Vec::<Value>::new()));
         }
         let first = self.value()?;
-        if self.eat(')') {
+        if self.consume(')') {
             return Some(first);
         }
         let mut items = vec![first];
-        self.eat(',').then_some(())?;
+        self.consume(',').then_some(())?;
         items.extend(self.items(Some(')'))?);
         Some(Value::from(items))
     }
 
-    /// Reads a dictionary. A set stays text: it has no place among our values.
+    /// Parses a dictionary. A set is not supported: the whole text is not a literal.
     fn braces(&mut self) -> Option<Value> {
-        self.eat('{');
+        self.consume('{');
         let mut map = Map::new();
         loop {
-            if self.eat('}') {
+            if self.consume('}') {
                 return Some(map.into());
             }
             let key = self.value()?;
@@ -120,10 +121,10 @@ impl Parser<'_> {
                 _ if key.is_null() => Key::Null,
                 _ => return None,
             };
-            self.eat(':').then_some(())?;
+            self.consume(':').then_some(())?;
             map.insert(key, self.value()?);
-            if !self.eat(',') {
-                return self.eat('}').then(|| map.into());
+            if !self.consume(',') {
+                return self.consume('}').then(|| map.into());
             }
         }
     }
@@ -144,8 +145,8 @@ impl Parser<'_> {
             }
         }
         self.rest = chars.as_str();
-        self.space();
-        // Python joins adjacent texts.
+        self.skip_space();
+        // Python joins adjacent strings.
         if self.rest.starts_with(['\'', '"']) {
             text.push_str(self.text()?.as_str()?);
         }
@@ -166,7 +167,7 @@ impl Parser<'_> {
     }
 }
 
-/// Reads what follows a backslash in a text.
+/// Parses an escape sequence after its backslash.
 fn escape(chars: &mut std::str::Chars<'_>, text: &mut String) -> Option<()> {
     let digits = match chars.next()? {
         c @ ('n' | 't' | 'r' | '\\' | '\'' | '"') => {
@@ -181,7 +182,7 @@ fn escape(chars: &mut std::str::Chars<'_>, text: &mut String) -> Option<()> {
         'x' => 2,
         'u' => 4,
         'U' => 8,
-        // Octal and named escapes: the value stays text as a whole.
+        // Octal and named escapes are not supported: the whole text is not a literal.
         '0'..='7' | 'N' | 'a' | 'b' | 'f' | 'v' | '\n' => return None,
         c => {
             text.extend(['\\', c]);
@@ -221,7 +222,7 @@ fn number(word: &str) -> Option<Value> {
         return None;
     }
     if lower.bytes().all(|b| b.is_ascii_digit()) {
-        // `0644` is no number in Python 3.
+        // `0644` is not a number in Python 3.
         let padded = lower.starts_with('0') && lower.bytes().any(|b| b != b'0');
         return (!padded).then(|| format!("{sign}{lower}").parse::<i64>().ok()).flatten().map(Value::from);
     }
@@ -235,7 +236,7 @@ mod tests {
     use convoy_protocol::map;
 
     #[test]
-    fn literals_have_types_and_all_else_is_text() {
+    fn literals_are_parsed_and_other_text_is_kept() {
         for (text, expected) in [
             ("1", Value::from(1)),
             ("-5", Value::from(-5)),

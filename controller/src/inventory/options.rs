@@ -1,4 +1,4 @@
-//! How an inventory is read.
+//! Options for reading an inventory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,55 +6,34 @@ use std::time::Duration;
 use convoy_protocol::Map;
 
 use crate::secrets::Vault;
-use crate::settings::{HashBehaviour, Settings};
+use crate::settings::{GroupNames, HashBehaviour, Settings};
 use crate::template;
 
-/// What becomes of a group's name that is not one of a variable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GroupNames {
-    /// It stays, with a warning.
-    #[default]
-    Never,
-    /// It stays.
-    Ignore,
-    /// What does not fit is replaced by `_`, with a warning.
-    Always,
-    /// What does not fit is replaced by `_`.
-    Silently,
-}
-
-impl GroupNames {
-    /// Returns whether names are changed.
-    pub(super) fn are_replaced(self) -> bool {
-        matches!(self, Self::Always | Self::Silently)
-    }
-}
-
-/// How an inventory is read.
+/// Options for reading an inventory.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `-e`: what `constructed` with `use_extra_vars` sees above all else.
+    /// `-e`: variables of highest precedence for `constructed` with `use_extra_vars`.
     pub extra_vars: Map,
-    /// The passwords of what is encrypted.
+    /// The passwords for encrypted files and values.
     pub vault: Arc<Vault>,
-    /// How `constructed` renders.
+    /// The options of templates in `constructed`.
     pub template: template::Options,
-    /// What becomes of names that are not those of variables.
+    /// What happens to group names that are not valid variable names.
     pub group_names: GroupNames,
-    /// Whether it is told that no source could be read.
+    /// Whether to warn if no source could be read.
     pub unparsed_warning: bool,
     /// Whether it is an error if no source could be read.
     pub unparsed_is_failed: bool,
-    /// Whether it is an error if a source is not there.
+    /// Whether it is an error if a source does not exist.
     pub any_unparsed_is_failed: bool,
-    /// Whether `constructed` sees extra variables unless its file says otherwise.
+    /// The default of `use_extra_vars` of `constructed`.
     pub use_extra_vars: bool,
-    /// Whether lists of hosts may have ranges.
+    /// Whether lists of hosts may contain ranges.
     pub ranges_in_lists: bool,
-    /// Whether maps that several sources have are put together.
+    /// Whether maps from several sources are merged.
     pub merge: bool,
-    /// How long a script may take, all of its calls together.
-    pub script_limit: Duration,
+    /// The timeout of a script, for all of its calls together.
+    pub script_timeout: Duration,
 }
 
 impl Default for Options {
@@ -64,7 +43,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns what the settings say, without extra variables and passwords.
+    /// Returns the options from the settings, without extra variables and passwords.
     pub fn of(settings: &Settings) -> Self {
         Self {
             extra_vars: Map::new(),
@@ -80,8 +59,8 @@ impl Options {
                 .iter()
                 .any(|name| name.rsplit('.').next() == Some("advanced_host_list")),
             merge: settings.hash_behaviour == HashBehaviour::Merge,
-            // A cloud with many pages of hosts takes its time; a prompt that nobody sees takes forever.
-            script_limit: Duration::from_secs(600),
+            // Long enough for a cloud with many pages of hosts; ends a script that waits for input.
+            script_timeout: Duration::from_secs(600),
         }
     }
 }

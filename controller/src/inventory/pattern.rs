@@ -1,4 +1,4 @@
-//! Host patterns: which hosts `web:&prod:!web3` names, and in which order.
+//! Host patterns such as `web:&prod:!web3`: selects hosts, in Ansible's order.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -6,17 +6,18 @@ use std::sync::{Arc, LazyLock};
 use fancy_regex::Regex;
 use indexmap::IndexSet;
 
-use super::{Inventory, LOCALHOST, address};
+use super::address;
+use super::model::{Inventory, LOCALHOST};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::secrets::Vault;
 use crate::source_file::SourceFile;
 
-/// The hosts that a pattern names.
+/// The hosts that match a pattern.
 #[derive(Debug, Default, PartialEq)]
 pub struct Selection {
-    /// Their names, each once, in Ansible's order.
+    /// Their names without duplicates, in Ansible's order.
     pub hosts: Vec<Arc<str>>,
-    /// What matched nothing.
+    /// Warnings about patterns that match nothing.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -28,7 +29,7 @@ static SUBSCRIPT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 impl Inventory {
-    /// Returns those of some hosts that a limit leaves, the workstation included where the inventory does not name it.
+    /// Returns the hosts that match the limit, including the implicit localhost.
     ///
     /// # Errors
     ///
@@ -41,11 +42,11 @@ impl Inventory {
         Ok(hosts.iter().filter(|host| left.contains(host)).cloned().collect())
     }
 
-    /// Returns the hosts that `pattern` names, less those that `limit` does not.
+    /// Returns the hosts that match both `pattern` and `limit`.
     ///
     /// # Errors
     ///
-    /// For a regular expression that is none, a subscript beyond the matches, a limit file that cannot be read.
+    /// If a regular expression is not valid, a subscript exceeds the matches, or a limit file cannot be read.
     pub fn select(&self, pattern: &str, limit: Option<&str>) -> Result<Selection, Diagnostic> {
         let mut warnings = Vec::new();
         let mut hosts = self.evaluate(&split(pattern), &mut warnings)?;
@@ -57,14 +58,14 @@ impl Inventory {
     }
 
     fn evaluate(&self, patterns: &[String], warnings: &mut Vec<Diagnostic>) -> Result<Names, Diagnostic> {
-        // Ansible takes all hosts here: too much for a slip.
+        // Ansible selects all hosts, which is rarely intended.
         if patterns.is_empty() {
-            return Err(Diagnostic::user("a host pattern, or a limit, that names nothing")
-                .hint(Some("`all` names all hosts".to_owned())));
+            return Err(Diagnostic::user("empty host pattern or limit")
+                .hint(Some("`all` matches all hosts".to_owned())));
         }
-        let of =
-            |marks: fn(&str) -> bool| patterns.iter().map(String::as_str).filter(move |text| marks(text));
-        let mut regular: Vec<&str> = of(|text| !text.starts_with(['!', '&'])).collect();
+        let matching =
+            |filter: fn(&str) -> bool| patterns.iter().map(String::as_str).filter(move |text| filter(text));
+        let mut regular: Vec<&str> = matching(|text| !text.starts_with(['!', '&'])).collect();
         if regular.is_empty() {
             regular.push("all");
         }
@@ -75,11 +76,11 @@ impl Inventory {
                 None => hosts.extend(self.matches(pattern, warnings)?),
             }
         }
-        for pattern in of(|text| text.starts_with('&')) {
+        for pattern in matching(|text| text.starts_with('&')) {
             let both = self.matches(&pattern[1..], warnings)?;
             hosts.retain(|host| both.contains(host));
         }
-        for pattern in of(|text| text.starts_with('!')) {
+        for pattern in matching(|text| text.starts_with('!')) {
             let without = self.matches(&pattern[1..], warnings)?;
             hosts.retain(|host| !without.contains(host));
         }
@@ -109,7 +110,9 @@ impl Inventory {
                 None if hosts.is_empty() => (0, 0),
                 None => {
                     let what = format!("No hosts matched the subscripted pattern '{pattern}'");
-                    return Err(Diagnostic::user(what).hint(Some(format!("`{}` has {count} hosts", part(1)))));
+                    return Err(
+                        Diagnostic::user(what).hint(Some(format!("`{}` matches {count} hosts", part(1))))
+                    );
                 }
             }
         };
@@ -118,11 +121,11 @@ impl Inventory {
 
     fn enumerate(&self, pattern: &str, warnings: &mut Vec<Diagnostic>) -> Result<Names, Diagnostic> {
         let regex = compile(pattern)?;
-        let fits = |name: &str| regex.is_match(name).unwrap_or(false);
-        let groups: Vec<_> = self.groups.keys().filter(|name| fits(name)).collect();
+        let is_match = |name: &str| regex.is_match(name).unwrap_or(false);
+        let groups: Vec<_> = self.groups.keys().filter(|name| is_match(name)).collect();
         let mut hosts: Names = groups.iter().flat_map(|group| self.hosts_of(group)).collect();
         if groups.is_empty() || pattern.starts_with('~') || pattern.contains(['.', '?', '*', '[']) {
-            hosts.extend(self.hosts.keys().filter(|name| fits(name)).cloned());
+            hosts.extend(self.hosts.keys().filter(|name| is_match(name)).cloned());
         }
         if hosts.is_empty() && LOCALHOST.contains(&pattern) {
             hosts.insert(self.localhost.clone().unwrap_or_else(|| pattern.into()));
@@ -139,7 +142,7 @@ impl Inventory {
     }
 }
 
-/// Splits a pattern at commas, else at colons outside of brackets. A colon in an address or a range does not split.
+/// Splits a pattern at commas, or if there is none at colons, except those of addresses and ranges.
 fn split(pattern: &str) -> Vec<String> {
     let parts: Vec<String> = if pattern.contains(',') {
         pattern.split(',').map(str::to_owned).collect()
@@ -165,7 +168,7 @@ fn split(pattern: &str) -> Vec<String> {
     parts.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// Splits a limit, with the lines of each `@file` in its place.
+/// Splits a limit, and replaces each `@file` by the lines of the file.
 fn limit_patterns(limit: &str, vault: &Vault) -> Result<Vec<String>, Diagnostic> {
     let mut patterns = Vec::new();
     for pattern in split(limit) {
@@ -186,7 +189,7 @@ fn limit_patterns(limit: &str, vault: &Vault) -> Result<Vec<String>, Diagnostic>
     Ok(patterns)
 }
 
-/// Returns the regular expression of `~regex`, which is tied to the beginning only, or of a shell pattern.
+/// Compiles `~regex`, which matches the beginning of names, or a shell pattern, which matches whole names.
 fn compile(pattern: &str) -> Result<Regex, Diagnostic> {
     let text = match pattern.strip_prefix('~') {
         Some(regex) => format!("^(?:{regex})"),
@@ -207,7 +210,7 @@ fn shell_pattern(pattern: &str) -> String {
             '?' => regex.push('.'),
             '[' => {
                 let skip = usize::from(rest.starts_with('!'));
-                // A bracket that comes first is one of the characters.
+                // A bracket in the first place is one of the characters.
                 let from = skip + usize::from(rest[skip..].starts_with(']'));
                 match rest[from..].find(']') {
                     Some(end) => {
@@ -230,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn splits_at_commas_else_at_colons() {
+    fn patterns_are_split_at_commas_or_colons() {
         for (pattern, parts) in [
             ("a,b[1], c[2:3] , d", vec!["a", "b[1]", "c[2:3]", "d"]),
             ("web:&prod:!x[0:1]", vec!["web", "&prod", "!x[0:1]"]),
@@ -244,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn shell_patterns_fit_whole_names() {
-        for (pattern, name, fits) in [
+    fn shell_patterns_match_whole_names() {
+        for (pattern, name, expected) in [
             ("a*", "abc", true),
             ("a?", "abc", false),
             ("[!a]b", "cb", true),
@@ -256,7 +259,7 @@ mod tests {
             ("a.b", "axb", false),
             ("[\\^]", "^", true),
         ] {
-            assert_eq!(compile(pattern).unwrap().is_match(name).unwrap(), fits, "{pattern} {name}");
+            assert_eq!(compile(pattern).unwrap().is_match(name).unwrap(), expected, "{pattern} {name}");
         }
     }
 }

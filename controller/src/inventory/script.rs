@@ -1,4 +1,4 @@
-//! Inventories that a program writes: `--list`, and `--host NAME` where that does not tell all.
+//! Runs inventory scripts: `--list`, and `--host NAME` if the former does not include variables.
 
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,24 +12,25 @@ use std::time::{Duration, Instant};
 use convoy_protocol::{Kind, Map, Value, map};
 use indexmap::IndexSet;
 
-use super::{Inventory, source};
+use super::model::Inventory;
 use crate::diagnostic::Diagnostic;
-use crate::{json, secrets};
+use crate::json;
+use crate::paths::absolute;
 
-/// More than this from one script is a script that has lost its way.
-const MOST: u64 = 256 << 20;
+/// The maximum number of bytes of output of a script.
+const MAX_OUTPUT: u64 = 256 << 20;
 
-/// So many lines of what a script said last are shown when it failed.
-const LINES: usize = 20;
+/// How many of the last lines of standard error are shown if a script fails.
+const SHOWN_LINES: usize = 20;
 
-/// Returns whether the file is a program to be run rather than text to be read.
+/// Returns whether the file is a program to run rather than text to read.
 ///
-/// What is marked executable without being a program (all is, on some file systems) is text: given to `execvp` the
-/// shell would run it.
+/// Executable files without `#!` or ELF header are text, since some file systems mark all files executable; `execvp`
+/// would run them as shell scripts.
 ///
 /// # Errors
 ///
-/// For a script that is not executable: read as text it would be nonsense.
+/// If a script is not executable, because it cannot be an inventory in text form either.
 pub(super) fn is_program(path: &Path) -> Result<bool, Diagnostic> {
     let cannot = |error: io::Error| Diagnostic::user(format!("cannot read {}: {error}", path.display()));
     let mut file = std::fs::File::open(path).map_err(cannot)?;
@@ -44,21 +45,21 @@ pub(super) fn is_program(path: &Path) -> Result<bool, Diagnostic> {
     Ok(executable && (script || magic == b"\x7fELF"))
 }
 
-/// Runs the script at `path` and reads what it says into `inventory`.
+/// Runs the script at `path` and reads its output into `inventory`.
 ///
 /// # Errors
 ///
-/// If it cannot be run, fails, takes too long, or says what is no inventory.
+/// If it cannot be run, fails, times out, or its output is not an inventory.
 pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
     let mut script = Script {
         inventory,
         path,
-        program: source::absolute(path),
+        program: absolute(path),
         deadline: Instant::now(),
         hosts: IndexSet::new(),
-        said: false,
+        warned: false,
     };
-    script.deadline += script.inventory.options.script_limit;
+    script.deadline += script.inventory.options.script_timeout;
     script.load()
 }
 
@@ -67,17 +68,17 @@ struct Script<'i> {
     path: &'i Path,
     program: std::path::PathBuf,
     deadline: Instant,
-    /// The hosts that it names, in its order.
+    /// The hosts of its groups, in order.
     hosts: IndexSet<Arc<str>>,
-    /// Whether what it wrote to standard error has been shown.
-    said: bool,
+    /// Whether the user has been warned about output on standard error.
+    warned: bool,
 }
 
 impl Script<'_> {
     fn load(&mut self) -> Result<(), Diagnostic> {
-        let groups = self.answer(&["--list"])?;
+        let groups = self.call(&["--list"])?;
         let Some(groups) = groups.as_map() else {
-            return Err(self.wrong(format!("must write a map of groups, not {}", groups.kind_name())));
+            return Err(self.error(format!("must write a map of groups, got {}", groups.kind_name())));
         };
         let mut variables = None;
         for (name, group) in groups {
@@ -87,16 +88,16 @@ impl Script<'_> {
             }
         }
         if let Some(wrong) = variables.as_ref().filter(|variables| variables.as_map().is_none()) {
-            return Err(self.wrong(format!("`_meta.hostvars` is a map, not {}", wrong.kind_name())));
+            return Err(self.error(format!("`_meta.hostvars` must be a map, got {}", wrong.kind_name())));
         }
         for host in self.hosts.clone() {
             let found = match &variables {
                 Some(all) => all.get(&host).cloned().unwrap_or_else(|| Map::new().into()),
-                None => self.answer(&["--host", &host])?,
+                None => self.call(&["--host", &host])?,
             };
             let Some(vars) = found.as_map() else {
-                let what = format!("the variables of host `{host}` are a map, not {}", found.kind_name());
-                return Err(self.wrong(what));
+                let what = format!("the variables of host `{host}` must be a map, got {}", found.kind_name());
+                return Err(self.error(what));
             };
             for (key, value) in vars {
                 self.inventory.set_var(&host, key.clone(), value.clone())?;
@@ -111,27 +112,31 @@ impl Script<'_> {
             Kind::Map(map) if ["hosts", "vars", "children"].iter().any(|part| map.contains_key(*part)) => {
                 Map::clone(map)
             }
-            // Variables alone: the name is that of a host, too.
+            // A map of variables: the group has one host, of the same name.
             Kind::Map(map) => map! { "hosts" => vec![Value::from(&*added)], "vars" => Map::clone(map) },
             _ => map! { "hosts" => group.clone() },
         };
         if let Some(hosts) = parts.get("hosts") {
-            let what = format!("`hosts` of group `{name}` is a list, not {}", hosts.kind_name());
-            for host in hosts.as_list().ok_or_else(|| self.wrong(what))? {
-                let what = format!("group `{name}`: the name of a host is text, not {}", host.kind_name());
-                let host = host.as_str().ok_or_else(|| self.wrong(what))?;
+            let what = format!("`hosts` of group `{name}` must be a list, got {}", hosts.kind_name());
+            for host in hosts.as_list().ok_or_else(|| self.error(what))? {
+                let what =
+                    format!("group `{name}`: the name of a host must be text, got {}", host.kind_name());
+                let host = host.as_str().ok_or_else(|| self.error(what))?;
                 let host = self.inventory.add_host(host, Some(&added), None)?;
                 self.hosts.insert(host);
             }
         }
         if let Some(vars) = parts.get("vars") {
-            let what = format!("`vars` of group `{name}` is a map, not {}", vars.kind_name());
-            for (key, value) in vars.as_map().ok_or_else(|| self.wrong(what))? {
+            let what = format!("`vars` of group `{name}` must be a map, got {}", vars.kind_name());
+            for (key, value) in vars.as_map().ok_or_else(|| self.error(what))? {
                 self.inventory.set_var(&added, key.clone(), value.clone())?;
             }
         }
-        for child in
-            parts.get("children").map(|children| self.names(name, children)).transpose()?.unwrap_or_default()
+        for child in parts
+            .get("children")
+            .map(|children| self.child_names(name, children))
+            .transpose()?
+            .unwrap_or_default()
         {
             let child = self.inventory.add_group(&child)?;
             self.inventory.add_child(&added, &child)?;
@@ -139,62 +144,67 @@ impl Script<'_> {
         Ok(())
     }
 
-    /// Returns the groups that `children` names: a list, or the keys of a map.
-    fn names(&self, group: &str, children: &Value) -> Result<Vec<String>, Diagnostic> {
+    /// Returns the names in `children`: the items of a list, or the keys of a map.
+    fn child_names(&self, group: &str, children: &Value) -> Result<Vec<String>, Diagnostic> {
         let names: Vec<Value> = match &children.kind {
             Kind::Map(map) => map.keys().map(convoy_protocol::Key::to_value).collect(),
             Kind::List(list) => list.to_vec(),
             _ => vec![Value::null()],
         };
         let texts = names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>();
-        texts.ok_or_else(|| self.wrong(format!("`children` of group `{group}` is a list of names")))
+        texts.ok_or_else(|| self.error(format!("`children` of group `{group}` must be a list of names")))
     }
 
-    /// Runs the script and reads the JSON that it writes; nothing at all is an empty map for one host.
-    fn answer(&mut self, words: &[&str]) -> Result<Value, Diagnostic> {
-        let output = self.run(words)?;
+    /// Runs the script and parses its output. No output for `--host` is an empty map.
+    fn call(&mut self, args: &[&str]) -> Result<Value, Diagnostic> {
+        let output = self.run(args)?;
         let text = std::str::from_utf8(&output.out)
-            .map_err(|error| self.wrong(format!("must write UTF-8: {error}")))?;
-        if text.trim().is_empty() && words[0] == "--host" {
+            .map_err(|error| self.error(format!("must write UTF-8: {error}")))?;
+        if text.trim().is_empty() && args[0] == "--host" {
             return Ok(Map::new().into());
         }
         let value = json::from_str(text).map_err(|error| {
-            self.wrong(format!("must write JSON: {error}")).note(format!("called with {}", words.join(" ")))
+            self.error(format!("must write JSON: {error}")).note(format!("called with {}", args.join(" ")))
         })?;
-        if !output.err.is_empty() && !self.said {
-            self.said = true;
+        if !output.err.is_empty() && !self.warned {
+            self.warned = true;
             let text = String::from_utf8_lossy(&output.err);
-            let text = format!("the inventory script {} said: {}", self.path.display(), text.trim());
+            let text = format!(
+                "the inventory script {} wrote to standard error: {}",
+                self.path.display(),
+                text.trim()
+            );
             self.inventory.warn(Diagnostic::user(text));
         }
-        secrets::unmark(value).map_err(|what| self.wrong(what))
+        secrets::unmark(value).map_err(|what| self.error(what))
     }
 
-    fn run(&self, words: &[&str]) -> Result<Output, Diagnostic> {
-        let line = format!("{} {}", self.path.display(), words.join(" "));
+    fn run(&self, args: &[&str]) -> Result<Output, Diagnostic> {
+        let line = format!("{} {}", self.path.display(), args.join(" "));
         let mut command = Command::new(&self.program);
-        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command
             .spawn()
             .map_err(|error| Diagnostic::user(format!("cannot run the inventory script {line}: {error}")))?;
-        let output = finish(child, self.deadline)
-            .map_err(|error| Diagnostic::user(format!("the inventory script {line} was lost: {error}")))?;
+        let output = wait(child, self.deadline).map_err(|error| {
+            Diagnostic::user(format!("cannot read the output of the inventory script {line}: {error}"))
+        })?;
         let failed = match output.status {
             Some(status) if status.success() => return Ok(output),
             Some(status) => match status.signal() {
-                Some(signal) => format!("was ended by signal {signal}"),
-                None => format!("ended with exit code {}", status.code().unwrap_or(-1)),
+                Some(signal) => format!("was killed by signal {signal}"),
+                None => format!("exited with code {}", status.code().unwrap_or(-1)),
             },
             None => format!(
-                "was not done after {} seconds and was ended",
-                self.inventory.options.script_limit.as_secs()
+                "did not finish within {} seconds and was killed",
+                self.inventory.options.script_timeout.as_secs()
             ),
         };
         let mut failure = Diagnostic::user(format!("the inventory script {line} {failed}"));
-        let said = String::from_utf8_lossy(&output.err);
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        for line in &lines[lines.len().saturating_sub(LINES)..] {
-            failure = failure.note(format!("it said: {line}"));
+        let stderr = String::from_utf8_lossy(&output.err);
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            failure = failure.note(format!("standard error: {line}"));
         }
         if lines.is_empty() {
             failure = failure.note("it wrote nothing to standard error");
@@ -202,22 +212,22 @@ impl Script<'_> {
         Err(failure)
     }
 
-    fn wrong(&self, what: String) -> Diagnostic {
+    fn error(&self, what: String) -> Diagnostic {
         Diagnostic::user(format!("the inventory script {}: {what}", self.path.display()))
     }
 }
 
-/// What a program wrote, and how it ended; without a status it was ended here.
+/// The output of a program; without a status, it timed out and was killed.
 struct Output {
     status: Option<ExitStatus>,
     out: Vec<u8>,
     err: Vec<u8>,
 }
 
-/// Waits for a program until `deadline`, and reads what it writes meanwhile.
-fn finish(mut child: Child, deadline: Instant) -> io::Result<Output> {
-    let out = reader(child.stdout.take());
-    let err = reader(child.stderr.take());
+/// Reads the output of a program until it exits, and kills it at `deadline`.
+fn wait(mut child: Child, deadline: Instant) -> io::Result<Output> {
+    let out = read_in_thread(child.stdout.take());
+    let err = read_in_thread(child.stderr.take());
     let left = || deadline.saturating_duration_since(Instant::now());
     let mut output = Output { status: None, out: Vec::new(), err: Vec::new() };
     if let Ok(read) = out.recv_timeout(left()) {
@@ -233,21 +243,21 @@ fn finish(mut child: Child, deadline: Instant) -> io::Result<Output> {
         child.kill()?;
         child.wait()?;
     }
-    // Something that it started may hold on to the pipe: that is no reason to wait.
+    // A process that it started may keep the pipe open: do not wait for that.
     output.err = err.recv_timeout(left().min(Duration::from_secs(1))).unwrap_or_else(|_| Ok(Vec::new()))?;
     Ok(output)
 }
 
-/// Reads a pipe to its end in a thread of its own.
-fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<io::Result<Vec<u8>>> {
+/// Reads a pipe to its end in a thread.
+fn read_in_thread(pipe: Option<impl Read + Send + 'static>) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        let read = pipe.map_or(Ok(0), |pipe| pipe.take(MOST + 1).read_to_end(&mut text));
-        let full = text.len() as u64 > MOST;
+        let read = pipe.map_or(Ok(0), |pipe| pipe.take(MAX_OUTPUT + 1).read_to_end(&mut text));
+        let full = text.len() as u64 > MAX_OUTPUT;
         let read =
-            read.and_then(|_| if full { Err(io::Error::other("it writes without end")) } else { Ok(text) });
-        // Nobody listens any more if the time is up.
+            read.and_then(|_| if full { Err(io::Error::other("it writes too much")) } else { Ok(text) });
+        // The receiver is gone if the program timed out.
         let _ = sender.send(read);
     });
     receiver

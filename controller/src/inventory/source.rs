@@ -1,18 +1,75 @@
-//! Where an inventory comes from: a file, a folder of files, a list of hosts.
+//! Loads an inventory from its sources: files, directories of files, lists of hosts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Inventory, address, constructed, ini, script, tree};
-use crate::diagnostic::Diagnostic;
+use super::model::{Addition, Inventory};
+use super::options::Options;
+use super::{address, constructed, ini, script, tree};
 use crate::source_file::SourceFile;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
 use crate::yaml::{self, Node};
 
-/// What Ansible leaves out in a folder of sources.
+/// The endings of files that Ansible ignores in a directory of sources.
 const IGNORED: [&str; 13] =
     [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
 
-/// Reads `source` into `inventory`. Returns whether there was anything to read.
-pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diagnostic> {
+impl Inventory {
+    /// Reads `sources` in order: files, scripts, directories of them, or lists of hosts (`a,b,`). Returns the inventory and
+    /// warnings.
+    ///
+    /// # Errors
+    ///
+    /// The first error of each source.
+    pub fn load(sources: &[String], options: &Options) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let mut inventory = Self::empty(options.clone());
+        inventory.sources = sources.to_vec();
+        let mut errors = Diagnostics::new();
+        let mut any = false;
+        for text in sources.iter().filter(|text| !text.is_empty()) {
+            match load(&mut inventory, text) {
+                Ok(parsed) => any |= parsed,
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if any {
+            inventory.reconcile()?;
+        } else if options.unparsed_is_failed {
+            let what = "No inventory was parsed, please check your configuration and options.";
+            return Err(Diagnostic::user(what).into());
+        } else if options.unparsed_warning {
+            inventory.warn(Diagnostic::user("No inventory was parsed, only implicit localhost is available"));
+        }
+        let warnings = inventory.take_warnings();
+        Ok((inventory, warnings))
+    }
+
+    /// Reads the sources again, and adds the additions of the run. Returns the inventory and warnings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load`].
+    pub fn refresh(&self) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let (mut fresh, mut warnings) = Self::load(&self.sources, &self.options)?;
+        let hosts = |addition: &&Addition| matches!(addition, Addition::Host { .. });
+        let (hosts, groups): (Vec<_>, Vec<_>) = self.additions.iter().partition(hosts);
+        for addition in hosts.into_iter().chain(groups) {
+            match addition {
+                // A host that is no longer in the sources leaves its groups.
+                Addition::Group { host, .. } if fresh.host(host).is_none() && !fresh.is_implicit(host) => {}
+                addition => drop(fresh.add(addition.clone())?),
+            }
+        }
+        warnings.extend(fresh.take_warnings());
+        Ok((fresh, warnings))
+    }
+}
+
+/// Reads `source` into `inventory`. Returns whether it exists and is not empty.
+fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diagnostic> {
     let path = Path::new(source);
     if source.contains(',') && !path.exists() {
         host_list(inventory, source)?;
@@ -33,17 +90,18 @@ pub(super) fn load(inventory: &mut Inventory, source: &str) -> Result<bool, Diag
         )));
         return Ok(false);
     }
-    // What stands beside a source is not seen yet while it is read (`use_vars_plugins`); in a folder it is.
+    // As in Ansible, a source does not see the variable files next to it while it is read (`use_vars_plugins`), but the
+    // sources in a directory do.
     if path.is_dir() {
         inventory.folders.push(absolute(folder));
-        return file_or_folder(inventory, path);
+        return file_or_directory(inventory, path);
     }
     file(inventory, path)?;
     inventory.folders.push(absolute(folder));
     Ok(true)
 }
 
-fn file_or_folder(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagnostic> {
+fn file_or_directory(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagnostic> {
     if !path.is_dir() {
         return file(inventory, path).map(|()| true);
     }
@@ -60,7 +118,7 @@ fn file_or_folder(inventory: &mut Inventory, path: &Path) -> Result<bool, Diagno
             || matches!(&*text, "host_vars" | "group_vars" | "vars_plugins")
             || IGNORED.iter().any(|ending| text.ends_with(ending));
         if !ignored {
-            any |= file_or_folder(inventory, &path.join(&name))?;
+            any |= file_or_directory(inventory, &path.join(&name))?;
         }
     }
     Ok(any)
@@ -75,7 +133,7 @@ fn file(inventory: &mut Inventory, path: &Path) -> Result<(), Diagnostic> {
     }
     let source = SourceFile::read(path, &inventory.options.vault)?;
     let secret = source.secret;
-    // What is wrong in an encrypted inventory is told without quoting it.
+    // Errors in an encrypted inventory must not quote it.
     text(inventory, path, &source).map_err(|problem| if secret { yaml::redacted(problem) } else { problem })
 }
 
@@ -83,13 +141,13 @@ fn text(inventory: &mut Inventory, path: &Path, source: &SourceFile) -> Result<(
     let (name, text, taint) = (&source.name, &source.text, source.taint());
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("yml" | "yaml" | "json") => match source.yaml()? {
-            Some(root) => in_yaml(inventory, &root),
+            Some(root) => read_yaml_root(inventory, &root),
             None => Ok(()),
         },
         Some("toml") => Err(Diagnostic::user(format!("{name}: inventories in TOML are not supported"))
             .hint(Some("write it as YAML or INI".to_owned()))),
         None => match source.yaml() {
-            Ok(Some(root)) if root.as_map().is_some() => in_yaml(inventory, &root),
+            Ok(Some(root)) if root.as_map().is_some() => read_yaml_root(inventory, &root),
             Err(error) if looks_like_yaml(text) => Err(error),
             _ => ini::read(inventory, name, text, taint),
         },
@@ -97,15 +155,15 @@ fn text(inventory: &mut Inventory, path: &Path, source: &SourceFile) -> Result<(
     }
 }
 
-/// Reads hosts and groups, or what a plugin is to do.
-fn in_yaml(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnostic> {
+/// Reads an inventory in YAML, or the configuration of a plugin.
+fn read_yaml_root(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnostic> {
     match root.get("plugin") {
         Some(plugin) => constructed::read(inventory, plugin, root),
         None => tree::read(inventory, root),
     }
 }
 
-/// Returns whether the first line that says anything is one that only YAML would begin with.
+/// Returns whether the first line that is neither empty nor a comment can only be YAML.
 fn looks_like_yaml(text: &str) -> bool {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.next().is_some_and(|line| line.starts_with("---") || line.ends_with(':'))
@@ -131,17 +189,4 @@ fn host_list(inventory: &mut Inventory, source: &str) -> Result<(), Diagnostic> 
         }
     }
     Ok(())
-}
-
-/// Returns the absolute path, with links left as they are.
-pub(super) fn absolute(path: &Path) -> PathBuf {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let mut clean = PathBuf::new();
-    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
-        match part {
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean
 }

@@ -1,8 +1,9 @@
-//! Inventories in YAML form.
+//! Reads inventories in YAML.
 
 use convoy_protocol::Map;
 
-use super::{Inventory, address};
+use super::address;
+use super::model::Inventory;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::{Data, Node};
 
@@ -11,7 +12,7 @@ const SECTIONS: [&str; 3] = ["vars", "children", "hosts"];
 /// Reads the inventory `root` into `inventory`.
 pub(super) fn read(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnostic> {
     let Some(groups) = root.as_map() else {
-        let what = format!("a YAML inventory is a map of groups, not {}", root.kind_name());
+        let what = format!("a YAML inventory must be a map of groups, got {}", root.kind_name());
         return Err(Diagnostic::user(what).at(root.at.clone()));
     };
     for (name, node) in groups {
@@ -22,7 +23,7 @@ pub(super) fn read(inventory: &mut Inventory, root: &Node) -> Result<(), Diagnos
 
 fn group(inventory: &mut Inventory, name: &Node, node: &Node) -> Result<(), Diagnostic> {
     let text = name.as_str().ok_or_else(|| {
-        Diagnostic::user("the name of a group is text")
+        Diagnostic::user("the name of a group must be text")
             .at(name.at.clone())
             .hint(Some(format!("quote it: \"{}\"", name.scalar().unwrap_or_default())))
     })?;
@@ -49,13 +50,14 @@ fn group(inventory: &mut Inventory, name: &Node, node: &Node) -> Result<(), Diag
                     entry(inventory, text, key_text, name, Some(value))?;
                 }
             }
-            // One name alone stands for a map without values.
+            // A single name is a map with one entry without a value.
             Data::Scalar(..) if section.as_str().is_some() => {
                 entry(inventory, text, key_text, section, None)?;
             }
             _ if section.is_null() => {}
             _ => {
-                let what = format!("`{key_text}` of group `{text}` is a map, not {}", section.kind_name());
+                let what =
+                    format!("`{key_text}` of group `{text}` must be a map, got {}", section.kind_name());
                 return Err(Diagnostic::user(what)
                     .at(section.at.clone())
                     .hint(Some("write each name as a key: `name:`".to_owned())));
@@ -65,7 +67,7 @@ fn group(inventory: &mut Inventory, name: &Node, node: &Node) -> Result<(), Diag
     Ok(())
 }
 
-/// Reads one entry of a section; `value` is missing if the section is one name alone.
+/// Reads an entry of a section; there is no `value` if the section is a single name.
 fn entry(
     inventory: &mut Inventory,
     group: &str,
@@ -79,8 +81,8 @@ fn entry(
             inventory.set_group_var(group, name.to_key()?, value)
         }
         "children" => {
-            let nothing = Node { at: name.at.clone(), tag: None, secret: false, data: Data::Map(Vec::new()) };
-            self::group(inventory, name, value.unwrap_or(&nothing))?;
+            let empty = Node { at: name.at.clone(), tag: None, secret: false, data: Data::Map(Vec::new()) };
+            self::group(inventory, name, value.unwrap_or(&empty))?;
             let child = name.as_str().unwrap_or_default();
             if inventory.group(child).is_some() {
                 inventory.add_child(group, child).map_err(|error| error.at(name.at.clone()))?;
@@ -98,7 +100,7 @@ fn hosts(
     value: Option<&Node>,
 ) -> Result<(), Diagnostic> {
     let Some(pattern) = name.as_str() else {
-        return Err(Diagnostic::user("the name of a host is text")
+        return Err(Diagnostic::user("the name of a host must be text")
             .at(name.at.clone())
             .hint(Some(format!("quote it: \"{}\"", name.scalar().unwrap_or_default()))));
     };
@@ -106,7 +108,7 @@ fn hosts(
         None => Map::new(),
         Some(value) => {
             let read = value.to_value()?;
-            let what = format!("the variables of host `{pattern}` are a map, not {}", value.kind_name());
+            let what = format!("the variables of host `{pattern}` must be a map, got {}", value.kind_name());
             read.as_map().cloned().ok_or_else(|| Diagnostic::user(what).at(value.at.clone()))?
         }
     };

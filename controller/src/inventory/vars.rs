@@ -1,44 +1,46 @@
-//! The variables of a host, layer by layer, and the files they come from.
+//! The variables of hosts and groups in layers by precedence, including those of `group_vars` and `host_vars`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoy_protocol::{Map, map};
 
-use super::{Group, Inventory, source};
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::merge::merge_hash;
+use super::model::{Group, Inventory};
 use crate::source_file::read_yaml;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::paths::absolute;
+use crate::merge::merge_hash;
+use crate::yaml;
 
-/// Where the variables of a layer come from. The order is Ansible's, lowest precedence first.
+/// The origin of a layer of variables, in Ansible's order: lowest precedence first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LayerKind {
-    /// The inventory's own variables of `all`.
+    /// Variables of `all` in the inventory itself.
     InventoryAll,
-    /// The inventory's own variables of all other groups.
+    /// Variables of other groups in the inventory itself.
     InventoryGroups,
-    /// `group_vars/all` beside the inventory.
+    /// `group_vars/all` next to the inventory.
     GroupVarsAll,
-    /// `group_vars/all` beside the playbook.
+    /// `group_vars/all` next to the playbook.
     PlaybookGroupVarsAll,
-    /// `group_vars` of all other groups beside the inventory.
+    /// `group_vars` of other groups next to the inventory.
     GroupVars,
-    /// `group_vars` of all other groups beside the playbook.
+    /// `group_vars` of other groups next to the playbook.
     PlaybookGroupVars,
-    /// The inventory's own variables of the host.
+    /// Variables of the host in the inventory itself.
     InventoryHost,
-    /// `host_vars` beside the inventory.
+    /// `host_vars` next to the inventory.
     HostVars,
-    /// `host_vars` beside the playbook.
+    /// `host_vars` next to the playbook.
     PlaybookHostVars,
 }
 
 impl Inventory {
-    /// Returns the layers of variables of `host`, lowest precedence first, those without a variable left out.
+    /// Returns the layers of variables of `host`, lowest precedence first, without empty ones.
     ///
     /// # Errors
     ///
-    /// If a file of variables cannot be read, or is not a map.
+    /// If a variable file cannot be read or is not a map.
     pub fn layers(
         &self,
         host: &str,
@@ -51,8 +53,8 @@ impl Inventory {
         let playbook: Vec<&Path> = playbook_dir.into_iter().collect();
         let mut errors = Diagnostics::new();
         let mut files = |folders: &[&Path], kind: &str, names: &[&str]| {
-            self.files_of(folders, kind, names).unwrap_or_else(|mut found| {
-                // The folders of inventory and playbook may be one.
+            self.read_files(folders, kind, names).unwrap_or_else(|mut found| {
+                // Inventory and playbook may be in the same directory.
                 found.retain(|error| !errors.contains(error));
                 errors.append(&mut found);
                 Map::new()
@@ -75,7 +77,7 @@ impl Inventory {
         Ok(layers)
     }
 
-    /// Returns the layers that come from the sources themselves, not from `group_vars` and `host_vars`.
+    /// Returns the layers of the sources themselves, without `group_vars` and `host_vars`.
     pub(super) fn own_layers(&self, host: &str) -> Vec<(LayerKind, Map)> {
         let own = if self.is_implicit(host) {
             map! { "ansible_connection" => "local" }
@@ -84,12 +86,12 @@ impl Inventory {
         };
         vec![
             (LayerKind::InventoryAll, self.group("all").map(|group| group.vars.clone()).unwrap_or_default()),
-            (LayerKind::InventoryGroups, self.combined(&self.ranked_groups(host))),
+            (LayerKind::InventoryGroups, self.merge_groups(&self.ranked_groups(host))),
             (LayerKind::InventoryHost, own),
         ]
     }
 
-    /// Returns the variables of the group itself: the inventory's, then those of its files.
+    /// Returns the variables of the group itself: those of the inventory, then those of `group_vars`.
     ///
     /// # Errors
     ///
@@ -97,14 +99,14 @@ impl Inventory {
     pub fn group_vars(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Map, Diagnostics> {
         let folders: Vec<&Path> = self.folders.iter().map(PathBuf::as_path).chain(playbook_dir).collect();
         let mut vars = group.vars.clone();
-        self.extend(&mut vars, &self.files_of(&folders, "group_vars", &[&group.name])?);
+        self.extend(&mut vars, &self.read_files(&folders, "group_vars", &[&group.name])?);
         if group.priority != 1 {
             vars.insert("ansible_group_priority".into(), group.priority.into());
         }
         Ok(vars)
     }
 
-    /// Returns the variables of the host itself: the inventory's, then those of its files.
+    /// Returns the variables of the host itself: those of the inventory, then those of `host_vars`.
     ///
     /// # Errors
     ///
@@ -112,23 +114,24 @@ impl Inventory {
     pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Map, Diagnostics> {
         let mut layers = self.layers(host, playbook_dir)?;
         layers.retain(|(kind, _)| *kind >= LayerKind::InventoryHost);
-        Ok(self.flat(&layers))
+        Ok(self.merge_layers(&layers))
     }
 
-    /// Returns what layers come to, the later ones above the earlier.
-    pub fn flat(&self, layers: &[(LayerKind, Map)]) -> Map {
+    /// Merges layers; later ones take precedence.
+    pub fn merge_layers(&self, layers: &[(LayerKind, Map)]) -> Map {
         let mut vars = Map::new();
         layers.iter().for_each(|(_, layer)| self.extend(&mut vars, layer));
         vars
     }
 
-    fn combined(&self, groups: &[&Group]) -> Map {
+    /// Merges the variables of groups; later ones take precedence.
+    fn merge_groups(&self, groups: &[&Group]) -> Map {
         let mut vars = Map::new();
         groups.iter().for_each(|group| self.extend(&mut vars, &group.vars));
         vars
     }
 
-    /// Puts variables above those that are there.
+    /// Adds variables that take precedence over the existing ones.
     fn extend(&self, vars: &mut Map, more: &Map) {
         for (key, value) in more {
             let value = match vars.get(key).filter(|_| self.options.merge) {
@@ -139,11 +142,12 @@ impl Inventory {
         }
     }
 
-    fn files_of(&self, folders: &[&Path], kind: &str, names: &[&str]) -> Result<Map, Diagnostics> {
+    /// Reads the files of these names in `group_vars` or `host_vars` (`kind`) of the directories.
+    fn read_files(&self, folders: &[&Path], kind: &str, names: &[&str]) -> Result<Map, Diagnostics> {
         let mut vars = Map::new();
         let mut errors = Diagnostics::new();
         for folder in folders {
-            // A host may be called as the folder of a chroot is.
+            // The name of a host may be an absolute path, such as that of a chroot.
             for name in names.iter().filter(|name| !name.starts_with('/')) {
                 for file in files_named(&folder.join(kind).join(name)) {
                     match self.file(&file) {
@@ -156,7 +160,7 @@ impl Inventory {
         if errors.is_empty() { Ok(vars) } else { Err(errors) }
     }
 
-    /// Returns the variables of a file, which is read once.
+    /// Returns the variables of a file; each file is read once.
     fn file(&self, path: &Path) -> Result<Arc<Map>, Diagnostic> {
         let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(map) = files.get(path) {
@@ -166,7 +170,7 @@ impl Inventory {
             None => Map::new(),
             Some(node) if node.is_null() => Map::new(),
             Some(node) => {
-                let what = format!("a file of variables is a map, not {}", node.kind_name());
+                let what = format!("a variable file must be a map, got {}", node.kind_name());
                 let value = node.to_value()?;
                 value.as_map().cloned().ok_or_else(|| Diagnostic::user(what).at(node.at.clone()))?
             }
@@ -177,7 +181,7 @@ impl Inventory {
     }
 }
 
-/// Returns the first there is of `name`, `name.yml`, `name.yaml` and `name.json`; for a folder, the files in it.
+/// Returns the first existing one of `name`, `name.yml`, `name.yaml` and `name.json`; if it is a directory, its files.
 fn files_named(name: &Path) -> Vec<PathBuf> {
     let named = |ending: &str| {
         let mut path = name.as_os_str().to_owned();
@@ -189,14 +193,14 @@ fn files_named(name: &Path) -> Vec<PathBuf> {
     };
     let mut files = Vec::new();
     if path.is_dir() {
-        in_folder(&path, &mut files);
+        collect_files(&path, &mut files);
     } else {
         files.push(path);
     }
-    files.into_iter().map(|path| source::absolute(&path)).collect()
+    files.into_iter().map(|path| absolute(&path)).collect()
 }
 
-fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) {
+fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -206,7 +210,7 @@ fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) {
             continue;
         }
         match path.extension().and_then(|extension| extension.to_str()) {
-            None if path.is_dir() => in_folder(&path, files),
+            None if path.is_dir() => collect_files(&path, files),
             None | Some("yml" | "yaml" | "json") if path.is_file() => files.push(path),
             _ => {}
         }

@@ -1,17 +1,17 @@
-//! Words of a line as a POSIX shell splits them, with comments.
+//! Splits a line into words as a POSIX shell does, with comments.
 
-/// A word and the column, from 0, where it begins.
+/// A word and the column, from 0, at which it begins.
 #[derive(Debug, PartialEq)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) column: usize,
 }
 
-/// Splits `line`; a `#` outside of quotes ends it, even within a word.
+/// Splits `line`; a `#` outside of quotes starts a comment, even within a word.
 ///
 /// # Errors
 ///
-/// The column, from 0, of a quote that is not closed or a backslash at the end.
+/// The column, from 0, of an unclosed quote or a trailing backslash.
 pub(super) fn split(line: &str) -> Result<Vec<Word>, (usize, &'static str)> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
@@ -28,7 +28,7 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, (usize, &'static str)> {
         match c {
             '\'' | '"' => loop {
                 match chars.next() {
-                    None => return Err((column, "a quote is not closed")),
+                    None => return Err((column, "unclosed quote")),
                     Some((_, end)) if end == c => break,
                     Some((_, '\\')) if c == '"' => match chars.next_if(|(_, c)| matches!(c, '"' | '\\')) {
                         Some((_, escaped)) => text.push(escaped),
@@ -39,7 +39,7 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, (usize, &'static str)> {
             },
             '\\' => match chars.next() {
                 Some((_, escaped)) => text.push(escaped),
-                None => return Err((column, "a backslash without a character after it")),
+                None => return Err((column, "trailing backslash")),
             },
             _ => text.push(c),
         }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn splits_as_a_shell_does() {
+    fn words_are_split_as_by_a_shell() {
         for (line, expected) in [
             ("a b=1 c='x y' # z", vec!["a", "b=1", "c=x y"]),
             (r#"a b="x \" \\ \n" c=\"q\""#, vec!["a", r#"b=x " \ \n"#, r#"c="q""#]),
@@ -61,11 +61,11 @@ mod tests {
             ("a p=ab#c", vec!["a", "p=ab"]),
             ("a b=''", vec!["a", "b="]),
         ] {
-            let found: Vec<_> = split(line).unwrap().into_iter().map(|word| word.text).collect();
-            assert_eq!(found, expected, "{line}");
+            let words: Vec<_> = split(line).unwrap().into_iter().map(|word| word.text).collect();
+            assert_eq!(words, expected, "{line}");
         }
         assert_eq!(split("é  x").unwrap()[1], Word { text: "x".into(), column: 3 });
-        assert_eq!(split("a 'b"), Err((2, "a quote is not closed")));
-        assert_eq!(split("a b\\"), Err((3, "a backslash without a character after it")));
+        assert_eq!(split("a 'b"), Err((2, "unclosed quote")));
+        assert_eq!(split("a b\\"), Err((3, "trailing backslash")));
     }
 }

@@ -27,8 +27,8 @@ impl Record {
     /// Returns the record as a line.
     pub(super) fn line(&self) -> Vec<u8> {
         let mut object = map! { "n" => number(self.number), "at" => format!("{:.3}", self.at) };
-        object.extend(self.body.iter().map(|(key, value)| (key.clone(), json::exact::plain(value))));
-        let text = json::map_text(&object, json::Style::default());
+        object.extend(self.body.iter().map(|(key, value)| (key.clone(), json::lossless::encode(value))));
+        let text = json::map_to_string(&object, json::Style::default());
         format!("{} {text}\n", checksum(text.as_bytes())).into_bytes()
     }
 
@@ -48,7 +48,7 @@ impl Record {
         let number =
             body.shift_remove("n").and_then(|value| value.as_int()).and_then(|n| u64::try_from(n).ok());
         let at = body.shift_remove("at").and_then(|value| value.as_str()?.parse().ok());
-        let body = body.iter().map(|(key, value)| (key.clone(), json::exact::restored(value))).collect();
+        let body = body.iter().map(|(key, value)| (key.clone(), json::lossless::decode(value))).collect();
         Ok(Self { number: number.ok_or("it has no number")?, at: at.ok_or("it has no time")?, body })
     }
 }

@@ -1,22 +1,23 @@
-//! `meta/argument_specs.yml` of a role: the task that is put before its own.
+//! Adds a task to a role with `meta/argument_specs.yml` that validates its arguments.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use convoy_protocol::{Map, Origin, Value, map};
 
-use super::ast::{Action, Task};
-use super::inherited::Inherited;
+use super::ast::{Action, Inherited, Task};
 use super::reader::Reader;
-use super::role::Use;
+use super::role_use::RoleUse;
 use super::{search, task};
-use crate::actions;
+use crate::actions::validate_argument_spec;
 
 impl Reader<'_> {
-    /// Returns the task that validates the arguments of a role, if the role says what they are.
-    pub(super) fn validation(&mut self, role: &Path, used: &Use, scope: &Inherited) -> Option<Task> {
-        let action = actions::find("validate_argument_spec").filter(|_| used.validated)?;
-        let entry = used.from.tasks.as_deref().unwrap_or("main");
+    /// Returns the task that validates the arguments of a role, if the role has a specification of them.
+    pub(super) fn validation(&mut self, role: &Path, used: &RoleUse, scope: &Inherited) -> Option<Task> {
+        if !used.validated {
+            return None;
+        }
+        let entry = used.files.tasks.as_deref().unwrap_or("main");
         let (specs, at) = self.argument_specs(role)?;
         let spec = specs.get(entry)?.as_map()?.clone();
         let mut name = format!("Validating arguments against arg spec '{entry}'");
@@ -37,13 +38,13 @@ impl Reader<'_> {
         let mut validation = task::empty(at, scope);
         validation.name = Some(Value::from(name));
         validation.action_name = "ansible.builtin.validate_argument_spec".into();
-        validation.action = Action::Controller(action);
+        validation.action = Action::Controller(&validate_argument_spec::ACTION);
         validation.args = args.into();
         validation.keywords.tags.push("always".into());
         Some(task::finish(validation, scope))
     }
 
-    /// Reads the specifications, from a file of their own or the role's metadata.
+    /// Reads the specifications from their own file, or from the metadata of the role.
     fn argument_specs(&mut self, role: &Path) -> Option<(Map, Arc<Origin>)> {
         let own = search::role_file(&role.join("meta"), Some("argument_specs"));
         let file = own.or_else(|| search::role_file(&role.join("meta"), None))?;

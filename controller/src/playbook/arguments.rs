@@ -1,26 +1,29 @@
-//! Checks of the arguments of modules and actions, as far as they are literal.
+//! Checks the literal arguments of modules and actions when a playbook is read.
+//!
+//! Arguments with templates are checked when the task runs: by the agent, or by the action. All checks use the same
+//! specification.
 
 use convoy_agent::args::{Arg, Param, ParamKind, Spec};
 use convoy_protocol::{Map, Value};
 
 use super::call::{Argument, Arguments, Call};
 use super::reader::Reader;
-use super::template::holds_template;
+use super::template::contains_template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Reader<'_> {
-    /// Notes what is wrong with the arguments of a call. With `defaults` (`module_defaults:`) some may come from elsewhere.
-    /// For a task that expects to fail that is a warning: the task fails when it is due, as in Ansible.
-    pub(super) fn check_arguments(&mut self, call: &Call, defaults: bool, expects_failure: bool) {
-        let Some((name, spec, any_argument)) = call.known.spec() else { return };
+    /// Reports errors in the arguments of a call. With `has_defaults` (`module_defaults:`) arguments may be missing. If the
+    /// task is expected to fail, errors are warnings: the task fails when it runs, as in Ansible.
+    pub(super) fn check_arguments(&mut self, call: &Call, has_defaults: bool, expects_failure: bool) {
+        let Some((name, spec, any_argument)) = call.kind.spec() else { return };
         let shown = call.name.as_ref();
         let mut problems = Vec::new();
-        each(name, shown, spec, any_argument, &call.arguments, &mut problems);
-        if problems.is_empty() && !defaults && call.arguments.variable.is_none() {
+        check_each(name, shown, spec, any_argument, &call.arguments, &mut problems);
+        if problems.is_empty() && !has_defaults && call.arguments.variable.is_none() {
             let literal: Map =
                 call.arguments.entries.iter().filter(|a| !any_argument || known(spec, a)).map(pair).collect();
-            if let Err(why) = rules(name, spec, literal) {
-                // A warning is one line.
+            if let Err(why) = check_rules(name, spec, literal) {
+                // Warnings are a single line.
                 let problem = match expects_failure {
                     true => Diagnostic::user(format!("wrong arguments of `{shown}`: {why}")),
                     false => Diagnostic::user(format!("wrong arguments of `{shown}`")).note(why),
@@ -29,8 +32,8 @@ impl Reader<'_> {
             }
         }
         if expects_failure {
-            let left = "the task expects to fail, and will";
-            self.warnings.extend(problems.into_iter().map(|problem| problem.note(left)));
+            let note = "the task is expected to fail, and will";
+            self.warnings.extend(problems.into_iter().map(|problem| problem.note(note)));
         } else {
             self.problems.append(&mut problems);
         }
@@ -46,18 +49,18 @@ fn pair(argument: &Argument) -> (convoy_protocol::Key, Value) {
     (argument.key.clone(), argument.value.clone())
 }
 
-/// Missing and conflicting parameters. A template may render to nothing (`omit`), so where there are any only what is
-/// plainly missing counts.
-fn rules(name: &str, spec: &Spec, given: Map) -> Result<(), String> {
-    if !given.values().any(holds_template) {
+/// Checks for missing and conflicting parameters. Conflicts are ignored if there are templates, since these may render to
+/// `omit`.
+fn check_rules(name: &str, spec: &Spec, given: Map) -> Result<(), String> {
+    if !given.values().any(contains_template) {
         return spec.resolve(name, &given).map(|_| ());
     }
     let lenient = Spec { mutually_exclusive: &[], ..*spec };
     lenient.resolve(name, &given).map(|_| ())
 }
 
-/// Notes what is wrong with each argument for itself.
-pub(super) fn each(
+/// Checks each argument on its own.
+pub(super) fn check_each(
     name: &str,
     shown: &str,
     spec: &Spec,
@@ -66,16 +69,16 @@ pub(super) fn each(
     problems: &mut Vec<Diagnostic>,
 ) {
     if !any_argument {
-        unknown(name, shown, spec, arguments, problems);
+        check_names(name, shown, spec, arguments, problems);
     }
     for argument in &arguments.entries {
         if let Some(param) = argument.key.as_str().and_then(|key| spec.param(key)) {
-            problems.extend(literal(shown, param, argument));
+            problems.extend(check_value(shown, param, argument));
         }
     }
 }
 
-fn unknown(name: &str, shown: &str, spec: &Spec, arguments: &Arguments, problems: &mut Vec<Diagnostic>) {
+fn check_names(name: &str, shown: &str, spec: &Spec, arguments: &Arguments, problems: &mut Vec<Diagnostic>) {
     for argument in &arguments.entries {
         let key = argument.key.to_string();
         let Some(sentence) = spec.unsupported(name, std::iter::once(key.as_str())) else { continue };
@@ -88,17 +91,17 @@ fn unknown(name: &str, shown: &str, spec: &Spec, arguments: &Arguments, problems
     }
 }
 
-/// Returns what is wrong with one literal argument.
-fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnostic> {
+/// Returns the error in the literal value of an argument.
+fn check_value(module: &str, param: &Param, argument: &Argument) -> Option<Diagnostic> {
     let value = &argument.value;
-    if value.is_null() || holds_template(value) {
+    if value.is_null() || contains_template(value) {
         return None;
     }
     let wrong = |message: String| Diagnostic::user(message).at(value.origin.clone());
     let of = format!("`{}` of `{module}`", param.name);
     if !param.choices.is_empty() && param.kind != ParamKind::List {
         let got = String::convert(value).unwrap_or_else(|_| value.kind_name().to_owned());
-        // A plain `yes` or `no` is a boolean by then; the node reads it back by its choices.
+        // YAML has converted a plain `yes` or `no` to a boolean; the node converts it back by the choices.
         let same =
             |choice: &str| choice == got || (param.kind == ParamKind::Str && is_same_bool(choice, value));
         if !param.choices.iter().copied().any(same) {
@@ -114,28 +117,27 @@ fn literal(module: &str, param: &Param, argument: &Argument) -> Option<Diagnosti
         ParamKind::Int => i64::convert(value).map(drop),
         ParamKind::Float => f64::convert(value).map(drop),
         ParamKind::Str | ParamKind::Path => String::convert(value).map(drop).or_else(|why| {
-            // Ansible writes lists and maps out where text is wanted.
+            // Ansible converts lists and maps to text where text is expected.
             if param.kind == ParamKind::Str { Ok(()) } else { Err(why) }
         }),
-        ParamKind::Dict if value.as_list().is_some() => Err(format!("{} is no map", value.kind_name())),
+        ParamKind::Dict if value.as_list().is_some() => Err(format!("{} is not a map", value.kind_name())),
         _ => Ok(()),
     };
     converted.err().map(|why| wrong(format!("{of} must be of type {}", param.kind.name())).note(why))
 }
 
-/// Returns what is wrong with modes that Ansible takes for other ones.
+/// Returns an error for each file mode written as a decimal number, which Ansible would take for another mode.
 pub(super) fn decimal_modes(spec: &Spec, arguments: &Arguments) -> Vec<Diagnostic> {
-    let one = |argument: &Argument| decimal(spec.param(argument.key.as_str()?)?, argument);
-    arguments.entries.iter().filter_map(one).collect()
+    let error = |argument: &Argument| decimal_mode(spec.param(argument.key.as_str()?)?, argument);
+    arguments.entries.iter().filter_map(error).collect()
 }
 
-/// Returns what is wrong with a mode that Ansible takes for another one.
-fn decimal(param: &Param, argument: &Argument) -> Option<Diagnostic> {
-    let digits = decimal_mode(argument).filter(|_| param.kind == ParamKind::Mode)?;
+fn decimal_mode(param: &Param, argument: &Argument) -> Option<Diagnostic> {
+    let digits = decimal_digits(argument).filter(|_| param.kind == ParamKind::Mode)?;
     let wrong =
         Diagnostic::user(format!("mode {digits} is decimal, which is not the octal mode it looks like"))
             .at(argument.value.origin.clone())
-            .note("YAML reads a number as octal only with a zero before it")
+            .note("YAML reads a number as octal only with a leading zero")
             .hint(Some(format!("write 0{digits} or '0{digits}'")));
     Some(wrong)
 }
@@ -144,8 +146,8 @@ fn is_same_bool(choice: &str, value: &Value) -> bool {
     value.as_bool().is_some() && bool::convert(&Value::from(choice)).ok() == value.as_bool()
 }
 
-/// The digits of a mode such as `644` that YAML reads as a decimal number.
-fn decimal_mode(argument: &Argument) -> Option<&str> {
+/// Returns the digits of a value such as `644`, which YAML reads as a decimal number.
+fn decimal_digits(argument: &Argument) -> Option<&str> {
     let digits = argument.plain.as_deref()?;
     let decimal = argument.value.as_int().is_some() && digits.bytes().all(|b| b.is_ascii_digit());
     (decimal && !digits.starts_with('0')).then_some(digits)
@@ -189,7 +191,7 @@ mod tests {
         mutually_exclusive ["content", "src"]
     }
 
-    fn wrong(name: &str, text: &str) -> Option<String> {
+    fn error_of(name: &str, text: &str) -> Option<String> {
         let node = crate::yaml::read("t.yml", text).unwrap().unwrap();
         let param = Sample::SPEC.param(name).unwrap();
         let argument = Argument {
@@ -199,25 +201,25 @@ mod tests {
             plain: matches!(node.data, crate::yaml::Data::Scalar(_, crate::yaml::Style::Plain))
                 .then(|| node.scalar().unwrap().to_owned()),
         };
-        literal("sample", param, &argument)
-            .or_else(|| decimal(param, &argument))
+        check_value("sample", param, &argument)
+            .or_else(|| decimal_mode(param, &argument))
             .map(|problem| problem.to_string())
     }
 
     #[test]
-    fn a_decimal_mode_is_refused() {
-        for well in ["0644", "'644'", "\"0644\"", "u=rw,g=r", "preserve", "'{{ mode }}'", "0o644"] {
-            assert_eq!(wrong("mode", well), None, "{well}");
+    fn a_decimal_mode_is_an_error() {
+        for valid in ["0644", "'644'", "\"0644\"", "u=rw,g=r", "preserve", "'{{ mode }}'", "0o644"] {
+            assert_eq!(error_of("mode", valid), None, "{valid}");
         }
         assert_eq!(
-            wrong("mode", "644").unwrap(),
+            error_of("mode", "644").unwrap(),
             "error: mode 644 is decimal, which is not the octal mode it looks like\n  --> t.yml:1:1\n  \
-             = note: YAML reads a number as octal only with a zero before it\nhint: write 0644 or '0644'"
+             = note: YAML reads a number as octal only with a leading zero\nhint: write 0644 or '0644'"
         );
     }
 
     #[test]
-    fn literal_values_are_judged_and_templates_are_not() {
+    fn literal_values_are_checked_and_templates_are_not() {
         for (name, text, expected) in [
             ("state", "absent", None),
             ("state", "'{{ x }}'", None),
@@ -240,13 +242,13 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(wrong(name, text).as_deref(), expected, "{name}: {text}");
+            assert_eq!(error_of(name, text).as_deref(), expected, "{name}: {text}");
         }
     }
 
     #[test]
-    fn rules_hold_for_what_is_literal() {
-        let rules = |map: Map| rules("sample", &Sample::SPEC, map).err();
+    fn missing_and_conflicting_parameters_are_errors() {
+        let rules = |map: Map| check_rules("sample", &Sample::SPEC, map).err();
         assert_eq!(rules(map! { "dest" => "/a", "content" => "x" }), None);
         assert_eq!(rules(map! { "content" => "x" }).as_deref(), Some("missing required arguments: path"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Plays, blocks and tasks as typed data. Values that may hold templates are kept raw, with their origin.
+//! Plays, blocks, tasks and roles as typed data. Values that may contain templates are kept unrendered, with their origin.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,32 +6,31 @@ use std::sync::Arc;
 use convoy_agent::module::Module;
 use convoy_protocol::{Map, Origin, Value};
 
-use super::inherited::Inherited;
 use crate::actions::Action as ControllerAction;
 
 /// A play.
 #[derive(Debug, Clone)]
 pub struct Play {
-    /// Where it begins.
+    /// Where it is written.
     pub at: Arc<Origin>,
-    /// Its name, if it has one; may be a template.
+    /// `name:`; may be a template.
     pub name: Option<Value>,
-    /// Its host pattern: text or a list of texts; may be a template.
+    /// `hosts:`: a pattern or a list of patterns; may be a template.
     pub hosts: Value,
-    /// The folder of its playbook file.
+    /// The directory of its playbook file.
     pub dir: PathBuf,
-    /// What its tasks inherit.
+    /// The keywords that its tasks inherit.
     pub keywords: Keywords,
     /// Variables of `vars:`.
     pub vars: Map,
-    /// Conditions of the `import_playbook:` statements around it; already with its tasks, but fact gathering needs
-    /// them too.
+    /// The conditions of the `import_playbook:` statements that imported it. Its tasks have them already; fact gathering
+    /// needs them too.
     pub import_when: Vec<Value>,
     /// Entries of `vars_prompt:`.
     pub vars_prompt: Vec<Prompt>,
-    /// Entries of `vars_files:`: each a path or a list of paths of which the first that exists is read.
+    /// Entries of `vars_files:`: each a path, or a list of paths of which the first existing one is read.
     pub vars_files: Vec<Value>,
-    /// `gather_facts:`; not given means yes.
+    /// `gather_facts:`; true by default.
     pub gather_facts: Option<Value>,
     /// `gather_subset:`.
     pub gather_subset: Option<Value>,
@@ -45,40 +44,40 @@ pub struct Play {
     pub order: Option<Value>,
     /// `strategy:`.
     pub strategy: Option<Value>,
-    /// What is done, in order: `pre_tasks`, then roles and `tasks`, then `post_tasks`; handlers are flushed after each.
+    /// The sections in order: `pre_tasks`, roles and `tasks`, `post_tasks`. Handlers are flushed after each.
     pub sections: [Vec<Entry>; 3],
-    /// Handlers in Ansible's order: those of `roles:`, of the play, of imported roles. Of two with one name the later wins.
+    /// Handlers in Ansible's order: those of `roles:`, of the play, of imported roles. The last one of a name is used.
     pub handlers: Vec<Entry>,
-    /// Roles of the play with their dependencies, in the order of running; for their variables and magic names.
+    /// Roles of the play and their dependencies, in the order in which they run; for variables and magic variables.
     pub roles: Vec<Arc<Role>>,
 }
 
-/// A variable that the user is asked for.
+/// A variable whose value the user is asked for.
 #[derive(Debug, Clone)]
 pub struct Prompt {
     /// Where it is written.
     pub at: Arc<Origin>,
-    /// The variable; may be a template, as all that follows.
+    /// The name of the variable; may be a template, like all other values.
     pub name: Value,
-    /// What is asked; the name if not given.
+    /// The question; the name by default.
     pub prompt: Option<Value>,
-    /// The value if nothing is answered.
+    /// The value if the answer is empty.
     pub default: Option<Value>,
-    /// Whether what is typed is hidden; so if not given.
+    /// Whether the input is hidden; true by default.
     pub private: Option<Value>,
-    /// Whether it is asked twice.
+    /// Whether the user must repeat the answer.
     pub confirm: Option<Value>,
-    /// The algorithm by which the answer is hashed.
+    /// The algorithm to hash the answer with.
     pub encrypt: Option<Value>,
-    /// The salt of the hash; random if not given.
+    /// The salt of the hash; random by default.
     pub salt: Option<Value>,
-    /// How long a random salt is.
+    /// The length of a random salt.
     pub salt_size: Option<Value>,
-    /// Whether templates in the answer stay what they are.
+    /// Whether templates in the answer are left unrendered.
     pub r#unsafe: Option<Value>,
 }
 
-/// A block or a task.
+/// A task or a block.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// A task.
@@ -87,12 +86,12 @@ pub enum Entry {
     Block(Arc<Block>),
 }
 
-/// A block. Its keywords are already with its tasks.
+/// A block. Its keywords have been merged into those of its tasks.
 #[derive(Debug)]
 pub struct Block {
-    /// Where it begins.
+    /// Where it is written.
     pub at: Arc<Origin>,
-    /// Its name.
+    /// `name:`.
     pub name: Option<Value>,
     /// `block:`.
     pub body: Vec<Entry>,
@@ -100,27 +99,27 @@ pub struct Block {
     pub rescue: Vec<Entry>,
     /// `always:`.
     pub always: Vec<Entry>,
-    /// `undo:`: what `convoy undo` does where the block was begun.
+    /// `undo:`: the tasks that `convoy undo` runs on hosts that started the block.
     pub undo: Vec<Entry>,
 }
 
 /// A task or a handler.
 #[derive(Debug)]
 pub struct Task {
-    /// Where it begins.
+    /// Where it is written.
     pub at: Arc<Origin>,
-    /// Its name, if it has one; may be a template.
+    /// `name:`; may be a template.
     pub name: Option<Value>,
     /// The action as the user wrote it (`copy`, `ansible.builtin.copy`).
     pub action_name: Arc<str>,
-    /// What it does.
+    /// What the task does.
     pub action: Action,
-    /// The action's arguments: a map (with `_raw_params` for free text), or text that renders to one. Where both are
-    /// given, the text is under `_variable_params`, and the map's own entries win over what it renders to.
+    /// The arguments of the action: a map (with `_raw_params` for free text), or text that renders to a map. If there are
+    /// both, the text is in the entry `_variable_params`, and the other entries take precedence over its result.
     pub args: Value,
-    /// Keywords, those of all blocks, roles and the play around it already merged in.
+    /// Its keywords, merged with those of the surrounding blocks, roles and play.
     pub keywords: Keywords,
-    /// `vars:` of the task and of the blocks and static includes around it, inner over outer.
+    /// `vars:` of the task and of the surrounding blocks and imports; inner ones take precedence.
     pub vars: Map,
     /// `loop:` or `with_…:`.
     pub repeat: Option<Loop>,
@@ -136,20 +135,20 @@ pub struct Task {
     pub failed_when: Option<Value>,
     /// `changed_when:`.
     pub changed_when: Option<Value>,
-    /// `async:` in seconds: it is done as a job, for no longer than that.
-    pub limit: Option<Value>,
-    /// `poll:` in seconds: how often is looked what has become of the job; 0: it goes on by itself.
+    /// `async:`: the task runs as a job, for at most this number of seconds.
+    pub async_limit: Option<Value>,
+    /// `poll:`: how often convoy polls the job, in seconds; 0 means that it does not wait for the job.
     pub poll: Option<Value>,
     /// `notify:`: names or topics; may be templates.
     pub notify: Vec<Value>,
     /// `listen:` of a handler.
     pub listen: Vec<Value>,
-    /// What surrounds an include (`include_tasks`, `include_role`), without the include's own keywords: from these
-    /// the included tasks inherit. See [`Inherited::of_include`].
-    pub around: Option<Arc<Inherited>>,
+    /// What an include (`include_tasks`, `include_role`) inherits, without its own keywords; the included tasks inherit
+    /// it too. See [`Inherited::of_include`].
+    pub inherited: Option<Arc<Inherited>>,
     /// The role it belongs to.
     pub role: Option<Arc<Role>>,
-    /// The folder of the file it stands in: where relative files are looked for after the role's folders.
+    /// The directory of the file it is written in: relative paths are searched there after the role's directories.
     pub dir: PathBuf,
 }
 
@@ -158,9 +157,9 @@ pub struct Task {
 pub enum Action {
     /// A module on the node.
     Module(&'static Module),
-    /// An action of the controller: `debug`, `assert`, `fail`, `set_fact` …
+    /// An action of the controller, such as `debug` or `set_fact`.
     Controller(&'static ControllerAction),
-    /// One of these that is found when the task is due: its name is a template, or convoy lacks it.
+    /// A module or action that is looked up when the task runs: its name is a template, or convoy does not have it.
     Named(Value),
     /// `meta:`.
     Meta(Meta),
@@ -168,7 +167,7 @@ pub enum Action {
     IncludeTasks {
         /// The file; may be a template.
         file: Value,
-        /// Keywords given to what is included.
+        /// Keywords for the included tasks.
         apply: Box<Keywords>,
         /// `vars` of `apply`.
         apply_vars: Map,
@@ -179,7 +178,7 @@ pub enum Action {
     IncludeRole(Box<RoleInclude>),
 }
 
-/// `include_role:` (and `import_role:`, while it is loaded).
+/// `include_role:`, or `import_role:` while it is read.
 #[derive(Debug, Clone)]
 pub struct RoleInclude {
     /// The role's name; may be a template.
@@ -192,7 +191,7 @@ pub struct RoleInclude {
     pub defaults_from: Option<Value>,
     /// `handlers_from:`.
     pub handlers_from: Option<Value>,
-    /// `public:`: whether its variables are seen by the rest of the play.
+    /// `public:`: whether the rest of the play sees its variables.
     pub public: Option<Value>,
     /// `allow_duplicates:`.
     pub allow_duplicates: Option<Value>,
@@ -204,11 +203,11 @@ pub struct RoleInclude {
     pub apply_vars: Map,
     /// `notify` of `apply:`.
     pub apply_notify: Vec<Value>,
-    /// `vars:` of the include itself: variables of the role for this use.
+    /// `vars:` of the include itself: variables of the role in this use.
     pub vars: Map,
 }
 
-/// What `meta:` can do.
+/// The actions of `meta:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meta {
     /// `flush_handlers`.
@@ -236,22 +235,22 @@ pub enum Meta {
 /// A loop.
 #[derive(Debug)]
 pub struct Loop {
-    /// Where the items come from.
+    /// The source of the items.
     pub source: LoopSource,
     /// `loop_control:`.
     pub control: LoopControl,
 }
 
-/// Where the items of a loop come from.
+/// The source of the items of a loop.
 #[derive(Debug)]
 pub enum LoopSource {
-    /// `loop:`: a list, or a template of one.
+    /// `loop:`: a list, or a template that renders to one.
     Items(Value),
     /// `with_LOOKUP:`.
     With {
-        /// The lookup's name.
+        /// The name of the lookup.
         lookup: Arc<str>,
-        /// Its terms.
+        /// The terms of the lookup.
         terms: Value,
     },
 }
@@ -259,7 +258,7 @@ pub enum LoopSource {
 /// `loop_control:`.
 #[derive(Debug, Clone, Default)]
 pub struct LoopControl {
-    /// `loop_var:`; `item` if not given.
+    /// `loop_var:`; `item` by default.
     pub loop_var: Option<Value>,
     /// `index_var:`.
     pub index_var: Option<Value>,
@@ -275,14 +274,14 @@ pub struct LoopControl {
     pub break_when: Option<Value>,
 }
 
-/// Keywords that blocks, roles and plays hand down to their tasks. `None`: not given anywhere.
+/// Keywords that tasks inherit from blocks, roles and plays. `None` means that a keyword is set nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct Keywords {
-    /// Conditions, outer first; all must hold.
+    /// Conditions, outer first; all must be true.
     pub when: Vec<Value>,
     /// Tags, own and inherited.
     pub tags: Vec<Arc<str>>,
-    /// Environments, outer first; inner wins per name.
+    /// Environments, outer first; inner values take precedence.
     pub environment: Vec<Value>,
     /// `module_defaults:`, outer first.
     pub module_defaults: Vec<Value>,
@@ -326,30 +325,67 @@ pub struct Keywords {
     pub timeout: Option<Value>,
 }
 
-/// A role as it is used once: what it is, and with which parameters.
+/// One use of a role: the role itself and its parameters.
 ///
-/// One use is one `Arc`. A role that may not run twice is skipped on a host where a task of another use with the same
-/// [`identity`](Role::identity) has run in this play.
+/// Each use is one `Arc`. A role without `allow_duplicates` is skipped on a host if a task of another use with the same
+/// [`identity`](Role::identity) has run there in this play.
 #[derive(Debug, Clone)]
 pub struct Role {
-    /// Its name as it was asked for.
+    /// Its name, as written by the user.
     pub name: Arc<str>,
-    /// Which uses are the same one: equal for the same role with the same parameters, conditions and tags.
+    /// A number that is equal for uses of the same role with the same parameters, conditions and tags.
     pub identity: usize,
-    /// Its folder.
+    /// Its directory.
     pub path: PathBuf,
-    /// Defaults, the lowest of all variables; under them those of the roles that depend on it.
+    /// Its defaults, the variables of lowest precedence, merged over those of the roles that depend on it.
     pub defaults: Map,
-    /// Variables of its `vars/`; under them those of the roles that depend on it.
+    /// The variables of its `vars/`, merged over those of the roles that depend on it.
     pub vars: Map,
-    /// Parameters and `vars:` given where it is used; under them those of the roles that depend on it.
+    /// The parameters and `vars:` of this use, merged over those of the roles that depend on it.
     pub params: Map,
     /// The roles that it depends on, in order.
     pub dependencies: Vec<Arc<Role>>,
-    /// The names and folders of the roles that asked for it, nearest first.
+    /// The names and directories of the roles that depend on it or include it, nearest first.
     pub parents: Vec<(Arc<str>, PathBuf)>,
-    /// Whether it may run more than once in a play with the same parameters.
+    /// Whether it may run more than once per play with the same parameters.
     pub allow_duplicates: bool,
-    /// Whether its variables are seen by the rest of the play (static roles: yes).
+    /// Whether the rest of the play sees its variables; always true for static roles.
     pub public: bool,
+}
+
+/// Whether tasks belong to an `undo:` section.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UndoSection {
+    /// They do not.
+    #[default]
+    Outside,
+    /// They do, by the text of the playbook itself.
+    Inside,
+    /// They were included by tasks of such a section.
+    Included,
+}
+
+/// What a task inherits from its surroundings.
+#[derive(Debug, Clone, Default)]
+pub struct Inherited {
+    /// The merged keywords.
+    pub keywords: Keywords,
+    /// `vars:` of blocks and imports; inner ones take precedence.
+    pub vars: Map,
+    /// `notify:` of blocks, outer first.
+    pub notify: Vec<Value>,
+    /// The role that the tasks belong to.
+    pub role: Option<Arc<Role>>,
+    /// The directory of the file that is read.
+    pub dir: PathBuf,
+    /// The directory of the playbook.
+    pub playbook_dir: PathBuf,
+    /// Variables of the play that the names of imported files can use.
+    pub play_vars: Map,
+    /// Whether a `rescue:` handles failures.
+    pub rescued: bool,
+    /// Whether the tasks belong to an `undo:` section.
+    pub undo_section: UndoSection,
+    /// The files that are being imported, outermost first; to detect recursion.
+    pub import_chain: Vec<PathBuf>,
 }

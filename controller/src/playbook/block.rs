@@ -1,10 +1,10 @@
-//! Lists of tasks, and blocks.
+//! Reads lists of tasks, and blocks.
 
 use std::sync::Arc;
 
-use super::ast::{Block, Entry, Keywords};
-use super::inherited::{Inherited, Undoes, extend};
-use super::keywords::{self, Place};
+use super::ast::{Block, Entry, Inherited, Keywords, UndoSection};
+use super::inherited::extend;
+use super::keywords::{Place, value_type};
 use super::reader::{Field, Reader};
 use crate::yaml::Node;
 
@@ -30,7 +30,7 @@ impl Reader<'_> {
                 self.problem_hint(
                     &item.at,
                     "a block cannot be a handler",
-                    "give each handler the same `listen:`",
+                    "give its handlers the same `listen:`",
                 );
             } else {
                 entries.extend(self.block(item, &fields, scope).map(|block| Entry::Block(Arc::new(block))));
@@ -49,8 +49,8 @@ impl Reader<'_> {
         let mut keywords = Keywords::default();
         let mut inner = scope.clone();
         for field in fields.iter().filter(|field| !SECTIONS.contains(&field.name)) {
-            if keywords::want(field.name, Place::Block).is_none() {
-                self.not_of_a_block(*field);
+            if value_type(field.name, Place::Block).is_none() {
+                self.not_a_block_keyword(*field);
                 continue;
             }
             let Some(value) = self.keyword(*field, Place::Block) else { continue };
@@ -62,11 +62,11 @@ impl Reader<'_> {
                     inner.notify.extend(names);
                 }
                 _ => {
-                    self.inheritable(*field, value, &mut keywords);
+                    self.inherited_keyword(*field, value, &mut keywords);
                 }
             }
         }
-        inner.keywords = keywords.within(&scope.keywords);
+        inner.keywords = keywords.merged_into(&scope.keywords);
         let mut section = |name: &str| {
             let field = fields.iter().find(|field| field.name == name);
             field
@@ -81,38 +81,39 @@ impl Reader<'_> {
         Some(Block { at: node.at.clone(), name, body, rescue, always, undo })
     }
 
-    /// Reads what undoes a block. The block was begun, so that the conditions and tags of what is around it held: they are not
-    /// asked again, when they may not hold any more.
+    /// Reads the `undo:` section of a block. Its tasks do not inherit conditions and tags: these held when the block was
+    /// started, and may no longer hold when it is undone.
     fn undo(&mut self, field: Field<'_>, scope: &Inherited) -> Vec<Entry> {
-        // The same file may be included to undo something, and otherwise.
-        if scope.undoes == Undoes::Included {
+        // A file that is included in an `undo:` section may be included elsewhere, too, where its `undo:` applies.
+        if scope.undo_section == UndoSection::Included {
             return Vec::new();
         }
-        if scope.undoes == Undoes::Here {
+        if scope.undo_section == UndoSection::Inside {
             self.problem_hint(
                 &field.key.at,
                 "`undo` cannot be used within `undo`",
-                "what undoes a block is not undone itself",
+                "the tasks of `undo` cannot be undone",
             );
         }
-        let mut inner = Inherited { undoes: Undoes::Here, rescued: false, ..scope.clone() };
+        let mut inner = Inherited { undo_section: UndoSection::Inside, rescued: false, ..scope.clone() };
         inner.keywords.when.clear();
         inner.keywords.tags.clear();
         self.entries(field.value, "`undo`", &inner, false)
     }
 
-    fn not_of_a_block(&mut self, field: Field<'_>) {
-        let of_a_task = keywords::want(field.name, Place::Task).is_some() || field.name.starts_with("with_");
-        if !of_a_task {
-            return self.unknown(field, Place::Block);
+    fn not_a_block_keyword(&mut self, field: Field<'_>) {
+        let is_task_keyword =
+            value_type(field.name, Place::Task).is_some() || field.name.starts_with("with_");
+        if !is_task_keyword {
+            return self.unknown_keyword(field, Place::Block);
         }
         let message = format!("`{}` is not a keyword of a block", field.name);
         let hint = match field.name {
-            "loop" | "loop_control" => "put the block in a file of its own and loop over include_tasks",
+            "loop" | "loop_control" => "move the block to a file of its own and loop over include_tasks",
             name if name.starts_with("with_") => {
-                "put the block in a file of its own and loop over include_tasks"
+                "move the block to a file of its own and loop over include_tasks"
             }
-            _ => "give it to the tasks of the block",
+            _ => "set it on the tasks of the block",
         };
         self.problem_hint(&field.key.at, message, hint);
     }

@@ -1,151 +1,32 @@
-//! What a task does, in all the forms the language has for it: `copy: …`, `action: copy …`, `args:`, `key=value`.
+//! Reads the action of a task and its arguments, in all forms of the language: `copy: …`, `action: copy …`, `args:`,
+//! `key=value`.
 
 use std::sync::Arc;
 
-use convoy_agent::args::Spec;
-use convoy_agent::module::Module;
 use convoy_protocol::{Key, Map, Origin, Value};
 
-use super::ast::Action;
+use super::action_name::{ActionKind, RAW_PARAMS, find, names, short};
 use super::kv;
 use super::reader::{Field, Reader};
-use super::template::{has_braces, is_template};
-use crate::actions::{self, Action as ControllerAction};
+use super::template::{has_delimiter, is_template};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::{Data, Node, Style};
 
-/// What the name of an action stands for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Known {
-    Module(&'static Module),
-    Controller(&'static ControllerAction),
-    Meta,
-    IncludeTasks,
-    IncludeRole,
-    ImportTasks,
-    ImportRole,
-    /// The name is a template.
-    Template,
-    /// A module of `ansible.builtin` that is not here.
-    Absent,
-}
-
-/// The actions that the loader or the engine carries out itself.
-const LANGUAGE: [(&str, Known); 5] = [
-    ("meta", Known::Meta),
-    ("include_tasks", Known::IncludeTasks),
-    ("include_role", Known::IncludeRole),
-    ("import_tasks", Known::ImportTasks),
-    ("import_role", Known::ImportRole),
-];
-
-/// The modules of `ansible.builtin` that convoy does not have.
-const ABSENT: [&str; 19] = [
-    "apt_key",
-    "apt_repository",
-    "deb822_repository",
-    "dnf",
-    "dnf5",
-    "dpkg_selections",
-    "expect",
-    "git",
-    "hostname",
-    "iptables",
-    "mount_facts",
-    "package_facts",
-    "pip",
-    "rpm_key",
-    "service_facts",
-    "subversion",
-    "sysvinit",
-    "yum",
-    "yum_repository",
-];
-
-/// The actions whose text is a command, with few `key=value` in it.
-const COMMANDS: [&str; 4] = ["command", "shell", "raw", "script"];
-
-/// Other actions that take text that is no `key=value`.
-const TAKE_TEXT: [&str; 9] = [
-    "include_vars",
-    "include_tasks",
-    "include_role",
-    "import_tasks",
-    "import_role",
-    "add_host",
-    "group_by",
-    "set_fact",
-    "meta",
-];
-
-/// Returns a name without `ansible.builtin.` or `ansible.legacy.` before it.
-pub(super) fn short(name: &str) -> &str {
-    name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
-}
-
-/// Finds what an action's name stands for.
-pub(super) fn find(name: &str) -> Option<Known> {
-    let language = LANGUAGE.iter().find(|(known, _)| *known == short(name)).map(|(_, known)| *known);
-    language
-        .or_else(|| actions::find(name).map(Known::Controller))
-        .or_else(|| convoy_agent::modules::find(name).map(Known::Module))
-        .or_else(|| ABSENT.contains(&short(name)).then_some(Known::Absent))
-}
-
-impl Action {
-    /// Finds the module or action of the controller that is called `name`.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub fn called(name: &str) -> Result<Self, String> {
-        match find(name) {
-            Some(Known::Module(module)) => Ok(Self::Module(module)),
-            Some(Known::Controller(action)) => Ok(Self::Controller(action)),
-            Some(Known::Absent) => Err(absent(name)),
-            Some(_) => Err(format!("`{name}` must be named in the playbook itself, not by a template")),
-            None => Err(format!("The module {name} was not found in configured module paths")),
-        }
-    }
-}
-
-/// Says that convoy lacks a module.
-pub(super) fn absent(name: &str) -> String {
-    format!("the module `{}` of ansible.builtin is not in convoy", short(name))
-}
-
-/// Returns the names of all actions.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let modules = convoy_agent::modules::ALL.iter().map(|module| module.name);
-    let actions = actions::ALL.iter().map(|action| action.name);
-    LANGUAGE.iter().map(|(name, _)| *name).chain(actions).chain(modules)
-}
-
-impl Known {
-    /// Returns the specification of the arguments, unless they are read by the language itself.
-    pub(super) fn spec(self) -> Option<(&'static str, &'static Spec, bool)> {
-        match self {
-            Self::Module(module) => Some((module.name, &module.spec, false)),
-            Self::Controller(action) => Some((action.name, &action.spec, action.any_argument)),
-            _ => None,
-        }
-    }
-}
-
-/// An argument with its place.
+/// An argument and its location.
 #[derive(Debug, Clone)]
 pub(super) struct Argument {
     pub(super) key: Key,
     pub(super) value: Value,
     pub(super) at: Arc<Origin>,
-    /// The digits of a value that was written as a plain scalar.
+    /// The text of the value, if it is a plain scalar without a tag.
     pub(super) plain: Option<String>,
 }
 
 /// The arguments of an action.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Arguments {
     pub(super) entries: Vec<Argument>,
-    /// Text that renders to a map of further arguments.
+    /// Text that renders to a map of more arguments.
     pub(super) variable: Option<Value>,
 }
 
@@ -155,20 +36,20 @@ impl Arguments {
         self.entries.iter().find(|argument| argument.key.as_str() == Some(name))
     }
 
-    /// Takes the argument `name` out.
+    /// Removes and returns the argument `name`.
     pub(super) fn take(&mut self, name: &str) -> Option<Argument> {
         let at = self.entries.iter().position(|argument| argument.key.as_str() == Some(name))?;
         Some(self.entries.remove(at))
     }
 
-    fn put(&mut self, argument: Argument) {
-        match self.entries.iter_mut().find(|known| known.key == argument.key) {
-            Some(known) => *known = argument,
+    fn insert(&mut self, argument: Argument) {
+        match self.entries.iter_mut().find(|other| other.key == argument.key) {
+            Some(other) => *other = argument,
             None => self.entries.push(argument),
         }
     }
 
-    /// Returns the arguments as the engine takes them.
+    /// Returns the arguments as they are stored in a task.
     pub(super) fn to_value(&self) -> Value {
         match &self.variable {
             Some(text) if self.entries.is_empty() => text.clone(),
@@ -183,21 +64,22 @@ impl Arguments {
     }
 }
 
-/// An action with its arguments.
+/// The action of a task, with its arguments.
+#[derive(Clone)]
 pub(super) struct Call {
-    /// The name as the user wrote it.
+    /// The name, as the user wrote it.
     pub(super) name: Arc<str>,
-    /// Where the name stands.
+    /// The location of the name.
     pub(super) at: Arc<Origin>,
-    pub(super) known: Known,
+    pub(super) kind: ActionKind,
     pub(super) arguments: Arguments,
     /// Whether `local_action` was used.
     pub(super) local: bool,
 }
 
 impl Reader<'_> {
-    /// Finds the one action among the fields of a task that are no keywords (`candidates`) and its `action:`.
-    pub(super) fn call(
+    /// Reads the action of a task: the one field that is not a keyword (among `candidates`), or `action:`.
+    pub(super) fn action_call(
         &mut self,
         node: &Node,
         fields: &[Field<'_>],
@@ -214,7 +96,7 @@ impl Reader<'_> {
         if actions.len() > 1 {
             let names: Vec<&str> = actions.iter().map(|(name, _)| name.as_str()).collect();
             let message = format!("conflicting action statements: {}", names.join(", "));
-            self.problem_hint(&actions[1].1.key.at, message, "make two tasks of it");
+            self.problem_hint(&actions[1].1.key.at, message, "split it into two tasks");
             return None;
         }
         let Some((name, field)) = actions.pop() else {
@@ -227,31 +109,25 @@ impl Reader<'_> {
             }
             return None;
         };
-        let template = || has_braces(&name).then_some(Known::Template);
-        let Some(known) = find(&name).or_else(template) else {
+        let template = || has_delimiter(&name).then_some(ActionKind::Template);
+        let Some(kind) = find(&name).or_else(template) else {
             self.unknown_module(&name, &field.value.at);
             return None;
         };
-        let mut arguments = self.given(fields);
+        let mut arguments = self.args_keyword(fields);
         let own = if matches!(field.name, "action" | "local_action") {
             self.old_style_arguments(&name, field.value)
         } else {
             self.arguments(&name, field.value)
         };
-        own?.into_iter().for_each(|argument| arguments.put(argument));
-        self.free_text(&name, &mut arguments)?;
+        own?.into_iter().for_each(|argument| arguments.insert(argument));
+        self.free_text(&name, kind, &mut arguments)?;
         let at =
             if matches!(field.name, "action" | "local_action") { &field.value.at } else { &field.key.at };
-        Some(Call {
-            name: name.into(),
-            at: at.clone(),
-            known,
-            arguments,
-            local: field.name == "local_action",
-        })
+        Some(Call { name: name.into(), at: at.clone(), kind, arguments, local: field.name == "local_action" })
     }
 
-    /// Notes that there is no such module.
+    /// Reports that there is no such module.
     pub(super) fn unknown_module(&mut self, name: &str, at: &Arc<Origin>) {
         let mut problem = Diagnostic::user(format!("unknown module `{name}`")).at(at.clone());
         if short(name) == "include" {
@@ -274,7 +150,11 @@ impl Reader<'_> {
         let words = text.and_then(|text| kv::split(text).ok());
         let name = words.and_then(|words| Some(words.first()?.trim().to_owned()));
         if name.is_none() {
-            self.problem_hint(&node.at, "`action` names no module", "write `action: MODULE key=value …`");
+            self.problem_hint(
+                &node.at,
+                "`action` does not name a module",
+                "write `action: MODULE key=value …`",
+            );
         }
         name
     }
@@ -295,23 +175,23 @@ impl Reader<'_> {
                 }
             }
         }
-        arguments.extend(self.pairs(name, &rest, text)?);
+        arguments.extend(self.key_value_pairs(name, &rest, text)?);
         Some(arguments)
     }
 
     /// Reads `args:`.
-    fn given(&mut self, fields: &[Field<'_>]) -> Arguments {
+    fn args_keyword(&mut self, fields: &[Field<'_>]) -> Arguments {
         let mut arguments = Arguments::default();
         let Some(field) = fields.iter().find(|field| field.name == "args" && !field.value.is_null()) else {
             return arguments;
         };
         match &field.value.data {
             Data::Map(_) => arguments.entries = self.arguments("", field.value).unwrap_or_default(),
-            Data::Scalar(text, _) if has_braces(text) => arguments.variable = self.value(field.value),
+            Data::Scalar(text, _) if has_delimiter(text) => arguments.variable = self.value(field.value),
             _ => {
                 let message =
                     format!("`args` must be a map or a template of one, got {}", field.value.kind_name());
-                self.problem_hint(&field.value.at, message, "a variable is written `\"{{ name }}\"`");
+                self.problem_hint(&field.value.at, message, "write a variable as `\"{{ name }}\"`");
             }
         }
         arguments
@@ -326,7 +206,7 @@ impl Reader<'_> {
                 .into_iter()
                 .collect(),
             _ if node.is_null() => Some(Vec::new()),
-            Data::Scalar(text, _) => self.pairs(name, text, node),
+            Data::Scalar(text, _) => self.key_value_pairs(name, text, node),
             Data::List(_) => {
                 self.problem(
                     &node.at,
@@ -343,12 +223,12 @@ impl Reader<'_> {
             _ => None,
         };
         let at = key.at.clone();
-        let (key, value) = (self.keep(key.to_key()), self.value(value));
+        let (key, value) = (self.ok_or_report(key.to_key()), self.value(value));
         Some(Argument { key: key?, value: value?, at, plain })
     }
 
-    fn pairs(&mut self, name: &str, text: &str, node: &Node) -> Option<Vec<Argument>> {
-        match kv::parse(text, COMMANDS.contains(&short(name))) {
+    fn key_value_pairs(&mut self, name: &str, text: &str, node: &Node) -> Option<Vec<Argument>> {
+        match kv::parse(text, find(name).is_some_and(ActionKind::takes_command)) {
             Ok(map) => {
                 let entry = |(key, value): (Key, Value)| Argument {
                     key,
@@ -369,27 +249,24 @@ impl Reader<'_> {
         }
     }
 
-    /// Text that is no `key=value` is a command, a file or a template of arguments, or it is wrong.
-    fn free_text(&mut self, name: &str, arguments: &mut Arguments) -> Option<()> {
-        let short = short(name);
-        if matches!(short, "command" | "shell" | "script") {
-            if let Some(command) = arguments.get("cmd").cloned() {
-                if arguments.get("_raw_params").is_some() {
-                    let message =
-                        format!("`cmd` of `{name}` cannot be used when the command is also given as text");
-                    self.problem_hint(&command.at, message, "put everything in one place or the other");
-                    return None;
-                }
-                arguments.take("cmd");
-                arguments.put(Argument { key: "_raw_params".into(), ..command });
+    /// Handles free text: a command, a file name, a template that renders to arguments, or an error.
+    fn free_text(&mut self, name: &str, kind: ActionKind, arguments: &mut Arguments) -> Option<()> {
+        if kind.has_cmd()
+            && let Some(command) = arguments.get("cmd").cloned()
+        {
+            if arguments.get(RAW_PARAMS).is_some() {
+                let message =
+                    format!("`cmd` of `{name}` cannot be used when the command is also given as text");
+                self.problem_hint(&command.at, message, "give the command only once");
+                return None;
             }
+            arguments.take("cmd");
+            arguments.insert(Argument { key: RAW_PARAMS.into(), ..command });
+        }
+        if kind.takes_text() {
             return Some(());
         }
-        let free_form = find(name).and_then(Known::spec).is_some_and(|(_, spec, _)| spec.free_form);
-        if free_form || TAKE_TEXT.contains(&short) {
-            return Some(());
-        }
-        let Some(text) = arguments.take("_raw_params") else { return Some(()) };
+        let Some(text) = arguments.take(RAW_PARAMS) else { return Some(()) };
         if is_template(&text.value) {
             arguments.variable = Some(text.value);
             return Some(());
@@ -403,17 +280,5 @@ impl Reader<'_> {
             .hint(Some(format!("write `{name}: key=value`, or the arguments as a map below it")));
         self.problems.push(problem);
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_to_be_absent_is() {
-        let there: Vec<&str> =
-            ABSENT.into_iter().filter(|name| names().any(|known| known == *name)).collect();
-        assert_eq!(there, Vec::<&str>::new());
     }
 }

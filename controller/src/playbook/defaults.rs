@@ -1,16 +1,17 @@
-//! `module_defaults:`, as far as it is literal: whose arguments it is for, and whether they are ones.
+//! Checks the literal names and arguments of `module_defaults:`.
 
-use super::arguments::{decimal_modes, each};
-use super::call::{Arguments, Known, find};
+use super::action_name::{ActionKind, find};
+use super::arguments::{check_each, decimal_modes};
+use super::call::Arguments;
 use super::reader::Reader;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
 
-/// The groups that `ansible.builtin` has. All of their modules are of other collections: none is built in.
+/// The groups of `ansible.builtin`. All of their modules belong to other collections, so convoy has none of them.
 const GROUPS: [&str; 10] = ["acme", "aws", "azure", "cpm", "docker", "gcp", "k8s", "os", "ovirt", "vmware"];
 
 impl Reader<'_> {
-    /// Notes what is wrong in maps of defaults.
+    /// Reports errors in a map of defaults, or a list of such maps.
     pub(super) fn check_defaults(&mut self, node: &Node) {
         for map in node.as_list().unwrap_or(std::slice::from_ref(node)) {
             for (key, value) in map.as_map().unwrap_or_default() {
@@ -24,7 +25,7 @@ impl Reader<'_> {
                 match name.strip_prefix("group/") {
                     Some(group) => self.check_group(group, key),
                     None => match find(name) {
-                        Some(known) => self.check_default(name, known, value),
+                        Some(kind) => self.check_default(name, kind, value),
                         None => self.unknown_module(name, &key.at),
                     },
                 }
@@ -35,21 +36,21 @@ impl Reader<'_> {
     fn check_group(&mut self, name: &str, key: &Node) {
         let short = name.strip_prefix("ansible.builtin.").unwrap_or(name);
         if GROUPS.contains(&short) {
-            let warning = Diagnostic::user(format!("no module of the group `{name}` is built in"))
-                .hint("its defaults mean nothing here".to_owned());
+            let warning = Diagnostic::user(format!("convoy has no module of the group `{name}`"))
+                .hint("its defaults have no effect".to_owned());
             self.warnings.push(warning.at(key.at.clone()));
             return;
         }
         let full = if short.contains('.') { short.to_owned() } else { format!("ansible.builtin.{short}") };
         let problem = Diagnostic::user(format!("could not resolve the module_defaults group {full}"))
             .at(key.at.clone())
-            .note(format!("`ansible.builtin` has {}", GROUPS.join(", ")))
+            .note(format!("groups of `ansible.builtin`: {}", GROUPS.join(", ")))
             .hint(did_you_mean(short, GROUPS));
         self.problems.push(problem);
     }
 
-    /// Notes arguments that the module does not know.
-    fn check_default(&mut self, name: &str, known: Known, value: &Node) {
+    /// Reports errors in the defaults of one module.
+    fn check_default(&mut self, name: &str, kind: ActionKind, value: &Node) {
         let Some(entries) = value.as_map() else {
             if !value.is_null() && !value.to_value().is_ok_and(|value| super::template::is_template(&value)) {
                 let message = format!("the defaults of `{name}` must be a map or a template of one");
@@ -57,10 +58,10 @@ impl Reader<'_> {
             }
             return;
         };
-        let Some((module, spec, any_argument)) = known.spec() else { return };
+        let Some((module, spec, any_argument)) = kind.spec() else { return };
         let entries = entries.iter().filter_map(|(key, value)| self.argument(key, value)).collect();
         let arguments = Arguments { entries, variable: None };
-        each(module, name, spec, any_argument, &arguments, &mut self.problems);
+        check_each(module, name, spec, any_argument, &arguments, &mut self.problems);
         self.problems.extend(decimal_modes(spec, &arguments));
     }
 }

@@ -41,12 +41,12 @@ pub fn task(play: &Play) -> Result<Task, Diagnostics> {
         delay: None,
         failed_when: None,
         changed_when: None,
-        limit: None,
+        async_limit: None,
         poll: None,
         notify: Vec::new(),
         listen: Vec::new(),
         role: None,
-        around: None,
+        inherited: None,
         dir: play.dir.clone(),
     })
 }

@@ -1,4 +1,4 @@
-//! Whether the handlers that tasks notify exist.
+//! Checks that the handlers that tasks notify exist.
 
 use std::sync::Arc;
 
@@ -12,39 +12,40 @@ use super::walk;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
 impl Reader<'_> {
-    /// Notes literal names that no handler has, unless handlers may yet come from an include or have names that are
+    /// Reports literal names in `notify:` that no handler has, unless includes may add handlers or the names of handlers are
     /// templates.
     pub(super) fn check_notified(&mut self, play: &Play) {
         let notified = std::mem::take(&mut self.notified);
-        if self.loader.options.handlers_may_be_missing {
+        if self.files.options.allow_missing_handlers {
             return;
         }
         let mut known: Vec<String> = Vec::new();
         for handler in walk::entries(&play.handlers) {
-            if !names(handler, &mut known) {
+            if !add_names(handler, &mut known) {
                 return;
             }
         }
-        let dynamic =
+        let is_include =
             |task: &Arc<Task>| matches!(task.action, Action::IncludeTasks { .. } | Action::IncludeRole(_));
-        if walk::tasks(play).any(|(_, task)| dynamic(task)) || walk::entries(&play.handlers).any(dynamic) {
+        if walk::tasks(play).any(|(_, task)| is_include(task))
+            || walk::entries(&play.handlers).any(is_include)
+        {
             return;
         }
         for name in notified {
             let Ok(text) = String::convert(&name) else { continue };
             if !known.contains(&text) {
-                let problem =
-                    Diagnostic::user(format!("no handler is named `{text}`, and none listens to it"))
-                        .at(name.origin.clone())
-                        .hint(did_you_mean(&text, known.iter().map(String::as_str)));
+                let problem = Diagnostic::user(format!("no handler is named `{text}` or listens to it"))
+                    .at(name.origin.clone())
+                    .hint(did_you_mean(&text, known.iter().map(String::as_str)));
                 self.problems.push(problem);
             }
         }
     }
 }
 
-/// Adds the names of a handler; returns whether all of them are known.
-fn names(handler: &Task, known: &mut Vec<String>) -> bool {
+/// Adds the names of a handler; returns whether all of them are literal.
+fn add_names(handler: &Task, known: &mut Vec<String>) -> bool {
     let all: Vec<&Value> = handler.name.iter().chain(&handler.listen).collect();
     for name in &all {
         if is_template(name) {

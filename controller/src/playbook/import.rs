@@ -1,18 +1,18 @@
-//! Imports and includes of tasks and roles.
+//! Reads imports and includes of tasks and roles.
 
 use convoy_protocol::{Kind, Map, Value};
 
-use super::ast::{Action, Entry, Keywords, RoleInclude, Task};
+use super::action_name;
+use super::ast::{Action, Entry, Inherited, Keywords, RoleInclude, Task};
 use super::call::{Argument, Call};
-use super::inherited::{Inherited, extend};
-use super::keywords::{Place, Want, want};
+use super::inherited::extend;
+use super::keywords::{self, Place, ValueType, value_type};
 use super::reader::Reader;
-use super::role::{From, Use};
-use super::search::{self, Asked};
-use super::template::is_template;
+use super::role_use::{RoleFiles, RoleUse};
+use super::search::{self, IncludeKind, not_found};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 
-/// What `apply:` hands down.
+/// What included tasks inherit by `apply:`.
 #[derive(Default)]
 struct Apply {
     keywords: Keywords,
@@ -21,7 +21,7 @@ struct Apply {
 }
 
 /// The arguments of `include_role` and `import_role`.
-const OF_ROLES: [&str; 10] = [
+const ROLE_ARGUMENTS: [&str; 10] = [
     "name",
     "role",
     "tasks_from",
@@ -37,7 +37,7 @@ const OF_ROLES: [&str; 10] = [
 impl Reader<'_> {
     /// Reads `include_tasks:`.
     pub(super) fn include_tasks(&mut self, task: &Task, mut call: Call) -> Option<Action> {
-        self.only_of_includes(task, &call);
+        self.check_include_keywords(task, &call);
         let apply = self.apply(&mut call);
         let file = self.file_name(&mut call)?;
         Some(Action::IncludeTasks {
@@ -50,7 +50,7 @@ impl Reader<'_> {
 
     /// Reads `include_role:`.
     pub(super) fn role_include(&mut self, task: &Task, mut call: Call) -> Option<RoleInclude> {
-        self.only_of_includes(task, &call);
+        self.check_include_keywords(task, &call);
         let apply = self.apply(&mut call);
         let mut include = self.role_arguments(&mut call)?;
         include.apply = apply.keywords;
@@ -60,7 +60,7 @@ impl Reader<'_> {
         Some(include)
     }
 
-    /// Reads the file that `import_tasks:` names in the place of the task.
+    /// Reads the file that `import_tasks:` names, whose tasks replace the import.
     pub(super) fn import_tasks(
         &mut self,
         task: &Task,
@@ -69,23 +69,28 @@ impl Reader<'_> {
         handlers: bool,
         entries: &mut Vec<Entry>,
     ) {
-        let Some(mut call) = self.importable(task, call) else { return };
+        let Some(mut call) = self.import_call(task, call) else { return };
         let Some(file) = self.file_name(&mut call) else { return };
-        let inner = handed_down(task, scope);
-        let Some(name) = self.name(&file.value, &inner, "an imported file") else { return };
-        let path = match search::task_file(&name, scope, handlers, Asked::Import) {
+        let inner = inherited_by_import(task, scope);
+        let Some(name) = self.render_name(&file.value, &inner, "an imported file") else { return };
+        let path = match search::task_file(&name, scope, handlers, IncludeKind::Import) {
             Ok(path) => path,
             Err(places) => {
                 return self.problems.push(not_found(&format!("the file `{name}`"), &file.value, &places));
             }
         };
-        if !self.recursive(&call.at, &path, scope, "use include_tasks with a condition that ends it") {
-            entries.extend(self.task_entries(&path, &inner, handlers));
+        if !self.is_recursive(
+            &call.at,
+            &path,
+            scope,
+            "use include_tasks with a condition that ends the recursion",
+        ) {
+            entries.extend(self.task_file(&path, &inner, handlers));
         }
     }
 
     /// Reads a file of tasks or handlers.
-    pub(super) fn task_entries(
+    pub(super) fn task_file(
         &mut self,
         path: &std::path::Path,
         base: &Inherited,
@@ -94,11 +99,11 @@ impl Reader<'_> {
         let Some(node) = self.file(path) else { return Vec::new() };
         let mut scope = base.clone();
         scope.dir = path.parent().unwrap_or(path).to_owned();
-        scope.trail.push(path.to_owned());
-        self.entries(&node, "a file of tasks", &scope, handlers)
+        scope.import_chain.push(path.to_owned());
+        self.entries(&node, "a task file", &scope, handlers)
     }
 
-    /// Reads the role that `import_role:` names in the place of the task.
+    /// Reads the role that `import_role:` names, whose tasks replace the import.
     pub(super) fn import_role(
         &mut self,
         task: &Task,
@@ -111,10 +116,10 @@ impl Reader<'_> {
             let message = format!("`{}` cannot be a handler", call.name);
             return self.problem_hint(&call.at, message, "use import_tasks");
         }
-        let Some(mut call) = self.importable(task, call) else { return };
+        let Some(mut call) = self.import_call(task, call) else { return };
         let Some(include) = self.role_arguments(&mut call) else { return };
-        let inner = handed_down(task, scope);
-        let Some(used) = self.use_of(&include, &inner, task.vars.clone(), true) else { return };
+        let inner = inherited_by_import(task, scope);
+        let Some(used) = self.role_use(&include, &inner, task.vars.clone(), true) else { return };
         if let Some(loaded) = self.role(&used, &inner) {
             self.roles.extend(loaded.roles);
             self.handlers.extend(loaded.handlers);
@@ -122,35 +127,35 @@ impl Reader<'_> {
         }
     }
 
-    /// Renders the names of `include_role:` or `import_role:`.
-    pub(super) fn use_of(
+    /// Returns the use of a role by `include_role:` or `import_role:`, with names rendered.
+    pub(super) fn role_use(
         &mut self,
         include: &RoleInclude,
         scope: &Inherited,
         vars: Map,
         is_static: bool,
-    ) -> Option<Use> {
-        let name = self.name(&include.name, scope, "a role")?;
+    ) -> Option<RoleUse> {
+        let name = self.render_name(&include.name, scope, "a role")?;
         let mut from = |value: &Option<Value>| match value {
-            Some(value) => self.name(value, scope, "a role's file").map(Some),
+            Some(value) => self.render_name(value, scope, "a role's file").map(Some),
             None => Some(None),
         };
-        let from = From {
+        let files = RoleFiles {
             tasks: from(&include.tasks_from)?,
             vars: from(&include.vars_from)?,
             defaults: from(&include.defaults_from)?,
             handlers: from(&include.handlers_from)?,
         };
-        let flag = |value: &Option<Value>, otherwise: bool| {
+        let flag = |value: &Option<Value>, default: bool| {
             value
                 .as_ref()
                 .and_then(|value| <bool as convoy_agent::args::Arg>::convert(value).ok())
-                .unwrap_or(otherwise)
+                .unwrap_or(default)
         };
-        Some(Use {
+        Some(RoleUse {
             at: include.name.origin.clone(),
             name,
-            from,
+            files,
             own: Keywords::default(),
             vars,
             params: Map::new(),
@@ -158,24 +163,24 @@ impl Reader<'_> {
             public: flag(&include.public, is_static),
             allow_duplicates: Some(flag(&include.allow_duplicates, true)),
             validated: flag(&include.rolespec_validate, true),
-            asked_by: scope.role.clone(),
+            parent: scope.role.clone(),
         })
     }
 
     fn role_arguments(&mut self, call: &mut Call) -> Option<RoleInclude> {
         for argument in &call.arguments.entries {
             let key = argument.key.to_string();
-            if !OF_ROLES.contains(&key.as_str()) {
+            if !ROLE_ARGUMENTS.contains(&key.as_str()) {
                 let problem = Diagnostic::user(format!("unknown parameter `{key}` of `{}`", call.name))
                     .at(argument.at.clone())
-                    .hint(did_you_mean(&key, OF_ROLES));
+                    .hint(did_you_mean(&key, ROLE_ARGUMENTS));
                 self.problems.push(problem);
             }
         }
         let mut take = |name: &str| call.arguments.take(name).map(|argument| argument.value);
         let (name, role) = (take("name"), take("role"));
         let Some(name) = name.or(role) else {
-            self.problem_hint(&call.at, format!("`{}` names no role", call.name), "give it `name:`");
+            self.problem_hint(&call.at, format!("`{}` does not name a role", call.name), "add `name:`");
             return None;
         };
         Some(RoleInclude {
@@ -198,17 +203,17 @@ impl Reader<'_> {
         let (text, file) = (call.arguments.take("_raw_params"), call.arguments.take("file"));
         for argument in &call.arguments.entries {
             let message = format!("unknown parameter `{}` of `{}`", argument.key, call.name);
-            self.problem_hint(&argument.at, message, "it takes `file:` and, if it is an include, `apply:`");
+            self.problem_hint(&argument.at, message, "valid parameters: `file`, and `apply` of includes");
         }
         let found =
             text.or(file).filter(|argument| argument.value.as_str().is_some_and(|name| !name.is_empty()));
         if found.is_none() {
-            self.problem_hint(&call.at, format!("`{}` names no file", call.name), "give it `file:`");
+            self.problem_hint(&call.at, format!("`{}` does not name a file", call.name), "add `file:`");
         }
         found
     }
 
-    /// Reads `apply:`: keywords for what is included.
+    /// Reads `apply:`, the keywords for the included tasks.
     fn apply(&mut self, call: &mut Call) -> Apply {
         let mut given = Apply::default();
         let Some(apply) = call.arguments.take("apply") else { return given };
@@ -221,19 +226,19 @@ impl Reader<'_> {
         for (key, value) in map.iter() {
             let name = key.to_string();
             let at = value.origin.clone().unwrap_or_else(|| apply.at.clone());
-            match want(&name, Place::Block) {
-                Some(Want::Unsupported) => self.problem(&at, format!("`{name}` is not supported yet")),
-                Some(wanted) => match (wanted.refuses(value), name.as_str()) {
+            match value_type(&name, Place::Block) {
+                Some(ValueType::Unsupported) => self.problem(&at, format!("`{name}` is not supported yet")),
+                Some(expected) => match (expected.mismatch(value), name.as_str()) {
                     (Some(expected), _) => {
                         self.problem(&at, format!("`{name}` must be {expected}, got {}", value.kind_name()));
                     }
                     (None, "vars") => extend(&mut given.vars, value.as_map().unwrap_or(&Map::new())),
                     (None, "notify") => given.notify = self.notifications(value.clone()),
                     (None, name) if given.keywords.set(name, value.clone()) => {}
-                    (None, _) => self.problem(&at, format!("`{name}` cannot be handed down with `apply`")),
+                    (None, _) => self.problem(&at, format!("`{name}` cannot be used in `apply`")),
                 },
                 None => {
-                    let hint = did_you_mean(&name, super::keywords::known(Place::Block));
+                    let hint = did_you_mean(&name, keywords::names(Place::Block));
                     self.problems.push(
                         Diagnostic::user(format!("unknown keyword `{name}` of `apply`")).at(at).hint(hint),
                     );
@@ -243,8 +248,8 @@ impl Reader<'_> {
         given
     }
 
-    /// Dynamic includes take few keywords; the rest would not reach what they bring in.
-    fn only_of_includes(&mut self, task: &Task, call: &Call) {
+    /// Reports keywords that includes do not take, because the included tasks would not inherit them.
+    fn check_include_keywords(&mut self, task: &Task, call: &Call) {
         let keywords = &task.keywords;
         let given = [
             ("become", keywords.r#become.is_some()),
@@ -275,17 +280,17 @@ impl Reader<'_> {
             let message = format!("`{name}` is not a keyword of `{}`", call.name);
             let hint = match *name {
                 "until" | "retries" | "delay" | "changed_when" | "failed_when" | "notify" => {
-                    "give it to the included tasks".to_owned()
+                    "set it on the included tasks".to_owned()
                 }
-                name => format!("to hand it to the included tasks write `apply: {{{name}: …}}`"),
+                name => format!("to set it on the included tasks, write `apply: {{{name}: …}}`"),
             };
             self.problem_hint(&call.at, message, hint);
         }
     }
 
-    /// Returns the call of an import without what only an include may have; `None` if the task cannot be an import.
-    fn importable(&mut self, task: &Task, call: &Call) -> Option<Call> {
-        let short = super::call::short(&call.name);
+    /// Returns the call of an import without the arguments of includes; `None` if the task cannot be an import.
+    fn import_call(&mut self, task: &Task, call: &Call) -> Option<Call> {
+        let short = action_name::short(&call.name);
         let include = short.replace("import", "include");
         if task.repeat.is_some() {
             let message = format!("you cannot use loops on `{short}` statements");
@@ -293,45 +298,25 @@ impl Reader<'_> {
             return None;
         }
         if task.register.is_some() || task.until.is_some() {
-            let warning = Diagnostic::user(format!("`register` and `until` mean nothing on `{short}`"))
+            let warning = Diagnostic::user(format!("`register` and `until` have no effect on `{short}`"))
                 .at(call.at.clone())
-                .hint(Some("give them to the imported tasks".to_owned()));
+                .hint(Some("set them on the imported tasks".to_owned()));
             self.warnings.push(warning);
         }
-        let mut call = Call { arguments: copy(call), name: call.name.clone(), at: call.at.clone(), ..*call };
+        let mut call = call.clone();
         if let Some(apply) = call.arguments.take("apply") {
-            let message = format!("`apply` is for {include}");
-            self.problem_hint(&apply.at, message, "give the keywords to the import itself");
+            let message = format!("`apply` is only allowed with {include}");
+            self.problem_hint(&apply.at, message, "set the keywords on the import itself");
         }
         Some(call)
     }
 }
 
-fn copy(call: &Call) -> super::call::Arguments {
-    super::call::Arguments {
-        entries: call.arguments.entries.clone(),
-        variable: call.arguments.variable.clone(),
-    }
-}
-
-/// What the tasks inherit that the import `task` brings in.
-fn handed_down(task: &Task, scope: &Inherited) -> Inherited {
+/// Returns what tasks inherit that the import `task` brings in.
+fn inherited_by_import(task: &Task, scope: &Inherited) -> Inherited {
     let mut inner = scope.clone();
-    inner.keywords = task.keywords.clone().within(&scope.keywords);
+    inner.keywords = task.keywords.clone().merged_into(&scope.keywords);
     extend(&mut inner.vars, &task.vars);
     inner.notify.extend(task.notify.iter().cloned());
     inner
-}
-
-/// Says that something that a value names is in none of these places.
-pub(super) fn not_found(what: &str, value: &Value, places: &[std::path::PathBuf]) -> Diagnostic {
-    let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
-    for place in places {
-        let shown = if place.as_os_str().is_empty() { ".".into() } else { place.to_string_lossy() };
-        problem = problem.note(format!("searched {shown}"));
-    }
-    if is_template(value) {
-        problem = problem.note("the name is a template");
-    }
-    problem
 }

@@ -1,4 +1,4 @@
-//! The keywords of the language: where each may stand, and what it takes.
+//! The keywords of the language: where each is allowed, what type of value it takes, and how it is inherited.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use convoy_protocol::{Kind, Value};
 use super::ast::Keywords;
 use super::template::is_template;
 
-/// Where a keyword can stand.
+/// A construct of the language that has keywords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// A play.
@@ -27,7 +27,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// What a user calls it, with its article.
+    /// Returns its name with an article, for messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Play => "a play",
@@ -39,6 +39,7 @@ impl Place {
         }
     }
 
+    /// Returns the groups of keywords that it accepts.
     fn groups(self) -> u16 {
         match self {
             Self::Play => EVERYWHERE | PLAY,
@@ -51,6 +52,7 @@ impl Place {
     }
 }
 
+// Groups of keywords; `BELOW` is everywhere but on plays.
 const EVERYWHERE: u16 = 1;
 const PLAY: u16 = 2;
 const BELOW: u16 = 4;
@@ -61,137 +63,139 @@ const ROLE: u16 = 64;
 const LOOP: u16 = 128;
 const NOTIFIES: u16 = 256;
 
-/// What a keyword takes.
+/// The type of value that a keyword takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(super) enum ValueType {
     /// A boolean.
     Bool,
     /// A whole number.
     Int,
     /// A number.
     Number,
-    /// Text, or a scalar that reads as one.
+    /// Text, or another scalar.
     Text,
-    /// A program to become another user by.
+    /// A `become` method.
     Method,
     /// Text or a list.
     Texts,
     /// A condition or a list of them.
     Condition,
-    /// Anything, or something that is looked at where it is read.
+    /// Anything; checked where it is read, if at all.
     Any,
-    /// Nothing yet: it is refused by name.
+    /// None: the keyword is known, but not supported.
     Unsupported,
 }
 
-const TABLE: &[(&str, Want, u16)] = &[
-    ("name", Want::Text, EVERYWHERE),
-    ("connection", Want::Text, EVERYWHERE),
-    ("port", Want::Int, EVERYWHERE),
-    ("remote_user", Want::Text, EVERYWHERE),
-    ("vars", Want::Any, EVERYWHERE),
-    ("module_defaults", Want::Any, EVERYWHERE),
-    ("environment", Want::Any, EVERYWHERE),
-    ("no_log", Want::Bool, EVERYWHERE),
-    ("run_once", Want::Bool, EVERYWHERE),
-    ("ignore_errors", Want::Bool, EVERYWHERE),
-    ("ignore_unreachable", Want::Bool, EVERYWHERE),
-    ("check_mode", Want::Bool, EVERYWHERE),
-    ("diff", Want::Bool, EVERYWHERE),
-    ("any_errors_fatal", Want::Bool, EVERYWHERE),
-    ("throttle", Want::Int, EVERYWHERE),
-    ("timeout", Want::Int, EVERYWHERE),
-    ("debugger", Want::Any, EVERYWHERE),
-    ("become", Want::Bool, EVERYWHERE),
-    ("become_method", Want::Method, EVERYWHERE),
-    ("become_user", Want::Text, EVERYWHERE),
-    ("become_flags", Want::Text, EVERYWHERE),
-    ("become_exe", Want::Text, EVERYWHERE),
-    ("tags", Want::Texts, EVERYWHERE),
-    ("collections", Want::Any, EVERYWHERE),
-    ("when", Want::Condition, BELOW),
-    ("delegate_to", Want::Text, BELOW),
-    ("delegate_facts", Want::Bool, BELOW),
-    ("notify", Want::Texts, NOTIFIES),
-    ("hosts", Want::Any, PLAY),
-    ("user", Want::Text, PLAY),
-    ("gather_facts", Want::Bool, PLAY),
-    ("gather_subset", Want::Texts, PLAY),
-    ("gather_timeout", Want::Int, PLAY),
-    ("fact_path", Want::Unsupported, PLAY),
-    ("vars_files", Want::Any, PLAY),
-    ("vars_prompt", Want::Any, PLAY),
-    ("roles", Want::Any, PLAY),
-    ("handlers", Want::Any, PLAY),
-    ("pre_tasks", Want::Any, PLAY),
-    ("tasks", Want::Any, PLAY),
-    ("post_tasks", Want::Any, PLAY),
-    ("force_handlers", Want::Bool, PLAY),
-    ("max_fail_percentage", Want::Number, PLAY),
-    ("serial", Want::Any, PLAY),
-    ("strategy", Want::Any, PLAY),
-    ("order", Want::Any, PLAY),
-    ("block", Want::Any, BLOCK),
-    ("rescue", Want::Any, BLOCK),
-    ("always", Want::Any, BLOCK),
-    ("args", Want::Any, TASK),
-    ("action", Want::Any, TASK),
-    ("local_action", Want::Any, TASK),
-    ("async", Want::Int, TASK),
-    ("poll", Want::Int, TASK),
-    ("loop", Want::Any, TASK),
-    ("loop_control", Want::Any, TASK),
-    ("register", Want::Any, TASK),
-    ("until", Want::Condition, TASK),
-    ("retries", Want::Int, TASK),
-    ("delay", Want::Number, TASK),
-    ("failed_when", Want::Condition, TASK),
-    ("changed_when", Want::Condition, TASK),
-    ("listen", Want::Texts, HANDLER),
-    ("role", Want::Any, ROLE),
-    ("loop_var", Want::Text, LOOP),
-    ("index_var", Want::Text, LOOP),
-    ("label", Want::Any, LOOP),
-    ("pause", Want::Number, LOOP),
-    ("extended", Want::Bool, LOOP),
-    ("extended_allitems", Want::Bool, LOOP),
-    ("break_when", Want::Condition, LOOP),
+const TABLE: &[(&str, ValueType, u16)] = &[
+    ("name", ValueType::Text, EVERYWHERE),
+    ("connection", ValueType::Text, EVERYWHERE),
+    ("port", ValueType::Int, EVERYWHERE),
+    ("remote_user", ValueType::Text, EVERYWHERE),
+    ("vars", ValueType::Any, EVERYWHERE),
+    ("module_defaults", ValueType::Any, EVERYWHERE),
+    ("environment", ValueType::Any, EVERYWHERE),
+    ("no_log", ValueType::Bool, EVERYWHERE),
+    ("run_once", ValueType::Bool, EVERYWHERE),
+    ("ignore_errors", ValueType::Bool, EVERYWHERE),
+    ("ignore_unreachable", ValueType::Bool, EVERYWHERE),
+    ("check_mode", ValueType::Bool, EVERYWHERE),
+    ("diff", ValueType::Bool, EVERYWHERE),
+    ("any_errors_fatal", ValueType::Bool, EVERYWHERE),
+    ("throttle", ValueType::Int, EVERYWHERE),
+    ("timeout", ValueType::Int, EVERYWHERE),
+    ("debugger", ValueType::Any, EVERYWHERE),
+    ("become", ValueType::Bool, EVERYWHERE),
+    ("become_method", ValueType::Method, EVERYWHERE),
+    ("become_user", ValueType::Text, EVERYWHERE),
+    ("become_flags", ValueType::Text, EVERYWHERE),
+    ("become_exe", ValueType::Text, EVERYWHERE),
+    ("tags", ValueType::Texts, EVERYWHERE),
+    ("collections", ValueType::Any, EVERYWHERE),
+    ("when", ValueType::Condition, BELOW),
+    ("delegate_to", ValueType::Text, BELOW),
+    ("delegate_facts", ValueType::Bool, BELOW),
+    ("notify", ValueType::Texts, NOTIFIES),
+    ("hosts", ValueType::Any, PLAY),
+    ("user", ValueType::Text, PLAY),
+    ("gather_facts", ValueType::Bool, PLAY),
+    ("gather_subset", ValueType::Texts, PLAY),
+    ("gather_timeout", ValueType::Int, PLAY),
+    ("fact_path", ValueType::Unsupported, PLAY),
+    ("vars_files", ValueType::Any, PLAY),
+    ("vars_prompt", ValueType::Any, PLAY),
+    ("roles", ValueType::Any, PLAY),
+    ("handlers", ValueType::Any, PLAY),
+    ("pre_tasks", ValueType::Any, PLAY),
+    ("tasks", ValueType::Any, PLAY),
+    ("post_tasks", ValueType::Any, PLAY),
+    ("force_handlers", ValueType::Bool, PLAY),
+    ("max_fail_percentage", ValueType::Number, PLAY),
+    ("serial", ValueType::Any, PLAY),
+    ("strategy", ValueType::Any, PLAY),
+    ("order", ValueType::Any, PLAY),
+    ("block", ValueType::Any, BLOCK),
+    ("rescue", ValueType::Any, BLOCK),
+    ("always", ValueType::Any, BLOCK),
+    ("args", ValueType::Any, TASK),
+    ("action", ValueType::Any, TASK),
+    ("local_action", ValueType::Any, TASK),
+    ("async", ValueType::Int, TASK),
+    ("poll", ValueType::Int, TASK),
+    ("loop", ValueType::Any, TASK),
+    ("loop_control", ValueType::Any, TASK),
+    ("register", ValueType::Any, TASK),
+    ("until", ValueType::Condition, TASK),
+    ("retries", ValueType::Int, TASK),
+    ("delay", ValueType::Number, TASK),
+    ("failed_when", ValueType::Condition, TASK),
+    ("changed_when", ValueType::Condition, TASK),
+    ("listen", ValueType::Texts, HANDLER),
+    ("role", ValueType::Any, ROLE),
+    ("loop_var", ValueType::Text, LOOP),
+    ("index_var", ValueType::Text, LOOP),
+    ("label", ValueType::Any, LOOP),
+    ("pause", ValueType::Number, LOOP),
+    ("extended", ValueType::Bool, LOOP),
+    ("extended_allitems", ValueType::Bool, LOOP),
+    ("break_when", ValueType::Condition, LOOP),
 ];
 
-/// Returns what the keyword `name` takes in `place`; `None` if it may not stand there.
-pub(super) fn want(name: &str, place: Place) -> Option<Want> {
-    TABLE.iter().find(|(known, _, on)| *known == name && on & place.groups() != 0).map(|(_, want, _)| *want)
+/// Returns the type of value that the keyword `name` takes in `place`; `None` if it is not allowed there.
+pub(super) fn value_type(name: &str, place: Place) -> Option<ValueType> {
+    let allowed =
+        |(known, _, groups): &&(&str, ValueType, u16)| *known == name && groups & place.groups() != 0;
+    TABLE.iter().find(allowed).map(|(_, value_type, _)| *value_type)
 }
 
-/// Returns the keywords that may stand in `place`.
-pub(super) fn known(place: Place) -> impl Iterator<Item = &'static str> {
-    TABLE.iter().filter(move |(_, _, on)| on & place.groups() != 0).map(|(name, ..)| *name)
+/// Returns the keywords that are allowed in `place`.
+pub(super) fn names(place: Place) -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(move |(_, _, groups)| groups & place.groups() != 0).map(|(name, ..)| *name)
 }
 
-impl Want {
-    /// Returns what `value` should have been, if it is plainly something else. A template can become anything.
-    pub(super) fn refuses(self, value: &Value) -> Option<&'static str> {
+impl ValueType {
+    /// Returns the name of this type if `value` is of another one. Templates are accepted, since they may render to it.
+    pub(super) fn mismatch(self, value: &Value) -> Option<&'static str> {
         if is_template(value) {
             return None;
         }
         let scalar = !matches!(value.kind, Kind::List(_) | Kind::Map(_));
-        let (fits, wanted) = match self {
+        let (matches, name) = match self {
             Self::Bool => (bool::convert(value).is_ok(), "a boolean"),
             Self::Int => (i64::convert(value).is_ok(), "a whole number"),
-            Self::Number => (number(value), "a number"),
+            Self::Number => (is_number(value), "a number"),
             Self::Text => (scalar, "text"),
             Self::Method => {
                 (value.as_str().is_some_and(|name| Method::named(name).is_some()), "sudo, su or doas")
             }
-            Self::Texts => (texts(value), "text or a list of texts"),
-            Self::Condition => (condition(value), "a condition or a list of conditions"),
+            Self::Texts => (is_texts(value), "text or a list of texts"),
+            Self::Condition => (is_condition(value), "a condition or a list of conditions"),
             Self::Any | Self::Unsupported => (true, ""),
         };
-        (!fits).then_some(wanted)
+        (!matches).then_some(name)
     }
 }
 
-fn number(value: &Value) -> bool {
+fn is_number(value: &Value) -> bool {
     match &value.kind {
         Kind::Int(_) | Kind::Float(_) => true,
         Kind::Text(text) => text.trim().trim_end_matches('%').parse::<f64>().is_ok(),
@@ -199,27 +203,29 @@ fn number(value: &Value) -> bool {
     }
 }
 
-fn texts(value: &Value) -> bool {
+fn is_texts(value: &Value) -> bool {
     match &value.kind {
-        Kind::List(items) => items.iter().all(texts),
+        Kind::List(items) => items.iter().all(is_texts),
         Kind::Map(_) => false,
         _ => true,
     }
 }
 
-fn condition(value: &Value) -> bool {
+fn is_condition(value: &Value) -> bool {
     match &value.kind {
-        Kind::List(items) => items.iter().all(|item| !matches!(item.kind, Kind::Map(_)) && condition(item)),
+        Kind::List(items) => {
+            items.iter().all(|item| !matches!(item.kind, Kind::Map(_)) && is_condition(item))
+        }
         Kind::Map(_) => false,
         _ => true,
     }
 }
 
 impl Keywords {
-    /// Returns these keywords as they are within `outer`: conditions and the like after the outer ones, of all others the
-    /// nearest wins.
+    /// Returns these keywords merged with inherited ones: lists are appended to those of `outer`, other keywords replace
+    /// them.
     #[must_use]
-    pub(super) fn within(self, outer: &Self) -> Self {
+    pub(super) fn merged_into(self, outer: &Self) -> Self {
         let mut tags = outer.tags.clone();
         tags.extend(self.tags.iter().filter(|tag| !outer.tags.contains(tag)).cloned());
         let both =
@@ -251,7 +257,7 @@ impl Keywords {
         }
     }
 
-    /// Sets the keyword `name`; returns whether it is one that is handed down.
+    /// Sets the keyword `name`; returns whether it is one that tasks inherit.
     pub(super) fn set(&mut self, name: &str, value: Value) -> bool {
         let slot = match name {
             "when" => {
@@ -296,7 +302,7 @@ impl Keywords {
     }
 }
 
-/// Returns the items of a list, or the one value that it is.
+/// Returns the items of a list, or the value itself as the only item.
 pub(super) fn list(value: Value) -> Vec<Value> {
     match value.kind {
         Kind::List(items) => items.iter().cloned().collect(),
@@ -304,7 +310,7 @@ pub(super) fn list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Returns the tags of `tags:`: a list, or text with commas between them.
+/// Returns the tags of `tags:`: a list, or text with commas between the tags.
 pub(super) fn tags(value: &Value) -> Vec<Arc<str>> {
     match &value.kind {
         Kind::List(items) => items.iter().flat_map(tags).collect(),
@@ -321,24 +327,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keywords_stand_only_where_they_may() {
+    fn keywords_are_allowed_only_in_their_places() {
         for (name, place, expected) in [
             ("when", Place::Play, None),
-            ("when", Place::Block, Some(Want::Condition)),
+            ("when", Place::Block, Some(ValueType::Condition)),
             ("notify", Place::Role, None),
-            ("notify", Place::Block, Some(Want::Texts)),
+            ("notify", Place::Block, Some(ValueType::Texts)),
             ("listen", Place::Task, None),
-            ("listen", Place::Handler, Some(Want::Texts)),
+            ("listen", Place::Handler, Some(ValueType::Texts)),
             ("loop", Place::Block, None),
             ("hosts", Place::Task, None),
             ("become", Place::LoopControl, None),
         ] {
-            assert_eq!(want(name, place), expected, "{name} of {}", place.name());
+            assert_eq!(value_type(name, place), expected, "{name} of {}", place.name());
         }
     }
 
     #[test]
-    fn the_nearest_wins_but_lists_add_up() {
+    fn inner_keywords_replace_outer_ones_but_lists_are_joined() {
         let mut outer = Keywords::default();
         let mut inner = Keywords::default();
         for (name, value) in [("when", "a"), ("become", "yes"), ("become_user", "app"), ("tags", "x, y")] {
@@ -347,7 +353,7 @@ mod tests {
         for (name, value) in [("when", "b"), ("become_user", "db"), ("tags", "y,z")] {
             assert!(inner.set(name, value.into()));
         }
-        let merged = inner.within(&outer);
+        let merged = inner.merged_into(&outer);
         assert_eq!(merged.when, ["a".into(), "b".into()]);
         assert_eq!(merged.tags.iter().map(|tag| &**tag).collect::<Vec<_>>(), ["x", "y", "z"]);
         assert_eq!(merged.become_user, Some("db".into()));
@@ -356,26 +362,26 @@ mod tests {
     }
 
     #[test]
-    fn plain_mistakes_in_types_are_seen_and_templates_are_not_judged() {
-        for (want, value, expected) in [
-            (Want::Bool, Value::from("maybe"), Some("a boolean")),
-            (Want::Bool, Value::from("yes"), None),
-            (Want::Bool, Value::from("{{ x }}"), None),
-            (Want::Int, Value::from("1o"), Some("a whole number")),
-            (Want::Number, Value::from("30%"), None),
-            (Want::Text, Value::from(vec![Value::null()]), Some("text")),
+    fn literal_values_of_the_wrong_type_are_detected() {
+        for (value_type, value, expected) in [
+            (ValueType::Bool, Value::from("maybe"), Some("a boolean")),
+            (ValueType::Bool, Value::from("yes"), None),
+            (ValueType::Bool, Value::from("{{ x }}"), None),
+            (ValueType::Int, Value::from("1o"), Some("a whole number")),
+            (ValueType::Number, Value::from("30%"), None),
+            (ValueType::Text, Value::from(vec![Value::null()]), Some("text")),
             (
-                Want::Texts,
+                ValueType::Texts,
                 Value::from(vec![Value::from(convoy_protocol::map! {})]),
                 Some("text or a list of texts"),
             ),
             (
-                Want::Condition,
+                ValueType::Condition,
                 Value::from(convoy_protocol::map! {}),
                 Some("a condition or a list of conditions"),
             ),
         ] {
-            assert_eq!(want.refuses(&value), expected, "{want:?} {value:?}");
+            assert_eq!(value_type.mismatch(&value), expected, "{value_type:?} {value:?}");
         }
     }
 }

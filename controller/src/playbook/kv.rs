@@ -2,19 +2,19 @@
 
 use convoy_protocol::{Map, Value};
 
-/// The parameters that `command` and its kin take as `key=value`; all else is part of the command.
-const OF_COMMANDS: [&str; 8] =
+/// The parameters that `command` and similar modules take as `key=value`; all other words belong to the command.
+const COMMAND_PARAMETERS: [&str; 8] =
     ["creates", "removes", "chdir", "executable", "warn", "stdin", "stdin_add_newline", "strip_empty_ends"];
 
-/// Why a text cannot be split.
-pub(super) const UNBALANCED: &str = "the quotes or template braces are not balanced";
+/// The reason why a text cannot be split.
+pub(super) const UNBALANCED: &str = "unbalanced quotes or template braces";
 
-/// Reads `key=value` pairs; what is none of them is joined under `_raw_params`. With `free_form` only the keys that
-/// commands take are pairs.
+/// Reads `key=value` pairs; all other words are joined under `_raw_params`. With `is_command` only the parameters of
+/// commands are pairs.
 ///
 /// # Errors
 /// If quotes or template braces are not closed.
-pub fn parse(text: &str, free_form: bool) -> Result<Map, &'static str> {
+pub fn parse(text: &str, is_command: bool) -> Result<Map, &'static str> {
     let mut map = Map::new();
     let mut raw = Vec::new();
     for part in split(text)? {
@@ -28,7 +28,7 @@ pub fn parse(text: &str, free_form: bool) -> Result<Map, &'static str> {
             continue;
         };
         let (key, value) = (&decoded[..at], &decoded[at + 1..]);
-        if free_form && !OF_COMMANDS.contains(&key) {
+        if is_command && !COMMAND_PARAMETERS.contains(&key) {
             raw.push(part);
         } else {
             map.insert(key.trim().into(), unquote(value.trim()).into());
@@ -40,7 +40,7 @@ pub fn parse(text: &str, free_form: bool) -> Result<Map, &'static str> {
     Ok(map)
 }
 
-/// The place of the first `=` that ends a key: not at the very beginning, not after a backslash.
+/// Returns the position of the first `=` that ends a key: neither at the beginning nor after a backslash.
 fn unescaped_equals(text: &str) -> Option<usize> {
     text.match_indices('=').map(|(at, _)| at).find(|at| *at > 0 && text.as_bytes()[at - 1] != b'\\')
 }
@@ -65,9 +65,9 @@ fn unquote(text: &str) -> &str {
     text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)).unwrap_or(text)
 }
 
-/// Where the splitter stands between two words.
+/// The state of the splitter between two words.
 #[derive(Default)]
-struct State {
+struct Splitter {
     parts: Vec<String>,
     quote: Option<char>,
     print: usize,
@@ -75,13 +75,13 @@ struct State {
     comment: usize,
 }
 
-impl State {
+impl Splitter {
     fn in_template(&self) -> bool {
         self.print > 0 || self.block > 0 || self.comment > 0
     }
 
-    /// Adds to the last part.
-    fn glue(&mut self, space: &str, word: &str) {
+    /// Appends to the last part.
+    fn append(&mut self, space: &str, word: &str) {
         match self.parts.last_mut() {
             Some(last) => {
                 last.push_str(space);
@@ -100,7 +100,7 @@ impl State {
             self.parts.push(word.to_owned());
         } else if self.in_template() || quoted || was_quoted {
             let space = if index > 0 { " " } else { "" };
-            self.glue(space, word);
+            self.append(space, word);
         } else {
             taken = false;
         }
@@ -115,35 +115,35 @@ impl State {
     }
 }
 
-/// Splits at blanks and line ends, but not within quotes or templates; the blanks that do not separate stay.
+/// Splits at spaces and line ends, but not within quotes or templates. Spaces that do not separate parts are kept.
 ///
 /// # Errors
 /// If quotes or template braces are not closed.
 pub(super) fn split(text: &str) -> Result<Vec<String>, &'static str> {
-    let mut state = State::default();
+    let mut splitter = Splitter::default();
     if text.is_empty() {
-        return Ok(state.parts);
+        return Ok(splitter.parts);
     }
     let lines: Vec<&str> = text.split('\n').collect();
     for (number, line) in lines.iter().enumerate() {
         let mut continued = false;
         for (index, word) in line.split(' ').enumerate() {
             if word.is_empty() && index != 0 {
-                state.glue(" ", "");
-            } else if word == "\\" && state.quote.is_none() {
+                splitter.append(" ", "");
+            } else if word == "\\" && splitter.quote.is_none() {
                 continued = true;
             } else {
-                state.word(index, word);
+                splitter.word(index, word);
             }
         }
         if number + 1 != lines.len() && !continued {
-            state.glue("\n", "");
+            splitter.append("\n", "");
         }
     }
-    if state.in_template() || state.quote.is_some() {
+    if splitter.in_template() || splitter.quote.is_some() {
         return Err(UNBALANCED);
     }
-    Ok(state.parts)
+    Ok(splitter.parts)
 }
 
 fn quote_after(word: &str, mut quote: Option<char>) -> Option<char> {
@@ -165,7 +165,7 @@ fn depth_after(word: &str, depth: usize, open: &str, close: &str) -> usize {
     (depth + word.matches(open).count()).saturating_sub(word.matches(close).count())
 }
 
-/// Decodes Python's escape sequences; what is none stays as it is.
+/// Decodes Python's escape sequences; other backslashes are kept.
 fn decode_escapes(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -179,7 +179,7 @@ fn decode_escapes(text: &str) -> String {
     decoded + rest
 }
 
-/// The character that the escape sequence at the beginning of `text` stands for, and its length.
+/// Returns the character of the escape sequence at the beginning of `text`, and the length of the sequence.
 fn escape(text: &str) -> Option<(char, usize)> {
     let simple = match text.chars().nth(1)? {
         c @ ('\\' | '\'' | '"') => c,
@@ -209,8 +209,8 @@ mod tests {
     use convoy_protocol::map;
 
     #[test]
-    fn pairs_and_free_text() {
-        for (text, free_form, expected) in [
+    fn pairs_are_separated_from_other_words() {
+        for (text, is_command, expected) in [
             ("src=a dest=b", false, map! { "src" => "a", "dest" => "b" }),
             ("src='a b' dest=\"c d\"", false, map! { "src" => "a b", "dest" => "c d" }),
             ("msg={{ a == 'x y' }} b=1", false, map! { "msg" => "{{ a == 'x y' }}", "b" => "1" }),
@@ -229,12 +229,12 @@ mod tests {
             ("x\\=y", false, map! { "_raw_params" => "x=y" }),
             ("", true, map! {}),
         ] {
-            assert_eq!(parse(text, free_form), Ok(expected), "{text:?}");
+            assert_eq!(parse(text, is_command), Ok(expected), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_open_is_refused() {
+    fn unbalanced_text_is_an_error() {
         for text in ["a='b", "a={{ b", "{% if x"] {
             assert_eq!(parse(text, false), Err(UNBALANCED), "{text:?}");
         }

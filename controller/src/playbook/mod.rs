@@ -1,30 +1,38 @@
-//! From the user's files to typed plays: everything that can be wrong in them is found here, before any node is touched.
+//! Reads playbooks, task files and roles into typed plays, and reports all errors in them before any node is touched.
+//!
+//! [`Loader`] is the entry point; [`ast`] has the types. A `Reader` reads one set of files; each part of the language
+//! adds its methods in a file of its own: plays, blocks, tasks, action calls, imports and includes, roles. It collects
+//! problems and continues. `keywords` says which keyword is allowed where and what it takes; `arguments` checks the
+//! literal arguments of modules and actions, by the same specification by which they are read when the task runs.
 
+mod action_name;
 mod argument_specs;
 mod arguments;
 pub mod ast;
 mod block;
 mod call;
 mod defaults;
-pub mod gathering;
+mod files;
 mod handlers;
 mod import;
-pub mod inherited;
+mod inherited;
 mod keywords;
 pub mod kv;
-pub mod loader;
+mod loader;
 mod play;
 mod prompts;
 mod reader;
-pub mod role;
-pub mod search;
+mod role;
+mod role_use;
+mod search;
 mod task;
 mod template;
 #[cfg(test)]
 mod tests;
 pub mod walk;
 
-pub use inherited::Inherited;
-pub use loader::{Loaded, Loader, Options, Playbook, Render, TasksLoaded};
-pub use role::RoleLoaded;
-pub use search::Asked;
+pub use ast::Inherited;
+pub use files::Options;
+pub use loader::{LoadedPlaybooks, LoadedTasks, Loader, Playbook};
+pub use reader::Render;
+pub use role::LoadedRole;

@@ -1,18 +1,18 @@
-//! Playbooks and plays.
+//! Reads playbooks and plays.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoy_protocol::{Kind, Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Play};
-use super::import::not_found;
-use super::inherited::{Inherited, extend};
+use super::action_name;
+use super::ast::{Entry, Inherited, Keywords, Play};
+use super::inherited::extend;
 use super::keywords::{Place, list};
 use super::kv;
 use super::reader::{Field, Reader};
-use super::search;
-use super::template::{heading, holds_template, is_template};
+use super::search::{self, not_found};
+use super::template::{contains_template, is_template, title};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::paths::normalize;
 use crate::yaml::Node;
@@ -20,24 +20,24 @@ use crate::yaml::Node;
 const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
 const ORDERS: [&str; 5] = ["inventory", "sorted", "reverse_inventory", "reverse_sorted", "shuffle"];
 
-/// What `import_playbook:` hands down to the plays of the file, and the way to it.
+/// What plays inherit from the `import_playbook:` statements that import their file.
 #[derive(Debug, Clone, Default)]
-struct Imported {
+struct ImportScope {
     when: Vec<Value>,
     tags: Vec<Arc<str>>,
     vars: Map,
-    trail: Vec<PathBuf>,
+    import_chain: Vec<PathBuf>,
 }
 
 impl Reader<'_> {
     /// Reads a playbook and those that it imports.
     pub(super) fn playbook(&mut self, path: &Path) -> Vec<Arc<Play>> {
-        self.plays(path, &Imported::default())
+        self.plays(path, &ImportScope::default())
     }
 
-    fn plays(&mut self, path: &Path, imported: &Imported) -> Vec<Arc<Play>> {
-        let read = self.loader.read(path);
-        let Some(read) = self.keep(read) else { return Vec::new() };
+    fn plays(&mut self, path: &Path, imported: &ImportScope) -> Vec<Arc<Play>> {
+        let read = self.files.read(path);
+        let Some(read) = self.ok_or_report(read) else { return Vec::new() };
         let name = path.display().to_string();
         let Some(node) = read else {
             self.problems.push(Diagnostic::user(format!("the playbook {name} is empty")));
@@ -50,14 +50,14 @@ impl Reader<'_> {
         if items.is_empty() {
             self.problem(&node.at, "a playbook must contain at least one play");
         }
-        let mut trail = imported.clone();
-        trail.trail.push(normalize(path));
+        let mut scope = imported.clone();
+        scope.import_chain.push(normalize(path));
         let mut plays = Vec::new();
         for item in items {
             let Some(fields) = self.fields(item, Place::Play.name()) else { continue };
-            match fields.iter().find(|field| super::call::short(field.name) == "import_playbook") {
-                Some(import) => plays.extend(self.import_playbook(path, *import, &fields, &trail)),
-                None => plays.extend(self.play(path, item, &fields, &trail).map(Arc::new)),
+            match fields.iter().find(|field| action_name::short(field.name) == "import_playbook") {
+                Some(import) => plays.extend(self.import_playbook(path, *import, &fields, &scope)),
+                None => plays.extend(self.play(path, item, &fields, &scope).map(Arc::new)),
             }
         }
         plays
@@ -68,7 +68,7 @@ impl Reader<'_> {
         path: &Path,
         import: Field<'_>,
         fields: &[Field<'_>],
-        outer: &Imported,
+        outer: &ImportScope,
     ) -> Vec<Arc<Play>> {
         let mut keywords = Keywords::default();
         let mut inner = outer.clone();
@@ -80,8 +80,8 @@ impl Reader<'_> {
                     keywords.set(field.name, value);
                 }
                 other => {
-                    let message = format!("`{other}` means nothing on import_playbook");
-                    let hint = Some("it takes `when`, `vars` and `tags`".to_owned());
+                    let message = format!("`{other}` has no effect on import_playbook");
+                    let hint = Some("valid keywords: `when`, `vars`, `tags`".to_owned());
                     self.warnings.push(Diagnostic::user(message).at(field.key.at.clone()).hint(hint));
                 }
             }
@@ -91,7 +91,7 @@ impl Reader<'_> {
         inner.tags.extend(keywords.tags);
         let Some(value) = self.value(import.value) else { return Vec::new() };
         let scope = Inherited { play_vars: inner.vars.clone(), ..Inherited::default() };
-        let Some(text) = self.name(&value, &scope, "a playbook") else { return Vec::new() };
+        let Some(text) = self.render_name(&value, &scope, "a playbook") else { return Vec::new() };
         let parts = kv::split(&text).unwrap_or_default();
         let Some(name) = parts.first().map(|name| name.trim()) else { return Vec::new() };
         let file = normalize(&path.parent().unwrap_or(Path::new("")).join(name));
@@ -99,14 +99,20 @@ impl Reader<'_> {
             self.problems.push(not_found(&format!("the playbook `{name}`"), &value, &[file]));
             return Vec::new();
         }
-        let scope = Inherited { trail: inner.trail.clone(), ..Inherited::default() };
-        if self.recursive(&import.key.at, &file, &scope, "take one of the imports out") {
+        let scope = Inherited { import_chain: inner.import_chain.clone(), ..Inherited::default() };
+        if self.is_recursive(&import.key.at, &file, &scope, "remove one of the imports") {
             return Vec::new();
         }
         self.plays(&file, &inner)
     }
 
-    fn play(&mut self, path: &Path, node: &Node, fields: &[Field<'_>], imported: &Imported) -> Option<Play> {
+    fn play(
+        &mut self,
+        path: &Path,
+        node: &Node,
+        fields: &[Field<'_>],
+        imported: &ImportScope,
+    ) -> Option<Play> {
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut play = empty(node, dir.clone());
         for field in fields {
@@ -116,12 +122,12 @@ impl Reader<'_> {
         }
         let of = |name: &str| fields.iter().find(|field| field.name == name);
         if of("hosts").is_none() {
-            let hint = match fields.iter().find(|field| super::call::find(field.name).is_some()) {
+            let hint = match fields.iter().find(|field| action_name::find(field.name).is_some()) {
                 Some(task) => format!(
                     "`{}` is a task: a playbook is a list of plays, tasks go under `tasks:`",
                     task.name
                 ),
-                None => "name the hosts that it is for".to_owned(),
+                None => "set `hosts:` to the hosts of the play".to_owned(),
             };
             self.problem_hint(&node.at, "a play needs `hosts`", hint);
         }
@@ -132,7 +138,7 @@ impl Reader<'_> {
         extend(&mut play.vars, &imported.vars);
         play.import_when.clone_from(&imported.when);
         play.keywords.tags.extend(imported.tags.iter().cloned());
-        let from_files = self.vars_files(&play);
+        let file_vars = self.vars_files(&play);
         let mut scope = Inherited {
             keywords: play.keywords.clone(),
             dir: dir.clone(),
@@ -140,7 +146,7 @@ impl Reader<'_> {
             play_vars: play.vars.clone(),
             ..Inherited::default()
         };
-        extend(&mut scope.play_vars, &from_files);
+        extend(&mut scope.play_vars, &file_vars);
         scope.keywords.when.splice(0..0, imported.when.iter().cloned());
         self.contents(fields, &scope, &mut play);
         Some(play)
@@ -173,7 +179,7 @@ impl Reader<'_> {
         };
         play.handlers = role_handlers.into_iter().chain(own).chain(self.handlers.drain(..)).collect();
         play.roles.append(&mut self.roles);
-        // A handler that could not be read would be missed here for nothing.
+        // A handler that could not be read must not be reported as missing, too.
         if self.problems.len() == before {
             self.check_notified(play);
         }
@@ -181,7 +187,7 @@ impl Reader<'_> {
 
     fn play_keyword(&mut self, field: Field<'_>, value: Value, play: &mut Play) {
         match field.name {
-            "name" => play.name = Some(heading(value)),
+            "name" => play.name = Some(title(value)),
             "hosts" => {
                 self.check_hosts(field, &value);
                 play.hosts = value;
@@ -202,10 +208,10 @@ impl Reader<'_> {
                 self.one_of(field, &value, &STRATEGIES);
                 play.strategy = Some(value);
             }
-            // The time that facts may take is the agent's business.
+            // `gather_timeout` has no effect: the agent limits the time for facts.
             "gather_timeout" | "roles" | "handlers" | "pre_tasks" | "tasks" | "post_tasks" => {}
             _ => {
-                self.inheritable(field, value, &mut play.keywords);
+                self.inherited_keyword(field, value, &mut play.keywords);
             }
         }
     }
@@ -218,7 +224,7 @@ impl Reader<'_> {
             Kind::List(items) => items
                 .iter()
                 .find(|item| item.as_str().is_none())
-                .map(|item| format!("hosts list must hold texts, got {}", item.kind_name())),
+                .map(|item| format!("hosts list must contain only text, got {}", item.kind_name())),
             _ => Some(format!("`hosts` must be text or a list of texts, got {}", value.kind_name())),
         };
         if let Some(message) = wrong {
@@ -227,24 +233,24 @@ impl Reader<'_> {
     }
 
     fn one_of(&mut self, field: Field<'_>, value: &Value, known: &[&'static str]) {
-        let word = value.as_str().map(super::call::short);
+        let word = value.as_str().map(action_name::short);
         if is_template(value) || word.is_some_and(|word| known.contains(&word)) {
             return;
         }
         let shown = word.unwrap_or(value.kind_name());
         let problem = Diagnostic::user(format!("`{}` cannot be `{shown}`", field.name))
             .at(field.value.at.clone())
-            .note(format!("there are {}", known.join(", ")))
+            .note(format!("valid values: {}", known.join(", ")))
             .hint(word.and_then(|word| did_you_mean(word, known.iter().copied())));
         self.problems.push(problem);
     }
 
-    /// Looks for the files of `vars_files:` whose names are literal, and returns what names may use of them.
+    /// Finds the files of `vars_files:` with literal names, and returns their variables, which names can use.
     fn vars_files(&mut self, play: &Play) -> Map {
         let mut vars = Map::new();
         for entry in &play.vars_files {
             let names = list(entry.clone());
-            if holds_template(entry) {
+            if contains_template(entry) {
                 continue;
             }
             let mut searched = Vec::new();
@@ -252,7 +258,7 @@ impl Reader<'_> {
                 search::vars_file(name.as_str()?, &play.dir).map_err(|places| searched.extend(places)).ok()
             });
             match found {
-                Some(file) => extend(&mut vars, &self.readable(&file)),
+                Some(file) => extend(&mut vars, &self.readable_vars(&file)),
                 None => {
                     let shown: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
                     let what = format!("the vars file `{}`", shown.join("`, `"));
@@ -263,9 +269,9 @@ impl Reader<'_> {
         vars
     }
 
-    /// The variables of a file that can be read already. The run reads it again, with its vault, and says what is wrong.
-    fn readable(&self, file: &Path) -> Map {
-        let Ok(Some(node)) = self.loader.read(file) else { return Map::new() };
+    /// Returns the variables of a file, as far as they can be read. The run reads it again and reports errors.
+    fn readable_vars(&self, file: &Path) -> Map {
+        let Ok(Some(node)) = self.files.read(file) else { return Map::new() };
         let entries = node.as_map().unwrap_or_default().iter();
         entries.filter_map(|(key, value)| Some((key.to_key().ok()?, value.to_value().ok()?))).collect()
     }

@@ -1,4 +1,4 @@
-//! `vars_prompt:` of a play.
+//! Reads `vars_prompt:` of a play.
 
 use convoy_protocol::Value;
 
@@ -13,18 +13,18 @@ const KEYS: [&str; 9] =
     ["name", "prompt", "default", "private", "confirm", "encrypt", "salt_size", "salt", "unsafe"];
 
 impl Reader<'_> {
-    /// Reads what the user is asked for.
+    /// Reads the list of prompts.
     pub(super) fn vars_prompt(&mut self, node: &Node) -> Vec<Prompt> {
-        // One alone needs no list.
+        // A single prompt may be written without the list.
         let entries = if node.as_map().is_some() {
             std::slice::from_ref(node)
         } else {
             self.items(node, "vars_prompt")
         };
-        entries.iter().filter_map(|entry| self.one_prompt(entry)).collect()
+        entries.iter().filter_map(|entry| self.prompt(entry)).collect()
     }
 
-    fn one_prompt(&mut self, node: &Node) -> Option<Prompt> {
+    fn prompt(&mut self, node: &Node) -> Option<Prompt> {
         let fields = self.fields(node, "an entry of `vars_prompt`")?;
         let mut values: Vec<(&str, Value)> = Vec::new();
         for field in &fields {
@@ -38,7 +38,7 @@ impl Reader<'_> {
                 continue;
             }
             let value = field.value.to_value();
-            values.extend(self.keep(value).map(|value| (field.name, value)));
+            values.extend(self.ok_or_report(value).map(|value| (field.name, value)));
         }
         let mut take = |name: &str| {
             let at = values.iter().position(|(key, _)| *key == name)?;
@@ -64,7 +64,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Notes a literal algorithm that is not known: better than after the answer.
+    /// Reports an unknown algorithm now rather than after the user has answered.
     fn check_algorithm(&mut self, value: Option<&Value>) {
         let Some((value, name)) = value.and_then(|value| Some((value, value.as_str()?))) else { return };
         if is_template(value) || crypt::algorithms().any(|known| known == name) {
@@ -73,7 +73,7 @@ impl Reader<'_> {
         let known: Vec<&str> = crypt::algorithms().collect();
         let problem = Diagnostic::user(format!("`encrypt` of vars_prompt cannot be `{name}`"))
             .at(value.origin.clone())
-            .note(format!("there are {}", known.join(", ")))
+            .note(format!("valid values: {}", known.join(", ")))
             .hint(did_you_mean(name, known));
         self.problems.push(problem);
     }

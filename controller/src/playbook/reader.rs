@@ -1,36 +1,39 @@
-//! The reading of one set of files: what all parts of it share, and where problems are collected.
+//! The state of reading one set of files, and the methods that all parts of the language share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use convoy_protocol::{Key, Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Role};
-use super::inherited::Inherited;
-use super::keywords::{self, Place, Want};
-use super::loader::{Loader, Render};
+use super::ast::{Entry, Inherited, Keywords, Role};
+use super::files::ProjectFiles;
+use super::keywords::{self, Place, ValueType};
 use super::template::is_template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::python::is_identifier;
 use crate::yaml::Node;
 
-/// Reads files, going on after each problem.
+/// Renders the name of a file or role, or a tag, while files are read (`import_tasks: "{{ x }}.yml"`). The function uses
+/// the given variables, and the extra variables, which take precedence.
+pub type Render<'a> = &'a dyn Fn(&Value, &Map) -> Result<Value, Diagnostic>;
+
+/// Reads files, and continues after each problem.
 pub(super) struct Reader<'a> {
-    pub(super) loader: &'a Loader,
+    pub(super) files: &'a ProjectFiles,
     pub(super) render: Render<'a>,
-    /// What is wrong.
+    /// Errors.
     pub(super) problems: Vec<Diagnostic>,
-    /// What is not wrong but should be known.
+    /// Warnings.
     pub(super) warnings: Vec<Diagnostic>,
-    /// Roles that are imported on the way, with their dependencies.
+    /// Roles that were imported by tasks, with their dependencies.
     pub(super) roles: Vec<Arc<Role>>,
-    /// Handlers of the roles that are imported on the way.
+    /// Handlers of these roles.
     pub(super) handlers: Vec<Entry>,
-    /// Names that tasks notify, where they are literal.
+    /// Literal names that tasks notify.
     pub(super) notified: Vec<Value>,
 }
 
-/// An entry of a map with a text key.
+/// An entry of a map whose key is text.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'n> {
     pub(super) name: &'n str,
@@ -39,9 +42,9 @@ pub(super) struct Field<'n> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(loader: &'a Loader, render: Render<'a>) -> Self {
+    pub(super) fn new(files: &'a ProjectFiles, render: Render<'a>) -> Self {
         Self {
-            loader,
+            files,
             render,
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -51,12 +54,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that `message` is wrong at `at`.
+    /// Reports an error at `at`.
     pub(super) fn problem(&mut self, at: &Arc<Origin>, message: impl Into<String>) {
         self.problems.push(Diagnostic::user(message).at(at.clone()));
     }
 
-    /// Notes that `message` is wrong at `at`, and what to do.
+    /// Reports an error at `at`, with a hint on what to do.
     pub(super) fn problem_hint(
         &mut self,
         at: &Arc<Origin>,
@@ -66,24 +69,24 @@ impl<'a> Reader<'a> {
         self.problems.push(Diagnostic::user(message).at(at.clone()).hint(Some(hint.into())));
     }
 
-    /// Keeps what is well and notes what is not.
-    pub(super) fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+    /// Returns the value of a result, or reports its error.
+    pub(super) fn ok_or_report<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// Returns the value of a node.
     pub(super) fn value(&mut self, node: &Node) -> Option<Value> {
         let value = node.to_value();
-        self.keep(value)
+        self.ok_or_report(value)
     }
 
     /// Reads a file; `None` if it is empty or cannot be read.
     pub(super) fn file(&mut self, path: &Path) -> Option<Arc<Node>> {
-        let read = self.loader.read(path);
-        self.keep(read).flatten()
+        let read = self.files.read(path);
+        self.ok_or_report(read).flatten()
     }
 
-    /// Returns the entries of a map; notes those whose key is no text.
+    /// Returns the entries of a map; reports keys that are not text.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Vec<Field<'n>>> {
         let Some(entries) = node.as_map() else {
             self.problem(&node.at, format!("{what} must be a map, got {}", node.kind_name()));
@@ -99,7 +102,7 @@ impl<'a> Reader<'a> {
         Some(fields)
     }
 
-    /// Returns the items of a list; nothing at all is an empty one.
+    /// Returns the items of a list; null is an empty list.
     pub(super) fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         if node.is_null() {
             return &[];
@@ -110,46 +113,51 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Notes a key that means nothing in `place`.
-    pub(super) fn unknown(&mut self, field: Field<'_>, place: Place) {
-        let hint = did_you_mean(field.name, keywords::known(place));
+    /// Reports a key that is not a keyword of `place`.
+    pub(super) fn unknown_keyword(&mut self, field: Field<'_>, place: Place) {
+        let hint = did_you_mean(field.name, keywords::names(place));
         let message = format!("unknown keyword `{}` of {}", field.name, place.name());
         self.problems.push(Diagnostic::user(message).at(field.key.at.clone()).hint(hint));
     }
 
-    /// Returns the value of a keyword, if it is one of `place`, is given, and fits.
+    /// Returns the value of a keyword; `None` if it is null, and if it or its value is not allowed in `place`.
     pub(super) fn keyword(&mut self, field: Field<'_>, place: Place) -> Option<Value> {
-        let Some(want) = keywords::want(field.name, place) else {
-            self.unknown(field, place);
+        let Some(expected) = keywords::value_type(field.name, place) else {
+            self.unknown_keyword(field, place);
             return None;
         };
         if field.value.is_null() {
             return None;
         }
-        if want == Want::Unsupported {
+        if expected == ValueType::Unsupported {
             self.problem(&field.key.at, format!("`{}` is not supported yet", field.name));
             return None;
         }
         let value = self.value(field.value)?;
-        if let Some(wanted) = want.refuses(&value) {
+        if let Some(expected) = expected.mismatch(&value) {
             let got = value.as_str().map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
-            self.problem(&field.value.at, format!("`{}` must be {wanted}, got {got}", field.name));
+            self.problem(&field.value.at, format!("`{}` must be {expected}, got {got}", field.name));
             return None;
         }
-        if want == Want::Condition {
-            self.warn_of_braces(field.name, &value);
+        if expected == ValueType::Condition {
+            self.warn_about_delimiters(field.name, &value);
         }
         Some(value)
     }
 
-    /// Sets a keyword that is handed down, with what must be looked at in it. Returns whether it is one.
-    pub(super) fn inheritable(&mut self, field: Field<'_>, value: Value, keywords: &mut Keywords) -> bool {
+    /// Checks and sets a keyword that tasks inherit. Returns whether it is one.
+    pub(super) fn inherited_keyword(
+        &mut self,
+        field: Field<'_>,
+        value: Value,
+        keywords: &mut Keywords,
+    ) -> bool {
         match field.name {
             "debugger" if value.as_str() != Some("never") => {
                 self.problem_hint(
                     &field.key.at,
                     "there is no debugger: `debugger` can only be `never`",
-                    "leave it out; -vvv shows what each task was asked, --step asks before each",
+                    "remove it; -vvv shows the arguments of each task, --step asks before each task",
                 );
                 true
             }
@@ -180,7 +188,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// All modules here are built in: a collection that could put others in their place is refused.
+    /// Reports other collections than the built-in one: convoy could not use their modules.
     fn collections(&mut self, value: &Value) {
         for item in keywords::list(value.clone()) {
             if !matches!(item.as_str(), Some("ansible.builtin" | "ansible.legacy")) {
@@ -194,12 +202,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn warn_of_braces(&mut self, name: &str, value: &Value) {
+    fn warn_about_delimiters(&mut self, name: &str, value: &Value) {
         for item in keywords::list(value.clone()) {
             if is_template(&item) {
-                let warning = Diagnostic::user(format!("`{name}` holds template braces"))
-                    .note("a condition is an expression by itself")
-                    .hint(Some("leave out {{ }} and {% %}".to_owned()))
+                let warning = Diagnostic::user(format!("`{name}` contains template delimiters"))
+                    .note("a condition is already an expression")
+                    .hint(Some("remove {{ }} and {% %}".to_owned()))
                     .at(item.origin.clone());
                 self.warnings.push(warning);
             }
@@ -219,40 +227,40 @@ impl<'a> Reader<'a> {
                 continue;
             };
             for (key, value) in entries {
-                let (Some(name), Some(value)) = (self.keep(key.to_key()), self.value(value)) else {
+                let (Some(name), Some(value)) = (self.ok_or_report(key.to_key()), self.value(value)) else {
                     continue;
                 };
                 match name {
                     Key::Text(text) if is_identifier(&text) => {
                         vars.insert(Key::Text(text), value);
                     }
-                    other => self.not_a_name(&key.at, &other.to_string()),
+                    other => self.invalid_name(&key.at, &other.to_string()),
                 }
             }
         }
         vars
     }
 
-    /// Notes that `name` cannot be the name of a variable.
-    pub(super) fn not_a_name(&mut self, at: &Arc<Origin>, name: &str) {
+    /// Reports that `name` cannot be the name of a variable.
+    pub(super) fn invalid_name(&mut self, at: &Arc<Origin>, name: &str) {
         let message = format!("`{name}` is not a valid variable name");
         self.problem_hint(
             at,
             message,
-            "a name is letters, digits and underscores, no digit first, and no word of Python",
+            "names consist of letters, digits and underscores, do not start with a digit, and are not keywords of Python",
         );
     }
 
-    /// Renders the name of something that is read now: `import_tasks: "{{ x }}.yml"`.
-    pub(super) fn name(&mut self, value: &Value, scope: &Inherited, what: &str) -> Option<String> {
+    /// Renders the name of a file or role that is read now (`import_tasks: "{{ x }}.yml"`).
+    pub(super) fn render_name(&mut self, value: &Value, scope: &Inherited, what: &str) -> Option<String> {
         let rendered = if is_template(value) {
-            let rendered = (self.render)(value, &scope.names()).map_err(|problem| {
+            let rendered = (self.render)(value, &scope.static_vars()).map_err(|problem| {
                 problem.note(format!(
-                    "{what} is read before any host is known: its name may use extra vars, `vars` and `vars_files`, \
-                     no facts and no inventory"
+                    "{what} is read before hosts are known; its name can use extra vars, `vars` and `vars_files`, \
+                     but neither facts nor the inventory"
                 ))
             });
-            self.keep(rendered)?
+            self.ok_or_report(rendered)?
         } else {
             value.clone()
         };
@@ -266,18 +274,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that `path` is already being read. Returns whether it is.
-    pub(super) fn recursive(&mut self, at: &Arc<Origin>, path: &Path, scope: &Inherited, hint: &str) -> bool {
-        let Some(first) = scope.trail.iter().position(|known| known == path) else { return false };
-        let chain: Vec<String> = scope.trail[first..]
+    /// Returns whether `path` is already being read, and reports it if so.
+    pub(super) fn is_recursive(
+        &mut self,
+        at: &Arc<Origin>,
+        path: &Path,
+        scope: &Inherited,
+        hint: &str,
+    ) -> bool {
+        let Some(first) = scope.import_chain.iter().position(|known| known == path) else { return false };
+        let chain: Vec<String> = scope.import_chain[first..]
             .iter()
             .map(PathBuf::as_path)
             .chain([path])
             .map(|path| path.display().to_string())
             .collect();
-        let problem = Diagnostic::user("this imports itself")
+        let problem = Diagnostic::user("recursive import")
             .at(at.clone())
-            .note(format!("through {}", chain.join(" -> ")))
+            .note(format!("import chain: {}", chain.join(" -> ")))
             .hint(Some(hint.to_owned()));
         self.problems.push(problem);
         true

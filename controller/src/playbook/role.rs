@@ -1,4 +1,4 @@
-//! Roles: their files, their dependencies, their tasks and handlers.
+//! Reads roles: their files, dependencies, tasks and handlers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,64 +6,33 @@ use std::sync::Arc;
 use convoy_agent::args::Arg;
 use convoy_protocol::{Map, Origin, Value};
 
-use super::ast::{Entry, Keywords, Role};
-use super::import::not_found;
-use super::inherited::{Inherited, extend};
-use super::keywords::{self, Place};
+use super::ast::{Entry, Inherited, Keywords, Role};
+use super::inherited::extend;
+use super::keywords::{self, Place, value_type};
 use super::reader::Reader;
-use super::search;
+use super::role_use::{RoleFiles, RoleIdentity, RoleUse};
+use super::search::{self, not_found};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::yaml::Node;
 
-/// Which files of a role are read in the place of `main`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct From {
-    pub(super) tasks: Option<String>,
-    pub(super) vars: Option<String>,
-    pub(super) defaults: Option<String>,
-    pub(super) handlers: Option<String>,
-}
-
-/// One use of a role, as it was asked for.
+/// A role that was read.
 #[derive(Debug)]
-pub(super) struct Use {
-    pub(super) at: Option<Arc<Origin>>,
-    pub(super) name: String,
-    pub(super) from: From,
-    /// Keywords of the entry itself; already within those of the surroundings, too.
-    pub(super) own: Keywords,
-    /// `vars:` of the entry.
-    pub(super) vars: Map,
-    /// Keys of the entry that are no keywords.
-    pub(super) params: Map,
-    /// Whether `include_role` or `import_role` asks, not `roles:` or a dependency.
-    pub(super) included: bool,
-    pub(super) public: bool,
-    /// What the role itself says if `None`.
-    pub(super) allow_duplicates: Option<bool>,
-    /// Whether its arguments are validated, if it says what they are.
-    pub(super) validated: bool,
-    pub(super) asked_by: Option<Arc<Role>>,
-}
-
-/// A role that is read.
-#[derive(Debug)]
-pub struct RoleLoaded {
+pub struct LoadedRole {
     /// The role itself.
     pub role: Arc<Role>,
-    /// All roles in the order of running: dependencies first, the role itself last.
+    /// All roles in the order in which they run: dependencies first, the role itself last.
     pub roles: Vec<Arc<Role>>,
-    /// The tasks, those of dependencies first.
+    /// The tasks; those of dependencies come first.
     pub tasks: Vec<Entry>,
-    /// The handlers, those of dependencies first.
+    /// The handlers; those of dependencies come first.
     pub handlers: Vec<Entry>,
-    /// What is not wrong but should be known.
+    /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
 
-impl RoleLoaded {
-    /// Puts together what comes before the role's own tasks and handlers.
-    fn before(role: &Arc<Role>, dependencies: Vec<Self>) -> Self {
+impl LoadedRole {
+    /// Returns a role with the tasks and handlers of its dependencies, without its own.
+    fn from_dependencies(role: &Arc<Role>, dependencies: Vec<Self>) -> Self {
         let mut all = Self {
             role: role.clone(),
             roles: Vec::new(),
@@ -80,18 +49,6 @@ impl RoleLoaded {
     }
 }
 
-/// What makes two uses of a role the same one.
-#[derive(Debug, PartialEq)]
-pub(super) struct Identity {
-    path: std::path::PathBuf,
-    params: Map,
-    vars: Map,
-    when: Vec<Value>,
-    tags: Vec<Arc<str>>,
-    from: From,
-    included: bool,
-}
-
 /// `meta/main.yml`.
 #[derive(Default)]
 struct Metadata {
@@ -100,13 +57,13 @@ struct Metadata {
 }
 
 impl Reader<'_> {
-    /// Reads the entries of `roles:` or `dependencies:`.
-    pub(super) fn role_entry(&mut self, node: &Node, scope: &Inherited) -> Option<(Use, Inherited)> {
+    /// Reads an entry of `roles:` or `dependencies:`. Returns the use of the role, and what its tasks inherit.
+    pub(super) fn role_entry(&mut self, node: &Node, scope: &Inherited) -> Option<(RoleUse, Inherited)> {
         let mut inner = scope.clone();
-        let mut used = Use {
+        let mut used = RoleUse {
             at: Some(node.at.clone()),
             name: String::new(),
-            from: From::default(),
+            files: RoleFiles::default(),
             own: Keywords::default(),
             vars: Map::new(),
             params: Map::new(),
@@ -114,27 +71,27 @@ impl Reader<'_> {
             public: true,
             allow_duplicates: None,
             validated: true,
-            asked_by: scope.role.clone(),
+            parent: scope.role.clone(),
         };
         let name =
             if node.as_map().is_none() { self.value(node)? } else { self.role_fields(node, &mut used)? };
         used.name = match name.as_int() {
             Some(number) => number.to_string(),
-            None => self.name(&name, scope, "a role")?,
+            None => self.render_name(&name, scope, "a role")?,
         };
         if used.name.contains(',') {
             let message = format!("invalid old style role requirement: `{}`", used.name);
             self.problems.push(Diagnostic::user(message).at(used.at.clone()));
             return None;
         }
-        inner.keywords = used.own.clone().within(&scope.keywords);
+        inner.keywords = used.own.clone().merged_into(&scope.keywords);
         Some((used, inner))
     }
 
-    fn role_fields(&mut self, node: &Node, used: &mut Use) -> Option<Value> {
+    fn role_fields(&mut self, node: &Node, used: &mut RoleUse) -> Option<Value> {
         let (mut role, mut name) = (None, None);
         for field in self.fields(node, Place::Role.name())? {
-            if keywords::want(field.name, Place::Role).is_none() {
+            if value_type(field.name, Place::Role).is_none() {
                 used.params.extend(self.param(field.name, field.key, field.value));
                 continue;
             }
@@ -144,81 +101,81 @@ impl Reader<'_> {
                 "name" => name = Some(value),
                 "vars" => used.vars = self.vars(field.value),
                 _ => {
-                    self.inheritable(field, value, &mut used.own);
+                    self.inherited_keyword(field, value, &mut used.own);
                 }
             }
         }
-        let found = role.or(name);
-        if found.is_none() {
-            self.problem_hint(&node.at, "a role entry must name its role", "give it `role:`");
+        let name = role.or(name);
+        if name.is_none() {
+            self.problem_hint(&node.at, "a role entry must name its role", "add `role:`");
         }
-        found
+        name
     }
 
-    /// A key of a role entry that is no keyword is a parameter; one that looks like a keyword may be meant as one.
+    /// Reads a key of a role entry that is not a keyword: a parameter. Warns if it looks like a misspelled keyword.
     fn param(&mut self, name: &str, key: &Node, value: &Node) -> Option<(convoy_protocol::Key, Value)> {
-        if let Some(hint) = did_you_mean(name, keywords::known(Place::Role)).filter(|_| name.len() > 2) {
+        if let Some(hint) = did_you_mean(name, keywords::names(Place::Role)).filter(|_| name.len() > 2) {
             let warning = Diagnostic::user(format!(
-                "`{name}` is no keyword of a role entry: it is a variable of the role"
+                "`{name}` is not a keyword of a role entry; it becomes a variable of the role"
             ))
             .at(key.at.clone())
             .hint(Some(hint));
             self.warnings.push(warning);
         }
-        Some((self.keep(key.to_key())?, self.value(value)?))
+        Some((self.ok_or_report(key.to_key())?, self.value(value)?))
     }
 
-    /// Reads a role with its dependencies. `scope` is what its tasks inherit.
-    pub(super) fn role(&mut self, used: &Use, scope: &Inherited) -> Option<RoleLoaded> {
-        let parent = used.asked_by.as_deref();
-        let near = parent.and_then(|role| role.path.parent());
+    /// Reads a role and its dependencies. `scope` is what its tasks inherit.
+    pub(super) fn role(&mut self, used: &RoleUse, scope: &Inherited) -> Option<LoadedRole> {
+        let parent = used.parent.as_deref();
+        let parent_dir = parent.and_then(|role| role.path.parent());
         let origin = Value::from(used.name.as_str());
         let origin = match &used.at {
             Some(at) => origin.at(at.clone()),
             None => origin,
         };
-        let path = match search::role(&used.name, &scope.playbook_dir, &self.loader.options.roles_path, near)
-        {
-            Ok(path) => path,
-            Err(places) => {
-                self.problems.push(not_found(&format!("the role `{}`", used.name), &origin, &places));
-                return None;
-            }
-        };
+        let path =
+            match search::role(&used.name, &scope.playbook_dir, &self.files.options.roles_path, parent_dir) {
+                Ok(path) => path,
+                Err(places) => {
+                    self.problems.push(not_found(&format!("the role `{}`", used.name), &origin, &places));
+                    return None;
+                }
+            };
         let at =
             used.at.clone().unwrap_or_else(|| Arc::new(Origin { file: "<role>".into(), line: 1, column: 1 }));
-        let mark = path.join("tasks").join(used.from.tasks.as_deref().unwrap_or("main"));
-        if self.recursive(
+        let entry_point = path.join("tasks").join(used.files.tasks.as_deref().unwrap_or("main"));
+        if self.is_recursive(
             &at,
-            &mark,
+            &entry_point,
             scope,
-            "take one of them out, or use include_role with a condition that ends it",
+            "remove one of the roles, or use include_role with a condition that ends the recursion",
         ) {
             return None;
         }
         let name = if used.name.contains('/') { base_name(&path) } else { used.name.clone() };
         let meta = self.metadata(&path);
-        let mut role = self.make_role(used, name, &path, meta.allow_duplicates, &at);
+        let mut role = self.without_dependencies(used, name, &path, meta.allow_duplicates, &at);
         let mut inner = scope.clone();
-        inner.trail.push(mark);
+        inner.import_chain.push(entry_point);
         inner.role = Some(Arc::new(role.clone()));
         let dependencies = self.dependencies(&meta.dependencies, &inner);
         role.dependencies = dependencies.iter().map(|loaded| loaded.role.clone()).collect();
         let role = Arc::new(role);
         inner.role = Some(role.clone());
-        let mut loaded = RoleLoaded::before(&role, dependencies);
+        let mut loaded = LoadedRole::from_dependencies(&role, dependencies);
         inner.dir = path.join("tasks");
-        let tasks = self.role_entries(&path, "tasks", used.from.tasks.as_deref(), &at, &inner);
+        let tasks = self.role_entries(&path, "tasks", used.files.tasks.as_deref(), &at, &inner);
         let validation = self.validation(&path, used, &inner);
         loaded.tasks.extend(validation.map(|task| Entry::Task(Arc::new(task))));
         loaded.tasks.extend(tasks);
-        let handlers = self.role_entries(&path, "handlers", used.from.handlers.as_deref(), &at, &inner);
+        let handlers = self.role_entries(&path, "handlers", used.files.handlers.as_deref(), &at, &inner);
         loaded.handlers.extend(handlers);
         loaded.roles.push(role);
         Some(loaded)
     }
 
-    fn dependencies(&mut self, nodes: &[Node], scope: &Inherited) -> Vec<RoleLoaded> {
+    fn dependencies(&mut self, nodes: &[Node], scope: &Inherited) -> Vec<LoadedRole> {
         let mut dependencies = Vec::new();
         for node in nodes {
             if let Some((used, inner)) = self.role_entry(node, scope) {
@@ -228,15 +185,16 @@ impl Reader<'_> {
         dependencies
     }
 
-    fn make_role(
+    /// Returns the role itself, with its variables.
+    fn without_dependencies(
         &mut self,
-        used: &Use,
+        used: &RoleUse,
         name: String,
         path: &Path,
-        duplicates: bool,
+        allow_duplicates: bool,
         at: &Arc<Origin>,
     ) -> Role {
-        let parent = used.asked_by.as_deref();
+        let parent = used.parent.as_deref();
         let mut parents = Vec::new();
         let (mut defaults, mut vars, mut params) = (Map::new(), Map::new(), Map::new());
         if let Some(parent) = parent {
@@ -244,17 +202,17 @@ impl Reader<'_> {
             parents.extend(parent.parents.iter().cloned());
             (defaults, vars, params) = (parent.defaults.clone(), parent.vars.clone(), parent.params.clone());
         }
-        extend(&mut defaults, &self.role_variables(path, "defaults", used.from.defaults.as_deref(), at));
-        extend(&mut vars, &self.role_variables(path, "vars", used.from.vars.as_deref(), at));
+        extend(&mut defaults, &self.role_variables(path, "defaults", used.files.defaults.as_deref(), at));
+        extend(&mut vars, &self.role_variables(path, "vars", used.files.vars.as_deref(), at));
         extend(&mut params, &used.params);
         extend(&mut params, &used.vars);
-        let identity = self.loader.identity(Identity {
+        let identity = self.files.identity_number(RoleIdentity {
             path: path.to_owned(),
             params: used.params.clone(),
             vars: used.vars.clone(),
             when: used.own.when.clone(),
             tags: used.own.tags.clone(),
-            from: used.from.clone(),
+            files: used.files.clone(),
             included: used.included,
         });
         Role {
@@ -266,7 +224,7 @@ impl Reader<'_> {
             params,
             dependencies: Vec::new(),
             parents,
-            allow_duplicates: used.allow_duplicates.unwrap_or(duplicates),
+            allow_duplicates: used.allow_duplicates.unwrap_or(allow_duplicates),
             public: used.public,
         }
     }
@@ -278,12 +236,12 @@ impl Reader<'_> {
         }
         let mut vars = Map::new();
         for file in files {
-            if self.outside(role, folder, &file, at) {
+            if self.is_outside(role, folder, &file, at) {
                 continue;
             }
             let Some(node) = self.file(&file) else { continue };
             let Some(value) = self.value(&node) else { continue };
-            // Names are not judged here: roles in use have some that are none, and Ansible takes them.
+            // Names are not checked: existing roles have invalid ones, which Ansible accepts.
             match value.as_map() {
                 Some(map) => extend(&mut vars, map),
                 None => {
@@ -309,14 +267,14 @@ impl Reader<'_> {
             }
             return Vec::new();
         };
-        if self.outside(role, folder, &file, at) {
+        if self.is_outside(role, folder, &file, at) {
             return Vec::new();
         }
-        self.task_entries(&file, scope, folder == "handlers")
+        self.task_file(&file, scope, folder == "handlers")
     }
 
-    /// Notes a file that `tasks_from:` or its like found outside of the role's folder. Returns whether it is.
-    fn outside(&mut self, role: &Path, folder: &str, file: &Path, at: &Arc<Origin>) -> bool {
+    /// Returns whether a file that `tasks_from:` or the like names is outside the role, and reports it if so.
+    fn is_outside(&mut self, role: &Path, folder: &str, file: &Path, at: &Arc<Origin>) -> bool {
         let expected = role.join(folder);
         let outside = !crate::paths::normalize(file).starts_with(&expected);
         if outside {
@@ -355,7 +313,7 @@ impl Reader<'_> {
                 "galaxy_info" | "argument_specs" => {}
                 "collections" => {
                     if let Some(value) = self.value(field.value) {
-                        self.inheritable(field, value, &mut Keywords::default());
+                        self.inherited_keyword(field, value, &mut Keywords::default());
                     }
                 }
                 other => {

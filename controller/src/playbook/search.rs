@@ -1,38 +1,42 @@
-//! Where files and roles are looked for, in Ansible's order.
+//! Searches for files and roles, in Ansible's order.
 
 use std::path::{Path, PathBuf};
 
-use super::inherited::Inherited;
+use convoy_protocol::Value;
+
+use super::ast::Inherited;
+use super::template::is_template;
+use crate::diagnostic::Diagnostic;
 use crate::paths::normalize;
 
-/// What a role's files may end with, in order of preference.
-pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
+/// The extensions of the files of a role, in order of preference.
+pub(super) const EXTENSIONS: [&str; 3] = [".yml", ".yaml", ".json"];
 
-/// How a file of tasks came to be asked for.
+/// The kind of statement that names a task file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// By `import_tasks`: the importing file's folder comes first.
+pub(super) enum IncludeKind {
+    /// `import_tasks`: the directory of the importing file comes first.
     Import,
-    /// By `include_tasks`: the role's folder comes first.
+    /// `include_tasks`: the directory of the role comes first.
     Include,
 }
 
-/// Finds a file of tasks (or handlers) that a task with these surroundings names.
+/// Finds a file of tasks or handlers that a task in this scope names.
 ///
 /// # Errors
-/// The places searched.
+/// The paths that were searched.
 pub(super) fn task_file(
     name: &str,
     scope: &Inherited,
     handlers: bool,
-    asked: Asked,
+    kind: IncludeKind,
 ) -> Result<PathBuf, Vec<PathBuf>> {
     let name = expand_home(name);
     if name.is_absolute() {
         return first([name]);
     }
     let folder = if handlers { "handlers" } else { "tasks" };
-    let near = scope.dir.join(&name);
+    let beside = scope.dir.join(&name);
     let mut places = Vec::new();
     if let Some(role) = &scope.role {
         places.extend([
@@ -41,9 +45,9 @@ pub(super) fn task_file(
             role.path.join(&name),
         ]);
     }
-    match asked {
-        Asked::Import => places.insert(0, near),
-        Asked::Include => places.insert(places.len().min(1), near),
+    match kind {
+        IncludeKind::Import => places.insert(0, beside),
+        IncludeKind::Include => places.insert(places.len().min(1), beside),
     }
     places.extend([scope.playbook_dir.join(folder).join(&name), scope.playbook_dir.join(&name)]);
     first(places)
@@ -52,7 +56,7 @@ pub(super) fn task_file(
 /// Finds a file of `vars_files:`.
 ///
 /// # Errors
-/// The places searched.
+/// The paths that were searched.
 pub(super) fn vars_file(name: &str, playbook_dir: &Path) -> Result<PathBuf, Vec<PathBuf>> {
     let name = expand_home(name);
     if name.is_absolute() {
@@ -61,19 +65,19 @@ pub(super) fn vars_file(name: &str, playbook_dir: &Path) -> Result<PathBuf, Vec<
     first([playbook_dir.join("vars").join(&name), playbook_dir.join(&name)])
 }
 
-/// Finds the folder of a role. `near` is the folder of the role that asks, if one does.
+/// Finds the directory of a role. `parent_dir` is the directory of the role that depends on it or includes it.
 ///
 /// # Errors
-/// The places searched.
+/// The directories that were searched.
 pub(super) fn role(
     name: &str,
     playbook_dir: &Path,
     paths: &[PathBuf],
-    near: Option<&Path>,
+    parent_dir: Option<&Path>,
 ) -> Result<PathBuf, Vec<PathBuf>> {
     let mut folders = vec![playbook_dir.join("roles")];
     folders.extend(paths.iter().cloned());
-    folders.extend(near.map(Path::to_owned));
+    folders.extend(parent_dir.map(Path::to_owned));
     folders.push(playbook_dir.to_owned());
     let name = expand_home(name);
     let found =
@@ -81,15 +85,15 @@ pub(super) fn role(
     found.map(|path| normalize(&path)).ok_or(folders)
 }
 
-/// Finds a file of a role: `main` or what `tasks_from:` and its like name, in one of the role's folders.
+/// Finds a file in a directory of a role: `main`, or the one that `tasks_from:` or the like names.
 pub(super) fn role_file(folder: &Path, from: Option<&str>) -> Option<PathBuf> {
     let name = from.unwrap_or("main");
-    let mut endings = ENDINGS.to_vec();
-    endings.insert(if from.is_some() { 0 } else { ENDINGS.len() }, "");
-    endings.iter().map(|ending| folder.join(format!("{name}{ending}"))).find(|path| path.is_file())
+    let mut extensions = EXTENSIONS.to_vec();
+    extensions.insert(if from.is_some() { 0 } else { EXTENSIONS.len() }, "");
+    extensions.iter().map(|extension| folder.join(format!("{name}{extension}"))).find(|path| path.is_file())
 }
 
-/// Finds the variable files of a role: one file, or all below a folder of that name.
+/// Finds the variable files of a role: a file, or all files in a directory of that name.
 pub(super) fn role_vars(folder: &Path, from: Option<&str>) -> Vec<PathBuf> {
     if let Some(file) = role_file(folder, from) {
         return vec![file];
@@ -110,7 +114,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         }
         if path.is_dir() {
             collect(&path, files);
-        } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) || !name.contains('.') {
+        } else if EXTENSIONS.iter().any(|extension| name.ends_with(extension)) || !name.contains('.') {
             files.push(path);
         }
     }
@@ -135,6 +139,19 @@ fn expand_home(name: &str) -> PathBuf {
         Some((rest, home)) => PathBuf::from(home).join(rest),
         None => PathBuf::from(name),
     }
+}
+
+/// Returns the error that what `value` names is in none of `places`.
+pub(super) fn not_found(what: &str, value: &Value, places: &[PathBuf]) -> Diagnostic {
+    let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
+    for place in places {
+        let shown = if place.as_os_str().is_empty() { ".".into() } else { place.to_string_lossy() };
+        problem = problem.note(format!("searched {shown}"));
+    }
+    if is_template(value) {
+        problem = problem.note("the name is a template");
+    }
+    problem
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
-//! Tasks and handlers.
+//! Reads tasks and handlers.
 
 use std::sync::Arc;
 
 use convoy_protocol::{Origin, Value};
 
-use super::ast::{Action, Entry, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
-use super::call::{Call, Known};
-use super::inherited::{Inherited, extend};
-use super::keywords::{self, Place, list};
+use super::action_name::{self, ActionKind};
+use super::ast::{Action, Entry, Inherited, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
+use super::call::Call;
+use super::inherited::extend;
+use super::keywords::{self, Place, list, value_type};
 use super::reader::{Field, Reader};
-use super::template::{has_braces, heading, is_template};
+use super::template::{has_delimiter, is_template, title};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::python::is_identifier;
 use crate::yaml::Node;
 
-/// What `meta:` can do, by name.
-const METAS: [(&str, Meta); 10] = [
+/// The actions of `meta:` by name.
+const META_ACTIONS: [(&str, Meta); 10] = [
     ("flush_handlers", Meta::FlushHandlers),
     ("end_play", Meta::EndPlay),
     ("end_host", Meta::EndHost),
@@ -29,7 +30,7 @@ const METAS: [(&str, Meta); 10] = [
 ];
 
 impl Reader<'_> {
-    /// Reads one task or handler; an import becomes what it imports.
+    /// Reads a task or handler and appends it to `entries`; an import is replaced by the imported tasks.
     pub(super) fn task(
         &mut self,
         node: &Node,
@@ -39,30 +40,30 @@ impl Reader<'_> {
         entries: &mut Vec<Entry>,
     ) {
         let place = if handlers { Place::Handler } else { Place::Task };
-        let (own, others): (Vec<Field<'_>>, Vec<Field<'_>>) = fields.iter().partition(|field| {
-            keywords::want(field.name, place).is_some() || field.name.starts_with("with_")
-        });
-        let call = self.call(node, &own, &others);
-        self.others(&others, call.as_ref(), place);
+        let (own, others): (Vec<Field<'_>>, Vec<Field<'_>>) = fields
+            .iter()
+            .partition(|field| value_type(field.name, place).is_some() || field.name.starts_with("with_"));
+        let call = self.action_call(node, &own, &others);
+        self.unknown_keys(&others, call.as_ref(), place);
         let mut task = empty(node.at.clone(), scope);
         for field in &own {
             self.task_keyword(*field, place, &mut task);
         }
-        self.repeat(&own, &mut task);
+        self.loop_keywords(&own, &mut task);
         let Some(call) = call else { return };
         if call.local {
             task.keywords.delegate_to = Some(Value::from("localhost").at(call.at.clone()));
         }
-        self.absent(&call, &task, scope);
-        let defaults =
+        self.check_available(&call, &task, scope);
+        let has_defaults =
             !task.keywords.module_defaults.is_empty() || !scope.keywords.module_defaults.is_empty();
-        self.check_arguments(&call, defaults, expects_failure(&task, scope));
+        self.check_arguments(&call, has_defaults, expects_failure(&task, scope));
         task.action_name = call.name.clone();
         task.args = call.arguments.to_value();
-        self.limited(&own, &call, &task);
-        match call.known {
-            Known::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
-            Known::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
+        self.check_async(&own, &call, &task);
+        match call.kind {
+            ActionKind::ImportTasks => self.import_tasks(&task, &call, scope, handlers, entries),
+            ActionKind::ImportRole => self.import_role(&task, &call, scope, handlers, entries),
             _ => {
                 if let Some(action) = self.action(&task, call, scope, handlers) {
                     task.action = action;
@@ -74,66 +75,72 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes that convoy lacks a module: no task that has a condition need ever call it, such as one for another kind of
-    /// nodes.
-    fn absent(&mut self, call: &Call, task: &Task, scope: &Inherited) {
-        if !matches!(call.known, Known::Absent) {
+    /// Reports a module that convoy does not have. With a condition it is a warning, since the task may never run, such as
+    /// one for another distribution.
+    fn check_available(&mut self, call: &Call, task: &Task, scope: &Inherited) {
+        if !matches!(call.kind, ActionKind::Missing) {
             return;
         }
-        let said = Diagnostic::user(super::call::absent(&call.name)).at(call.at.clone());
+        let problem = Diagnostic::user(action_name::missing(&call.name)).at(call.at.clone());
         if task.keywords.when.is_empty() && scope.keywords.when.is_empty() {
-            self.problems.push(said);
+            self.problems.push(problem);
         } else {
-            self.warnings.push(said.note("the task fails on hosts for which its condition holds"));
+            self.warnings.push(problem.note("the task fails on hosts for which its condition is true"));
         }
     }
 
-    /// Notes an include that is to be done as a job: it does nothing by itself.
-    fn limited(&mut self, fields: &[Field<'_>], call: &Call, task: &Task) {
-        let does = matches!(
-            call.known,
-            Known::Module(_) | Known::Controller(_) | Known::Template | Known::Absent | Known::Meta
+    /// Reports `async` on includes and imports, which do nothing themselves.
+    fn check_async(&mut self, fields: &[Field<'_>], call: &Call, task: &Task) {
+        let runs = matches!(
+            call.kind,
+            ActionKind::Module(_)
+                | ActionKind::Controller(_)
+                | ActionKind::Template
+                | ActionKind::Missing
+                | ActionKind::Meta
         );
         if let Some(field) =
-            fields.iter().find(|field| field.name == "async" && task.limit.is_some() && !does)
+            fields.iter().find(|field| field.name == "async" && task.async_limit.is_some() && !runs)
         {
             let message = format!("`async` cannot be used with `{}`", call.name);
-            self.problem_hint(&field.key.at, message, "give it to the tasks that are included");
+            self.problem_hint(&field.key.at, message, "set it on the included tasks");
         }
     }
 
-    /// Renders the tags that are templates: what is run is decided by them before any host is known.
+    /// Renders tags that are templates now, because tags select tasks before hosts are known.
     fn render_tags(&mut self, task: &mut Task, scope: &Inherited) {
-        if !task.keywords.tags.iter().any(|tag| has_braces(tag)) {
+        if !task.keywords.tags.iter().any(|tag| has_delimiter(tag)) {
             return;
         }
-        let mut names = scope.names();
-        extend(&mut names, &task.vars);
+        let mut vars = scope.static_vars();
+        extend(&mut vars, &task.vars);
         let mut tags: Vec<Arc<str>> = Vec::new();
         for tag in std::mem::take(&mut task.keywords.tags) {
-            if !has_braces(&tag) {
+            if !has_delimiter(&tag) {
                 tags.push(tag);
                 continue;
             }
-            let rendered = (self.render)(&Value::from(tag).at(task.at.clone()), &names).map_err(|problem| {
-                problem.note("tags are read before any host is known: they may use extra vars and `vars`, no facts and no inventory")
+            let rendered = (self.render)(&Value::from(tag).at(task.at.clone()), &vars).map_err(|problem| {
+                problem.note("tags are read before hosts are known; they can use extra vars and `vars`, but neither facts nor the inventory")
             });
-            tags.extend(self.keep(rendered).iter().flat_map(keywords::tags));
+            tags.extend(self.ok_or_report(rendered).iter().flat_map(keywords::tags));
         }
         let mut seen = std::collections::HashSet::new();
         tags.retain(|tag| seen.insert(tag.clone()));
         task.keywords.tags = tags;
     }
 
-    /// Notes the keys that are neither keywords nor the action.
-    fn others(&mut self, others: &[Field<'_>], call: Option<&Call>, place: Place) {
-        let found = call.is_some() || others.iter().any(|field| super::call::find(field.name).is_some());
-        for field in others.iter().filter(|field| super::call::find(field.name).is_none()) {
-            let like_module = did_you_mean(super::call::short(field.name), super::call::names()).is_some();
-            let like_keyword = did_you_mean(field.name, keywords::known(place)).is_some();
-            if found || (like_keyword && !like_module) || keywords::want(field.name, Place::Handler).is_some()
+    /// Reports keys that are neither keywords nor an action.
+    fn unknown_keys(&mut self, others: &[Field<'_>], call: Option<&Call>, place: Place) {
+        let has_action = call.is_some() || others.iter().any(|field| action_name::find(field.name).is_some());
+        for field in others.iter().filter(|field| action_name::find(field.name).is_none()) {
+            let like_module = did_you_mean(action_name::short(field.name), action_name::names()).is_some();
+            let like_keyword = did_you_mean(field.name, keywords::names(place)).is_some();
+            if has_action
+                || (like_keyword && !like_module)
+                || value_type(field.name, Place::Handler).is_some()
             {
-                self.unknown(*field, place);
+                self.unknown_keyword(*field, place);
             } else {
                 self.unknown_module(field.name, &field.key.at);
             }
@@ -148,7 +155,7 @@ impl Reader<'_> {
         }
         let Some(value) = self.keyword(field, place) else { return };
         match field.name {
-            "name" => task.name = Some(heading(value)),
+            "name" => task.name = Some(title(value)),
             "vars" => task.vars = self.vars(field.value),
             "register" => task.register = self.register(field, &value),
             "until" => task.until = Some(value),
@@ -157,11 +164,11 @@ impl Reader<'_> {
             "failed_when" => task.failed_when = Some(value),
             "changed_when" => task.changed_when = Some(value),
             "notify" => task.notify = self.notifications(value),
-            "listen" => task.listen = flat(value),
-            "async" => task.limit = Some(value).filter(|seconds| seconds.as_int() != Some(0)),
+            "listen" => task.listen = flatten(value),
+            "async" => task.async_limit = Some(value).filter(|seconds| seconds.as_int() != Some(0)),
             "poll" => task.poll = Some(value),
             _ => {
-                self.inheritable(field, value, &mut task.keywords);
+                self.inherited_keyword(field, value, &mut task.keywords);
             }
         }
     }
@@ -171,7 +178,7 @@ impl Reader<'_> {
             Some(name) if is_identifier(name) => Some(name.into()),
             _ => {
                 let name = field.value.scalar().unwrap_or(field.value.kind_name()).to_owned();
-                self.not_a_name(&field.value.at, &name);
+                self.invalid_name(&field.value.at, &name);
                 if let Some(problem) = self.problems.last_mut() {
                     problem.notes.push(format!("Invalid variable name in 'register' specified: '{name}'"));
                 }
@@ -180,15 +187,15 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads `notify:`, and remembers the names that are literal.
+    /// Reads `notify:`, and records literal names to check them later.
     pub(super) fn notifications(&mut self, value: Value) -> Vec<Value> {
-        let names = flat(value);
+        let names = flatten(value);
         self.notified.extend(names.iter().filter(|name| !is_template(name)).cloned());
         names
     }
 
-    /// Reads `loop:` or `with_…:`, with `loop_control:`.
-    fn repeat(&mut self, fields: &[Field<'_>], task: &mut Task) {
+    /// Reads `loop:` or `with_…:`, and `loop_control:`.
+    fn loop_keywords(&mut self, fields: &[Field<'_>], task: &mut Task) {
         let mut control = LoopControl::default();
         if let Some(field) =
             fields.iter().find(|field| field.name == "loop_control" && !field.value.is_null())
@@ -221,7 +228,7 @@ impl Reader<'_> {
                 None => {
                     let message =
                         format!("`loop` must be a list or a template of one, got {}", value.kind_name());
-                    self.problem_hint(&field.value.at, message, "a variable is written `\"{{ name }}\"`");
+                    self.problem_hint(&field.value.at, message, "write a variable as `\"{{ name }}\"`");
                     continue;
                 }
             };
@@ -233,7 +240,7 @@ impl Reader<'_> {
         if matches!(field.name, "loop_var" | "index_var") && !is_template(&value) {
             let name = field.value.scalar().unwrap_or_default();
             if !is_identifier(name) {
-                return self.not_a_name(&field.value.at, name);
+                return self.invalid_name(&field.value.at, name);
             }
         }
         let slot = match field.name {
@@ -249,14 +256,14 @@ impl Reader<'_> {
     }
 
     fn action(&mut self, task: &Task, call: Call, scope: &Inherited, handlers: bool) -> Option<Action> {
-        match call.known {
-            Known::Module(module) => Some(Action::Module(module)),
-            Known::Controller(action) => Some(Action::Controller(action)),
-            Known::Template | Known::Absent => {
+        match call.kind {
+            ActionKind::Module(module) => Some(Action::Module(module)),
+            ActionKind::Controller(action) => Some(Action::Controller(action)),
+            ActionKind::Template | ActionKind::Missing => {
                 Some(Action::Named(Value::from(call.name.clone()).at(call.at)))
             }
-            Known::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
-            Known::IncludeTasks => self.include_tasks(task, call),
+            ActionKind::Meta => self.meta(&call, scope, handlers).map(Action::Meta),
+            ActionKind::IncludeTasks => self.include_tasks(task, call),
             _ if handlers => {
                 let message = format!("`{}` cannot be a handler", call.name);
                 self.problem_hint(&call.at, message, "use include_tasks");
@@ -272,11 +279,11 @@ impl Reader<'_> {
             .get("_raw_params")
             .and_then(|argument| argument.value.as_str())
             .unwrap_or_default();
-        let Some((_, meta)) = METAS.iter().find(|(name, _)| *name == word) else {
-            let names = METAS.iter().map(|(name, _)| *name);
+        let Some((_, meta)) = META_ACTIONS.iter().find(|(name, _)| *name == word) else {
+            let names = META_ACTIONS.iter().map(|(name, _)| *name);
             let problem = Diagnostic::user(format!("invalid meta action requested: `{word}`"))
                 .at(call.at.clone())
-                .note(format!("there are {}", names.clone().collect::<Vec<_>>().join(", ")))
+                .note(format!("valid actions: {}", names.clone().collect::<Vec<_>>().join(", ")))
                 .hint(did_you_mean(word, names));
             self.problems.push(problem);
             return None;
@@ -294,13 +301,13 @@ impl Reader<'_> {
     }
 }
 
-/// Returns whether a task is written so that it may fail.
+/// Returns whether the play handles a failure of the task.
 fn expects_failure(task: &Task, scope: &Inherited) -> bool {
     let ignored = task.keywords.ignore_errors.as_ref().or(scope.keywords.ignore_errors.as_ref());
     scope.rescued || task.failed_when.is_some() || ignored.is_some_and(|value| value.as_bool() != Some(false))
 }
 
-/// A task of which nothing but its surroundings is known.
+/// Returns a task without any keyword.
 pub(super) fn empty(at: Arc<Origin>, scope: &Inherited) -> Task {
     Task {
         at,
@@ -317,29 +324,29 @@ pub(super) fn empty(at: Arc<Origin>, scope: &Inherited) -> Task {
         delay: None,
         failed_when: None,
         changed_when: None,
-        limit: None,
+        async_limit: None,
         poll: None,
         notify: Vec::new(),
         listen: Vec::new(),
-        around: None,
+        inherited: None,
         role: scope.role.clone(),
         dir: scope.dir.clone(),
     }
 }
 
-/// Puts what is inherited under the task's own.
+/// Adds what the task inherits.
 pub(super) fn finish(mut task: Task, scope: &Inherited) -> Task {
     if matches!(task.action, Action::IncludeTasks { .. } | Action::IncludeRole(_)) {
-        task.around = Some(Arc::new(scope.clone()));
+        task.inherited = Some(Arc::new(scope.clone()));
     }
-    task.keywords = task.keywords.within(&scope.keywords);
+    task.keywords = task.keywords.merged_into(&scope.keywords);
     let own = std::mem::replace(&mut task.vars, scope.vars.clone());
     extend(&mut task.vars, &own);
     task.notify.splice(0..0, scope.notify.iter().cloned());
     task
 }
 
-/// All texts of a list, however deep.
-fn flat(value: Value) -> Vec<Value> {
-    if value.as_list().is_some() { list(value).into_iter().flat_map(flat).collect() } else { vec![value] }
+/// Returns the values of a list and of the lists in it.
+fn flatten(value: Value) -> Vec<Value> {
+    if value.as_list().is_some() { list(value).into_iter().flat_map(flatten).collect() } else { vec![value] }
 }

@@ -1,4 +1,4 @@
-//! Walks over the tasks of a play.
+//! Iterates over the tasks and blocks of a play.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ pub enum Section {
 
 const SECTIONS: [Section; 3] = [Section::PreTasks, Section::Tasks, Section::PostTasks];
 
-/// Returns all tasks of a play with their sections, those of `rescue:` and `always:` included, handlers not, nor those of
-/// `undo:`, which no run does.
+/// Returns all tasks of a play with their sections, including those of `rescue:` and `always:`, but neither handlers nor
+/// those of `undo:`, which only `convoy undo` runs.
 pub fn tasks(play: &Play) -> impl Iterator<Item = (Section, &Arc<Task>)> {
     SECTIONS.iter().zip(&play.sections).flat_map(|(section, list)| entries(list).map(|task| (*section, task)))
 }
 
-/// Returns all tasks of a list, those within blocks included.
+/// Returns all tasks of a list, including those in blocks.
 pub fn entries(list: &[Entry]) -> impl Iterator<Item = &Arc<Task>> {
     all(list).filter_map(|entry| match entry {
         Entry::Task(task) => Some(task),
@@ -31,7 +31,7 @@ pub fn entries(list: &[Entry]) -> impl Iterator<Item = &Arc<Task>> {
     })
 }
 
-/// Returns all blocks of a list, those within others included.
+/// Returns all blocks of a list, including those in other blocks.
 pub fn blocks(list: &[Entry]) -> impl Iterator<Item = &Arc<Block>> {
     all(list).filter_map(|entry| match entry {
         Entry::Task(_) => None,
@@ -39,14 +39,14 @@ pub fn blocks(list: &[Entry]) -> impl Iterator<Item = &Arc<Block>> {
     })
 }
 
-/// Returns the entries of a list and those within its blocks, but for those of `undo:`.
+/// Returns the entries of a list and of its blocks, except those of `undo:`.
 fn all(list: &[Entry]) -> impl Iterator<Item = &Entry> {
-    let mut waiting: Vec<&Entry> = list.iter().rev().collect();
+    let mut stack: Vec<&Entry> = list.iter().rev().collect();
     std::iter::from_fn(move || {
-        let entry = waiting.pop()?;
+        let entry = stack.pop()?;
         if let Entry::Block(block) = entry {
             for part in [&block.always, &block.rescue, &block.body] {
-                waiting.extend(part.iter().rev());
+                stack.extend(part.iter().rev());
             }
         }
         Some(entry)

@@ -59,7 +59,7 @@ pub struct AsyncSettings {
 
 impl AsyncSettings {
     fn of(view: View<'_>) -> Result<Option<Self>, Error> {
-        let Some(limit) = seconds(view, view.task.limit.as_ref())? else { return Ok(None) };
+        let Some(limit) = seconds(view, view.task.async_limit.as_ref())? else { return Ok(None) };
         let poll = match view.task.poll.as_ref() {
             None => view.services.options.settings.poll_interval,
             asked => seconds(view, asked)?.unwrap_or_default(),

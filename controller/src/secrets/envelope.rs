@@ -3,10 +3,18 @@
 use std::sync::Arc;
 
 use super::error::Damage;
-use crate::vaulted::HEADER;
+
+const HEADER: &str = "$ANSIBLE_VAULT";
+/// The vault id of text and passwords without one.
+pub const DEFAULT_ID: &str = "default";
 
 const CIPHER: &str = "AES256";
 const WIDTH: usize = 80;
+
+/// Returns whether this is, or begins, the text form of a vault.
+pub fn is_vaulted(bytes: &[u8]) -> bool {
+    bytes.starts_with(HEADER.as_bytes())
+}
 
 /// What a vault's text holds, still encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +57,7 @@ impl Envelope {
 
     /// Returns the text form, with a line feed at its end. An id other than `default` makes it format 1.2.
     pub fn write(&self) -> String {
-        let mut text = match self.id.as_deref().filter(|id| *id != super::DEFAULT_ID) {
+        let mut text = match self.id.as_deref().filter(|id| *id != DEFAULT_ID) {
             Some(id) => format!("{HEADER};1.2;{CIPHER};{id}\n"),
             None => format!("{HEADER};1.1;{CIPHER}\n"),
         };

@@ -5,15 +5,15 @@ mod envelope;
 mod error;
 mod marked;
 mod scrub;
-pub mod source;
+mod source;
 mod vault;
 
-pub use crate::vaulted::is_vaulted;
-pub use envelope::Envelope;
+pub use envelope::{DEFAULT_ID, Envelope, is_vaulted};
 pub use error::{Damage, Fault};
 pub use marked::unmark;
 pub use scrub::Secrets;
-pub use vault::{DEFAULT_ID, NoRandom, Opened, Password, Vault};
+pub use source::{Purpose, VaultSources};
+pub use vault::{NoRandom, Opened, Password, Vault};
 
 #[cfg(test)]
 mod tests;

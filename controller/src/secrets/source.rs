@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
-use super::vault::{DEFAULT_ID, Password, Vault};
+use super::envelope::{DEFAULT_ID, is_vaulted};
+use super::vault::{Password, Vault};
 use crate::diagnostic::Diagnostic;
 use crate::paths;
-use crate::settings::Settings;
 use crate::terminal;
 
 /// What the user said about passwords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct VaultSources {
     /// `--vault-id`, after those of the setting `vault_identity_list`: `LABEL@SOURCE` or `SOURCE`.
     pub ids: Vec<String>,
     /// `--vault-password-file`, before that of the setting.
@@ -29,33 +29,22 @@ pub struct Asked {
 
 /// What the passwords are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Purpose {
     /// A run: without a source there are none.
     Run,
     /// Decrypting: without a source the user is asked.
     Decrypt,
-    /// Encrypting: as [`Use::Decrypt`], and whoever is asked is asked twice.
+    /// Encrypting: as [`Purpose::Decrypt`], and whoever is asked is asked twice.
     Encrypt,
 }
 
-impl Asked {
-    /// Adds what the settings say.
-    #[must_use]
-    pub fn with(mut self, settings: &Settings) -> Self {
-        self.ids.splice(0..0, settings.vault_identity_list.iter().cloned());
-        self.files.extend(settings.vault_password_file.iter().map(|file| file.display().to_string()));
-        self.ask |= settings.ask_vault_pass;
-        self.default_id = Some(settings.vault_identity.clone());
-        self.match_id = settings.vault_id_match;
-        self
-    }
-
+impl VaultSources {
     /// Reads all passwords, in the order in which they are tried. A source that gives none is a warning, as long as
     /// another gives one.
     ///
     /// # Errors
     /// If there are sources and none gives a password, or the user gives none.
-    pub fn vault(&self, purpose: Use) -> Result<(Vault, Vec<String>), Diagnostic> {
+    pub fn vault(&self, purpose: Purpose) -> Result<(Vault, Vec<String>), Diagnostic> {
         let mut read = Reading { passwords: Vec::new(), warnings: Vec::new(), fault: None };
         let default_id = self.default_id.as_deref().unwrap_or(DEFAULT_ID);
         for given in &self.ids {
@@ -76,7 +65,7 @@ impl Asked {
         for file in &self.files {
             read.file(Some(default_id), default_id, file);
         }
-        let nothing = self.ids.is_empty() && self.files.is_empty() && purpose != Use::Run;
+        let nothing = self.ids.is_empty() && self.files.is_empty() && purpose != Purpose::Run;
         if self.ask || nothing {
             read.prompt(default_id, &Question::plain(purpose))?;
         }
@@ -96,16 +85,16 @@ fn split(given: &str) -> (Option<&str>, &str) {
 struct Question(&'static [&'static str]);
 
 impl Question {
-    fn named(purpose: Use) -> Self {
+    fn named(purpose: Purpose) -> Self {
         match purpose {
-            Use::Encrypt => Self(&["New vault password ({}): ", "Confirm new vault password ({}): "]),
+            Purpose::Encrypt => Self(&["New vault password ({}): ", "Confirm new vault password ({}): "]),
             _ => Self(&["Vault password ({}): "]),
         }
     }
 
-    fn plain(purpose: Use) -> Self {
+    fn plain(purpose: Purpose) -> Self {
         match purpose {
-            Use::Encrypt => Self(&["New Vault password: ", "Confirm New Vault password: "]),
+            Purpose::Encrypt => Self(&["New Vault password: ", "Confirm New Vault password: "]),
             _ => Self(&["Vault password: "]),
         }
     }
@@ -189,7 +178,7 @@ fn read(path: &Path, known: &Vault) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
         .map_err(|error| Diagnostic::user(format!("Could not read vault password file {shown}: {error}")))?;
     let bytes = Zeroizing::new(bytes);
     let text = bytes.trim_ascii();
-    if !super::is_vaulted(text) {
+    if !is_vaulted(text) {
         return Ok(Zeroizing::new(text.to_vec()));
     }
     let opened = known.open(text).map_err(|fault| {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-use super::source::{Asked, Use};
 use super::*;
-use crate::settings::Settings;
 
 /// `PLAIN`, encrypted with `sesame`.
 const FORMAT_1_1: &str = "$ANSIBLE_VAULT;1.1;AES256\n\
@@ -147,9 +145,9 @@ fn sources() -> tempfile::TempDir {
 type Pairs = Vec<(String, String)>;
 
 /// Ids and passwords that a vault has, or the error, with the folder taken out.
-fn passwords(asked: &Asked, folder: &Path) -> Result<(Pairs, Vec<String>), String> {
+fn passwords(sources: &VaultSources, folder: &Path) -> Result<(Pairs, Vec<String>), String> {
     let shown = |text: &str| text.replace(&format!("{}/", folder.display()), "");
-    let (vault, warnings) = asked.vault(Use::Run).map_err(|error| shown(&error.to_string()))?;
+    let (vault, warnings) = sources.vault(Purpose::Run).map_err(|error| shown(&error.to_string()))?;
     let text =
         |password: &Password| (password.id.to_string(), String::from_utf8(password.bytes.to_vec()).unwrap());
     Ok((
@@ -167,7 +165,7 @@ fn passwords_come_from_files_and_programs() {
         format!("{id}{mark}{}", dir.path().join(name).display())
     };
     let ids = ["plain", "dev@script", "prod@get-client.sh", "vaulted"].map(at).to_vec();
-    let asked = Asked { ids, files: vec![at("plain")], ..Asked::default() };
+    let asked = VaultSources { ids, files: vec![at("plain")], ..VaultSources::default() };
     let pair = |id: &str, word: &str| (id.to_owned(), word.to_owned());
     let expected = [
         pair("default", "sesame"),
@@ -178,7 +176,7 @@ fn passwords_come_from_files_and_programs() {
     ];
     assert_eq!(passwords(&asked, dir.path()), Ok((expected.to_vec(), Vec::new())));
     // One that is missing is a warning as long as another is there.
-    let asked = Asked { ids: vec![at("a@gone"), at("b@plain")], ..Asked::default() };
+    let asked = VaultSources { ids: vec![at("a@gone"), at("b@plain")], ..VaultSources::default() };
     let warning =
         "Error getting vault password file (a): The vault password file gone was not found".to_owned();
     assert_eq!(passwords(&asked, dir.path()), Ok((vec![pair("b", "sesame")], vec![warning])));
@@ -212,34 +210,15 @@ fn sources_that_give_no_password_are_told() {
              hint: if it is not a script, remove the executable bit from the file",
         ),
     ] {
-        let asked = Asked { ids: vec![format!("v@{}", dir.path().join(name).display())], ..Asked::default() };
+        let asked = VaultSources {
+            ids: vec![format!("v@{}", dir.path().join(name).display())],
+            ..VaultSources::default()
+        };
         assert_eq!(passwords(&asked, dir.path()).unwrap_err(), error);
     }
-    let asked = Asked { ids: vec!["a;b@x".to_owned()], ..Asked::default() };
+    let asked = VaultSources { ids: vec!["a;b@x".to_owned()], ..VaultSources::default() };
     assert_eq!(
         passwords(&asked, dir.path()).unwrap_err(),
         "error: 'a;b@x' is not a valid vault id. The character ';' is not allowed in vault ids"
     );
-}
-
-#[test]
-fn the_settings_add_sources() {
-    let asked = Asked { ids: vec!["c@three".into()], files: vec!["four".into()], ..Asked::default() };
-    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let settings = Settings {
-        vault_identity_list: texts(&["a@one", "b@two"]),
-        vault_password_file: Some("five".into()),
-        vault_identity: "own".to_owned(),
-        vault_id_match: true,
-        ask_vault_pass: true,
-        ..Settings::default()
-    };
-    let expected = Asked {
-        ids: texts(&["a@one", "b@two", "c@three"]),
-        files: texts(&["four", "five"]),
-        ask: true,
-        default_id: Some("own".to_owned()),
-        match_id: true,
-    };
-    assert_eq!(asked.with(&settings), expected);
 }

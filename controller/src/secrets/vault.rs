@@ -8,12 +8,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::cipher::Keys;
-use super::envelope::Envelope;
+use super::envelope::{DEFAULT_ID, Envelope};
 use super::error::Fault;
 use super::scrub::Secrets;
-
-/// The vault id of passwords that were given without one.
-pub const DEFAULT_ID: &str = "default";
 
 /// How many bytes a secret has at least that is looked for in what others write.
 const SHORTEST: usize = 4;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use convoy_protocol::Origin;
 use indexmap::IndexMap;
 
-use super::{Entry, Found, Source};
+use super::entry::{Entry, RawSetting, Source};
 use crate::diagnostic::Diagnostic;
 use crate::ini;
 use crate::secrets::Vault;
@@ -44,11 +44,11 @@ impl File {
     }
 
     /// Returns what the file says of a setting.
-    pub(super) fn find(&self, entry: &Entry) -> Option<Found> {
+    pub(super) fn find(&self, entry: &Entry) -> Option<RawSetting> {
         entry.keys.iter().rev().find_map(|key| {
             let (section, key) = key.split_once('.')?;
             let line = self.sections.get(section)?.get(key)?;
-            Some(Found {
+            Some(RawSetting {
                 text: line.text.clone(),
                 source: Source::File(line.at.clone()),
                 base: self.folder.clone(),

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use convoy_agent::args::Arg;
 
-use crate::inventory::GroupNames;
 use crate::paths::{absolute, expand_user};
 
 /// What a setting takes.
@@ -178,18 +177,16 @@ words! {
         /// Nothing.
         Ignore = "ignore",
     }
-}
 
-impl Kind for GroupNames {
-    const NAME: &'static str = "`always` `never` `ignore` `silently`";
-
-    fn read(text: &str, _: &Path) -> Result<Self, String> {
-        match text.trim().to_lowercase().as_str() {
-            "never" => Ok(Self::Never),
-            "ignore" => Ok(Self::Ignore),
-            "always" => Ok(Self::Always),
-            "silently" => Ok(Self::Silently),
-            _ => Err(format!("`{}` is not one of always, never, ignore, silently", text.trim())),
-        }
+    /// What becomes of a group's name that is not one of a variable.
+    GroupNames {
+        /// What does not fit is replaced by `_`, with a warning.
+        Always = "always",
+        /// It stays, with a warning.
+        Never = "never",
+        /// It stays.
+        Ignore = "ignore",
+        /// What does not fit is replaced by `_`.
+        Silently = "silently",
     }
 }

@@ -2,69 +2,22 @@
 //!
 //! [`table`] has all that convoy honours, one entry each; [`others`] what else Ansible knows, and what happens instead.
 
+mod entry;
 mod file;
 mod kind;
 pub mod others;
 mod place;
 pub mod table;
+mod vault;
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use convoy_protocol::Origin;
-
-pub use kind::{Gathering, HashBehaviour, Journal, Mismatch, PathList};
+pub use entry::{Entry, Environment, RawSetting, Source};
+pub use kind::{Gathering, GroupNames, HashBehaviour, Journal, Mismatch, PathList};
 pub use table::{Settings, TABLE};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use file::File;
-
-/// One line of the table.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its name in the code.
-    pub name: &'static str,
-    /// What it sets.
-    pub doc: &'static str,
-    /// What it takes.
-    pub kind: &'static str,
-    /// What it is if nobody says otherwise, as text.
-    pub default: &'static str,
-    /// Its places in `ansible.cfg`, as `section.key`; the last one that is there counts.
-    pub keys: &'static [&'static str],
-    /// The variables of the environment; the last one that is there counts.
-    pub environment: &'static [&'static str],
-}
-
-/// Where a setting comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A line of `ansible.cfg`.
-    File(Arc<Origin>),
-    /// A variable of the environment.
-    Environment(&'static str),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(origin) => write!(f, "{}:{}", origin.file, origin.line),
-            Self::Environment(name) => f.write_str(name),
-        }
-    }
-}
-
-/// A setting that is not the default.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// Its text.
-    text: String,
-    /// Where it was found.
-    source: Source,
-    /// The folder that a relative path starts from.
-    base: PathBuf,
-}
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -76,9 +29,6 @@ pub struct Read {
     /// What `-v` tells: the file, and each setting that is not the default, with its source.
     pub told: Vec<String>,
 }
-
-/// Looks up a variable of the environment.
-pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// Reads the settings of this process.
 ///
@@ -111,10 +61,10 @@ pub fn read_with(here: &Path, names: &[String], environment: Environment<'_>) ->
     Ok(Read { settings, warnings, told })
 }
 
-fn in_environment(entry: &Entry, here: &Path, environment: Environment<'_>) -> Option<Found> {
+fn in_environment(entry: &Entry, here: &Path, environment: Environment<'_>) -> Option<RawSetting> {
     let value = |name: &&'static str| {
         let text = environment(name).filter(|text| !text.is_empty())?;
-        Some(Found { text, source: Source::Environment(name), base: here.to_owned() })
+        Some(RawSetting { text, source: Source::Environment(name), base: here.to_owned() })
     };
     entry.environment.iter().rev().find_map(value)
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Environment;
+use super::entry::Environment;
 use crate::diagnostic::Diagnostic;
 
 /// The variable that names the file.

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kind::Kind;
-use super::{Entry, Found, Gathering, HashBehaviour, Journal, Mismatch, PathList, Source};
+use super::entry::{Entry, RawSetting, Source};
+use super::kind::{Gathering, GroupNames, HashBehaviour, Journal, Kind, Mismatch, PathList};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::GroupNames;
 
 /// Declares the settings: a field, and a line of the table, for each.
 macro_rules! settings {
@@ -29,8 +28,8 @@ macro_rules! settings {
         impl Settings {
             /// Reads all settings with the help of `find`. Returns those that are not the default, too.
             pub(super) fn build(
-                find: impl Fn(&'static Entry) -> Option<Found>,
-            ) -> Result<(Self, Vec<(&'static Entry, Found)>), Diagnostics> {
+                find: impl Fn(&'static Entry) -> Option<RawSetting>,
+            ) -> Result<(Self, Vec<(&'static Entry, RawSetting)>), Diagnostics> {
                 let mut reading = Reading::default();
                 let mut entries = TABLE.iter();
                 $( let $field: Option<$kind> = entries.next().and_then(|entry| reading.one(entry, find(entry))); )+
@@ -48,12 +47,12 @@ macro_rules! settings {
 
 #[derive(Default)]
 struct Reading {
-    found: Vec<(&'static Entry, Found)>,
+    found: Vec<(&'static Entry, RawSetting)>,
     problems: Diagnostics,
 }
 
 impl Reading {
-    fn one<T: Kind>(&mut self, entry: &'static Entry, found: Option<Found>) -> Option<T> {
+    fn one<T: Kind>(&mut self, entry: &'static Entry, found: Option<RawSetting>) -> Option<T> {
         let Some(found) = found else {
             return T::read(entry.default, Path::new("/")).ok();
         };

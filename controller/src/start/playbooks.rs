@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use convoy_protocol::{Map, Value};
 
 use crate::diagnostic::Diagnostics;
-use crate::playbook::{Loaded, Loader};
+use crate::playbook::{LoadedPlaybooks, Loader};
 use crate::services::options::Options;
 use crate::template::{Context, Templar};
 use crate::vars::TaskScope;
@@ -14,7 +14,7 @@ use crate::vars::TaskScope;
 ///
 /// # Errors
 /// All that is wrong in them.
-pub fn load_playbooks(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<Loaded, Diagnostics> {
+pub fn load_playbooks(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<LoadedPlaybooks, Diagnostics> {
     let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();

@@ -318,11 +318,11 @@ mod tests {
             delay: None,
             failed_when: None,
             changed_when: None,
-            limit: None,
+            async_limit: None,
             poll: None,
             notify: Vec::new(),
             listen: Vec::new(),
-            around: None,
+            inherited: None,
             role: None,
             dir: "/".into(),
         }))

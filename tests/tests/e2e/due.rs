@@ -86,7 +86,7 @@ fn an_action_is_named_by_a_template() {
         "ok: [l] => (item=debug) => {\n    \"msg\": \"debug it is\"\n}",
         "failed: [l] (item=ansible.builtin.fail) => {\"ansible_loop_var\": \"item\", \"changed\": false, \"item\": \
          \"ansible.builtin.fail\", \"msg\": \"ansible.builtin.fail it is\"}",
-        "\"msg\": \"`meta` must be named in the playbook itself, not by a template\"",
+        "\"msg\": \"the name `meta` cannot come from a template\"",
         "\"msg\": \"The module nonsense was not found in configured module paths\"",
     ] {
         assert!(ran.stdout.contains(line), "{line}: {ran}");
@@ -107,9 +107,9 @@ fn a_module_that_convoy_lacks_may_stand_where_it_is_not_called() {
     project.file("group_vars/all.yml", "family: Debian\n").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1 skipped=1 ignored=1", Some(0)), "{ran}");
-    let msg = "\"msg\": \"the module `yum_repository` of ansible.builtin is not in convoy\"";
+    let msg = "\"msg\": \"the module `yum_repository` of ansible.builtin is not available in convoy\"";
     assert!(ran.stdout.contains(msg), "{ran}");
-    let warning = "[WARNING]: the module `dnf` of ansible.builtin is not in convoy";
+    let warning = "[WARNING]: the module `dnf` of ansible.builtin is not available in convoy";
     assert!(ran.stderr.contains(warning), "{}", ran.stderr);
 
     let project = tasks("- dnf: {name: httpd}");
@@ -117,7 +117,7 @@ fn a_module_that_convoy_lacks_may_stand_where_it_is_not_called() {
     let ran = project.apply([]).unwrap();
     assert_eq!(ran.code, Some(1), "{ran}");
     assert!(
-        ran.stderr.contains("error: the module `dnf` of ansible.builtin is not in convoy"),
+        ran.stderr.contains("error: the module `dnf` of ansible.builtin is not available in convoy"),
         "{}",
         ran.stderr
     );

@@ -13,8 +13,7 @@ use clap::{ArgAction, Subcommand};
 
 use super::vault_options::VaultOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::secrets::source::{Asked, Use};
-use crate::secrets::{self, Password, Vault};
+use crate::secrets::{self, Password, Purpose, Vault, VaultSources};
 use crate::settings::{self, Settings};
 
 /// Arguments of `convoy vault`.
@@ -151,10 +150,10 @@ pub fn run(args: &Args) -> Result<u8, Diagnostics> {
         Action::Rekey { common, encrypting, new_vault_id, new_vault_password_file, files } => {
             let opener = Opener::of(common, settings)?;
             let new = new_vault_id.iter().cloned().collect();
-            let new = Asked {
+            let new = VaultSources {
                 ids: new,
                 files: new_vault_password_file.iter().cloned().collect(),
-                ..Asked::default()
+                ..VaultSources::default()
             };
             rekey(&opener, &Sealer::anew(common, encrypting, new, settings)?, files)?;
         }
@@ -174,7 +173,7 @@ struct Opener {
 
 impl Opener {
     fn of(common: &Common, settings: &Settings) -> Result<Self, Diagnostic> {
-        let (vault, warnings) = common.vault.vault(settings, Use::Decrypt)?;
+        let (vault, warnings) = common.vault.vault(settings, Purpose::Decrypt)?;
         warnings.iter().for_each(|warning| warn(warning));
         Ok(Self { vault, verbose: common.verbose > 0 })
     }
@@ -207,14 +206,14 @@ struct Sealer {
 
 impl Sealer {
     fn of(common: &Common, encrypting: &Encrypting, settings: &Settings) -> Result<Self, Diagnostic> {
-        Self::with(&common.vault.asked(settings), encrypting, settings)
+        Self::with(&common.vault.sources(settings), encrypting, settings)
     }
 
     /// Takes new passwords; with `--encrypt-vault-id` those of the settings are among them.
     fn anew(
         common: &Common,
         encrypting: &Encrypting,
-        mut new: Asked,
+        mut new: VaultSources,
         settings: &Settings,
     ) -> Result<Self, Diagnostic> {
         if encrypting.id(settings).is_some() {
@@ -224,8 +223,12 @@ impl Sealer {
         Self::with(&new, encrypting, settings)
     }
 
-    fn with(asked: &Asked, encrypting: &Encrypting, settings: &Settings) -> Result<Self, Diagnostic> {
-        let (vault, warnings) = asked.vault(Use::Encrypt)?;
+    fn with(
+        sources: &VaultSources,
+        encrypting: &Encrypting,
+        settings: &Settings,
+    ) -> Result<Self, Diagnostic> {
+        let (vault, warnings) = sources.vault(Purpose::Encrypt)?;
         warnings.iter().for_each(|warning| warn(warning));
         let ids: Vec<&str> = vault.passwords().iter().map(|password| &*password.id).collect();
         let wanted = encrypting.id(settings);

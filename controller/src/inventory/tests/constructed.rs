@@ -1,11 +1,11 @@
-//! The plugin `constructed`; what it makes is compared with Ansible's in the tests of `convoy inventory`.
+//! The plugin `constructed`; the tests of `convoy inventory` compare its results with Ansible's.
 
 use super::*;
 
 const HOSTS: &str = "[web]\na role=front\nb\n";
 
-/// Returns the hosts of each group of the inventory, or what is wrong.
-fn made(config: &str, options: &Options) -> Result<Inventory, String> {
+/// Loads an inventory with this configuration of the plugin; returns it, or the first error.
+fn build(config: &str, options: &Options) -> Result<Inventory, String> {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -16,24 +16,25 @@ fn made(config: &str, options: &Options) -> Result<Inventory, String> {
     write("group_vars/web.yml", "from_file: yes\n");
     let sources = [write("hosts", HOSTS), write("c.yml", config)];
     let loaded = Inventory::load(&sources, options);
-    let told = |errors: Diagnostics| {
+    let first = |errors: Diagnostics| {
         let text = errors[0].to_string().replace(&format!("{}/", dir.path().display()), "");
         text.lines()
             .filter(|line| !line.trim_start_matches([' ', '1', '2', '3']).starts_with('|'))
             .collect::<Vec<_>>()
             .join("\n")
     };
-    loaded.map(|(inventory, _)| inventory).map_err(told)
+    loaded.map(|(inventory, _)| inventory).map_err(first)
 }
 
+/// Returns the groups that the plugin creates, with their hosts.
 fn groups(config: &str) -> Result<String, String> {
-    let inventory = made(config, &Options::default())?;
-    let shown = inventory.groups().filter(|group| !["all", "ungrouped", "web"].contains(&&*group.name));
-    Ok(shown.map(|group| format!("{}: {}", group.name, names(&group.hosts))).collect::<Vec<_>>().join(", "))
+    let inventory = build(config, &Options::default())?;
+    let created = inventory.groups().filter(|group| !["all", "ungrouped", "web"].contains(&&*group.name));
+    Ok(created.map(|group| format!("{}: {}", group.name, names(&group.hosts))).collect::<Vec<_>>().join(", "))
 }
 
 #[test]
-fn what_cannot_be_computed_is_passed_over_unless_strict() {
+fn failing_expressions_are_ignored_unless_strict_is_set() {
     for (config, error) in [
         ("compose: {x: role ~ '!'}", "Could not set x for host b: 'role' is undefined\n  --> c.yml:3:14"),
         (
@@ -69,7 +70,7 @@ fn what_cannot_be_computed_is_passed_over_unless_strict() {
 }
 
 #[test]
-fn groups_are_named_as_in_ansible() {
+fn group_names_are_those_of_ansible() {
     for (config, expected) in [
         ("keyed_groups: [{key: role | default('back end')}]", "_front: a, _back_end: b"),
         ("leading_separator: no\nkeyed_groups: [{key: role | default('9')}]", "front: a, _: b"),
@@ -82,17 +83,17 @@ fn groups_are_named_as_in_ansible() {
 }
 
 #[test]
-fn files_and_extra_variables_are_seen_if_asked_for() {
+fn expressions_see_variable_files_and_extra_variables_if_enabled() {
     let config = "plugin: constructed\ngroups: {file: from_file | default(false), extra: more is defined}\n";
     assert_eq!(groups(config).as_deref(), Ok(""));
     let config = format!("{config}use_vars_plugins: true\nuse_extra_vars: true\n");
     let options = Options { extra_vars: convoy_protocol::map! { "more" => 1 }, ..Options::default() };
-    let inventory = made(&config, &options).unwrap();
+    let inventory = build(&config, &options).unwrap();
     assert_eq!(names(&inventory.group_names("a")), "extra file web");
 }
 
 #[test]
-fn what_is_no_option_is_refused() {
+fn invalid_options_are_errors() {
     for (config, error) in [
         (
             "plugin: constructd",
@@ -106,15 +107,15 @@ fn what_is_no_option_is_refused() {
         ),
         (
             "plugin: constructed\ncompose: []",
-            "`compose` is a map of expressions, not a list\n  --> c.yml:2:10",
+            "`compose` must be a map of expressions, got a list\n  --> c.yml:2:10",
         ),
         (
             "plugin: constructed\nkeyed_groups: {}",
-            "`keyed_groups` is a list of maps, not a map\n  --> c.yml:2:15",
+            "`keyed_groups` must be a list of maps, got a map\n  --> c.yml:2:15",
         ),
         (
             "plugin: constructed\nkeyed_groups: [x]",
-            "an entry of `keyed_groups` is a map, not a scalar\n  --> c.yml:2:16",
+            "an entry of `keyed_groups` must be a map, got a scalar\n  --> c.yml:2:16",
         ),
         (
             "plugin: constructed\nkeyed_groups: [{prefix: x}]",

@@ -1,13 +1,15 @@
-//! Whole inventories; what they come to was compared with ansible-core 2.18.
-
-use std::sync::Arc;
-
-use std::path::Path;
-
-use super::*;
+//! Loads whole inventories; the results were compared with ansible-core 2.18.
 
 mod constructed;
 mod script;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use convoy_protocol::Map;
+
+use super::*;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 
 fn fixture(name: &str) -> String {
     format!("{}/src/cli/inventory/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -23,8 +25,8 @@ fn names(list: &[Arc<str>]) -> String {
     list.join(" ")
 }
 
-/// Writes files into a folder and loads `sources`, which are relative to it.
-fn in_folder(
+/// Writes files to a directory and loads `sources`, which are relative to it.
+fn load_files(
     files: &[(&str, &str)],
     sources: &[&str],
 ) -> (tempfile::TempDir, Result<(Inventory, Vec<Diagnostic>), Diagnostics>) {
@@ -45,7 +47,7 @@ fn in_folder(
 }
 
 #[test]
-fn ini_and_yaml_give_the_same_graph() {
+fn ini_and_yaml_inventories_are_equal() {
     let (ini, yaml) = (load("hosts.ini"), load("hosts.yml"));
     assert_eq!(ini.group_map(), yaml.group_map());
     assert!(ini.hosts().map(|host| &host.name).eq(yaml.hosts().map(|host| &host.name)));
@@ -69,7 +71,7 @@ fn ini_and_yaml_give_the_same_graph() {
 const WEB: &str = "web01.example.com web02.example.com web03.example.com";
 
 #[test]
-fn patterns_name_what_they_name_in_ansible() {
+fn patterns_select_the_same_hosts_as_in_ansible() {
     let inventory = load("hosts.ini");
     for (pattern, expected) in [
         ("all", format!("lonely localhost web9 {WEB} db-a db-b")),
@@ -103,29 +105,29 @@ fn patterns_name_what_they_name_in_ansible() {
         ("web[0]:db[0]", "web01.example.com db-a".to_owned()),
         ("prod:&~.*example.com$", WEB.to_owned()),
     ] {
-        let found = inventory.select(pattern, None).unwrap();
-        assert_eq!(names(&found.hosts), expected, "{pattern}");
-        assert_eq!(found.warnings, [], "{pattern}");
+        let selection = inventory.select(pattern, None).unwrap();
+        assert_eq!(names(&selection.hosts), expected, "{pattern}");
+        assert_eq!(selection.warnings, [], "{pattern}");
     }
 }
 
 #[test]
-fn what_matches_nothing_is_a_warning_with_a_suggestion() {
-    let found = load("hosts.ini").select("zeta:prd", None).unwrap();
-    assert_eq!(names(&found.hosts), "web9");
+fn a_pattern_without_matches_causes_a_warning_with_a_suggestion() {
+    let selection = load("hosts.ini").select("zeta:prd", None).unwrap();
+    assert_eq!(names(&selection.hosts), "web9");
     assert_eq!(
-        found.warnings,
+        selection.warnings,
         [Diagnostic::user("Could not match supplied host pattern, ignoring: prd")
             .hint(Some("did you mean `prod`?".into()))]
     );
 }
 
 #[test]
-fn patterns_that_make_no_sense_are_refused() {
+fn invalid_patterns_are_errors() {
     let inventory = load("hosts.ini");
     for (pattern, error) in [
-        ("web[9]", "error: No hosts matched the subscripted pattern 'web[9]'\nhint: `web` has 4 hosts"),
-        (",", "error: a host pattern, or a limit, that names nothing\nhint: `all` names all hosts"),
+        ("web[9]", "error: No hosts matched the subscripted pattern 'web[9]'\nhint: `web` matches 4 hosts"),
+        (",", "error: empty host pattern or limit\nhint: `all` matches all hosts"),
     ] {
         assert_eq!(inventory.select(pattern, None).unwrap_err().to_string(), error);
     }
@@ -137,7 +139,7 @@ fn patterns_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn limits_leave_out_and_keep_the_order() {
+fn a_limit_filters_hosts_and_keeps_their_order() {
     let inventory = load("hosts.ini");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("retry");
@@ -152,7 +154,7 @@ fn limits_leave_out_and_keep_the_order() {
 }
 
 #[test]
-fn layers_come_in_ansibles_order() {
+fn layers_are_in_ansibles_order() {
     let inventory = load("hosts.ini");
     let playbooks = fixture("playbooks");
     let layers = inventory.layers("web01.example.com", Some(Path::new(&playbooks))).unwrap();
@@ -176,7 +178,7 @@ fn layers_come_in_ansibles_order() {
 }
 
 #[test]
-fn localhost_is_there_without_being_named() {
+fn localhost_is_implicit() {
     let (inventory, warnings) = Inventory::load(&["a,b:22,".to_owned()], &Options::default()).unwrap();
     assert_eq!(warnings, []);
     assert_eq!(names(&inventory.select("all", None).unwrap().hosts), "a b");
@@ -185,13 +187,13 @@ fn localhost_is_there_without_being_named() {
     assert!(inventory.is_implicit("localhost"));
     let layers = inventory.layers("localhost", None).unwrap();
     assert_eq!(layers[0].1.get("ansible_connection").unwrap().as_str(), Some("local"));
-    let (nothing, warnings) = Inventory::load(&[], &Options::default()).unwrap();
-    assert_eq!(nothing.hosts().count(), 0);
+    let (empty, warnings) = Inventory::load(&[], &Options::default()).unwrap();
+    assert_eq!(empty.hosts().count(), 0);
     assert_eq!(warnings[0].message, "No inventory was parsed, only implicit localhost is available");
 }
 
 #[test]
-fn lists_have_ranges_if_the_plugin_is_asked_for() {
+fn lists_of_hosts_have_ranges_if_the_plugin_is_enabled() {
     let load = |source: &str, ranges_in_lists: bool| {
         Inventory::load(&[source.to_owned()], &Options { ranges_in_lists, ..Options::default() })
     };
@@ -208,7 +210,7 @@ fn lists_have_ranges_if_the_plugin_is_asked_for() {
 }
 
 #[test]
-fn sources_are_merged_in_order_and_folders_read_whole() {
+fn sources_are_merged_in_order_and_directories_are_read_recursively() {
     let files = [
         ("inv/01", "[app]\napp1 x=1\napp2\n[top:children]\nmid\n[mid:children]\napp\n"),
         ("inv/02.yml", "app:\n  hosts:\n    app2: {x: 2}\n    app3:\n  vars: {v: yml}\nbad: [x]\n"),
@@ -216,7 +218,7 @@ fn sources_are_merged_in_order_and_folders_read_whole() {
         ("inv/sub/z", "[z]\nz1\n"),
         ("inv/group_vars/mid.yml", "v: files\n"),
     ];
-    let (_dir, loaded) = in_folder(&files, &["inv", "app9,"]);
+    let (_dir, loaded) = load_files(&files, &["inv", "app9,"]);
     let (inventory, warnings) = loaded.unwrap();
     assert_eq!(warnings[0].message, "Skipping 'bad' as this is not a valid group definition");
     assert_eq!(
@@ -230,7 +232,7 @@ fn sources_are_merged_in_order_and_folders_read_whole() {
 }
 
 #[test]
-fn errors_show_the_place() {
+fn errors_have_a_location() {
     for (name, text, error) in [
         ("h.ini", "[web]\nw1 foo\n", "`foo` is not key=value\n  --> h.ini:2:4"),
         ("h.ini", "[web:childs]\n", "section [web:childs] has unknown type: childs\n  --> h.ini:1:1"),
@@ -243,18 +245,18 @@ fn errors_show_the_place() {
         ("h.ini", "[p:children]\n q\n", "section [p:children] includes undefined group: q\n  --> h.ini:2:2"),
         ("h.ini", "[a:vars]\nx\n", "`x` is not key=value\n  --> h.ini:2:1"),
         ("h.ini", "w[5:1]\n", "the range `[5:1]` ends before it begins\n  --> h.ini:1:1"),
-        ("h.ini", "w a='1\n", "a quote is not closed\n  --> h.ini:1:5"),
+        ("h.ini", "w a='1\n", "unclosed quote\n  --> h.ini:1:5"),
         (
             "h.ini",
             "[a]\n[b:children]\na\n[a:children]\nb\n",
-            "group `b` cannot be a child of `a`, which is below it\n  --> h.ini:5:1",
+            "group `b` cannot be a child of its descendant `a`\n  --> h.ini:5:1",
         ),
-        ("h.yml", "a:\n  hosts: [x]\n", "`hosts` of group `a` is a map, not a list\n  --> h.yml:2:10"),
-        ("h.yml", "a:\n  hosts:\n    10: {}\n", "the name of a host is text\n  --> h.yml:3:5"),
+        ("h.yml", "a:\n  hosts: [x]\n", "`hosts` of group `a` must be a map, got a list\n  --> h.yml:2:10"),
+        ("h.yml", "a:\n  hosts:\n    10: {}\n", "the name of a host must be text\n  --> h.yml:3:5"),
         (
             "h.yml",
             "a:\n  hosts:\n    x: 1\n",
-            "the variables of host `x` are a map, not a scalar\n  --> h.yml:3:8",
+            "the variables of host `x` must be a map, got a scalar\n  --> h.yml:3:8",
         ),
         ("h", "a:\n  hosts:\n    x:\n   y:\n", "inconsistent indentation\n  --> h:4:4"),
         (
@@ -263,7 +265,7 @@ fn errors_show_the_place() {
             "cannot decrypt h: Vault vaulttext format error: the salt, the digest and the text are not all there\n  \
              --> h:1:1\nhint: take it from a backup, or encrypt it anew",
         ),
-        ("h.yml", "[x]\n", "a YAML inventory is a map of groups, not a list\n  --> h.yml:1:1"),
+        ("h.yml", "[x]\n", "a YAML inventory must be a map of groups, got a list\n  --> h.yml:1:1"),
         ("h.yml", "plugin: aws_ec2\n", "the inventory plugin `aws_ec2` is not supported\n  --> h.yml:1:9"),
         (
             "h.yml",
@@ -271,7 +273,7 @@ fn errors_show_the_place() {
             "`ansible_group_priority` is not a whole number\n  --> h.yml:2:34",
         ),
     ] {
-        let (dir, loaded) = in_folder(&[(name, text)], &[name]);
+        let (dir, loaded) = load_files(&[(name, text)], &[name]);
         let error_text =
             loaded.unwrap_err()[0].to_string().replace(&format!("{}/", dir.path().display()), "");
         let place = error_text.split("\n   |").next().unwrap();
@@ -280,8 +282,8 @@ fn errors_show_the_place() {
 }
 
 #[test]
-fn other_forms_are_refused_by_name() {
-    let (dir, loaded) = in_folder(&[("h.toml", "")], &["h.toml"]);
+fn unsupported_formats_are_errors() {
+    let (dir, loaded) = load_files(&[("h.toml", "")], &["h.toml"]);
     let error = loaded.unwrap_err()[0].message.replace(&format!("{}/", dir.path().display()), "");
     assert_eq!(error, "h.toml: inventories in TOML are not supported");
 }
@@ -297,7 +299,7 @@ fn a_thousand_hosts_have_their_groups_and_variables() {
         text += &format!("[row{row}]\nnode[{:04}:{:04}]\n", row * 20 + 1, row * 20 + 20);
     }
     let (_dir, loaded) =
-        in_folder(&[("hosts", &text), ("group_vars/row7/a.yml", "seven: true\n")], &["hosts"]);
+        load_files(&[("hosts", &text), ("group_vars/row7/a.yml", "seven: true\n")], &["hosts"]);
     let (inventory, warnings) = loaded.unwrap();
     assert_eq!(warnings, []);
     assert_eq!(inventory.select("rows:&even", None).unwrap().hosts.len(), 500);
@@ -309,9 +311,9 @@ fn a_thousand_hosts_have_their_groups_and_variables() {
 }
 
 #[test]
-fn what_was_added_outlives_reading_again() {
+fn additions_are_kept_when_the_inventory_is_refreshed() {
     let files = [("hosts", "[web]\na\nb\n"), ("group_vars/fresh.yml", "from_file: yes\n")];
-    let (dir, loaded) = in_folder(&files, &["hosts"]);
+    let (dir, loaded) = load_files(&files, &["hosts"]);
     let (mut inventory, _) = loaded.unwrap();
     let host = |vars: Map| Addition::Host { name: "new".into(), groups: vec!["fresh".into()], vars };
     let group =
@@ -339,7 +341,7 @@ fn what_was_added_outlives_reading_again() {
     assert_eq!(local.as_str(), Some("local"));
     let error =
         inventory.add(Addition::Group { name: "all".into(), parents: vec!["g".into()], host: "a".into() });
-    assert_eq!(error.unwrap_err().message, "group `all` cannot be a child of `g`, which is below it");
+    assert_eq!(error.unwrap_err().message, "group `all` cannot be a child of its descendant `g`");
 }
 
 #[test]
@@ -347,8 +349,8 @@ fn groups_and_hosts_can_be_added_later() {
     let mut inventory = load("hosts.ini");
     inventory.add_host("new", Some("all"), None).unwrap();
     inventory.add_group("fresh").unwrap();
-    assert!(inventory.put("new", "fresh").unwrap());
-    assert!(!inventory.put("new", "fresh").unwrap());
+    assert!(inventory.add_to_group("new", "fresh").unwrap());
+    assert!(!inventory.add_to_group("new", "fresh").unwrap());
     inventory.reconcile().unwrap();
     assert_eq!(names(&inventory.group_names("new")), "fresh");
     assert_eq!(names(&inventory.select("fresh", None).unwrap().hosts), "new");

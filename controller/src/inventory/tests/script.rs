@@ -1,4 +1,4 @@
-//! Inventories that programs write.
+//! Inventory scripts.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-struct Made {
+struct Script {
     dir: tempfile::TempDir,
     path: PathBuf,
 }
 
-fn script(text: &str, mode: u32) -> Made {
+fn script(text: &str, mode: u32) -> Script {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.sh");
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-    Made { dir, path }
+    Script { dir, path }
 }
 
-impl Made {
+impl Script {
     fn load(&self, options: &Options) -> Result<(Inventory, Vec<Diagnostic>), String> {
         Inventory::load(&[self.path.display().to_string()], options).map_err(|errors| {
             let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -27,14 +27,14 @@ impl Made {
         })
     }
 
-    fn good(&self) -> Inventory {
+    fn load_default(&self) -> Inventory {
         self.load(&Options::default()).unwrap().0
     }
 }
 
-/// Returns what is said of a script that answers with `answer`.
-fn refused(answer: &str) -> String {
-    script(&format!("#!/bin/sh\n{answer}\n"), 0o755).load(&Options::default()).unwrap_err()
+/// Returns the error for a script with this command.
+fn error_of(command: &str) -> String {
+    script(&format!("#!/bin/sh\n{command}\n"), 0o755).load(&Options::default()).unwrap_err()
 }
 
 fn vars(inventory: &Inventory, host: &str) -> String {
@@ -45,7 +45,7 @@ fn vars(inventory: &Inventory, host: &str) -> String {
 }
 
 #[test]
-fn a_host_is_asked_for_where_the_list_does_not_tell() {
+fn host_is_called_if_the_list_has_no_variables() {
     let inventory = script(
         r#"#!/bin/sh
         case "$1:$2" in
@@ -56,20 +56,21 @@ fn a_host_is_asked_for_where_the_list_does_not_tell() {
         esac"#,
         0o755,
     )
-    .good();
+    .load_default();
     assert_eq!(["a", "b", "c"].map(|host| vars(&inventory, host)), [r#"{"n": 1}"#, "{}", "{}"]);
 }
 
 #[test]
-fn what_a_script_says_beside_its_answer_is_shown() {
+fn output_on_standard_error_is_a_warning() {
     let noisy = script("#!/bin/sh\necho 'token expires soon' >&2\necho '{\"web\": [\"a\"]}'\n", 0o755);
     let (_, warnings) = noisy.load(&Options::default()).unwrap();
-    let said = format!("the inventory script {} said: token expires soon", noisy.path.display());
-    assert_eq!(warnings, [Diagnostic::user(said)]);
+    let warning =
+        format!("the inventory script {} wrote to standard error: token expires soon", noisy.path.display());
+    assert_eq!(warnings, [Diagnostic::user(warning)]);
 }
 
 #[test]
-fn a_file_that_is_only_marked_executable_is_read() {
+fn an_executable_file_that_is_not_a_program_is_read() {
     let inventory = script("web:\n  hosts:\n    a: {n: 1}\n", 0o755);
     let renamed = inventory.path.with_extension("yml");
     std::fs::rename(&inventory.path, &renamed).unwrap();
@@ -78,20 +79,20 @@ fn a_file_that_is_only_marked_executable_is_read() {
 }
 
 #[test]
-fn a_script_that_fails_is_told_with_what_it_said() {
-    for (answer, error) in [
+fn a_failing_script_is_reported_with_its_standard_error() {
+    for (command, error) in [
         (
             "echo 'no credentials' >&2; exit 3",
-            "error: the inventory script s.sh --list ended with exit code 3\n  = note: it said: no credentials",
+            "error: the inventory script s.sh --list exited with code 3\n  = note: standard error: no credentials",
         ),
         (
             "kill -9 $$",
-            "error: the inventory script s.sh --list was ended by signal 9\n  \
+            "error: the inventory script s.sh --list was killed by signal 9\n  \
              = note: it wrote nothing to standard error",
         ),
         (
             "[ $1 = --list ] && echo '{\"g\": [\"a\"]}' && exit; exit 1",
-            "error: the inventory script s.sh --host a ended with exit code 1\n  \
+            "error: the inventory script s.sh --host a exited with code 1\n  \
              = note: it wrote nothing to standard error",
         ),
         (
@@ -99,49 +100,49 @@ fn a_script_that_fails_is_told_with_what_it_said() {
             "error: the inventory script s.sh: must write JSON: expected value at line 1 column 1\n  \
              = note: called with --list",
         ),
-        ("echo []", "error: the inventory script s.sh: must write a map of groups, not a list"),
+        ("echo []", "error: the inventory script s.sh: must write a map of groups, got a list"),
         (
             "printf '\\377'",
             "error: the inventory script s.sh: must write UTF-8: invalid utf-8 sequence of 1 bytes from index 0",
         ),
         (
             "echo '{\"g\": {\"hosts\": {\"a\": 1}}}'",
-            "error: the inventory script s.sh: `hosts` of group `g` is a list, not a map",
+            "error: the inventory script s.sh: `hosts` of group `g` must be a list, got a map",
         ),
         (
             "echo '{\"g\": [10]}'",
-            "error: the inventory script s.sh: group `g`: the name of a host is text, not a whole number",
+            "error: the inventory script s.sh: group `g`: the name of a host must be text, got a whole number",
         ),
         (
             "echo '{\"g\": {\"children\": 1}}'",
-            "error: the inventory script s.sh: `children` of group `g` is a list of names",
+            "error: the inventory script s.sh: `children` of group `g` must be a list of names",
         ),
         (
             "echo '{\"g\": {\"vars\": []}}'",
-            "error: the inventory script s.sh: `vars` of group `g` is a map, not a list",
+            "error: the inventory script s.sh: `vars` of group `g` must be a map, got a list",
         ),
         (
             "echo '{\"g\": [\"a\"], \"_meta\": {\"hostvars\": {\"a\": 1}}}'",
-            "error: the inventory script s.sh: the variables of host `a` are a map, not a whole number",
+            "error: the inventory script s.sh: the variables of host `a` must be a map, got a whole number",
         ),
         (
             "echo '{\"g\": [\"a\"], \"_meta\": {\"hostvars\": {\"a\": {\"p\": {\"__ansible_vault\": \"x\"}}}}}'",
             "error: the inventory script s.sh: what is marked as `__ansible_vault` is not encrypted",
         ),
     ] {
-        assert_eq!(refused(answer), error, "{answer}");
+        assert_eq!(error_of(command), error, "{command}");
     }
 }
 
 #[test]
-fn encrypted_values_stay_so_until_they_are_used() {
+fn encrypted_and_unsafe_values_are_kept_as_they_are() {
     let inventory = script(
         r#"#!/bin/sh
         printf %s '{"g": {"hosts": ["a"], "vars": {"p": {"__ansible_vault": "$ANSIBLE_VAULT;1.1;AES256\n61"}}},
                "_meta": {"hostvars": {"a": {"list": [{"__ansible_unsafe": "{{ x }}"}]}}}}'"#,
         0o755,
     )
-    .good();
+    .load_default();
     let layers = inventory.layers("a", None).unwrap();
     let all: Map = layers.into_iter().flat_map(|(_, map)| map).collect();
     assert_eq!(all["p"].kind, convoy_protocol::Kind::Vaulted("$ANSIBLE_VAULT;1.1;AES256\n61".into()));
@@ -150,39 +151,40 @@ fn encrypted_values_stay_so_until_they_are_used() {
 }
 
 #[test]
-fn a_script_that_cannot_be_run_is_told() {
+fn a_script_that_cannot_be_run_is_an_error() {
     let plain = script("#!/bin/sh\necho '{}'\n", 0o644);
     let error = plain.load(&Options::default()).unwrap_err();
     let hint = format!("chmod +x {}", plain.path.display());
     let hint = hint.replace(&format!("{}/", plain.dir.path().display()), "");
     assert_eq!(error, format!("error: the inventory script s.sh is not executable\nhint: {hint}"));
-    let lost = script("#!/nowhere/interpreter\n", 0o755).load(&Options::default()).unwrap_err();
+    let error = script("#!/nowhere/interpreter\n", 0o755).load(&Options::default()).unwrap_err();
     assert_eq!(
-        lost,
+        error,
         "error: cannot run the inventory script s.sh --list: No such file or directory (os error 2)"
     );
 }
 
 #[test]
-fn a_script_that_hangs_is_ended() {
+fn a_script_that_hangs_is_killed() {
     let started = Instant::now();
-    for answer in ["exec sleep 600", "exec >&-; exec sleep 600", "echo '{'; echo waiting >&2; exec sleep 600"]
+    for command in
+        ["exec sleep 600", "exec >&-; exec sleep 600", "echo '{'; echo waiting >&2; exec sleep 600"]
     {
-        // One that is to say something needs the time for it, on a busy machine too.
-        let limit = if answer.contains("waiting") { 5 } else { 1 };
-        let options = Options { script_limit: Duration::from_secs(limit), ..Options::default() };
-        let error = script(&format!("#!/bin/sh\n{answer}\n"), 0o755).load(&options).unwrap_err();
-        let note = if answer.contains("waiting") {
-            "it said: waiting"
+        // A script that must write something first needs more time on a busy machine.
+        let limit = if command.contains("waiting") { 5 } else { 1 };
+        let options = Options { script_timeout: Duration::from_secs(limit), ..Options::default() };
+        let error = script(&format!("#!/bin/sh\n{command}\n"), 0o755).load(&options).unwrap_err();
+        let note = if command.contains("waiting") {
+            "standard error: waiting"
         } else {
             "it wrote nothing to standard error"
         };
         assert_eq!(
             error,
             format!(
-                "error: the inventory script s.sh --list was not done after {limit} seconds and was ended\n  = note: {note}"
+                "error: the inventory script s.sh --list did not finish within {limit} seconds and was killed\n  = note: {note}"
             ),
-            "{answer}"
+            "{command}"
         );
     }
     assert!(started.elapsed() < Duration::from_secs(60));

@@ -1,19 +1,18 @@
-//! Projects on disk: what is refused, and what is made of them.
+//! Loads projects from disk: which errors are reported, and what is loaded.
 
+mod errors;
 mod projects;
-mod refused;
-
-use std::sync::Arc;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use convoy_protocol::{Map, Value};
 
 use super::ast::{Entry, Play, Task};
-use super::{Loaded, Loader, Options, walk};
+use super::{LoadedPlaybooks, Loader, Options, walk};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
-/// A folder with a playbook `site.yml` and what belongs to it.
+/// A directory with a playbook `site.yml` and its files.
 struct Project {
     dir: tempfile::TempDir,
 }
@@ -33,15 +32,15 @@ impl Project {
         self.dir.path().join(name)
     }
 
-    fn load(&self) -> Result<Loaded, Diagnostics> {
+    fn load(&self) -> Result<LoadedPlaybooks, Diagnostics> {
         loader().playbooks(&[self.path("site.yml")], &render)
     }
 
-    /// Messages as the user sees them, in a project that lies in the working folder.
+    /// Returns messages as the user sees them if the project is in the working directory.
     fn shown(&self, diagnostics: &[Diagnostic]) -> String {
         let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         let dir = self.dir.path().display().to_string();
-        texts.join("\n").replace(&format!("{dir}/"), "").replace(&dir, "the playbook's folder")
+        texts.join("\n").replace(&format!("{dir}/"), "").replace(&dir, "the playbook's directory")
     }
 
     fn relative(&self, path: &Path) -> String {
@@ -53,7 +52,7 @@ fn loader() -> Loader {
     Loader::new(Options::default(), Arc::default())
 }
 
-/// Replaces `{{ name }}` alone; enough for names of files.
+/// Replaces `{{ name }}` by the variable; enough for names of files.
 fn render(value: &Value, vars: &Map) -> Result<Value, Diagnostic> {
     let mut text = value.as_str().unwrap_or_default().to_owned();
     for (name, value) in vars {
@@ -65,18 +64,18 @@ fn render(value: &Value, vars: &Map) -> Result<Value, Diagnostic> {
     }
 }
 
-/// The one play of a project that is well.
-fn play(files: &[(&str, &str)]) -> std::sync::Arc<Play> {
+/// Loads a project without errors and returns its first play.
+fn play(files: &[(&str, &str)]) -> Arc<Play> {
     let project = Project::new(files);
     let loaded = project.load().unwrap_or_else(|problems| panic!("{}", project.shown(&problems)));
     loaded.plays().next().unwrap().clone()
 }
 
-fn names<'t>(tasks: impl Iterator<Item = &'t std::sync::Arc<Task>>) -> Vec<String> {
+fn names<'t>(tasks: impl Iterator<Item = &'t Arc<Task>>) -> Vec<String> {
     tasks.map(|task| task.name.as_ref().and_then(Value::as_str).unwrap_or("?").to_owned()).collect()
 }
 
-fn task<'p>(play: &'p Play, name: &str) -> &'p std::sync::Arc<Task> {
+fn task<'p>(play: &'p Play, name: &str) -> &'p Arc<Task> {
     let of = |task: &Task| task.name.as_ref().and_then(Value::as_str) == Some(name);
     walk::tasks(play).map(|(_, task)| task).find(|task| of(task)).unwrap()
 }

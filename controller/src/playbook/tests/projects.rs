@@ -1,4 +1,4 @@
-//! What is made of projects that are well.
+//! What is loaded from projects without errors.
 
 use convoy_protocol::{Value, map};
 
@@ -77,7 +77,7 @@ const NESTED: &str = "\
 ";
 
 #[test]
-fn what_surrounds_a_task_reaches_it() {
+fn a_task_inherits_from_its_surroundings() {
     let play = play(&[("site.yml", NESTED), ("more.yml", "- name: imported\n  ping:\n")]);
     let inner = task(&play, "inner");
     assert_eq!(texts(&inner.keywords.when), ["outer", "inner", "last"]);
@@ -99,7 +99,7 @@ fn what_surrounds_a_task_reaches_it() {
 }
 
 #[test]
-fn an_include_hands_down_what_surrounds_it_and_apply_but_not_its_own() {
+fn included_tasks_inherit_surroundings_and_apply_but_not_the_keywords_of_the_include() {
     let project = Project::new(&[
         ("site.yml", NESTED),
         ("more.yml", "- ping:\n"),
@@ -151,7 +151,7 @@ const ROLES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn roles_bring_dependencies_variables_and_handlers() {
+fn a_role_is_loaded_with_dependencies_variables_and_handlers() {
     let play = play(ROLES);
     assert_eq!(
         all(&play.sections[1]),
@@ -194,7 +194,7 @@ impl super::super::ast::Role {
 }
 
 #[test]
-fn a_role_is_read_when_it_is_included() {
+fn an_included_role_is_loaded() {
     let project = Project::new(ROLES);
     let loaded = project.load().unwrap();
     let include = task(loaded.plays().next().unwrap(), "later");
@@ -207,8 +207,8 @@ fn a_role_is_read_when_it_is_included() {
         (vec!["base".to_owned()], vec!["of base".to_owned()])
     );
     assert_eq!(read.role.params, map! { "which" => "base" });
-    let absent = super::super::ast::RoleInclude { name: "none".into(), ..(**role).clone() };
-    let problems = loader().role(&absent, &base, &render).unwrap_err();
+    let missing = super::super::ast::RoleInclude { name: "none".into(), ..(**role).clone() };
+    let problems = loader().role(&missing, &base, &render).unwrap_err();
     assert_eq!(
         problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>(),
         ["could not find the role `none`"]
@@ -216,7 +216,7 @@ fn a_role_is_read_when_it_is_included() {
 }
 
 #[test]
-fn an_imported_playbook_takes_over_conditions_variables_and_tags() {
+fn an_imported_playbook_inherits_conditions_variables_and_tags() {
     let play = play(&[
         (
             "site.yml",

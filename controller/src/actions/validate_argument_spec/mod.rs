@@ -1,4 +1,4 @@
-//! `validate_argument_spec`: looks whether variables are as a role's specification of its arguments says.
+//! `validate_argument_spec`: checks variables against the argument specification of a role.
 
 mod spec;
 
@@ -14,19 +14,19 @@ use crate::template::unknown::known;
 pub const ACTION: Action = Action::new("validate_argument_spec", DOC, Args::SPEC, Run::OnController(run));
 
 const DOC: Doc = Doc {
-    summary: "Looks whether variables are as a specification says",
-    description: "Put before the tasks of a role that has `meta/argument_specs.yml`. All that is wrong is told at once.",
+    summary: "Validates variables against an argument specification",
+    description: "Runs automatically before the tasks of a role that has `meta/argument_specs.yml`. Reports all errors at once.",
     example: "- validate_argument_spec:\n    argument_spec:\n      port: {type: int, required: true}\n",
 };
 
 convoy_agent::arguments! {
     /// Arguments of `validate_argument_spec`.
     pub struct Args {
-        /// The specification: for each variable its type and so on.
+        /// The specification of each variable: its type, whether it is required, and so on.
         argument_spec: Value [required],
-        /// Values that go before the variables.
+        /// Values that take precedence over the variables.
         provided_arguments: Option<Value>,
-        /// What is validated, for those who read the result.
+        /// Describes what is validated; copied to the result.
         validate_args_context: Option<Value>,
     }
 }
@@ -40,13 +40,14 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     let Some(provided) = provided.as_map() else { return Err(wrong_type("provided_arguments", &provided)) };
     let mut given = Map::new();
     for name in spec.keys() {
-        if let Some(value) = name.as_str().and_then(|name| context.scope.raw(name)) {
+        if let Some(value) = name.as_str().map(|name| context.variable(name)).transpose()?.flatten() {
             given.insert(name.clone(), known(context.render(&value)?)?);
         }
     }
     given.extend(provided.iter().map(|(name, value)| (name.clone(), value.clone())));
     let errors = spec::validate(spec, given);
-    let mut values = map! { "validate_args_context" => args.validate_args_context.unwrap_or_else(|| Map::new().into()) };
+    let mut values =
+        map! { "validate_args_context" => args.validate_args_context.unwrap_or_else(|| Map::new().into()) };
     if errors.is_empty() {
         values.extend(map! { "msg" => "The arg spec validation passed" });
         return Ok(ActionOutcome { values, ..ActionOutcome::default() });

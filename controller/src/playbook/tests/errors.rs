@@ -1,10 +1,10 @@
-//! What is refused, and how it is said: each project with the whole text that the user sees.
+//! The errors and warnings in projects, with the complete text that the user sees.
 
 use std::fmt::Write as _;
 
 use super::Project;
 
-/// Tasks of a play, each list a project of its own.
+/// Tasks of a play; each element is a project of its own.
 const TASKS: &[&str] = &[
     "- pong:",
     "- dnf: {name: x}",
@@ -50,7 +50,7 @@ const TASKS: &[&str] = &[
     "- just text",
 ];
 
-/// Whole playbooks, with what belongs to them.
+/// Projects with all of their files.
 const PROJECTS: &[&[(&str, &str)]] = &[
     &[("site.yml", "")],
     &[("site.yml", "hosts: all\n")],
@@ -95,7 +95,7 @@ const PROJECTS: &[&[(&str, &str)]] = &[
 ];
 
 #[test]
-fn every_problem_is_named_with_its_place() {
+fn errors_are_reported_with_their_location() {
     let mut report = String::new();
     let tasks = TASKS.iter().map(|tasks| {
         let tasks: String = tasks.lines().map(|line| format!("    {line}\n")).collect();
@@ -113,7 +113,7 @@ fn every_problem_is_named_with_its_place() {
 }
 
 #[test]
-fn what_is_only_doubtful_is_a_warning() {
+fn suspicious_tasks_cause_warnings() {
     let project = Project::new(&[
         (
             "site.yml",
