@@ -16,8 +16,8 @@ use convoy_protocol::message::{Chunk, FromAgent};
 use sha2::{Digest as _, Sha256};
 
 use crate::content::{Contents, Held};
+use crate::failure::Failure;
 use crate::line::{Line, lock};
-use crate::module::Failure;
 use crate::offers::Offers;
 use crate::state::is_private;
 use crate::system::{WORKSHOP, reason};

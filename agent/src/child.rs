@@ -24,8 +24,8 @@ use rustix::process::Pid;
 use crate::cache::Cache;
 use crate::changes::Recorder;
 use crate::content::Contents;
+use crate::failure::Failure;
 use crate::line::{Line, keep_alive, lock};
-use crate::module::Failure;
 use crate::system::reason;
 
 use method::{Prompt, command, refusal};

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use convoy_protocol::{Digest, Map, Value};
 
 use crate::args::{Arg, NodePath, ParamKind};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 pub use crate::offers::Held;
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::{glob, python_os_error};
-use crate::module::{Checked, Done, Failure};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Output, Process, RunError, System};
 
 crate::arguments! {

@@ -20,7 +20,7 @@ pub use args::HttpArgs;
 pub use error::Error;
 pub use url::Url;
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, cannot};
 
 /// How many redirects are followed.

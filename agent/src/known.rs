@@ -5,7 +5,7 @@ use std::path::Path;
 
 use convoy_protocol::Digest;
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Meta, Time};
 
 /// A file that was changed less than so many seconds before it was read may be changed again without its times

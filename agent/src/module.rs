@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use convoy_protocol::message::Order;
-use convoy_protocol::{Diff, Map, Outcome, Status, Value};
+use convoy_protocol::{Diff, Map, Outcome, Status};
 
-use crate::args::{Arguments, Spec};
+use crate::args::{Arguments, Spec, Staged};
+use crate::failure::Failure;
+use crate::metadata::{Behavior, Doc};
 use crate::system::{Look, System};
 
 /// What `check` found.
@@ -59,98 +61,6 @@ pub struct Done {
     pub values: Map,
 }
 
-/// Why a module could not do its work.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Failure {
-    /// What is wrong, why, and where it helps what to do.
-    pub msg: String,
-    /// Further return values, such as `rc` and `stderr`.
-    pub values: Map,
-}
-
-impl Failure {
-    /// A failure with a message alone.
-    pub fn new(msg: impl Into<String>) -> Self {
-        Self { msg: msg.into(), values: Map::new() }
-    }
-
-    /// Adds a return value.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.values.insert(name.into(), value.into());
-        self
-    }
-}
-
-/// Documentation of a module.
-#[derive(Debug, Clone, Copy)]
-pub struct Doc {
-    /// One line, third person.
-    pub summary: &'static str,
-    /// More, in paragraphs.
-    pub description: &'static str,
-    /// A task or two, in YAML.
-    pub example: &'static str,
-}
-
-/// Where a module looks and writes on its node, as far as the paths among its arguments say. Check mode tells by it
-/// which answers an earlier change puts in doubt.
-#[derive(Debug, Clone, Copy)]
-pub enum Reach {
-    /// Looks at what stands there, and changes nothing on the node.
-    Looks,
-    /// Looks at all that is below as well, and changes nothing on the node.
-    LooksBelow,
-    /// Writes, or may write, what stands there, and looks at nothing below.
-    Writes,
-    /// Writes, or may write, anything below as well.
-    WritesBelow,
-    /// As its arguments say.
-    Depends(fn(&Map) -> Self),
-}
-
-impl Reach {
-    /// Returns whether something on the node may be different after it.
-    pub fn writes(self, args: &Map) -> bool {
-        match self {
-            Self::Looks | Self::LooksBelow => false,
-            Self::Writes | Self::WritesBelow => true,
-            Self::Depends(reach) => reach(args).writes(args),
-        }
-    }
-
-    /// Returns whether what is below a path counts too.
-    pub fn is_deep(self, args: &Map) -> bool {
-        match self {
-            Self::Looks | Self::Writes => false,
-            Self::LooksBelow | Self::WritesBelow => true,
-            Self::Depends(reach) => reach(args).is_deep(args),
-        }
-    }
-}
-
-/// What of a module's work `convoy undo` can take back.
-#[derive(Debug, Clone, Copy)]
-pub enum Undo {
-    /// All: it changes files alone, by [`System`], or nothing.
-    Files,
-    /// Not all, for this reason: "it runs a command".
-    Not(&'static str),
-    /// As its arguments say.
-    Depends(fn(&Map) -> Self),
-}
-
-impl Undo {
-    /// Returns why not all can be taken back, if so.
-    pub fn why_not(self, args: &Map) -> Option<&'static str> {
-        match self {
-            Self::Files => None,
-            Self::Not(why) => Some(why),
-            Self::Depends(undo) => undo(args).why_not(args),
-        }
-    }
-}
-
 /// A module as the engine sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
@@ -158,14 +68,20 @@ pub struct Module {
     pub name: &'static str,
     /// Its documentation.
     pub doc: Doc,
-    /// Where it looks and writes.
-    pub reach: Reach,
-    /// What of its work can be taken back.
-    pub undo: Undo,
+    /// How it behaves.
+    pub behavior: Behavior,
     /// Its arguments.
     pub spec: Spec,
     /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.
     pub run: fn(order: &Order, earnest: bool, node: &mut System) -> Outcome,
+}
+
+impl Module {
+    /// Returns whether it can be an asynchronous job: one needs no controller while it runs.
+    pub fn supports_async(&self) -> bool {
+        let offers_content = self.spec.params.iter().any(|param| param.staged == Staged::Landing);
+        !self.behavior.polls_job && !offers_content
+    }
 }
 
 /// A module's function that looks.
@@ -179,11 +95,11 @@ pub fn drive<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
-    undo: Undo,
+    behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match steps(order, earnest, node, undo, (check, apply)) {
+    let (status, values, diff) = match steps(order, earnest, node, behavior, (check, apply)) {
         Ok(result) => result,
         Err(failure) => {
             let mut values = failure.values;
@@ -199,7 +115,7 @@ fn steps<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
-    undo: Undo,
+    behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Result<(Status, Map, Vec<Diff>), Failure> {
     let args = A::read(&order.module, &order.args).map_err(Failure::new)?;
@@ -217,7 +133,7 @@ fn steps<A: Arguments, P>(
             }
         });
     }
-    node.undertake(undo.why_not(&order.args))?;
+    node.undertake(behavior.reversibility.why_irreversible(&order.args))?;
     let done = apply(&args, plan, node)?;
     values.extend(done.values);
     Ok((if done.changed { Status::Changed } else { Status::Ran }, values, diff))

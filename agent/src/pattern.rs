@@ -9,7 +9,7 @@ use fancy_regex::{Regex, RegexBuilder};
 
 pub use template::{BadTemplate, Template};
 
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// A compiled regular expression.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 pub mod systemd;
 pub mod sysv;
 
-use crate::module::Failure;
+use crate::failure::Failure;
 
 crate::choices! {
     /// What shall become of a service.

@@ -44,7 +44,7 @@ pub use write::{Attributes, Bytes, SetTime, Temporary};
 
 use crate::changes::Recorder;
 use crate::content::Contents;
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// What a module may see of the node. Has no method that writes.
 pub struct Look {

@@ -12,9 +12,9 @@ use convoy_protocol::message::{Answer, Become, FromAgent, Hello, JobAsk, Order, 
 use convoy_protocol::{Outcome, Status, map};
 
 use crate::child::{Children, Trouble};
+use crate::failure::Failure;
 use crate::job::{self, Jobs};
 use crate::line::{Line, lock};
-use crate::module::Failure;
 use crate::modules;
 use crate::state::lock::{Lock, PATIENCE};
 use crate::state::steps::{Before, Steps};

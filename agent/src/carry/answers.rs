@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::toml::{KeyPath, Part};
 
 /// An answer.

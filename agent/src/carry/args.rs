@@ -6,7 +6,7 @@ use convoy_protocol::{Map, Taint};
 
 use super::{Answers, Pattern, Rule, Wishes};
 use crate::args::{NodePath, Tainted};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 use crate::toml::TomlError;
 

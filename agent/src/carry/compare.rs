@@ -8,7 +8,7 @@ use super::answers::Answer;
 use super::case::{Case, set};
 use super::rule::{Do, Ruled};
 use super::{Answers, Finding, Flat, Manner, Pattern, Rule, Verdict};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::toml::KeyPath;
 
 /// The files that are compared.

@@ -3,7 +3,7 @@
 use convoy_protocol::{Key, Kind, Map, Value};
 
 use super::{Pattern, alike};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::pattern;
 use crate::toml::{KeyPath, Part, TomlError};
 

@@ -11,7 +11,7 @@ use convoy_protocol::Digest;
 use super::line::path_line;
 use super::state::{Content, State, Thing, xattrs};
 use super::{KEPT, PLACES, tree};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::state::is_private;
 use crate::system::{Meta, cannot, reason};
 

@@ -14,8 +14,8 @@ use super::line::Line;
 use super::record::Writer;
 use super::state::{Content, State, Thing};
 use super::{RECORD, USERS, prune, real, undo};
+use crate::failure::Failure;
 use crate::line::lock;
-use crate::module::Failure;
 use crate::state;
 use crate::system::{Meta, Time, reason};
 

@@ -13,7 +13,7 @@ use super::line::{read_words, words};
 use super::record::{Entry, Record};
 use super::state::{Content, State, Thing};
 use super::{RECORD, USERS, tree};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, cannot};
 
 pub(crate) use super::record::Beyond;

@@ -10,8 +10,8 @@ use convoy_protocol::bootstrap::shown;
 use convoy_protocol::message::{Become, Method};
 
 use super::terminal::Terminal;
+use crate::failure::Failure;
 use crate::files::words;
-use crate::module::Failure;
 use crate::system::reason;
 
 /// How a program asks for the password.

@@ -3,7 +3,7 @@
 use convoy_protocol::Digest;
 use convoy_protocol::bootstrap::Offer;
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::reason;
 
 /// The agent's own program, to be sent to others: they cannot read it where it is.

@@ -6,7 +6,7 @@ use convoy_protocol::Map;
 
 use super::mode::{self, Base};
 use crate::args::Mode;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, FileKind, Look, Meta, System};
 
 /// What a task says about a file besides its content.

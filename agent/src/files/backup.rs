@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, SetTime, System};
 
 /// Copies the file at `path` to a name beside it that tells when, with its attributes and times; returns that name.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convoy_protocol::{Diff, DiffSide, Map, Value};
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, DIFF_LIMIT, Look, Meta};
 
 /// The new side of a difference.

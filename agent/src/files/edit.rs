@@ -7,7 +7,8 @@ use convoy_protocol::{Diff, DiffSide, Map};
 use super::attributes::{self, Wanted};
 use super::mode::Base;
 use super::{backup, difference, dirname, tree, validate};
-use crate::module::{Done, Failure};
+use crate::failure::Failure;
+use crate::module::Done;
 use crate::system::{Attributes, Bytes, Look, Meta, System};
 
 /// What is asked for.

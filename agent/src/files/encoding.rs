@@ -1,6 +1,6 @@
 //! Text of files in other encodings than UTF-8: the node's `iconv` knows them.
 
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Process};
 
 /// Why bytes are no text.

@@ -9,7 +9,8 @@ use super::attributes::FileArgs;
 use super::put::{self, Plan, Put, Source};
 use super::secret;
 use crate::args::NodePath;
-use crate::module::{Checked, Failure};
+use crate::failure::Failure;
+use crate::module::Checked;
 use crate::system::Look;
 use crate::toml::KeyPath;
 

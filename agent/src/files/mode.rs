@@ -1,6 +1,6 @@
 //! File modes as text: octal digits, or symbolic as `chmod` takes it.
 
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// What a symbolic mode starts from.
 #[derive(Debug, Clone, Copy)]

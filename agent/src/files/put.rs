@@ -9,7 +9,8 @@ use super::difference::{self, After};
 use super::mode::Base;
 use super::{backup, dirname, validate};
 use crate::content::Content;
-use crate::module::{Checked, Done, Failure};
+use crate::failure::Failure;
+use crate::module::{Checked, Done};
 use crate::system::{Attributes, Bytes, Checksums, Look, Meta, Output, System};
 
 /// Where the content comes from.

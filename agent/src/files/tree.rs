@@ -8,7 +8,7 @@ use convoy_protocol::Diff;
 use super::attributes::{self, Wanted};
 use super::mode::Base;
 use super::put::{self, Found, Put, Source};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Look, Meta, System};
 
 /// One thing that shall be there.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::words;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Output, Process, System};
 
 /// Returns the failure of a file that was not accepted, as `assemble` and the modules that edit files tell of it.

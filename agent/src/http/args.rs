@@ -6,7 +6,7 @@ use convoy_protocol::Map;
 
 use super::{Error, Request, Tls, Url};
 use crate::args::{Arg, NodePath};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 crate::arguments! {

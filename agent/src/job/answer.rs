@@ -5,7 +5,7 @@ use std::io;
 use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
 use super::{Folder, Left, State, uptime};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// What `async_status` says of a job.
 #[derive(Debug)]

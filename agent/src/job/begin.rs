@@ -16,7 +16,7 @@ use super::run::{BEGUN, WORD};
 use super::work::{Work, gather};
 use super::{Folder, State, answer};
 use crate::cache::Cache;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::modules;
 use crate::system::{Look, reason};
 

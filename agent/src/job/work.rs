@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::args::Staged;
 use crate::cache::{Cache, nameless};
 use crate::content::Contents as _;
-use crate::module::{Failure, Module};
+use crate::failure::Failure;
+use crate::module::Module;
 use crate::system::reason;
 
 /// What a job's process is told.

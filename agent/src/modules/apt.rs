@@ -9,7 +9,9 @@ use convoy_protocol::{Diff, Map, Value, map};
 
 use crate::args::NodePath;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 use get::AptGet;
@@ -24,11 +26,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Install a JDK and the tools\n  apt:\n    name: [openjdk-17-jdk-headless, unzip]\n    update_cache: true\n    cache_valid_time: 3600\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes packages");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes packages"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::choices! {
     /// How the packages shall be.

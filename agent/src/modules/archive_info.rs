@@ -9,9 +9,11 @@ use convoy_archive::{Entry, Error, Kind};
 use convoy_protocol::{Digest, Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::glob;
 use crate::files::status::whole;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// The most text that is returned of one file, in bytes.
@@ -28,11 +30,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look into the driver\n  archive_info:\n    path: /opt/wso2/repository/components/lib/mysql-connector-j-8.0.33.jar\n    include: [com/mysql/cj/jdbc/Driver.class]\n    contents: [META-INF/services/java.sql.Driver]\n  register: driver\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `archive_info`.

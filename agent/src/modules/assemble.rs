@@ -6,10 +6,12 @@ use convoy_protocol::map;
 
 use crate::args::NodePath;
 use crate::content::{EntryKind, Supplied, Tree};
+use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
 use crate::files::put::{self, Put, Source};
 use crate::files::{validate, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::pattern::Pattern;
 use crate::system::{Checksums, Look, System, cannot};
 
@@ -23,11 +25,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Put the configuration together\n  assemble:\n    src: conf.d\n    dest: /opt/wso2/conf/deployment.toml\n    remote_src: false\n    regexp: \\.toml$\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 
 crate::arguments! {
     /// Arguments of `assemble`.

@@ -2,8 +2,10 @@
 
 use convoy_protocol::{Map, Status, map};
 
+use crate::failure::Failure;
 use crate::job::{self, Told};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -17,11 +19,8 @@ pub const DOC: Doc = Doc {
         until: result is finished\n  retries: 60\n  delay: 30\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior { polls_job: true, ..Behavior::new(Access::Read) };
 
 crate::choices! {
     /// What is asked.

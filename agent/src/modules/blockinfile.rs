@@ -5,10 +5,12 @@ mod block;
 use convoy_protocol::map;
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 pub use crate::files::edit::Plan;
@@ -21,11 +23,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Name the nodes\n  blockinfile:\n    path: /etc/hosts\n    marker: '# {mark} wso2 cluster'\n    block: |\n      10.0.0.11 gw1\n      10.0.0.12 gw2\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::choices! {
     /// Whether the block shall be there.

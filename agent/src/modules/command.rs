@@ -3,8 +3,10 @@
 use convoy_protocol::Value;
 
 use crate::execute::{self, RunArgs};
+use crate::failure::Failure;
 use crate::files::words;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -17,11 +19,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Build the profile\n  command:\n    cmd: ./profileSetup.sh -Dprofile=gateway-worker\n    chdir: /opt/wso2/bin\n    creates: /opt/wso2/.profiled\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it runs a command");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it runs a command"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::arguments! {
     /// Arguments of `command`.

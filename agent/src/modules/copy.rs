@@ -6,12 +6,14 @@ use convoy_protocol::{Kind, Map, Value, map};
 
 use crate::args::{Arg, Mode, NodePath};
 use crate::content::{Content, EntryKind, Supplied, Tree};
+use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs, Wanted};
 use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
 use crate::files::{ends_with_slash, json, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Attributes, Look, System};
 
 /// Documentation.
@@ -23,14 +25,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Install the driver\n  copy:\n    src: mysql-connector.jar\n    dest: /opt/wso2/lib/\n    mode: '0644'\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Depends(|args| {
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
     let tree = |src: &Value| src.as_str().is_some() || src.get("tree").is_some();
-    if args.get("src").is_some_and(tree) { Reach::WritesBelow } else { Reach::Writes }
-});
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+    if args.get("src").is_some_and(tree) { Access::WriteTree } else { Access::Write }
+}));
 
 crate::arguments! {
     /// Arguments of `copy`.

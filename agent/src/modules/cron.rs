@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Attributes, Bytes, Look, Meta, Process, System};
 
 use table::{Place, Table};
@@ -22,14 +24,14 @@ pub const DOC: Doc = Doc {
         job: /usr/local/bin/rotate >/dev/null\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Depends(|args| match args.get("cron_file") {
-    Some(file) if !file.is_null() => Undo::Files,
-    _ => Undo::Not("it changes a user's crontab"),
-});
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::ByArguments(|args| match args.get("cron_file") {
+        Some(file) if !file.is_null() => Reversibility::Reversible,
+        _ => Reversibility::Irreversible("it changes a user's crontab"),
+    }),
+    ..Behavior::new(Access::Write)
+};
 
 crate::choices! {
     /// Whether it shall be there.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use convoy_protocol::{Diff, Kind, Map, Taint, Value, map};
 
 use crate::args::Arg;
+use crate::failure::Failure;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -18,11 +20,11 @@ pub const DOC: Doc = Doc {
         question: locales/default_environment_locale\n    value: en_GB.UTF-8\n    vtype: select\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes the answers of debconf");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes the answers of debconf"),
+    ..Behavior::new(Access::Write)
+};
 
 crate::choices! {
     /// What kind of answer a question wants.

@@ -7,7 +7,9 @@ use std::io::ErrorKind;
 use convoy_protocol::{Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System, reason};
 
 /// Documentation.
@@ -18,11 +20,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Bring the logs home\n  fetch:\n    src: /opt/wso2/repository/logs/wso2carbon.log\n    dest: logs\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `fetch`.

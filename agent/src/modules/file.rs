@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::{Arg, NodePath};
+use crate::failure::Failure;
 use crate::files::attributes::{self as shared, FileArgs};
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
 
 /// Documentation.
@@ -22,16 +24,13 @@ pub const DOC: Doc = Doc {
     example: "- name: Make the folder for backups\n  file:\n    path: /var/backups/wso2\n    state: directory\n    owner: wso2\n    mode: '0750'\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Depends(|args| {
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
     let recurse = args.get("recurse").is_some_and(|flag| bool::convert(flag).unwrap_or(true));
     let state = args.get("state").and_then(Value::as_str);
     // What is removed, or replaced by a link, is gone with all that is below it.
-    if recurse || matches!(state, Some("absent" | "link" | "hard")) { Reach::WritesBelow } else { Reach::Writes }
-});
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+    if recurse || matches!(state, Some("absent" | "link" | "hard")) { Access::WriteTree } else { Access::Write }
+}));
 
 crate::choices! {
     /// What shall be there.

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::{python_os_error, status};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Algorithm, Look, Meta, System};
 
 use filter::Filter;
@@ -22,11 +24,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Find logs older than four weeks\n  find:\n    paths: /opt/wso2/repository/logs\n    patterns: '*.log'\n    age: 4w\n  register: old\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::LooksBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::ReadTree);
 
 crate::choices! {
     /// What is looked for.

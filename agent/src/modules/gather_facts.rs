@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 use super::setup;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -13,11 +15,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look before anything else\n  gather_facts:\n    gather_subset: [min]\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = setup::REACH;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = setup::UNDO;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = setup::BEHAVIOR;
 
 crate::arguments! {
     /// Arguments of `gather_facts`.

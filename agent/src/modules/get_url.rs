@@ -8,11 +8,13 @@ use std::time::Instant;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_folder};
 use crate::http::{self, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Download, Look, Meta, System};
 use checksum::Checksum;
 
@@ -27,11 +29,8 @@ pub const DOC: Doc = Doc {
         checksum: sha256:d77962877d010777cff997015da90ee689f0f4bb76848340e1488f2b83332af5\n    mode: '0644'\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 
 crate::arguments! {
     /// Arguments of `get_url`.

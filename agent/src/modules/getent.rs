@@ -4,7 +4,9 @@ use std::convert::Infallible;
 
 use convoy_protocol::{Key, Map, Value, map};
 
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -15,11 +17,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look up the user\n  getent:\n    database: passwd\n    key: wso2\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `getent`.

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use convoy_protocol::{Diff, Map, map};
 
 use crate::execute;
+use crate::failure::Failure;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Group, Look, Process, System};
 
 /// Documentation.
@@ -17,11 +19,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Make the group that owns the product\n  group:\n    name: wso2\n    gid: 802\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes accounts");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes accounts"),
+    ..Behavior::new(Access::Write)
+};
 
 crate::choices! {
     /// Whether the group shall be there.

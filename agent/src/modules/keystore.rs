@@ -6,8 +6,10 @@ mod lifetime;
 use std::convert::Infallible;
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
@@ -29,11 +31,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Check the server's key\n  keystore:\n    path: /opt/wso2/repository/resources/security/wso2carbon.jks\n    password: \"{{ keystore_password }}\"\n    alias: wso2carbon\n    min_days_left: 30\n  register: key\n",
 };
 
-/// Where it looks.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::choices! {
     /// How the file is laid out.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Diff, DiffSide, Map, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Attributes, Bytes, Look, Meta, System};
 
 use line::{Line, hashed};
@@ -20,11 +22,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Know the repository's host\n  known_hosts:\n    path: /etc/ssh/ssh_known_hosts\n    name: git.example.com\n    key: \"{{ lookup('file', 'git.example.com.pub') }}\"\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::choices! {
     /// Whether the key shall be there.

@@ -5,10 +5,12 @@ mod edit;
 use convoy_protocol::map;
 
 use crate::args::NodePath;
+use crate::failure::Failure;
+use crate::files;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::Edit;
-use crate::files;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 use edit::Edited;
@@ -23,11 +25,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Open more files\n  lineinfile:\n    path: /etc/security/limits.conf\n    regexp: ^wso2 .* nofile\n    line: wso2 - nofile 65535\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::choices! {
     /// Whether the line shall be there.

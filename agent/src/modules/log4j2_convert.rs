@@ -5,10 +5,12 @@ use std::path::Path;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::keyed::{KeyedArgs, changes};
 use crate::files::put;
 use crate::log4j::{Configuration, Conversion, merge};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 
@@ -29,11 +31,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Carry the old logging over\n  log4j2_convert:\n    src: /opt/wso2am-2.6.0/repository/conf/log4j.properties\n    base: /opt/pristine/wso2am-2.6.0/repository/conf/log4j.properties\n    path: /opt/wso2/repository/conf/log4j2.properties\n    backup: true\n  register: logging\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `log4j2_convert`.

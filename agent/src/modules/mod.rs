@@ -14,10 +14,9 @@ macro_rules! modules {
             Module {
                 name: stringify!($name),
                 doc: $name::DOC,
-                reach: $name::REACH,
-                undo: $name::UNDO,
+                behavior: $name::BEHAVIOR,
                 spec: <$name::Args as crate::args::Arguments>::SPEC,
-                run: |order, earnest, node| drive(order, earnest, node, $name::UNDO, ($name::check, $name::apply)),
+                run: |order, earnest, node| drive(order, earnest, node, $name::BEHAVIOR, ($name::check, $name::apply)),
             },
         )*];
     };
@@ -84,7 +83,7 @@ pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
 
 /// Returns whether an order, in earnest, may change its node; one of a module that is not known may.
 pub fn writes(order: &Order) -> bool {
-    find_any(&order.module).is_none_or(|module| module.reach.writes(&order.args))
+    find_any(&order.module).is_none_or(|module| module.behavior.access.writes(&order.args))
 }
 
 /// Finds a module by its name, with or without `ansible.builtin.` or `ansible.legacy.` before it.

@@ -1,6 +1,8 @@
 //! `package`: packages, whatever manages them on the node.
 
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 use super::apt;
@@ -14,11 +16,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Install what unpacks archives\n  package:\n    name: unzip\n    state: present\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = apt::UNDO;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = apt::BEHAVIOR;
 
 crate::arguments! {
     /// Arguments of `package`: those of `apt`.

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 
 use convoy_protocol::map;
 
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -14,11 +16,8 @@ pub const DOC: Doc = Doc {
     example: "- name: See whether all nodes answer\n  ping:\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `ping`.

@@ -3,9 +3,11 @@
 use convoy_protocol::{Map, Value};
 
 use crate::args::Arg;
+use crate::failure::Failure;
 use crate::files::keyed::{KeyedArgs, changes, pairs};
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 use crate::toml::KeyPath;
@@ -22,11 +24,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Log to the machine's own log as well\n  properties:\n    path: /opt/wso2/repository/conf/log4j2.properties\n    set:\n      appender.SYSLOG.type: Syslog\n      appender.SYSLOG.name: SYSLOG\n      appender.SYSLOG.host: localhost\n    members:\n      appenders: [SYSLOG]\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `properties`.

@@ -6,10 +6,12 @@ use crate::carry::{
     CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain,
     property, property_path, values,
 };
+use crate::failure::Failure;
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
 use crate::files::secret::is_secret;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
 
@@ -26,11 +28,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Carry the appenders and loggers that were added\n  properties_carry:\n    src: /opt/wso2am-3.1.0/repository/conf/log4j2.properties\n    base_content: \"{{ lookup('file', 'log4j2-3.1.0.properties') }}\"\n    path: /opt/wso2am-4.1.0/repository/conf/log4j2.properties\n    format: log4j2\n  register: carried\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::choices! {
     /// What a file of properties is for.

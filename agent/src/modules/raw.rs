@@ -5,7 +5,9 @@ use std::path::Path;
 use convoy_protocol::map;
 
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -16,11 +18,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Look at the kernel\n  raw: uname -a\n  changed_when: false\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it runs a command");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it runs a command"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::arguments! {
     /// Arguments of `raw`.

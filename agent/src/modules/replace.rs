@@ -3,10 +3,12 @@
 use convoy_protocol::{Diff, DiffSide, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::pattern::{Pattern, Template};
 use crate::system::{Look, System};
 
@@ -20,11 +22,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Use the new host name\n  replace:\n    path: /opt/wso2/conf/deployment.toml\n    regexp: '\\bold\\.example\\.com\\b'\n    replace: new.example.com\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `replace`.

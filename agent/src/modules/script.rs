@@ -7,7 +7,9 @@ use convoy_protocol::{Map, map};
 use crate::args::NodePath;
 use crate::content::Script;
 use crate::execute;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
 
 /// Documentation.
@@ -18,11 +20,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Warm up the gateway\n  script: warm-up.sh --port 8243\n  args:\n    creates: /opt/wso2/.warm\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it runs a script");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it runs a script"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::arguments! {
     /// Arguments of `script`.

@@ -2,7 +2,9 @@
 
 use convoy_protocol::{Map, Value};
 
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::services::systemd::Scope;
 use crate::services::{State, systemd, sysv};
 use crate::system::{Look, System};
@@ -15,11 +17,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Start the database\n  service:\n    name: postgresql\n    state: started\n    enabled: true\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes a service");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes a service"),
+    ..Behavior::new(Access::Write)
+};
 
 crate::arguments! {
     /// Arguments of `service`.

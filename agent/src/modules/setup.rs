@@ -17,8 +17,10 @@ use std::convert::Infallible;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::glob;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 use files::Files;
 
@@ -31,11 +33,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look again after the disk was added\n  setup:\n    gather_subset: [hardware]\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::LooksBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior { gathers_facts: true, ..Behavior::new(Access::Read) };
 
 crate::arguments! {
     /// Arguments of `setup`.

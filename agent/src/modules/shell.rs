@@ -1,7 +1,9 @@
 //! `shell`: a line is given to a shell.
 
 use crate::execute::{self, RunArgs};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 pub use crate::execute::Plan;
@@ -14,11 +16,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Count the tenants\n  shell: ls /opt/wso2/repository/tenants | wc -l\n  changed_when: false\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it runs a command");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it runs a command"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::arguments! {
     /// Arguments of `shell`.

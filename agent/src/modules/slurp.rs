@@ -8,7 +8,9 @@ use convoy_protocol::frame::MAX_FRAME;
 use convoy_protocol::{base64, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System, reason};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
@@ -22,11 +24,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Read the version\n  slurp:\n    src: /opt/wso2/bin/version.txt\n  register: version\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `slurp`.

@@ -5,8 +5,10 @@ use std::path::Path;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::status;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Algorithm, Look, Process, System};
 
 /// Documentation.
@@ -16,11 +18,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look for the old home\n  stat:\n    path: /opt/wso2am-3.1.0\n  register: old\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `stat`.

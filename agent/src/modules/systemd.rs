@@ -1,6 +1,8 @@
 //! `systemd`: a unit of systemd.
 
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::services::State;
 use crate::services::systemd::{self, Request, Scope};
 use crate::system::{Look, System};
@@ -16,11 +18,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Start the gateway, now and with the node\n  systemd:\n    name: wso2-gateway\n    state: started\n    enabled: true\n    daemon_reload: true\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes a service");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes a service"),
+    ..Behavior::new(Access::Write)
+};
 
 crate::arguments! {
     /// Arguments of `systemd`.

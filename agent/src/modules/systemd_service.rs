@@ -1,6 +1,6 @@
 //! `systemd_service`: another name of `systemd`.
 
-use crate::module::{Doc, Reach, Undo};
+use crate::metadata::{Behavior, Doc};
 
 pub use super::systemd::{Args, Plan, apply, check};
 
@@ -11,8 +11,5 @@ pub const DOC: Doc = Doc {
     example: "- name: Restart the gateway\n  systemd_service:\n    name: wso2-gateway\n    state: restarted\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = super::systemd::UNDO;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = super::systemd::BEHAVIOR;

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use convoy_protocol::map;
 
 use crate::args::NodePath;
+use crate::failure::Failure;
 use crate::files::attributes;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -17,11 +19,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Make a folder to unpack into\n  tempfile:\n    state: directory\n  register: work\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 
 crate::choices! {
     /// What is made.

@@ -6,10 +6,12 @@ use convoy_protocol::Map;
 
 use crate::args::NodePath;
 use crate::content::Supplied;
+use crate::failure::Failure;
 use crate::files::attributes::{FileArgs, Wanted};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_folder};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 pub use crate::files::put::Plan;
@@ -22,11 +24,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Configure the server\n  template:\n    src: deployment.toml.hbs\n    dest: /opt/wso2/conf/deployment.toml\n    owner: wso2\n    mode: u=rw,g=r\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `template`.

@@ -4,9 +4,11 @@ use convoy_protocol::Map;
 
 use crate::args::Tainted;
 use crate::content::Supplied;
+use crate::failure::Failure;
 use crate::files::keyed::{Change, KeyedArgs};
 use crate::files::put;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 use crate::toml::edits::{EditArgs, of_task};
 use crate::toml::{KeyPath, Toml, TomlError, changes};
@@ -25,11 +27,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Point the shared database elsewhere\n  toml:\n    path: /opt/wso2/repository/conf/deployment.toml\n    set:\n      database.shared_db:\n        type: mysql\n        url: jdbc:mysql://db:3306/shared\n      apim.gateway.environment[name=\"Default\"].type: hybrid\n    remove: [apim.analytics]\n    keep_last: secrets\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `toml`.

@@ -6,10 +6,12 @@ use super::toml::{hide, of_file};
 use crate::carry::{
     CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values,
 };
+use crate::failure::Failure;
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
 use crate::files::secret::is_secret;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 use crate::toml::edits::EditArgs;
 use crate::toml::{KeyPath, Merge, Toml, TomlError, value_text};
@@ -30,11 +32,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Carry what was changed in the old configuration\n  toml_carry:\n    src: /opt/wso2am-3.1.0/repository/conf/deployment.toml\n    base_content: \"{{ lookup('file', 'deployment-3.1.0.toml') }}\"\n    path: /opt/wso2am-4.1.0/repository/conf/deployment.toml\n    known_by:\n      apim.gateway.environment: name\n    rules:\n      - {key: server.node_ip, do: drop, reason: the new version finds it by itself}\n      - {key: apim.oauth_config.revoke_endpoint, do: replace, from: ':8243/revoke$', value: ':9443/oauth2/revoke'}\n    decisions:\n      apim.cors.allow_headers: mine\n    except: [database]\n    keep_last: secrets\n  register: carried\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Writes;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 
 crate::arguments! {
     /// Arguments of `toml_carry`.

@@ -13,9 +13,11 @@ use convoy_protocol::{Diff, Map, Value, map};
 
 use crate::args::NodePath;
 use crate::content::Packed;
+use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::with_folder;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 use compare::Comparison;
 use options::Options;
@@ -41,11 +43,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Unpack the product\n  unarchive:\n    src: wso2am-4.1.0.zip\n    dest: /opt/wso2\n    owner: wso2\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 
 crate::arguments! {
     /// Arguments of `unarchive`.

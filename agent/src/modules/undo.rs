@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use convoy_protocol::{Map, Value, map};
 
 use crate::changes::undo::{self, Beyond, How, Plan as Steps, Problem};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -16,11 +18,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Take it back\n  undo:\n    run: 20261124-191530-abcde\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 
 crate::arguments! {
     /// Arguments of `undo`.

@@ -10,11 +10,13 @@ use convoy_protocol::{Key, Map, Value, map};
 
 use crate::args::NodePath;
 use crate::content::Supplied;
+use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{ends_with_slash, json};
 use crate::http::{self, Follow, HttpArgs, Request, Response};
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Meta, System};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
@@ -33,14 +35,19 @@ pub const DOC: Doc = Doc {
         register: answer\n  until: answer.status == 200\n  retries: 60\n  delay: 5\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::ByArguments(reversibility),
+    ..Behavior::new(Access::WriteTree)
+};
 
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Depends(|args| match args.get("method").and_then(Value::as_str).map(str::to_uppercase).as_deref() {
-    None | Some("GET" | "HEAD" | "OPTIONS") => Undo::Files,
-    Some(_) => Undo::Not("it sends a request"),
-});
+fn reversibility(args: &Map) -> Reversibility {
+    let method = args.get("method").and_then(Value::as_str).map(str::to_uppercase);
+    match method.as_deref() {
+        None | Some("GET" | "HEAD" | "OPTIONS") => Reversibility::Reversible,
+        Some(_) => Reversibility::Irreversible("it sends a request"),
+    }
+}
 
 crate::choices! {
     /// How `body` is sent.

@@ -13,8 +13,10 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::execute;
+use crate::failure::Failure;
 use crate::files::difference;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc, Reversibility};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System, User};
 
 /// Documentation.
@@ -26,11 +28,11 @@ pub const DOC: Doc = Doc {
     example: "- name: Make the account that runs the product\n  user:\n    name: wso2carbon\n    uid: 802\n    group: wso2\n    home: /home/wso2carbon\n    shell: /bin/bash\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::WritesBelow;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Not("it changes accounts");
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior {
+    reversibility: Reversibility::Irreversible("it changes accounts"),
+    ..Behavior::new(Access::WriteTree)
+};
 
 crate::choices! {
     /// Whether the account shall be there.

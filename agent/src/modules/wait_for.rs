@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::failure::Failure;
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::pattern::{Groups, Pattern};
 use crate::system::{Look, System};
 
@@ -21,11 +23,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Wait for the gateway\n  wait_for:\n    port: 8243\n    timeout: 120\n",
 };
 
-/// Where it looks and writes.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::choices! {
     /// What is waited for.

@@ -6,8 +6,10 @@ use std::path::Path as File;
 use convoy_protocol::{Map, Value, map};
 
 use crate::args::{Arg, NodePath};
+use crate::failure::Failure;
 use crate::files::encoding;
-use crate::module::{Checked, Doc, Done, Failure, Reach, Undo};
+use crate::metadata::{Access, Behavior, Doc};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 use crate::xml::{Found, Namespaces, Path, Places, attribute_name, declared_encoding, find, parse, position};
 
@@ -29,11 +31,8 @@ pub const DOC: Doc = Doc {
     example: "- name: Look where the old registry is\n  xml:\n    path: /opt/wso2/repository/conf/datasources/master-datasources.xml\n    values:\n      url: //datasource[name='WSO2REG_DB']/definition/configuration/url\n      driver: //datasource[name='WSO2REG_DB']//driverClassName\n    required: true\n  register: registry\n",
 };
 
-/// Where it looks.
-pub const REACH: Reach = Reach::Looks;
-
-/// What of its work can be taken back.
-pub const UNDO: Undo = Undo::Files;
+/// How it behaves.
+pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 
 crate::arguments! {
     /// Arguments of `xml`.

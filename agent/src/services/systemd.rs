@@ -5,8 +5,9 @@ mod unit;
 use convoy_protocol::{Map, Value, map};
 
 use super::{State, missing};
+use crate::failure::Failure;
 use crate::files::difference;
-use crate::module::{Checked, Done, Failure};
+use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 use unit::{Systemctl, Unit};

@@ -9,8 +9,9 @@ use std::time::Duration;
 use convoy_protocol::{Map, map};
 
 use super::{State, missing};
+use crate::failure::Failure;
 use crate::files::{difference, glob, words};
-use crate::module::{Checked, Done, Failure};
+use crate::module::{Checked, Done};
 use crate::system::{Look, Output, Process, System};
 
 use status::Running;

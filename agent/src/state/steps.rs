@@ -14,7 +14,7 @@ use convoy_protocol::{Outcome, map};
 use serde::{Deserialize, Serialize};
 
 use super::run_folder;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::reason;
 
 /// How often one looks whether another agent is done with an order.

@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::write::{beside, folder};
 use super::{Attributes, Meta, System, Temporary, cannot};
 use crate::changes::{Content, Loses, Noted, State, Thing};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// How many files wait for each other at most. Each is open until then, and each time all that others have written to
 /// that file system has to reach the disk, too: better seldom.

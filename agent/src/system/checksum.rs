@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::Digest as _;
 
 use super::{Look, cannot};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 crate::choices! {
     /// A digest's name.

@@ -9,7 +9,7 @@ use convoy_protocol::Digest;
 
 use super::{Look, Meta, cannot, expand};
 use crate::args::NodePath;
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// The length from which a file is not shown in differences, in bytes.
 pub const DIFF_LIMIT: u64 = 104_448;

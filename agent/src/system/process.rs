@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::{Look, System, reason};
 use crate::execute;
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// How often a process is asked after where the kernel cannot tell when it ends.
 const TICK: Duration = Duration::from_millis(20);

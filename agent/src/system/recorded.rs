@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::{Attributes, Look, Meta, SetTime, System, Temporary, Time, cannot};
 use crate::changes::{Content, Loses, Noted, Owned, Removal, State, Thing, copy, set_xattr, survey};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 impl Look {
     /// Checks that `path` still is what it was when it was looked at, but for having been given another name meanwhile.

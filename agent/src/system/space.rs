@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Look, cannot};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// What the running user may still put on a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Look, System, cannot};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// The characters of a random name, as Python's `tempfile` has them.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";

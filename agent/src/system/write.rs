@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
 use super::{Look, Meta, System, Time, cannot};
 use crate::changes::{Loses, State, Thing};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, Copy)]

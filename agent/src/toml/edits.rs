@@ -4,7 +4,7 @@ use convoy_protocol::{Key, Kind, Map, Value};
 
 use super::{KeyPath, Merge, Part, Toml, TomlError};
 use crate::args::{Arg, Tainted};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 crate::arguments! {
     /// Parameters of all modules that edit a TOML file.

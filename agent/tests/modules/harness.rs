@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use convoy_agent::changes::Recorder;
 use convoy_agent::content::{Contents, Held};
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_agent::modules;
 use convoy_agent::system::System;
 use convoy_protocol::message::Order;

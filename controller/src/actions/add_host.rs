@@ -1,7 +1,8 @@
 //! `add_host`: a host for the plays that follow.
 
 use convoy_agent::args::{Arguments, Spec};
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::{Action, Done, Run, Scene};

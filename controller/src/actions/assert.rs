@@ -1,7 +1,8 @@
 //! `assert`: stops where a condition does not hold.
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::{Action, Done, Run, Scene};

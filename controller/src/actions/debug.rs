@@ -1,7 +1,8 @@
 //! `debug`: shows a text or a variable.
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Key, Kind, Map, Value, map};
 
 use super::{Action, Done, Run, Scene};

@@ -1,7 +1,8 @@
 //! `fail`: fails, with a message.
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value};
 
 use super::{Action, Done, Run, Scene};

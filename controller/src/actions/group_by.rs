@@ -1,7 +1,8 @@
 //! `group_by`: groups made of what is known of hosts.
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value, map};
 
 use super::{Action, Done, Run, Scene};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use convoy_agent::args::Spec;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value};
 use futures::future::LocalBoxFuture;
 

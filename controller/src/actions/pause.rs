@@ -1,7 +1,8 @@
 //! `pause`: waits, for a time or for the user.
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::Map;
 
 use super::{Action, Done, Run, Scene};

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::{Action, Done, Run};

@@ -1,7 +1,8 @@
 //! `set_fact`: sets variables of the host for the rest of the run.
 
 use convoy_agent::args::{Arg, Arguments, Spec};
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value};
 
 use super::{Action, Done, Kept, Run, Scene};

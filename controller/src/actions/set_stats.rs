@@ -1,7 +1,8 @@
 //! `set_stats`: numbers and texts for the end of the run.
 
 use convoy_agent::args::{Arguments, Spec};
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, map};
 
 use super::{Action, Done, Run, Scene};

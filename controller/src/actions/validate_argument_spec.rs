@@ -3,7 +3,8 @@
 mod spec;
 
 use convoy_agent::args::Arguments;
-use convoy_agent::module::{Doc, Failure};
+use convoy_agent::failure::Failure;
+use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Value, map};
 
 use super::{Action, Done, Run, Scene};

@@ -31,8 +31,8 @@ pub(super) fn note(doing: &Doing<'_>, call: &Call, result: &CallResult) {
     let What::Order(order, _) = &call.what else { return };
     let Some(module) = modules::find(&order.module).filter(|_| call.flags.check && would) else { return };
     let is_secret = || order.args.values().any(|value| value.deep_taint().is_secret());
-    let why = module.undo.why_not(&order.args).or_else(|| {
-        let writes = module.reach.writes(&order.args);
+    let why = module.behavior.reversibility.why_irreversible(&order.args).or_else(|| {
+        let writes = module.behavior.access.writes(&order.args);
         (writes && is_secret()).then_some("it has a secret, and what it replaces is not kept")
     });
     if let Some(why) = why {

@@ -84,7 +84,7 @@ fn change_of(task: &str) -> Arc<str> {
 impl Doubts {
     /// Notes that an order would, or may, change something.
     pub(super) fn note(&self, endpoint: &Endpoint, order: &Order, values: &Map, task: &str) {
-        if modules::find(&order.module).is_some_and(|module| !module.reach.writes(&order.args)) {
+        if modules::find(&order.module).is_some_and(|module| !module.behavior.access.writes(&order.args)) {
             return;
         }
         let why = change_of(task);
@@ -167,7 +167,7 @@ fn places(order: &Order, values: &Map) -> Vec<Place> {
         // Where it went is said by the answer, such as the file within the folder that was given.
         let found = values.get("dest").and_then(Value::as_str).filter(|_| param.name == "dest");
         if let Some(path) = found.or(given) {
-            places.push(place(path, module.reach.is_deep(&order.args)));
+            places.push(place(path, module.behavior.access.is_recursive(&order.args)));
         }
     }
     places

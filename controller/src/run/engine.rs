@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_protocol::Value;
 use tokio::sync::Notify;
 

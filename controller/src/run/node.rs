@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_protocol::message::{Order, Step};
 use convoy_protocol::{Map, Outcome};
 use tokio::time::{Instant, sleep, timeout};

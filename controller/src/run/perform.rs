@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use convoy_agent::args::Arg;
-use convoy_agent::module::Failure;
+use convoy_agent::failure::Failure;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Outcome, Status, Taint, Value, map};
 

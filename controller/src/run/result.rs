@@ -236,7 +236,7 @@ impl CallResult {
 
     /// What an action of the controller answered to these arguments.
     pub fn of_action(
-        answer: Result<actions::Done, convoy_agent::module::Failure>,
+        answer: Result<actions::Done, convoy_agent::failure::Failure>,
         args: &Map,
         vault: &Vault,
     ) -> Self {
@@ -430,7 +430,7 @@ mod tests {
         assert!(is_unsafe(&failed, "msg") && !is_unsafe(&action, "ansible_facts"));
         let shown = actions::Done { values: map! { "msg" => "{{ x }}" }, ..actions::Done::default() };
         assert!(is_unsafe(&CallResult::of_action(Ok(shown), &Map::new(), &Vault::default()), "msg"));
-        let refused = convoy_agent::module::Failure::new("{{ x }}");
+        let refused = convoy_agent::failure::Failure::new("{{ x }}");
         assert!(is_unsafe(&CallResult::of_action(Err(refused), &Map::new(), &Vault::default()), "msg"));
     }
 }

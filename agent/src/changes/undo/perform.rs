@@ -6,7 +6,7 @@ use super::{How, Plan, Step, kept_is_whole};
 use crate::changes::line::Line;
 use crate::changes::record::Writer;
 use crate::changes::state::{Content, Thing};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, SetTime, System, cannot};
 
 /// Takes back all that the plan says, the last change first. These are changes like others: they can be taken back,

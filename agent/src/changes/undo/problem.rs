@@ -6,7 +6,7 @@ use super::view::Seen;
 use crate::changes::line::state_text;
 use crate::changes::record::Entry;
 use crate::changes::state::{State, Thing};
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// How many names are told.
 const NAMED: usize = 5;

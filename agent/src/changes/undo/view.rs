@@ -7,7 +7,7 @@ use convoy_protocol::Digest;
 
 use super::{How, survey};
 use crate::changes::state::{State, Thing};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Time, cannot};
 
 /// The node as it will be.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Args;
 use crate::execute;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Output, Process, System};
 
 /// What `apt-get` and dpkg say while someone else is at work.

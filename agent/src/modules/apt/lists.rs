@@ -7,7 +7,7 @@ use convoy_protocol::Map;
 
 use super::get::AptGet;
 use super::{Args, age};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, System, Time};
 
 /// When the lists were read.

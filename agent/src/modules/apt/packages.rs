@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::get::{plain, without_caches};
 use crate::files::glob;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 /// A package as a task names it.

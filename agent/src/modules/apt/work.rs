@@ -6,7 +6,7 @@ use super::get::{AptGet, plain};
 use super::packages::{Installed, Spec, Version, automatic, candidates, expanded, is_at_least};
 use super::{Args, State, Upgrade};
 use crate::execute;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Output, System};
 
 /// What `apt-get` says if there is nothing to do.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::states::Task;
 use super::{Action, Plan};
 use crate::files::difference;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Meta;
 
 impl Task<'_> {

@@ -9,7 +9,7 @@ use super::times::Times;
 use super::{Action, Args, Plan, refuse};
 use crate::files::attributes::{Wanted, differing, state};
 use crate::files::mode::Base;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Look, Meta};
 
 /// One task while it is checked.

@@ -3,7 +3,7 @@
 use convoy_protocol::Map;
 
 use super::{Args, State};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Meta, SetTime, Time};
 
 /// The two times as they shall be.

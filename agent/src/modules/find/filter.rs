@@ -10,7 +10,7 @@ use super::{AgeStamp, Args, FileType};
 use crate::files::encoding::{self, NoText};
 use crate::files::glob;
 use crate::files::mode::{self, Base};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::pattern::Pattern;
 use crate::system::{Look, Meta};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Args, request};
 use crate::args::Arg;
 use crate::http;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Algorithm, Look};
 
 /// The longest list of digests, in bytes.

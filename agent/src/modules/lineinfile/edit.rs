@@ -1,7 +1,7 @@
 //! What becomes of the lines; follows Ansible to the byte.
 
 use super::{Args, State};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::pattern::{Groups, Pattern, Template};
 
 /// The edited file.

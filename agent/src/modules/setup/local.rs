@@ -5,7 +5,7 @@ use std::path::Path;
 use convoy_protocol::{Key, Map, Value};
 
 use crate::files::json;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, Process};
 
 pub(super) fn collect(look: &Look, folder: &Path, facts: &mut Map) {

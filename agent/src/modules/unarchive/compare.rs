@@ -12,7 +12,7 @@ use super::Job;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
 use crate::known::Known;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Look, Meta, Time, civil_from_days};
 
 /// A file that is to be written.

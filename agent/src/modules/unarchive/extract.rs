@@ -11,7 +11,7 @@ use super::Job;
 use super::compare::{Comparison, Write};
 use super::source::{Source, unreadable};
 use crate::files::attributes;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Batch, Bytes, OpenFiles, System, cannot};
 
 /// Why unpacking ends early.

@@ -3,7 +3,7 @@
 use convoy_archive::Format;
 
 use super::{Args, is_tar};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 /// Options of tar that ask for what is done anyway, or mean nothing where no program is run.

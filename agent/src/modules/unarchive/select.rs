@@ -9,7 +9,7 @@ use convoy_protocol::Digest;
 use super::Job;
 use super::options::Options;
 use crate::files::glob;
-use crate::module::Failure;
+use crate::failure::Failure;
 
 /// One thing that shall be there.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use convoy_protocol::Digest;
 
 use crate::content::{Content, Packed};
 use crate::http::{self, Request, Url};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Download, Look, Meta, System, cannot};
 
 /// How long a server may take for each piece of the archive.

@@ -9,7 +9,7 @@ use crate::args::Arg;
 use crate::content::Supplied;
 use crate::files::json;
 use crate::http::{Body, Request};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Look, cannot};
 
 /// Puts what is sent into the request, with its type.

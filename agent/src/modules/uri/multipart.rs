@@ -6,7 +6,7 @@ use std::path::Path;
 use convoy_protocol::{Map, Value};
 
 use crate::args::{Arg, NodePath};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 /// One part.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use convoy_protocol::{Map, Value};
 
 use super::{Args, Plan, home_of, libuser, password, ssh_key};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Group, Look, Shadow, User, civil_from_days};
 
 /// What is different, by name.

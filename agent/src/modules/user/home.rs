@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Args;
 use crate::files::tree;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, Look, System, User};
 
 /// Makes the home folder with what is in the skeleton, all of it the account's own. Links are copied as they are.

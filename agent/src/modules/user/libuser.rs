@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::Args;
 use super::account::Command;
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 /// Returns libuser's call that sets when the account ends.

@@ -2,7 +2,7 @@
 
 use super::account::{Changes, Command};
 use super::{Args, UpdatePassword};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Process, Shadow, System};
 
 /// What stands in differences for a password.

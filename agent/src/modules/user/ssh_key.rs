@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, map};
 
 use super::{Args, home_of};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, Look, Process, System, User};
 
 /// Returns where the key is.

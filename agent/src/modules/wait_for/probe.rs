@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Args, State, drained, pattern};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::pattern::{Groups, Pattern};
 use crate::system::Look;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use convoy_protocol::{Map, Value};
 
 use super::{Request, Scope};
+use crate::failure::Failure;
 use crate::files::glob;
-use crate::module::Failure;
 use crate::system::{Look, Output, Process, System};
 
 /// How many lines of its journal are shown of a unit that fails.

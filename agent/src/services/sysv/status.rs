@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Request, Tools};
-use crate::module::Failure;
+use crate::failure::Failure;
 use crate::system::Look;
 
 /// Whether a service runs.

@@ -1,0 +1,26 @@
+//! Why a module, or an action of the controller, could not do its work.
+
+use convoy_protocol::{Map, Value};
+
+/// A message with return values: what the user sees of a task that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What is wrong, why, and, where it helps, what to do.
+    pub msg: String,
+    /// Further return values, such as `rc` and `stderr`.
+    pub values: Map,
+}
+
+impl Failure {
+    /// Makes a failure without return values.
+    pub fn new(msg: impl Into<String>) -> Self {
+        Self { msg: msg.into(), values: Map::new() }
+    }
+
+    /// Adds a return value.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(name.into(), value.into());
+        self
+    }
+}
