@@ -123,7 +123,11 @@ crate::arguments! {
 impl Args {
     /// Returns whether there is something to do besides the lists.
     fn has_work(&self) -> bool {
-        !self.package.is_empty() || self.upgrade != Upgrade::No || self.deb.is_some() || self.autoremove || self.autoclean
+        !self.package.is_empty()
+            || self.upgrade != Upgrade::No
+            || self.deb.is_some()
+            || self.autoremove
+            || self.autoclean
     }
 }
 
@@ -145,7 +149,9 @@ fn validate(args: &Args) -> Result<(), Failure> {
         return Err(Failure::new("deb only supports state=present"));
     }
     if args.deb.as_ref().is_some_and(|path| path.0.to_string_lossy().contains("://")) {
-        return Err(Failure::new("deb: an address is not supported by convoy: fetch the file by get_url first"));
+        return Err(Failure::new(
+            "deb: an address is not supported by convoy: fetch the file by get_url first",
+        ));
     }
     Ok(())
 }

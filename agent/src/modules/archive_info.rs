@@ -127,7 +127,8 @@ impl Told {
             checksum = Some(Digest::of(text.as_bytes()));
             self.contents.insert(name.into(), text.into());
         } else if kind == "file" && listed && args.checksum {
-            let (digest, _) = Digest::of_reader(&mut &mut *bytes).map_err(|error| Error::in_member(error, name))?;
+            let (digest, _) =
+                Digest::of_reader(&mut &mut *bytes).map_err(|error| Error::in_member(error, name))?;
             checksum = Some(digest);
         }
         if !listed {

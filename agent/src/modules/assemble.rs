@@ -71,7 +71,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         }
     };
     let content = join(args, look, fragments)?;
-    let sums = Checksums::of_reader(&mut &content[..]).map_err(|error| cannot("read", src.as_ref(), &error))?;
+    let sums =
+        Checksums::of_reader(&mut &content[..]).map_err(|error| cannot("read", src.as_ref(), &error))?;
     let dest = with_folder(look.expand(&args.dest));
     let mut put = Put::new(dest, Source::Memory(content), args.file.wanted());
     put.header.clone_from(&src);
@@ -206,14 +207,18 @@ mod tests {
     // The expected bytes are those of CPython's codecs.escape_decode.
     #[test]
     fn delimiters_are_read_as_byte_strings() {
-        for (text, bytes) in [
-            ("--é--", "--é--".as_bytes()),
-            (r"\n\t\\\'\x41\101\7", b"\n\t\\'AA\x07"),
-            (r"\q\e", br"\q\e"),
-        ] {
+        for (text, bytes) in
+            [("--é--", "--é--".as_bytes()), (r"\n\t\\\'\x41\101\7", b"\n\t\\'AA\x07"), (r"\q\e", br"\q\e")]
+        {
             assert_eq!(unescape(text).unwrap(), bytes);
         }
-        assert_eq!(unescape("a\\").unwrap_err().msg, "cannot read the delimiter 'a\\': it ends with a backslash");
-        assert_eq!(unescape(r"\x4").unwrap_err().msg, r"cannot read the delimiter '\x4': \x takes two digits");
+        assert_eq!(
+            unescape("a\\").unwrap_err().msg,
+            "cannot read the delimiter 'a\\': it ends with a backslash"
+        );
+        assert_eq!(
+            unescape(r"\x4").unwrap_err().msg,
+            r"cannot read the delimiter '\x4': \x takes two digits"
+        );
     }
 }

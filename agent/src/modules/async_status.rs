@@ -81,7 +81,9 @@ pub fn check(args: &Args, _look: &Look) -> Result<Checked<Plan>, Failure> {
 fn failure(mut values: Map) -> Failure {
     let msg = values.shift_remove("msg").unwrap_or_default();
     let text = match msg.as_str() {
-        Some(_) if msg.taint.is_secret() => "the job failed; why is not said here, since it was given secrets",
+        Some(_) if msg.taint.is_secret() => {
+            "the job failed; why is not said here, since it was given secrets"
+        }
         text => text.unwrap_or_default(),
     };
     Failure { msg: text.to_owned(), values }

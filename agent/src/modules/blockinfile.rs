@@ -92,7 +92,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         None => None,
     };
     let told = |fault: encoding::NoText| fault.failure(&format!("what {shown} holds"), &args.encoding);
-    let text = old.as_deref().map(|old| encoding::decode(look, old, &args.encoding)).transpose().map_err(told)?;
+    let text =
+        old.as_deref().map(|old| encoding::decode(look, old, &args.encoding)).transpose().map_err(told)?;
     let (text, msg) = block::edit(args, text.as_deref())?;
     let new = encoding::encode(look, &text, &args.encoding).map_err(told)?;
     let new = Some((new, msg.to_owned())).filter(|(new, _)| old.as_ref() != Some(new));

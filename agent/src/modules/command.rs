@@ -51,13 +51,16 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         Some(_) if !args.argv.is_empty() => {
             return Err(execute::no_command("only command or argv can be given, not both"));
         }
-        Some(line) => words::split(line).map_err(|why| Failure::new(format!("cannot split the command: {why}")))?,
+        Some(line) => {
+            words::split(line).map_err(|why| Failure::new(format!("cannot split the command: {why}")))?
+        }
         None => args.argv.clone(),
     };
     if words.is_empty() {
         return Err(execute::no_command("no command given"));
     }
-    let expand = |word: &String| if args.expand_argument_vars { look.expand_text(word) } else { word.clone() };
+    let expand =
+        |word: &String| if args.expand_argument_vars { look.expand_text(word) } else { word.clone() };
     let shown = words.iter().map(|word| Value::from(word.as_str())).collect();
     let argv = words.iter().map(expand).collect();
     let mut checked = execute::check(args.run.request(shown, argv, look), look)?;

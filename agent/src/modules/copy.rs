@@ -94,7 +94,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
             one(args, look, dest, Source::Memory(bytes(content)?), header, None)
         }
         (Some(Supplied::File(content)), None) => from_controller(args, look, dest, content),
-        (Some(Supplied::Tree(tree)), None) => many(look, controller_items(args, look, &dest, tree)?, dest, &tree.name),
+        (Some(Supplied::Tree(tree)), None) => {
+            many(look, controller_items(args, look, &dest, tree)?, dest, &tree.name)
+        }
         (Some(Supplied::Node(path)), None) if args.remote_src => from_node(args, look, dest, path),
         (Some(Supplied::Node(path)), None) => Err(Failure::new(format!(
             "{} is a file of the workstation, but its content was not sent with the task",
@@ -167,12 +169,21 @@ fn one(
 fn boxed(checked: Checked<put::Plan>) -> Result<Checked<Plan>, Failure> {
     Ok(match checked {
         Checked::Same(values) => Checked::Same(values),
-        Checked::Differs { plan, diff, values } => Checked::Differs { plan: Plan::One(Box::new(plan)), diff, values },
-        Checked::Unknown { plan, why, values } => Checked::Unknown { plan: Plan::One(Box::new(plan)), why, values },
+        Checked::Differs { plan, diff, values } => {
+            Checked::Differs { plan: Plan::One(Box::new(plan)), diff, values }
+        }
+        Checked::Unknown { plan, why, values } => {
+            Checked::Unknown { plan: Plan::One(Box::new(plan)), why, values }
+        }
     })
 }
 
-fn from_controller(args: &Args, look: &Look, dest: PathBuf, content: &Content) -> Result<Checked<Plan>, Failure> {
+fn from_controller(
+    args: &Args,
+    look: &Look,
+    dest: PathBuf,
+    content: &Content,
+) -> Result<Checked<Plan>, Failure> {
     let (dest, parents) = file_in(args, look, dest, Path::new(&content.name))?;
     let mut put = put(args, dest, Source::Controller(content.clone()), content.name.clone());
     put.parents = parents;
@@ -181,7 +192,12 @@ fn from_controller(args: &Args, look: &Look, dest: PathBuf, content: &Content) -
     boxed(put::check(put, look, Map::new())?)
 }
 
-fn controller_items<'a>(args: &'a Args, look: &Look, dest: &Path, tree: &Tree) -> Result<Vec<Item<'a>>, Failure> {
+fn controller_items<'a>(
+    args: &'a Args,
+    look: &Look,
+    dest: &Path,
+    tree: &Tree,
+) -> Result<Vec<Item<'a>>, Failure> {
     let root = if tree.slash { dest.to_owned() } else { dest.join(&tree.name) };
     let mut items = Vec::new();
     // What is asked of folders is asked of those in the tree; the destination itself only has to be there.

@@ -133,7 +133,11 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let mut table = before.clone();
     edit(args, &mut table, file.is_some())?;
     let shown = file.as_deref().map_or_else(
-        || args.user.as_ref().map_or_else(|| "crontab".to_owned(), |user| format!("crontab for user \"{user}\"")),
+        || {
+            args.user
+                .as_ref()
+                .map_or_else(|| "crontab".to_owned(), |user| format!("crontab for user \"{user}\""))
+        },
         |file| file.display().to_string(),
     );
     let goes = file.is_some() && args.state == State::Absent && table != before && table.is_blank();
@@ -235,7 +239,9 @@ fn line(args: &Args, in_file: bool) -> String {
     let off = if args.disabled { "#" } else { "" };
     let time = match args.special_time {
         Some(time) => format!("@{}", word(time)),
-        None => [&args.minute, &args.hour, &args.day, &args.month, &args.weekday].map(String::as_str).join(" "),
+        None => {
+            [&args.minute, &args.hour, &args.day, &args.month, &args.weekday].map(String::as_str).join(" ")
+        }
     };
     let job = command(args);
     match args.user.as_ref().filter(|_| in_file) {

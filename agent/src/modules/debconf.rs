@@ -87,7 +87,8 @@ struct Answer {
 /// If the arguments are not enough, or debconf does not answer.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let known = answers(args, look)?;
-    let all = || known.iter().map(|(question, answer)| (question.as_str().into(), answer.value.as_str().into()));
+    let all =
+        || known.iter().map(|(question, answer)| (question.as_str().into(), answer.value.as_str().into()));
     let (question, vtype, value) = match (&args.question, args.vtype, &args.value) {
         (None, None, None) => {
             let current: Map = all().collect();
@@ -138,9 +139,12 @@ fn answers(args: &Args, look: &Look) -> Result<BTreeMap<String, Answer>, Failure
 /// Returns the answer as debconf keeps it.
 fn text(vtype: Type, value: &Value) -> Result<String, Failure> {
     let one = |value: &Value| {
-        let text = String::convert(value).map_err(|why| Failure::new(format!("Invalid value provided: {why}")))?;
+        let text =
+            String::convert(value).map_err(|why| Failure::new(format!("Invalid value provided: {why}")))?;
         if text.contains(['\n', '\r']) {
-            return Err(Failure::new("an answer is one line: debconf would read the rest as answers of their own"));
+            return Err(Failure::new(
+                "an answer is one line: debconf would read the rest as answers of their own",
+            ));
         }
         Ok(text)
     };
@@ -148,7 +152,9 @@ fn text(vtype: Type, value: &Value) -> Result<String, Failure> {
         (Kind::List(words), Type::Multiselect) => {
             if let Some(word) = words.iter().find(|word| word.as_str().is_none()) {
                 let kind = word.kind_name();
-                return Err(Failure::new(format!("Invalid value provided for 'multiselect': {kind}, where text is wanted")));
+                return Err(Failure::new(format!(
+                    "Invalid value provided for 'multiselect': {kind}, where text is wanted"
+                )));
             }
             Ok(words.iter().map(one).collect::<Result<Vec<_>, _>>()?.join(", "))
         }
@@ -177,7 +183,8 @@ fn password(args: &Args, question: &str, look: &Look) -> Result<String, Failure>
     let program = look.require_program("debconf-get-selections")?;
     let output = look.ask(&Process::new([program.as_os_str()]))?;
     if output.rc != 0 {
-        let msg = format!("Failed to get the value '{question}' from '{}': {}", args.name, output.complaint());
+        let msg =
+            format!("Failed to get the value '{question}' from '{}': {}", args.name, output.complaint());
         // What it printed are everybody's answers.
         return Err(Failure::new(msg));
     }
@@ -185,7 +192,8 @@ fn password(args: &Args, question: &str, look: &Look) -> Result<String, Failure>
     let value = stdout.lines().find_map(|line| {
         let mut fields = line.split('\t');
         let of = [fields.next()?, fields.next()?, fields.next()?];
-        (of == [args.name.as_str(), question, "password"]).then(|| fields.next().unwrap_or_default().to_owned())
+        (of == [args.name.as_str(), question, "password"])
+            .then(|| fields.next().unwrap_or_default().to_owned())
     });
     Ok(value.unwrap_or_default())
 }

@@ -74,7 +74,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
         return missing(format!("{shown} is neither a file nor a folder"), ", not transferring, ignored");
     }
     match look.offer(&path, &file) {
-        Ok(sums) => Ok(Checked::Same(map! { "file" => shown, "checksum" => sums.sha1, "md5sum" => sums.md5 })),
+        Ok(sums) => {
+            Ok(Checked::Same(map! { "file" => shown, "checksum" => sums.sha1, "md5sum" => sums.md5 }))
+        }
         Err(error) => missing(format!("unable to fetch file: {shown}: {}", reason(&error)), ", ignored"),
     }
 }

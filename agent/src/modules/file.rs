@@ -29,7 +29,11 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
     let recurse = args.get("recurse").is_some_and(|flag| bool::convert(flag).unwrap_or(true));
     let state = args.get("state").and_then(Value::as_str);
     // What is removed, or replaced by a link, is gone with all that is below it.
-    if recurse || matches!(state, Some("absent" | "link" | "hard")) { Access::WriteTree } else { Access::Write }
+    if recurse || matches!(state, Some("absent" | "link" | "hard")) {
+        Access::WriteTree
+    } else {
+        Access::Write
+    }
 }));
 
 crate::choices! {
@@ -159,7 +163,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if plan.actions.is_empty() {
         return Ok(Checked::Same(values));
     }
-    let diff = if look.wants_diff() { vec![difference::of_maps(&plan.before, &plan.after)] } else { Vec::new() };
+    let diff =
+        if look.wants_diff() { vec![difference::of_maps(&plan.before, &plan.after)] } else { Vec::new() };
     Ok(Checked::Differs { plan, diff, values })
 }
 
@@ -180,14 +185,15 @@ fn perform(action: &Action, node: &mut System) -> Result<(), Failure> {
     match action {
         Action::MakeDir(path, attributes) => {
             node.make_dir(path).map_err(|failure| {
-                let msg = format!("There was an issue creating {} as requested: {}", path.display(), failure.msg);
+                let msg =
+                    format!("There was an issue creating {} as requested: {}", path.display(), failure.msg);
                 refuse(msg, path)
             })?;
             shared::set(node, path, *attributes)
         }
-        Action::Create(path, attributes) => node.replace(path, None, Bytes::Memory(b""), *attributes).map_err(
-            |failure| refuse(format!("Error, could not touch target: {}", failure.msg), path),
-        ),
+        Action::Create(path, attributes) => node
+            .replace(path, None, Bytes::Memory(b""), *attributes)
+            .map_err(|failure| refuse(format!("Error, could not touch target: {}", failure.msg), path)),
         Action::Symlink { path, target, expected } => node.symlink(target, path, expected.as_ref()),
         Action::HardLink { path, target, expected } => node.hard_link(target, path, expected.as_ref()),
         Action::Set(path, attributes) => shared::set(node, path, *attributes),

@@ -106,7 +106,11 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let values = map! { "url" => shown(args), "dest" => dest.to_string_lossy().as_ref() };
     let unknown = |since| {
         let plan = Plan::Fetch(checksum.clone(), since);
-        Ok(Checked::Unknown { plan, why: "the file would have been fetched, and compared", values: values.clone() })
+        Ok(Checked::Unknown {
+            plan,
+            why: "the file would have been fetched, and compared",
+            values: values.clone(),
+        })
     };
     let Some(meta) = there.filter(|_| !is_dir) else {
         if is_dir {
@@ -229,10 +233,9 @@ fn fetch(node: &mut System, folder: &Path, response: &mut Response) -> Result<Do
     let packed = response.header("content-encoding").is_some();
     let promised = response.header("content-length").and_then(|text| text.parse::<u64>().ok());
     match promised {
-        Some(length) if !packed && length != download.length => Err(Failure::new(format!(
-            "the server sent {} of {length} bytes",
-            download.length
-        ))),
+        Some(length) if !packed && length != download.length => {
+            Err(Failure::new(format!("the server sent {} of {length} bytes", download.length)))
+        }
         _ => Ok(download),
     }
 }

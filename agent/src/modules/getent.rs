@@ -77,7 +77,8 @@ fn entries(args: &Args, text: &str) -> Map {
             None => line.split_whitespace().collect(),
         };
         let Some((first, rest)) = fields.split_first() else { continue };
-        let (key, fields) = (Key::from(*first), rest.iter().map(|field| Value::from(*field)).collect::<Value>());
+        let (key, fields) =
+            (Key::from(*first), rest.iter().map(|field| Value::from(*field)).collect::<Value>());
         match entries.get(&key).cloned() {
             None => drop(entries.insert(key, fields)),
             // Entries with the same first field are in a list, in their order.

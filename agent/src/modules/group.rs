@@ -109,10 +109,12 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 
 fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
     let Some(gid) = args.gid else { return Ok(()) };
-    let number = u32::try_from(gid).map_err(|_| Failure::new(format!("gid is {gid}, not a number of a group")))?;
+    let number =
+        u32::try_from(gid).map_err(|_| Failure::new(format!("gid is {gid}, not a number of a group")))?;
     match look.group_by_id(number) {
         Some(other) if other.name != args.name && !args.non_unique => {
-            Err(Failure::new(format!("GID '{gid}' already exists with group '{}'", other.name)).with("name", &*args.name))
+            Err(Failure::new(format!("GID '{gid}' already exists with group '{}'", other.name))
+                .with("name", &*args.name))
         }
         _ => Ok(()),
     }

@@ -126,19 +126,24 @@ fn refuse_useless(args: &Args) -> Result<(), Failure> {
 
 fn refuse_other_type(wanted: Type, format: Format) -> Result<(), &'static str> {
     match (wanted, format) {
-        (Type::Jks, Format::Pkcs12) => Err("is PKCS12, not JKS: keytool makes PKCS12 from Java 9 on, whatever the file \
+        (Type::Jks, Format::Pkcs12) => {
+            Err("is PKCS12, not JKS: keytool makes PKCS12 from Java 9 on, whatever the file \
              is called; say so in the server's configuration and as `type: pkcs12` here, or make it anew with \
-             `-storetype JKS`"),
-        (Type::Pkcs12, Format::Jks) => Err("is JKS, not PKCS12: keytool makes JKS up to Java 8, whatever the file is \
+             `-storetype JKS`")
+        }
+        (Type::Pkcs12, Format::Jks) => {
+            Err("is JKS, not PKCS12: keytool makes JKS up to Java 8, whatever the file is \
              called; say so in the server's configuration and as `type: jks` here, or make it anew with \
-             `-storetype PKCS12`"),
+             `-storetype PKCS12`")
+        }
         _ => Ok(()),
     }
 }
 
 /// Finds the entry that must be there.
 fn named<'k>(args: &Args, alias: &str, keystore: &'k Keystore) -> Result<&'k Entry, String> {
-    let entry = keystore.find(alias).ok_or_else(|| format!("has no alias {alias}: {}", holdings(alias, keystore)))?;
+    let entry =
+        keystore.find(alias).ok_or_else(|| format!("has no alias {alias}: {}", holdings(alias, keystore)))?;
     match (args.entry.unwrap_or(Wanted::Key), entry.kind) {
         (Wanted::Key, Kind::Key) | (Wanted::Certificate, Kind::Certificate) => Ok(entry),
         (Wanted::Key, Kind::Certificate) => Err(format!(

@@ -73,7 +73,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let old = match &expected {
         Some(_) => {
             let bytes = look.read(&target)?;
-            String::from_utf8(bytes).map_err(|_| Failure::new(format!("{} is not a text file", path.display())))?
+            String::from_utf8(bytes)
+                .map_err(|_| Failure::new(format!("{} is not a text file", path.display())))?
         }
         None => String::new(),
     };
@@ -83,10 +84,15 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     }
     let folder = crate::files::dirname(&target);
     if look.stat(&folder)?.is_none() {
-        let msg = format!("Failed to write to file {}: the folder {} does not exist", path.display(), folder.display());
+        let msg = format!(
+            "Failed to write to file {}: the folder {} does not exist",
+            path.display(),
+            folder.display()
+        );
         return Err(Failure::new(msg));
     }
-    let diff = if look.wants_diff() { vec![difference(&path, expected.is_some(), old, &new)] } else { Vec::new() };
+    let diff =
+        if look.wants_diff() { vec![difference(&path, expected.is_some(), old, &new)] } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan { path: target, expected, content: new }, diff, values })
 }
 
@@ -122,7 +128,8 @@ fn edited(old: &str, host: &str, given: Option<&str>, present: bool) -> String {
     let lines: Vec<&str> = old.split_inclusive('\n').collect();
     let is_of_host = |text: &&str| Line::parse(text).is_some_and(|line| line.is_of(host));
     let Some((given, key)) = given.and_then(|text| Some((text, Line::parse(text)?))) else {
-        let is_removed = |text: &&str| is_of_host(text) && Line::parse(text).is_some_and(|line| line.marker.is_none());
+        let is_removed =
+            |text: &&str| is_of_host(text) && Line::parse(text).is_some_and(|line| line.marker.is_none());
         return lines.into_iter().filter(|text| !is_removed(text)).collect();
     };
     let mut found = None;
@@ -156,7 +163,10 @@ fn edited(old: &str, host: &str, given: Option<&str>, present: bool) -> String {
 fn difference(path: &Path, exists: bool, before: String, after: &str) -> Diff {
     let name = path.display().to_string();
     let header = if exists { name.clone() } else { "/dev/null".to_owned() };
-    Diff::Text { before: DiffSide { header, text: before }, after: DiffSide { header: name, text: after.to_owned() } }
+    Diff::Text {
+        before: DiffSide { header, text: before },
+        after: DiffSide { header: name, text: after.to_owned() },
+    }
 }
 
 fn values(args: &Args, path: &Path) -> Map {

@@ -37,13 +37,18 @@ fn is_apt(args: &Args, look: &Look) -> Result<(), Failure> {
     }
     let wanted = args.r#use.rsplit('.').next().unwrap_or_default();
     if wanted != "auto" && wanted != "apt" {
-        return Err(Failure::new(format!("use: {} is not supported by convoy: there is only apt", args.r#use)));
+        return Err(Failure::new(format!(
+            "use: {} is not supported by convoy: there is only apt",
+            args.r#use
+        )));
     }
     if look.program("dpkg").is_some() {
         return Ok(());
     }
     Err(Failure::new(match OTHERS.iter().find(|name| look.program(name).is_some()) {
-        Some(name) => format!("the packages of this node are managed by {name}, which convoy does not know: use command"),
+        Some(name) => format!(
+            "the packages of this node are managed by {name}, which convoy does not know: use command"
+        ),
         None => "there is no package manager on this node that convoy knows".to_owned(),
     }))
 }

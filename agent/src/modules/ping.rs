@@ -33,7 +33,10 @@ crate::arguments! {
 /// If `data` is `crash`.
 pub fn check(args: &Args, _node: &Look) -> Result<Checked<Infallible>, Failure> {
     if args.data == "crash" {
-        return Err(Failure::new("boom").with("module_stdout", "").with("module_stderr", "Exception: boom").with("rc", 1));
+        return Err(Failure::new("boom")
+            .with("module_stdout", "")
+            .with("module_stderr", "Exception: boom")
+            .with("rc", 1));
     }
     Ok(Checked::Same(map! { "ping" => args.data.clone() }))
 }

@@ -51,8 +51,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let (path, bytes) = args.keyed.read(look)?;
     let (text, utf8) = decoded(bytes);
     let old = Properties::parse(text);
-    if args.set.is_none() && args.remove.is_empty() && args.members.is_none() && args.remove_members.is_none() {
-        let data: Map = old.pairs().into_iter().map(|(key, value)| (key.as_str().into(), value.into())).collect();
+    if args.set.is_none() && args.remove.is_empty() && args.members.is_none() && args.remove_members.is_none()
+    {
+        let data: Map =
+            old.pairs().into_iter().map(|(key, value)| (key.as_str().into(), value.into())).collect();
         return Ok(KeyedArgs::answer(&path, &KeyPath::default(), data.into()));
     }
     let mut new = old.clone();
@@ -91,9 +93,12 @@ fn is_secret(value: &Value) -> bool {
 fn lists(name: &str, map: Option<&Map>) -> Result<Vec<(String, String)>, Failure> {
     let mut all = Vec::new();
     for (key, value) in map.into_iter().flatten() {
-        let members = Vec::<String>::convert(value).map_err(|why| Failure::new(format!("{name}: {key}: {why}")))?;
+        let members =
+            Vec::<String>::convert(value).map_err(|why| Failure::new(format!("{name}: {key}: {why}")))?;
         if let Some(bad) = members.iter().find(|member| member.contains(',') || member.trim().is_empty()) {
-            return Err(Failure::new(format!("{name}: {key}: `{bad}` cannot be a member of a list with commas")));
+            return Err(Failure::new(format!(
+                "{name}: {key}: `{bad}` cannot be a member of a list with commas"
+            )));
         }
         all.extend(members.into_iter().map(|member| (key.to_string(), member)));
     }

@@ -3,8 +3,8 @@
 use convoy_protocol::{Kind, Taint, Value};
 
 use crate::carry::{
-    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain,
-    property, property_path, values,
+    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain, property,
+    property_path, values,
 };
 use crate::failure::Failure;
 use crate::files::keyed::{Change, InPlaceArgs, changes};
@@ -132,7 +132,10 @@ fn carry(finding: &mut Finding, file: &mut Properties) {
         (Verdict::Set(_), Some(member)) => file.add_member(&key, member),
         (Verdict::Set(value), None) => match plain(value) {
             Some(text) => file.set(&key, &text),
-            None => finding.verdict = Verdict::Undecided(format!("{} cannot be the value of a key", value.kind_name())),
+            None => {
+                finding.verdict =
+                    Verdict::Undecided(format!("{} cannot be the value of a key", value.kind_name()))
+            }
         },
         (Verdict::Remove, Some(member)) => file.remove_member(&key, member),
         (Verdict::Remove, None) => file.remove_key(&key),

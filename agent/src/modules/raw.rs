@@ -42,7 +42,8 @@ crate::arguments! {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<[String; 3]>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
     let line = line.ok_or_else(|| execute::no_command("no command given"))?;
-    let shell = args.executable.clone().filter(|shell| !shell.is_empty()).unwrap_or_else(|| login_shell(look));
+    let shell =
+        args.executable.clone().filter(|shell| !shell.is_empty()).unwrap_or_else(|| login_shell(look));
     let why = "Command would have run if not in check mode";
     Ok(Checked::Unknown { plan: [shell, "-c".into(), line.into()], why, values: map! {} })
 }
@@ -51,7 +52,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<[String; 3]>, Failure> 
 fn login_shell(look: &Look) -> String {
     let shell = look.user_by_id(look.uid()).map(|user| user.shell).unwrap_or_default();
     let name = Path::new(&shell).file_name().unwrap_or_default().to_string_lossy();
-    let is_shell = !matches!(&*name, "" | "nologin" | "false" | "true") && look.can_execute(Path::new(&shell));
+    let is_shell =
+        !matches!(&*name, "" | "nologin" | "false" | "true") && look.can_execute(Path::new(&shell));
     if is_shell { shell } else { "/bin/sh".into() }
 }
 

@@ -90,7 +90,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     Ok(match inspected.plan {
         None => Checked::Same(values),
         // As in Ansible, the difference is that of the content, under the file's plain name.
-        Some(plan) => Checked::Differs { plan, diff: if diff.is_empty() { inspected.diff } else { diff }, values },
+        Some(plan) => {
+            Checked::Differs { plan, diff: if diff.is_empty() { inspected.diff } else { diff }, values }
+        }
     })
 }
 

@@ -148,7 +148,8 @@ fn ignored(args: &Args, values: &mut Map) {
         ("arguments", args.arguments.is_some()),
     ];
     let given = given.iter().filter(|(_, is_given)| *is_given);
-    let new = given.map(|(name, _)| Value::from(format!("Ignoring \"{name}\" as it is not used in \"systemd\"")));
+    let new =
+        given.map(|(name, _)| Value::from(format!("Ignoring \"{name}\" as it is not used in \"systemd\"")));
     let old = values.get("warnings").and_then(Value::as_list).unwrap_or_default().to_vec();
     let all: Vec<Value> = old.into_iter().chain(new).collect();
     if !all.is_empty() {

@@ -138,8 +138,7 @@ const ALONG: &[(&str, &[&str])] = &[
 ];
 
 /// Words that Ansible knows and that bring no facts here.
-const EMPTY: &[&str] =
-    &["ohai", "facter", "caps", "system_capabilities", "system_capabilities_enforced"];
+const EMPTY: &[&str] = &["ohai", "facter", "caps", "system_capabilities", "system_capabilities_enforced"];
 
 fn sources_of(word: &str) -> Option<Vec<usize>> {
     let name = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, name)| name);
@@ -185,7 +184,8 @@ fn chosen(subset: &[String]) -> Result<Vec<usize>, Failure> {
     let small = |i: &usize| SOURCES[*i].1 == "min" && !unwanted.contains(i);
     let asked = |i: &usize| named.contains(i) || small(i) || (wanted.contains(i) && !unwanted.contains(i));
     let mut chosen: Vec<usize> = (0..SOURCES.len()).filter(asked).collect();
-    let along = |i: &usize| ALONG.iter().find(|(name, _)| *name == SOURCES[*i].0).map_or(&[][..], |(_, names)| names);
+    let along =
+        |i: &usize| ALONG.iter().find(|(name, _)| *name == SOURCES[*i].0).map_or(&[][..], |(_, names)| names);
     let needed: Vec<&str> = chosen.iter().flat_map(along).copied().collect();
     chosen.extend((0..SOURCES.len()).filter(|i| needed.contains(&SOURCES[*i].0)));
     chosen.sort_unstable();
@@ -206,7 +206,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
     let named = facts.into_iter().filter_map(|(key, value)| {
         let plain = key.as_str()?;
         let name = format!("ansible_{plain}");
-        let asked = filters.is_empty() || filters.iter().any(|f| glob::matches(f, &name) || glob::matches(f, plain));
+        let asked =
+            filters.is_empty() || filters.iter().any(|f| glob::matches(f, &name) || glob::matches(f, plain));
         asked.then_some((name.into(), value))
     });
     let mut facts: Map = named.collect();
@@ -262,8 +263,14 @@ mod tests {
             assert_eq!(names(subset), expected, "{subset}");
         }
         let all = names("all");
-        assert!(["loadavg", "iscsi", "chroot", "hardware", "virtual"].iter().all(|name| all.contains(name)), "{all}");
-        assert_eq!(names("all,!hardware,!network"), names("all").replace(" hardware", "").replace(" network", ""));
+        assert!(
+            ["loadavg", "iscsi", "chroot", "hardware", "virtual"].iter().all(|name| all.contains(name)),
+            "{all}"
+        );
+        assert_eq!(
+            names("all,!hardware,!network"),
+            names("all").replace(" hardware", "").replace(" network", "")
+        );
     }
 
     #[test]

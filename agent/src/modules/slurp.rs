@@ -59,7 +59,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
         )));
     }
     let source = path.to_string_lossy().into_owned();
-    Ok(Checked::Same(map! { "content" => base64::encode(&bytes), "source" => source, "encoding" => "base64" }))
+    Ok(Checked::Same(
+        map! { "content" => base64::encode(&bytes), "source" => source, "encoding" => "base64" },
+    ))
 }
 
 /// Is never reached: there is nothing to do.

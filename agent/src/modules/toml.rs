@@ -104,6 +104,7 @@ fn template(args: &Args, look: &Look) -> Result<Vec<Tainted<String>>, Failure> {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
     let bytes = look.read(&look.content(&content.digest)?)?;
-    let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
     Ok(vec![Tainted { value: text, taint: src.taint }])
 }

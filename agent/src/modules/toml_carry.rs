@@ -3,9 +3,7 @@
 use convoy_protocol::{Kind, Map, Taint, Value};
 
 use super::toml::{hide, of_file};
-use crate::carry::{
-    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values,
-};
+use crate::carry::{CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values};
 use crate::failure::Failure;
 use crate::files::keyed::{Change, InPlaceArgs, changes};
 use crate::files::put;
@@ -89,7 +87,8 @@ pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failur
 
 fn parse(source: Source, merge: &Merge) -> Result<(Toml, Flat), Failure> {
     let Source { name, bytes, taint } = source;
-    let text = String::from_utf8(bytes).map_err(|error| Failure::new(format!("{name} is not in UTF-8: {error}")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|error| Failure::new(format!("{name} is not in UTF-8: {error}")))?;
     let file = Toml::parse(text).map_err(|error| of_file(&name, &error))?;
     let flat = flat(&name, &file, merge)?.tainted(taint);
     Ok((file, flat))
@@ -140,12 +139,15 @@ fn set(
 /// Returns the keys that differ.
 fn difference(before: &Flat, after: &Flat, findings: &[Finding]) -> Vec<Change> {
     let pairs = |flat: &Flat| -> Vec<(String, String)> {
-        flat.keys().iter().map(|(key, value)| (key.to_string(), value_text(value).unwrap_or_default())).collect()
+        flat.keys()
+            .iter()
+            .map(|(key, value)| (key.to_string(), value_text(value).unwrap_or_default()))
+            .collect()
     };
     let mut changed = changes(&pairs(before), &pairs(after));
-    let given = findings.iter().filter(|finding| {
-        matches!(&finding.verdict, Verdict::Set(value) if value.deep_taint().is_secret())
-    });
+    let given = findings
+        .iter()
+        .filter(|finding| matches!(&finding.verdict, Verdict::Set(value) if value.deep_taint().is_secret()));
     let given: Vec<&KeyPath> = given.map(|finding| &finding.to).collect();
     for change in &mut changed {
         let named = before.keys().iter().chain(after.keys()).filter(|(key, _)| key.to_string() == change.key);

@@ -129,7 +129,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let given = with_folder(look.expand(&args.dest));
     let dest = std::path::absolute(&given).unwrap_or_else(|_| given.clone());
     if !look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
-        return Err(Failure::new(format!("dest '{}' must be an existing dir", look.expand(&args.dest).display())));
+        return Err(Failure::new(format!(
+            "dest '{}' must be an existing dir",
+            look.expand(&args.dest).display()
+        )));
     }
     let on_node = args.remote_src.unwrap_or(args.copy == Some(false));
     if let Some(address) = Source::address(&args.src, on_node) {
@@ -162,9 +165,16 @@ fn compared(args: &Args, look: &Look, source: Source, dest: PathBuf) -> Result<(
     Ok((Work { source, dest, differs }, values))
 }
 
-fn answer(args: &Args, look: &Look, source: &Source, manifest: &Manifest, dest: &Path) -> Result<Map, Failure> {
+fn answer(
+    args: &Args,
+    look: &Look,
+    source: &Source,
+    manifest: &Manifest,
+    dest: &Path,
+) -> Result<Map, Failure> {
     let given = look.expand(&args.dest).display().to_string();
-    let mut values = map! { "dest" => given.as_str(), "src" => source.shown(), "handler" => manifest.format.handler() };
+    let mut values =
+        map! { "dest" => given.as_str(), "src" => source.shown(), "handler" => manifest.format.handler() };
     let mut warnings = Vec::new();
     if !given.starts_with('/') {
         let dest = dest.display();

@@ -63,7 +63,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         "beyond" => beyond(&plan, &args.elsewhere),
     };
     if args.becomes {
-        let becomes = plan.becomes().map(|(path, state)| (path.to_string_lossy().as_ref().into(), state.into()));
+        let becomes =
+            plan.becomes().map(|(path, state)| (path.to_string_lossy().as_ref().into(), state.into()));
         values.insert("becomes".into(), Value::from(becomes.collect::<Map>()));
     }
     if plan.steps.is_empty() && plan.problems.is_empty() {
@@ -96,7 +97,8 @@ fn beyond(plan: &Steps, elsewhere: &[i64]) -> Value {
 }
 
 fn problem(problem: &Problem) -> Value {
-    let holds = problem.holds.iter().map(|path| Value::from(path.to_string_lossy().as_ref())).collect::<Value>();
+    let holds =
+        problem.holds.iter().map(|path| Value::from(path.to_string_lossy().as_ref())).collect::<Value>();
     map! {
         "path" => problem.path.to_string_lossy().as_ref(),
         "msg" => problem.text.as_str(),

@@ -36,10 +36,8 @@ pub const DOC: Doc = Doc {
 };
 
 /// How it behaves.
-pub const BEHAVIOR: Behavior = Behavior {
-    reversibility: Reversibility::ByArguments(reversibility),
-    ..Behavior::new(Access::WriteTree)
-};
+pub const BEHAVIOR: Behavior =
+    Behavior { reversibility: Reversibility::ByArguments(reversibility), ..Behavior::new(Access::WriteTree) };
 
 fn reversibility(args: &Map) -> Reversibility {
     let method = args.get("method").and_then(Value::as_str).map(str::to_uppercase);
@@ -122,7 +120,9 @@ pub struct Plan {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     if args.method.is_empty() || !args.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return Err(Failure::new("Parameter 'method' needs to be a single word in uppercase, like GET or POST."));
+        return Err(Failure::new(
+            "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
+        ));
     }
     for (path, there, how) in [(&args.creates, true, "exists"), (&args.removes, false, "does not exist")] {
         let Some(path) = path.as_ref().map(|path| look.expand(path)) else { continue };
@@ -139,7 +139,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let dest = args.dest.as_ref().map(|path| crate::files::with_folder(look.expand(path)));
     if args.force {
         request.headers.push(("Cache-Control".into(), "no-cache".into()));
-    } else if let Some(meta) = dest.as_ref().map(|path| look.stat(path)).transpose()?.flatten().filter(Meta::is_file) {
+    } else if let Some(meta) =
+        dest.as_ref().map(|path| look.stat(path)).transpose()?.flatten().filter(Meta::is_file)
+    {
         request.headers.push(("If-Modified-Since".into(), look.http_date(meta.mtime.seconds)));
     }
     body::prepare(args, look, &mut request)?;
@@ -163,7 +165,8 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let mut response = match http::send(node, request) {
         Ok(response) => response,
         Err(error) => {
-            let values = map! { "status" => -1, "url" => given, "redirected" => false, "elapsed" => seconds(start) };
+            let values =
+                map! { "status" => -1, "url" => given, "redirected" => false, "elapsed" => seconds(start) };
             return Err(refused(args, -1, &error.to_string(), values));
         }
     };
@@ -180,7 +183,9 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     if !args.status_code.contains(&response.status.into()) {
         return Err(refused(args, response.status.into(), &message(&response), values));
     }
-    let Some(dest) = plan.dest.filter(|_| response.status != 304) else { return Ok(Done { changed: false, values }) };
+    let Some(dest) = plan.dest.filter(|_| response.status != 304) else {
+        return Ok(Done { changed: false, values });
+    };
     let dest = place(node, dest, &response)?;
     let changed = write(args, node, &dest, content, &mut response)
         .map_err(|failure| Failure { values: values.clone(), ..failure })?;
@@ -238,8 +243,11 @@ fn described(response: &Response, asked: &http::Url) -> Map {
         let absolute = asked.join(&location).map_or(location, |url| url.to_string());
         values.insert("location".into(), absolute.into());
     }
-    let cookies: Value =
-        response.cookies.iter().map(|(name, value)| (Key::from(name.as_str()), Value::from(value.as_str()))).collect();
+    let cookies: Value = response
+        .cookies
+        .iter()
+        .map(|(name, value)| (Key::from(name.as_str()), Value::from(value.as_str())))
+        .collect();
     values.insert("cookies".into(), cookies);
     values.insert("cookies_string".into(), http::joined(&response.cookies).into());
     values

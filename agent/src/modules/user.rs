@@ -172,7 +172,9 @@ fn validate(args: &Args) -> Result<(), Failure> {
         ("role", args.role.is_some(), "Solaris"),
     ];
     if let Some((name, _, of)) = foreign.iter().find(|(_, is_given, _)| *is_given) {
-        return Err(Failure::new(format!("{name} is not supported by convoy: it means something on {of} only")));
+        return Err(Failure::new(format!(
+            "{name} is not supported by convoy: it means something on {of} only"
+        )));
     }
     let not_local = [
         ("umask", args.umask.is_some()),
@@ -212,7 +214,11 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if plan.is_empty() {
         return Ok(Checked::Same(values));
     }
-    let diff = if look.wants_diff() { vec![difference::of_maps(&changes.before, &changes.after)] } else { Vec::new() };
+    let diff = if look.wants_diff() {
+        vec![difference::of_maps(&changes.before, &changes.after)]
+    } else {
+        Vec::new()
+    };
     Ok(Checked::Differs { plan, diff, values })
 }
 
@@ -281,9 +287,8 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         values.extend(said);
         return Ok(Done { changed: true, values });
     }
-    let user = existing(args, node).ok_or_else(|| {
-        named(Failure::new(format!("failed to look up user name: {}", args.name)))
-    })?;
+    let user = existing(args, node)
+        .ok_or_else(|| named(Failure::new(format!("failed to look up user name: {}", args.name))))?;
     if plan.home {
         home::create(args, &home_of(args, node, &user), &user, node)?;
     }

@@ -113,7 +113,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<()>, Failure> {
     let why = "remote module (wait_for) does not support check mode";
     let unknown = Checked::Unknown { plan: (), why, values: Map::new() };
     // What a delay is for has not happened yet, so what is seen now says nothing. What a port says takes long.
-    if args.delay > 0 || (args.port.is_none() && args.path.is_none()) || (args.port.is_some() && probe.has_pattern()) {
+    if args.delay > 0
+        || (args.port.is_none() && args.path.is_none())
+        || (args.port.is_some() && probe.has_pattern())
+    {
         return Ok(unknown);
     }
     match probe.look(look, Duration::from_millis(500))? {
@@ -125,10 +128,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<()>, Failure> {
 fn values(args: &Args, look: &Look, groups: Option<&Groups>, elapsed: u64) -> Map {
     let found = groups.map(Groups::all).unwrap_or_default();
     let text = |text: &Option<String>| Value::from(text.clone());
-    let named: Map = found
-        .iter()
-        .filter_map(|group| Some((group.name.as_deref()?.into(), text(&group.text))))
-        .collect();
+    let named: Map =
+        found.iter().filter_map(|group| Some((group.name.as_deref()?.into(), text(&group.text)))).collect();
     let state = match args.state {
         State::Absent => "absent",
         State::Drained => "drained",
@@ -168,7 +169,10 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
     while Instant::now() < end {
         let left = end.saturating_duration_since(Instant::now());
         if let Some(groups) = probe.look(node, connect.min(left.max(Duration::from_millis(1))))? {
-            return Ok(Done { changed: false, values: values(args, node, groups.as_ref(), start.elapsed().as_secs()) });
+            return Ok(Done {
+                changed: false,
+                values: values(args, node, groups.as_ref(), start.elapsed().as_secs()),
+            });
         }
         node.sleep(seconds(args.sleep))?;
     }
@@ -180,7 +184,9 @@ fn late(args: &Args, look: &Look) -> String {
     let path = args.path.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned());
     let place = path.clone().unwrap_or_else(|| format!("{}:{}", args.host, args.port.unwrap_or_default()));
     match (args.state, &args.search_regex) {
-        (State::Absent | State::Stopped, _) if path.is_some() => format!("Timeout when waiting for {place} to be absent."),
+        (State::Absent | State::Stopped, _) if path.is_some() => {
+            format!("Timeout when waiting for {place} to be absent.")
+        }
         (State::Absent | State::Stopped, _) => format!("Timeout when waiting for {place} to stop."),
         (State::Drained, _) => format!("Timeout when waiting for {place} to drain"),
         (_, Some(pattern)) => format!("Timeout when waiting for search string {pattern} in {place}"),

@@ -61,8 +61,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
     let namespaces = namespaces(args)?;
     let file = look.expand(&args.path);
     let text = decoded(look, &file, look.read_small(&file, LIMIT)?)?;
-    let document = parse(&text)
-        .map_err(|error| Failure::new(format!("{}:{}: {error}", file.display(), error.at)))?;
+    let document =
+        parse(&text).map_err(|error| Failure::new(format!("{}:{}: {error}", file.display(), error.at)))?;
     let mut all: Vec<(&Asked, Vec<Found<'_>>)> = Vec::new();
     for asked in &paths {
         let of_path = |what: String| Failure::new(format!("{}: {}: {what}", file.display(), asked.text));

@@ -9,7 +9,8 @@ use crate::failure::Failure;
 use crate::system::{Look, Output, Process, System};
 
 /// What `apt-get` and dpkg say while someone else is at work.
-const LOCKED: [&str; 3] = ["Could not get lock", "Unable to lock", "Unable to acquire the dpkg frontend lock"];
+const LOCKED: [&str; 3] =
+    ["Could not get lock", "Unable to lock", "Unable to acquire the dpkg frontend lock"];
 
 /// `apt-get` with the options of a task.
 pub(super) struct AptGet {

@@ -46,7 +46,12 @@ pub(super) fn update(args: &Args, get: &AptGet, node: &mut System) -> Result<Vec
         let Err(failure) = get.run(&["update", "-o", "APT::Update::Error-Mode=any"], node) else {
             return Ok(warnings);
         };
-        let said = failure.values.get("stderr").and_then(convoy_protocol::Value::as_str).unwrap_or(&failure.msg).to_owned();
+        let said = failure
+            .values
+            .get("stderr")
+            .and_then(convoy_protocol::Value::as_str)
+            .unwrap_or(&failure.msg)
+            .to_owned();
         if attempt == tries {
             return Err(Failure {
                 msg: format!("Failed to update apt cache after {tries} retries: {said}"),

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::get::{plain, without_caches};
-use crate::files::glob;
 use crate::failure::Failure;
+use crate::files::glob;
 use crate::system::Look;
 
 /// A package as a task names it.
@@ -64,7 +64,8 @@ impl Installed {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let fields = || text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
         // dpkg itself is of the node's own architecture.
-        let native = fields().find(|fields| fields[0] == "dpkg").and_then(|fields| Some((*fields.get(1)?).to_owned()));
+        let native =
+            fields().find(|fields| fields[0] == "dpkg").and_then(|fields| Some((*fields.get(1)?).to_owned()));
         let mut all = Self::default();
         for line in fields() {
             let [name, arch, status, version, provides] = line[..] else { continue };

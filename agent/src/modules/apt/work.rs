@@ -32,8 +32,10 @@ impl Work {
     pub(super) fn summary(&self) -> String {
         let text = self.simulated.stdout_text();
         let lines: Vec<&str> = text.lines().collect();
-        let begin = lines.iter().position(|line| *line == "Reading state information...").map_or(0, |at| at + 1);
-        let is_count = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" upgraded, ");
+        let begin =
+            lines.iter().position(|line| *line == "Reading state information...").map_or(0, |at| at + 1);
+        let is_count =
+            |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" upgraded, ");
         let end = lines.iter().position(is_count).map_or(lines.len(), |at| at + 1);
         lines.get(begin..end).unwrap_or(&lines).join("\n") + "\n"
     }
@@ -60,7 +62,9 @@ pub(super) fn decide(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Wo
     let specs = names.map(Spec::parse).collect::<Result<Vec<_>, _>>()?;
     if all && args.state == State::Latest {
         if !specs.is_empty() {
-            return Err(Failure::new("unable to install additional packages when upgrading all installed packages"));
+            return Err(Failure::new(
+                "unable to install additional packages when upgrading all installed packages",
+            ));
         }
         return simulated(vec!["upgrade".into(), "--with-new-pkgs".into()], Vec::new(), get, look);
     }
@@ -86,7 +90,8 @@ pub(super) fn decide(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Wo
     match args.state {
         State::Absent => removal(args, &specs, autoremove(), get, look),
         State::BuildDep => {
-            let words = std::iter::once("build-dep".to_owned()).chain(specs.into_iter().map(|spec| spec.name));
+            let words =
+                std::iter::once("build-dep".to_owned()).chain(specs.into_iter().map(|spec| spec.name));
             simulated(words.collect(), Vec::new(), get, look)
         }
         State::Present | State::Latest | State::Fixed => installation(args, &specs, autoremove(), get, look),
@@ -94,7 +99,12 @@ pub(super) fn decide(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Wo
 }
 
 /// Asks what would be done; nothing may be to do.
-fn simulated(words: Vec<String>, marked: Vec<String>, get: &AptGet, look: &Look) -> Result<Option<Work>, Failure> {
+fn simulated(
+    words: Vec<String>,
+    marked: Vec<String>,
+    get: &AptGet,
+    look: &Look,
+) -> Result<Option<Work>, Failure> {
     let simulated = get.simulate(&words, look)?;
     let is_nothing = String::from_utf8_lossy(&simulated.stdout).contains(NOTHING);
     let words = if is_nothing { Vec::new() } else { words };
@@ -227,7 +237,8 @@ fn explained(failure: Failure, open: &[&Spec]) -> Failure {
 
 /// Returns the call that installs the file of a package.
 fn file(path: &str, get: &AptGet, look: &Look) -> Result<Option<Work>, Failure> {
-    let path = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
+    let path = std::path::absolute(path)
+        .map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
     let program = look.require_program("dpkg-deb")?.to_string_lossy().into_owned();
     let format = "--showformat=${Package}\t${Version}\t${Architecture}".to_owned();
     let output = look.ask(&plain(vec![program, "--show".into(), format, path.clone()]))?;

@@ -5,13 +5,19 @@ use std::path::Path;
 
 use super::states::Task;
 use super::{Action, Plan};
-use crate::files::difference;
 use crate::failure::Failure;
+use crate::files::difference;
 use crate::system::Meta;
 
 impl Task<'_> {
     /// Adds what the attributes and times of one path need.
-    pub(super) fn attributes(&self, plan: &mut Plan, path: &Path, meta: &Meta, shown: bool) -> Result<(), Failure> {
+    pub(super) fn attributes(
+        &self,
+        plan: &mut Plan,
+        path: &Path,
+        meta: &Meta,
+        shown: bool,
+    ) -> Result<(), Failure> {
         if let Some(missing) = self.wanted().missing(self.look, path, meta)? {
             if shown {
                 difference::of_attributes(meta, missing, &mut plan.before, &mut plan.after);

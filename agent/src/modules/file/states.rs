@@ -7,9 +7,9 @@ use convoy_protocol::{Value, map};
 
 use super::times::Times;
 use super::{Action, Args, Plan, refuse};
+use crate::failure::Failure;
 use crate::files::attributes::{Wanted, differing, state};
 use crate::files::mode::Base;
-use crate::failure::Failure;
 use crate::system::{Attributes, Look, Meta};
 
 /// One task while it is checked.
@@ -133,10 +133,17 @@ impl Task<'_> {
         Ok(plan)
     }
 
-    pub(super) fn link(&self, path: &Path, src: Option<PathBuf>, there: Option<Meta>) -> Result<Plan, Failure> {
+    pub(super) fn link(
+        &self,
+        path: &Path,
+        src: Option<PathBuf>,
+        there: Option<Meta>,
+    ) -> Result<Plan, Failure> {
         let (look, force) = (self.look, self.args.force);
         let src = match src {
-            None if self.args.follow && there.as_ref().is_some_and(Meta::is_link) => Some(look.read_link(path)?),
+            None if self.args.follow && there.as_ref().is_some_and(Meta::is_link) => {
+                Some(look.read_link(path)?)
+            }
             src => src,
         };
         let is_dir = there.as_ref().is_some_and(Meta::is_dir);
@@ -207,7 +214,12 @@ impl Task<'_> {
         self.attributes_of_link(plan, &target, there)
     }
 
-    pub(super) fn hard(&self, path: &Path, src: Option<PathBuf>, there: Option<Meta>) -> Result<Plan, Failure> {
+    pub(super) fn hard(
+        &self,
+        path: &Path,
+        src: Option<PathBuf>,
+        there: Option<Meta>,
+    ) -> Result<Plan, Failure> {
         let found = state(there.as_ref());
         if src.is_none() && found != "hard" {
             return Err(Failure::new("src is required for creating new hardlinks"));
@@ -219,9 +231,7 @@ impl Task<'_> {
             }
             return Ok(plan);
         };
-        let refusal = |msg: &str| {
-            Failure::new(msg).with("dest", text(path)).with("src", text(&src))
-        };
+        let refusal = |msg: &str| Failure::new(msg).with("dest", text(path)).with("src", text(&src));
         let source = self.look.stat(&src)?.ok_or_else(|| refusal("src does not exist"))?;
         let is_same = there.as_ref().is_some_and(|meta| (meta.dev, meta.ino) == (source.dev, source.ino));
         if is_same {
@@ -239,7 +249,11 @@ impl Task<'_> {
             _ => plan.both("state", found, "hard"),
         }
         let target = if self.args.follow { self.look.real_path(&src) } else { src };
-        plan.actions.push(Action::HardLink { path: path.to_owned(), target: target.clone(), expected: there });
+        plan.actions.push(Action::HardLink {
+            path: path.to_owned(),
+            target: target.clone(),
+            expected: there,
+        });
         // The link is the file: it has the attributes that its other name has now.
         let base = Base { mode: source.mode, is_dir: false, umask: self.look.umask() };
         if let Some(missing) = differing(self.wanted().resolve(self.look, path, base)?, &source) {

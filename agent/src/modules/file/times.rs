@@ -17,7 +17,8 @@ impl Times {
     /// Reads both arguments.
     pub(super) fn read(args: &Args, state: State, look: &Look) -> Result<Self, Failure> {
         let default = if state == State::Touch { "now" } else { "preserve" };
-        let one = |text: &Option<String>, format: &str| read(text.as_deref().unwrap_or(default), format, look);
+        let one =
+            |text: &Option<String>, format: &str| read(text.as_deref().unwrap_or(default), format, look);
         Ok(Self {
             atime: one(&args.access_time, &args.access_time_format)?,
             mtime: one(&args.modification_time, &args.modification_time_format)?,
@@ -35,7 +36,8 @@ impl Times {
             SetTime::Now => true,
             SetTime::To(time) => time != there,
         };
-        (differs(self.atime, meta.atime) || differs(self.mtime, meta.mtime)).then_some((self.atime, self.mtime))
+        (differs(self.atime, meta.atime) || differs(self.mtime, meta.mtime))
+            .then_some((self.atime, self.mtime))
     }
 
     /// Returns what is to be set on something that is made just now.
@@ -60,9 +62,13 @@ fn read(text: &str, format: &str, look: &Look) -> Result<SetTime, Failure> {
     match text {
         "preserve" => Ok(SetTime::Keep),
         "now" => Ok(SetTime::Now),
-        _ => parse(text, format, look).map(|seconds| SetTime::To(Time { seconds, nanos: 0 })).map_err(|why| {
-            Failure::new(format!("Error while obtaining timestamp for time {text} using format {format}: {why}"))
-        }),
+        _ => {
+            parse(text, format, look).map(|seconds| SetTime::To(Time { seconds, nanos: 0 })).map_err(|why| {
+                Failure::new(format!(
+                    "Error while obtaining timestamp for time {text} using format {format}: {why}"
+                ))
+            })
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use convoy_protocol::{Kind, Value};
 
 use super::{AgeStamp, Args, FileType};
+use crate::failure::Failure;
 use crate::files::encoding::{self, NoText};
 use crate::files::glob;
 use crate::files::mode::{self, Base};
-use crate::failure::Failure;
 use crate::pattern::Pattern;
 use crate::system::{Look, Meta};
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{Args, request};
 use crate::args::Arg;
-use crate::http;
 use crate::failure::Failure;
+use crate::http;
 use crate::system::{Algorithm, Look};
 
 /// The longest list of digests, in bytes.
@@ -25,7 +25,10 @@ impl Checksum {
             Failure::new("The checksum parameter has to be in format <algorithm>:<checksum>")
         })?;
         let algorithm = Algorithm::convert(&name.to_lowercase().into()).map_err(|_| {
-            Failure::new(format!("the checksum's algorithm '{name}' is none of {}", Algorithm::CHOICES.join(", ")))
+            Failure::new(format!(
+                "the checksum's algorithm '{name}' is none of {}",
+                Algorithm::CHOICES.join(", ")
+            ))
         })?;
         let digits = if digits.contains("://") { listed(digits, args, look)? } else { digits.to_owned() };
         let digits: String = digits.chars().filter(char::is_ascii_alphanumeric).collect();

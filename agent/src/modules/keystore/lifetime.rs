@@ -53,7 +53,9 @@ fn problem_of(args: &Args, certificate: &Certificate, now: Moment) -> Option<Str
     let Certificate { not_before, not_after, .. } = certificate;
     let days = not_after.days_after(now);
     match args.min_days_left {
-        _ if *not_after < now && args.expired == Expired::Fail => Some(format!("has expired, on {not_after}")),
+        _ if *not_after < now && args.expired == Expired::Fail => {
+            Some(format!("has expired, on {not_after}"))
+        }
         _ if *not_before > now && args.expired == Expired::Fail => {
             Some(format!("is not valid before {not_before}; it is {now} by the clock of the node"))
         }

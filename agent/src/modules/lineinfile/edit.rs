@@ -48,7 +48,9 @@ fn absent(args: &Args, old: &[u8]) -> Result<Edited, Failure> {
         let hit = match (&regex, &args.search_string) {
             (Some(regex), _) => regex.search(&line.text)?.is_some(),
             (None, Some(text)) => contains(&line.bytes, text),
-            (None, None) => args.line.as_ref().is_some_and(|wanted| wanted.as_bytes() == without_end(&line.bytes)),
+            (None, None) => {
+                args.line.as_ref().is_some_and(|wanted| wanted.as_bytes() == without_end(&line.bytes))
+            }
         };
         if hit {
             found += 1;
@@ -149,12 +151,7 @@ fn new_line(bytes: &[u8]) -> Line<'static> {
 }
 
 /// Puts the line where it belongs; returns what was done.
-fn place(
-    args: &Args,
-    lines: &mut Vec<Line<'_>>,
-    line: &[u8],
-    places: &Places,
-) -> Option<&'static str> {
+fn place(args: &Args, lines: &mut Vec<Line<'_>>, line: &[u8], places: &Places) -> Option<&'static str> {
     if let Some(at) = places.matched.as_ref().map(|found| found.0).or(places.exact) {
         let mut bytes = match &places.matched {
             Some((_, Some(expanded))) => expanded.clone().into_bytes(),

@@ -108,11 +108,11 @@ mod tests {
 
     #[test]
     fn the_command_line_is_taken_apart() {
-        let (_dir, files) = files(&[("proc/cmdline", "ro root=UUID=1 console=tty0 console=ttyS0 x=\"a b\" quiet\n")]);
+        let (_dir, files) =
+            files(&[("proc/cmdline", "ro root=UUID=1 console=tty0 console=ttyS0 x=\"a b\" quiet\n")]);
         let mut facts = Map::new();
         command_line(&files, &mut facts);
-        let mut expected =
-            map! { "ro" => true, "root" => "UUID=1", "console" => "ttyS0", "x" => "\"a b\"", "quiet" => true };
+        let mut expected = map! { "ro" => true, "root" => "UUID=1", "console" => "ttyS0", "x" => "\"a b\"", "quiet" => true };
         assert_eq!(facts["cmdline"], expected.clone().into());
         expected.insert("console".into(), vec![Value::from("tty0"), Value::from("ttyS0")].into());
         assert_eq!(facts["proc_cmdline"], expected.into());

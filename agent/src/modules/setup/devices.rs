@@ -45,7 +45,8 @@ impl Links {
     }
 
     fn of(&self, device: &str) -> Map {
-        let one = |names: &BTreeMap<String, Vec<String>>| texts(names.get(device).map_or(&[][..], Vec::as_slice));
+        let one =
+            |names: &BTreeMap<String, Vec<String>>| texts(names.get(device).map_or(&[][..], Vec::as_slice));
         self.kinds.iter().map(|(kind, names)| ((*kind).into(), one(names))).collect()
     }
 
@@ -60,7 +61,8 @@ impl Links {
 pub(super) fn collect(files: &Files, facts: &mut Map) {
     let disks = files.names("/sys/block");
     let links = Links::read(files, &disks);
-    let devices: Map = disks.iter().map(|disk| (disk.as_str().into(), one(files, disk, &links).into())).collect();
+    let devices: Map =
+        disks.iter().map(|disk| (disk.as_str().into(), one(files, disk, &links).into())).collect();
     facts.extend(map! { "devices" => devices, "device_links" => links.all() });
 }
 
@@ -70,12 +72,15 @@ fn one(files: &Files, disk: &str, links: &Links) -> Map {
     let known = |name: &str| Some(file(name)).filter(|text| !text.is_empty());
     let sectors: u64 = file("size").parse().unwrap_or_default();
     let scheduler = file("queue/scheduler");
-    let mode = scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(mode, _)| mode);
+    let mode =
+        scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(mode, _)| mode);
     let partitions: Map = files
         .names(&folder)
         .into_iter()
         .filter(|name| name.starts_with(disk) && files.exists(&format!("{folder}/{name}/partition")))
-        .map(|name| (name.as_str().into(), partition(files, &format!("{folder}/{name}"), &name, links).into()))
+        .map(|name| {
+            (name.as_str().into(), partition(files, &format!("{folder}/{name}"), &name, links).into())
+        })
         .collect();
     let mut device = map! {
         // Ansible says so of all disks.
@@ -123,7 +128,8 @@ fn partition(files: &Files, folder: &str, name: &str, links: &Links) -> Map {
 
 /// Returns a size as Ansible shows it: `20.00 GB`.
 fn human(bytes: u64) -> String {
-    let units = [("YB", 80), ("ZB", 70), ("EB", 60), ("PB", 50), ("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10)];
+    let units =
+        [("YB", 80), ("ZB", 70), ("EB", 60), ("PB", 50), ("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10)];
     let size = bytes as f64;
     let unit = units.iter().find(|(_, power)| size >= 2f64.powi(*power));
     let (name, power) = unit.copied().unwrap_or(("Bytes", 0));

@@ -65,9 +65,8 @@ fn version(files: &Files, text: &str) -> String {
     let found = match id.as_str() {
         "debian" => other("/etc/debian_version"),
         "alpine" => other("/etc/alpine-release"),
-        "centos" => other("/etc/centos-release").map(|version| {
-            version.split('.').take(2).collect::<Vec<_>>().join(".")
-        }),
+        "centos" => other("/etc/centos-release")
+            .map(|version| version.split('.').take(2).collect::<Vec<_>>().join(".")),
         _ => None,
     };
     found.or(Some(plain)).filter(|version| !version.is_empty()).unwrap_or_else(|| "NA".to_owned())
@@ -107,7 +106,8 @@ pub(super) fn collect(files: &Files, has_lsb_release: bool, facts: &mut Map) {
         (_, "RedHat") => ("RedHat", "/etc/redhat-release"),
         (_, family) => (family, path),
     };
-    let (major, minor) = version.split_once('.').map_or((&*version, None), |(major, minor)| (major, Some(minor)));
+    let (major, minor) =
+        version.split_once('.').map_or((&*version, None), |(major, minor)| (major, Some(minor)));
     let minor = match name.as_str() {
         "Amazon" => Some(minor.unwrap_or("NA")),
         "Debian" => minor,
@@ -191,13 +191,16 @@ mod tests {
         VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
     const UBUNTU: &str = "PRETTY_NAME=\"Ubuntu 22.04.3 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"22.04\"\n\
         VERSION=\"22.04.3 LTS (Jammy Jellyfish)\"\nVERSION_CODENAME=jammy\nID=ubuntu\nID_LIKE=debian\n";
-    const RHEL: &str = "NAME=\"Red Hat Enterprise Linux\"\nVERSION=\"9.3 (Plow)\"\nID=\"rhel\"\nVERSION_ID=\"9.3\"\n";
+    const RHEL: &str =
+        "NAME=\"Red Hat Enterprise Linux\"\nVERSION=\"9.3 (Plow)\"\nID=\"rhel\"\nVERSION_ID=\"9.3\"\n";
     const CENTOS: &str = "NAME=\"CentOS Linux\"\nVERSION=\"7 (Core)\"\nID=\"centos\"\nVERSION_ID=\"7\"\n";
     const STREAM: &str = "NAME=\"CentOS Stream\"\nVERSION=\"9\"\nID=\"centos\"\nVERSION_ID=\"9\"\n";
-    const ROCKY: &str = "NAME=\"Rocky Linux\"\nVERSION=\"9.3 (Blue Onyx)\"\nID=\"rocky\"\nVERSION_ID=\"9.3\"\n";
+    const ROCKY: &str =
+        "NAME=\"Rocky Linux\"\nVERSION=\"9.3 (Blue Onyx)\"\nID=\"rocky\"\nVERSION_ID=\"9.3\"\n";
     const FEDORA: &str = "NAME=\"Fedora Linux\"\nVERSION=\"39 (Server Edition)\"\nID=fedora\nVERSION_ID=39\nVERSION_CODENAME=\"\"\n";
     const SLES: &str = "NAME=\"SLES\"\nVERSION=\"15-SP5\"\nVERSION_ID=\"15.5\"\nID=\"sles\"\n";
-    const LEAP: &str = "NAME=\"openSUSE Leap\"\nVERSION=\"15.5\"\nID=\"opensuse-leap\"\nVERSION_ID=\"15.5\"\n";
+    const LEAP: &str =
+        "NAME=\"openSUSE Leap\"\nVERSION=\"15.5\"\nID=\"opensuse-leap\"\nVERSION_ID=\"15.5\"\n";
     const ALPINE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.18.4\n";
     const AMAZON: &str = "NAME=\"Amazon Linux\"\nVERSION=\"2023\"\nID=\"amzn\"\nVERSION_ID=\"2023\"\n";
 
@@ -208,7 +211,11 @@ mod tests {
             (DEBIAN, ("debian_version", "12.4\n"), "Debian 12.4 12 bookworm Debian 4"),
             (UBUNTU, ("debian_version", "bookworm/sid\n"), "Ubuntu 22.04 22 jammy Debian -"),
             (RHEL, none, "RedHat 9.3 9 Plow RedHat -"),
-            (CENTOS, ("centos-release", "CentOS Linux release 7.9.2009 (Core)\n"), "CentOS 7.9 7 Core RedHat -"),
+            (
+                CENTOS,
+                ("centos-release", "CentOS Linux release 7.9.2009 (Core)\n"),
+                "CentOS 7.9 7 Core RedHat -",
+            ),
             (STREAM, ("centos-release", "CentOS Stream release 9\n"), "CentOS 9 9 Stream RedHat -"),
             (ROCKY, none, "Rocky 9.3 9 Blue Onyx RedHat -"),
             (FEDORA, none, "Fedora 39 39 NA RedHat -"),
@@ -223,9 +230,17 @@ mod tests {
             std::fs::write(dir.path().join("etc").join(other.0), other.1).unwrap();
             let mut facts = Map::new();
             collect(&Files::below(dir.path()), false, &mut facts);
-            let shown = ["distribution", "distribution_version", "distribution_major_version", "distribution_release",
-                "os_family", "distribution_minor_version"]
-                .map(|name| facts.get(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or("-".into()));
+            let shown = [
+                "distribution",
+                "distribution_version",
+                "distribution_major_version",
+                "distribution_release",
+                "os_family",
+                "distribution_minor_version",
+            ]
+            .map(|name| {
+                facts.get(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or("-".into())
+            });
             assert_eq!(shown.join(" "), expected);
         }
     }

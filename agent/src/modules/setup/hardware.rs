@@ -48,11 +48,42 @@ const FIRMWARE: &[(&str, &str)] = &[
 /// Returns the kind of the chassis that a number of the firmware's tables (SMBIOS, type 3) stands for.
 fn form_factor(number: &str) -> &'static str {
     const KINDS: [&str; 36] = [
-        "Unknown", "Other", "Unknown", "Desktop", "Low Profile Desktop", "Pizza Box", "Mini Tower", "Tower", "Portable",
-        "Laptop", "Notebook", "Hand Held", "Docking Station", "All In One", "Sub Notebook", "Space-saving", "Lunch Box",
-        "Main Server Chassis", "Expansion Chassis", "Sub Chassis", "Bus Expansion Chassis", "Peripheral Chassis",
-        "RAID Chassis", "Rack Mount Chassis", "Sealed-case PC", "Multi-system", "CompactPCI", "AdvancedTCA", "Blade",
-        "Blade Enclosure", "Tablet", "Convertible", "Detachable", "IoT Gateway", "Embedded PC", "Mini PC",
+        "Unknown",
+        "Other",
+        "Unknown",
+        "Desktop",
+        "Low Profile Desktop",
+        "Pizza Box",
+        "Mini Tower",
+        "Tower",
+        "Portable",
+        "Laptop",
+        "Notebook",
+        "Hand Held",
+        "Docking Station",
+        "All In One",
+        "Sub Notebook",
+        "Space-saving",
+        "Lunch Box",
+        "Main Server Chassis",
+        "Expansion Chassis",
+        "Sub Chassis",
+        "Bus Expansion Chassis",
+        "Peripheral Chassis",
+        "RAID Chassis",
+        "Rack Mount Chassis",
+        "Sealed-case PC",
+        "Multi-system",
+        "CompactPCI",
+        "AdvancedTCA",
+        "Blade",
+        "Blade Enclosure",
+        "Tablet",
+        "Convertible",
+        "Detachable",
+        "IoT Gateway",
+        "Embedded PC",
+        "Mini PC",
     ];
     number.parse().ok().and_then(|number: usize| KINDS.get(number).copied()).unwrap_or("NA")
 }
@@ -92,7 +123,9 @@ fn processors(text: &str, usable: u32, facts: &mut Map) {
                 list.push(value.into());
             }
             "vendor_id" | "model name" | "Processor" | "cpu" => list.push(value.into()),
-            "flags" | "Features" if flags.is_empty() => flags = value.split_whitespace().map(Value::from).collect(),
+            "flags" | "Features" if flags.is_empty() => {
+                flags = value.split_whitespace().map(Value::from).collect()
+            }
             "physical id" => {
                 sockets.insert(value.to_owned());
             }
@@ -121,8 +154,14 @@ fn processors(text: &str, usable: u32, facts: &mut Map) {
 
 /// Returns whether asking for the size of a file system could hang: its data is elsewhere.
 fn is_remote(device: &str, kind: &str) -> bool {
-    let kinds = ["nfs", "cifs", "smb", "ceph", "gluster", "9p", "afs", "lustre", "gpfs", "ocfs2", "gfs2", "autofs", "ncp"];
-    device.contains(":/") || device.starts_with("//") || kind.starts_with("fuse") || kinds.iter().any(|k| kind.starts_with(k))
+    let kinds = [
+        "nfs", "cifs", "smb", "ceph", "gluster", "9p", "afs", "lustre", "gpfs", "ocfs2", "gfs2", "autofs",
+        "ncp",
+    ];
+    device.contains(":/")
+        || device.starts_with("//")
+        || kind.starts_with("fuse")
+        || kinds.iter().any(|k| kind.starts_with(k))
 }
 
 pub(super) fn mounts(_look: &Look, facts: &mut Map) {
@@ -194,7 +233,9 @@ mod tests {
     #[test]
     fn processors_are_counted() {
         let one = |n: u32, socket: u32| {
-            format!("processor\t: {n}\nvendor_id\t: X\nmodel name\t: M\nphysical id\t: {socket}\nsiblings\t: 2\ncpu cores\t: 1\n\n")
+            format!(
+                "processor\t: {n}\nvendor_id\t: X\nmodel name\t: M\nphysical id\t: {socket}\nsiblings\t: 2\ncpu cores\t: 1\n\n"
+            )
         };
         let text: String = [one(0, 0), one(1, 0), one(2, 1), one(3, 1)].concat();
         let mut facts = Map::new();
@@ -209,7 +250,11 @@ mod tests {
 
     #[test]
     fn remote_file_systems_are_left_alone() {
-        assert!(is_remote("nas:/export", "nfs4") && is_remote("//nas/share", "cifs") && is_remote("/dev/fuse", "fuse.sshfs"));
+        assert!(
+            is_remote("nas:/export", "nfs4")
+                && is_remote("//nas/share", "cifs")
+                && is_remote("/dev/fuse", "fuse.sshfs")
+        );
         assert!(!is_remote("/dev/vda1", "ext4") && !is_remote("tmpfs", "tmpfs"));
         assert_eq!(unescape("/mnt/a\\040b\\134c"), "/mnt/a b\\c");
     }

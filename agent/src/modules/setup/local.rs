@@ -4,8 +4,8 @@ use std::path::Path;
 
 use convoy_protocol::{Key, Map, Value};
 
-use crate::files::json;
 use crate::failure::Failure;
+use crate::files::json;
 use crate::system::{Look, Process};
 
 pub(super) fn collect(look: &Look, folder: &Path, facts: &mut Map) {
@@ -29,7 +29,11 @@ fn one(look: &Look, path: &Path) -> Result<Value, Failure> {
         let output = look.ask(&Process::new([path]))?;
         if output.rc != 0 {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            let text = format!("Failure executing fact script ({}), rc: {}, err: {error}", path.display(), output.rc);
+            let text = format!(
+                "Failure executing fact script ({}), rc: {}, err: {error}",
+                path.display(),
+                output.rc
+            );
             return Err(Failure::new(text));
         }
         output.stdout
@@ -42,7 +46,9 @@ fn one(look: &Look, path: &Path) -> Result<Value, Failure> {
     let found = found.ok_or_else(|| {
         Failure::new(format!("error loading facts as JSON or ini - please check content: {path}"))
     })?;
-    found.map_err(|why| Failure::new(format!("error loading facts as ini - please check content: {path} ({why})")))
+    found.map_err(|why| {
+        Failure::new(format!("error loading facts as ini - please check content: {path} ({why})"))
+    })
 }
 
 /// Reads sections of `key = value` as Python's `configparser` does; `None` if a line is neither.

@@ -97,9 +97,10 @@ fn interface(name: &str) -> Map {
     values.insert("type".into(), kind.into());
     values.extend(file("speed").parse::<i64>().ok().map(|speed| ("speed".into(), speed.into())));
     let link = |name: &str| Files::here().link(&format!("/sys/class/net/{name}"));
-    for (fact, link) in
-        [("pciid", link(&format!("{name}/device"))), ("module", link(&format!("{name}/device/driver/module")))]
-    {
+    for (fact, link) in [
+        ("pciid", link(&format!("{name}/device"))),
+        ("module", link(&format!("{name}/device/driver/module"))),
+    ] {
         if !link.is_empty() {
             values.insert(fact.into(), link.into());
         }
@@ -114,8 +115,10 @@ fn interface(name: &str) -> Map {
 pub(super) fn collect(look: &Look, facts: &mut Map) {
     let folder = look.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
     let names = folder.iter().filter(|path| path.is_dir()).filter_map(|path| path.file_name());
-    let mut interfaces: BTreeMap<String, Map> =
-        names.map(|name| name.to_string_lossy().into_owned()).map(|name| (name.clone(), interface(&name))).collect();
+    let mut interfaces: BTreeMap<String, Map> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .map(|name| (name.clone(), interface(&name)))
+        .collect();
     let routes = routes(&slurp("/proc/net/route"));
     let addresses = own_addresses(&slurp("/proc/net/fib_trie"));
     for address in &addresses {
@@ -157,7 +160,9 @@ fn attach(address: Ipv4Addr, routes: &[Route], interfaces: &mut BTreeMap<String,
     let (name, values) = if address.is_loopback() {
         ("lo", ipv4(address, Ipv4Addr::new(127, 0, 0, 0), Ipv4Addr::new(255, 0, 0, 0), false))
     } else {
-        let Some(route) = routes.iter().filter(within).max_by_key(|route| u32::from(route.mask)) else { return };
+        let Some(route) = routes.iter().filter(within).max_by_key(|route| u32::from(route.mask)) else {
+            return;
+        };
         (route.interface.as_str(), ipv4(address, route.network, route.mask, true))
     };
     let Some(interface) = interfaces.get_mut(name) else { return };
@@ -172,7 +177,9 @@ fn attach(address: Ipv4Addr, routes: &[Route], interfaces: &mut BTreeMap<String,
 
 fn default_ipv4(routes: &[Route], interfaces: &BTreeMap<String, Map>) -> Map {
     let is_default = |route: &&Route| route.mask.is_unspecified() && route.network.is_unspecified();
-    let Some(route) = routes.iter().filter(is_default).min_by_key(|route| route.metric) else { return Map::new() };
+    let Some(route) = routes.iter().filter(is_default).min_by_key(|route| route.metric) else {
+        return Map::new();
+    };
     let mut values = map! {
         "gateway" => route.gateway.to_string(),
         "interface" => route.interface.as_str(),
@@ -222,7 +229,8 @@ fn default_ipv6(text: &str, interfaces: &BTreeMap<String, Map>) -> Map {
         values.extend(interface.get(name).map(|value| (name.into(), value.clone())));
     }
     let addresses = interface.get("ipv6").and_then(Value::as_list).unwrap_or_default();
-    let global = addresses.iter().find(|address| address.get("scope").and_then(Value::as_str) == Some("global"));
+    let global =
+        addresses.iter().find(|address| address.get("scope").and_then(Value::as_str) == Some("global"));
     values.extend(global.and_then(Value::as_map).cloned().unwrap_or_default());
     values
 }
@@ -278,7 +286,8 @@ mod tests {
     #[test]
     fn the_default_address_is_found() {
         let table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\nete0 00000000 010200C0 0003 0 0 100 00000000 0 0 0\nete0 000200C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n";
-        let trie = "     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n";
+        let trie =
+            "     |-- 192.0.2.0\n        /24 link UNICAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n";
         let routes = routes(table);
         let mut interfaces = BTreeMap::from([("ete0".to_owned(), map! { "mtu" => 1400 })]);
         for address in own_addresses(trie) {

@@ -195,7 +195,10 @@ mod tests {
             (&[(".dockerenv", "")], "docker guest container+docker/"),
             (&[("proc/1/cgroup", "1:name=systemd:/lxc/web\n")], "lxc guest container+lxc/"),
             (&[("proc/1/environ", "A=b\0container=podman\0")], "podman guest container+podman/"),
-            (&[("run/systemd/container", "systemd-nspawn\n")], "systemd-nspawn guest container+systemd-nspawn/"),
+            (
+                &[("run/systemd/container", "systemd-nspawn\n")],
+                "systemd-nspawn guest container+systemd-nspawn/",
+            ),
             (&[("proc/vz", "")], "openvz guest container+openvz/"),
             (&[("proc/xen/capabilities", "control_d\n")], "xen host /xen"),
             (&[(vendor.as_str(), "QEMU\n")], "kvm guest kvm/"),

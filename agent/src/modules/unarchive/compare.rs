@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use convoy_archive::{Entry, When};
 use convoy_protocol::Digest;
 
+use super::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
-use super::Job;
+use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
 use crate::known::Known;
-use crate::failure::Failure;
 use crate::system::{Attributes, Look, Meta, Time, civil_from_days};
 
 /// A file that is to be written.
@@ -104,7 +104,8 @@ pub(super) fn compare(
 
 impl<'a> Comparing<'a> {
     fn target(&mut self, target: &Target<'a>) -> Result<(), Failure> {
-        let path = if target.path.is_empty() { self.job.dest.to_owned() } else { self.job.dest.join(&target.path) };
+        let path =
+            if target.path.is_empty() { self.job.dest.to_owned() } else { self.job.dest.join(&target.path) };
         let folder = target.path.rsplit_once('/').map(|(folder, _)| folder);
         // What shall be in a folder that is not there yet is not there either.
         let planned = folder.is_some_and(|folder| self.folders.get(folder) == Some(&Folder::Planned));
@@ -161,10 +162,10 @@ impl<'a> Comparing<'a> {
         let real = self.look.real_path(path);
         match self.look.stat(path)? {
             Some(meta) if meta.is_dir() && real.starts_with(&self.real) => Ok((real, meta)),
-            Some(meta) if meta.is_dir() => Err(self.blocked(
-                path,
-                &format!("a symbolic link that leads out of it, to {}", real.display()),
-            )),
+            Some(meta) if meta.is_dir() => {
+                Err(self
+                    .blocked(path, &format!("a symbolic link that leads out of it, to {}", real.display())))
+            }
             _ => Err(self.blocked(path, "a symbolic link to no folder, where the archive has a folder")),
         }
     }
@@ -185,7 +186,10 @@ impl<'a> Comparing<'a> {
                 }
                 let same_size = meta.size == size;
                 // What cannot be read is not known to be the same.
-                if same_size && self.look.can_read(&path) && self.known.digest(self.look, &path, meta)? == digest {
+                if same_size
+                    && self.look.can_read(&path)
+                    && self.known.digest(self.look, &path, meta)? == digest
+                {
                     self.adjust(target, path, meta, attributes, 'f');
                     return Ok(());
                 }
@@ -205,7 +209,13 @@ impl<'a> Comparing<'a> {
         Ok(())
     }
 
-    fn link(&mut self, target: &Target<'a>, path: PathBuf, old: Option<Meta>, to: &Path) -> Result<(), Failure> {
+    fn link(
+        &mut self,
+        target: &Target<'a>,
+        path: PathBuf,
+        old: Option<Meta>,
+        to: &Path,
+    ) -> Result<(), Failure> {
         let attributes = Attributes { mode: None, ..self.wanted(target, &path, false)? };
         let marks = match &old {
             None => ">L++++++.??",
@@ -223,7 +233,13 @@ impl<'a> Comparing<'a> {
         Ok(())
     }
 
-    fn name(&mut self, target: &Target<'a>, path: PathBuf, old: Option<Meta>, to: &str) -> Result<(), Failure> {
+    fn name(
+        &mut self,
+        target: &Target<'a>,
+        path: PathBuf,
+        old: Option<Meta>,
+        to: &str,
+    ) -> Result<(), Failure> {
         let to = self.job.dest.join(to);
         let marks = match &old {
             None => ">h++++++.??",
@@ -264,9 +280,12 @@ impl<'a> Comparing<'a> {
         let mode = archived.unwrap_or((if is_dir { 0o777 } else { 0o666 }) & !umask);
         let mut attributes = self.args.wanted().resolve(self.look, path, Base { mode, is_dir, umask })?;
         attributes.mode = attributes.mode.or(archived);
-        if let Some(owner) = target.entry.and_then(|entry| entry.owner.as_ref()).filter(|_| self.options.same_owner) {
+        if let Some(owner) =
+            target.entry.and_then(|entry| entry.owner.as_ref()).filter(|_| self.options.same_owner)
+        {
             attributes.uid = attributes.uid.or_else(|| Some(self.id(true, &owner.user).unwrap_or(owner.uid)));
-            attributes.gid = attributes.gid.or_else(|| Some(self.id(false, &owner.group).unwrap_or(owner.gid)));
+            attributes.gid =
+                attributes.gid.or_else(|| Some(self.id(false, &owner.group).unwrap_or(owner.gid)));
         }
         Ok(attributes)
     }
@@ -335,7 +354,8 @@ impl Comparison {
         let files = (files + self.folders.len() + self.links.len()) as u64;
         match space.files {
             Some(free) if files > free => {
-                Err(job.failed(format_args!("it has {files} files, that file system has room for {free} more")))
+                Err(job
+                    .failed(format_args!("it has {files} files, that file system has room for {free} more")))
             }
             _ => Ok(()),
         }

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use super::Job;
 use super::compare::{Comparison, Write};
 use super::source::{Source, unreadable};
-use crate::files::attributes;
 use crate::failure::Failure;
+use crate::files::attributes;
 use crate::system::{Attributes, Batch, Bytes, OpenFiles, System, cannot};
 
 /// Why unpacking ends early.
@@ -42,7 +42,12 @@ impl Stop {
 }
 
 /// Does what the comparison says.
-pub(super) fn extract(mut work: Comparison, source: &Source, job: Job<'_>, node: &mut System) -> Result<(), Failure> {
+pub(super) fn extract(
+    mut work: Comparison,
+    source: &Source,
+    job: Job<'_>,
+    node: &mut System,
+) -> Result<(), Failure> {
     // Before anything is made: the archive may not come.
     let archive = if work.files.is_empty() { None } else { Some(source.open(node)?) };
     for (path, wanted) in &work.folders {
@@ -60,7 +65,8 @@ pub(super) fn extract(mut work: Comparison, source: &Source, job: Job<'_>, node:
     for link in &work.names {
         node.hard_link(&link.target, &link.path, link.expected.as_ref())?;
     }
-    let made = work.folders.iter().rev().filter(|(_, wanted)| wanted.mode.is_some_and(|mode| mode & 0o700 != 0o700));
+    let made =
+        work.folders.iter().rev().filter(|(_, wanted)| wanted.mode.is_some_and(|mode| mode & 0o700 != 0o700));
     for (path, wanted) in made.chain(&work.attributes) {
         attributes::set(node, path, *wanted)?;
     }
@@ -116,5 +122,9 @@ fn copy(bytes: &mut dyn Read, mut file: &File, write: &Write, name: &str) -> Res
         file.write_all(&buffer[..n]).map_err(|error| cannot("write", &write.path, &error))?;
     }
     let found = Digest::from(<[u8; 32]>::from(hasher.finalize()));
-    if (length, found) == (write.size, write.digest) { Ok((length, found)) } else { Err(changed(name).into()) }
+    if (length, found) == (write.size, write.digest) {
+        Ok((length, found))
+    } else {
+        Err(changed(name).into())
+    }
 }

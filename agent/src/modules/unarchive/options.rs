@@ -8,9 +8,28 @@ use crate::system::Look;
 
 /// Options of tar that ask for what is done anyway, or mean nothing where no program is run.
 const TAR_ANYWAY: [&str; 22] = [
-    "-z", "-j", "-J", "-v", "-x", "--gzip", "--gunzip", "--ungzip", "--bzip2", "--xz", "--zstd", "--auto-compress",
-    "--extract", "--get", "--verbose", "--overwrite", "--unlink-first", "--wildcards", "--force-local", "--no-acls",
-    "--no-selinux", "--no-xattrs",
+    "-z",
+    "-j",
+    "-J",
+    "-v",
+    "-x",
+    "--gzip",
+    "--gunzip",
+    "--ungzip",
+    "--bzip2",
+    "--xz",
+    "--zstd",
+    "--auto-compress",
+    "--extract",
+    "--get",
+    "--verbose",
+    "--overwrite",
+    "--unlink-first",
+    "--wildcards",
+    "--force-local",
+    "--no-acls",
+    "--no-selinux",
+    "--no-xattrs",
 ];
 
 /// As [`TAR_ANYWAY`], of unzip.

@@ -8,8 +8,8 @@ use convoy_protocol::Digest;
 
 use super::Job;
 use super::options::Options;
-use crate::files::glob;
 use crate::failure::Failure;
+use crate::files::glob;
 
 /// One thing that shall be there.
 #[derive(Debug)]
@@ -57,11 +57,12 @@ fn names(pattern: &str, path: &str) -> bool {
 }
 
 fn is_meant(options: &Options, path: &str) -> bool {
-    let anywhere = |pattern: &str| path.match_indices('/').any(|(slash, _)| names(pattern, &path[slash + 1..]));
-    let excluded =
-        |pattern: &String| names(pattern, path) || (options.anywhere && anywhere(pattern));
+    let anywhere =
+        |pattern: &str| path.match_indices('/').any(|(slash, _)| names(pattern, &path[slash + 1..]));
+    let excluded = |pattern: &String| names(pattern, path) || (options.anywhere && anywhere(pattern));
     let included = |pattern: &String| names(pattern, path);
-    (options.include.is_empty() || options.include.iter().any(included)) && !options.exclude.iter().any(excluded)
+    (options.include.is_empty() || options.include.iter().any(included))
+        && !options.exclude.iter().any(excluded)
 }
 
 /// A file that came before: where its bytes are, and where it shall be, if it is meant.
@@ -84,7 +85,11 @@ struct Selection<'m> {
 
 /// Selects the members that are meant. What an archive must not have is refused here too, since names change when
 /// folders are taken away from them.
-pub(super) fn select<'m>(manifest: &'m Manifest, options: &Options, job: Job<'_>) -> Result<Selected<'m>, Failure> {
+pub(super) fn select<'m>(
+    manifest: &'m Manifest,
+    options: &Options,
+    job: Job<'_>,
+) -> Result<Selected<'m>, Failure> {
     let refused = |error: Error| super::source::unreadable(job.src, &error);
     let selected = Selected { names: Vec::new(), targets: Vec::new() };
     let mut selection =

@@ -8,8 +8,8 @@ use convoy_archive::{Error, Manifest};
 use convoy_protocol::Digest;
 
 use crate::content::{Content, Packed};
-use crate::http::{self, Request, Url};
 use crate::failure::Failure;
+use crate::http::{self, Request, Url};
 use crate::system::{Download, Look, Meta, System, cannot};
 
 /// How long a server may take for each piece of the archive.
@@ -40,13 +40,19 @@ impl Source {
     /// Returns the address that the archive shall be fetched from, if it is one.
     pub(super) fn address(given: &Packed, on_node: bool) -> Option<String> {
         match given {
-            Packed::Node(path) if on_node => Some(path.0.to_string_lossy().into_owned()).filter(|path| path.contains("://")),
+            Packed::Node(path) if on_node => {
+                Some(path.0.to_string_lossy().into_owned()).filter(|path| path.contains("://"))
+            }
             _ => None,
         }
     }
 
     /// Fetches an archive; it is there as long as what is returned beside it.
-    pub(super) fn fetch(address: &str, validate: bool, node: &mut System) -> Result<(Self, Download), Failure> {
+    pub(super) fn fetch(
+        address: &str,
+        validate: bool,
+        node: &mut System,
+    ) -> Result<(Self, Download), Failure> {
         let failed = |shown: &str, why: String| Failure::new(format!("Failure downloading {shown}, {why}"));
         let url = Url::parse(address).map_err(|error| Failure::new(error.to_string()))?;
         let shown = url.to_string();
@@ -57,9 +63,11 @@ impl Source {
             return Err(failed(&shown, http::status_text(&response)));
         }
         let folder = node.temporary_folder();
-        let download = node.download(&folder, &mut response.body).map_err(|error| failed(&shown, error.msg))?;
+        let download =
+            node.download(&folder, &mut response.body).map_err(|error| failed(&shown, error.msg))?;
         let meta = node.stat(download.path())?.filter(|meta| meta.size > 0);
-        let meta = meta.ok_or_else(|| Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")))?;
+        let meta =
+            meta.ok_or_else(|| Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")))?;
         Ok((Self::Node(download.path().to_owned(), meta, shown), download))
     }
 
@@ -97,7 +105,9 @@ impl Source {
                 let bytes = look.read(&look.content(digest)?)?;
                 Manifest::decode(&bytes).map_err(|error| unreadable(self.shown(), &error))
             }
-            Self::Node(path, meta, shown) => of_node(path, meta, look).map_err(|error| unreadable(shown, &error)),
+            Self::Node(path, meta, shown) => {
+                of_node(path, meta, look).map_err(|error| unreadable(shown, &error))
+            }
         }
     }
 
@@ -118,7 +128,8 @@ pub(super) fn unreadable(shown: &str, error: &Error) -> Failure {
 
 /// Reads an archive on the node, unless it was read before and has not changed since.
 fn of_node(path: &Path, meta: &Meta, look: &Look) -> Result<Manifest, Error> {
-    let stamp = |meta: &Meta| format!("{} {} {} {:?} {:?}", meta.dev, meta.ino, meta.size, meta.mtime, meta.ctime);
+    let stamp =
+        |meta: &Meta| format!("{} {} {} {:?} {:?}", meta.dev, meta.ino, meta.size, meta.mtime, meta.ctime);
     let name = format!("manifest {}", stamp(meta));
     if let Some(known) = look.note(&name).and_then(|bytes| Manifest::decode(&bytes).ok()) {
         return Ok(known);

@@ -7,9 +7,9 @@ use convoy_protocol::{Kind, Value};
 use super::{Args, Format, multipart};
 use crate::args::Arg;
 use crate::content::Supplied;
+use crate::failure::Failure;
 use crate::files::json;
 use crate::http::{Body, Request};
-use crate::failure::Failure;
 use crate::system::{Look, cannot};
 
 /// Puts what is sent into the request, with its type.
@@ -88,7 +88,11 @@ fn quoted(text: &str) -> String {
 }
 
 fn form(body: &Value) -> Result<Vec<u8>, Failure> {
-    let refused = || Failure::new("failed to parse body as form_urlencoded: cannot form-urlencode body, expect list or dict");
+    let refused = || {
+        Failure::new(
+            "failed to parse body as form_urlencoded: cannot form-urlencode body, expect list or dict",
+        )
+    };
     let pairs: Vec<(String, Value)> = match &body.kind {
         Kind::Text(text) => return Ok(text.as_bytes().to_vec()),
         Kind::Map(map) => map.iter().map(|(key, value)| (key.to_string(), value.clone())).collect(),
@@ -124,7 +128,10 @@ mod tests {
     fn forms_are_written_as_python_writes_them() {
         let of = |body: Value| String::from_utf8(form(&body).unwrap()).unwrap();
         let list = vec![Value::from("x"), Value::from(2)];
-        assert_eq!(of(map! { "a b" => "c&d=é", "n" => list, "none" => () }.into()), "a+b=c%26d%3D%C3%A9&n=x&n=2");
+        assert_eq!(
+            of(map! { "a b" => "c&d=é", "n" => list, "none" => () }.into()),
+            "a+b=c%26d%3D%C3%A9&n=x&n=2"
+        );
         assert_eq!(of("a=1".into()), "a=1");
         assert_eq!(of(vec![Value::from(vec![Value::from("k"), Value::from(true)])].into()), "k=True");
         assert!(form(&5.into()).is_err());

@@ -29,7 +29,8 @@ pub(super) fn encode(body: &Value, on_node: bool, look: &Look) -> Result<(Vec<u8
     let boundary = loop {
         let random = || RandomState::new().build_hasher().finish();
         let boundary = format!("{:016x}{:016x}", random(), random());
-        let inside = |part: &Part| part.content.windows(boundary.len()).any(|bytes| bytes == boundary.as_bytes());
+        let inside =
+            |part: &Part| part.content.windows(boundary.len()).any(|bytes| bytes == boundary.as_bytes());
         if !parts.iter().any(inside) {
             break boundary;
         }
@@ -37,7 +38,8 @@ pub(super) fn encode(body: &Value, on_node: bool, look: &Look) -> Result<(Vec<u8
     let mut bytes = Vec::new();
     for part in &parts {
         let quote = |text: &str| text.replace(['\r', '\n'], " ").replace('\\', "\\\\").replace('"', "\\\"");
-        let file = part.filename.as_ref().map(|name| format!("; filename=\"{}\"", quote(name))).unwrap_or_default();
+        let file =
+            part.filename.as_ref().map(|name| format!("; filename=\"{}\"", quote(name))).unwrap_or_default();
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"{file}\r\nContent-Type: {}\r\n\r\n",
             quote(&part.name),
@@ -54,12 +56,19 @@ pub(super) fn encode(body: &Value, on_node: bool, look: &Look) -> Result<(Vec<u8
 fn part(name: &str, value: &Value, on_node: bool, look: &Look) -> Result<Part, Failure> {
     let Some(map) = value.as_map() else {
         let content = String::convert(value).map_err(|why| Failure::new(format!("{name}: {why}")))?;
-        return Ok(Part { name: name.into(), filename: None, kind: "text/plain".into(), content: content.into() });
+        return Ok(Part {
+            name: name.into(),
+            filename: None,
+            kind: "text/plain".into(),
+            content: content.into(),
+        });
     };
     let text = |key: &str, map: &Map| map.get(key).and_then(Value::as_str).map(str::to_owned);
     let (filename, content) = (text("filename", map), map.get("content").filter(|value| !value.is_null()));
     let bytes = match (&filename, content) {
-        (_, Some(content)) => String::convert(content).map_err(|why| Failure::new(format!("{name}: {why}")))?.into(),
+        (_, Some(content)) => {
+            String::convert(content).map_err(|why| Failure::new(format!("{name}: {why}")))?.into()
+        }
         (None, None) => return Err(Failure::new("at least one of filename or content must be provided")),
         (Some(path), None) if on_node => look.read(&look.expand(&NodePath(path.into())))?,
         (Some(path), None) => {

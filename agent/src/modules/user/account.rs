@@ -72,9 +72,7 @@ pub(super) fn remove(args: &Args, look: &Look) -> Result<Plan, Failure> {
 /// Finds a group by number, then by name.
 fn group(look: &Look, text: &str) -> Result<Group, Failure> {
     let by_number = text.parse().ok().and_then(|gid| look.group_by_id(gid));
-    by_number
-        .or_else(|| look.group(text))
-        .ok_or_else(|| Failure::new(format!("Group {text} does not exist")))
+    by_number.or_else(|| look.group(text)).ok_or_else(|| Failure::new(format!("Group {text} does not exist")))
 }
 
 /// Returns the other groups that are asked for, if they are.
@@ -108,9 +106,8 @@ fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
     let Some(uid) = args.uid.filter(|_| !args.non_unique) else { return Ok(()) };
     let other = u32::try_from(uid).ok().and_then(|uid| look.user_by_id(uid));
     match other.filter(|other| other.name != args.name) {
-        Some(other) => {
-            Err(Failure::new(format!("UID '{uid}' already exists with user '{}'", other.name)).with("name", &*args.name))
-        }
+        Some(other) => Err(Failure::new(format!("UID '{uid}' already exists with user '{}'", other.name))
+            .with("name", &*args.name)),
         None => Ok(()),
     }
 }
@@ -150,7 +147,12 @@ pub(super) fn create(args: &Args, look: &Look) -> Result<(Plan, Changes), Failur
     command.0.extend(["--".into(), args.name.as_str().into()]);
     let mut programs = vec![command.0];
     if args.local {
-        programs.extend(libuser::ages(args, look, args.expires.map(last_day), args.password_expire_account_disable)?);
+        programs.extend(libuser::ages(
+            args,
+            look,
+            args.expires.map(last_day),
+            args.password_expire_account_disable,
+        )?);
         programs.extend(libuser::groups(args, look, names(&groups), BTreeSet::new())?);
     }
     let mut changes = Changes::default();
@@ -220,7 +222,8 @@ pub(super) fn modify(args: &Args, look: &Look, user: &User) -> Result<(Plan, Cha
     programs.splice(0..0, command.of(&args.name));
     let home = home_of(args, look, user);
     // What is moved will be there.
-    let moves = args.move_home && changes.after.contains_key("home") && look.stat(user.home.as_ref())?.is_some();
+    let moves =
+        args.move_home && changes.after.contains_key("home") && look.stat(user.home.as_ref())?.is_some();
     let makes_home = args.create_home && !moves && look.stat(&home)?.is_none();
     if makes_home {
         changes.note("home_exists", false, true);
@@ -296,14 +299,18 @@ fn membership(
 }
 
 fn places(args: &Args, look: &Look, user: &User, command: &mut Command, changes: &mut Changes) {
-    if let Some(home) = args.home.as_ref().map(|home| look.expand(home)).filter(|home| home.as_os_str() != &*user.home) {
+    if let Some(home) =
+        args.home.as_ref().map(|home| look.expand(home)).filter(|home| home.as_os_str() != &*user.home)
+    {
         changes.note("home", &*user.home, home.to_string_lossy().as_ref());
         command.option("-d", home);
         if args.move_home {
             command.flag("-m");
         }
     }
-    if let Some(shell) = args.shell.as_ref().map(|shell| look.expand(shell)).filter(|s| s.as_os_str() != &*user.shell) {
+    if let Some(shell) =
+        args.shell.as_ref().map(|shell| look.expand(shell)).filter(|s| s.as_os_str() != &*user.shell)
+    {
         changes.note("shell", &*user.shell, shell.to_string_lossy().as_ref());
         command.option("-s", shell);
     }
@@ -342,14 +349,19 @@ fn validity(
 }
 
 /// Returns the call that sets the ages of the password.
-fn ages(args: &Args, look: &Look, current: Option<(Shadow, &mut Changes)>) -> Result<Option<Vec<OsString>>, Failure> {
+fn ages(
+    args: &Args,
+    look: &Look,
+    current: Option<(Shadow, &mut Changes)>,
+) -> Result<Option<Vec<OsString>>, Failure> {
     let wanted = [
         ("-m", "password_expire_min", args.password_expire_min),
         ("-M", "password_expire_max", args.password_expire_max),
         ("-W", "password_expire_warn", args.password_expire_warn),
     ];
     let mut command = Command(vec!["chage".into()]);
-    let (shadow, mut changes) = current.map_or((None, None), |(shadow, changes)| (Some(shadow), Some(changes)));
+    let (shadow, mut changes) =
+        current.map_or((None, None), |(shadow, changes)| (Some(shadow), Some(changes)));
     for (flag, name, days) in wanted {
         let Some(days) = days else { continue };
         let now = shadow.as_ref().map(|shadow| {
@@ -379,11 +391,9 @@ mod tests {
 
     #[test]
     fn days_on_which_accounts_end() {
-        for (expires, day, text) in [
-            (1_529_881_200.0, Some(17_706), "2018-06-24"),
-            (0.0, Some(0), "1970-01-01"),
-            (-1.0, None, ""),
-        ] {
+        for (expires, day, text) in
+            [(1_529_881_200.0, Some(17_706), "2018-06-24"), (0.0, Some(0), "1970-01-01"), (-1.0, None, "")]
+        {
             assert_eq!((last_day(expires), date(last_day(expires)).as_str()), (day, text));
         }
     }

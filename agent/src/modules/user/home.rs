@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Args;
-use crate::files::tree;
 use crate::failure::Failure;
+use crate::files::tree;
 use crate::system::{Attributes, Bytes, Look, System, User};
 
 /// Makes the home folder with what is in the skeleton, all of it the account's own. Links are copied as they are.
@@ -53,7 +53,8 @@ fn copy(from: &Path, to: &Path, user: &User, node: &mut System) -> Result<(), Fa
     for source in node.list(from)? {
         let Some(target) = source.file_name().map(|name| to.join(name)) else { continue };
         let Some(meta) = node.lstat(&source)? else { continue };
-        let attributes = Attributes { mode: Some(meta.mode & 0o7777), uid: Some(user.uid), gid: Some(user.gid) };
+        let attributes =
+            Attributes { mode: Some(meta.mode & 0o7777), uid: Some(user.uid), gid: Some(user.gid) };
         if meta.is_link() {
             node.symlink(&node.read_link(&source)?, &target, None)?;
             node.lchown(&target, attributes.uid, attributes.gid)?;

@@ -44,4 +44,3 @@ pub(super) fn groups(
     let added = add.into_iter().map(|group| call("-M", group));
     Ok(added.chain(remove.into_iter().map(|group| call("-m", group))).collect())
 }
-

@@ -22,7 +22,9 @@ pub(super) fn is_hash(text: &str) -> bool {
         "6" => Some(86),
         _ => None,
     };
-    !text.contains([':', '*', '!']) && digest.chars().all(is_digest) && length.is_none_or(|n| digest.len() == n)
+    !text.contains([':', '*', '!'])
+        && digest.chars().all(is_digest)
+        && length.is_none_or(|n| digest.len() == n)
 }
 
 /// Returns the hash as it shall be stored.
@@ -31,11 +33,17 @@ pub(super) fn locked(hash: &str, args: &Args) -> String {
 }
 
 /// Decides about hash and lock; returns the hash to be set.
-pub(super) fn wanted(args: &Args, shadow: Option<&Shadow>, command: &mut Command, changes: &mut Changes) -> Option<String> {
+pub(super) fn wanted(
+    args: &Args,
+    shadow: Option<&Shadow>,
+    command: &mut Command,
+    changes: &mut Changes,
+) -> Option<String> {
     let current = shadow.map(|shadow| shadow.password.as_str()).unwrap_or_default();
     let is_locked = current.starts_with('!');
     let other = args.password.as_ref().filter(|hash| {
-        args.update_password == UpdatePassword::Always && hash.trim_start_matches('!') != current.trim_start_matches('!')
+        args.update_password == UpdatePassword::Always
+            && hash.trim_start_matches('!') != current.trim_start_matches('!')
     });
     if let Some(hash) = other {
         changes.note("password", HIDDEN, format!("{HIDDEN} (another one)"));
@@ -72,7 +80,8 @@ mod tests {
     #[test]
     fn hashes_are_told_from_passwords() {
         let sha256 = format!("$5$salt${}", "a".repeat(43));
-        for hash in ["*", "!", "*************", "", &sha256, "$2b$12$abcdefghijklmnopqrstuv", "$y$j9T$salt$"] {
+        for hash in ["*", "!", "*************", "", &sha256, "$2b$12$abcdefghijklmnopqrstuv", "$y$j9T$salt$"]
+        {
             assert_eq!(is_hash(hash), hash != "$y$j9T$salt$", "{hash}");
         }
         for word in ["secret", "$6$salt", "$5$salt$short", "$6$salt$with:colon", "!$5$x"] {

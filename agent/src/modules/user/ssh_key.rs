@@ -24,7 +24,8 @@ pub(super) fn is_wanted(args: &Args, look: &Look, home: &Path) -> Result<bool, F
 pub(super) fn describe(args: &Args, look: &Look, user: &User) -> Map {
     let file = path(args, look, &home_of(args, look, user));
     let public = with_pub(&file);
-    let text = |path: &Path| look.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+    let text =
+        |path: &Path| look.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
     let fingerprint = look.program("ssh-keygen").filter(|_| file.is_file()).and_then(|program| {
         let argv = [program.as_os_str(), "-l".as_ref(), "-f".as_ref(), file.as_os_str()];
         let output = look.ask(&Process::new(argv)).ok()?;
@@ -49,7 +50,8 @@ pub(super) fn generate(args: &Args, user: &User, node: &mut System) -> Result<()
     let file = path(args, node, &home);
     if !file.starts_with(&home) || node.stat(&home)?.is_some() {
         if let Some(folder) = file.parent().filter(|folder| !folder.is_dir()) {
-            let cannot = |e: Failure| Failure::new(format!("Failed to create {}: {}", folder.display(), e.msg));
+            let cannot =
+                |e: Failure| Failure::new(format!("Failed to create {}: {}", folder.display(), e.msg));
             node.make_dir(folder).map_err(cannot)?;
             node.chmod(folder, 0o700)?;
             node.lchown(folder, Some(user.uid), Some(user.gid))?;

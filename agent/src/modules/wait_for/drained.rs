@@ -87,7 +87,10 @@ mod tests {
         assert_eq!(read(line), Some(expected));
         let mapped = "   0: 0000000000000000FFFF00000100007F:1F90 00000000000000000000000001000000:0000 0A 0";
         expected = read(mapped).unwrap();
-        assert_eq!((expected.local, expected.remote), ([127, 0, 0, 1].into(), "::1".parse::<IpAddr>().unwrap()));
+        assert_eq!(
+            (expected.local, expected.remote),
+            ([127, 0, 0, 1].into(), "::1".parse::<IpAddr>().unwrap())
+        );
         assert_eq!(read("  sl  local_address rem_address   st"), None);
     }
 }

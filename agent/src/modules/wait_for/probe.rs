@@ -67,7 +67,11 @@ impl<'a> Probe<'a> {
 }
 
 /// Reads what the other side says until the expression is in it.
-fn listen(mut stream: TcpStream, pattern: &Pattern, wait: Duration) -> Result<Option<Option<Groups>>, Failure> {
+fn listen(
+    mut stream: TcpStream,
+    pattern: &Pattern,
+    wait: Duration,
+) -> Result<Option<Option<Groups>>, Failure> {
     let end = Instant::now() + wait;
     let mut heard = Vec::new();
     let mut buffer = [0; 1024];
