@@ -7,8 +7,6 @@ use convoy_protocol::{Digest, Map, Value};
 use crate::args::{Arg, NodePath, ParamKind};
 use crate::failure::Failure;
 
-pub use crate::offers::Held;
-
 /// Where content that is known by its digest comes from.
 pub trait Contents {
     /// Returns a file that holds exactly the bytes named by `digest`.
@@ -30,6 +28,19 @@ pub trait Contents {
 
     /// Notes something under `name`, in the place of what was noted before.
     fn keep_note(&self, _name: &str, _bytes: &[u8]) {}
+}
+
+/// The beginning of a file, as long as the file stays the same one. It may grow: that is not given.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// The device it is on.
+    pub dev: u64,
+    /// Its number there.
+    pub ino: u64,
+    /// How many bytes are given.
+    pub size: u64,
 }
 
 /// A file on the workstation, described.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -10,10 +10,7 @@ use convoy_protocol::frame::{self, FrameError};
 use convoy_protocol::message::ToAgent;
 use serde::Serialize;
 
-/// Locks; a thread that panicked while it held the lock has left nothing half done that matters here.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::sync::lock;
 
 /// The sending half of a conversation, shared by threads.
 pub(crate) struct Line(Mutex<Option<Box<dyn Write + Send>>>);

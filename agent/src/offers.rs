@@ -4,31 +4,19 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use convoy_protocol::Digest;
 use convoy_protocol::frame::FrameError;
 use convoy_protocol::message::{CHUNK, Chunk, FromAgent, ToAgent};
 
-use crate::line::{Line, lock};
-use crate::system::reason;
+use crate::content::Held;
+use crate::line::Line;
+use crate::os_error::reason;
+use crate::sync::lock;
 
 /// How many contents are on offer at most; then all that were offered before are forgotten.
 const MOST: usize = 100_000;
-
-/// The beginning of a file, as long as the file stays the same one. It may grow: that is not given.
-#[derive(Debug, Clone)]
-pub struct Held {
-    /// Where the file is.
-    pub path: PathBuf,
-    /// The device it is on.
-    pub dev: u64,
-    /// Its number there.
-    pub ino: u64,
-    /// How many bytes are given.
-    pub size: u64,
-}
 
 #[derive(Debug, Clone)]
 enum Source {
@@ -65,7 +53,7 @@ impl Offers {
         let source = lock(&self.0).get(&digest).cloned();
         let part = match source {
             None => Err("it is not on offer".to_owned()),
-            Some(Source::File(file)) => file.part(offset),
+            Some(Source::File(file)) => part(&file, offset),
             Some(Source::Child(child)) => match child.send(&ToAgent::Pull { digest, offset }) {
                 Ok(()) => return Ok(()),
                 Err(_) => Err("the agent that has it is gone".to_owned()),
@@ -78,26 +66,24 @@ impl Offers {
     }
 }
 
-impl Held {
-    /// Reads the part that begins at `offset`; tells whether it is the last.
-    fn part(&self, offset: u64) -> Result<(Vec<u8>, bool), String> {
-        let failed = |error: io::Error| format!("{}: {}", self.path.display(), reason(&error));
-        let file = File::open(&self.path).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        if (meta.dev(), meta.ino()) != (self.dev, self.ino) {
-            return Err(format!("{} has been replaced meanwhile", self.path.display()));
+/// Reads the part that begins at `offset`; tells whether it is the last.
+fn part(held: &Held, offset: u64) -> Result<(Vec<u8>, bool), String> {
+    let failed = |error: io::Error| format!("{}: {}", held.path.display(), reason(&error));
+    let file = File::open(&held.path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if (meta.dev(), meta.ino()) != (held.dev, held.ino) {
+        return Err(format!("{} has been replaced meanwhile", held.path.display()));
+    }
+    let left = held.size.checked_sub(offset).ok_or("a part behind the end was asked for")?;
+    let mut bytes = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
+    match file.read_exact_at(&mut bytes, offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(format!("{} has become shorter meanwhile", held.path.display()))
         }
-        let left = self.size.checked_sub(offset).ok_or("a part behind the end was asked for")?;
-        let mut bytes = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
-        match file.read_exact_at(&mut bytes, offset) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(format!("{} has become shorter meanwhile", self.path.display()))
-            }
-            Err(error) => Err(failed(error)),
-            Ok(()) => {
-                let last = bytes.len() as u64 == left;
-                Ok((bytes, last))
-            }
+        Err(error) => Err(failed(error)),
+        Ok(()) => {
+            let last = bytes.len() as u64 == left;
+            Ok((bytes, last))
         }
     }
 }
@@ -119,17 +105,17 @@ mod tests {
         std::fs::write(&path, vec![7; CHUNK + 10]).unwrap();
         let file = held(&path, CHUNK as u64 + 10);
         File::options().append(true).open(&path).unwrap().write_all(b"more").unwrap();
-        assert_eq!(file.part(0), Ok((vec![7; CHUNK], false)));
-        assert_eq!(file.part(CHUNK as u64), Ok((vec![7; 10], true)));
-        assert_eq!(file.part(CHUNK as u64 + 10), Ok((Vec::new(), true)));
-        assert_eq!(file.part(CHUNK as u64 + 11), Err("a part behind the end was asked for".into()));
+        assert_eq!(part(&file, 0), Ok((vec![7; CHUNK], false)));
+        assert_eq!(part(&file, CHUNK as u64), Ok((vec![7; 10], true)));
+        assert_eq!(part(&file, CHUNK as u64 + 10), Ok((Vec::new(), true)));
+        assert_eq!(part(&file, CHUNK as u64 + 11), Err("a part behind the end was asked for".into()));
         File::options().write(true).open(&path).unwrap().set_len(5).unwrap();
-        assert_eq!(file.part(0), Err(format!("{} has become shorter meanwhile", path.display())));
+        assert_eq!(part(&file, 0), Err(format!("{} has become shorter meanwhile", path.display())));
         std::fs::rename(&path, dir.path().join("log.1")).unwrap();
         std::fs::write(&path, "new").unwrap();
-        assert_eq!(file.part(0), Err(format!("{} has been replaced meanwhile", path.display())));
+        assert_eq!(part(&file, 0), Err(format!("{} has been replaced meanwhile", path.display())));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(file.part(0), Err(format!("{}: No such file or directory", path.display())));
+        assert_eq!(part(&file, 0), Err(format!("{}: No such file or directory", path.display())));
     }
 
     #[test]

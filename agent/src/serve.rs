@@ -18,11 +18,12 @@ use crate::cache::Cache;
 use crate::changes::Recorder;
 use crate::child::{Children, Relatives};
 use crate::job::{self, Jobs};
-use crate::line::{Line, lock};
+use crate::line::Line;
 use crate::processes::kill_children;
 use crate::state;
 use crate::state::lock::Lock;
 use crate::state::steps::{self, Steps};
+use crate::sync::lock;
 use crate::system::System;
 use crate::window::{Progress, Stop, Worker, answer};
 

@@ -14,10 +14,11 @@ use convoy_protocol::{Outcome, Status, map};
 use crate::child::{Children, Trouble};
 use crate::failure::Failure;
 use crate::job::{self, Jobs};
-use crate::line::{Line, lock};
+use crate::line::Line;
 use crate::modules;
 use crate::state::lock::{Lock, PATIENCE};
 use crate::state::steps::{Before, Steps};
+use crate::sync::lock;
 use crate::system::System;
 
 /// How long after its deadline an order may still answer by itself.

@@ -17,10 +17,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::{Contents, Held};
 use crate::failure::Failure;
-use crate::line::{Line, lock};
+use crate::line::Line;
 use crate::offers::Offers;
+use crate::os_error::reason;
 use crate::state::is_private;
-use crate::system::{WORKSHOP, reason};
+use crate::sync::lock;
+use crate::system::WORKSHOP;
 
 /// Content that was not used for so long is removed.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);

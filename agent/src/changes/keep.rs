@@ -12,8 +12,9 @@ use super::line::path_line;
 use super::state::{Content, State, Thing, xattrs};
 use super::{KEPT, PLACES, tree};
 use crate::failure::Failure;
+use crate::os_error::{cannot, reason};
+use crate::stat::Meta;
 use crate::state::is_private;
-use crate::system::{Meta, cannot, reason};
 
 /// This part of a file system, one in so many, is left free by copies.
 const RESERVE: u64 = 20;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::state::{Content, Owned, State, Thing};
-use crate::system::Time;
+use crate::stat::Time;
 
 /// What the first line says: the version of the format.
 pub(super) const HEADING: &str = "convoy-changes 1\n";

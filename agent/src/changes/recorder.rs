@@ -15,9 +15,10 @@ use super::record::Writer;
 use super::state::{Content, State, Thing};
 use super::{RECORD, USERS, prune, real, undo};
 use crate::failure::Failure;
-use crate::line::lock;
+use crate::os_error::reason;
+use crate::stat::{Meta, Time};
 use crate::state;
-use crate::system::{Meta, Time, reason};
+use crate::sync::lock;
 
 /// Records what a run changes, if it has a name. All that work for one user share it.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use crate::system::{Meta, Time};
+use crate::stat::{Meta, Time};
 
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use convoy_protocol::message::{Become, Method};
 
 use super::terminal::Terminal;
 use crate::failure::Failure;
-use crate::files::words;
-use crate::system::reason;
+use crate::hex;
+use crate::os_error::reason;
+use crate::words;
 
 /// How a program asks for the password.
 #[derive(Debug, Clone)]
@@ -61,7 +62,7 @@ impl Prompt {
 fn random() -> io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&bytes))
 }
 
 /// Returns the command that runs `script` as the other user.

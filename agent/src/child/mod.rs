@@ -21,18 +21,19 @@ use convoy_protocol::message::{
 use convoy_protocol::{Digest, Outcome};
 use rustix::process::Pid;
 
+pub use terminal::enter;
+
 use crate::cache::Cache;
 use crate::changes::Recorder;
 use crate::content::Contents;
 use crate::failure::Failure;
-use crate::line::{Line, keep_alive, lock};
-use crate::system::reason;
+use crate::line::{Line, keep_alive};
+use crate::os_error::reason;
+use crate::sync::lock;
 
 use method::{Prompt, command, refusal};
 use program::Program;
 use terminal::Terminal;
-
-pub use terminal::enter;
 
 /// How much of what the program prints is kept, in bytes.
 const MESSAGES: usize = 16 * 1024;

@@ -4,7 +4,7 @@ use convoy_protocol::Digest;
 use convoy_protocol::bootstrap::Offer;
 
 use crate::failure::Failure;
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// The agent's own program, to be sent to others: they cannot read it where it is.
 #[derive(Debug)]

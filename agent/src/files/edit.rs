@@ -9,7 +9,8 @@ use super::mode::Base;
 use super::{backup, difference, dirname, tree, validate};
 use crate::failure::Failure;
 use crate::module::Done;
-use crate::system::{Attributes, Bytes, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Look, System};
 
 /// What is asked for.
 #[derive(Debug)]

@@ -14,16 +14,8 @@ pub mod secret;
 pub mod status;
 pub mod tree;
 pub mod validate;
-pub mod words;
 
-use std::io;
 use std::path::{Path, PathBuf};
-
-/// Returns `error` at `path` as Python prints an `OSError`; playbooks compare such texts.
-pub(crate) fn python_os_error(error: &io::Error, path: &Path) -> String {
-    let number = error.raw_os_error().unwrap_or_default();
-    format!("[Errno {number}] {}: b'{}'", crate::system::reason(error), path.display())
-}
 
 /// Returns `path` with a folder before it, so that `name` alone is in the running one.
 pub(crate) fn with_folder(path: PathBuf) -> PathBuf {

@@ -11,7 +11,8 @@ use super::{backup, dirname, validate};
 use crate::content::Content;
 use crate::failure::Failure;
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, Bytes, Checksums, Look, Meta, Output, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Checksums, Look, Output, System};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]

@@ -9,7 +9,8 @@ use super::attributes::{self, Wanted};
 use super::mode::Base;
 use super::put::{self, Found, Put, Source};
 use crate::failure::Failure;
-use crate::system::{Attributes, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Look, System};
 
 /// One thing that shall be there.
 #[derive(Debug)]

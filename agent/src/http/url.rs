@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Error;
+use super::error::Error;
 
 /// An address. Shown without user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]

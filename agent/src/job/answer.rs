@@ -6,6 +6,7 @@ use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
 use super::{Folder, Left, State, uptime};
 use crate::failure::Failure;
+use crate::outputs;
 
 /// What `async_status` says of a job.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(super) fn unknown(id: &str) -> Failure {
 }
 
 pub(super) fn unreadable(id: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("Could not parse job output: {}", crate::system::reason(error)))
+    Failure::new(format!("Could not parse job output: {}", crate::os_error::reason(error)))
         .with("ansible_job_id", id)
         .with("started", 1)
         .with("finished", 1)
@@ -81,7 +82,7 @@ pub(crate) fn status(id: &str) -> Result<Told, Failure> {
     let folder = Folder::find(id).ok_or_else(|| unknown(id))?;
     let state = folder.state().map_err(failed)?;
     let is_over = matches!(state, State::Over(_));
-    let mut values = crate::execute::outputs("", "");
+    let mut values = outputs::values("", "");
     values.extend(heading(id, &folder, is_over));
     match state {
         State::Nothing => Err(unknown(id)),

@@ -18,7 +18,8 @@ use super::{Folder, State, answer};
 use crate::cache::Cache;
 use crate::failure::Failure;
 use crate::modules;
-use crate::system::{Look, reason};
+use crate::os_error::reason;
+use crate::system::Look;
 
 /// How long a process may take to begin.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -24,13 +24,14 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::processes::kill_session;
-use crate::state;
-use crate::system::reason;
-
 pub(crate) use answer::{Told, forget, removable, status};
 pub(crate) use begin::{Jobs, plan};
 pub use run::enter;
+
+use crate::os_error::reason;
+use crate::outputs;
+use crate::processes::kill_session;
+use crate::state;
 
 /// What is kept of jobs that have ended and that nobody asked to remove is removed after this time.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -219,7 +220,7 @@ impl Folder {
             "the job {id} ended without an outcome: it was killed, or this node went down; what it had done until then \
              is not known"
         );
-        let mut values = crate::execute::outputs(&printed, "");
+        let mut values = outputs::values(&printed, "");
         values.extend(map! { "msg" => msg, "lost" => true });
         let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
         let left = Left { outcome, late: None, silent: false, detached: begun.detached.clone() };

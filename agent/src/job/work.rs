@@ -14,7 +14,7 @@ use crate::cache::{Cache, nameless};
 use crate::content::Contents as _;
 use crate::failure::Failure;
 use crate::module::Module;
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// What a job's process is told.
 #[derive(Debug, Serialize, Deserialize)]

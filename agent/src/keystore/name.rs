@@ -58,7 +58,7 @@ fn value(element: Element<'_>) -> String {
         0x12 | 0x13 | 0x16 | 0x14 | 0x1b => latin1(),
         // Two bytes a character.
         0x1e => element.wide_text(),
-        _ => return format!("#{}", crate::system::hex(element.whole)),
+        _ => return format!("#{}", crate::hex::encode(element.whole)),
     };
     let needs_quotes = text.contains([',', '+', '=', '\n', '<', '>', '#', ';', '\\', '"'])
         || text.starts_with(' ')

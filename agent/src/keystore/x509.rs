@@ -6,7 +6,8 @@ use ring::digest;
 
 use super::der::{BIT_STRING, CONTEXT, Element, INTEGER, OID, Reader, SEQUENCE};
 use super::name;
-use crate::system::{civil_from_days, days_from_civil, hex};
+use crate::dates::{civil_from_days, days_from_civil};
+use crate::hex;
 
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -102,7 +103,7 @@ impl Certificate {
         let mut parts = key.inside();
         parts.enter(SEQUENCE).ok()?.take(OID).ok()?;
         parts.take(BIT_STRING).ok()?;
-        let sha256 = |bytes| hex(digest::digest(&digest::SHA256, bytes).as_ref());
+        let sha256 = |bytes| hex::encode(digest::digest(&digest::SHA256, bytes).as_ref());
         Some(Self {
             subject: name::read(subject).ok()?,
             issuer: name::read(issuer).ok()?,

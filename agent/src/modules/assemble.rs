@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use convoy_protocol::map;
 
+pub use crate::files::put::Plan;
+
 use crate::args::NodePath;
 use crate::content::{EntryKind, Supplied, Tree};
 use crate::failure::Failure;
@@ -12,10 +14,9 @@ use crate::files::put::{self, Put, Source};
 use crate::files::{validate, with_folder};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
+use crate::os_error::cannot;
 use crate::pattern::Pattern;
-use crate::system::{Checksums, Look, System, cannot};
-
-pub use crate::files::put::Plan;
+use crate::system::{Checksums, Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -2,14 +2,14 @@
 
 use convoy_protocol::Value;
 
+pub use crate::execute::Plan;
+
 use crate::execute::{self, RunArgs};
 use crate::failure::Failure;
-use crate::files::words;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-
-pub use crate::execute::Plan;
+use crate::words;
 
 /// Documentation.
 pub const DOC: Doc = Doc {

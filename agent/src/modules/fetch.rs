@@ -10,7 +10,8 @@ use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System, reason};
+use crate::os_error::reason;
+use crate::system::{Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
+use crate::words;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -94,7 +95,7 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let Script { content, arguments } = &plan.script;
     let source = node.content(&content.digest)?;
     let workshop = node.make_workshop(&source, &content.name)?;
-    let program = execute::quoted(&[workshop.program().to_string_lossy().into_owned()]);
+    let program = words::join(&[workshop.program().to_string_lossy().into_owned()]);
     let line = match args.executable.as_deref().filter(|executable| !executable.is_empty()) {
         Some(executable) => format!("{executable} {program}{arguments}"),
         None => format!("{program}{arguments}"),

@@ -41,7 +41,7 @@ fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
         match made(folder) {
             Ok(()) => return Ok(folder.clone()),
             Err(error) => {
-                let text = format!("{}: {}", folder.display(), crate::system::reason(&error));
+                let text = format!("{}: {}", folder.display(), crate::os_error::reason(&error));
                 first.get_or_insert(io::Error::new(error.kind(), text));
             }
         }

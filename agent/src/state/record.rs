@@ -9,7 +9,8 @@ use std::path::Path;
 use convoy_protocol::lock::Holder;
 use flate2::Crc;
 
-use crate::system::{civil_from_days, reason};
+use crate::dates::civil_from_days;
+use crate::os_error::reason;
 
 /// The file's name, and that under which it is written first. Only one writes: who has closed the gate.
 const FILE: &str = "holder";

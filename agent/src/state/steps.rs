@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::run_folder;
 use crate::failure::Failure;
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// How often one looks whether another agent is done with an order.
 const GLANCE: Duration = Duration::from_millis(50);

@@ -12,9 +12,11 @@ use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::write::{beside, folder};
-use super::{Attributes, Meta, System, Temporary, cannot};
+use super::{Attributes, System, Temporary};
 use crate::changes::{Content, Loses, Noted, State, Thing};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::Meta;
 
 /// How many files wait for each other at most. Each is open until then, and each time all that others have written to
 /// that file system has to reach the disk, too: better seldom.

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::{Look, Meta, cannot, expand};
+use super::{Look, expand};
 use crate::args::NodePath;
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::Meta;
 
 /// The length from which a file is not shown in differences, in bytes.
 pub const DIFF_LIMIT: u64 = 104_448;

@@ -7,7 +7,6 @@ mod expand;
 mod hosts;
 mod init;
 mod look;
-mod meta;
 mod offer;
 mod process;
 mod recorded;
@@ -15,28 +14,21 @@ mod space;
 mod temporary;
 mod users;
 mod write;
-mod zone;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
-use std::io;
 use std::ops::Deref;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
 pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
-pub(crate) use checksum::hex;
 pub use checksum::{Algorithm, Checksums};
-pub use clock::Civil;
-pub(crate) use clock::{civil_from_days, days_from_civil};
 pub use look::DIFF_LIMIT;
-pub use meta::{FileKind, Meta, Time};
 pub use process::{Output, Process, RunError};
 pub use space::Space;
-pub use temporary::Download;
+pub use temporary::ScratchFile;
 pub(crate) use temporary::WORKSHOP;
 pub use temporary::Workshop;
 pub use users::{Group, Shadow, User};
@@ -188,18 +180,4 @@ impl Deref for System {
     fn deref(&self) -> &Look {
         &self.look
     }
-}
-
-/// Returns the reason of `error` as the operating system words it, without its number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
-}
-
-/// Returns a failure to `verb` something at `path`.
-pub(crate) fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot {verb} {}: {}", path.display(), reason(error)))
 }

@@ -11,13 +11,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use convoy_protocol::Map;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::{Look, System, reason};
-use crate::execute;
+use super::{Look, System};
 use crate::failure::Failure;
+use crate::os_error::reason;
+use crate::outputs;
 
 /// How often a process is asked after where the kernel cannot tell when it ends.
 const TICK: Duration = Duration::from_millis(20);
@@ -87,9 +89,21 @@ impl Output {
         if error.trim().is_empty() { self.stdout_text() } else { error }
     }
 
+    /// Returns those outputs that are not empty, as return values.
+    pub fn printed(&self) -> Map {
+        let mut values = outputs::values(&self.stdout_text(), &self.stderr_text());
+        for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if bytes.is_empty() {
+                values.shift_remove(name);
+                values.shift_remove(format!("{name}_lines").as_str());
+            }
+        }
+        values
+    }
+
     /// Returns the failure of a process that ended with another code than 0.
     pub fn failure(&self, msg: impl Into<String>) -> Failure {
-        Failure { msg: msg.into(), values: execute::outputs(&self.stdout_text(), &self.stderr_text()) }
+        Failure { msg: msg.into(), values: outputs::values(&self.stdout_text(), &self.stderr_text()) }
             .with("rc", self.rc)
     }
 }

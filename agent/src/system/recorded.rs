@@ -8,9 +8,11 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
-use super::{Attributes, Look, Meta, SetTime, System, Temporary, Time, cannot};
+use super::{Attributes, Look, SetTime, System, Temporary};
 use crate::changes::{Content, Loses, Noted, Owned, Removal, State, Thing, copy, set_xattr, survey};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::{Meta, Time};
 
 impl Look {
     /// Checks that `path` still is what it was when it was looked at, but for having been given another name meanwhile.

@@ -1,13 +1,14 @@
 //! Files and folders under names that nothing has yet.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Look, System, cannot};
+use super::{Look, System};
 use crate::failure::Failure;
+use crate::os_error::cannot;
 
 /// The characters of a random name, as Python's `tempfile` has them.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -113,39 +114,41 @@ impl System {
     }
 }
 
-/// What came from a server, in a file of its own. Removed when dropped.
+/// A new file outside the record of changes. Removed when dropped.
 #[derive(Debug)]
-pub struct Download {
+pub struct ScratchFile {
     path: PathBuf,
-    /// Its length in bytes.
-    pub length: u64,
+    file: File,
 }
 
-impl Download {
+impl ScratchFile {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Returns the file, open for writing.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
 }
 
-impl Drop for Download {
+impl Drop for ScratchFile {
     fn drop(&mut self) {
         std::fs::remove_file(&self.path).ok();
     }
 }
 
 impl System {
-    /// Writes what `body` has to a new file in `folder` that only its owner can use.
+    /// Makes an empty file in `folder` that only its owner can use.
     ///
     /// # Errors
-    /// If it cannot be read or written; nothing is left of it then.
-    pub fn download(&mut self, folder: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
+    /// If it cannot be made.
+    pub fn make_scratch_file(&mut self, folder: &Path) -> Result<ScratchFile, Failure> {
         let path = make_file(folder, ".convoy-", "")?;
-        let mut download = Download { path, length: 0 };
-        let file = OpenOptions::new().write(true).open(&download.path);
-        let file = file.map_err(|error| cannot("write", &download.path, &error))?;
-        download.length = crate::http::save(body, &file, &download.path)?;
-        Ok(download)
+        let file = OpenOptions::new().write(true).open(&path);
+        let file = file.map_err(|error| cannot("write", &path, &error))?;
+        Ok(ScratchFile { path, file })
     }
 }
 

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
-use super::{Look, Meta, System, Time, cannot};
+use super::{Look, System};
 use crate::changes::{Loses, State, Thing};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::{Meta, Time};
 
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, Copy)]

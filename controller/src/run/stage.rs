@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use std::time::SystemTime;
 
 use convoy_agent::args::{Arg, Staged};
-use convoy_agent::files::words;
 use convoy_agent::module::Module;
+use convoy_agent::words;
 use convoy_protocol::{Digest, Map, Taint, Value, map};
 
 use super::job::View;

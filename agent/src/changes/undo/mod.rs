@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::message::{Become, Method};
 
+pub(crate) use super::record::Beyond;
+pub(crate) use perform::perform;
+pub(crate) use problem::Problem;
+
 use super::line::{read_words, words};
 use super::record::{Entry, Record};
 use super::state::{Content, State, Thing};
 use super::{RECORD, USERS, tree};
 use crate::failure::Failure;
-use crate::system::{Look, cannot};
+use crate::os_error::cannot;
+use crate::system::Look;
 
-pub(crate) use super::record::Beyond;
-pub(crate) use perform::perform;
-pub(crate) use problem::Problem;
 use view::{Seen, View};
 
 /// What is to be done, and what stands in the way.

@@ -7,7 +7,8 @@ use crate::changes::line::Line;
 use crate::changes::record::Writer;
 use crate::changes::state::{Content, Thing};
 use crate::failure::Failure;
-use crate::system::{Attributes, Bytes, SetTime, System, cannot};
+use crate::os_error::cannot;
+use crate::system::{Attributes, Bytes, SetTime, System};
 
 /// Takes back all that the plan says, the last change first. These are changes like others: they can be taken back,
 /// too.

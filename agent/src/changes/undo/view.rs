@@ -8,7 +8,9 @@ use convoy_protocol::Digest;
 use super::{How, survey};
 use crate::changes::state::{State, Thing};
 use crate::failure::Failure;
-use crate::system::{Look, Time, cannot};
+use crate::os_error::cannot;
+use crate::stat::Time;
+use crate::system::Look;
 
 /// The node as it will be.
 pub(super) struct View<'a> {

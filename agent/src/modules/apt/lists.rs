@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use convoy_protocol::Map;
 
+use super::age;
+use super::args::Args;
 use super::get::AptGet;
-use super::{Args, age};
 use crate::failure::Failure;
-use crate::system::{Look, System, Time};
+use crate::stat::Time;
+use crate::system::{Look, System};
 
 /// When the lists were read.
 #[derive(Debug, Clone, Copy, PartialEq)]

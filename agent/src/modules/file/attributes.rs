@@ -7,7 +7,7 @@ use super::states::Task;
 use super::{Action, Plan};
 use crate::failure::Failure;
 use crate::files::difference;
-use crate::system::Meta;
+use crate::stat::Meta;
 
 impl Task<'_> {
     /// Adds what the attributes and times of one path need.

@@ -1,5 +1,6 @@
 //! `file`: what is at a path, and its attributes.
 
+mod args;
 mod attributes;
 mod states;
 mod times;
@@ -8,13 +9,16 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::args::{Arg, NodePath};
+pub use args::{Args, State};
+
+use crate::args::Arg;
 use crate::failure::Failure;
-use crate::files::attributes::{self as shared, FileArgs};
+use crate::files::attributes::{self as shared};
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, Bytes, Look, Meta, SetTime, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Look, SetTime, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -35,51 +39,6 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
         Access::Write
     }
 }));
-
-crate::choices! {
-    /// What shall be there.
-    pub enum State {
-        /// Nothing.
-        Absent = "absent",
-        /// A folder.
-        Directory = "directory",
-        /// The file that is there, with these attributes.
-        File = "file",
-        /// Another name of the file `src`.
-        Hard = "hard",
-        /// A symbolic link to `src`.
-        Link = "link",
-        /// A file, made empty if it is missing, with these times.
-        Touch = "touch",
-    }
-}
-
-crate::arguments! {
-    /// Arguments of `file`.
-    pub struct Args {
-        /// The path.
-        path: NodePath [required, aliases("dest", "name")],
-        /// What shall be there. Without it: what is there, else a file.
-        state: Option<State>,
-        /// What a link leads to.
-        src: Option<NodePath>,
-        /// Whether the attributes are those of all that a folder holds.
-        recurse: bool [default("false")],
-        /// Whether a link may lead nowhere and replace a file or an empty folder.
-        force: bool [default("false")],
-        /// Whether symbolic links are followed for attributes.
-        follow: bool [default("true")],
-        /// `preserve`, `now`, or a time in `modification_time_format`.
-        modification_time: Option<String>,
-        /// How `modification_time` is written.
-        modification_time_format: String [default("%Y%m%d%H%M.%S")],
-        /// `preserve`, `now`, or a time in `access_time_format`.
-        access_time: Option<String>,
-        /// How `access_time` is written.
-        access_time_format: String [default("%Y%m%d%H%M.%S")],
-    }
-    including [file: FileArgs]
-}
 
 /// One thing to do.
 #[derive(Debug)]

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Value, map};
 
+use super::args::Args;
 use super::times::Times;
-use super::{Action, Args, Plan, refuse};
+use super::{Action, Plan, refuse};
 use crate::failure::Failure;
 use crate::files::attributes::{Wanted, differing, state};
 use crate::files::mode::Base;
-use crate::system::{Attributes, Look, Meta};
+use crate::stat::Meta;
+use crate::system::{Attributes, Look};
 
 /// One task while it is checked.
 pub(super) struct Task<'a> {

@@ -1,5 +1,6 @@
 //! `find`: the files and folders below a path that fit.
 
+mod args;
 mod filter;
 
 use std::collections::HashSet;
@@ -7,12 +8,15 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::args::NodePath;
+pub use args::{AgeStamp, Args, FileType};
+
 use crate::failure::Failure;
-use crate::files::{python_os_error, status};
+use crate::files::status;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Algorithm, Look, Meta, System};
+use crate::os_error;
+use crate::stat::Meta;
+use crate::system::{Look, System};
 
 use filter::Filter;
 
@@ -26,78 +30,6 @@ pub const DOC: Doc = Doc {
 
 /// How it behaves.
 pub const BEHAVIOR: Behavior = Behavior::new(Access::ReadTree);
-
-crate::choices! {
-    /// What is looked for.
-    pub enum FileType {
-        /// Everything.
-        Any = "any",
-        /// Folders.
-        Directory = "directory",
-        /// Regular files.
-        File = "file",
-        /// Symbolic links.
-        Link = "link",
-    }
-}
-
-crate::choices! {
-    /// The time that `age` is measured from.
-    pub enum AgeStamp {
-        /// When it was read.
-        Atime = "atime",
-        /// When anything of it was changed.
-        Ctime = "ctime",
-        /// When its content was changed.
-        Mtime = "mtime",
-    }
-}
-
-crate::arguments! {
-    /// Arguments of `find`.
-    pub struct Args {
-        /// The folders to look in.
-        paths: Vec<NodePath> [required, aliases("name", "path")],
-        /// What the name must match: one of these, with `*`, `?` and `[…]`, or regular expressions.
-        patterns: Vec<String> [aliases("pattern")],
-        /// What the name must not match.
-        excludes: Vec<String> [aliases("exclude")],
-        /// Whether `patterns` and `excludes` are regular expressions, which match from the name's beginning.
-        use_regex: bool [default("false")],
-        /// A regular expression that must match from the beginning of a line of the file; only for files.
-        contains: Option<String>,
-        /// Whether `contains` is searched for in the file as a whole.
-        read_whole_file: bool [default("false")],
-        /// The encoding in which `contains` is searched for; UTF-8 without it. Others need `iconv` on the node.
-        encoding: Option<String>,
-        /// What is looked for.
-        file_type: FileType [default("file")],
-        /// Whether the folders within are looked in too.
-        recurse: bool [default("false")],
-        /// How deep at most; 1 is the folder itself.
-        depth: Option<i64>,
-        /// At least so old, or with `-` before it at most: a number with `s`, `m`, `h`, `d` or `w`.
-        age: Option<String>,
-        /// The time that `age` is measured from.
-        age_stamp: AgeStamp [default("mtime")],
-        /// At least so large, or with `-` before it at most: a number with `b`, `k`, `m`, `g` or `t`.
-        size: Option<String>,
-        /// Whether names that begin with a dot are found.
-        hidden: bool [default("false")],
-        /// The permission bits: octal digits in quotes, or symbolic such as `u=rw,g=r`.
-        mode: Option<Value>,
-        /// Whether the mode is exactly `mode`, or has one of its bits.
-        exact_mode: bool [default("true")],
-        /// Whether links to folders are followed.
-        follow: bool [default("false")],
-        /// Whether the digest of each file is wanted.
-        get_checksum: bool [default("false")],
-        /// Which digest.
-        checksum_algorithm: Algorithm [default("sha1"), aliases("checksum", "checksum_algo")],
-        /// How many are found at most.
-        limit: Option<i64>,
-    }
-}
 
 /// Looks.
 ///
@@ -265,7 +197,7 @@ impl Search<'_> {
 
 /// Returns an error as Python prints an `OSError` of a path that is text.
 fn os_error(error: &std::io::Error, path: &Path) -> String {
-    python_os_error(error, path).replacen(": b'", ": '", 1)
+    os_error::as_python(error, path).replacen(": b'", ": '", 1)
 }
 
 /// Returns `path` without `.`, `..` and doubled slashes, as Python's `normpath` does.

@@ -1,5 +1,6 @@
 //! `get_url`: a file comes from a server.
 
+mod args;
 mod checksum;
 
 use std::path::{Path, PathBuf};
@@ -7,15 +8,18 @@ use std::time::Instant;
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::args::NodePath;
+pub use args::Args;
+
 use crate::failure::Failure;
-use crate::files::attributes::{self, FileArgs};
+use crate::files::attributes;
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_folder};
-use crate::http::{self, HttpArgs, Request, Response};
+use crate::http::{self, Download, Request, Response};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Download, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Look, System};
+
 use checksum::Checksum;
 
 /// Documentation.
@@ -31,31 +35,6 @@ pub const DOC: Doc = Doc {
 
 /// How it behaves.
 pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
-
-crate::arguments! {
-    /// Arguments of `get_url`.
-    pub struct Args {
-        /// The address.
-        url: String [required],
-        /// The file, or a folder for which the server or the address has the name.
-        dest: NodePath [required],
-        /// What the file's digest must be: `sha256:` and its hexadecimal digits, or the address of a list of digests and names.
-        checksum: Option<String>,
-        /// Whether the file is fetched even if the one that is there is not older or has the checksum.
-        force: bool [default("false")],
-        /// Whether the old file is copied to a name with the time in it.
-        backup: bool [default("false")],
-        /// The folder in which the file waits until it is whole.
-        tmp_dest: Option<NodePath>,
-        /// The user.
-        url_username: Option<String> [aliases("username")],
-        /// The password.
-        url_password: Option<String> [aliases("password"), no_log],
-        /// How many seconds to wait for a connection, and for each piece of the answer.
-        timeout: i64 [default("10")],
-    }
-    including [http: HttpArgs, file: FileArgs]
-}
 
 /// What is to be done.
 #[derive(Debug)]
@@ -229,7 +208,7 @@ fn waiting(args: &Args, look: &Look) -> Result<PathBuf, Failure> {
 
 /// Fetches the content of an answer, all of it.
 fn fetch(node: &mut System, folder: &Path, response: &mut Response) -> Result<Download, Failure> {
-    let download = node.download(folder, &mut response.body)?;
+    let download = http::download(node, folder, &mut response.body)?;
     let packed = response.header("content-encoding").is_some();
     let promised = response.header("content-length").and_then(|text| text.parse::<u64>().ok());
     match promised {

@@ -1,6 +1,6 @@
 //! How long the certificates of a keystore last.
 
-use super::{Args, Expired};
+use super::args::{Args, Expired};
 use crate::keystore::{Certificate, Entry, Keystore, Kind, Moment};
 use crate::system::Look;
 

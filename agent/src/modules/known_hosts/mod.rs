@@ -10,7 +10,8 @@ use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, Bytes, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Look, System};
 
 use line::{Line, hashed};
 

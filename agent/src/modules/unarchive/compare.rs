@@ -9,11 +9,13 @@ use convoy_protocol::Digest;
 use super::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
+use crate::dates::civil_from_days;
 use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
 use crate::known::Known;
-use crate::system::{Attributes, Look, Meta, Time, civil_from_days};
+use crate::stat::{Meta, Time};
+use crate::system::{Attributes, Look};
 
 /// A file that is to be written.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use super::compare::{Comparison, Write};
 use super::source::{Source, unreadable};
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::system::{Attributes, Batch, Bytes, OpenFiles, System, cannot};
+use crate::os_error::cannot;
+use crate::system::{Attributes, Batch, Bytes, OpenFiles, System};
 
 /// Why unpacking ends early.
 enum Stop {

@@ -2,7 +2,8 @@
 
 use convoy_archive::Format;
 
-use super::{Args, is_tar};
+use super::args::Args;
+use super::is_tar;
 use crate::failure::Failure;
 use crate::system::Look;
 

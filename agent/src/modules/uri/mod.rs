@@ -1,5 +1,6 @@
 //! `uri`: asks a server, and says what it answers.
 
+mod args;
 mod body;
 mod multipart;
 
@@ -8,16 +9,17 @@ use std::time::Instant;
 
 use convoy_protocol::{Key, Map, Value, map};
 
-use crate::args::NodePath;
-use crate::content::Supplied;
+pub use args::{Args, Format};
+
 use crate::failure::Failure;
-use crate::files::attributes::{self, FileArgs};
+use crate::files::attributes;
 use crate::files::put::{self, Found, Put, Source};
 use crate::files::{ends_with_slash, json};
-use crate::http::{self, Follow, HttpArgs, Request, Response};
+use crate::http::{self, Request, Response};
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Look, System};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
 const LIMIT: u64 = 16 << 20;
@@ -45,65 +47,6 @@ fn reversibility(args: &Map) -> Reversibility {
         None | Some("GET" | "HEAD" | "OPTIONS") => Reversibility::Reversible,
         Some(_) => Reversibility::Irreversible("it sends a request"),
     }
-}
-
-crate::choices! {
-    /// How `body` is sent.
-    pub enum Format {
-        /// As in a form of a page.
-        Form = "form-urlencoded",
-        /// As JSON.
-        Json = "json",
-        /// As it is.
-        Raw = "raw",
-        /// In parts, files among them.
-        Multipart = "form-multipart",
-    }
-}
-
-crate::arguments! {
-    /// Arguments of `uri`.
-    pub struct Args {
-        /// The address.
-        url: String [required],
-        /// The method, in capitals.
-        method: String [default("GET")],
-        /// What is sent.
-        body: Option<Value>,
-        /// How it is sent. As JSON and in forms, lists and maps are written out; text goes as it is.
-        body_format: Format [default("raw")],
-        /// A file that is sent instead.
-        src: Option<Supplied> [controller_file],
-        /// Whether `src`, and files that `body` names, are on the node.
-        remote_src: bool [default("false")],
-        /// Where the answer is written: a file, or a folder for which the server or the address has the name. Without `force`,
-        /// a file that is there already is only replaced by a newer one.
-        dest: Option<NodePath>,
-        /// Whether caches are passed by, and `dest` is replaced by an older one, too.
-        force: bool [default("false")],
-        /// Whether the answer's content is in the result, as `content`.
-        return_content: bool [default("false")],
-        /// The statuses that are no failure.
-        status_code: Vec<i64> [default("200")],
-        /// The user.
-        url_username: Option<String> [aliases("user")],
-        /// The password.
-        url_password: Option<String> [aliases("password"), no_log],
-        /// Which redirects are followed: those of `GET` and `HEAD`, all, or none.
-        follow_redirects: Follow [default("safe")],
-        /// How many seconds to wait for a connection, and for each piece of the answer.
-        timeout: i64 [default("30")],
-        /// Nothing is sent if this is there.
-        creates: Option<NodePath>,
-        /// Nothing is sent if this is not there.
-        removes: Option<NodePath>,
-        /// A socket of the node that is asked instead of the host.
-        unix_socket: Option<NodePath>,
-        /// The certificates that are trusted, in PEM: a file, or a folder of them.
-        ca_path: Option<NodePath>,
-    }
-    including [http: HttpArgs, file: FileArgs]
-    mutually_exclusive ["body", "src"]
 }
 
 /// A request that is to be sent.
@@ -278,7 +221,7 @@ fn write(
     let (source, download) = match content {
         Some(bytes) => (Source::Memory(bytes), None),
         None => {
-            let download = node.download(&folder, &mut response.body)?;
+            let download = http::download(node, &folder, &mut response.body)?;
             (Source::Node(download.path().to_owned()), Some(download))
         }
     };

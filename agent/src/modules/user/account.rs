@@ -5,9 +5,11 @@ use std::ffi::OsString;
 
 use convoy_protocol::{Map, Value};
 
-use super::{Args, Plan, home_of, libuser, password, ssh_key};
+use super::args::Args;
+use super::{Plan, home_of, libuser, password, ssh_key};
+use crate::dates::civil_from_days;
 use crate::failure::Failure;
-use crate::system::{Group, Look, Shadow, User, civil_from_days};
+use crate::system::{Group, Look, Shadow, User};
 
 /// What is different, by name.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Args;
+use super::args::Args;
 use crate::failure::Failure;
 use crate::files::tree;
 use crate::system::{Attributes, Bytes, Look, System, User};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, map};
 
-use super::{Args, home_of};
+use super::args::Args;
+use super::home_of;
 use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, Look, Process, System, User};
 

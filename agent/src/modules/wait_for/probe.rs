@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Args, State, drained, pattern};
+use super::args::{Args, State};
+use super::{drained, pattern};
 use crate::failure::Failure;
 use crate::pattern::{Groups, Pattern};
 use crate::system::Look;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use convoy_protocol::{Map, Value};
 
-use super::{Request, Scope};
+use super::request::{Request, Scope};
 use crate::failure::Failure;
 use crate::files::glob;
 use crate::system::{Look, Output, Process, System};

@@ -1,39 +1,25 @@
 //! Services of SysV init scripts and of OpenRC.
 
+mod request;
 mod status;
+mod tools;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use convoy_protocol::{Map, map};
 
-use super::{State, missing};
+pub use request::Request;
+
+use super::State;
 use crate::failure::Failure;
-use crate::files::{difference, glob, words};
+use crate::files::{difference, glob};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Output, Process, System};
+use crate::system::{Look, Output, System};
 
 use status::Running;
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The service.
-    pub name: &'a str,
-    /// What shall become of it.
-    pub state: Option<State>,
-    /// Whether it starts with the node.
-    pub enabled: Option<bool>,
-    /// How many seconds are between stop and start of a restart.
-    pub sleep: u64,
-    /// What is looked for among the processes, in place of asking for the status.
-    pub pattern: Option<&'a str>,
-    /// The runlevel of OpenRC.
-    pub runlevel: &'a str,
-    /// Further words for the script.
-    pub arguments: &'a str,
-}
+use tools::{Enabler, Tools, plain};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -43,55 +29,6 @@ pub struct Plan {
     enabling: Vec<Vec<OsString>>,
     verb: Option<&'static str>,
     crashed: bool,
-}
-
-/// The programs that a node has for this.
-#[derive(Debug)]
-struct Tools {
-    /// What goes before a verb.
-    control: Vec<OsString>,
-    is_openrc: bool,
-    enabler: Option<Enabler>,
-}
-
-#[derive(Debug)]
-enum Enabler {
-    RcUpdate(PathBuf),
-    UpdateRcD(PathBuf),
-    Chkconfig(PathBuf),
-}
-
-impl Tools {
-    fn find(name: &str, look: &Look) -> Result<Self, Failure> {
-        if let Some(control) = look.program("rc-service") {
-            let enabler = look.program("rc-update").map(Enabler::RcUpdate);
-            return Ok(Self { control: vec![control.into(), name.into()], is_openrc: true, enabler });
-        }
-        let script = Path::new("/etc/init.d").join(name);
-        if !look.stat(&script)?.is_some_and(|meta| meta.is_file()) {
-            return Err(missing(name));
-        }
-        let enabler = look.program("update-rc.d").map(Enabler::UpdateRcD);
-        let enabler = enabler.or_else(|| look.program("chkconfig").map(Enabler::Chkconfig));
-        let control = match look.program("service") {
-            Some(program) => vec![program.into(), name.into()],
-            None => vec![script.into()],
-        };
-        Ok(Self { control, is_openrc: false, enabler })
-    }
-
-    fn process(&self, verb: &str, request: &Request<'_>) -> Result<Process, Failure> {
-        let arguments = words::split(request.arguments)
-            .map_err(|why| Failure::new(format!("cannot split the arguments: {why}")))?;
-        let verb = std::iter::once(verb.to_owned()).chain(arguments);
-        let argv = self.control.iter().cloned().chain(verb.map(OsString::from));
-        Ok(plain(argv))
-    }
-}
-
-/// A process whose messages are read: in English.
-fn plain<T: Into<OsString>>(argv: impl IntoIterator<Item = T>) -> Process {
-    Process::new(argv).env("LC_ALL", "C").env("LANG", "C")
 }
 
 /// Looks at the service.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Request, Tools};
+use super::request::Request;
+use super::tools::Tools;
 use crate::failure::Failure;
 use crate::system::Look;
 

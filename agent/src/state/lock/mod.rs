@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::record::{Record, Unread};
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// How long a lock that another run has is tried for: its agents may be about to leave.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);

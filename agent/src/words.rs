@@ -44,6 +44,19 @@ pub fn first(line: &str) -> Result<Option<(String, &str)>, &'static str> {
     Ok(word.map(|word| (word, rest)))
 }
 
+/// Returns words as one line that a shell reads as the same words.
+pub fn join(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let quote = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\"'\"'"))
+        }
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
 fn double_quoted(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), &'static str> {
     loop {
         match chars.next().ok_or("No closing quotation")? {
