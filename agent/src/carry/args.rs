@@ -7,8 +7,8 @@ use convoy_protocol::{Map, Taint};
 use super::{Answers, Pattern, Rule, Wishes};
 use crate::args::{NodePath, Tainted};
 use crate::failure::Failure;
+use crate::formats::toml::TomlError;
 use crate::system::Look;
-use crate::toml::TomlError;
 
 crate::arguments! {
     /// Parameters of all modules that carry a user's changes.

@@ -5,24 +5,24 @@
 
 mod keep;
 mod known;
-mod line;
+pub(crate) mod line;
 mod prune;
-mod record;
+pub(crate) mod record;
 mod recorder;
 mod state;
 mod tree;
-pub(crate) mod undo;
+mod users;
+
+use std::path::{Path, PathBuf};
 
 pub use recorder::Recorder;
 pub(crate) use recorder::{Loses, Noted, Removal};
 pub(crate) use state::{Content, Owned, State, Thing};
-
 pub(crate) use tree::{copy, set_xattr, survey};
-
-use std::path::{Path, PathBuf};
+pub(crate) use users::users;
 
 /// The record's file in the folder of its run.
-const RECORD: &str = "changes";
+pub(crate) const RECORD: &str = "changes";
 
 /// The folder in that of a run in which it keeps what it replaced or removed.
 const KEPT: &str = "kept";

@@ -13,7 +13,8 @@ use super::known::{All, Known};
 use super::line::Line;
 use super::record::Writer;
 use super::state::{Content, State, Thing};
-use super::{RECORD, USERS, prune, real, undo};
+use super::users::user_line;
+use super::{RECORD, USERS, prune, real};
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::stat::{Meta, Time};
@@ -156,7 +157,7 @@ impl Recorder {
             let folder = inner.folder_of(run)?;
             state::make_private(&folder)?;
             let path = folder.join(USERS);
-            let line = undo::user_line(other);
+            let line = user_line(other);
             if fs::read_to_string(&path).is_ok_and(|text| text.contains(&line)) {
                 return Ok(());
             }

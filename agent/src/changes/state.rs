@@ -91,7 +91,7 @@ impl State {
     }
 
     /// Returns this state after a change to `next`, which says nothing of what did not change.
-    pub(super) fn then(&self, next: &Self) -> Self {
+    pub(crate) fn then(&self, next: &Self) -> Self {
         let mut merged = next.clone();
         // A folder that came back with all it holds stays one, whatever its attributes.
         if self.thing == Thing::Tree && next.thing == Thing::Folder {
@@ -108,7 +108,7 @@ impl State {
 }
 
 /// Returns the extended attributes of what is at `path` itself, as far as they can be read.
-pub(super) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut names = vec![0; 16 * 1024];
     let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());

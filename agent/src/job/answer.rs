@@ -4,7 +4,7 @@ use std::io;
 
 use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
-use super::{Folder, Left, State, uptime};
+use super::folder::{Folder, Left, State, uptime};
 use crate::failure::Failure;
 use crate::outputs;
 
@@ -18,11 +18,11 @@ pub(crate) enum Told {
 }
 
 /// The failure of who asks for a job that is not there, in Ansible's words.
-pub(super) fn unknown(id: &str) -> Failure {
+fn unknown(id: &str) -> Failure {
     Failure::new("could not find job").with("ansible_job_id", id).with("started", 1).with("finished", 1)
 }
 
-pub(super) fn unreadable(id: &str, error: &io::Error) -> Failure {
+fn unreadable(id: &str, error: &io::Error) -> Failure {
     Failure::new(format!("Could not parse job output: {}", crate::os_error::reason(error)))
         .with("ansible_job_id", id)
         .with("started", 1)
@@ -30,7 +30,7 @@ pub(super) fn unreadable(id: &str, error: &io::Error) -> Failure {
 }
 
 /// What is common to all answers about a job, under Ansible's names.
-pub(super) fn heading(id: &str, folder: &Folder, finished: bool) -> Map {
+pub(crate) fn heading(id: &str, folder: &Folder, finished: bool) -> Map {
     map! {
         "started" => 1,
         "finished" => i64::from(finished),
@@ -41,7 +41,7 @@ pub(super) fn heading(id: &str, folder: &Folder, finished: bool) -> Map {
 
 /// Answers who follows a job: in `_job` how things stand and what was printed from a byte on, and beside it the outcome of
 /// its order once that is there.
-pub(super) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
+pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
     let folder = Folder::find(id).ok_or_else(|| unknown(id))?;
     // Asked before what was printed is read: of a job that has ended that is whole.
@@ -121,7 +121,7 @@ pub(crate) fn forget(id: &str) -> Result<(), Failure> {
     removed.unwrap_or(Ok(()))
 }
 
-pub(super) fn ran(values: Map) -> Outcome {
+pub(crate) fn ran(values: Map) -> Outcome {
     Outcome { status: Status::Ran, values, diff: Vec::new(), offer: None, millis: 0 }
 }
 

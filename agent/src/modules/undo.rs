@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::changes::undo::{self, Beyond, How, Plan as Steps, Problem};
+use crate::changes;
+use crate::changes::record::Beyond;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
+use crate::undo::{self, How, Plan as Steps, Problem};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -43,7 +45,7 @@ pub struct Plan(Steps);
 /// If that is no run's name, or something cannot be looked at.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let folder = look.recorder().folder_of(&args.run).map_err(|error| Failure::new(error.to_string()))?;
-    let users = undo::users(&folder).into_iter().map(|user| {
+    let users = changes::users(&folder).into_iter().map(|user| {
         let option = |value: Option<String>| value.map_or_else(Value::null, Value::from);
         Value::from(map! {
             "user" => user.user, "method" => user.method.name(), "exe" => option(user.exe), "flags" => option(user.flags),

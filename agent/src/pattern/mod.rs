@@ -123,6 +123,15 @@ impl Pattern {
         Ok(Some(Groups(self.regex.capture_names().enumerate().map(group).collect())))
     }
 
+    /// Reads the text that is to take the place of matches.
+    ///
+    /// # Errors
+    /// If the syntax is wrong, or it refers to a group that the expression does not have.
+    pub fn template(&self, text: &str) -> Result<Template, BadTemplate> {
+        let names: Vec<Option<&str>> = self.regex.capture_names().collect();
+        Template::parse(text, &names)
+    }
+
     /// Puts `template` in the place of all matches; returns the text and how many there were. As Python's `subn`.
     ///
     /// # Errors
@@ -226,6 +235,13 @@ impl Groups {
     pub fn all(&self) -> &[Group] {
         &self.0
     }
+
+    /// Returns a template with these groups filled in.
+    pub fn fill(&self, template: &Template) -> String {
+        let mut out = String::new();
+        template.expand(|number| self.0.get(number).and_then(|group| group.text.as_deref()), &mut out);
+        out
+    }
 }
 
 #[cfg(test)]
@@ -277,7 +293,7 @@ mod tests {
             ("\\n", " ", "a\nb\n", ("a b ", 2)),
         ] {
             let pattern = Pattern::by_line(pattern).unwrap();
-            let template = Template::parse(template, &pattern).unwrap();
+            let template = pattern.template(template).unwrap();
             let (text, count) = pattern.replace_all(text, &template).unwrap();
             assert_eq!((text.as_str(), count), expected);
         }

@@ -1,5 +1,6 @@
 //! The one door to the node.
 
+mod accounts;
 mod batch;
 mod checksum;
 mod clock;
@@ -8,6 +9,7 @@ mod hosts;
 mod init;
 mod look;
 mod offer;
+mod printed;
 mod process;
 mod recorded;
 mod space;
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
+pub use accounts::{Group, Shadow, User};
 pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
 pub use checksum::{Algorithm, Checksums};
 pub use look::DIFF_LIMIT;
@@ -31,7 +34,6 @@ pub use space::Space;
 pub use temporary::ScratchFile;
 pub(crate) use temporary::WORKSHOP;
 pub use temporary::Workshop;
-pub use users::{Group, Shadow, User};
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
 use crate::changes::Recorder;
@@ -49,10 +51,10 @@ pub struct Look {
     /// What every change goes by, and knows of runs before.
     recorder: Recorder,
     offered: Cell<Option<Offer>>,
-    users: RefCell<users::Cache>,
+    users: RefCell<accounts::Cache>,
     umask: OnceCell<u32>,
     /// What processes print is written there as it comes.
-    printed: Option<process::Printed>,
+    printed: Option<printed::Printed>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,7 +149,7 @@ impl System {
 
     /// Has what processes print written to a file as it comes, besides being collected.
     pub(crate) fn print_to(&mut self, file: Option<std::fs::File>) {
-        self.look.printed = file.map(process::Printed::new);
+        self.look.printed = file.map(printed::Printed::new);
     }
 
     /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked

@@ -1,6 +1,5 @@
 //! Running processes: own process group, both outputs collected, ended when the order's time is over.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::printed::Printed;
 use super::{Look, System};
 use crate::failure::Failure;
 use crate::os_error::reason;
@@ -193,34 +193,6 @@ impl Look {
             end_group(&mut child);
         }
         result
-    }
-}
-
-/// A file with what processes have printed, in the order in which it came.
-#[derive(Debug)]
-pub(super) struct Printed {
-    file: File,
-    left: Cell<usize>,
-}
-
-impl Printed {
-    /// How much is written at most, in bytes.
-    const MOST: usize = 16 << 20;
-
-    pub(super) fn new(file: File) -> Self {
-        Self { file, left: Cell::new(Self::MOST) }
-    }
-
-    /// Adds something. Beyond the limit the file only shows, by its time, that something came.
-    fn add(&self, bytes: &[u8]) {
-        let fits = bytes.len().min(self.left.get());
-        self.left.set(self.left.get() - fits);
-        // The bytes are collected as well; without the file nobody sees how far it is.
-        if fits > 0 {
-            (&self.file).write_all(&bytes[..fits]).ok();
-        } else {
-            self.file.set_modified(std::time::SystemTime::now()).ok();
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `xml`.
 
-use convoy_agent::xml::{Namespaces, Path, find, parse};
+use convoy_agent::formats::xml::{Namespaces, Path, find, parse};
 use convoy_protocol::{Map, Status, Value, map};
 
 use proptest::prelude::*;

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use convoy_protocol::Map;
+use convoy_protocol::{Map, map};
 
-use super::age;
 use super::args::Args;
 use super::get::AptGet;
 use crate::failure::Failure;
@@ -75,4 +74,9 @@ pub(super) fn has_archives(look: &Look) -> Result<bool, Failure> {
         return Ok(false);
     }
     Ok(look.list(folder)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
+}
+
+/// Returns the values that say how old the lists are.
+fn age(seconds: i64, updated: bool) -> Map {
+    map! { "cache_updated" => updated, "cache_update_time" => seconds }
 }

@@ -6,7 +6,7 @@ mod lists;
 mod packages;
 mod work;
 
-use convoy_protocol::{Diff, Map, Value, map};
+use convoy_protocol::{Diff, Map, Value};
 
 pub use args::{Args, State, Upgrade};
 
@@ -128,9 +128,4 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         values.insert("warnings".into(), warnings.into_iter().map(Value::from).collect());
     }
     Ok(Done { changed, values })
-}
-
-/// Returns the values that say how old the lists are.
-fn age(seconds: i64, updated: bool) -> Map {
-    map! { "cache_updated" => updated, "cache_update_time" => seconds }
 }

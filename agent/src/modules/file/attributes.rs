@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::plan::{Action, Plan};
 use super::states::Task;
-use super::{Action, Plan};
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::stat::Meta;

@@ -2,14 +2,14 @@
 
 mod args;
 mod attributes;
+mod plan;
 mod states;
 mod times;
 
-use std::path::{Path, PathBuf};
-
-use convoy_protocol::{Map, Value, map};
+use convoy_protocol::Value;
 
 pub use args::{Args, State};
+pub use plan::Plan;
 
 use crate::args::Arg;
 use crate::failure::Failure;
@@ -17,8 +17,9 @@ use crate::files::attributes::{self as shared};
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Look, SetTime, System};
+use crate::system::{Bytes, Look, System};
+
+use plan::{Action, refuse};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -39,46 +40,6 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
         Access::Write
     }
 }));
-
-/// One thing to do.
-#[derive(Debug)]
-enum Action {
-    MakeDir(PathBuf, Attributes),
-    Create(PathBuf, Attributes),
-    Symlink { path: PathBuf, target: PathBuf, expected: Option<Meta> },
-    HardLink { path: PathBuf, target: PathBuf, expected: Option<Meta> },
-    Set(PathBuf, Attributes),
-    Times(PathBuf, SetTime, SetTime),
-    Remove(PathBuf),
-}
-
-/// What is to be done, in order, and what the answer says.
-#[derive(Debug)]
-pub struct Plan {
-    actions: Vec<Action>,
-    /// The path that the answer describes.
-    shown: PathBuf,
-    values: Map,
-    before: Map,
-    after: Map,
-}
-
-impl Plan {
-    fn new(path: &Path, values: Map) -> Self {
-        let sides = map! { "path" => path.to_string_lossy().as_ref() };
-        Self { actions: Vec::new(), shown: path.to_owned(), values, before: sides.clone(), after: sides }
-    }
-
-    fn both(&mut self, name: &str, before: &str, after: &str) {
-        self.before.insert(name.into(), before.into());
-        self.after.insert(name.into(), after.into());
-    }
-}
-
-/// Returns a failure that names its path, as Ansible does.
-fn refuse(msg: String, path: &Path) -> Failure {
-    Failure::new(msg).with("path", path.to_string_lossy().as_ref())
-}
 
 /// Compares what is there with what is asked for.
 ///

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Value, map};
 
 use super::args::Args;
+use super::plan::{Action, Plan, refuse};
 use super::times::Times;
-use super::{Action, Plan, refuse};
 use crate::failure::Failure;
 use crate::files::attributes::{Wanted, differing, state};
 use crate::files::mode::Base;

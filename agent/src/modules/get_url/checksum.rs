@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Args;
-use super::request;
+use super::request::request;
 use crate::args::Arg;
 use crate::failure::Failure;
 use crate::http;

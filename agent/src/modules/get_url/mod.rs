@@ -2,6 +2,7 @@
 
 mod args;
 mod checksum;
+mod request;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,6 +22,7 @@ use crate::stat::Meta;
 use crate::system::{Look, System};
 
 use checksum::Checksum;
+use request::request;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -43,15 +45,6 @@ pub enum Plan {
     Attributes(Box<put::Plan>),
     /// It is to be fetched, if it is newer than the one that is there.
     Fetch(Option<Checksum>, Option<i64>),
-}
-
-fn request(args: &Args, look: &Look, method: &str, url: &str) -> Result<Request, Failure> {
-    let login = (args.url_username.as_ref(), args.url_password.as_ref());
-    let mut request = args.http.request(look, method, url, args.timeout, login)?;
-    if args.force {
-        request.headers.push(("Cache-Control".into(), "no-cache".into()));
-    }
-    Ok(request)
 }
 
 fn dest(args: &Args, look: &Look) -> PathBuf {

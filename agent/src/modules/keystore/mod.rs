@@ -9,7 +9,7 @@ use std::convert::Infallible;
 pub use args::{Args, Expired, Type, Wanted};
 
 use crate::failure::Failure;
-use crate::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
+use crate::formats::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};

@@ -22,6 +22,7 @@ use crate::files::glob;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
+
 use files::Files;
 
 /// Documentation.
@@ -216,11 +217,6 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
         facts.extend(map! { "gather_subset" => subset, "module_setup" => true });
     }
     Ok(Checked::Same(map! { "ansible_facts" => facts }))
-}
-
-/// Returns the text of a small file of the kernel or of the system; empty if it cannot be read.
-fn slurp(path: &str) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
 /// Is never reached: there is nothing to do.

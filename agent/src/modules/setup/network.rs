@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
-use super::slurp;
+use super::files::slurp;
 use crate::system::Look;
 
 /// A route of /proc/net/route.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use convoy_archive::{Entry, When};
 use convoy_protocol::Digest;
 
-use super::Job;
+use super::job::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
 use crate::dates::civil_from_days;

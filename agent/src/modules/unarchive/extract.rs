@@ -7,8 +7,8 @@ use convoy_archive::{Entry, Error};
 use convoy_protocol::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::Job;
 use super::compare::{Comparison, Write};
+use super::job::Job;
 use super::source::{Source, unreadable};
 use crate::failure::Failure;
 use crate::files::attributes;

@@ -3,13 +3,14 @@
 mod args;
 mod compare;
 mod extract;
+mod job;
 mod options;
 mod select;
 mod source;
 
 use std::path::{Path, PathBuf};
 
-use convoy_archive::{Format, Manifest};
+use convoy_archive::Manifest;
 use convoy_protocol::{Diff, Map, Value, map};
 
 pub use args::Args;
@@ -22,6 +23,7 @@ use crate::module::{Checked, Done};
 use crate::system::{Look, System};
 
 use compare::Comparison;
+use job::Job;
 use options::Options;
 use source::Source;
 
@@ -63,20 +65,6 @@ pub struct Work {
     source: Source,
     dest: PathBuf,
     differs: Comparison,
-}
-
-/// What is unpacked, from where to where; what failures name.
-#[derive(Debug, Clone, Copy)]
-struct Job<'a> {
-    src: &'a str,
-    dest: &'a Path,
-}
-
-impl Job<'_> {
-    /// Returns the failure for this reason.
-    fn failed(self, why: impl std::fmt::Display) -> Failure {
-        Failure::new(format!("failed to unpack {} to {}: {why}", self.src, self.dest.display()))
-    }
 }
 
 /// Compares what is there with what is in the archive.
@@ -186,9 +174,4 @@ fn unpack(work: Work, node: &mut System, mut values: Map) -> Result<Done, Failur
     extract::extract(differs, &source, job, node)?;
     attributes::describe(node, &dest, &mut values)?;
     Ok(Done { changed: true, values })
-}
-
-/// Returns whether the archive tells owners as tar does.
-fn is_tar(format: Format) -> bool {
-    format != Format::Zip
 }

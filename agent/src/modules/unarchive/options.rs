@@ -3,7 +3,6 @@
 use convoy_archive::Format;
 
 use super::args::Args;
-use super::is_tar;
 use crate::failure::Failure;
 use crate::system::Look;
 
@@ -147,4 +146,9 @@ fn refused(word: &str, tar: bool) -> Failure {
     Failure::new(format!(
         "extra_opts: unrecognized option '{word}': convoy unpacks by itself, without {program}, and knows {known}"
     ))
+}
+
+/// Returns whether the archive tells owners as tar does.
+fn is_tar(format: Format) -> bool {
+    format != Format::Zip
 }

@@ -6,7 +6,7 @@ use convoy_archive::layout::{Tree, parents, path};
 use convoy_archive::{Entry, Error, Fault, Kind, Manifest};
 use convoy_protocol::Digest;
 
-use super::Job;
+use super::job::Job;
 use super::options::Options;
 use crate::failure::Failure;
 use crate::files::glob;

@@ -1,6 +1,7 @@
 //! A home folder that `useradd` did not make.
 
 use std::path::Path;
+use std::path::PathBuf;
 
 use super::args::Args;
 use crate::failure::Failure;
@@ -67,4 +68,9 @@ fn copy(from: &Path, to: &Path, user: &User, node: &mut System) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Returns where the home folder shall be.
+pub(super) fn home_of(args: &Args, look: &Look, user: &User) -> PathBuf {
+    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| look.expand(home))
 }

@@ -2,17 +2,17 @@
 
 mod account;
 mod args;
+mod command;
 mod home;
 mod libuser;
 mod password;
+mod plan;
 mod ssh_key;
-
-use std::ffi::OsString;
-use std::path::PathBuf;
 
 use convoy_protocol::{Map, Value, map};
 
 pub use args::{Args, State, UpdatePassword};
+pub use plan::Plan;
 
 use crate::failure::Failure;
 use crate::files::difference;
@@ -34,29 +34,6 @@ pub const BEHAVIOR: Behavior = Behavior {
     reversibility: Reversibility::Irreversible("it changes accounts"),
     ..Behavior::new(Access::WriteTree)
 };
-
-/// What is to be done, in this order.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// Programs that make, change or remove the account.
-    programs: Vec<Vec<OsString>>,
-    /// The hash to be set.
-    password: Option<String>,
-    /// Whether the home folder is made.
-    home: bool,
-    /// Whether a key is made.
-    key: bool,
-    /// The ages of the password.
-    chage: Option<Vec<OsString>>,
-    /// Whether the account is new.
-    creates: bool,
-}
-
-impl Plan {
-    fn is_empty(&self) -> bool {
-        self.programs.is_empty() && self.password.is_none() && !self.home && !self.key && self.chage.is_none()
-    }
-}
 
 fn validate(args: &Args) -> Result<(), Failure> {
     let foreign = [
@@ -185,7 +162,7 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let user = existing(args, node)
         .ok_or_else(|| named(Failure::new(format!("failed to look up user name: {}", args.name))))?;
     if plan.home {
-        home::create(args, &home_of(args, node, &user), &user, node)?;
+        home::create(args, &home::home_of(args, node, &user), &user, node)?;
     }
     if plan.key {
         ssh_key::generate(args, &user, node).map_err(named)?;
@@ -197,9 +174,4 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     values.extend(outcome(args, plan.creates));
     values.extend(said);
     Ok(Done { changed: true, values })
-}
-
-/// Returns where the home folder shall be.
-fn home_of(args: &Args, look: &Look, user: &User) -> PathBuf {
-    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| look.expand(home))
 }

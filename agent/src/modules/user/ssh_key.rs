@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, map};
 
 use super::args::Args;
-use super::home_of;
+use super::home::home_of;
 use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, Look, Process, System, User};
 

@@ -13,7 +13,7 @@ pub use args::{Args, State};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::pattern::{Groups, Pattern};
+use crate::pattern::Groups;
 use crate::system::{Look, System};
 
 use probe::Probe;
@@ -149,9 +149,4 @@ fn late(args: &Args, look: &Look) -> String {
         (_, None) if path.is_some() => format!("Timeout when waiting for file {place}"),
         (_, None) => format!("Timeout when waiting for {place}"),
     }
-}
-
-/// Compiles `search_regex`.
-fn pattern(args: &Args) -> Result<Option<Pattern>, Failure> {
-    args.search_regex.as_deref().map(Pattern::by_line).transpose()
 }
