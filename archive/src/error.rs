@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{0} is not supported")]
     Unsupported(&'static str),
     /// More members than anyone means.
-    #[error("it has more than {} members", crate::MEMBERS)]
+    #[error("it has more than {} members", crate::limits::MEMBERS)]
     TooMany,
     /// A bomb.
     #[error("it unpacks to more than {0} bytes, too much for its own size to be honest")]

@@ -1,7 +1,9 @@
 //! The header of a member: 512 bytes of text fields.
 
-use super::BLOCK;
 use crate::error::Error;
+
+/// The size of a block, in bytes.
+pub(crate) const BLOCK: usize = 512;
 
 /// A header.
 #[derive(Debug, Clone)]
@@ -91,6 +93,11 @@ impl Header {
     pub(super) fn group(&self) -> String {
         self.ustar(297, 329)
     }
+}
+
+/// Returns whether `block` is the header of a member.
+pub(crate) fn is_header(block: &[u8]) -> bool {
+    <&[u8; BLOCK]>::try_from(block).is_ok_and(|block| Header(*block).is_whole())
 }
 
 #[cfg(test)]

@@ -6,21 +6,16 @@ mod pax;
 use std::io::{self, Read};
 
 use crate::error::{Error, Fault};
-use crate::manifest::{Entry, Kind, Owner, When};
-use crate::{Each, fill};
+pub(crate) use header::{BLOCK, is_header};
+
+use crate::fill::fill;
+use crate::manifest::{Each, Entry, Kind, Owner, When};
+
 use header::Header;
 use pax::Records;
 
-/// The size of a block, in bytes.
-pub(crate) const BLOCK: usize = 512;
-
 /// The most that a long name or a list of attributes may take, in bytes.
 const EXTENSION: u64 = 1 << 20;
-
-/// Returns whether `block` is the header of a member.
-pub(crate) fn is_header(block: &[u8]) -> bool {
-    <&[u8; BLOCK]>::try_from(block).is_ok_and(|block| Header(*block).is_whole())
-}
 
 /// Goes through all members.
 pub(crate) fn walk<E: From<Error>>(source: impl Read, each: Each<'_, E>) -> Result<(), E> {

@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek};
 
-use super::{damaged, read_at, u16_at, u32_at, u64_at};
+use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::{Error, Fault};
-use crate::fill;
+use crate::fill::fill;
 use crate::manifest::When;
 
 /// The length of a record in the list, without what is as long as it likes.

@@ -3,6 +3,7 @@
 //! Read here and not by a crate: those at hand keep members by name, so that of two with the same name one is lost, and
 //! do not tell where a member's bytes begin, which shows those that share theirs.
 
+mod bytes;
 mod end;
 mod member;
 
@@ -12,8 +13,9 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use crate::error::{Error, Fault};
-use crate::manifest::{Entry, Kind};
-use crate::{Each, MEMBERS, fill, limit};
+use crate::limits::{MEMBERS, limit};
+use crate::manifest::{Each, Entry, Kind};
+use bytes::damaged;
 use member::{Member, Type};
 
 pub(crate) use end::has_end;
@@ -23,35 +25,6 @@ const TARGET: u64 = 4095;
 
 /// How much is read at once.
 const BUFFER: usize = 64 * 1024;
-
-/// Returns the number in the two bytes at `at`.
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes)
-}
-
-/// Returns the number in the four bytes at `at`.
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
-}
-
-/// Returns the number in the eight bytes at `at`.
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
-
-fn damaged(what: &str) -> Error {
-    Error::Damaged(what.into())
-}
-
-/// Reads exactly `length` bytes from `at` on.
-fn read_at(source: &mut (impl Read + Seek), at: u64, length: usize) -> Result<Vec<u8>, Error> {
-    source.seek(SeekFrom::Start(at)).map_err(Error::Io)?;
-    let mut bytes = vec![0; length];
-    match fill(source, &mut bytes).map_err(Error::Io)? {
-        n if n == length => Ok(bytes),
-        _ => Err(Error::Truncated),
-    }
-}
 
 /// Returns all members as the list at the end of the archive has them.
 fn members(source: &mut (impl Read + Seek), size: u64) -> Result<Vec<Member>, Error> {

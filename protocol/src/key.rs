@@ -1,15 +1,13 @@
-//! Maps of values: in the order of insertion, as Python's dictionaries are, with the scalar keys YAML allows.
+//! Keys of maps: the scalars that YAML allows.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use indexmap::{Equivalent, IndexMap};
+use indexmap::Equivalent;
 use serde::{Deserialize, Serialize};
 
-use crate::Value;
-
-/// A key of a [`Map`].
+/// A key of a [`Map`](crate::Map).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Key {
     /// `null`.
@@ -28,16 +26,6 @@ impl Key {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
-        }
-    }
-
-    /// Returns the key as a value of its own.
-    pub fn to_value(&self) -> Value {
-        match self {
-            Self::Null => Value::null(),
-            Self::Bool(b) => Value::from(*b),
-            Self::Int(i) => Value::from(*i),
-            Self::Text(text) => Value::from(text.clone()),
         }
     }
 }
@@ -87,15 +75,4 @@ impl fmt::Display for Key {
             Self::Text(text) => f.write_str(text),
         }
     }
-}
-
-/// A map from scalar keys to values, in the order of insertion. Equality ignores the order.
-pub type Map = IndexMap<Key, Value>;
-
-/// Builds a [`Map`]: `map! { "path" => path, "size" => 3 }`.
-#[macro_export]
-macro_rules! map {
-    ($($key:expr => $value:expr),* $(,)?) => {
-        $crate::Map::from_iter([$(($crate::Key::from($key), $crate::Value::from($value))),*])
-    };
 }
