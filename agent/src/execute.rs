@@ -16,7 +16,7 @@ use crate::words;
 crate::arguments! {
     /// Around what is run: what every module that runs something takes.
     pub struct RunArgs {
-        /// The folder to run in.
+        /// The directory to run in.
         chdir: Option<NodePath>,
         /// Not run if this exists; may hold `*`, `?` and `[…]`.
         creates: Option<NodePath>,
@@ -54,7 +54,7 @@ pub struct Request<'a> {
     pub shown: Value,
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// The folder to run in.
+    /// The directory to run in.
     pub chdir: Option<PathBuf>,
     /// Not run if something matches this.
     pub creates: Option<String>,
@@ -90,13 +90,13 @@ fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
 /// Looks whether the command must be run.
 ///
 /// # Errors
-/// If there is no such folder to run in.
+/// If there is no such directory to run in.
 pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let folder = request.chdir.clone().unwrap_or_else(|| ".".into());
-    if let Err(error) = std::fs::read_dir(&folder).map(drop)
-        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&folder))
+    let directory = request.chdir.clone().unwrap_or_else(|| ".".into());
+    if let Err(error) = std::fs::read_dir(&directory).map(drop)
+        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&directory))
     {
-        let reason = os_error::as_python(&error, &folder);
+        let reason = os_error::as_python(&error, &directory);
         let values = nothing_ran(&request, "", String::new());
         return Err(Failure {
             msg: format!("Unable to change directory before execution: {reason}"),
@@ -106,7 +106,7 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
     }
     let verb = if look.is_check_mode() { "Would" } else { "Did" };
     let there = |pattern: &Option<String>| {
-        pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &folder)))
+        pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &directory)))
     };
     if let Some((pattern, true)) = there(&request.creates) {
         let msg = format!("{verb} not run command since '{pattern}' exists");
@@ -122,7 +122,7 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
     }
     let why = "Command would have run if not in check mode";
     let values = nothing_ran(&request, "", why.to_owned());
-    let process = Process::new(request.argv.iter().map(String::as_str)).folder(request.chdir);
+    let process = Process::new(request.argv.iter().map(String::as_str)).directory(request.chdir);
     let process = match request.stdin {
         Some(text) if request.stdin_add_newline => process.stdin(format!("{text}\n").into_bytes()),
         Some(text) => process.stdin(text.as_bytes().to_vec()),

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 pub enum FileKind {
     /// A regular file.
     File,
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symbolic link.
     Link,
@@ -77,7 +77,7 @@ impl Meta {
         self.kind == FileKind::File
     }
 
-    /// Returns whether it is a folder.
+    /// Returns whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.kind == FileKind::Dir
     }

@@ -40,7 +40,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// `..` in its name.
-    #[error("leads out of the folder that it would be unpacked into")]
+    #[error("leads out of the directory that it would be unpacked into")]
     Outside,
     /// A slash first.
     #[error("has an absolute name")]

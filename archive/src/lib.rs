@@ -36,7 +36,7 @@ pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), each: Each<'_, E>) 
 }
 
 /// Reads an archive whole and returns what is in it. Then every file's bytes are what the archive's own checksums say,
-/// and no member leads out of the folder that it will be unpacked into, as far as names alone can tell.
+/// and no member leads out of the directory that it will be unpacked into, as far as names alone can tell.
 ///
 /// # Errors
 /// If the archive is not one, is damaged, or has a member that is refused.

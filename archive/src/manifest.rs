@@ -42,7 +42,7 @@ pub enum Kind<D> {
         /// What is known of its content.
         digest: D,
     },
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symbolic link with what it says.
     Link(String),

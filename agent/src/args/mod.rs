@@ -16,7 +16,7 @@ pub use kind::ParamKind;
 pub enum Staged {
     /// Sent as it is.
     No,
-    /// Names a file or folder on the workstation; replaced by description of it by digest,
+    /// Names a file or directory on the workstation; replaced by description of it by digest,
     /// unless the boolean parameter `remote_src` is, or is by default, true.
     File,
     /// Names a template on the workstation; rendered there, then as [`Staged::File`].

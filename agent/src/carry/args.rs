@@ -122,7 +122,9 @@ fn file(name: &str, path: &NodePath, look: &Look) -> Result<Source, Failure> {
     let path: PathBuf = look.expand(path);
     match look.stat(&path)? {
         None => Err(Failure::new(format!("{name}: {} does not exist", path.display()))),
-        Some(meta) if meta.is_dir() => Err(Failure::new(format!("{name}: {} is a folder", path.display()))),
+        Some(meta) if meta.is_dir() => {
+            Err(Failure::new(format!("{name}: {} is a directory", path.display())))
+        }
         Some(_) => {
             let bytes = look.read(&path)?;
             // A byte order mark says nothing; in a file of properties it would be a part of the first key.

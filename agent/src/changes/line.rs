@@ -172,7 +172,7 @@ fn state(state: &State, out: &mut String) {
     match &state.thing {
         Thing::Nothing => add("nothing", b""),
         Thing::File => add("file", b""),
-        Thing::Folder => add("folder", b""),
+        Thing::Directory => add("folder", b""),
         Thing::Tree => add("tree", b""),
         Thing::Link(target) => add("link=", target.as_os_str().as_bytes()),
     }
@@ -208,7 +208,7 @@ fn read_state(words: &[&str]) -> Option<State> {
     let mut state = State::of(match *first {
         "nothing" => Thing::Nothing,
         "file" => Thing::File,
-        "folder" => Thing::Folder,
+        "folder" => Thing::Directory,
         "tree" => Thing::Tree,
         link => Thing::Link(path(link.strip_prefix("link=")?)?),
     });
@@ -293,7 +293,7 @@ mod tests {
         let thing = prop_oneof![
             Just(Thing::Nothing),
             Just(Thing::File),
-            Just(Thing::Folder),
+            Just(Thing::Directory),
             Just(Thing::Tree),
             path().prop_map(Thing::Link)
         ];

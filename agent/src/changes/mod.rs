@@ -1,6 +1,6 @@
 //! What runs change in the files of a node: recorded, and kept, so that it can be undone.
 //!
-//! Each user has a record for each run, `runs/RUN/changes` in the folder of what outlives an agent. [`Recorder`] writes it on
+//! Each user has a record for each run, `runs/RUN/changes` in the directory of what outlives an agent. [`Recorder`] writes it on
 //! behalf of [`System`](crate::system::System), [`undo`] reads it.
 
 mod keep;
@@ -21,16 +21,16 @@ pub(crate) use state::{Content, Owned, State, Thing};
 pub(crate) use tree::{copy, set_xattr, survey};
 pub(crate) use users::users;
 
-/// The record's file in the folder of its run.
+/// The record's file in the directory of its run.
 pub(crate) const RECORD: &str = "changes";
 
-/// The folder in that of a run in which it keeps what it replaced or removed.
+/// The directory in that of a run in which it keeps what it replaced or removed.
 const KEPT: &str = "kept";
 
-/// The file in the folder of a run that names such folders on other file systems.
+/// The file in the directory of a run that names such directories on other file systems.
 const PLACES: &str = "places";
 
-/// The file in the folder of a run that names the users that were become.
+/// The file in the directory of a run that names the users that were become.
 const USERS: &str = "users";
 
 /// Returns `path` without symbolic links before its last part: it names the same place also after those were changed.

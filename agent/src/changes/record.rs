@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::line::{HEADING, Line};
 use super::state::{State, Thing};
 
-/// What became of one path, from its first change on. A path that was removed with a folder above it and came again
+/// What became of one path, from its first change on. A path that was removed with a directory above it and came again
 /// has an entry for each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -18,9 +18,9 @@ pub(crate) struct Entry {
     pub(crate) was: State,
     /// How the run left it, after each of its changes.
     pub(crate) lefts: Vec<State>,
-    /// Whether it was removed as a folder, or with one: what came there since is something else.
+    /// Whether it was removed as a directory, or with one: what came there since is something else.
     pub(crate) closed: bool,
-    /// Whether it came and went with a folder that was not there before, and is not there after.
+    /// Whether it came and went with a directory that was not there before, and is not there after.
     pub(crate) moot: bool,
     /// The run by which it was taken back.
     pub(crate) undone: Option<String>,
@@ -97,7 +97,7 @@ impl Record {
     fn add(&mut self, line: Line) -> Option<()> {
         match line {
             Line::Change { id, path, was, left } => {
-                let closed = is_folder(&was) && left.is_nothing();
+                let closed = is_directory(&was) && left.is_nothing();
                 if closed || left.thing == Thing::Tree {
                     self.close(&path);
                 }
@@ -114,7 +114,7 @@ impl Record {
             Line::Again { id, was, left } => {
                 let entry = self.entry(&id)?;
                 let last = entry.left()[0];
-                let goes = is_folder(last) && left.is_nothing();
+                let goes = is_directory(last) && left.is_nothing();
                 let came = entry.was.is_nothing();
                 let (next, path) = (last.then(&left), entry.path.clone());
                 entry.lefts.push(next);
@@ -141,8 +141,8 @@ impl Record {
     }
 }
 
-fn is_folder(state: &State) -> bool {
-    matches!(state.thing, Thing::Folder | Thing::Tree)
+fn is_directory(state: &State) -> bool {
+    matches!(state.thing, Thing::Directory | Thing::Tree)
 }
 
 /// Writes a record.

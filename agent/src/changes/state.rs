@@ -14,10 +14,10 @@ use crate::stat::{Meta, Time};
 pub(crate) enum Thing {
     Nothing,
     File,
-    Folder,
+    Directory,
     /// A symbolic link with what it says.
     Link(PathBuf),
-    /// A folder with all it holds, or what is neither file, folder nor link: as one.
+    /// A directory with all it holds, or what is neither file, directory nor link: as one.
     Tree,
 }
 
@@ -79,7 +79,7 @@ impl State {
         let Some(meta) = meta else { return Ok(Self::nothing()) };
         let thing = match meta {
             meta if meta.is_file() => Thing::File,
-            meta if meta.is_dir() => Thing::Folder,
+            meta if meta.is_dir() => Thing::Directory,
             meta if meta.is_link() => Thing::Link(fs::read_link(path)?),
             _ => Thing::Tree,
         };
@@ -93,8 +93,8 @@ impl State {
     /// Returns this state after a change to `next`, which says nothing of what did not change.
     pub(crate) fn then(&self, next: &Self) -> Self {
         let mut merged = next.clone();
-        // A folder that came back with all it holds stays one, whatever its attributes.
-        if self.thing == Thing::Tree && next.thing == Thing::Folder {
+        // A directory that came back with all it holds stays one, whatever its attributes.
+        if self.thing == Thing::Tree && next.thing == Thing::Directory {
             return Self { thing: Thing::Tree, content: Content::Any, ..merged };
         }
         if self.thing == next.thing {

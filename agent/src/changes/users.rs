@@ -7,7 +7,7 @@ use convoy_protocol::message::{Become, Method};
 use super::USERS;
 use super::line::{read_words, words};
 
-/// Returns how another user was become, as a line of a run's folder.
+/// Returns how another user was become, as a line of a run's directory.
 pub(super) fn user_line(other: &Become) -> String {
     let option =
         |value: &Option<String>| value.as_ref().map_or_else(|| "-".to_owned(), |text| format!("={text}"));
@@ -15,8 +15,8 @@ pub(super) fn user_line(other: &Become) -> String {
 }
 
 /// Returns the users that were become in a run, without their passwords.
-pub(crate) fn users(folder: &Path) -> Vec<Become> {
-    let text = std::fs::read_to_string(folder.join(USERS)).unwrap_or_default();
+pub(crate) fn users(directory: &Path) -> Vec<Become> {
+    let text = std::fs::read_to_string(directory.join(USERS)).unwrap_or_default();
     let option = |text: &String| text.strip_prefix('=').map(str::to_owned);
     let read = |line: &str| {
         let words = read_words(line)?;

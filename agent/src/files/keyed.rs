@@ -41,7 +41,7 @@ impl KeyedArgs {
     /// Returns the file's path, links followed, and what it holds: nothing if it shall be made.
     ///
     /// # Errors
-    /// If it is missing and shall not be made, is a folder, or cannot be read.
+    /// If it is missing and shall not be made, is a directory, or cannot be read.
     pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
         match self.in_place.find(look)? {
             (path, Some(bytes)) => Ok((path, bytes)),
@@ -80,7 +80,7 @@ impl InPlaceArgs {
         let path = look.real_path(&look.expand(&self.path));
         let bytes = match look.stat(&path)? {
             Some(meta) if meta.is_dir() => {
-                return Err(Failure::new(format!("{} is a folder", path.display())));
+                return Err(Failure::new(format!("{} is a directory", path.display())));
             }
             Some(_) => Some(look.read(&path)?),
             None => None,
@@ -91,7 +91,7 @@ impl InPlaceArgs {
     /// Returns the file's path, links followed, and what it holds.
     ///
     /// # Errors
-    /// If it is missing, is a folder, or cannot be read.
+    /// If it is missing, is a directory, or cannot be read.
     pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
         let (path, bytes) = self.find(look)?;
         let missing = || Failure::new(format!("{} does not exist", path.display()));

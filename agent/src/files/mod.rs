@@ -17,8 +17,8 @@ pub mod validate;
 
 use std::path::{Path, PathBuf};
 
-/// Returns `path` with a folder before it, so that `name` alone is in the running one.
-pub(crate) fn with_folder(path: PathBuf) -> PathBuf {
+/// Returns `path` with a directory before it, so that `name` alone is in the running one.
+pub(crate) fn with_directory(path: PathBuf) -> PathBuf {
     if path.to_string_lossy().contains('/') { path } else { Path::new(".").join(path) }
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// Returns the folder that `path` is in, with a trailing slash of `path` meaning the folder itself.
+/// Returns the directory that `path` is in, with a trailing slash of `path` meaning the directory itself.
 pub(crate) fn dirname(path: &Path) -> PathBuf {
     if ends_with_slash(path) {
         let text = path.to_string_lossy();

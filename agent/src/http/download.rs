@@ -24,12 +24,12 @@ impl Download {
     }
 }
 
-/// Writes the content of an answer to a new file in `folder` that only its owner can use.
+/// Writes the content of an answer to a new file in `directory` that only its owner can use.
 ///
 /// # Errors
 /// If it cannot be read or written; nothing is left of it then.
-pub fn download(node: &mut System, folder: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
-    let file = node.make_scratch_file(folder)?;
+pub fn download(node: &mut System, directory: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
+    let file = node.make_scratch_file(directory)?;
     let length = save(body, file.file(), file.path())?;
     Ok(Download { file, length })
 }

@@ -95,7 +95,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(all)
 }
 
-/// Returns the certificates that are trusted: those of a file or of all files in a folder, or the node's own.
+/// Returns the certificates that are trusted: those of a file or of all files in a directory, or the node's own.
 fn trusted(given: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Error> {
     let Some(path) = given else {
         let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);

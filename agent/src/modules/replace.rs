@@ -55,7 +55,7 @@ crate::arguments! {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     let path = look.expand(&args.path);
-    edit::refuse_folder(look, &path)?;
+    edit::refuse_directory(look, &path)?;
     if look.stat(&path)?.is_none() {
         return Err(Failure::new(format!("Path {} does not exist !", path.display())).with("rc", 257));
     }

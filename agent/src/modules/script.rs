@@ -32,7 +32,7 @@ crate::arguments! {
     pub struct Args {
         /// The script and its arguments in one line, quoted as for a shell.
         _raw_params: Option<Script> [aliases("cmd"), controller_script],
-        /// The folder to run in, by its whole path.
+        /// The directory to run in, by its whole path.
         chdir: Option<NodePath>,
         /// Not run if this exists.
         creates: Option<NodePath>,
@@ -49,7 +49,7 @@ crate::arguments! {
 #[derive(Debug)]
 pub struct Plan {
     script: Script,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 /// Looks whether the script must be run.
@@ -74,12 +74,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     {
         return skipped(path, "does not exist, matching removes option");
     }
-    let folder = args.chdir.as_ref().map(|path| look.expand(path));
-    if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_absolute()) {
-        let msg = format!("chdir {} must be an absolute path for a Unix-aware remote node", folder.display());
+    let directory = args.chdir.as_ref().map(|path| look.expand(path));
+    if let Some(directory) = directory.as_ref().filter(|directory| !directory.is_absolute()) {
+        let msg =
+            format!("chdir {} must be an absolute path for a Unix-aware remote node", directory.display());
         return Err(Failure::new(msg));
     }
-    let plan = Plan { script, folder };
+    let plan = Plan { script, directory };
     // With one of these, what the script is for is not there yet: known without running it.
     if creates.is_some() || removes.is_some() {
         return Ok(Checked::Differs { plan, diff: Vec::new(), values: Map::new() });
@@ -101,5 +102,5 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         None => format!("{program}{arguments}"),
     };
     let shell = "/bin/sh";
-    execute::bare(&Process::new([shell, "-c", &line]).folder(plan.folder), shell, node)
+    execute::bare(&Process::new([shell, "-c", &line]).directory(plan.directory), shell, node)
 }

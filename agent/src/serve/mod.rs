@@ -89,9 +89,9 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     }
     let cache = match Cache::open(line.clone()) {
         Ok(cache) => Arc::new(cache),
-        Err(error) => return fault(&line, &format!("no folder for content on this node: {error}")),
+        Err(error) => return fault(&line, &format!("no directory for content on this node: {error}")),
     };
-    enter_a_folder();
+    enter_a_directory();
     let (pulls, pulled) = mpsc::channel();
     let shared = Arc::new(Shared {
         line,
@@ -126,8 +126,8 @@ fn fault(line: &Line, why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A process started by `sudo` may stand in a folder that its user cannot enter.
-fn enter_a_folder() {
+/// A process started by `sudo` may stand in a directory that its user cannot enter.
+fn enter_a_directory() {
     if rustix::fs::access(".", rustix::fs::Access::EXEC_OK).is_err() {
         let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
         std::env::set_current_dir(home).or_else(|_| std::env::set_current_dir("/")).ok();

@@ -1,4 +1,4 @@
-//! The folder of what outlives an agent: one for each user of a node.
+//! The directory of what outlives an agent: one for each user of a node.
 
 pub(crate) mod lock;
 mod record;
@@ -16,32 +16,32 @@ const ROOT: &str = "/var/lib/convoy";
 /// How long the name of a run may be, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Returns whether the folder is ours and no other user can write to it.
-pub(crate) fn is_private(folder: &Path) -> bool {
-    fs::symlink_metadata(folder).is_ok_and(|meta| {
+/// Returns whether the directory is ours and no other user can write to it.
+pub(crate) fn is_private(directory: &Path) -> bool {
+    fs::symlink_metadata(directory).is_ok_and(|meta| {
         meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
     })
 }
 
-/// Returns the folder of this user, made if it is missing. Only this user can enter it.
+/// Returns the directory of this user, made if it is missing. Only this user can enter it.
 ///
 /// # Errors
 /// As [`first`].
-pub(crate) fn folder() -> io::Result<PathBuf> {
+pub(crate) fn directory() -> io::Result<PathBuf> {
     first(&places())
 }
 
-/// Returns the first of these folders that can be had, made if it is missing. Only this user can enter it.
+/// Returns the first of these directories that can be had, made if it is missing. Only this user can enter it.
 ///
 /// # Errors
 /// If there is no place in which it can be made, or what is there is not this user's alone; with the path.
 fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
     let mut first = None;
-    for folder in places {
-        match made(folder) {
-            Ok(()) => return Ok(folder.clone()),
+    for directory in places {
+        match made(directory) {
+            Ok(()) => return Ok(directory.clone()),
             Err(error) => {
-                let text = format!("{}: {}", folder.display(), crate::os_error::reason(&error));
+                let text = format!("{}: {}", directory.display(), crate::os_error::reason(&error));
                 first.get_or_insert(io::Error::new(error.kind(), text));
             }
         }
@@ -49,9 +49,9 @@ fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
     Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Returns the folders of this user that are there.
+/// Returns the directories of this user that are there.
 pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
-    places().into_iter().filter(|folder| is_private(folder))
+    places().into_iter().filter(|directory| is_private(directory))
 }
 
 /// Returns whether a controller may call a run or a job so: it becomes a part of paths.
@@ -60,46 +60,46 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
 }
 
-/// Returns the folder of a run in that of its user, which need not be there.
+/// Returns the directory of a run in that of its user, which need not be there.
 ///
 /// # Errors
 /// If the run's name is none that a controller gives.
-pub(crate) fn run_folder_in(folder: &Path, run: &str) -> io::Result<PathBuf> {
+pub(crate) fn run_directory_in(directory: &Path, run: &str) -> io::Result<PathBuf> {
     if !is_name(run) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no run is called '{run}'")));
     }
-    Ok(folder.join("runs").join(run))
+    Ok(directory.join("runs").join(run))
 }
 
-/// Makes a folder in that of this user, and those above it.
+/// Makes a directory in that of this user, and those above it.
 ///
 /// # Errors
 /// If it cannot be made.
-pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Returns the folder of a run, made if it is missing.
+/// Returns the directory of a run, made if it is missing.
 ///
 /// # Errors
-/// As [`folder`], and if the run's name is none that a controller gives.
-pub(crate) fn run_folder(run: &str) -> io::Result<PathBuf> {
-    let folder = run_folder_in(&folder()?, run)?;
-    make_private(&folder)?;
-    Ok(folder)
+/// As [`directory`], and if the run's name is none that a controller gives.
+pub(crate) fn run_directory(run: &str) -> io::Result<PathBuf> {
+    let directory = run_directory_in(&directory()?, run)?;
+    make_private(&directory)?;
+    Ok(directory)
 }
 
-/// Returns where the folder of this user may be, the best place first.
+/// Returns where the directory of this user may be, the best place first.
 pub(crate) fn places() -> Vec<PathBuf> {
     places_of(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name))
 }
 
-/// Returns where the folder of a user may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
+/// Returns where the directory of a user may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
 ///
 /// The last place is for users whose home is not there or may not be written, such as `nobody`.
 fn places_of(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").map(|folder| folder.join("convoy"));
+    let state = absolute("XDG_STATE_HOME").map(|directory| directory.join("convoy"));
     let own = match user {
         0 => Some(ROOT.into()),
         _ => absolute("HOME").map(|home| home.join(".local/state/convoy")),
@@ -108,21 +108,24 @@ fn places_of(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<Path
     state.or(own).into_iter().chain([last]).collect()
 }
 
-fn made(folder: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(folder).is_err() {
-        let above = folder.parent().unwrap_or(Path::new("/"));
+fn made(directory: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(directory).is_err() {
+        let above = directory.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
-        match fs::DirBuilder::new().mode(0o700).create(folder) {
+        match fs::DirBuilder::new().mode(0o700).create(directory) {
             // Another agent was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => other?,
         }
     }
-    if is_private(folder) {
+    if is_private(directory) {
         // A file system may be read-only.
-        return Ok(rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)?);
+        return Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK)?);
     }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no folder that only this user can write to"))
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "it is no directory that only this user can write to",
+    ))
 }
 
 #[cfg(test)]
@@ -150,16 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_write_to_is_refused() {
+    fn a_directory_that_others_can_write_to_is_refused() {
         let here = tempfile::tempdir().unwrap();
-        let folder = here.path().join("a/convoy");
-        made(&folder).unwrap();
-        made(&folder).unwrap();
-        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        let directory = here.path().join("a/convoy");
+        made(&directory).unwrap();
+        made(&directory).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(
-            made(&folder).unwrap_err().to_string(),
-            "it is no folder that only this user can write to"
+            made(&directory).unwrap_err().to_string(),
+            "it is no directory that only this user can write to"
         );
     }
     #[test]

@@ -15,7 +15,7 @@ pub struct User {
     pub gid: u32,
     /// The full name.
     pub gecos: String,
-    /// The home folder.
+    /// The home directory.
     pub home: String,
     /// The login shell.
     pub shell: String,

@@ -114,8 +114,8 @@ mod tests {
                 assert_eq!(offset(&path, moment).map(|found| found.0), Some(seconds), "{zone}");
             }
         }
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("zone");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("zone");
         fs::write(&file, "TZif2").unwrap();
         assert_eq!(offset(&file.to_string_lossy(), 0), None);
     }

@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     argv: Vec<OsString>,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
     stdin: Vec<u8>,
     environment: BTreeMap<String, String>,
 }
@@ -39,10 +39,10 @@ impl Process {
         Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// Runs in `folder`.
+    /// Runs in `directory`.
     #[must_use]
-    pub fn folder(mut self, folder: Option<PathBuf>) -> Self {
-        self.folder = folder;
+    pub fn directory(mut self, directory: Option<PathBuf>) -> Self {
+        self.directory = directory;
         self
     }
 
@@ -184,8 +184,8 @@ impl Look {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        if let Some(folder) = &process.folder {
-            command.current_dir(folder);
+        if let Some(directory) = &process.directory {
+            command.current_dir(directory);
         }
         let mut child = command.spawn().map_err(RunError::Start)?;
         let result = collect(&mut child, &process.stdin, self.deadline(), printed);

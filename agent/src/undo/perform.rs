@@ -43,7 +43,7 @@ impl Step {
     fn perform(&self, node: &mut System) -> Result<(), Failure> {
         match self.how {
             How::Remove => node.remove(&self.path),
-            How::RemoveFolder => node.remove_empty_folder(&self.path),
+            How::RemoveDirectory => node.remove_empty_directory(&self.path),
             How::Attributes => self.attribute(node, &self.path),
             How::Restore => self.restore(node),
         }
@@ -88,7 +88,7 @@ impl Step {
             (Thing::File, Some(kept)) => {
                 let now = match now {
                     Some(meta) if meta.is_dir() => {
-                        node.remove_empty_folder(path)?;
+                        node.remove_empty_directory(path)?;
                         None
                     }
                     other => other,
@@ -109,7 +109,7 @@ impl Step {
                 node.symlink(target, path, now.as_ref())?;
                 self.attribute(node, path)
             }
-            (Thing::Folder, _) => {
+            (Thing::Directory, _) => {
                 if now.is_some() {
                     node.remove(path)?;
                 }

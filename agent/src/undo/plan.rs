@@ -30,12 +30,12 @@ pub(crate) struct Plan {
     pub(crate) beyond: Vec<Beyond>,
 }
 
-/// Looks at what a run has changed, by the record in this folder; nothing if there is none.
+/// Looks at what a run has changed, by the record in this directory; nothing if there is none.
 ///
 /// # Errors
 /// If something cannot be looked at, or the record is damaged.
-pub(crate) fn look(folder: &Path, look: &Look) -> Result<Option<Plan>, Failure> {
-    let path = folder.join(RECORD);
+pub(crate) fn look(directory: &Path, look: &Look) -> Result<Option<Plan>, Failure> {
+    let path = directory.join(RECORD);
     let Some(record) = Record::read(&path).map_err(|error| cannot("read", &path, &error))? else {
         return Ok(None);
     };
@@ -73,8 +73,8 @@ impl Plan {
         }
         let mut now = view.see(&entry.path)?;
         let [last, before] = entry.left();
-        // The time of a folder changes with what it holds.
-        let mtime = entry.was.mtime.filter(|_| entry.was.thing != Thing::Folder);
+        // The time of a directory changes with what it holds.
+        let mtime = entry.was.mtime.filter(|_| entry.was.thing != Thing::Directory);
         let was = State { mtime, ..entry.was.clone() };
         if now.is(&was)? {
             self.ids.push(entry.id);
@@ -100,9 +100,9 @@ impl Plan {
             self.problems.push(problem::kept(&entry));
             return Ok(());
         }
-        // Where a folder was made, what the run put into it is gone by now.
-        let was_made = now.state.thing == Thing::Folder && last.thing == Thing::Folder;
-        if was_made && matches!(how, How::RemoveFolder | How::Restore) {
+        // Where a directory was made, what the run put into it is gone by now.
+        let was_made = now.state.thing == Thing::Directory && last.thing == Thing::Directory;
+        if was_made && matches!(how, How::RemoveDirectory | How::Restore) {
             let holds = view.below(&entry.path)?;
             if !holds.is_empty() {
                 self.problems.push(problem::holds(&entry, holds));
@@ -135,9 +135,9 @@ fn how(was: &State, left: &State, now: &mut Seen) -> Result<Result<How, &'static
         (Thing::File | Thing::Tree, Content::Unreadable) => {
             Err("what it held could not be read by the user of the run")
         }
-        (Thing::Tree, _) if was.kept.is_none() => Err("it was neither file, folder nor link"),
-        (Thing::Nothing, _) if now.state.thing == Thing::Folder && left.thing != Thing::Tree => {
-            Ok(How::RemoveFolder)
+        (Thing::Tree, _) if was.kept.is_none() => Err("it was neither file, directory nor link"),
+        (Thing::Nothing, _) if now.state.thing == Thing::Directory && left.thing != Thing::Tree => {
+            Ok(How::RemoveDirectory)
         }
         (Thing::Nothing, _) => Ok(How::Remove),
         (thing, _) if *thing == now.state.thing && now.holds(&was.content)? => Ok(How::Attributes),

@@ -20,7 +20,7 @@ pub(crate) struct Problem {
     /// How the run left it and how it was before, as [`Plan::becomes`](super::Plan::becomes) tells states: if another
     /// user's work for the run is taken back to one of them first, it does not stand in the way any more.
     pub(crate) fits: Vec<String>,
-    /// What a folder holds, if that is all: if others take that away first, it does not stand in the way any more.
+    /// What a directory holds, if that is all: if others take that away first, it does not stand in the way any more.
     pub(crate) holds: Vec<PathBuf>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn changed(entry: &Entry, now: &mut Seen) -> Result<Problem, Failure>
     let kind = |thing: &Thing| match thing {
         Thing::Nothing => "gone".to_owned(),
         Thing::File => "a file".to_owned(),
-        Thing::Folder => "a folder".to_owned(),
+        Thing::Directory => "a directory".to_owned(),
         Thing::Link(target) => format!("a link to {}", target.display()),
         Thing::Tree => "something else".to_owned(),
     };
@@ -105,7 +105,7 @@ pub(super) fn kept(entry: &Entry) -> Problem {
     Problem { path, text, fits: Vec::new(), holds: Vec::new() }
 }
 
-/// A folder that the run made holds what is not the run's.
+/// A directory that the run made holds what is not the run's.
 pub(super) fn holds(entry: &Entry, holds: Vec<PathBuf>) -> Problem {
     let path = entry.path.clone();
     let text =

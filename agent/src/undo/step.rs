@@ -27,8 +27,8 @@ pub(crate) struct Step {
 pub(crate) enum How {
     /// It goes.
     Remove,
-    /// A folder that was made goes, when it is empty.
-    RemoveFolder,
+    /// A directory that was made goes, when it is empty.
+    RemoveDirectory,
     /// What was there comes back.
     Restore,
     /// Owner, mode and time alone.
@@ -39,7 +39,7 @@ impl How {
     /// Returns it in a word.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Remove | Self::RemoveFolder => "removed",
+            Self::Remove | Self::RemoveDirectory => "removed",
             Self::Restore => "restored",
             Self::Attributes => "attributes",
         }

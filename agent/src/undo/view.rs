@@ -85,7 +85,7 @@ impl<'a> View<'a> {
         Ok(Seen { state, place, stamp, ..nothing })
     }
 
-    /// Returns what will be in the folder at a path.
+    /// Returns what will be in the directory at a path.
     pub(super) fn below(&self, path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let Some(place) = self.place(path) else { return Ok(Vec::new()) };
         let names = self.look.list(&place)?;

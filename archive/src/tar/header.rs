@@ -52,7 +52,7 @@ impl Header {
 
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[..100]);
-        // GNU's format keeps other things where POSIX's has the folders.
+        // GNU's format keeps other things where POSIX's has the directories.
         let prefix = if &self.0[257..263] == b"ustar\0" { text(&self.0[345..500]) } else { b"" };
         if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
     }

@@ -167,7 +167,7 @@ impl Member {
             0o01 => special("a named pipe"),
             0o02 | 0o06 => special("a device"),
             0o14 => special("a socket"),
-            _ => special("neither file, folder nor link"),
+            _ => special("neither file, directory nor link"),
         }
     }
 }

@@ -69,11 +69,11 @@ pub(super) fn update(args: &Args, get: &AptGet, node: &mut System) -> Result<Vec
 
 /// Returns whether there are files of packages that were fetched.
 pub(super) fn has_archives(look: &Look) -> Result<bool, Failure> {
-    let folder = Path::new("/var/cache/apt/archives");
-    if look.stat(folder)?.is_none() {
+    let directory = Path::new("/var/cache/apt/archives");
+    if look.stat(directory)?.is_none() {
         return Ok(false);
     }
-    Ok(look.list(folder)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
+    Ok(look.list(directory)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
 }
 
 /// Returns the values that say how old the lists are.

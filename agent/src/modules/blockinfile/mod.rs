@@ -33,7 +33,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     let path = look.expand(&args.path);
-    edit::refuse_folder(look, &path)?;
+    edit::refuse_directory(look, &path)?;
     let shown = path.display().to_string();
     let old = match look.stat(&path)? {
         Some(_) => Some(look.read(&path)?),

@@ -309,7 +309,7 @@ fn difference(header: String, old: &str, new: Option<&str>) -> Diff {
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
     let mut values = Map::new();
     if args.backup {
-        let path = node.make_temporary_file(&node.temporary_folder(), "crontab", "")?;
+        let path = node.make_temporary_file(&node.temporary_directory(), "crontab", "")?;
         let there = node.lstat(&path)?;
         node.replace(&path, there.as_ref(), Bytes::Memory(plan.old.as_bytes()), Attributes::default())?;
         values.insert("backup_file".into(), path.to_string_lossy().as_ref().into());

@@ -8,7 +8,7 @@ crate::choices! {
     pub enum State {
         /// Nothing.
         Absent = "absent",
-        /// A folder.
+        /// A directory.
         Directory = "directory",
         /// The file that is there, with these attributes.
         File = "file",
@@ -30,9 +30,9 @@ crate::arguments! {
         state: Option<State>,
         /// What a link leads to.
         src: Option<NodePath>,
-        /// Whether the attributes are those of all that a folder holds.
+        /// Whether the attributes are those of all that a directory holds.
         recurse: bool [default("false")],
-        /// Whether a link may lead nowhere and replace a file or an empty folder.
+        /// Whether a link may lead nowhere and replace a file or an empty directory.
         force: bool [default("false")],
         /// Whether symbolic links are followed for attributes.
         follow: bool [default("true")],

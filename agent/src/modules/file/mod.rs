@@ -23,10 +23,10 @@ use plan::{Action, refuse};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
-    summary: "Makes, changes and removes files, folders and links",
+    summary: "Makes, changes and removes files, directories and links",
     description: "Symbolic links are followed for attributes unless `follow` is false; what is removed never is. \
         Links are replaced in one step.",
-    example: "- name: Make the folder for backups\n  file:\n    path: /var/backups/wso2\n    state: directory\n    owner: wso2\n    mode: '0750'\n",
+    example: "- name: Make the directory for backups\n  file:\n    path: /var/backups/wso2\n    state: directory\n    owner: wso2\n    mode: '0750'\n",
 };
 
 /// How it behaves.

@@ -10,7 +10,7 @@ crate::choices! {
     pub enum FileType {
         /// Everything.
         Any = "any",
-        /// Folders.
+        /// Directories.
         Directory = "directory",
         /// Regular files.
         File = "file",
@@ -34,7 +34,7 @@ crate::choices! {
 crate::arguments! {
     /// Arguments of `find`.
     pub struct Args {
-        /// The folders to look in.
+        /// The directories to look in.
         paths: Vec<NodePath> [required, aliases("name", "path")],
         /// What the name must match: one of these, with `*`, `?` and `[…]`, or regular expressions.
         patterns: Vec<String> [aliases("pattern")],
@@ -50,9 +50,9 @@ crate::arguments! {
         encoding: Option<String>,
         /// What is looked for.
         file_type: FileType [default("file")],
-        /// Whether the folders within are looked in too.
+        /// Whether the directories within are looked in too.
         recurse: bool [default("false")],
-        /// How deep at most; 1 is the folder itself.
+        /// How deep at most; 1 is the directory itself.
         depth: Option<i64>,
         /// At least so old, or with `-` before it at most: a number with `s`, `m`, `h`, `d` or `w`.
         age: Option<String>,
@@ -66,7 +66,7 @@ crate::arguments! {
         mode: Option<Value>,
         /// Whether the mode is exactly `mode`, or has one of its bits.
         exact_mode: bool [default("true")],
-        /// Whether links to folders are followed.
+        /// Whether links to directories are followed.
         follow: bool [default("false")],
         /// Whether the digest of each file is wanted.
         get_checksum: bool [default("false")],

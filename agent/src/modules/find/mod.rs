@@ -1,4 +1,4 @@
-//! `find`: the files and folders below a path that fit.
+//! `find`: the files and directories below a path that fit.
 
 mod args;
 mod filter;
@@ -22,9 +22,9 @@ use filter::Filter;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
-    summary: "Finds files and folders",
-    description: "Returns `files`, in the order of their names: first what is in a folder, then what is in its \
-        folders. What cannot be looked at is in `skipped_paths`. Changes nothing.",
+    summary: "Finds files and directories",
+    description: "Returns `files`, in the order of their names: first what is in a directory, then what is in its \
+        directories. What cannot be looked at is in `skipped_paths`. Changes nothing.",
     example: "- name: Find logs older than four weeks\n  find:\n    paths: /opt/wso2/repository/logs\n    patterns: '*.log'\n    age: 4w\n  register: old\n",
 };
 
@@ -103,7 +103,7 @@ impl Search<'_> {
         let searched = match self.look.stat(path) {
             Ok(Some(meta)) if meta.is_dir() => {
                 let mut above = HashSet::from([(meta.dev, meta.ino)]);
-                self.folder(path, 1, &mut above)
+                self.directory(path, 1, &mut above)
             }
             _ => Err(Skipped(format!("'{}' is not a directory", path.display()))),
         };
@@ -116,52 +116,57 @@ impl Search<'_> {
         self.args.limit.is_some_and(|limit| self.found.len() as i64 >= limit)
     }
 
-    /// Looks at what is in `folder`, then in its folders. `above` are the folders that led here: a link to one of them
+    /// Looks at what is in `directory`, then in its directories. `above` are the directories that led here: a link to one of them
     /// is not followed for ever.
-    fn folder(&mut self, folder: &Path, depth: i64, above: &mut HashSet<(u64, u64)>) -> Result<(), Skipped> {
-        let paths = match self.list(folder) {
+    fn directory(
+        &mut self,
+        directory: &Path,
+        depth: i64,
+        above: &mut HashSet<(u64, u64)>,
+    ) -> Result<(), Skipped> {
+        let paths = match self.list(directory) {
             Ok(paths) => paths,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                let why = os_error(&error, folder);
-                self.skipped.insert(folder.to_string_lossy().as_ref().into(), why.into());
+                let why = os_error(&error, directory);
+                self.skipped.insert(directory.to_string_lossy().as_ref().into(), why.into());
                 return Ok(());
             }
-            Err(error) => return Err(Skipped(os_error(&error, folder))),
+            Err(error) => return Err(Skipped(os_error(&error, directory))),
         };
         self.examined += paths.len() as i64;
-        let is_folder = |path: &PathBuf| self.look.stat(path).ok().flatten().filter(Meta::is_dir);
-        let (mut folders, mut others) = (Vec::new(), Vec::new());
+        let is_directory = |path: &PathBuf| self.look.stat(path).ok().flatten().filter(Meta::is_dir);
+        let (mut directories, mut others) = (Vec::new(), Vec::new());
         for path in paths {
-            match is_folder(&path) {
-                Some(meta) => folders.push((path, (meta.dev, meta.ino))),
+            match is_directory(&path) {
+                Some(meta) => directories.push((path, (meta.dev, meta.ino))),
                 None => others.push(path),
             }
         }
         if self.args.depth.is_some_and(|limit| limit > 0 && depth > limit) {
             return Ok(());
         }
-        for path in others.iter().chain(folders.iter().map(|(path, _)| path)) {
+        for path in others.iter().chain(directories.iter().map(|(path, _)| path)) {
             self.entry(path)?;
             if self.is_full() {
                 self.limited = true;
                 return Ok(());
             }
         }
-        for (path, id) in folders {
+        for (path, id) in directories {
             let is_link = || self.look.lstat(&path).is_ok_and(|meta| meta.is_some_and(|meta| meta.is_link()));
             if !self.args.recurse || self.is_full() || (!self.args.follow && is_link()) {
                 continue;
             }
             if above.insert(id) {
-                self.folder(&path, depth + 1, above)?;
+                self.directory(&path, depth + 1, above)?;
                 above.remove(&id);
             }
         }
         Ok(())
     }
 
-    fn list(&self, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-        let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    fn list(&self, directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
         let mut paths: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
         paths.sort_unstable();
         Ok(paths)

@@ -9,7 +9,7 @@ crate::arguments! {
     pub struct Args {
         /// The address.
         url: String [required],
-        /// The file, or a folder for which the server or the address has the name.
+        /// The file, or a directory for which the server or the address has the name.
         dest: NodePath [required],
         /// What the file's digest must be: `sha256:` and its hexadecimal digits, or the address of a list of digests and names.
         checksum: Option<String>,
@@ -17,7 +17,7 @@ crate::arguments! {
         force: bool [default("false")],
         /// Whether the old file is copied to a name with the time in it.
         backup: bool [default("false")],
-        /// The folder in which the file waits until it is whole.
+        /// The directory in which the file waits until it is whole.
         tmp_dest: Option<NodePath>,
         /// The user.
         url_username: Option<String> [aliases("username")],

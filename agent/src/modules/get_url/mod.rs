@@ -14,7 +14,7 @@ pub use args::Args;
 use crate::failure::Failure;
 use crate::files::attributes;
 use crate::files::put::{self, Found, Put, Source};
-use crate::files::{dirname, ends_with_slash, with_folder};
+use crate::files::{dirname, ends_with_slash, with_directory};
 use crate::http::{self, Download, Request, Response};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
@@ -28,7 +28,7 @@ use request::request;
 pub const DOC: Doc = Doc {
     summary: "Fetches a file from an HTTP or HTTPS server",
     description: "The node fetches, not the workstation. With a `checksum` that the file has, the server is not even asked. Without \
-        one it is asked whether it has a newer file; if that cannot be told, or `dest` is a folder, whether something is \
+        one it is asked whether it has a newer file; if that cannot be told, or `dest` is a directory, whether something is \
         different is only known once it was fetched.\n\n\
         A file is replaced whole or not at all, and only by one that has the `checksum`.",
     example: "- name: Fetch the driver\n  get_url:\n    url: https://repo.example.com/mysql-connector-j-8.4.0.jar\n    dest: /opt/wso2/lib/\n    \
@@ -48,7 +48,7 @@ pub enum Plan {
 }
 
 fn dest(args: &Args, look: &Look) -> PathBuf {
-    with_folder(look.expand(&args.dest))
+    with_directory(look.expand(&args.dest))
 }
 
 fn shown(args: &Args) -> String {
@@ -130,12 +130,12 @@ fn already(args: &Args, look: &Look, dest: PathBuf, mut values: Map) -> Result<C
 }
 
 fn may_write(look: &Look, dest: &Path, is_dir: bool) -> Result<(), Failure> {
-    let folder = if is_dir { dest.to_owned() } else { dirname(dest) };
-    if !look.stat(&folder)?.is_some_and(|meta| meta.is_dir()) {
-        return Err(Failure::new(format!("Destination {} does not exist", folder.display())));
+    let directory = if is_dir { dest.to_owned() } else { dirname(dest) };
+    if !look.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
+        return Err(Failure::new(format!("Destination {} does not exist", directory.display())));
     }
-    if !look.can_write(&folder) {
-        return Err(Failure::new(format!("Destination {} is not writable", folder.display())));
+    if !look.can_write(&directory) {
+        return Err(Failure::new(format!("Destination {} is not writable", directory.display())));
     }
     Ok(())
 }
@@ -172,8 +172,8 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let is_dir = ends_with_slash(&dest) || node.stat(&dest)?.is_some_and(|meta| meta.is_dir());
     let dest = if is_dir { dest.join(http::file_name(&response)) } else { dest };
     values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
-    let folder = waiting(args, node)?;
-    let download = fetch(node, &folder, &mut response).map_err(|failure| failed(failure.msg, &values))?;
+    let directory = waiting(args, node)?;
+    let download = fetch(node, &directory, &mut response).map_err(|failure| failed(failure.msg, &values))?;
     if let Some(checksum) = checksum {
         checksum.verify(node, &args.url, download.path()).map_err(|why| failed(why.msg, &values))?;
     }
@@ -187,21 +187,21 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     Ok(Done { changed, values })
 }
 
-/// Returns the folder in which the file waits.
+/// Returns the directory in which the file waits.
 fn waiting(args: &Args, look: &Look) -> Result<PathBuf, Failure> {
-    let Some(folder) = args.tmp_dest.as_ref().map(|path| look.expand(path)) else {
-        return Ok(look.temporary_folder());
+    let Some(directory) = args.tmp_dest.as_ref().map(|path| look.expand(path)) else {
+        return Ok(look.temporary_directory());
     };
-    match look.stat(&folder)? {
-        Some(meta) if meta.is_dir() => Ok(folder),
-        Some(_) => Err(Failure::new(format!("{} is a file but should be a directory.", folder.display()))),
-        None => Err(Failure::new(format!("{} directory does not exist.", folder.display()))),
+    match look.stat(&directory)? {
+        Some(meta) if meta.is_dir() => Ok(directory),
+        Some(_) => Err(Failure::new(format!("{} is a file but should be a directory.", directory.display()))),
+        None => Err(Failure::new(format!("{} directory does not exist.", directory.display()))),
     }
 }
 
 /// Fetches the content of an answer, all of it.
-fn fetch(node: &mut System, folder: &Path, response: &mut Response) -> Result<Download, Failure> {
-    let download = http::download(node, folder, &mut response.body)?;
+fn fetch(node: &mut System, directory: &Path, response: &mut Response) -> Result<Download, Failure> {
+    let download = http::download(node, directory, &mut response.body)?;
     let packed = response.header("content-encoding").is_some();
     let promised = response.header("content-length").and_then(|text| text.parse::<u64>().ok());
     match promised {

@@ -83,12 +83,12 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if new == old {
         return Ok(Checked::Same(values));
     }
-    let folder = crate::files::dirname(&target);
-    if look.stat(&folder)?.is_none() {
+    let directory = crate::files::dirname(&target);
+    if look.stat(&directory)?.is_none() {
         let msg = format!(
-            "Failed to write to file {}: the folder {} does not exist",
+            "Failed to write to file {}: the directory {} does not exist",
             path.display(),
-            folder.display()
+            directory.display()
         );
         return Err(Failure::new(msg));
     }

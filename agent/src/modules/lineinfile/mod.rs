@@ -35,7 +35,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     let path = look.expand(&args.path);
-    files::edit::refuse_folder(look, &path)?;
+    files::edit::refuse_directory(look, &path)?;
     arguments(args)?;
     let exists = look.stat(&path)?.is_some();
     if !exists && args.state == State::Absent {

@@ -44,7 +44,7 @@ crate::arguments! {
         gather_subset: Vec<String> [default("all")],
         /// Patterns of the names of facts to return; all without it.
         filter: Vec<String>,
-        /// The folder of the node's own facts.
+        /// The directory of the node's own facts.
         fact_path: NodePath [default("/etc/ansible/facts.d")],
         /// How many seconds a slow source may take; none here is slow.
         gather_timeout: i64 [default("10")],

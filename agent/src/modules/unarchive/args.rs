@@ -9,7 +9,7 @@ crate::arguments! {
     pub struct Args {
         /// The archive on the workstation; with `remote_src`, on the node.
         src: Packed [required, controller_archive],
-        /// The folder that it is unpacked into, which must be there.
+        /// The directory that it is unpacked into, which must be there.
         dest: NodePath [required],
         /// Whether `src` is on the node.
         remote_src: Option<bool>,

@@ -1,4 +1,4 @@
-//! `unarchive`: what is in an archive comes to be in a folder of the node.
+//! `unarchive`: what is in an archive comes to be in a directory of the node.
 
 mod args;
 mod compare;
@@ -17,7 +17,7 @@ pub use args::Args;
 
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::files::with_folder;
+use crate::files::with_directory;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
@@ -70,7 +70,7 @@ pub struct Work {
 /// Compares what is there with what is in the archive.
 ///
 /// # Errors
-/// If there is no archive or no folder, if the archive must not be unpacked, or something is in the way.
+/// If there is no archive or no directory, if the archive must not be unpacked, or something is in the way.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     if let Some(creates) = args.creates.as_ref().map(|path| look.expand(path))
@@ -79,7 +79,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         let msg = format!("skipped, since {} exists", creates.display());
         return Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }));
     }
-    let given = with_folder(look.expand(&args.dest));
+    let given = with_directory(look.expand(&args.dest));
     let dest = std::path::absolute(&given).unwrap_or_else(|_| given.clone());
     if !look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!(

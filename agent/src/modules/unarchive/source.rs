@@ -64,9 +64,9 @@ impl Source {
         if response.status != 200 {
             return Err(failed(&shown, http::status_text(&response)));
         }
-        let folder = node.temporary_folder();
-        let download =
-            http::download(node, &folder, &mut response.body).map_err(|error| failed(&shown, error.msg))?;
+        let directory = node.temporary_directory();
+        let download = http::download(node, &directory, &mut response.body)
+            .map_err(|error| failed(&shown, error.msg))?;
         let meta = node.stat(download.path())?.filter(|meta| meta.size > 0);
         let meta =
             meta.ok_or_else(|| Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")))?;

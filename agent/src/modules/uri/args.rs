@@ -36,7 +36,7 @@ crate::arguments! {
         src: Option<Supplied> [controller_file],
         /// Whether `src`, and files that `body` names, are on the node.
         remote_src: bool [default("false")],
-        /// Where the answer is written: a file, or a folder for which the server or the address has the name. Without `force`,
+        /// Where the answer is written: a file, or a directory for which the server or the address has the name. Without `force`,
         /// a file that is there already is only replaced by a newer one.
         dest: Option<NodePath>,
         /// Whether caches are passed by, and `dest` is replaced by an older one, too.
@@ -59,7 +59,7 @@ crate::arguments! {
         removes: Option<NodePath>,
         /// A socket of the node that is asked instead of the host.
         unix_socket: Option<NodePath>,
-        /// The certificates that are trusted, in PEM: a file, or a folder of them.
+        /// The certificates that are trusted, in PEM: a file, or a directory of them.
         ca_path: Option<NodePath>,
     }
     including [http: HttpArgs, file: FileArgs]

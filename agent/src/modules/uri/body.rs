@@ -54,7 +54,7 @@ pub(super) fn open(args: &Args, look: &Look, request: &mut Request) -> Result<()
             )));
         }
         Some(Supplied::Tree(tree)) => {
-            return Err(Failure::new(format!("Unable to open source file {}: it is a folder", tree.name)));
+            return Err(Failure::new(format!("Unable to open source file {}: it is a directory", tree.name)));
         }
     };
     let file = File::open(&path).map_err(|error| match error.kind() {

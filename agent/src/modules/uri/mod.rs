@@ -79,7 +79,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     request.follow = args.follow_redirects;
     request.unix_socket = args.unix_socket.as_ref().map(|path| look.expand(path));
     request.tls.ca = args.ca_path.as_ref().map(|path| look.expand(path));
-    let dest = args.dest.as_ref().map(|path| crate::files::with_folder(look.expand(path)));
+    let dest = args.dest.as_ref().map(|path| crate::files::with_directory(look.expand(path)));
     if args.force {
         request.headers.push(("Cache-Control".into(), "no-cache".into()));
     } else if let Some(meta) =
@@ -217,11 +217,11 @@ fn write(
     content: Option<Vec<u8>>,
     response: &mut Response,
 ) -> Result<bool, Failure> {
-    let folder = node.temporary_folder();
+    let directory = node.temporary_directory();
     let (source, download) = match content {
         Some(bytes) => (Source::Memory(bytes), None),
         None => {
-            let download = http::download(node, &folder, &mut response.body)?;
+            let download = http::download(node, &directory, &mut response.body)?;
             (Source::Node(download.path().to_owned()), Some(download))
         }
     };

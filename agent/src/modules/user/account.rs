@@ -150,7 +150,7 @@ fn describe(args: &Args, look: &Look, command: &mut Command) {
     }
 }
 
-/// Adds what is said of a new home folder. Returns whether the program cannot make it, for want of the folder that
+/// Adds what is said of a new home directory. Returns whether the program cannot make it, for want of the directory that
 /// it is to be in.
 fn new_home(args: &Args, look: &Look, command: &mut Command) -> bool {
     let parent = args.home.as_ref().and_then(|home| look.expand(home).parent().map(ToOwned::to_owned));

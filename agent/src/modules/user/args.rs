@@ -41,15 +41,15 @@ crate::arguments! {
         append: bool [default("false")],
         /// The full name, or what it is for.
         comment: Option<String>,
-        /// Its home folder.
+        /// Its home directory.
         home: Option<NodePath>,
-        /// Whether the home folder is made if it is missing.
+        /// Whether the home directory is made if it is missing.
         create_home: bool [default("true"), aliases("createhome")],
-        /// Whether the old home folder is moved if `home` is another one.
+        /// Whether the old home directory is moved if `home` is another one.
         move_home: bool [default("false")],
-        /// The folder whose content a new home folder gets.
+        /// The directory whose content a new home directory gets.
         skeleton: Option<String>,
-        /// The bits that a new home folder does not get, as octal digits.
+        /// The bits that a new home directory does not get, as octal digits.
         umask: Option<String>,
         /// The login shell.
         shell: Option<NodePath>,
@@ -75,7 +75,7 @@ crate::arguments! {
         uid_min: Option<i64>,
         /// The largest number that a new one may get.
         uid_max: Option<i64>,
-        /// Whether the home folder goes with the account.
+        /// Whether the home directory goes with the account.
         remove: bool [default("false")],
         /// Whether the account is removed while it is in use, and a key replaced.
         force: bool [default("false")],
@@ -85,7 +85,7 @@ crate::arguments! {
         ssh_key_bits: i64 [default("0")],
         /// The type of the key.
         ssh_key_type: String [default("rsa")],
-        /// The file of the key, from the home folder. Without it: `.ssh/id_` and the type.
+        /// The file of the key, from the home directory. Without it: `.ssh/id_` and the type.
         ssh_key_file: Option<NodePath>,
         /// The comment of the key. Without it: what made it, and where.
         ssh_key_comment: Option<String>,

@@ -9,7 +9,7 @@ pub struct Plan {
     pub(super) programs: Vec<Vec<OsString>>,
     /// The hash to be set.
     pub(super) password: Option<String>,
-    /// Whether the home folder is made.
+    /// Whether the home directory is made.
     pub(super) home: bool,
     /// Whether a key is made.
     pub(super) key: bool,

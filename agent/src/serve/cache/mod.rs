@@ -1,4 +1,4 @@
-//! Content that has come from the controller, kept by digest in the folder that holds the agent itself.
+//! Content that has come from the controller, kept by digest in the directory that holds the agent itself.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -39,8 +39,8 @@ const ENDED: &str = "the connection to the controller has ended";
 /// Content by digest.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    folder: PathBuf,
-    /// Whether the folder is removed at the end.
+    directory: PathBuf,
+    /// Whether the directory is removed at the end.
     temporary: bool,
     line: Arc<Line>,
     /// What goes the other way.
@@ -81,30 +81,30 @@ enum Place {
 }
 
 impl Cache {
-    /// Opens the cache in the folder of the running program if that is the bootstrap's, else in a private folder
+    /// Opens the cache in the directory of the running program if that is the bootstrap's, else in a private directory
     /// that is removed at the end. What the cache lacks is asked for over `line`.
     pub(crate) fn open(line: Arc<Line>) -> io::Result<Self> {
         let beside = fs::read_link("/proc/self/exe")
             .ok()
             .filter(|exe| exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-")));
-        let home = beside.as_deref().and_then(Path::parent).filter(|folder| is_private(folder));
+        let home = beside.as_deref().and_then(Path::parent).filter(|directory| is_private(directory));
         match home {
-            Some(folder) => Ok(Self::at(folder.to_owned(), false, line)),
-            None => Ok(Self::at(private_folder()?, true, line)),
+            Some(directory) => Ok(Self::at(directory.to_owned(), false, line)),
+            None => Ok(Self::at(private_directory()?, true, line)),
         }
     }
 
-    pub(crate) fn at(folder: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
+    pub(crate) fn at(directory: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
         let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
-        Self { folder, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
+        Self { directory, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
     }
 
     fn contents(&self) -> PathBuf {
-        self.folder.join("content")
+        self.directory.join("content")
     }
 
     fn notes(&self) -> PathBuf {
-        self.folder.join("notes")
+        self.directory.join("notes")
     }
 
     /// Returns the cached file if it really holds that content; removes it if it does not.
@@ -205,7 +205,7 @@ impl Cache {
             fs::remove_file(path).ok();
             total -= size;
         }
-        remove_left_workshops(&self.folder, now);
+        remove_left_workshops(&self.directory, now);
         for (path, meta) in files(&self.notes()) {
             if age(&meta) > KEEP {
                 fs::remove_file(path).ok();
@@ -215,7 +215,7 @@ impl Cache {
         if let Ok(file) = File::open(&own) {
             file.set_modified(now).ok();
         }
-        for (path, meta) in files(&self.folder) {
+        for (path, meta) in files(&self.directory) {
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
             let ours = name.starts_with(b"agent-") || name.starts_with(b".agent-");
             if ours && path != own && age(&meta) > KEEP {
@@ -238,14 +238,14 @@ impl Cache {
     /// Removes what must not outlive the agent.
     pub(crate) fn clean(&self) {
         if self.temporary {
-            fs::remove_dir_all(&self.folder).ok();
+            fs::remove_dir_all(&self.directory).ok();
         }
     }
 }
 
-/// Removes the folders in which agents ran something and that they could not remove, since they were killed.
-fn remove_left_workshops(folder: &Path, now: SystemTime) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+/// Removes the directories in which agents ran something and that they could not remove, since they were killed.
+fn remove_left_workshops(directory: &Path, now: SystemTime) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(pid) = name.strip_prefix(WORKSHOP).and_then(|rest| rest.split('-').next()) else { continue };
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
@@ -261,8 +261,8 @@ impl Contents for Arc<Cache> {
         self.offers.add(digest, file);
     }
 
-    fn folder(&self) -> &Path {
-        &self.folder
+    fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
@@ -315,18 +315,18 @@ impl Contents for Arc<Cache> {
 }
 
 /// Writes a note; a reader finds it whole or not at all.
-fn write_note(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
-    let path = folder.join(format!(".{name}-{}", std::process::id()));
+fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+    let path = directory.join(format!(".{name}-{}", std::process::id()));
     fs::remove_file(&path).ok();
     File::options().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
-    fs::rename(&path, folder.join(name))
+    fs::rename(&path, directory.join(name))
 }
 
 impl Incoming {
-    fn take(&mut self, chunk: &Chunk, folder: &Path) {
+    fn take(&mut self, chunk: &Chunk, directory: &Path) {
         if matches!(self.state, State::Awaited) {
-            match begin(&self.digest, chunk.secret, folder) {
+            match begin(&self.digest, chunk.secret, directory) {
                 Ok((place, file)) => self.state = State::Open(place, file, Sha256::new()),
                 Err(error) => return self.fail(&reason(&error)),
             }
@@ -348,7 +348,7 @@ impl Incoming {
         }
         match std::mem::replace(&mut self.state, State::Awaited) {
             State::Open(Place::Disk(begun), file, _) => {
-                let path = folder.join(found.to_string());
+                let path = directory.join(found.to_string());
                 let renamed = fs::rename(&begun, &path);
                 self.state = State::Whole(Place::Disk(if renamed.is_ok() { path } else { begun }), file);
                 if let Err(error) = renamed {
@@ -371,12 +371,12 @@ impl Incoming {
 }
 
 /// Makes the file that content is written to.
-fn begin(digest: &Digest, secret: bool, folder: &Path) -> io::Result<(Place, File)> {
+fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, File)> {
     if secret {
-        return Ok((Place::Memory, nameless(folder)?));
+        return Ok((Place::Memory, nameless(directory)?));
     }
-    fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
-    let path = folder.join(format!(".{digest}-{}", std::process::id()));
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+    let path = directory.join(format!(".{digest}-{}", std::process::id()));
     fs::remove_file(&path).ok();
     let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
     Ok((Place::Disk(path), file))
@@ -384,13 +384,13 @@ fn begin(digest: &Digest, secret: bool, folder: &Path) -> io::Result<(Place, Fil
 
 /// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
 /// gone with the agent.
-pub(crate) fn nameless(folder: &Path) -> io::Result<File> {
+pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
     use rustix::fs::MemfdFlags;
     match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
         Ok(file) => Ok(file.into()),
         Err(_) => {
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
-            let path = folder.join(format!(".secret-{}", std::process::id()));
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+            let path = directory.join(format!(".secret-{}", std::process::id()));
             fs::remove_file(&path).ok();
             let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
             fs::remove_file(&path)?;
@@ -404,8 +404,8 @@ fn opened(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-fn files(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+fn files(directory: &Path) -> Vec<(PathBuf, fs::Metadata)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| Some((entry.path(), entry.metadata().ok().filter(fs::Metadata::is_file)?)))
         .collect()
@@ -415,8 +415,8 @@ fn nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
 }
 
-/// Makes a folder that only this user can enter.
-fn private_folder() -> io::Result<PathBuf> {
+/// Makes a directory that only this user can enter.
+fn private_directory() -> io::Result<PathBuf> {
     let base = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
     for attempt in 0..100 {
         let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();

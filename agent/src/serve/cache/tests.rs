@@ -6,8 +6,8 @@ use convoy_protocol::message::CHUNK;
 
 use super::*;
 
-fn cache(folder: &Path) -> Arc<Cache> {
-    Arc::new(Cache::at(folder.to_owned(), false, Arc::new(Line::new(io::sink()))))
+fn cache(directory: &Path) -> Arc<Cache> {
+    Arc::new(Cache::at(directory.to_owned(), false, Arc::new(Line::new(io::sink()))))
 }
 
 /// Fetches while the content is delivered by `deliver`, once it is awaited.
@@ -26,8 +26,8 @@ fn chunk(digest: Digest, bytes: &[u8], last: bool) -> Chunk {
     Chunk { digest, last, deflated: false, secret: false, bytes: bytes.to_vec() }
 }
 
-fn left(folder: &Path) -> usize {
-    fs::read_dir(folder.join("content")).map_or(0, Iterator::count)
+fn left(directory: &Path) -> usize {
+    fs::read_dir(directory.join("content")).map_or(0, Iterator::count)
 }
 
 #[test]
@@ -117,12 +117,12 @@ fn what_is_old_is_removed() {
     for (name, days) in
         [("old", 8), ("new", 1), ("agent-old", 8), ("agent-new", 1), ("other", 8), ("note", 1), ("nota", 8)]
     {
-        let folder = match name {
+        let directory = match name {
             "old" | "new" => &content,
             "note" | "nota" => &notes,
             _ => dir.path(),
         };
-        let file = File::create(folder.join(name)).unwrap();
+        let file = File::create(directory.join(name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
     }
     cache(dir.path()).prune();

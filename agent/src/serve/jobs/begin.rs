@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::run::{BEGUN, WORD};
 use super::work::{Work, gather};
 use crate::failure::Failure;
-use crate::job::{self, Folder, State};
+use crate::job::{self, Directory, State};
 use crate::modules;
 use crate::os_error::reason;
 use crate::serve::cache::Cache;
@@ -141,26 +141,27 @@ impl Jobs {
         silent: bool,
         look: &Look,
     ) -> Result<Outcome, Failure> {
-        let no_folder =
-            |error: io::Error| Failure::new(format!("no folder for a job on this node: {}", reason(&error)));
-        let folder = Folder::of(&self.run, id).map_err(no_folder)?;
-        let trouble = |error: io::Error| Failure::new(folder.trouble(&error));
-        let began = match settled(&folder).map_err(trouble)? {
+        let no_directory = |error: io::Error| {
+            Failure::new(format!("no directory for a job on this node: {}", reason(&error)))
+        };
+        let directory = Directory::of(&self.run, id).map_err(no_directory)?;
+        let trouble = |error: io::Error| Failure::new(directory.trouble(&error));
+        let began = match settled(&directory).map_err(trouble)? {
             State::Over(left) => left.detached,
             State::Working(begun) => begun.detached,
             State::Nothing | State::Beginning => {
                 let began = self.work(id, order, limit, silent, look).and_then(|work| {
-                    folder.make().map_err(no_folder)?;
-                    self.detach(id, &folder, &work, look)
+                    directory.make().map_err(no_directory)?;
+                    self.detach(id, &directory, &work, look)
                 });
-                if began.is_err() && matches!(folder.state(), Ok(State::Nothing)) {
-                    folder.remove().ok();
-                    folder.tidy();
+                if began.is_err() && matches!(directory.state(), Ok(State::Nothing)) {
+                    directory.remove().ok();
+                    directory.tidy();
                 }
                 began?
             }
         };
-        let mut values = job::heading(id, &folder, false);
+        let mut values = job::heading(id, &directory, false);
         values.insert("detached".into(), began.into());
         Ok(Outcome { status: Status::Changed, ..job::ran(values) })
     }
@@ -177,15 +178,21 @@ impl Jobs {
     }
 
     /// Starts the process, in the best way that works; returns which it was.
-    fn detach(&mut self, id: &str, folder: &Folder, work: &File, look: &Look) -> Result<String, Failure> {
+    fn detach(
+        &mut self,
+        id: &str,
+        directory: &Directory,
+        work: &File,
+        look: &Look,
+    ) -> Result<String, Failure> {
         let mut why = Vec::new();
         for way in Way::of(look) {
             let told = way.told(id);
-            match start(&way, id, folder, work) {
+            match start(&way, id, directory, work) {
                 Ok(process) => {
                     self.processes.push(process);
                     // Another may have been faster.
-                    let begun = folder.begun().ok().flatten();
+                    let begun = directory.begun().ok().flatten();
                     return Ok(begun.map_or(told, |begun| begun.detached));
                 }
                 Err(error) => why.push(format!("{told}: {error}")),
@@ -196,10 +203,10 @@ impl Jobs {
 }
 
 /// Waits as long as a job is about to begin.
-fn settled(folder: &Folder) -> io::Result<State> {
+fn settled(directory: &Directory) -> io::Result<State> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match folder.state()? {
+        match directory.state()? {
             State::Beginning if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
             state => return Ok(state),
         }
@@ -207,13 +214,13 @@ fn settled(folder: &Folder) -> io::Result<State> {
 }
 
 /// Starts the process and waits until it has begun.
-fn start(way: &Way, id: &str, folder: &Folder, work: &File) -> Result<Child, String> {
+fn start(way: &Way, id: &str, directory: &Directory, work: &File) -> Result<Child, String> {
     let told = |error: io::Error| reason(&error);
     // Each process reads from the beginning.
     let work =
         File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(work))).map_err(told)?;
     let mut command = way.command(id).map_err(told)?;
-    command.arg(WORD).arg(folder.path()).arg(way.told(id));
+    command.arg(WORD).arg(directory.path()).arg(way.told(id));
     command.stdin(work).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().map_err(told)?;
     let said = process.stdout.take().map(|pipe| line(pipe.into())).unwrap_or_default();

@@ -18,7 +18,7 @@ use rustix::process::getpid;
 use super::work::Work;
 use crate::changes::Recorder;
 use crate::failure::Failure;
-use crate::job::{Begun, Folder, Left, VARIABLE, uptime};
+use crate::job::{Begun, Directory, Left, VARIABLE, uptime};
 use crate::modules;
 use crate::processes::kill_children;
 use crate::serve::cache::Cache;
@@ -36,9 +36,9 @@ pub(super) const BEGUN: &str = "begun";
 /// Does the job that the words name. `None` if they name none.
 pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     words.next().filter(|word| word == WORD)?;
-    let (folder, detached) = (words.next()?, words.next()?);
-    let folder = Folder::open(PathBuf::from(folder));
-    Some(match run(&folder, detached.to_string_lossy().into_owned()) {
+    let (directory, detached) = (words.next()?, words.next()?);
+    let directory = Directory::open(PathBuf::from(directory));
+    Some(match run(&directory, detached.to_string_lossy().into_owned()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             // Before it has begun the agent hears of it; afterwards nobody does.
@@ -48,12 +48,12 @@ pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     })
 }
 
-fn run(folder: &Folder, detached: String) -> Result<(), String> {
-    let told = |error: io::Error| folder.trouble(&error);
+fn run(directory: &Directory, detached: String) -> Result<(), String> {
+    let told = |error: io::Error| directory.trouble(&error);
     // It is the first of its session already where the agent was started so.
     rustix::process::setsid().ok();
     // Held to the end of this process, and by no other: what it starts does not inherit it.
-    let alive = folder.alive().map_err(told)?;
+    let alive = directory.alive().map_err(told)?;
     flock(&alive, FlockOperation::LockShared).map_err(|error| told(error.into()))?;
     let nobody = Arc::new(Line::new(io::sink()));
     let cache = Arc::new(Cache::open(nobody).map_err(told)?);
@@ -62,20 +62,20 @@ fn run(folder: &Folder, detached: String) -> Result<(), String> {
     // The agent holds it as well, until this has begun.
     let _lock = work.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
     let begun = Begun { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
-    if !folder.begin(&begun).map_err(told)? {
+    if !directory.begin(&begun).map_err(told)? {
         // Another process does it, or has.
         return say_so().map_err(told);
     }
     say_so().map_err(told)?;
     let left = |outcome, late| Left { outcome, late, silent: work.silent, detached: detached.clone() };
     watch(
-        folder.clone(),
+        directory.clone(),
         work.limit,
         left(Outcome::from(Failure::new(String::new())), Some(work.limit)),
         &cache,
     );
-    let (outcome, late) = work.perform(folder, &cache);
-    leave(folder, left(outcome, late));
+    let (outcome, late) = work.perform(directory, &cache);
+    leave(directory, left(outcome, late));
     cache.clean();
     drop(alive);
     Ok(())
@@ -94,12 +94,12 @@ fn say_so() -> io::Result<()> {
 
 impl Work {
     /// Does the order; says whether it was given up since its time was over.
-    fn perform(&self, folder: &Folder, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
+    fn perform(&self, directory: &Directory, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
         let recorder = Recorder::default();
         recorder.begin(self.recorded.as_deref());
         let mut system = System::new(Box::new(cache.clone()), recorder);
         if !self.silent {
-            let output = File::options().append(true).create(true).mode(0o600).open(folder.file("output"));
+            let output = File::options().append(true).create(true).mode(0o600).open(directory.file("output"));
             // Without it nobody sees how far it is; its outcome holds what it printed all the same.
             system.print_to(output.ok());
         }
@@ -116,12 +116,12 @@ impl Work {
 }
 
 /// Ends the job if its order does not when its time is over.
-fn watch(folder: Folder, limit: u32, left: Left, cache: &Arc<Cache>) {
+fn watch(directory: Directory, limit: u32, left: Left, cache: &Arc<Cache>) {
     let cache = cache.clone();
     let job = move || {
         thread::sleep(Duration::from_secs(limit.into()) + GRACE);
         kill_children(|_| false);
-        leave(&folder, left);
+        leave(&directory, left);
         cache.clean();
         exit(1);
     };
@@ -130,15 +130,15 @@ fn watch(folder: Folder, limit: u32, left: Left, cache: &Arc<Cache>) {
 }
 
 /// Leaves the outcome. Where the disk is full, what was printed goes first, then what is not needed of the outcome.
-fn leave(folder: &Folder, mut left: Left) {
-    let Err(error) = folder.leave(&left) else { return };
-    std::fs::remove_file(folder.file("output")).ok();
-    if folder.leave(&left).is_ok() {
+fn leave(directory: &Directory, mut left: Left) {
+    let Err(error) = directory.leave(&left) else { return };
+    std::fs::remove_file(directory.file("output")).ok();
+    if directory.leave(&left).is_ok() {
         return;
     }
     let status = format!("{:?}", left.outcome.status);
     let why = format!("the result cannot be kept: {error}; without that it would have been {status}");
     left.outcome = Outcome { millis: left.outcome.millis, ..Outcome::from(Failure::new(why)) };
     // If there is no room even for that, the job is found dead.
-    folder.leave(&left).ok();
+    directory.leave(&left).ok();
 }

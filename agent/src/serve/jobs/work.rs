@@ -35,7 +35,7 @@ impl Work {
     /// Writes it down for the process: into a file without a name.
     pub(super) fn write(&self, cache: &std::sync::Arc<Cache>) -> Result<File, Failure> {
         let cannot = |error: FrameError| Failure::new(format!("cannot hand a job its order: {error}"));
-        let mut file = nameless(cache.folder()).map_err(|error| cannot(error.into()))?;
+        let mut file = nameless(cache.directory()).map_err(|error| cannot(error.into()))?;
         frame::write(&mut file, self).map_err(cannot)?;
         for digest in &self.contents {
             let content = cache.fetch(digest)?;

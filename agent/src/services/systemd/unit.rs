@@ -71,7 +71,7 @@ impl Systemctl {
     fn process<T: Into<OsString>>(&self, words: impl IntoIterator<Item = T>) -> Process {
         let process = Process::new(self.argv.iter().cloned().chain(words.into_iter().map(Into::into)));
         match &self.runtime {
-            Some(folder) => process.env("XDG_RUNTIME_DIR", folder),
+            Some(directory) => process.env("XDG_RUNTIME_DIR", directory),
             None => process,
         }
     }

@@ -1,6 +1,6 @@
 //! The lock of a user of a node: as long as anything of a run works there, no other run does. `docs/locks.md`.
 //!
-//! In the state folder `lock` is locked (`flock`) by every agent of the run, each for itself, and by what it hands its
+//! In the state directory `lock` is locked (`flock`) by every agent of the run, each for itself, and by what it hands its
 //! descriptor to; the system takes that away however a process ends. `holder` says which run has it, and counts:
 //! each run that takes it after another one raises the generation. Both are looked at and changed only by who has closed
 //! `gate`, for a moment. Nothing here depends on a clock: times are noted for people.
@@ -47,14 +47,14 @@ pub(crate) struct Lock {
 /// Why an attempt was in vain.
 #[derive(Debug)]
 struct Vain {
-    folder: PathBuf,
+    directory: PathBuf,
     why: Why,
     /// Whether another one may succeed, as soon as others have gone.
     again: bool,
 }
 
 impl Lock {
-    /// Makes one that may be in one of these folders, the best one first.
+    /// Makes one that may be in one of these directories, the best one first.
     pub(crate) fn at(places: Vec<PathBuf>) -> Self {
         let uid = rustix::process::geteuid().as_raw();
         Self { places, uid, run: String::new(), by: String::new(), claim: None, taken: None }
@@ -93,8 +93,8 @@ impl Lock {
                     return Ok(entry);
                 }
                 Err(vain) if vain.again && Instant::now() < end && !stopped() => thread::sleep(TICK),
-                Err(Vain { folder, mut why, .. }) => {
-                    let lock = folder.join(LOCK);
+                Err(Vain { directory, mut why, .. }) => {
+                    let lock = directory.join(LOCK);
                     if let Why::Busy { processes, .. } = &mut why {
                         *processes = holders(&lock);
                     }
@@ -125,8 +125,8 @@ impl Lock {
 
     fn attempt(&self) -> Result<(File, Entry), Vain> {
         let claim = self.claim.clone().unwrap_or_default();
-        let unable = |folder: &Path, why: String| Vain {
-            folder: folder.to_owned(),
+        let unable = |directory: &Path, why: String| Vain {
+            directory: directory.to_owned(),
             why: Why::Unable(why),
             again: false,
         };
@@ -137,42 +137,42 @@ impl Lock {
         let own = super::first(&self.places).map_err(|error| unable(first, error.to_string()))?;
         // The order is the same for all, so that nobody waits for the other.
         let mut closed = Vec::new();
-        for folder in &self.places {
-            closed.extend(Closed::gate(folder, *folder == own)?);
+        for directory in &self.places {
+            closed.extend(Closed::gate(directory, *directory == own)?);
         }
         let given = claim.held.iter().find(|held| held.uid == self.uid).map(|held| held.generation);
-        // A folder that could not be had for a while is no place to count on.
+        // A directory that could not be had for a while is no place to count on.
         let begun = closed.iter().find(|closed| given.is_some_and(|given| closed.is_of(&self.run, given)));
-        let Some(own) = begun.or_else(|| closed.iter().find(|closed| closed.folder == own)) else {
+        let Some(own) = begun.or_else(|| closed.iter().find(|closed| closed.directory == own)) else {
             return Err(unable(&own, "it is gone".into()));
         };
-        for other in closed.iter().filter(|closed| closed.folder != own.folder) {
+        for other in closed.iter().filter(|closed| closed.directory != own.directory) {
             other.is_free_for(&self.run)?;
         }
         own.enter(self, given, claim.returning)
     }
 }
 
-/// A state folder whose gate is closed: nobody else takes the lock there.
+/// A state directory whose gate is closed: nobody else takes the lock there.
 struct Closed<'p> {
-    folder: &'p Path,
+    directory: &'p Path,
     _gate: File,
 }
 
 impl<'p> Closed<'p> {
-    /// Closes the gate of a folder. Nothing if that is not to be `made` and there is none: nobody was ever there.
-    fn gate(folder: &'p Path, made: bool) -> Result<Option<Self>, Vain> {
-        if !made && !super::is_private(folder) {
+    /// Closes the gate of a directory. Nothing if that is not to be `made` and there is none: nobody was ever there.
+    fn gate(directory: &'p Path, made: bool) -> Result<Option<Self>, Vain> {
+        if !made && !super::is_private(directory) {
             return Ok(None);
         }
-        let vain = |why, again| Vain { folder: folder.to_owned(), why, again };
-        let path = folder.join(GATE);
+        let vain = |why, again| Vain { directory: directory.to_owned(), why, again };
+        let path = directory.join(GATE);
         let gate = match options(made).open(&path) {
             Err(error) if !made && error.kind() == io::ErrorKind::NotFound => return Ok(None),
             gate => gate.map_err(|error| vain(unable(&path, &error), false))?,
         };
         match flock(&gate, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { folder, _gate: gate })),
+            Ok(()) => Ok(Some(Self { directory, _gate: gate })),
             Err(Errno::WOULDBLOCK) => {
                 let text = format!("{}: another process has it and does not go on", path.display());
                 Err(vain(Why::Unable(text), true))
@@ -183,23 +183,23 @@ impl<'p> Closed<'p> {
 
     fn vain(&self, why: Why) -> Vain {
         let again = matches!(why, Why::Busy { .. });
-        Vain { folder: self.folder.to_owned(), why, again }
+        Vain { directory: self.directory.to_owned(), why, again }
     }
 
     /// Returns whether a run has, or had last, this generation of the lock here.
     fn is_of(&self, run: &str, generation: u64) -> bool {
-        Record::read(self.folder)
+        Record::read(self.directory)
             .is_ok_and(|record| record.holder.run == run && record.holder.generation == generation)
     }
 
-    /// Fails if another run works here, in a folder that agents of this user have used at some time.
+    /// Fails if another run works here, in a directory that agents of this user have used at some time.
     fn is_free_for(&self, run: &str) -> Result<(), Vain> {
-        let path = self.folder.join(LOCK);
+        let path = self.directory.join(LOCK);
         let lock = match options(false).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             lock => lock.map_err(|error| self.vain(unable(&path, &error)))?,
         };
-        let record = Record::read(self.folder).ok();
+        let record = Record::read(self.directory).ok();
         if record.as_ref().is_some_and(|record| record.holder.run == run) {
             return Ok(());
         }
@@ -212,18 +212,18 @@ impl<'p> Closed<'p> {
                 Errno::WOULDBLOCK => {
                     Why::Busy { holder: record.map(|record| record.holder.clone()), processes: Vec::new() }
                 }
-                error => unable(&self.folder.join(LOCK), &error.into()),
+                error => unable(&self.directory.join(LOCK), &error.into()),
             })
         })
     }
 
     /// Takes the lock here.
     fn enter(&self, who: &Lock, given: Option<u64>, returning: bool) -> Result<(File, Entry), Vain> {
-        let path = self.folder.join(LOCK);
+        let path = self.directory.join(LOCK);
         let there = path.symlink_metadata().is_ok();
         let file = options(true).open(&path).map_err(|error| self.vain(unable(&path, &error)))?;
         let counted = counted(&file);
-        let found = match Record::read(self.folder) {
+        let found = match Record::read(self.directory) {
             Ok(record) if counted > record.holder.generation => {
                 Err(format!("it is older than the lock, of which {counted} is the generation"))
             }
@@ -261,8 +261,8 @@ impl<'p> Closed<'p> {
         let since = i64::try_from(since.as_secs()).unwrap_or_default();
         let holder = Holder { run: who.run.clone(), by: who.by.clone(), since, generation };
         let record = Record::after(last, holder, std::process::id());
-        let written = record.write(self.folder).and_then(|()| count(file, generation));
-        written.map_err(|error| self.vain(unable(self.folder, &error)))?;
+        let written = record.write(self.directory).and_then(|()| count(file, generation));
+        written.map_err(|error| self.vain(unable(self.directory, &error)))?;
         Ok(generation)
     }
 }

@@ -12,7 +12,7 @@ use super::harness::Node;
 
 const PASSWORD: &str = "secret-1";
 
-/// Runs a program in the node's folder; `words` are split at blanks.
+/// Runs a program in the node's directory; `words` are split at blanks.
 fn run(node: &Node, program: &str, words: &str) -> String {
     let mut command = Command::new(program);
     command
@@ -271,7 +271,7 @@ fn what_is_no_keystore_is_told_apart() {
     node.write("empty", "");
     node.write("pem", "-----BEGIN CERTIFICATE-----\n");
     node.write("text", "hello");
-    std::fs::create_dir(node.path("folder")).unwrap();
+    std::fs::create_dir(node.path("directory")).unwrap();
     std::fs::File::create(node.path("large")).unwrap().set_len(8 * 1024 * 1024 + 1).unwrap();
     run(&node, "mkfifo", "pipe");
     for (file, more, expected) in [
@@ -301,7 +301,7 @@ fn what_is_no_keystore_is_told_apart() {
             "is no keystore: it is PEM; `openssl pkcs12 -export` makes a PKCS12 file of a key with its certificates",
         ),
         ("text", map! {}, "is no keystore: it begins neither as JKS nor as PKCS12"),
-        ("folder", map! {}, "is a folder"),
+        ("directory", map! {}, "is a directory"),
         ("pipe", map! {}, "is no regular file"),
         ("none", map! {}, "does not exist"),
         ("large", map! {}, "has 8388609 bytes, and at most 8388608 are read"),

@@ -19,14 +19,14 @@ const RUN: &str = "20261128-101500-abcde";
 const UNDO: &str = "20261128-101600-bcdef";
 const AGAIN: &str = "20261128-101700-cdefg";
 
-/// What is at each path below a folder: kind, mode, owner, content, and of files and links the time of change.
+/// What is at each path below a directory: kind, mode, owner, content, and of files and links the time of change.
 type Listing = BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>, Option<(i64, i64)>)>;
 
-fn listing(folder: &Path) -> Listing {
+fn listing(directory: &Path) -> Listing {
     let mut all = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let meta = path.symlink_metadata().unwrap();
             let content = match () {
@@ -38,7 +38,7 @@ fn listing(folder: &Path) -> Listing {
             };
             let time = (!meta.is_dir()).then(|| (meta.mtime(), meta.mtime_nsec()));
             if meta.is_dir() {
-                folders.push(path.clone());
+                directories.push(path.clone());
             }
             all.insert(path, (meta.mode(), meta.uid(), meta.gid(), content, time));
         }
@@ -110,9 +110,9 @@ impl Recorded {
         let texts: Vec<String> =
             problems.iter().map(|problem| problem.get("msg").unwrap().as_str().unwrap().to_owned()).collect();
         assert_eq!(text(&done, "msg"), texts[0]);
-        let folder = self.node.path("").display().to_string();
+        let directory = self.node.path("").display().to_string();
         let state = self.state.path().join("runs").join(RUN).display().to_string();
-        texts.iter().map(|text| text.replace(&state, "STATE").replace(&folder, "/")).collect()
+        texts.iter().map(|text| text.replace(&state, "STATE").replace(&directory, "/")).collect()
     }
 
     fn record(&self) -> String {

@@ -1,4 +1,4 @@
-//! The folder in which a job keeps what belongs to it.
+//! The directory in which a job keeps what belongs to it.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -25,7 +25,7 @@ pub(crate) const VARIABLE: &str = "CONVOY_JOB";
 
 /// Where one job keeps what belongs to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 /// How a job began.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,18 +64,18 @@ pub(crate) enum State {
     Over(Box<Left>),
 }
 
-impl Folder {
-    /// The folder of a job of this run; that of the run is made.
+impl Directory {
+    /// The directory of a job of this run; that of the run is made.
     pub(crate) fn of(run: &str, id: &str) -> io::Result<Self> {
         if !state::is_name(id) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no job is called '{id}'")));
         }
-        Ok(Self(state::run_folder(run)?.join("jobs").join(id)))
+        Ok(Self(state::run_directory(run)?.join("jobs").join(id)))
     }
 
-    /// Finds the folder of a job of any run.
+    /// Finds the directory of a job of any run.
     pub(crate) fn find(id: &str) -> Option<Self> {
-        all().find(|folder| folder.0.file_name().is_some_and(|name| name == id))
+        all().find(|directory| directory.0.file_name().is_some_and(|name| name == id))
     }
 
     pub(crate) fn open(path: PathBuf) -> Self {
@@ -98,7 +98,7 @@ impl Folder {
 
     pub(crate) fn make(&self) -> io::Result<()> {
         let above = self.0.parent().unwrap_or(Path::new("/"));
-        // Whoever removes the last job of a run removes the folders above as well.
+        // Whoever removes the last job of a run removes the directories above as well.
         for _ in 0..10 {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
             match fs::DirBuilder::new().mode(0o700).create(&self.0) {
@@ -115,14 +115,14 @@ impl Folder {
         File::options().write(true).create(true).truncate(false).mode(0o600).open(self.file("alive"))
     }
 
-    /// Removes what is kept, and the folders of its run that are empty then.
+    /// Removes what is kept, and the directories of its run that are empty then.
     pub(crate) fn remove(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.0)?;
         self.tidy();
         Ok(())
     }
 
-    /// Removes the folders of its run that are empty.
+    /// Removes the directories of its run that are empty.
     pub(crate) fn tidy(&self) {
         for above in self.0.ancestors().skip(1).take(2) {
             if fs::remove_dir(above).is_err() {
@@ -134,7 +134,7 @@ impl Folder {
     /// Says how things stand. Of a job that was killed the rest is ended, and the outcome written.
     ///
     /// # Errors
-    /// If what is in the folder cannot be read.
+    /// If what is in the directory cannot be read.
     pub(crate) fn state(&self) -> io::Result<State> {
         if let Some(left) = self.left()? {
             return Ok(State::Over(Box::new(left)));
@@ -240,7 +240,7 @@ impl Folder {
         )
     }
 
-    /// Says in words that something of the folder could not be read or written.
+    /// Says in words that something of the directory could not be read or written.
     pub(crate) fn trouble(&self, error: &io::Error) -> String {
         format!("cannot keep a job in {}: {}", self.0.display(), reason(error))
     }
@@ -253,23 +253,24 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Returns the folders of all jobs.
-fn all() -> impl Iterator<Item = Folder> {
-    let inside =
-        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+/// Returns the directories of all jobs.
+fn all() -> impl Iterator<Item = Directory> {
+    let inside = |directory: PathBuf| {
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
     let runs = state::existing().flat_map(move |state| inside(state.join("runs")));
-    runs.flat_map(move |run| inside(run.join("jobs"))).map(Folder::open)
+    runs.flat_map(move |run| inside(run.join("jobs"))).map(Directory::open)
 }
 
 /// Removes what is kept of jobs that ended long ago.
 pub(crate) fn prune() {
-    for folder in all() {
+    for directory in all() {
         let newest =
-            ["outcome", "begun", "alive"].iter().find_map(|name| fs::metadata(folder.file(name)).ok());
+            ["outcome", "begun", "alive"].iter().find_map(|name| fs::metadata(directory.file(name)).ok());
         let changed = newest.and_then(|meta| meta.modified().ok());
         let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-        if age > KEEP && matches!(folder.state(), Ok(State::Over(_) | State::Nothing)) {
-            folder.remove().ok();
+        if age > KEEP && matches!(directory.state(), Ok(State::Over(_) | State::Nothing)) {
+            directory.remove().ok();
         }
     }
 }
