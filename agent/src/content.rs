@@ -7,8 +7,6 @@ use convoy_protocol::{Digest, Map, Value};
 use crate::args::{Arg, NodePath, ParamKind};
 use crate::failure::Failure;
 
-pub use crate::offers::Held;
-
 /// Where content that is known by its digest comes from.
 pub trait Contents {
     /// Returns a file that holds exactly the bytes named by `digest`.
@@ -20,8 +18,8 @@ pub trait Contents {
     /// Lets the controller ask for the beginning of a file by its digest.
     fn offer(&self, digest: Digest, file: Held);
 
-    /// Returns a folder of this user's own in which programs may be run.
-    fn folder(&self) -> &Path;
+    /// Returns a directory of this user's own in which programs may be run.
+    fn directory(&self) -> &Path;
 
     /// Returns what was noted under `name`. A note only spares work: it may be gone at any time.
     fn note(&self, _name: &str) -> Option<Vec<u8>> {
@@ -30,6 +28,19 @@ pub trait Contents {
 
     /// Notes something under `name`, in the place of what was noted before.
     fn keep_note(&self, _name: &str, _bytes: &[u8]) {}
+}
+
+/// The beginning of a file, as long as the file stays the same one. It may grow: that is not given.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// The device it is on.
+    pub dev: u64,
+    /// Its number there.
+    pub ino: u64,
+    /// How many bytes are given.
+    pub size: u64,
 }
 
 /// A file on the workstation, described.
@@ -41,25 +52,25 @@ pub struct Content {
     pub size: u64,
     /// Its permission bits.
     pub mode: u32,
-    /// Its name without the folders before it.
+    /// Its name without the directories before it.
     pub name: String,
 }
 
-/// A folder on the workstation, described.
+/// A directory on the workstation, described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// The folder's name.
+    /// The directory's name.
     pub name: String,
-    /// Whether the source ended with a slash: what is in the folder is meant, not the folder.
+    /// Whether the source ended with a slash: what is in the directory is meant, not the directory.
     pub slash: bool,
-    /// What is in it, each folder before what it holds.
+    /// What is in it, each directory before what it holds.
     pub entries: Vec<Entry>,
 }
 
 /// One entry of a [`Tree`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path below the folder; never absolute, never with `..`.
+    /// Its path below the directory; never absolute, never with `..`.
     pub path: PathBuf,
     /// What it is.
     pub kind: EntryKind,
@@ -70,7 +81,7 @@ pub struct Entry {
 pub enum EntryKind {
     /// A file.
     File(Content),
-    /// A folder with its permission bits.
+    /// A directory with its permission bits.
     Dir(u32),
     /// A symbolic link with its target.
     Link(PathBuf),
@@ -81,7 +92,7 @@ pub enum EntryKind {
 pub enum Supplied {
     /// One file.
     File(Content),
-    /// A folder.
+    /// A directory.
     Tree(Tree),
     /// A path on the node (`remote_src`).
     Node(NodePath),
@@ -131,18 +142,18 @@ fn single_name(name: &str) -> Result<String, String> {
     if plain { Ok(name.to_owned()) } else { Err(format!("'{name}' is no name of a file")) }
 }
 
-/// Returns `path` if it leads to no place but below the folder it is relative to.
+/// Returns `path` if it leads to no place but below the directory it is relative to.
 fn inside(path: &str) -> Result<PathBuf, String> {
     let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if plain && !path.is_empty() && !path.contains('\0') {
         Ok(path.into())
     } else {
-        Err(format!("'{path}' leads out of the folder that is copied"))
+        Err(format!("'{path}' leads out of the directory that is copied"))
     }
 }
 
 fn entry(value: &Value) -> Result<Entry, String> {
-    let map = value.as_map().ok_or_else(|| format!("an entry of a folder is {}", value.kind_name()))?;
+    let map = value.as_map().ok_or_else(|| format!("an entry of a directory is {}", value.kind_name()))?;
     let path = inside(text(map, "path")?)?;
     let kind = match text(map, "kind")? {
         "file" => {
@@ -151,7 +162,7 @@ fn entry(value: &Value) -> Result<Entry, String> {
         }
         "dir" => EntryKind::Dir(mode(map)?),
         "link" => EntryKind::Link(text(map, "target")?.into()),
-        other => return Err(format!("an entry of a folder is of the unknown kind '{other}'")),
+        other => return Err(format!("an entry of a directory is of the unknown kind '{other}'")),
     };
     Ok(Entry { path, kind })
 }
@@ -206,7 +217,7 @@ impl Arg for Supplied {
             return Content::convert(value).map(Self::File);
         };
         let entries =
-            tree.as_list().ok_or_else(|| format!("the entries of a folder are {}", tree.kind_name()))?;
+            tree.as_list().ok_or_else(|| format!("the entries of a directory are {}", tree.kind_name()))?;
         Ok(Self::Tree(Tree {
             name: single_name(text(map, "name")?)?,
             slash: member(map, "slash")?.as_bool().unwrap_or_default(),
@@ -225,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn files_folders_and_paths_are_told_apart() {
+    fn files_directories_and_paths_are_told_apart() {
         let Supplied::File(content) = Supplied::convert(&file().into()).unwrap() else {
             panic!("not a file")
         };
@@ -242,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn no_path_leads_out_of_the_folder() {
+    fn no_path_leads_out_of_the_directory() {
         for path in ["/etc/passwd", "../x", "a/../../x", "", ".", "a\0b"] {
             let entry = map! { "path" => path, "kind" => "link", "target" => "t" };
             let tree = map! { "name" => "t", "slash" => false, "tree" => vec![Value::from(entry)] };
             assert_eq!(
                 Supplied::convert(&tree.into()).unwrap_err(),
-                format!("'{path}' leads out of the folder that is copied")
+                format!("'{path}' leads out of the directory that is copied")
             );
         }
         for name in ["a/b", "..", "", "/"] {

@@ -6,14 +6,17 @@ use convoy_protocol::{Map, Value, map};
 
 use crate::args::NodePath;
 use crate::failure::Failure;
-use crate::files::{glob, python_os_error};
+use crate::files::glob;
 use crate::module::{Checked, Done};
+use crate::os_error;
+use crate::outputs;
 use crate::system::{Look, Output, Process, RunError, System};
+use crate::words;
 
 crate::arguments! {
     /// Around what is run: what every module that runs something takes.
     pub struct RunArgs {
-        /// The folder to run in.
+        /// The directory to run in.
         chdir: Option<NodePath>,
         /// Not run if this exists; may hold `*`, `?` and `[…]`.
         creates: Option<NodePath>,
@@ -51,7 +54,7 @@ pub struct Request<'a> {
     pub shown: Value,
     /// Program and arguments.
     pub argv: Vec<String>,
-    /// The folder to run in.
+    /// The directory to run in.
     pub chdir: Option<PathBuf>,
     /// Not run if something matches this.
     pub creates: Option<String>,
@@ -71,50 +74,13 @@ pub struct Plan {
     shown: Value,
 }
 
-/// Splits text into lines as Python's `splitlines` does.
-pub fn lines(text: &str) -> Value {
-    let mut lines = Vec::new();
-    let mut rest = text;
-    let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
-    while !rest.is_empty() {
-        let end = rest.find(ends).unwrap_or(rest.len());
-        lines.push(Value::from(&rest[..end]));
-        rest = &rest[end..];
-        let length = if rest.starts_with("\r\n") { 2 } else { rest.chars().next().map_or(0, char::len_utf8) };
-        rest = &rest[length..];
-    }
-    lines.into()
-}
-
-/// Returns the values of an answer with these outputs.
-pub fn outputs(stdout: &str, stderr: &str) -> Map {
-    map! {
-        "stdout" => stdout,
-        "stderr" => stderr,
-        "stdout_lines" => lines(stdout),
-        "stderr_lines" => lines(stderr),
-    }
-}
-
-/// Returns those outputs of a program that are not empty, as values of an answer.
-pub fn said(output: &Output) -> Map {
-    let mut values = outputs(&output.stdout_text(), &output.stderr_text());
-    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-        if bytes.is_empty() {
-            values.shift_remove(name);
-            values.shift_remove(format!("{name}_lines").as_str());
-        }
-    }
-    values
-}
-
 /// Returns the failure of a task without a command.
 pub fn no_command(msg: &str) -> Failure {
-    Failure { msg: msg.to_owned(), values: outputs("", "") }.with("rc", 256).with("cmd", ())
+    Failure { msg: msg.to_owned(), values: outputs::values("", "") }.with("rc", 256).with("cmd", ())
 }
 
 fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
-    let mut values = outputs(stdout, "");
+    let mut values = outputs::values(stdout, "");
     values.extend(map! {
         "cmd" => request.shown.clone(), "rc" => 0, "msg" => msg, "start" => (), "end" => (), "delta" => (),
     });
@@ -124,13 +90,13 @@ fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
 /// Looks whether the command must be run.
 ///
 /// # Errors
-/// If there is no such folder to run in.
+/// If there is no such directory to run in.
 pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let folder = request.chdir.clone().unwrap_or_else(|| ".".into());
-    if let Err(error) = std::fs::read_dir(&folder).map(drop)
-        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&folder))
+    let directory = request.chdir.clone().unwrap_or_else(|| ".".into());
+    if let Err(error) = std::fs::read_dir(&directory).map(drop)
+        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&directory))
     {
-        let reason = python_os_error(&error, &folder);
+        let reason = os_error::as_python(&error, &directory);
         let values = nothing_ran(&request, "", String::new());
         return Err(Failure {
             msg: format!("Unable to change directory before execution: {reason}"),
@@ -140,7 +106,7 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
     }
     let verb = if look.is_check_mode() { "Would" } else { "Did" };
     let there = |pattern: &Option<String>| {
-        pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &folder)))
+        pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &directory)))
     };
     if let Some((pattern, true)) = there(&request.creates) {
         let msg = format!("{verb} not run command since '{pattern}' exists");
@@ -156,7 +122,7 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
     }
     let why = "Command would have run if not in check mode";
     let values = nothing_ran(&request, "", why.to_owned());
-    let process = Process::new(request.argv.iter().map(String::as_str)).folder(request.chdir);
+    let process = Process::new(request.argv.iter().map(String::as_str)).directory(request.chdir);
     let process = match request.stdin {
         Some(text) if request.stdin_add_newline => process.stdin(format!("{text}\n").into_bytes()),
         Some(text) => process.stdin(text.as_bytes().to_vec()),
@@ -175,9 +141,9 @@ fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Fa
     node.run_told_apart(process).map_err(|error| match error {
         RunError::Late => node.timed_out(),
         RunError::Start(error) | RunError::Pipe(error) => {
-            let msg = python_os_error(&error, Path::new(program));
+            let msg = os_error::as_python(&error, Path::new(program));
             let rc = error.raw_os_error().unwrap_or(257);
-            Failure { msg, values: outputs("", "") }.with("rc", rc)
+            Failure { msg, values: outputs::values("", "") }.with("rc", rc)
         }
     })
 }
@@ -204,7 +170,7 @@ pub fn apply(plan: &Plan, strip: bool, node: &mut System) -> Result<Done, Failur
     let start = node.now();
     let program = plan.argv.first().map(String::as_str).unwrap_or_default();
     let output =
-        run(&plan.process, program, node).map_err(|failure| failure.with("cmd", quoted(&plan.argv)))?;
+        run(&plan.process, program, node).map_err(|failure| failure.with("cmd", words::join(&plan.argv)))?;
     let end = node.now();
     let mut values = result(&output, strip);
     values.extend(map! {
@@ -227,7 +193,7 @@ fn result(output: &Output, strip: bool) -> Map {
         let text = String::from_utf8_lossy(bytes);
         if strip { text.trim_end_matches(['\r', '\n']).to_owned() } else { text.into_owned() }
     };
-    outputs(&text(&output.stdout), &text(&output.stderr))
+    outputs::values(&text(&output.stdout), &text(&output.stderr))
 }
 
 /// Returns a time span as Python writes a `timedelta`.
@@ -242,31 +208,10 @@ fn delta(span: std::time::Duration) -> String {
     }
 }
 
-/// Returns words as one line that a shell reads as the same words.
-pub fn quoted(words: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    let quote = |word: &String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', "'\"'\"'"))
-        }
-    };
-    words.iter().map(quote).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
-
-    #[test]
-    fn lines_as_python_splits_them() {
-        let of = |items: &[&str]| items.iter().map(|item| Value::from(*item)).collect::<Value>();
-        assert_eq!(lines("a\r\nb\n\nc"), of(&["a", "b", "", "c"]));
-        assert_eq!(lines("a\u{2028}b\n"), of(&["a", "b"]));
-        assert_eq!(lines(""), of(&[]));
-    }
 
     #[test]
     fn spans_as_python_writes_them() {

@@ -1,6 +1,6 @@
 //! Why a module, or an action of the controller, could not do its work.
 
-use convoy_protocol::{Map, Value};
+use convoy_protocol::{Map, Outcome, Status, Value};
 
 /// A message with return values: what the user sees of a task that failed.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,5 +22,14 @@ impl Failure {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.values.insert(name.into(), value.into());
         self
+    }
+}
+
+impl From<Failure> for Outcome {
+    /// Returns the outcome of an order that failed so.
+    fn from(failure: Failure) -> Self {
+        let mut values = failure.values;
+        values.insert("msg".into(), failure.msg.into());
+        Self { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 }
     }
 }

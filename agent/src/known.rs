@@ -6,7 +6,8 @@ use std::path::Path;
 use convoy_protocol::Digest;
 
 use crate::failure::Failure;
-use crate::system::{Look, Meta, Time};
+use crate::stat::{Meta, Time};
+use crate::system::Look;
 
 /// A file that was changed less than so many seconds before it was read may be changed again without its times
 /// telling. Its digest is not kept.

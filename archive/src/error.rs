@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{0} is not supported")]
     Unsupported(&'static str),
     /// More members than anyone means.
-    #[error("it has more than {} members", crate::MEMBERS)]
+    #[error("it has more than {} members", crate::limits::MEMBERS)]
     TooMany,
     /// A bomb.
     #[error("it unpacks to more than {0} bytes, too much for its own size to be honest")]
@@ -40,7 +40,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// `..` in its name.
-    #[error("leads out of the folder that it would be unpacked into")]
+    #[error("leads out of the directory that it would be unpacked into")]
     Outside,
     /// A slash first.
     #[error("has an absolute name")]

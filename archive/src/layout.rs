@@ -16,7 +16,7 @@ const NAME: usize = 255;
 /// destination itself.
 ///
 /// # Errors
-/// If the name is none that a file of that folder may have.
+/// If the name is none that a file of that directory may have.
 pub fn path(name: &str) -> Result<String, Fault> {
     if name.is_empty() {
         return Err(Fault::Nameless);
@@ -43,7 +43,7 @@ pub fn path(name: &str) -> Result<String, Fault> {
     if path.len() > PATH { Err(Fault::TooLong) } else { Ok(path) }
 }
 
-/// The folders above `path`, the uppermost first.
+/// The directories above `path`, the uppermost first.
 pub fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
@@ -53,7 +53,7 @@ pub fn parents(path: &str) -> impl Iterator<Item = &str> {
 pub enum Place {
     /// A file, under its first or another name.
     File,
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symbolic link.
     Link,
@@ -73,7 +73,7 @@ impl<D> From<&Kind<D>> for Place {
 #[derive(Debug, Default)]
 pub struct Tree {
     places: HashMap<String, Place>,
-    /// Folders on the way to a member, with the name of the first that lies in them.
+    /// Directories on the way to a member, with the name of the first that lies in them.
     crossed: HashMap<String, String>,
     /// Each path in lower case, with how it is really written.
     folded: HashMap<String, String>,
@@ -86,7 +86,7 @@ impl Tree {
     /// If it cannot be there beside those before it.
     pub fn add(&mut self, name: &str, at: &str, place: Place) -> Result<(), Error> {
         if at.is_empty() {
-            // The destination itself is a folder and nothing else.
+            // The destination itself is a directory and nothing else.
             return if place == Place::Dir { Ok(()) } else { Err(Fault::Nameless.of(name)) };
         }
         for parent in parents(at) {
@@ -107,7 +107,7 @@ impl Tree {
         }
         self.fold(name, at)?;
         match self.places.insert(at.to_owned(), place) {
-            // A folder may be named as often as one likes.
+            // A directory may be named as often as one likes.
             Some(before) if (before, place) != (Place::Dir, Place::Dir) => Err(Fault::Twice.of(name)),
             _ => Ok(()),
         }

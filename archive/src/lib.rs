@@ -4,35 +4,21 @@
 //! this one reader. It reads a stream that it is given and writes nothing.
 
 pub mod error;
+mod fill;
 pub mod format;
 pub mod layout;
+pub mod limits;
 pub mod manifest;
+mod packing;
 mod tar;
 mod zip;
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 pub use error::{Error, Fault};
 pub use format::Format;
-pub use manifest::{Entry, Kind, Manifest, Owner, When};
-
-/// The most members that an archive may have.
-pub const MEMBERS: usize = 500_000;
-
-/// An archive that unpacks to no more than this is never taken for a bomb, in bytes.
-pub const HARMLESS: u64 = 1 << 30;
-
-/// A larger one may unpack to so many times its own size. Texts and logs pack to a hundredth, bombs to a thousandth.
-pub const RATIO: u64 = 250;
-
-/// Returns the most that an archive of `packed` bytes may unpack to, in bytes.
-fn limit(packed: u64) -> u64 {
-    packed.saturating_mul(RATIO).max(HARMLESS)
-}
-
-/// What is to be done with each member: its header, without a digest, and its bytes. Whoever does not read them all
-/// skips them; whoever does is told of wrong checksums and sizes at their end.
-pub type Each<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;
+pub use limits::{HARMLESS, MEMBERS, RATIO};
+pub use manifest::{Each, Entry, Kind, Manifest, Owner, When};
 
 /// Goes through an archive, always in the same order.
 ///
@@ -40,17 +26,17 @@ pub type Each<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(),
 /// If it is no archive or a damaged one, if a member is of a kind that is refused, and what `each` returns.
 pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), each: Each<'_, E>) -> Result<Format, E> {
     let size = source.seek(SeekFrom::End(0)).map_err(Error::Io)?;
-    let format = format::detect(source, size)?;
+    let format = packing::detect(source, size)?;
     source.rewind().map_err(Error::Io)?;
     match format {
         Format::Zip => zip::walk(source, size, each)?,
-        packed => tar::walk(format::unpacked(packed, source, limit(size))?, each)?,
+        packed => tar::walk(packing::unpacked(packed, source, limits::limit(size))?, each)?,
     }
     Ok(format)
 }
 
 /// Reads an archive whole and returns what is in it. Then every file's bytes are what the archive's own checksums say,
-/// and no member leads out of the folder that it will be unpacked into, as far as names alone can tell.
+/// and no member leads out of the directory that it will be unpacked into, as far as names alone can tell.
 ///
 /// # Errors
 /// If the archive is not one, is damaged, or has a member that is refused.
@@ -79,18 +65,4 @@ pub fn read(source: &mut (impl Read + Seek)) -> Result<Manifest, Error> {
     };
     let format = walk(source, &mut each)?;
     Ok(Manifest { format, entries })
-}
-
-/// Reads until `buffer` is full; returns how much there was.
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

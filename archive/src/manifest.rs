@@ -1,5 +1,7 @@
 //! What is in an archive, as data.
 
+use std::io::Read;
+
 use convoy_protocol::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +42,7 @@ pub enum Kind<D> {
         /// What is known of its content.
         digest: D,
     },
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symbolic link with what it says.
     Link(String),
@@ -101,3 +103,7 @@ impl Manifest {
         postcard::from_bytes(bytes).map_err(|error| Error::Damaged(format!("its manifest: {error}")))
     }
 }
+
+/// What is to be done with each member: its header, without a digest, and its bytes. Whoever does not read them all
+/// skips them; whoever does is told of wrong checksums and sizes at their end.
+pub type Each<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;

@@ -9,7 +9,7 @@ no() { echo "$k fail $1"; exit 1; };
 m=$(uname -m);
 case $m in @AGENTS@ *) no "convoy carries no agent for the machine type $m";; esac;
 for x in dd sha256sum; do command -v $x >/dev/null || no "$x is missing: install coreutils or busybox"; done;
-# The folders that may hold the agent: the login user's cache first.
+# The directories that may hold the agent: the login user's cache first.
 w=;
 case ${XDG_CACHE_HOME:-} in
 /*) w=$XDG_CACHE_HOME/convoy;;
@@ -18,7 +18,7 @@ esac;
 u=$(id -u);
 set -- "${XDG_RUNTIME_DIR:-/run/user/$u}/convoy" /dev/shm/convoy-$u "${TMPDIR:-/tmp}/convoy-$u" /var/tmp/convoy-$u;
 [ -z "$w" ] || set -- "$w" "$@";
-# A folder, no link, not writable by others, ours.
+# A directory, no link, not writable by others, ours.
 ok() { case $(ls -ld "$1" 2>/dev/null) in d????-??-*) [ -O "$1" ];; *) false;; esac; };
 for c do
 f=$c/agent-$d;
@@ -26,7 +26,7 @@ if [ -O "$f" ] && [ -x "$f" ] && ok "$c"; then
 case $(sha256sum <"$f") in "$d"*) umask $o; exec "$f" 2>&3 3>&-;; esac;
 fi;
 done;
-# Not there: find a folder that has the space and lets programs run.
+# Not there: find a directory that has the space and lets programs run.
 t=; e=;
 q() { [ -z "$t" ] || rm -f "$t" "$t.in"; };
 trap q 0;
@@ -41,11 +41,11 @@ r="does not let programs run (noexec)";
 "$t" 2>/dev/null </dev/null && break;
 fi;
 q; t=;
-elif [ -e "$c" ]; then r="is not a private folder of this user";
+elif [ -e "$c" ]; then r="is not a private directory of this user";
 else r="cannot be made"; fi;
 e="$e; $c $r";
 done;
-[ "$t" ] || no "no folder of the node can hold the agent$e";
+[ "$t" ] || no "no directory of the node can hold the agent$e";
 g=raw; n=$s;
 [ $z -gt 0 ] && command -v gzip >/dev/null && g=gz && n=$z;
 echo "$k need $m $g";

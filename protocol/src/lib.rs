@@ -6,13 +6,13 @@ pub mod bootstrap;
 pub mod chunk;
 pub mod digest;
 pub mod frame;
+pub mod key;
 pub mod lock;
-pub mod map;
 pub mod message;
 pub mod outcome;
 pub mod value;
 
 pub use digest::Digest;
-pub use map::{Key, Map};
+pub use key::Key;
 pub use outcome::{Diff, DiffSide, Offer, Outcome, Status};
-pub use value::{Kind, Origin, Taint, Value};
+pub use value::{Kind, Map, Origin, Taint, Value};

@@ -5,10 +5,11 @@ use std::fmt;
 use std::ops::BitOr;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Key, Map};
+use crate::key::Key;
 
 /// How deep lists and maps may nest in a value that comes over the wire.
 pub const MAX_DEPTH: usize = 128;
@@ -54,6 +55,29 @@ pub enum Kind {
     Unknown(Arc<str>),
     /// Text that a vault encrypts, as it was written. Known at the controller only: it is decrypted when it is used.
     Vaulted(Arc<str>),
+}
+
+/// A map from scalar keys to values, in the order of insertion as Python's dictionaries. Equality ignores the order.
+pub type Map = IndexMap<Key, Value>;
+
+/// Builds a [`Map`]: `map! { "path" => path, "size" => 3 }`.
+#[macro_export]
+macro_rules! map {
+    ($($key:expr => $value:expr),* $(,)?) => {
+        $crate::Map::from_iter([$(($crate::Key::from($key), $crate::Value::from($value))),*])
+    };
+}
+
+impl Key {
+    /// Returns the key as a value of its own.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::null(),
+            Self::Bool(b) => Value::from(*b),
+            Self::Int(i) => Value::from(*i),
+            Self::Text(text) => Value::from(text.clone()),
+        }
+    }
 }
 
 /// Where the user wrote something. Lines and columns count from 1; columns count characters.
@@ -334,7 +358,6 @@ impl<'de> Deserialize<'de> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map;
 
     #[test]
     fn taint_reaches_all_that_a_value_holds() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
-use super::ParamKind;
+use super::kind::ParamKind;
 
 /// A type that a parameter can have.
 pub trait Arg: Sized {

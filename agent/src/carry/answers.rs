@@ -3,7 +3,7 @@
 use convoy_protocol::{Key, Kind, Map, Value};
 
 use crate::failure::Failure;
-use crate::toml::{KeyPath, Part};
+use crate::formats::toml::{KeyPath, Part};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +76,9 @@ fn answer(value: &Value) -> Option<Answer> {
 
 fn is_within(key: &KeyPath, table: &KeyPath) -> bool {
     let same = |(a, b): (&Part, &Part)| match (a, b) {
-        (Part::Where(key, value), Part::Where(other, theirs)) => key == other && super::alike(value, theirs),
+        (Part::Where(key, value), Part::Where(other, theirs)) => {
+            key == other && super::dialect::alike(value, theirs)
+        }
         _ => a == b,
     };
     key.0.len() >= table.0.len() && key.0.iter().zip(&table.0).all(same)

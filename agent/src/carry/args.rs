@@ -7,8 +7,8 @@ use convoy_protocol::{Map, Taint};
 use super::{Answers, Pattern, Rule, Wishes};
 use crate::args::{NodePath, Tainted};
 use crate::failure::Failure;
+use crate::formats::toml::TomlError;
 use crate::system::Look;
-use crate::toml::TomlError;
 
 crate::arguments! {
     /// Parameters of all modules that carry a user's changes.
@@ -122,7 +122,9 @@ fn file(name: &str, path: &NodePath, look: &Look) -> Result<Source, Failure> {
     let path: PathBuf = look.expand(path);
     match look.stat(&path)? {
         None => Err(Failure::new(format!("{name}: {} does not exist", path.display()))),
-        Some(meta) if meta.is_dir() => Err(Failure::new(format!("{name}: {} is a folder", path.display()))),
+        Some(meta) if meta.is_dir() => {
+            Err(Failure::new(format!("{name}: {} is a directory", path.display())))
+        }
         Some(_) => {
             let bytes = look.read(&path)?;
             // A byte order mark says nothing; in a file of properties it would be a part of the first key.

@@ -2,10 +2,11 @@
 
 use convoy_protocol::Value;
 
+use super::dialect::Manner;
 use super::rule::Do;
-use super::{Manner, Rule, Verdict};
+use super::{Rule, Verdict};
 use crate::files::secret::is_secret;
-use crate::toml::KeyPath;
+use crate::formats::toml::KeyPath;
 
 /// One key on all sides.
 pub(super) struct Case<'a> {

@@ -6,10 +6,11 @@ use convoy_protocol::Value;
 
 use super::answers::Answer;
 use super::case::{Case, set};
+use super::dialect::Manner;
 use super::rule::{Do, Ruled};
-use super::{Answers, Finding, Flat, Manner, Pattern, Rule, Verdict};
+use super::{Answers, Finding, Flat, Pattern, Rule, Verdict};
 use crate::failure::Failure;
-use crate::toml::KeyPath;
+use crate::formats::toml::KeyPath;
 
 /// The files that are compared.
 #[derive(Debug)]

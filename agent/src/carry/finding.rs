@@ -2,7 +2,7 @@
 
 use convoy_protocol::Value;
 
-use crate::toml::KeyPath;
+use crate::formats::toml::KeyPath;
 
 /// A key that the user changed, and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use convoy_protocol::{Kind, Taint, Value};
 
 use super::Pattern;
-use crate::properties::{Properties, members};
-use crate::toml::{KeyPath, Merge, Part, is_tables};
+use crate::formats::properties::{Properties, members};
+use crate::formats::toml::{KeyPath, Merge, Part, is_tables};
 
 /// By what the members of a list with commas are known in a key path: `appenders[member="A"]`.
 const MEMBER: &str = "member";

@@ -2,8 +2,8 @@
 //! appender has that name.
 
 use super::{Finding, Verdict};
-use crate::properties::{Properties, members};
-use crate::toml::{KeyPath, Part};
+use crate::formats::properties::{Properties, members};
+use crate::formats::toml::{KeyPath, Part};
 
 /// The lists of such a file, with what the definitions of their members begin with.
 pub const LISTS: [(&str, &str); 2] = [("appenders", "appender"), ("loggers", "logger")];

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::alike;
-use crate::toml::{KeyPath, KeyReader, Part, TomlError};
+use super::dialect::alike;
+use crate::formats::toml::{KeyPath, KeyReader, Part, TomlError};
 
 /// A key path with wildcards. What names a table means all that is in it.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use convoy_protocol::{Map, Taint, Value, map};
 
 use super::{Finding, Verdict};
 use crate::files::secret::is_secret;
-use crate::toml::KeyPath;
+use crate::formats::toml::KeyPath;
 
 /// Returns the return values. Values of keys that are secret are marked.
 pub fn values(findings: &[Finding], unused: Vec<String>, has_base: bool) -> Map {

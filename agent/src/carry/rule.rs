@@ -2,10 +2,11 @@
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use super::{Pattern, alike};
+use super::Pattern;
+use super::dialect::alike;
 use crate::failure::Failure;
+use crate::formats::toml::{KeyPath, Part, TomlError};
 use crate::pattern;
-use crate::toml::{KeyPath, Part, TomlError};
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,8 +206,7 @@ fn expression(from: &str, value: Option<&Value>) -> Result<(pattern::Pattern, pa
     let Some(text) = value.and_then(Value::as_str) else {
         return Err("`value` is no text: it takes the place of what `from` matches".to_owned());
     };
-    let template =
-        pattern::Template::parse(text, &expression).map_err(|error| format!("`value`: {error}"))?;
+    let template = expression.template(text).map_err(|error| format!("`value`: {error}"))?;
     Ok((expression, template))
 }
 

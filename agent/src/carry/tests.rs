@@ -1,10 +1,10 @@
 //! Properties of the comparison, on small files with every kind of difference.
 
+use convoy_protocol::{Map, Value, map};
 use proptest::prelude::*;
 
 use super::*;
-use crate::toml::KeyPath;
-use convoy_protocol::{Map, map};
+use crate::formats::toml::KeyPath;
 
 const MANNER: Manner = Manner { alike, shown: |value| plain(value).unwrap_or_default() };
 

@@ -12,8 +12,9 @@ use super::line::path_line;
 use super::state::{Content, State, Thing, xattrs};
 use super::{KEPT, PLACES, tree};
 use crate::failure::Failure;
+use crate::os_error::{cannot, reason};
+use crate::stat::Meta;
 use crate::state::is_private;
-use crate::system::{Meta, cannot, reason};
 
 /// This part of a file system, one in so many, is left free by copies.
 const RESERVE: u64 = 20;
@@ -21,8 +22,8 @@ const RESERVE: u64 = 20;
 /// Keeps things for one run.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    /// The folder of the run.
-    folder: PathBuf,
+    /// The directory of the run.
+    directory: PathBuf,
     run: String,
     device: u64,
     /// For each other file system, where things of it can be kept without being copied, if anywhere.
@@ -39,9 +40,9 @@ fn unkept(path: &Path, error: &io::Error) -> Failure {
 }
 
 impl Keeper {
-    pub(super) fn new(folder: &Path, run: &str) -> io::Result<Self> {
-        let device = fs::metadata(folder)?.dev();
-        Ok(Self { folder: folder.to_owned(), run: run.to_owned(), device, places: HashMap::new() })
+    pub(super) fn new(directory: &Path, run: &str) -> io::Result<Self> {
+        let device = fs::metadata(directory)?.dev();
+        Ok(Self { directory: directory.to_owned(), run: run.to_owned(), device, places: HashMap::new() })
     }
 
     /// Returns the state of what is at `path` with where it is kept now, under a name made of `id`.
@@ -80,7 +81,7 @@ impl Keeper {
         Ok(state)
     }
 
-    /// Returns the state of the folder at `path` with all it holds, and where it is to be moved; `None` if it cannot be
+    /// Returns the state of the directory at `path` with all it holds, and where it is to be moved; `None` if it cannot be
     /// moved and has to be [copied](Self::keep_copy_of_tree).
     pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<State>, Failure> {
         let Some(place) = self.place(path, meta.dev)? else { return Ok(None) };
@@ -94,7 +95,7 @@ impl Keeper {
         Ok(survey.one_system.then_some(state))
     }
 
-    /// Copies the folder at `path` with all it holds, and returns its state.
+    /// Copies the directory at `path` with all it holds, and returns its state.
     pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
         let kept = self.own_place().map_err(|error| unkept(path, &error))?.join(id);
         let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
@@ -110,7 +111,7 @@ impl Keeper {
     }
 
     fn own_place(&self) -> io::Result<PathBuf> {
-        let place = self.folder.join(KEPT);
+        let place = self.directory.join(KEPT);
         private(&place)?;
         Ok(place)
     }
@@ -126,7 +127,7 @@ impl Keeper {
         let place = self.place_on(path, device);
         if let Some(place) = &place {
             let note = || -> io::Result<()> {
-                let file = self.folder.join(PLACES);
+                let file = self.directory.join(PLACES);
                 let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
                 file.write_all(path_line(place).as_bytes())?;
                 file.sync_data()
@@ -137,9 +138,10 @@ impl Keeper {
         Ok(place)
     }
 
-    /// Makes a private folder where the file system of `path` is mounted.
+    /// Makes a private directory where the file system of `path` is mounted.
     fn place_on(&self, path: &Path, device: u64) -> Option<PathBuf> {
-        let on_it = |folder: &&Path| fs::symlink_metadata(folder).is_ok_and(|meta| meta.dev() == device);
+        let on_it =
+            |directory: &&Path| fs::symlink_metadata(directory).is_ok_and(|meta| meta.dev() == device);
         let mount = path.ancestors().skip(1).take_while(on_it).last()?;
         let user = mount.join(format!(".convoy-{}", rustix::process::geteuid().as_raw()));
         let place = user.join(&self.run);
@@ -148,21 +150,21 @@ impl Keeper {
     }
 
     fn expect_space(&self, path: &Path, bytes: u64) -> Result<(), Failure> {
-        let stat = rustix::fs::statvfs(&self.folder)
-            .map_err(|error| cannot("look at the file system of", &self.folder, &error.into()))?;
+        let stat = rustix::fs::statvfs(&self.directory)
+            .map_err(|error| cannot("look at the file system of", &self.directory, &error.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         let reserve = stat.f_blocks.saturating_mul(stat.f_frsize) / RESERVE;
         if bytes <= free.saturating_sub(reserve) {
             return Ok(());
         }
-        let all = self.folder.parent().unwrap_or(&self.folder);
+        let all = self.directory.parent().unwrap_or(&self.directory);
         Err(Failure::new(format!(
             "cannot keep what {} is now, so that it could be undone: it has {} kB, and {} is on a file system with {} kB \
              free, of which {} kB are left alone; nothing was changed. Make room there: {} has what earlier runs replaced, \
              the oldest first",
             path.display(),
             bytes.div_ceil(1000),
-            self.folder.display(),
+            self.directory.display(),
             free / 1000,
             reserve / 1000,
             all.display()
@@ -170,18 +172,18 @@ impl Keeper {
     }
 }
 
-/// Makes a folder for its owner alone.
-fn private(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
+/// Makes a directory for its owner alone.
+fn private(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    if is_private(folder) && fs::symlink_metadata(folder)?.mode() & 0o077 == 0 {
+    if is_private(directory) && fs::symlink_metadata(directory)?.mode() & 0o077 == 0 {
         return Ok(());
     }
     Err(io::Error::new(
         io::ErrorKind::PermissionDenied,
-        format!("{} is no folder that only this user can enter", folder.display()),
+        format!("{} is no directory that only this user can enter", directory.display()),
     ))
 }
 

@@ -60,7 +60,7 @@ impl All {
         self.0.remove(path);
     }
 
-    /// Returns whether nothing was at `path` before the run, since the run has made a folder above it, or it itself.
+    /// Returns whether nothing was at `path` before the run, since the run has made a directory above it, or it itself.
     pub(super) fn is_new(&self, path: &Path) -> bool {
         match self.0.get(path) {
             Some(known) => known.nothing,

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::state::{Content, Owned, State, Thing};
-use crate::system::Time;
+use crate::stat::Time;
 
 /// What the first line says: the version of the format.
-pub(super) const HEADING: &str = "convoy-changes 1\n";
+pub(crate) const HEADING: &str = "convoy-changes 1\n";
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// Something at a path is about to be changed for the first time.
     Change { id: String, path: PathBuf, was: State, left: State },
     /// It is about to be changed again. What was there before is told if it is known, or kept, only now.
@@ -30,7 +30,7 @@ pub(super) enum Line {
 
 impl Line {
     /// Returns the line with its check sum and its end.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut body = String::new();
         match self {
             Self::Change { id, path, was, left } => {
@@ -76,7 +76,7 @@ impl Line {
     }
 
     /// Reads a line without its end; `None` if it is not as it was written.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let (wanted, body) = text.split_once(' ')?;
         if u32::from_str_radix(wanted, 16).ok()? != sum(body.as_bytes()) {
@@ -172,7 +172,7 @@ fn state(state: &State, out: &mut String) {
     match &state.thing {
         Thing::Nothing => add("nothing", b""),
         Thing::File => add("file", b""),
-        Thing::Folder => add("folder", b""),
+        Thing::Directory => add("folder", b""),
         Thing::Tree => add("tree", b""),
         Thing::Link(target) => add("link=", target.as_os_str().as_bytes()),
     }
@@ -208,7 +208,7 @@ fn read_state(words: &[&str]) -> Option<State> {
     let mut state = State::of(match *first {
         "nothing" => Thing::Nothing,
         "file" => Thing::File,
-        "folder" => Thing::Folder,
+        "folder" => Thing::Directory,
         "tree" => Thing::Tree,
         link => Thing::Link(path(link.strip_prefix("link=")?)?),
     });
@@ -243,14 +243,14 @@ fn read_state(words: &[&str]) -> Option<State> {
 }
 
 /// Returns a state in the words of a record.
-pub(super) fn state_text(of: &State) -> String {
+pub(crate) fn state_text(of: &State) -> String {
     let mut text = String::new();
     state(of, &mut text);
     text.trim_start().to_owned()
 }
 
 /// Returns words as a line of their own.
-pub(super) fn words(words: &[&str]) -> String {
+pub(crate) fn words(words: &[&str]) -> String {
     let mut line = String::new();
     for (index, text) in words.iter().enumerate() {
         if index > 0 {
@@ -263,12 +263,12 @@ pub(super) fn words(words: &[&str]) -> String {
 }
 
 /// Reads a line that [`words`] made, without its end.
-pub(super) fn read_words(line: &str) -> Option<Vec<String>> {
+pub(crate) fn read_words(line: &str) -> Option<Vec<String>> {
     line.split(' ').map(utf8).collect()
 }
 
 /// Returns a path as a line of its own.
-pub(super) fn path_line(path: &Path) -> String {
+pub(crate) fn path_line(path: &Path) -> String {
     let mut line = String::new();
     word(path.as_os_str().as_bytes(), &mut line);
     line.push('\n');
@@ -276,7 +276,7 @@ pub(super) fn path_line(path: &Path) -> String {
 }
 
 /// Reads a line that [`path_line`] made, without its end.
-pub(super) fn read_path_line(line: &str) -> Option<PathBuf> {
+pub(crate) fn read_path_line(line: &str) -> Option<PathBuf> {
     path(line).filter(|path| path.is_absolute())
 }
 
@@ -293,7 +293,7 @@ mod tests {
         let thing = prop_oneof![
             Just(Thing::Nothing),
             Just(Thing::File),
-            Just(Thing::Folder),
+            Just(Thing::Directory),
             Just(Thing::Tree),
             path().prop_map(Thing::Link)
         ];

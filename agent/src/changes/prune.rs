@@ -24,12 +24,12 @@ const IN_USE: Duration = Duration::from_secs(24 * 3600);
 /// A run that has kept something.
 #[derive(Debug)]
 struct Run {
-    folder: PathBuf,
+    directory: PathBuf,
     age: Duration,
     places: Vec<PathBuf>,
 }
 
-/// Removes what runs beside the one with this folder have kept, as far as it is old or too much, on a thread of its own.
+/// Removes what runs beside the one with this directory have kept, as far as it is old or too much, on a thread of its own.
 pub(super) fn in_background(current: &Path) {
     let current = current.to_owned();
     // Without the thread it is done another time.
@@ -59,11 +59,11 @@ fn prune(current: &Path, now: SystemTime) {
     }
 }
 
-fn run(folder: PathBuf, now: SystemTime) -> Option<Run> {
-    let changed = fs::symlink_metadata(folder.join(RECORD)).ok()?.modified().ok()?;
+fn run(directory: PathBuf, now: SystemTime) -> Option<Run> {
+    let changed = fs::symlink_metadata(directory.join(RECORD)).ok()?.modified().ok()?;
     let age = now.duration_since(changed).unwrap_or_default();
-    let name = folder.file_name()?.to_owned();
-    let others = fs::read_to_string(folder.join(PLACES)).unwrap_or_default();
+    let name = directory.file_name()?.to_owned();
+    let others = fs::read_to_string(directory.join(PLACES)).unwrap_or_default();
     // What is noted is believed only as far as it is what this user would have made.
     let user = format!(".convoy-{}", rustix::process::geteuid().as_raw());
     let ours = |place: &PathBuf| {
@@ -71,32 +71,32 @@ fn run(folder: PathBuf, now: SystemTime) -> Option<Run> {
             && place.parent().is_some_and(|above| above.ends_with(&user) && is_private(above))
     };
     let others = others.lines().filter_map(read_path_line).filter(ours);
-    let places = std::iter::once(folder.join(KEPT)).chain(others).collect();
-    Some(Run { folder, age, places })
+    let places = std::iter::once(directory.join(KEPT)).chain(others).collect();
+    Some(Run { directory, age, places })
 }
 
-/// Removes all that undo has of a run, and its folder if nothing else is in it.
+/// Removes all that undo has of a run, and its directory if nothing else is in it.
 fn remove(run: &Run) {
     // Without its record, what is left is only taken away.
     for name in [RECORD, USERS] {
-        fs::remove_file(run.folder.join(name)).ok();
+        fs::remove_file(run.directory.join(name)).ok();
     }
     for place in &run.places {
         fs::remove_dir_all(place).ok();
-        if !place.starts_with(&run.folder)
+        if !place.starts_with(&run.directory)
             && let Some(above) = place.parent()
         {
             fs::remove_dir(above).ok();
         }
     }
-    fs::remove_file(run.folder.join(PLACES)).ok();
-    fs::remove_dir(&run.folder).ok();
+    fs::remove_file(run.directory.join(PLACES)).ok();
+    fs::remove_dir(&run.directory).ok();
 }
 
-/// Returns how many bytes a folder takes with all it holds. A file that still is somewhere else takes none.
-fn bytes(folder: &Path) -> u64 {
+/// Returns how many bytes a directory takes with all it holds. A file that still is somewhere else takes none.
+fn bytes(directory: &Path) -> u64 {
     let mut total = 0;
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let Ok(meta) = entry.metadata() else { continue };
         total += if meta.is_dir() { bytes(&entry.path()) } else { meta.blocks() * 512 / meta.nlink().max(1) };
     }
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     fn keep(all: &Path, name: &str, days: u64, now: SystemTime) {
-        let folder = all.join(name);
-        fs::create_dir_all(folder.join(KEPT)).unwrap();
-        fs::write(folder.join(KEPT).join("1.1"), "old").unwrap();
-        let record = fs::File::create(folder.join(RECORD)).unwrap();
+        let directory = all.join(name);
+        fs::create_dir_all(directory.join(KEPT)).unwrap();
+        fs::write(directory.join(KEPT).join("1.1"), "old").unwrap();
+        let record = fs::File::create(directory.join(RECORD)).unwrap();
         record.set_modified(now - Duration::from_secs(days * 24 * 3600)).unwrap();
     }
 

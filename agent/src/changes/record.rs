@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 use super::line::{HEADING, Line};
 use super::state::{State, Thing};
 
-/// What became of one path, from its first change on. A path that was removed with a folder above it and came again
+/// What became of one path, from its first change on. A path that was removed with a directory above it and came again
 /// has an entry for each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) path: PathBuf,
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) path: PathBuf,
     /// What was there before the run.
-    pub(super) was: State,
+    pub(crate) was: State,
     /// How the run left it, after each of its changes.
-    pub(super) lefts: Vec<State>,
-    /// Whether it was removed as a folder, or with one: what came there since is something else.
-    pub(super) closed: bool,
-    /// Whether it came and went with a folder that was not there before, and is not there after.
-    pub(super) moot: bool,
+    pub(crate) lefts: Vec<State>,
+    /// Whether it was removed as a directory, or with one: what came there since is something else.
+    pub(crate) closed: bool,
+    /// Whether it came and went with a directory that was not there before, and is not there after.
+    pub(crate) moot: bool,
     /// The run by which it was taken back.
-    pub(super) undone: Option<String>,
+    pub(crate) undone: Option<String>,
 }
 
 impl Entry {
     /// Returns how the run left it: after its last change, and, since that may not have come to be, before that one.
-    pub(super) fn left(&self) -> [&State; 2] {
+    pub(crate) fn left(&self) -> [&State; 2] {
         let mut last = self.lefts.iter().rev().chain([&self.was, &self.was]);
         let mut take = || last.next().unwrap_or(&self.was);
         [take(), take()]
@@ -47,11 +47,11 @@ pub(crate) struct Beyond {
 
 /// All that a record says.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// In the order of their first changes.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Modules that did what cannot be undone.
-    pub(super) cannot: Vec<Beyond>,
+    pub(crate) cannot: Vec<Beyond>,
     /// How many bytes of the file are whole lines.
     intact: u64,
 }
@@ -62,7 +62,7 @@ impl Record {
     ///
     /// # Errors
     /// If it cannot be read, or is not as it was written.
-    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
         let bytes = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
@@ -97,7 +97,7 @@ impl Record {
     fn add(&mut self, line: Line) -> Option<()> {
         match line {
             Line::Change { id, path, was, left } => {
-                let closed = is_folder(&was) && left.is_nothing();
+                let closed = is_directory(&was) && left.is_nothing();
                 if closed || left.thing == Thing::Tree {
                     self.close(&path);
                 }
@@ -114,7 +114,7 @@ impl Record {
             Line::Again { id, was, left } => {
                 let entry = self.entry(&id)?;
                 let last = entry.left()[0];
-                let goes = is_folder(last) && left.is_nothing();
+                let goes = is_directory(last) && left.is_nothing();
                 let came = entry.was.is_nothing();
                 let (next, path) = (last.then(&left), entry.path.clone());
                 entry.lefts.push(next);
@@ -141,13 +141,13 @@ impl Record {
     }
 }
 
-fn is_folder(state: &State) -> bool {
-    matches!(state.thing, Thing::Folder | Thing::Tree)
+fn is_directory(state: &State) -> bool {
+    matches!(state.thing, Thing::Directory | Thing::Tree)
 }
 
 /// Writes a record.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     file: File,
 }
 
@@ -156,7 +156,7 @@ impl Writer {
     ///
     /// # Errors
     /// If it cannot be read or written.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Record)> {
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Record)> {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         // A job of the run may be at work, too.
         file.lock()?;
@@ -176,7 +176,7 @@ impl Writer {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(super) fn append(&mut self, lines: &[Line], durably: bool) -> io::Result<()> {
+    pub(crate) fn append(&mut self, lines: &[Line], durably: bool) -> io::Result<()> {
         let text: String = lines.iter().map(Line::text).collect();
         self.file.lock()?;
         let before = self.file.metadata()?.len();

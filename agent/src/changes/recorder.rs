@@ -13,11 +13,13 @@ use super::known::{All, Known};
 use super::line::Line;
 use super::record::Writer;
 use super::state::{Content, State, Thing};
-use super::{RECORD, USERS, prune, real, undo};
+use super::users::user_line;
+use super::{RECORD, USERS, prune, real};
 use crate::failure::Failure;
-use crate::line::lock;
+use crate::os_error::reason;
+use crate::stat::{Meta, Time};
 use crate::state;
-use crate::system::{Meta, Time, reason};
+use crate::sync::lock;
 
 /// Records what a run changes, if it has a name. All that work for one user share it.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +27,7 @@ pub struct Recorder(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The folder of what outlives the agent, if it is not that of the user.
+    /// The directory of what outlives the agent, if it is not that of the user.
     state: Option<PathBuf>,
     run: Option<String>,
     open: Option<Open>,
@@ -75,7 +77,7 @@ impl First {
     }
 }
 
-/// How a folder is to be removed.
+/// How a directory is to be removed.
 #[derive(Debug)]
 pub(crate) enum Removal {
     /// For good: it is empty, or the run has made it.
@@ -92,7 +94,7 @@ fn cannot_record(error: &io::Error) -> Failure {
 }
 
 impl Recorder {
-    /// Makes one whose records are below this folder, not below the user's own.
+    /// Makes one whose records are below this directory, not below the user's own.
     pub fn below(state: &Path) -> Self {
         Self(Arc::new(Mutex::new(Inner { state: Some(state.to_owned()), ..Inner::default() })))
     }
@@ -127,12 +129,12 @@ impl Recorder {
         lock(&self.0).run.clone()
     }
 
-    /// Returns the folder of the run of this name, which may not be there.
+    /// Returns the directory of the run of this name, which may not be there.
     ///
     /// # Errors
-    /// If that is no name of a run, or there is no folder of what outlives the agent.
-    pub(crate) fn folder_of(&self, run: &str) -> io::Result<PathBuf> {
-        lock(&self.0).folder_of(run)
+    /// If that is no name of a run, or there is no directory of what outlives the agent.
+    pub(crate) fn directory_of(&self, run: &str) -> io::Result<PathBuf> {
+        lock(&self.0).directory_of(run)
     }
 
     /// Records that a module is about to do what cannot be undone.
@@ -152,10 +154,10 @@ impl Recorder {
         let inner = lock(&self.0);
         let Some(run) = &inner.run else { return Ok(()) };
         let write = || -> io::Result<()> {
-            let folder = inner.folder_of(run)?;
-            state::make_private(&folder)?;
-            let path = folder.join(USERS);
-            let line = undo::user_line(other);
+            let directory = inner.directory_of(run)?;
+            state::make_private(&directory)?;
+            let path = directory.join(USERS);
+            let line = user_line(other);
             if fs::read_to_string(&path).is_ok_and(|text| text.contains(&line)) {
                 return Ok(());
             }
@@ -199,7 +201,7 @@ impl Recorder {
         Ok(noted)
     }
 
-    /// Announces that the folder at `path` is removed, and says how.
+    /// Announces that the directory at `path` is removed, and says how.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -240,7 +242,7 @@ impl Recorder {
         })
     }
 
-    /// Keeps the folder at `path` by a copy, since it could not be moved.
+    /// Keeps the directory at `path` by a copy, since it could not be moved.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -252,7 +254,7 @@ impl Recorder {
         open.write(&[line], &[], true)
     }
 
-    /// Forgets a folder that was removed, and what was below it: what comes there is something else.
+    /// Forgets a directory that was removed, and what was below it: what comes there is something else.
     pub(crate) fn forget(&self, path: &Path) {
         if let Some(open) = lock(&self.0).open.as_mut() {
             open.known.forget(&real(path));
@@ -301,10 +303,10 @@ impl Recorder {
 }
 
 impl Inner {
-    fn folder_of(&self, run: &str) -> io::Result<PathBuf> {
+    fn directory_of(&self, run: &str) -> io::Result<PathBuf> {
         match &self.state {
-            Some(state) => state::run_folder_in(state, run),
-            None => state::run_folder_in(&state::folder()?, run),
+            Some(state) => state::run_directory_in(state, run),
+            None => state::run_directory_in(&state::directory()?, run),
         }
     }
 
@@ -312,11 +314,11 @@ impl Inner {
     fn opened(&mut self) -> Result<Option<&mut Open>, Failure> {
         if self.open.is_none() {
             let Some(run) = self.run.clone() else { return Ok(None) };
-            let open = self.folder_of(&run).and_then(|folder| {
-                state::make_private(&folder)?;
-                let (writer, record) = Writer::open(&folder.join(RECORD))?;
-                prune::in_background(&folder);
-                let keeper = Keeper::new(&folder, &run)?;
+            let open = self.directory_of(&run).and_then(|directory| {
+                state::make_private(&directory)?;
+                let (writer, record) = Writer::open(&directory.join(RECORD))?;
+                prune::in_background(&directory);
+                let keeper = Keeper::new(&directory, &run)?;
                 Ok(Open { writer, keeper, known: All::of(&record), names: record.entries.len() as u64 })
             });
             self.open = Some(open.map_err(|error| cannot_record(&error))?);

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use crate::system::{Meta, Time};
+use crate::stat::{Meta, Time};
 
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thing {
     Nothing,
     File,
-    Folder,
+    Directory,
     /// A symbolic link with what it says.
     Link(PathBuf),
-    /// A folder with all it holds, or what is neither file, folder nor link: as one.
+    /// A directory with all it holds, or what is neither file, directory nor link: as one.
     Tree,
 }
 
@@ -79,7 +79,7 @@ impl State {
         let Some(meta) = meta else { return Ok(Self::nothing()) };
         let thing = match meta {
             meta if meta.is_file() => Thing::File,
-            meta if meta.is_dir() => Thing::Folder,
+            meta if meta.is_dir() => Thing::Directory,
             meta if meta.is_link() => Thing::Link(fs::read_link(path)?),
             _ => Thing::Tree,
         };
@@ -91,10 +91,10 @@ impl State {
     }
 
     /// Returns this state after a change to `next`, which says nothing of what did not change.
-    pub(super) fn then(&self, next: &Self) -> Self {
+    pub(crate) fn then(&self, next: &Self) -> Self {
         let mut merged = next.clone();
-        // A folder that came back with all it holds stays one, whatever its attributes.
-        if self.thing == Thing::Tree && next.thing == Thing::Folder {
+        // A directory that came back with all it holds stays one, whatever its attributes.
+        if self.thing == Thing::Tree && next.thing == Thing::Directory {
             return Self { thing: Thing::Tree, content: Content::Any, ..merged };
         }
         if self.thing == next.thing {
@@ -108,7 +108,7 @@ impl State {
 }
 
 /// Returns the extended attributes of what is at `path` itself, as far as they can be read.
-pub(super) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut names = vec![0; 16 * 1024];
     let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());

@@ -1,4 +1,4 @@
-//! Folders with all they hold, as one.
+//! Directories with all they hold, as one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use super::state::xattrs;
 /// What there is.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// Of what the file system says about it: nothing in it can be changed without changing this. The folder itself
+    /// Of what the file system says about it: nothing in it can be changed without changing this. The directory itself
     /// can be moved.
     pub(crate) digest: Digest,
     /// How many bytes its files take.
@@ -27,7 +27,7 @@ pub(crate) struct Survey {
     pub(super) one_system: bool,
 }
 
-/// Looks at a folder and all that is below it, without reading files.
+/// Looks at a directory and all that is below it, without reading files.
 ///
 /// # Errors
 /// If something cannot be looked at.
@@ -62,7 +62,7 @@ pub(crate) fn survey(top: &Path) -> io::Result<Survey> {
     Ok(survey)
 }
 
-/// Calls `each` with everything below and at `top`, a folder before what is in it, names sorted.
+/// Calls `each` with everything below and at `top`, a directory before what is in it, names sorted.
 fn walk(
     top: &Path,
     below: &Path,
@@ -88,7 +88,7 @@ fn walk(
 /// # Errors
 /// If something cannot be copied; nothing is left of the copy then.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut folders: Vec<(PathBuf, Metadata)> = Vec::new();
+    let mut directories: Vec<(PathBuf, Metadata)> = Vec::new();
     let mut names: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
     let done = walk(from, Path::new(""), &mut |below, source, meta| {
         let target = if below.as_os_str().is_empty() { to.to_owned() } else { to.join(below) };
@@ -97,7 +97,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
         if meta.is_dir() {
             DirBuilder::new().mode(0o700).create(&target)?;
-            folders.push((target, meta.clone()));
+            directories.push((target, meta.clone()));
             return Ok(());
         }
         if meta.nlink() > 1
@@ -110,10 +110,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     });
     // Those inside first: their times are changed by what comes into them.
     let done = done.and_then(|()| {
-        folders.iter().rev().try_for_each(|(folder, meta)| {
-            let below = folder.strip_prefix(to).unwrap_or(Path::new(""));
+        directories.iter().rev().try_for_each(|(directory, meta)| {
+            let below = directory.strip_prefix(to).unwrap_or(Path::new(""));
             let source = if below.as_os_str().is_empty() { from.to_owned() } else { from.join(below) };
-            attribute(&source, folder, meta)
+            attribute(&source, directory, meta)
         })
     });
     let done = done.and_then(|()| Ok(rustix::fs::syncfs(File::open(to.parent().unwrap_or(to))?)?));
@@ -166,7 +166,7 @@ pub(crate) fn set_xattr(path: &Path, name: &[u8], value: &[u8]) -> io::Result<()
     Ok(rustix::fs::lsetxattr(path, OsStr::from_bytes(name), value, XattrFlags::empty())?)
 }
 
-/// Removes what is at `path`, a folder with all it holds.
+/// Removes what is at `path`, a directory with all it holds.
 ///
 /// # Errors
 /// If something of it stays.

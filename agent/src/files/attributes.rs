@@ -7,7 +7,8 @@ use convoy_protocol::Map;
 use super::mode::{self, Base};
 use crate::args::Mode;
 use crate::failure::Failure;
-use crate::system::{Attributes, FileKind, Look, Meta, System};
+use crate::stat::{FileKind, Meta};
+use crate::system::{Attributes, Look, System};
 
 /// What a task says about a file besides its content.
 #[derive(Debug, Clone, Copy, Default)]

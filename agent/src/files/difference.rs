@@ -5,7 +5,8 @@ use std::path::Path;
 use convoy_protocol::{Diff, DiffSide, Map, Value};
 
 use crate::failure::Failure;
-use crate::system::{Attributes, DIFF_LIMIT, Look, Meta};
+use crate::stat::Meta;
+use crate::system::{Attributes, DIFF_LIMIT, Look};
 
 /// The new side of a difference.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,8 @@ use super::mode::Base;
 use super::{backup, difference, dirname, tree, validate};
 use crate::failure::Failure;
 use crate::module::Done;
-use crate::system::{Attributes, Bytes, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Look, System};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Plan {
     expected: Option<Meta>,
     content: Option<Vec<u8>>,
     attributes: Attributes,
-    folders: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
 }
 
 /// What [`inspect`] found.
@@ -68,11 +69,14 @@ impl Edit<'_> {
             return Ok(Inspected { msg, plan: None, diff: Vec::new() });
         }
         let diff = if look.wants_diff() { self.differences(missing, expected.as_ref()) } else { Vec::new() };
-        let folders =
-            if self.old.is_some() { Vec::new() } else { tree::missing_folders(look, &dirname(&self.path))? };
+        let directories = if self.old.is_some() {
+            Vec::new()
+        } else {
+            tree::missing_directories(look, &dirname(&self.path))?
+        };
         let content = self.new.map(|(content, _)| content);
         let attributes = if content.is_some() { all } else { missing.unwrap_or_default() };
-        let plan = Plan { path: self.path, target, expected, content, attributes, folders };
+        let plan = Plan { path: self.path, target, expected, content, attributes, directories };
         Ok(Inspected { msg, plan: Some(plan), diff })
     }
 
@@ -113,9 +117,9 @@ pub fn apply(
         attributes::set(node, &plan.target, plan.attributes)?;
         return Ok(Done { changed: true, values });
     };
-    for folder in &plan.folders {
-        node.make_dir(folder)
-            .map_err(|e| Failure::new(format!("Error creating {} ({})", folder.display(), e.msg)))?;
+    for directory in &plan.directories {
+        node.make_dir(directory)
+            .map_err(|e| Failure::new(format!("Error creating {} ({})", directory.display(), e.msg)))?;
     }
     let temporary = node.prepare(&plan.target, Bytes::Memory(content), plan.attributes)?;
     if let Some(command) = validate {
@@ -133,11 +137,11 @@ pub fn apply(
     Ok(Done { changed: true, values })
 }
 
-/// Refuses a path that is a folder, in Ansible's words.
+/// Refuses a path that is a directory, in Ansible's words.
 ///
 /// # Errors
 /// If it is one, or cannot be looked at.
-pub fn refuse_folder(look: &Look, path: &Path) -> Result<(), Failure> {
+pub fn refuse_directory(look: &Look, path: &Path) -> Result<(), Failure> {
     if look.stat(path)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("Path {} is a directory !", path.display())).with("rc", 256));
     }

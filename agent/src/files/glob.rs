@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// Returns whether anything is at a path that matches `pattern`, relative to `folder`.
-pub fn any(pattern: &str, folder: &Path) -> bool {
-    let start = if pattern.starts_with('/') { PathBuf::from("/") } else { folder.to_owned() };
+/// Returns whether anything is at a path that matches `pattern`, relative to `directory`.
+pub fn any(pattern: &str, directory: &Path) -> bool {
+    let start = if pattern.starts_with('/') { PathBuf::from("/") } else { directory.to_owned() };
     let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
     let exists = descend(&start, &parts, pattern.ends_with('/'));
     exists && !pattern.is_empty()
@@ -97,16 +97,18 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_found_below_a_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("logs")).unwrap();
-        std::fs::write(folder.path().join("logs/.hidden.log"), "").unwrap();
-        assert!(!any("logs/*.log", folder.path()));
-        std::fs::write(folder.path().join("logs/a.log"), "").unwrap();
+    fn paths_are_found_below_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("logs")).unwrap();
+        std::fs::write(directory.path().join("logs/.hidden.log"), "").unwrap();
+        assert!(!any("logs/*.log", directory.path()));
+        std::fs::write(directory.path().join("logs/a.log"), "").unwrap();
         assert!(
-            any("logs/*.log", folder.path()) && any("l*/a.log", folder.path()) && any("logs/", folder.path())
+            any("logs/*.log", directory.path())
+                && any("l*/a.log", directory.path())
+                && any("logs/", directory.path())
         );
-        assert!(!any("logs/a.log/", folder.path()) && !any("", folder.path()));
-        assert!(any(&format!("{}/log?", folder.path().display()), Path::new("/nonexistent")));
+        assert!(!any("logs/a.log/", directory.path()) && !any("", directory.path()));
+        assert!(any(&format!("{}/log?", directory.path().display()), Path::new("/nonexistent")));
     }
 }

@@ -10,9 +10,10 @@ use super::put::{self, Plan, Put, Source};
 use super::secret;
 use crate::args::NodePath;
 use crate::failure::Failure;
+use crate::formats::toml::KeyPath;
+use crate::key_changes::KeyChange;
 use crate::module::Checked;
 use crate::system::Look;
-use crate::toml::KeyPath;
 
 crate::arguments! {
     /// Parameters of all modules that edit a file of keys and values, which may have to be made.
@@ -36,24 +37,11 @@ crate::arguments! {
     including [file: FileArgs]
 }
 
-/// A key whose value is different.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The key's name.
-    pub key: String,
-    /// Its value before, as written in the file; `None`: it was not there.
-    pub before: Option<String>,
-    /// Its value after.
-    pub after: Option<String>,
-    /// Whether neither value may be shown.
-    pub secret: bool,
-}
-
 impl KeyedArgs {
     /// Returns the file's path, links followed, and what it holds: nothing if it shall be made.
     ///
     /// # Errors
-    /// If it is missing and shall not be made, is a folder, or cannot be read.
+    /// If it is missing and shall not be made, is a directory, or cannot be read.
     pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
         match self.in_place.find(look)? {
             (path, Some(bytes)) => Ok((path, bytes)),
@@ -79,7 +67,7 @@ impl KeyedArgs {
         look: &Look,
         path: &Path,
         new: Vec<u8>,
-        changed: &[Change],
+        changed: &[KeyChange],
     ) -> Result<Checked<Plan>, Failure> {
         self.in_place.finish(look, path, new, changed)
     }
@@ -92,7 +80,7 @@ impl InPlaceArgs {
         let path = look.real_path(&look.expand(&self.path));
         let bytes = match look.stat(&path)? {
             Some(meta) if meta.is_dir() => {
-                return Err(Failure::new(format!("{} is a folder", path.display())));
+                return Err(Failure::new(format!("{} is a directory", path.display())));
             }
             Some(_) => Some(look.read(&path)?),
             None => None,
@@ -103,7 +91,7 @@ impl InPlaceArgs {
     /// Returns the file's path, links followed, and what it holds.
     ///
     /// # Errors
-    /// If it is missing, is a folder, or cannot be read.
+    /// If it is missing, is a directory, or cannot be read.
     pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
         let (path, bytes) = self.find(look)?;
         let missing = || Failure::new(format!("{} does not exist", path.display()));
@@ -120,7 +108,7 @@ impl InPlaceArgs {
         look: &Look,
         path: &Path,
         new: Vec<u8>,
-        changed: &[Change],
+        changed: &[KeyChange],
     ) -> Result<Checked<Plan>, Failure> {
         let keys: Vec<Value> = changed.iter().map(|change| change.key.as_str().into()).collect();
         let put = Put {
@@ -139,8 +127,8 @@ impl InPlaceArgs {
 }
 
 /// Returns a difference that names the keys, each in a line, those that are secret without their values.
-fn difference(path: &Path, changed: &[Change]) -> Diff {
-    let side = |value: fn(&Change) -> Option<&String>, hidden: fn(&Change) -> String| DiffSide {
+fn difference(path: &Path, changed: &[KeyChange]) -> Diff {
+    let side = |value: fn(&KeyChange) -> Option<&String>, hidden: fn(&KeyChange) -> String| DiffSide {
         header: path.display().to_string(),
         text: changed
             .iter()
@@ -153,29 +141,11 @@ fn difference(path: &Path, changed: &[Change]) -> Diff {
     };
     // The lines must differ, or nothing is seen.
     let other =
-        |change: &Change| format!("{HIDDEN}{}", if change.before.is_some() { " (another)" } else { "" });
+        |change: &KeyChange| format!("{HIDDEN}{}", if change.before.is_some() { " (another)" } else { "" });
     Diff::Text {
         before: side(|change| change.before.as_ref(), |_| HIDDEN.to_owned()),
         after: side(|change| change.after.as_ref(), other),
     }
-}
-
-/// Returns the keys of `old` and `new` that differ, in the order of `new`, those that are gone at the end.
-pub fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<Change> {
-    let find = |all: &[(String, String)], key: &str| {
-        all.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    };
-    let gone = old.iter().filter(|(key, _)| find(new, key).is_none());
-    new.iter()
-        .chain(gone)
-        .map(|(key, _)| Change {
-            key: key.clone(),
-            before: find(old, key),
-            after: find(new, key),
-            secret: false,
-        })
-        .filter(|change| change.before != change.after)
-        .collect()
 }
 
 /// Returns the keys and values of a map as pairs of text, as arguments have them.

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 pub struct Base {
     /// The permission bits there are.
     pub mode: u32,
-    /// Whether it is a folder, which `X` makes a difference for.
+    /// Whether it is a directory, which `X` makes a difference for.
     pub is_dir: bool,
     /// The bits that a change without a user leaves alone.
     pub umask: u32,

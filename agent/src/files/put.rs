@@ -11,7 +11,8 @@ use super::{backup, dirname, validate};
 use crate::content::Content;
 use crate::failure::Failure;
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, Bytes, Checksums, Look, Meta, Output, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Bytes, Checksums, Look, Output, System};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]
@@ -53,10 +54,10 @@ pub struct Put<'a> {
     pub refused: fn(&Output) -> Failure,
     /// The SHA-1 that the content must have.
     pub checksum: Option<&'a str>,
-    /// Folders to be made before, with their attributes.
+    /// Directories to be made before, with their attributes.
     pub parents: Vec<(PathBuf, Attributes)>,
-    /// Whether something else in the same plan makes the folder.
-    pub folder_is_planned: bool,
+    /// Whether something else in the same plan makes the directory.
+    pub directory_is_planned: bool,
 }
 
 impl<'a> Put<'a> {
@@ -77,7 +78,7 @@ impl<'a> Put<'a> {
             refused: validate::refused_by_copy,
             checksum: None,
             parents: Vec::new(),
-            folder_is_planned: false,
+            directory_is_planned: false,
         }
     }
 }
@@ -123,7 +124,7 @@ pub fn inspect(mut put: Put<'_>, look: &Look) -> Result<Found, Failure> {
         old = look.lstat(&put.dest)?;
     }
     if old.as_ref().is_some_and(Meta::is_dir) {
-        return Err(Failure::new(format!("cannot write {}: it is a folder", put.dest.display())));
+        return Err(Failure::new(format!("cannot write {}: it is a directory", put.dest.display())));
     }
     if old.is_some() && !put.force && look.stat(&put.dest)?.is_some() {
         return Ok(Found::Kept(put.dest));
@@ -188,13 +189,16 @@ fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, F
 }
 
 fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, Failure> {
-    let folder = dirname(&put.dest);
-    if put.parents.is_empty() && !put.folder_is_planned {
-        if look.stat(&folder)?.is_none() {
-            return Err(Failure::new(format!("Destination directory {} does not exist", folder.display())));
+    let directory = dirname(&put.dest);
+    if put.parents.is_empty() && !put.directory_is_planned {
+        if look.stat(&directory)?.is_none() {
+            return Err(Failure::new(format!(
+                "Destination directory {} does not exist",
+                directory.display()
+            )));
         }
-        if !look.can_write(&folder) {
-            return Err(Failure::new(format!("Destination {} not writable", folder.display())));
+        if !look.can_write(&directory) {
+            return Err(Failure::new(format!("Destination {} not writable", directory.display())));
         }
     }
     let mut attributes = resolved(&put, look, old.as_ref())?;

@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
-use crate::toml::{KeyPath, Part};
+use crate::formats::toml::{KeyPath, Part};
 
 /// What the last part of such a key holds.
 const WORDS: [&str; 8] =

@@ -2,7 +2,8 @@
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::system::{FileKind, Look, Meta};
+use crate::stat::{FileKind, Meta};
+use crate::system::Look;
 
 /// Returns a count of the file system as a value.
 pub fn whole(number: u64) -> Value {

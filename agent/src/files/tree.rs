@@ -1,4 +1,4 @@
-//! Copies of whole folders.
+//! Copies of whole directories.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,13 @@ use super::attributes::{self, Wanted};
 use super::mode::Base;
 use super::put::{self, Found, Put, Source};
 use crate::failure::Failure;
-use crate::system::{Attributes, Look, Meta, System};
+use crate::stat::Meta;
+use crate::system::{Attributes, Look, System};
 
 /// One thing that shall be there.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// A folder; `new` is for one that has to be made.
+    /// A directory; `new` is for one that has to be made.
     Dir {
         /// Where.
         path: PathBuf,
@@ -74,7 +75,7 @@ impl Plan {
         match item {
             Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, look),
             Item::File(mut put) => {
-                put.folder_is_planned = put.dest.parent().is_some_and(|parent| self.made.contains(parent));
+                put.directory_is_planned = put.dest.parent().is_some_and(|parent| self.made.contains(parent));
                 if let Found::Differs(plan, diff) = put::inspect(put, look)? {
                     self.steps.push(Step::Put(plan));
                     self.diff.extend(diff);
@@ -93,7 +94,7 @@ impl Plan {
                     }
                     Some(meta) if meta.is_dir() => {
                         return Err(Failure::new(format!(
-                            "cannot make the link {}: a folder is there",
+                            "cannot make the link {}: a directory is there",
                             path.display()
                         )));
                     }
@@ -128,12 +129,12 @@ impl Plan {
             }
             Some(_) => {
                 return Err(Failure::new(format!(
-                    "cannot make the folder {}: a file is there",
+                    "cannot make the directory {}: a file is there",
                     path.display()
                 )));
             }
             None => {
-                for parent in missing_folders(look, &path)? {
+                for parent in missing_directories(look, &path)? {
                     if self.made.insert(parent.clone()) {
                         let umask = look.umask();
                         let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
@@ -170,26 +171,26 @@ impl Plan {
     }
 }
 
-/// Returns `path` and the folders above it that do not exist, the uppermost first.
+/// Returns `path` and the directories above it that do not exist, the uppermost first.
 ///
 /// # Errors
 /// If one cannot be looked at.
-pub fn missing_folders(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn missing_directories(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut missing = Vec::new();
-    for folder in path.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-        if look.stat(folder)?.is_some() {
+    for directory in path.ancestors().filter(|directory| !directory.as_os_str().is_empty()) {
+        if look.stat(directory)?.is_some() {
             break;
         }
-        missing.push(folder.to_owned());
+        missing.push(directory.to_owned());
     }
     missing.reverse();
     Ok(missing)
 }
 
-/// Returns what is needed to have the folder `source` of the node at `dest`.
+/// Returns what is needed to have the directory `source` of the node at `dest`.
 ///
 /// # Errors
-/// If the folder cannot be read.
+/// If the directory cannot be read.
 pub fn items_of_node<'a>(
     look: &Look,
     source: &Path,
@@ -216,7 +217,7 @@ pub fn items_of_node<'a>(
             items.push(Item::File(put));
         } else {
             return Err(Failure::new(format!(
-                "cannot copy {}: neither file, folder nor link",
+                "cannot copy {}: neither file, directory nor link",
                 path.display()
             )));
         }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::words;
 use crate::failure::Failure;
 use crate::system::{Output, Process, System};
+use crate::words;
 
 /// Returns the failure of a file that was not accepted, as `assemble` and the modules that edit files tell of it.
 pub fn refused(output: &Output) -> Failure {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use convoy_protocol::Map;
 
-use super::{Error, Request, Tls, Url};
+use super::error::Error;
+use super::request::{Request, Tls};
+use super::url::Url;
 use crate::args::{Arg, NodePath};
 use crate::failure::Failure;
 use crate::system::Look;

@@ -5,7 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use super::{Error, Request, Url, proxy, tls};
+use super::error::{Error, is_timeout};
+use super::request::Request;
+use super::url::Url;
+use super::{proxy, tls};
 use crate::system::Look;
 
 /// A connection that can be talked over.
@@ -89,7 +92,7 @@ fn tcp(look: &Look, url: &Url, timeout: Duration) -> Result<TcpStream, Error> {
                 stream.set_nodelay(true).ok();
                 return Ok(stream);
             }
-            Err(error) if super::is_timeout(&error) => last = Error::TimedOut,
+            Err(error) if is_timeout(&error) => last = Error::TimedOut,
             Err(error) => last = Error::Connect(error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl std::fmt::Display for Error {
 impl Error {
     /// Returns the error behind one that came up while an answer was read or a request was written.
     pub(super) fn of_reading(error: io::Error) -> Self {
-        if super::is_timeout(&error) {
+        if is_timeout(&error) {
             return Self::TimedOut;
         }
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -91,6 +91,11 @@ impl Error {
             _ => Self::Broken(error),
         }
     }
+}
+
+/// Returns whether a wait on a socket took too long.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn certificate(why: &rustls::CertificateError) -> String {

@@ -2,7 +2,9 @@
 
 use std::io::{Read, Write};
 
-use super::{Error, Url};
+use super::error::Error;
+use super::head::{basic, read_head};
+use super::url::Url;
 use crate::system::Look;
 
 /// A proxy.
@@ -34,7 +36,7 @@ fn is_exempt(host: &str, list: &str) -> bool {
 impl Proxy {
     /// Returns the header that tells the proxy who asks.
     pub(super) fn authorization(&self) -> Option<String> {
-        self.url.login.as_ref().map(|(user, password)| super::exchange::basic(user, password))
+        self.url.login.as_ref().map(|(user, password)| basic(user, password))
     }
 
     /// Asks the proxy for a connection to the server of `url`.
@@ -48,7 +50,7 @@ impl Proxy {
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).map_err(Error::of_reading)?;
         // Byte by byte: what follows the head belongs to TLS.
-        let (status, reason, _) = super::exchange::read_head(&mut |byte| stream.read(byte))?;
+        let (status, reason, _) = read_head(&mut |byte| stream.read(byte))?;
         if status == 200 { Ok(()) } else { Err(Error::Proxy(format!("{status} {reason}"))) }
     }
 }

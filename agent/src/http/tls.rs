@@ -16,7 +16,8 @@ use rustls::{
     StreamOwned,
 };
 
-use super::{Error, Tls};
+use super::error::Error;
+use super::request::Tls;
 
 /// Where systems keep the certificates that they trust, all in one file.
 const BUNDLES: [&str; 6] = [
@@ -80,7 +81,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
         Error::TlsFile(format!(
             "cannot read the certificate {}: {}",
             path.display(),
-            crate::system::reason(&error)
+            crate::os_error::reason(&error)
         ))
     })?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
@@ -94,7 +95,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(all)
 }
 
-/// Returns the certificates that are trusted: those of a file or of all files in a folder, or the node's own.
+/// Returns the certificates that are trusted: those of a file or of all files in a directory, or the node's own.
 fn trusted(given: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Error> {
     let Some(path) = given else {
         let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);

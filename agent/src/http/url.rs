@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Error;
+use super::error::Error;
 
 /// An address. Shown without user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,8 @@ impl Url {
         } else if location.starts_with('?') {
             format!("{without_query}{location}")
         } else {
-            let folder = without_query.rsplit_once('/').map_or("", |(folder, _)| folder);
-            plain(&format!("{folder}/{location}"))
+            let directory = without_query.rsplit_once('/').map_or("", |(directory, _)| directory);
+            plain(&format!("{directory}/{location}"))
         };
         let mut next = Self::parse(&format!("{scheme}://{}{path}", self.authority()))?;
         next.login.clone_from(&self.login);

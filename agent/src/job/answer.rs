@@ -4,8 +4,9 @@ use std::io;
 
 use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
-use super::{Folder, Left, State, uptime};
+use super::directory::{Directory, Left, State, uptime};
 use crate::failure::Failure;
+use crate::outputs;
 
 /// What `async_status` says of a job.
 #[derive(Debug)]
@@ -17,40 +18,40 @@ pub(crate) enum Told {
 }
 
 /// The failure of who asks for a job that is not there, in Ansible's words.
-pub(super) fn unknown(id: &str) -> Failure {
+fn unknown(id: &str) -> Failure {
     Failure::new("could not find job").with("ansible_job_id", id).with("started", 1).with("finished", 1)
 }
 
-pub(super) fn unreadable(id: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("Could not parse job output: {}", crate::system::reason(error)))
+fn unreadable(id: &str, error: &io::Error) -> Failure {
+    Failure::new(format!("Could not parse job output: {}", crate::os_error::reason(error)))
         .with("ansible_job_id", id)
         .with("started", 1)
         .with("finished", 1)
 }
 
 /// What is common to all answers about a job, under Ansible's names.
-pub(super) fn heading(id: &str, folder: &Folder, finished: bool) -> Map {
+pub(crate) fn heading(id: &str, directory: &Directory, finished: bool) -> Map {
     map! {
         "started" => 1,
         "finished" => i64::from(finished),
         "ansible_job_id" => id,
-        "results_file" => folder.results_file(),
+        "results_file" => directory.results_file(),
     }
 }
 
 /// Answers who follows a job: in `_job` how things stand and what was printed from a byte on, and beside it the outcome of
 /// its order once that is there.
-pub(super) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
+pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let folder = Folder::find(id).ok_or_else(|| unknown(id))?;
+    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
     // Asked before what was printed is read: of a job that has ended that is whole.
-    let state = folder.state().map_err(failed)?;
-    let (output, next) = folder.output(from).map_err(failed)?;
-    let mut news = heading(id, &folder, matches!(state, State::Over(_)));
+    let state = directory.state().map_err(failed)?;
+    let (output, next) = directory.output(from).map_err(failed)?;
+    let mut news = heading(id, &directory, matches!(state, State::Over(_)));
     news.extend(map! {
         "output" => output,
         "next" => i64::try_from(next).unwrap_or(i64::MAX),
-        "pulse" => folder.pulse(),
+        "pulse" => directory.pulse(),
     });
     let mut outcome = match state {
         State::Nothing => return Err(unknown(id)),
@@ -78,11 +79,11 @@ pub(super) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
 /// If there is no such job, or what is kept of it cannot be read.
 pub(crate) fn status(id: &str) -> Result<Told, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let folder = Folder::find(id).ok_or_else(|| unknown(id))?;
-    let state = folder.state().map_err(failed)?;
+    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
+    let state = directory.state().map_err(failed)?;
     let is_over = matches!(state, State::Over(_));
-    let mut values = crate::execute::outputs("", "");
-    values.extend(heading(id, &folder, is_over));
+    let mut values = outputs::values("", "");
+    values.extend(heading(id, &directory, is_over));
     match state {
         State::Nothing => Err(unknown(id)),
         State::Beginning | State::Working(_) => Ok(Told::Working(values)),
@@ -101,13 +102,13 @@ pub(crate) fn status(id: &str) -> Result<Told, Failure> {
 /// # Errors
 /// If there is no such job, or it is at work.
 pub(crate) fn removable(id: &str) -> Result<String, Failure> {
-    let folder = Folder::find(id).ok_or_else(|| unknown(id))?;
+    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
     // What cannot be read can be removed all the same.
-    if let Ok(State::Beginning | State::Working(_)) = folder.state() {
+    if let Ok(State::Beginning | State::Working(_)) = directory.state() {
         let msg = "the job is at work: what is kept of it can be removed when it has ended";
-        return Err(Failure { msg: msg.to_owned(), values: heading(id, &folder, false) });
+        return Err(Failure { msg: msg.to_owned(), values: heading(id, &directory, false) });
     }
-    Ok(folder.results_file())
+    Ok(directory.results_file())
 }
 
 /// Removes what is kept of a job; nothing if that is gone already.
@@ -115,12 +116,12 @@ pub(crate) fn removable(id: &str) -> Result<String, Failure> {
 /// # Errors
 /// If it cannot be removed.
 pub(crate) fn forget(id: &str) -> Result<(), Failure> {
-    let removed =
-        Folder::find(id).map(|folder| folder.remove().map_err(|error| Failure::new(folder.trouble(&error))));
+    let removed = Directory::find(id)
+        .map(|directory| directory.remove().map_err(|error| Failure::new(directory.trouble(&error))));
     removed.unwrap_or(Ok(()))
 }
 
-pub(super) fn ran(values: Map) -> Outcome {
+pub(crate) fn ran(values: Map) -> Outcome {
     Outcome { status: Status::Ran, values, diff: Vec::new(), offer: None, millis: 0 }
 }
 

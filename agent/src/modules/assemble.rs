@@ -1,27 +1,28 @@
-//! `assemble`: one file out of the fragments in a folder.
+//! `assemble`: one file out of the fragments in a directory.
 
 use std::path::PathBuf;
 
 use convoy_protocol::map;
+
+pub use crate::files::put::Plan;
 
 use crate::args::NodePath;
 use crate::content::{EntryKind, Supplied, Tree};
 use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
 use crate::files::put::{self, Put, Source};
-use crate::files::{validate, with_folder};
+use crate::files::{validate, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
+use crate::os_error::cannot;
 use crate::pattern::Pattern;
-use crate::system::{Checksums, Look, System, cannot};
-
-pub use crate::files::put::Plan;
+use crate::system::{Checksums, Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
-    summary: "Makes a file out of the fragments in a folder",
+    summary: "Makes a file out of the fragments in a directory",
     description: "The fragments come one after the other, in the order of their names, each from a line of its own. \
-        The folder is on the node, unless `remote_src` is false.",
+        The directory is on the node, unless `remote_src` is false.",
     example: "- name: Put the configuration together\n  assemble:\n    src: conf.d\n    dest: /opt/wso2/conf/deployment.toml\n    remote_src: false\n    regexp: \\.toml$\n",
 };
 
@@ -31,11 +32,11 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 crate::arguments! {
     /// Arguments of `assemble`.
     pub struct Args {
-        /// The folder with the fragments. Folders within it are left out.
+        /// The directory with the fragments. Directories within it are left out.
         src: Supplied [required, controller_file],
         /// The file.
         dest: NodePath [required],
-        /// Whether the folder is on the node.
+        /// Whether the directory is on the node.
         remote_src: bool [default("true")],
         /// What the names of fragments must hold.
         regexp: Option<String>,
@@ -57,7 +58,7 @@ crate::arguments! {
 /// Puts the fragments together and compares the file with that.
 ///
 /// # Errors
-/// If there is no such folder, a fragment cannot be read, or something is in the way.
+/// If there is no such directory, a fragment cannot be read, or something is in the way.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     if let Some(command) = args.validate.as_ref().filter(|command| !command.contains("%s")) {
@@ -73,7 +74,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let content = join(args, look, fragments)?;
     let sums =
         Checksums::of_reader(&mut &content[..]).map_err(|error| cannot("read", src.as_ref(), &error))?;
-    let dest = with_folder(look.expand(&args.dest));
+    let dest = with_directory(look.expand(&args.dest));
     let mut put = Put::new(dest, Source::Memory(content), args.file.wanted());
     put.header.clone_from(&src);
     put.backup = args.backup;

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::job::{self, Told};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
+use crate::outputs;
 use crate::system::{Look, System};
 
 /// Documentation.
@@ -58,7 +59,7 @@ pub enum Plan {
 pub fn check(args: &Args, _look: &Look) -> Result<Checked<Plan>, Failure> {
     if matches!(args.mode, Mode::Cleanup) {
         let erased = job::removable(&args.jid)?;
-        let mut values = crate::execute::outputs("", "");
+        let mut values = outputs::values("", "");
         values.extend(map! {
             "started" => 0, "finished" => 0, "ansible_job_id" => args.jid.as_str(), "erased" => erased,
         });

@@ -2,14 +2,14 @@
 
 use convoy_protocol::Value;
 
+pub use crate::execute::Plan;
+
 use crate::execute::{self, RunArgs};
 use crate::failure::Failure;
-use crate::files::words;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-
-pub use crate::execute::Plan;
+use crate::words;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -44,7 +44,7 @@ crate::arguments! {
 /// Looks whether the program must be run.
 ///
 /// # Errors
-/// If there is nothing to run, or no such folder to run in.
+/// If there is nothing to run, or no such directory to run in.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
     let words = match line {

@@ -1,4 +1,4 @@
-//! `copy`: a file, a folder or some text comes to be on the node.
+//! `copy`: a file, a directory or some text comes to be on the node.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +11,17 @@ use crate::files::attributes::{self, FileArgs, Wanted};
 use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
-use crate::files::{ends_with_slash, json, with_folder};
+use crate::files::{ends_with_slash, json, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Attributes, Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
-    summary: "Copies files, folders or text to the node",
+    summary: "Copies files, directories or text to the node",
     description: "Compares by digest and sends only what the node lacks. A file is replaced whole or not at all.\n\n\
-        A source that ends with a slash means what is in the folder; without it the folder itself is copied. \
-        A destination that ends with a slash is a folder, made if it is missing.",
+        A source that ends with a slash means what is in the directory; without it the directory itself is copied. \
+        A destination that ends with a slash is a directory, made if it is missing.",
     example: "- name: Install the driver\n  copy:\n    src: mysql-connector.jar\n    dest: /opt/wso2/lib/\n    mode: '0644'\n",
 };
 
@@ -34,7 +34,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
 crate::arguments! {
     /// Arguments of `copy`.
     pub struct Args {
-        /// The file or folder on the workstation; with `remote_src`, on the node.
+        /// The file or directory on the workstation; with `remote_src`, on the node.
         src: Option<Supplied> [controller_file],
         /// The content itself, instead of `src`.
         content: Option<Value> [no_log],
@@ -47,7 +47,7 @@ crate::arguments! {
         /// Whether a symbolic link at `dest` is followed, not replaced.
         follow: bool [default("false")],
         /// Whether symbolic links in the source are followed, not copied as links. Without it they are, but for
-        /// folders that are on the node already.
+        /// directories that are on the node already.
         local_follow: Option<bool>,
         /// Whether files of the workstation that a vault encrypts are decrypted.
         decrypt: bool [default("true")],
@@ -57,7 +57,7 @@ crate::arguments! {
         validate: Option<String>,
         /// The SHA-1 that the content must have.
         checksum: Option<String>,
-        /// The mode of folders that are made.
+        /// The mode of directories that are made.
         directory_mode: Option<Mode>,
     }
     including [file: FileArgs]
@@ -69,7 +69,7 @@ crate::arguments! {
 pub enum Plan {
     /// One file.
     One(Box<put::Plan>),
-    /// A folder, and what the answer says of it.
+    /// A directory, and what the answer says of it.
     Many(Box<tree::Plan>),
 }
 
@@ -79,7 +79,7 @@ pub enum Plan {
 /// If the arguments contradict each other, or something is in the way.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
-    let dest = with_folder(look.expand(&args.dest));
+    let dest = with_directory(look.expand(&args.dest));
     if args.dest.0.as_os_str().is_empty() {
         return Err(Failure::new("dest is required"));
     }
@@ -117,7 +117,7 @@ fn wanted(args: &Args) -> Wanted<'_> {
     Wanted { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
 }
 
-fn folder_wanted(args: &Args) -> Wanted<'_> {
+fn directory_wanted(args: &Args) -> Wanted<'_> {
     Wanted { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
 }
 
@@ -131,7 +131,7 @@ fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put
     put
 }
 
-/// Returns the file that is meant by `dest`, and the folders to be made for it.
+/// Returns the file that is meant by `dest`, and the directories to be made for it.
 fn file_in(
     args: &Args,
     look: &Look,
@@ -144,9 +144,9 @@ fn file_in(
     }
     let umask = look.umask();
     let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
-    let parents = tree::missing_folders(look, &crate::files::dirname(&dest))?.into_iter();
+    let parents = tree::missing_directories(look, &crate::files::dirname(&dest))?.into_iter();
     let parents = parents.map(|path| {
-        let attributes = folder_wanted(args).resolve(look, &path, base)?;
+        let attributes = directory_wanted(args).resolve(look, &path, base)?;
         Ok((path, attributes))
     });
     Ok((dest.join(name), parents.collect::<Result<_, Failure>>()?))
@@ -200,14 +200,14 @@ fn controller_items<'a>(
 ) -> Result<Vec<Item<'a>>, Failure> {
     let root = if tree.slash { dest.to_owned() } else { dest.join(&tree.name) };
     let mut items = Vec::new();
-    // What is asked of folders is asked of those in the tree; the destination itself only has to be there.
+    // What is asked of directories is asked of those in the tree; the destination itself only has to be there.
     if look.stat(&root)?.is_none() || !tree.slash {
-        items.push(Item::Dir { path: root.clone(), wanted: folder_wanted(args), new: None });
+        items.push(Item::Dir { path: root.clone(), wanted: directory_wanted(args), new: None });
     }
     for entry in &tree.entries {
         let path = root.join(&entry.path);
         items.push(match &entry.kind {
-            EntryKind::Dir(_) => Item::Dir { path, wanted: folder_wanted(args), new: None },
+            EntryKind::Dir(_) => Item::Dir { path, wanted: directory_wanted(args), new: None },
             EntryKind::Link(target) => Item::Link { path, target: target.clone(), wanted: wanted(args) },
             EntryKind::File(content) => {
                 let header = entry.path.display().to_string();
@@ -279,7 +279,7 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         Plan::Many(plan) => {
             plan.perform(node)?;
             let mut values = Map::new();
-            attributes::describe(node, &with_folder(node.expand(&args.dest)), &mut values)?;
+            attributes::describe(node, &with_directory(node.expand(&args.dest)), &mut values)?;
             Ok(Done { changed: true, values })
         }
     }

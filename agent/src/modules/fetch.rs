@@ -10,7 +10,8 @@ use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System, reason};
+use crate::os_error::reason;
+use crate::system::{Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -28,9 +29,9 @@ crate::arguments! {
     pub struct Args {
         /// The file on the node.
         src: NodePath [required],
-        /// The folder on the workstation, relative to that of the playbook.
+        /// The directory on the workstation, relative to that of the playbook.
         dest: Value [required, controller_landing],
-        /// Whether `dest` is the file itself; if it ends with a slash, the folder that the file comes to.
+        /// Whether `dest` is the file itself; if it ends with a slash, the directory that the file comes to.
         flat: bool [default("false")],
         /// Whether it is a failure if the file is not there or cannot be read.
         fail_on_missing: bool [default("true")],
@@ -71,7 +72,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
         return missing(msg.to_owned(), ", not transferring, ignored");
     }
     if !meta.is_file() {
-        return missing(format!("{shown} is neither a file nor a folder"), ", not transferring, ignored");
+        return missing(format!("{shown} is neither a file nor a directory"), ", not transferring, ignored");
     }
     match look.offer(&path, &file) {
         Ok(sums) => {

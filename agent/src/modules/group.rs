@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use convoy_protocol::{Diff, Map, map};
 
-use crate::execute;
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
@@ -169,6 +168,6 @@ fn values(args: &Args, group: Option<&Group>) -> Map {
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
     let output = node.run_well(&Process::new(plan.0)).map_err(|failure| failure.with("name", &*args.name))?;
     let mut values = values(args, existing(args, node).as_ref());
-    values.extend(execute::said(&output));
+    values.extend(output.printed());
     Ok(Done { changed: true, values })
 }

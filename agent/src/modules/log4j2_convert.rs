@@ -4,17 +4,18 @@ use std::path::Path;
 
 use convoy_protocol::{Map, Value, map};
 
+pub use crate::files::put::Plan;
+
 use crate::args::NodePath;
 use crate::failure::Failure;
-use crate::files::keyed::{KeyedArgs, changes};
+use crate::files::keyed::KeyedArgs;
 use crate::files::put;
-use crate::log4j::{Configuration, Conversion, merge};
+use crate::formats::log4j::{Configuration, Conversion, merge};
+use crate::formats::properties::{Properties, decoded, encoded};
+use crate::key_changes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
-
-pub use crate::files::put::Plan;
 
 /// The largest file of the old kind that is read.
 const LIMIT: u64 = 1024 * 1024;
@@ -70,7 +71,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let file = Properties::parse(text);
     let before = file.pairs();
     let conversion = merge(&old, base.as_ref(), file).map_err(|error| {
-        use crate::log4j::Log4jError::{Shorthand, TargetIsOld};
+        use crate::formats::log4j::Log4jError::{Shorthand, TargetIsOld};
         let whose = if matches!(error, Shorthand(_) | TargetIsOld) { &path } else { &src };
         Failure::new(format!("{} {error}", whose.display()))
     })?;
@@ -78,7 +79,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if args.strict {
         refuse_rest(&src, &conversion, &told)?;
     }
-    let changed = changes(&before, &conversion.file.pairs());
+    let changed = key_changes::between(&before, &conversion.file.pairs());
     let new = encoded(conversion.file.text(), utf8);
     let mut checked = args.keyed.finish(look, &path, new, &changed)?;
     checked.values_mut().extend(told);

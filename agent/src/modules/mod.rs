@@ -1,8 +1,14 @@
 //! The modules. A new one is a file here and a word in the list.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use convoy_protocol::Outcome;
 use convoy_protocol::message::Order;
 
+use crate::failure::Failure;
 use crate::module::{Module, drive};
+use crate::system::System;
 
 /// Declares modules and a table of them.
 macro_rules! modules {
@@ -81,6 +87,22 @@ pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
     find(name).or_else(|| INTERNAL.iter().find(|module| module.name == name))
 }
 
+/// Does an order by its module.
+///
+/// # Errors
+/// If there is no such module, or it crashed: then `system` is not to be used again.
+pub(crate) fn run(order: &Order, earnest: bool, system: &mut System) -> Result<Outcome, Failure> {
+    let module = find_any(&order.module)
+        .ok_or_else(|| Failure::new(format!("this agent has no module '{}'", order.module)))?;
+    catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system)))
+        .map_err(|panic| Failure::new(format!("the module crashed: {}", words(&*panic))))
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why")
+}
+
 /// Returns whether an order, in earnest, may change its node; one of a module that is not known may.
 pub fn writes(order: &Order) -> bool {
     find_any(&order.module).is_none_or(|module| module.behavior.access.writes(&order.args))
@@ -98,6 +120,13 @@ pub fn find(name: &str) -> Option<&'static Module> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_put_in_words() {
+        assert_eq!(words(&"a"), "a");
+        assert_eq!(words(&"b".to_owned()), "b");
+        assert_eq!(words(&1), "it did not say why");
+    }
 
     #[test]
     fn every_module_is_documented() {

@@ -2,17 +2,18 @@
 
 use convoy_protocol::{Map, Value};
 
+pub use crate::files::put::Plan;
+
 use crate::args::Arg;
 use crate::failure::Failure;
-use crate::files::keyed::{KeyedArgs, changes, pairs};
+use crate::files::keyed::{KeyedArgs, pairs};
 use crate::files::put;
+use crate::formats::properties::{Properties, decoded, encoded};
+use crate::formats::toml::KeyPath;
+use crate::key_changes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
-use crate::toml::KeyPath;
-
-pub use crate::files::put::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -70,7 +71,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     for (key, member) in lists("members", args.members.as_ref())? {
         new.add_member(&key, &member);
     }
-    let mut changed = changes(&old.pairs(), &new.pairs());
+    let mut changed = key_changes::between(&old.pairs(), &new.pairs());
     let given = [&args.set, &args.members, &args.remove_members];
     let given = |key: &str| given.into_iter().flatten().filter_map(|map| map.get(key)).any(is_secret);
     changed.iter_mut().for_each(|change| change.secret = given(&change.key));

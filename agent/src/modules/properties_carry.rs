@@ -2,20 +2,21 @@
 
 use convoy_protocol::{Kind, Taint, Value};
 
+pub use crate::files::put::Plan;
+
 use crate::carry::{
     CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain, property,
     property_path, values,
 };
 use crate::failure::Failure;
-use crate::files::keyed::{Change, InPlaceArgs, changes};
+use crate::files::keyed::InPlaceArgs;
 use crate::files::put;
 use crate::files::secret::is_secret;
+use crate::formats::properties::{Properties, decoded, encoded};
+use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::properties::{Properties, decoded, encoded};
 use crate::system::{Look, System};
-
-pub use crate::files::put::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -134,7 +135,7 @@ fn carry(finding: &mut Finding, file: &mut Properties) {
             Some(text) => file.set(&key, &text),
             None => {
                 finding.verdict =
-                    Verdict::Undecided(format!("{} cannot be the value of a key", value.kind_name()))
+                    Verdict::Undecided(format!("{} cannot be the value of a key", value.kind_name()));
             }
         },
         (Verdict::Remove, Some(member)) => file.remove_member(&key, member),
@@ -157,8 +158,8 @@ fn refuse_broken(file: &Properties, findings: &[Finding]) -> Result<(), Failure>
 }
 
 /// Returns the keys that differ.
-fn difference(before: &Properties, after: &Properties, findings: &[Finding]) -> Vec<Change> {
-    let mut changed = changes(&before.pairs(), &after.pairs());
+fn difference(before: &Properties, after: &Properties, findings: &[Finding]) -> Vec<KeyChange> {
+    let mut changed = key_changes::between(&before.pairs(), &after.pairs());
     let given = |key: &str| {
         findings.iter().any(|finding| match &finding.verdict {
             Verdict::Set(value) => value.deep_taint().is_secret() && property(&finding.to).0 == key,

@@ -2,6 +2,8 @@
 
 use convoy_protocol::{Diff, DiffSide, map};
 
+pub use crate::files::edit::Plan;
+
 use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
@@ -9,10 +11,8 @@ use crate::files::edit::{self, Edit};
 use crate::files::encoding;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::pattern::{Pattern, Template};
+use crate::pattern::Pattern;
 use crate::system::{Look, System};
-
-pub use crate::files::edit::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -55,7 +55,7 @@ crate::arguments! {
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     args.file.refuse_foreign(look)?;
     let path = look.expand(&args.path);
-    edit::refuse_folder(look, &path)?;
+    edit::refuse_directory(look, &path)?;
     if look.stat(&path)?.is_none() {
         return Err(Failure::new(format!("Path {} does not exist !", path.display())).with("rc", 257));
     }
@@ -69,7 +69,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return Ok(Checked::Same(map! { "msg" => msg, "rc" => 0 }));
     };
     let pattern = Pattern::by_line(&args.regexp)?;
-    let template = Template::parse(&args.replace, &pattern)
+    let template = pattern
+        .template(&args.replace)
         .map_err(|why| Failure::new(format!("Unable to process replace due to error: {why}")))?;
     let (replaced, count) = pattern.replace_all(&text[section.clone()], &template)?;
     let mut new = None;

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::system::{Look, Process, System};
+use crate::words;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -31,7 +32,7 @@ crate::arguments! {
     pub struct Args {
         /// The script and its arguments in one line, quoted as for a shell.
         _raw_params: Option<Script> [aliases("cmd"), controller_script],
-        /// The folder to run in, by its whole path.
+        /// The directory to run in, by its whole path.
         chdir: Option<NodePath>,
         /// Not run if this exists.
         creates: Option<NodePath>,
@@ -48,7 +49,7 @@ crate::arguments! {
 #[derive(Debug)]
 pub struct Plan {
     script: Script,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
 }
 
 /// Looks whether the script must be run.
@@ -73,12 +74,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     {
         return skipped(path, "does not exist, matching removes option");
     }
-    let folder = args.chdir.as_ref().map(|path| look.expand(path));
-    if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_absolute()) {
-        let msg = format!("chdir {} must be an absolute path for a Unix-aware remote node", folder.display());
+    let directory = args.chdir.as_ref().map(|path| look.expand(path));
+    if let Some(directory) = directory.as_ref().filter(|directory| !directory.is_absolute()) {
+        let msg =
+            format!("chdir {} must be an absolute path for a Unix-aware remote node", directory.display());
         return Err(Failure::new(msg));
     }
-    let plan = Plan { script, folder };
+    let plan = Plan { script, directory };
     // With one of these, what the script is for is not there yet: known without running it.
     if creates.is_some() || removes.is_some() {
         return Ok(Checked::Differs { plan, diff: Vec::new(), values: Map::new() });
@@ -94,11 +96,11 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let Script { content, arguments } = &plan.script;
     let source = node.content(&content.digest)?;
     let workshop = node.make_workshop(&source, &content.name)?;
-    let program = execute::quoted(&[workshop.program().to_string_lossy().into_owned()]);
+    let program = words::join(&[workshop.program().to_string_lossy().into_owned()]);
     let line = match args.executable.as_deref().filter(|executable| !executable.is_empty()) {
         Some(executable) => format!("{executable} {program}{arguments}"),
         None => format!("{program}{arguments}"),
     };
     let shell = "/bin/sh";
-    execute::bare(&Process::new([shell, "-c", &line]).folder(plan.folder), shell, node)
+    execute::bare(&Process::new([shell, "-c", &line]).directory(plan.directory), shell, node)
 }

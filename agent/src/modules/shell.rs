@@ -1,12 +1,12 @@
 //! `shell`: a line is given to a shell.
 
+pub use crate::execute::Plan;
+
 use crate::execute::{self, RunArgs};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-
-pub use crate::execute::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -39,7 +39,7 @@ crate::arguments! {
 /// Looks whether the line must be run.
 ///
 /// # Errors
-/// If there is nothing to run, or no such folder to run in.
+/// If there is nothing to run, or no such directory to run in.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
     let line = line.ok_or_else(|| execute::no_command("no command given"))?;

@@ -11,7 +11,8 @@ use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System, reason};
+use crate::os_error::reason;
+use crate::system::{Look, System};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
 const LIMIT: usize = MAX_FRAME / 8 * 3;

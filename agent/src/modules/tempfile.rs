@@ -1,4 +1,4 @@
-//! `tempfile`: a new file or folder under a name of its own.
+//! `tempfile`: a new file or directory under a name of its own.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use crate::system::{Look, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
-    summary: "Makes a temporary file or folder",
+    summary: "Makes a temporary file or directory",
     description: "Only its owner can use it. Every run makes another one, so the task is always changed; \
         remove it with `file` when it is no longer needed.",
-    example: "- name: Make a folder to unpack into\n  tempfile:\n    state: directory\n  register: work\n",
+    example: "- name: Make a directory to unpack into\n  tempfile:\n    state: directory\n  register: work\n",
 };
 
 /// How it behaves.
@@ -25,7 +25,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::WriteTree);
 crate::choices! {
     /// What is made.
     pub enum State {
-        /// A folder.
+        /// A directory.
         Directory = "directory",
         /// A file.
         File = "file",
@@ -37,7 +37,7 @@ crate::arguments! {
     pub struct Args {
         /// What is made.
         state: State [default("file")],
-        /// The folder to make it in. Without it: the node's own for temporary files.
+        /// The directory to make it in. Without it: the node's own for temporary files.
         path: Option<NodePath>,
         /// What its name begins with.
         prefix: String [default("ansible.")],
@@ -46,30 +46,30 @@ crate::arguments! {
     }
 }
 
-/// Looks whether there is the folder to make it in.
+/// Looks whether there is the directory to make it in.
 ///
 /// # Errors
-/// If there is no such folder, or the name would lead out of it.
+/// If there is no such directory, or the name would lead out of it.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<PathBuf>, Failure> {
-    let folder = args.path.as_ref().map_or_else(|| look.temporary_folder(), |path| look.expand(path));
+    let directory = args.path.as_ref().map_or_else(|| look.temporary_directory(), |path| look.expand(path));
     if let Some(part) = [&args.prefix, &args.suffix].into_iter().find(|part| part.contains('/')) {
         return Err(Failure::new(format!("prefix and suffix are parts of a name, not of a path: {part}")));
     }
-    if !look.stat(&folder)?.is_some_and(|meta| meta.is_dir()) {
-        return Err(Failure::new(format!("No such file or directory: {}", folder.display())));
+    if !look.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
+        return Err(Failure::new(format!("No such file or directory: {}", directory.display())));
     }
     let why = "remote module (tempfile) does not support check mode";
-    Ok(Checked::Unknown { plan: folder, why, values: map! {} })
+    Ok(Checked::Unknown { plan: directory, why, values: map! {} })
 }
 
 /// Makes it.
 ///
 /// # Errors
 /// If it cannot be made.
-pub fn apply(args: &Args, folder: PathBuf, node: &mut System) -> Result<Done, Failure> {
+pub fn apply(args: &Args, directory: PathBuf, node: &mut System) -> Result<Done, Failure> {
     let path = match args.state {
-        State::File => node.make_temporary_file(&folder, &args.prefix, &args.suffix)?,
-        State::Directory => node.make_temporary_folder(&folder, &args.prefix, &args.suffix)?,
+        State::File => node.make_temporary_file(&directory, &args.prefix, &args.suffix)?,
+        State::Directory => node.make_temporary_directory(&directory, &args.prefix, &args.suffix)?,
     };
     let mut values = map! { "path" => path.to_string_lossy().as_ref() };
     attributes::describe(node, &path, &mut values)?;

@@ -4,17 +4,17 @@
 
 use convoy_protocol::Map;
 
+pub use crate::files::put::Plan;
+
 use crate::args::NodePath;
 use crate::content::Supplied;
 use crate::failure::Failure;
 use crate::files::attributes::{FileArgs, Wanted};
 use crate::files::put::{self, Put, Source};
-use crate::files::{ends_with_slash, with_folder};
+use crate::files::{ends_with_slash, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-
-pub use crate::files::put::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -32,7 +32,7 @@ crate::arguments! {
     pub struct Args {
         /// The template on the workstation.
         src: Supplied [required, controller_template],
-        /// The file; if it is a folder or ends with a slash, the template's name is added.
+        /// The file; if it is a directory or ends with a slash, the template's name is added.
         dest: NodePath [required],
         /// Whether a file with other content is replaced.
         force: bool [default("true")],
@@ -76,7 +76,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let Supplied::File(content) = &args.src else {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
-    let mut dest = with_folder(look.expand(&args.dest));
+    let mut dest = with_directory(look.expand(&args.dest));
     if ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         dest = dest.join(&content.name);
     }

@@ -2,18 +2,19 @@
 
 use convoy_protocol::Map;
 
+pub use crate::files::put::Plan;
+
 use crate::args::Tainted;
 use crate::content::Supplied;
 use crate::failure::Failure;
-use crate::files::keyed::{Change, KeyedArgs};
+use crate::files::keyed::KeyedArgs;
 use crate::files::put;
+use crate::formats::toml::edits::{EditArgs, of_task};
+use crate::formats::toml::{KeyPath, Toml, TomlError, changes};
+use crate::key_changes::KeyChange;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-use crate::toml::edits::{EditArgs, of_task};
-use crate::toml::{KeyPath, Toml, TomlError, changes};
-
-pub use crate::files::put::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -68,7 +69,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 }
 
 /// Marks changes of what was given as secret.
-pub(super) fn hide(changed: &mut [Change], secret: &[KeyPath], toml: &Toml) {
+pub(super) fn hide(changed: &mut [KeyChange], secret: &[KeyPath], toml: &Toml) {
     // A table of a list may be named by a key or by its place: the latter is one name for both.
     let place = |name: &KeyPath| toml.place(name).ok().flatten();
     let secret: Vec<KeyPath> = secret.iter().filter_map(place).collect();

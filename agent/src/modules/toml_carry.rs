@@ -2,19 +2,20 @@
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
+pub use crate::files::put::Plan;
+
 use super::toml::{hide, of_file};
 use crate::carry::{CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values};
 use crate::failure::Failure;
-use crate::files::keyed::{Change, InPlaceArgs, changes};
+use crate::files::keyed::InPlaceArgs;
 use crate::files::put;
 use crate::files::secret::is_secret;
+use crate::formats::toml::edits::EditArgs;
+use crate::formats::toml::{KeyPath, Merge, Toml, TomlError, value_text};
+use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-use crate::toml::edits::EditArgs;
-use crate::toml::{KeyPath, Merge, Toml, TomlError, value_text};
-
-pub use crate::files::put::Plan;
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -137,14 +138,14 @@ fn set(
 }
 
 /// Returns the keys that differ.
-fn difference(before: &Flat, after: &Flat, findings: &[Finding]) -> Vec<Change> {
+fn difference(before: &Flat, after: &Flat, findings: &[Finding]) -> Vec<KeyChange> {
     let pairs = |flat: &Flat| -> Vec<(String, String)> {
         flat.keys()
             .iter()
             .map(|(key, value)| (key.to_string(), value_text(value).unwrap_or_default()))
             .collect()
     };
-    let mut changed = changes(&pairs(before), &pairs(after));
+    let mut changed = key_changes::between(&pairs(before), &pairs(after));
     let given = findings
         .iter()
         .filter(|finding| matches!(&finding.verdict, Verdict::Set(value) if value.deep_taint().is_secret()));

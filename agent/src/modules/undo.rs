@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::changes::undo::{self, Beyond, How, Plan as Steps, Problem};
+use crate::changes;
+use crate::changes::record::Beyond;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
+use crate::undo::{self, How, Plan as Steps, Problem};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -42,15 +44,16 @@ pub struct Plan(Steps);
 /// # Errors
 /// If that is no run's name, or something cannot be looked at.
 pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let folder = look.recorder().folder_of(&args.run).map_err(|error| Failure::new(error.to_string()))?;
-    let users = undo::users(&folder).into_iter().map(|user| {
+    let directory =
+        look.recorder().directory_of(&args.run).map_err(|error| Failure::new(error.to_string()))?;
+    let users = changes::users(&directory).into_iter().map(|user| {
         let option = |value: Option<String>| value.map_or_else(Value::null, Value::from);
         Value::from(map! {
             "user" => user.user, "method" => user.method.name(), "exe" => option(user.exe), "flags" => option(user.flags),
         })
     });
     let users: Vec<Value> = users.collect();
-    let Some(plan) = undo::look(&folder, look)? else {
+    let Some(plan) = undo::look(&directory, look)? else {
         return Ok(Checked::Same(map! { "recorded" => false, "users" => users }));
     };
     let mut values = map! {
@@ -108,10 +111,10 @@ fn problem(problem: &Problem) -> Value {
     .into()
 }
 
-/// Returns what is done, one item a path; what goes with a folder above it is counted there.
+/// Returns what is done, one item a path; what goes with a directory above it is counted there.
 fn items(plan: &Steps) -> Value {
-    let folders = plan.steps.iter().filter(|step| step.how == How::RemoveFolder);
-    let mut counts: BTreeMap<PathBuf, u32> = folders.map(|step| (step.path.clone(), 0)).collect();
+    let directories = plan.steps.iter().filter(|step| step.how == How::RemoveDirectory);
+    let mut counts: BTreeMap<PathBuf, u32> = directories.map(|step| (step.path.clone(), 0)).collect();
     let mut shown = Vec::new();
     for step in &plan.steps {
         let tops = step.path.ancestors().skip(1).filter(|above| counts.contains_key(*above));

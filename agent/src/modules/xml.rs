@@ -8,10 +8,12 @@ use convoy_protocol::{Map, Value, map};
 use crate::args::{Arg, NodePath};
 use crate::failure::Failure;
 use crate::files::encoding;
+use crate::formats::xml::{
+    Found, Namespaces, Path, Places, attribute_name, declared_encoding, find, parse, position,
+};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::system::{Look, System};
-use crate::xml::{Found, Namespaces, Path, Places, attribute_name, declared_encoding, find, parse, position};
 
 /// The largest file that is read.
 const LIMIT: u64 = 8 * 1024 * 1024;

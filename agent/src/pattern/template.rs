@@ -1,7 +1,5 @@
 //! What stands for a match: text with `\\1` and `\\g<name>` in it, as Python's `re.sub` reads it.
 
-use super::{Groups, Pattern};
-
 /// Text with references to the groups of a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -35,14 +33,12 @@ fn on_line(line: &Option<(usize, usize)>) -> String {
 }
 
 impl Template {
-    /// Reads a template for matches of `pattern`.
+    /// Reads a template for an expression whose groups have these names.
     ///
     /// # Errors
-    /// If it is none, or refers to a group that the expression has not.
-    pub fn parse(text: &str, pattern: &Pattern) -> Result<Self, BadTemplate> {
-        let names: Vec<Option<&str>> = pattern.regex.capture_names().collect();
-        let mut reader =
-            Reader { text, chars: text.chars().collect(), at: 0, names: &names, parts: Vec::new() };
+    /// If the syntax is wrong, or it refers to a group that the expression does not have.
+    pub(super) fn parse(text: &str, names: &[Option<&str>]) -> Result<Self, BadTemplate> {
+        let mut reader = Reader { text, chars: text.chars().collect(), at: 0, names, parts: Vec::new() };
         while let Some(c) = reader.next() {
             if c == '\\' { reader.escape()? } else { reader.push(c) }
         }
@@ -50,20 +46,13 @@ impl Template {
     }
 
     /// Writes it with the groups that `group` knows; those that took no part are empty.
-    pub fn expand<'t>(&self, group: impl Fn(usize) -> Option<&'t str>, out: &mut String) {
+    pub(super) fn expand<'t>(&self, group: impl Fn(usize) -> Option<&'t str>, out: &mut String) {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Group(number) => out.push_str(group(*number).unwrap_or_default()),
             }
         }
-    }
-
-    /// Returns it with the groups of a match.
-    pub fn filled(&self, groups: &Groups) -> String {
-        let mut out = String::new();
-        self.expand(|number| groups.all().get(number).and_then(|group| group.text.as_deref()), &mut out);
-        out
     }
 }
 
@@ -212,9 +201,14 @@ mod tests {
     // The expected texts and errors are those of CPython's re.
     #[test]
     fn references_are_expanded() {
-        let pattern = Pattern::new("(?P<key>a+)=(b)?").unwrap();
-        let groups = pattern.search("aa=").unwrap().unwrap();
-        let filled = |text| Template::parse(text, &pattern).map(|template| template.filled(&groups));
+        let groups = [Some("aa="), Some("aa"), None];
+        let filled = |text| {
+            Template::parse(text, &[None, Some("key"), None]).map(|template| {
+                let mut filled = String::new();
+                template.expand(|number| groups[number], &mut filled);
+                filled
+            })
+        };
         let expanded = filled(r"\1-\g<key>-\g<1>-\2-\\-\t-\.-\g<0>-\0-\101-\07");
         assert_eq!(expanded.unwrap(), "aa-aa-aa--\\-\t-\\.-aa=-\0-A-\u{7}");
         for (text, error) in [

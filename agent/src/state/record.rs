@@ -9,7 +9,8 @@ use std::path::Path;
 use convoy_protocol::lock::Holder;
 use flate2::Crc;
 
-use crate::system::{civil_from_days, reason};
+use crate::dates::civil_from_days;
+use crate::os_error::reason;
 
 /// The file's name, and that under which it is written first. Only one writes: who has closed the gate.
 const FILE: &str = "holder";
@@ -47,9 +48,9 @@ pub(super) enum Unread {
 }
 
 impl Record {
-    /// Reads the record of a folder.
-    pub(super) fn read(folder: &Path) -> Result<Self, Unread> {
-        let path = folder.join(FILE);
+    /// Reads the record of a directory.
+    pub(super) fn read(directory: &Path) -> Result<Self, Unread> {
+        let path = directory.join(FILE);
         let text = fs::symlink_metadata(&path).and_then(|meta| match meta.len() {
             _ if !meta.is_file() => Err(io::Error::other("it is no file")),
             LONGEST.. => Ok(Vec::new()),
@@ -62,12 +63,12 @@ impl Record {
         }
     }
 
-    /// Replaces the record of a folder. It is on the disk when this returns.
+    /// Replaces the record of a directory. It is on the disk when this returns.
     ///
     /// # Errors
     /// If it cannot be written; then the old one is there.
-    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        let new = folder.join(NEW);
+    pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
+        let new = directory.join(NEW);
         fs::remove_file(&new).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
@@ -75,8 +76,8 @@ impl Record {
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
         file.write_all(self.text().as_bytes())?;
         file.sync_all()?;
-        fs::rename(&new, folder.join(FILE))?;
-        File::open(folder)?.sync_all()
+        fs::rename(&new, directory.join(FILE))?;
+        File::open(directory)?.sync_all()
     }
 
     /// Returns the record that follows when `holder` takes the lock from whom `last` tells of.
@@ -173,16 +174,16 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_by_people_and_again() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Record::read(folder.path()), Err(Unread::Missing));
-        fs::write(folder.path().join(NEW), "left by one that was killed").unwrap();
-        record().write(folder.path()).unwrap();
-        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Record::read(directory.path()), Err(Unread::Missing));
+        fs::write(directory.path().join(NEW), "left by one that was killed").unwrap();
+        record().write(directory.path()).unwrap();
+        let text = fs::read_to_string(directory.path().join(FILE)).unwrap();
         let expected = "convoy-lock 1\ngeneration 8\nrun 20261128-2\nby bob as root@ws2\n\
             since 1795874587 2026-11-28T14:03:07Z\nprocess 13\n\
             before 7 20261128-1 1795874587 2026-11-28T14:03:07Z alice@ws\ncheck ";
         assert_eq!(text.rsplit_once("check ").map(|(body, _)| format!("{body}check ")).unwrap(), expected);
-        assert_eq!(Record::read(folder.path()), Ok(record()));
+        assert_eq!(Record::read(directory.path()), Ok(record()));
         let odd = Record::after(None, holder(1, "a", "x\ncheck y"), 1);
         assert_eq!(Record::parse(&odd.text()).unwrap().holder.by, "x?check y");
     }
@@ -216,10 +217,10 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
         fs::create_dir(&path).unwrap();
         let why = format!("{}: it is no file", path.display());
-        assert_eq!(Record::read(folder.path()), Err(Unread::Closed(why)));
+        assert_eq!(Record::read(directory.path()), Err(Unread::Closed(why)));
     }
 }

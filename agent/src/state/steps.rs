@@ -13,9 +13,9 @@ use convoy_protocol::message::Ticket;
 use convoy_protocol::{Outcome, map};
 use serde::{Deserialize, Serialize};
 
-use super::run_folder;
+use super::run_directory;
 use crate::failure::Failure;
-use crate::system::reason;
+use crate::os_error::reason;
 
 /// How often one looks whether another agent is done with an order.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -58,8 +58,8 @@ impl Steps {
         Self { run: run.to_owned() }
     }
 
-    fn folder(&self) -> io::Result<PathBuf> {
-        Ok(run_folder(&self.run)?.join("steps"))
+    fn directory(&self) -> io::Result<PathBuf> {
+        Ok(run_directory(&self.run)?.join("steps"))
     }
 
     /// Notes that an order begins. If another agent is at work on it, that is waited for, as long as `go_on` says so.
@@ -100,22 +100,22 @@ impl Steps {
     }
 
     fn open(&self, ticket: Ticket) -> io::Result<(PathBuf, File)> {
-        let folder = self.folder()?;
+        let directory = self.directory()?;
         loop {
-            fs::create_dir_all(&folder)?;
-            let path = folder.join(ticket.number.to_string());
+            fs::create_dir_all(&directory)?;
+            let path = directory.join(ticket.number.to_string());
             match File::options().read(true).append(true).create(true).mode(0o600).open(&path) {
-                // Another agent of the run has removed the folder, since it was empty.
+                // Another agent of the run has removed the directory, since it was empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 file => return Ok((path, file?)),
             }
         }
     }
 
-    /// Returns the folders of the run that are there.
+    /// Returns the directories of the run that are there.
     fn existing(&self) -> impl Iterator<Item = PathBuf> {
-        let folders = super::existing().filter(|_| super::is_name(&self.run));
-        folders.map(|state| state.join("runs").join(&self.run))
+        let directories = super::existing().filter(|_| super::is_name(&self.run));
+        directories.map(|state| state.join("runs").join(&self.run))
     }
 
     /// Forgets all orders of the run.
@@ -185,12 +185,12 @@ pub(crate) fn prune() {
     }
 }
 
-/// Removes the folder of a run if nothing else is in it.
+/// Removes the directory of a run if nothing else is in it.
 fn remove_if_empty(run: &Path) {
     fs::remove_dir(run.join("steps")).ok();
     fs::remove_dir(run).ok();
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

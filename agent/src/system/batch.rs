@@ -11,10 +11,12 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::write::{beside, folder};
-use super::{Attributes, Meta, System, Temporary, cannot};
+use super::write::{beside, directory};
+use super::{Attributes, System, Temporary};
 use crate::changes::{Content, Loses, Noted, State, Thing};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::Meta;
 
 /// How many files wait for each other at most. Each is open until then, and each time all that others have written to
 /// that file system has to reach the disk, too: better seldom.
@@ -77,10 +79,10 @@ impl Batch {
     }
 }
 
-/// Makes a file without a name in the folder of `path`; `None` where the file system has no such files.
+/// Makes a file without a name in the directory of `path`; `None` where the file system has no such files.
 fn nameless(path: &Path) -> Option<File> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
-    OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(folder(path)).ok()
+    OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(directory(path)).ok()
 }
 
 /// Gives a file without a name this one.
@@ -190,13 +192,13 @@ impl System {
         }
     }
 
-    /// Makes durable all that was changed on the file system of `folder`.
+    /// Makes durable all that was changed on the file system of `directory`.
     ///
     /// # Errors
     /// If the file system reports that something was lost.
-    pub fn sync(&mut self, folder: &Path) -> Result<(), Failure> {
+    pub fn sync(&mut self, directory: &Path) -> Result<(), Failure> {
         let sync = |file: File| rustix::fs::syncfs(file).map_err(io::Error::from);
-        File::open(folder).and_then(sync).map_err(|e| cannot("make durable", folder, &e))
+        File::open(directory).and_then(sync).map_err(|e| cannot("make durable", directory, &e))
     }
 }
 

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::{Look, cannot};
+use super::Look;
 use crate::failure::Failure;
+use crate::hex;
+use crate::os_error::cannot;
 
 crate::choices! {
     /// A digest's name.
@@ -53,11 +55,6 @@ impl io::Write for Three {
     }
 }
 
-/// Returns `bytes` in hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Checksums {
     /// Reads `source` to its end.
     ///
@@ -66,8 +63,8 @@ impl Checksums {
     pub fn of_reader(source: &mut impl Read) -> io::Result<Self> {
         let mut hashers = Three(sha2::Sha256::new(), sha1::Sha1::new(), md5::Md5::new());
         io::copy(&mut io::BufReader::with_capacity(128 * 1024, source), &mut hashers)?;
-        let sha256 = hex(&hashers.0.finalize()).parse().map_err(io::Error::other)?;
-        Ok(Self { sha256, sha1: hex(&hashers.1.finalize()), md5: hex(&hashers.2.finalize()) })
+        let sha256 = hex::encode(&hashers.0.finalize()).parse().map_err(io::Error::other)?;
+        Ok(Self { sha256, sha1: hex::encode(&hashers.1.finalize()), md5: hex::encode(&hashers.2.finalize()) })
     }
 }
 
@@ -76,7 +73,7 @@ fn digest<D: sha2::Digest>(file: &mut File) -> io::Result<String> {
     let mut buffer = vec![0; 128 * 1024];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(0) => return Ok(hex::encode(&hasher.finalize())),
             Ok(n) => hasher.update(&buffer[..n]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

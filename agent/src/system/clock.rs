@@ -1,90 +1,13 @@
-//! Time, and the node's own way to write it: read from its time zone files, not asked of libc.
+//! The clock, and the node's time zone: read from its files, not asked of libc.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Look, zone};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
-/// A moment in the calendar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Civil {
-    /// Year.
-    pub year: i64,
-    /// Month, from 1.
-    pub month: u32,
-    /// Day of the month, from 1.
-    pub day: u32,
-    /// Hour.
-    pub hour: u32,
-    /// Minute.
-    pub minute: u32,
-    /// Second.
-    pub second: u32,
-    /// Microsecond within the second.
-    pub micros: u32,
-    /// How many seconds the zone is before UTC.
-    pub offset: i64,
-    /// The zone's short name.
-    pub zone: String,
-}
-
-/// Returns the days from 1970-01-01 to a date (Howard Hinnant's algorithm).
-pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted = i64::from((month + 9) % 12);
-    let day_of_year = (153 * shifted + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-/// Returns year, month and day of a count of days from 1970-01-01.
-pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * shifted + 2) / 5 + 1) as u32;
-    let month = (if shifted < 10 { shifted + 3 } else { shifted - 9 }) as u32;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-impl Civil {
-    fn new(since_1970: Duration, offset: i64, zone: String) -> Self {
-        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default() + offset;
-        let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-        let rest = seconds.rem_euclid(86_400) as u32;
-        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-        Self { year, month, day, hour, minute, second, micros: since_1970.subsec_micros(), offset, zone }
-    }
-
-    /// Returns the date and time with these signs between the parts of the date, before the time, and in it.
-    pub fn stamp(&self, date: &str, between: &str, time: &str) -> String {
-        format!(
-            "{:04}{date}{:02}{date}{:02}{between}{:02}{time}{:02}{time}{:02}",
-            self.year, self.month, self.day, self.hour, self.minute, self.second
-        )
-    }
-
-    /// Returns it as Python writes a `datetime`.
-    pub fn python(&self) -> String {
-        let stamp = self.stamp("-", " ", ":");
-        if self.micros == 0 { stamp } else { format!("{stamp}.{:06}", self.micros) }
-    }
-
-    /// Returns the day of the week: 0 is Sunday.
-    pub fn weekday(&self) -> u32 {
-        (days_from_civil(self.year, self.month, self.day) + 4).rem_euclid(7) as u32
-    }
-
-    /// Returns the day of the year, from 0.
-    pub fn day_of_year(&self) -> u32 {
-        (days_from_civil(self.year, self.month, self.day) - days_from_civil(self.year, 1, 1)) as u32
-    }
-}
+use super::Look;
+use crate::dates::{Civil, days_from_civil};
 
 impl Look {
     /// Returns the time since 1970.
@@ -120,18 +43,30 @@ impl Look {
         local - self.zone_at(guess).0
     }
 
+    /// Returns offset from UTC in seconds and short name of the node's time zone at a moment.
     fn zone_at(&self, at: i64) -> (i64, String) {
         let tz = self.variable("TZ").filter(|tz| !tz.is_empty());
-        let found = match tz.as_deref().map(|tz| tz.trim_start_matches(':')) {
-            None => fs::read("/etc/localtime").ok().and_then(|bytes| zone::at(&bytes, at)),
-            Some(path) if path.starts_with('/') => fs::read(path).ok().and_then(|bytes| zone::at(&bytes, at)),
-            Some(name) => {
-                let file =
-                    fs::read(format!("/usr/share/zoneinfo/{name}")).ok().filter(|_| !name.contains(".."));
-                file.and_then(|bytes| zone::at(&bytes, at)).or_else(|| zone::rule_at(name, at))
-            }
-        };
-        found.unwrap_or((0, "UTC".into()))
+        let zone = time_zone(tz.as_deref()).unwrap_or(TimeZone::UTC);
+        offset_at(&zone, at)
+    }
+}
+
+fn offset_at(zone: &TimeZone, at: i64) -> (i64, String) {
+    let info = zone.to_offset_info(Timestamp::from_second(at).unwrap_or_default());
+    (info.offset().seconds().into(), info.abbreviation().to_owned())
+}
+
+/// Returns the time zone that `TZ` has this value for: a file, a name in the node's database, or a rule.
+fn time_zone(tz: Option<&str>) -> Option<TimeZone> {
+    let read = |path: &str| TimeZone::tzif("", &fs::read(path).ok()?).ok();
+    match tz.map(|tz| tz.trim_start_matches(':')) {
+        None => read("/etc/localtime"),
+        Some(path) if path.starts_with('/') => read(path),
+        Some(name) => {
+            let in_database = !name.contains("..");
+            let file = in_database.then(|| read(&format!("/usr/share/zoneinfo/{name}")));
+            file.flatten().or_else(|| TimeZone::posix(name).ok())
+        }
     }
 }
 
@@ -139,16 +74,49 @@ impl Look {
 mod tests {
     use super::*;
 
+    fn offset(tz: &str, at: i64) -> Option<(i64, String)> {
+        time_zone(Some(tz)).map(|zone| offset_at(&zone, at))
+    }
+
     #[test]
-    fn dates_and_back() {
-        for (days, date) in
-            [(0, (1970, 1, 1)), (11_016, (2000, 2, 29)), (20_513, (2026, 3, 1)), (-1, (1969, 12, 31))]
-        {
-            assert_eq!(civil_from_days(days), date);
-            assert_eq!(days_from_civil(date.0, date.1, date.2), days);
+    fn a_rule_in_tz_is_applied() {
+        // 2026-03-29 01:00 UTC and 2026-10-25 01:00 UTC; New York: 2026-03-08 07:00 UTC; Sydney: summer at new year.
+        let central = "CET-1CEST,M3.5.0,M10.5.0/3";
+        let new_york = "EST5EDT,M3.2.0,M11.1.0";
+        let sydney = ":AEST-10AEDT,M10.1.0,M4.1.0/3";
+        for (rule, moment, seconds, name) in [
+            (central, 1_774_745_999, 3600, "CET"),
+            (central, 1_774_746_000, 7200, "CEST"),
+            (central, 1_792_889_999, 7200, "CEST"),
+            (central, 1_792_890_000, 3600, "CET"),
+            (new_york, 1_772_953_199, -18_000, "EST"),
+            (new_york, 1_772_953_200, -14_400, "EDT"),
+            (sydney, 1_767_225_600, 39_600, "AEDT"),
+            ("<+0530>-5:30", 0, 19_800, "+0530"),
+            ("UTC0", 0, 0, "UTC"),
+        ] {
+            assert_eq!(offset(rule, moment), Some((seconds, name.to_owned())), "{rule} {moment}");
         }
-        let civil = Civil::new(Duration::new(951_827_696, 5000), 3600, "CET".into());
-        assert_eq!(civil.python(), "2000-02-29 13:34:56.000005");
-        assert_eq!((civil.weekday(), civil.day_of_year()), (2, 59));
+        assert_eq!(offset("nonsense,", 0), None);
+        assert_eq!(offset("../etc/localtime", 0), None);
+    }
+
+    #[test]
+    fn a_zone_of_the_database_is_read_from_its_file() {
+        for (zone, moment, seconds) in [
+            ("Europe/Berlin", 1_774_746_000, 7200),
+            ("Europe/Berlin", 946_684_800, 3600),
+            ("Asia/Kolkata", 0, 19_800),
+        ] {
+            let path = format!("/usr/share/zoneinfo/{zone}");
+            if fs::exists(&path).unwrap_or_default() {
+                assert_eq!(offset(zone, moment).map(|found| found.0), Some(seconds), "{zone}");
+                assert_eq!(offset(&path, moment).map(|found| found.0), Some(seconds), "{zone}");
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("zone");
+        fs::write(&file, "TZif2").unwrap();
+        assert_eq!(offset(&file.to_string_lossy(), 0), None);
     }
 }

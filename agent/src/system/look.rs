@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::{Look, Meta, cannot, expand};
+use super::{Look, expand};
 use crate::args::NodePath;
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::Meta;
 
 /// The length from which a file is not shown in differences, in bytes.
 pub const DIFF_LIMIT: u64 = 104_448;
@@ -73,7 +75,7 @@ impl Look {
     pub fn read_small(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
         let what = match self.stat(path)? {
             None => "does not exist".to_owned(),
-            Some(meta) if meta.is_dir() => "is a folder".to_owned(),
+            Some(meta) if meta.is_dir() => "is a directory".to_owned(),
             Some(meta) if !meta.is_file() => "is no regular file".to_owned(),
             Some(meta) if meta.size > limit => {
                 format!("has {} bytes, and at most {limit} are read", meta.size)
@@ -97,7 +99,7 @@ impl Look {
         if let Ok(real) = fs::canonicalize(&absolute) {
             return real;
         }
-        // A broken link leads to what it names; anything else has its folder followed.
+        // A broken link leads to what it names; anything else has its directory followed.
         let base = absolute.parent().map(|parent| self.real_path(parent)).unwrap_or_else(|| "/".into());
         match fs::read_link(&absolute) {
             Ok(target) if base.join(&target) != absolute && !self.loops(&absolute) => {
@@ -111,7 +113,7 @@ impl Look {
         fs::metadata(path).is_err_and(|error| is_loop(&error))
     }
 
-    /// Returns the names in a folder, sorted.
+    /// Returns the names in a directory, sorted.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -119,7 +121,8 @@ impl Look {
         let read = |entries: fs::ReadDir| {
             entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>()
         };
-        let mut paths = fs::read_dir(path).and_then(read).map_err(|e| cannot("read the folder", path, &e))?;
+        let mut paths =
+            fs::read_dir(path).and_then(read).map_err(|e| cannot("read the directory", path, &e))?;
         paths.sort_unstable();
         Ok(paths)
     }
@@ -152,7 +155,7 @@ impl Look {
         self.contents.note(name)
     }
 
-    /// Notes something for later orders, in the agent's own folder.
+    /// Notes something for later orders, in the agent's own directory.
     pub(crate) fn keep_note(&self, name: &str, bytes: &[u8]) {
         self.contents.keep_note(name, bytes);
     }
@@ -215,8 +218,8 @@ impl Look {
 
     /// Returns where a program is, by `PATH`.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
-        let file = |folder: String| Path::new(&folder).join(name);
-        self.program_folders().into_iter().map(file).find(|file| file.is_file() && self.can_execute(file))
+        let file = |directory: String| Path::new(&directory).join(name);
+        self.program_directories().into_iter().map(file).find(|file| file.is_file() && self.can_execute(file))
     }
 
     /// Returns where a program is that a module cannot do without.
@@ -225,20 +228,20 @@ impl Look {
     /// If it is not there.
     pub fn require_program(&self, name: &str) -> Result<PathBuf, Failure> {
         self.program(name).ok_or_else(|| {
-            let folders = self.program_folders().join(":");
-            Failure::new(format!("Failed to find required executable \"{name}\" in paths: {folders}"))
+            let directories = self.program_directories().join(":");
+            Failure::new(format!("Failed to find required executable \"{name}\" in paths: {directories}"))
         })
     }
 
-    fn program_folders(&self) -> Vec<String> {
+    fn program_directories(&self) -> Vec<String> {
         let path = self.variable("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let mut folders: Vec<String> = Vec::new();
-        for folder in path.split(':').chain(["/sbin", "/usr/sbin", "/usr/local/sbin"]) {
-            if !folder.is_empty() && !folders.iter().any(|known| known == folder) {
-                folders.push(folder.to_owned());
+        let mut directories: Vec<String> = Vec::new();
+        for directory in path.split(':').chain(["/sbin", "/usr/sbin", "/usr/local/sbin"]) {
+            if !directory.is_empty() && !directories.iter().any(|known| known == directory) {
+                directories.push(directory.to_owned());
             }
         }
-        folders
+        directories
     }
 
     /// Returns whether SELinux is switched on.

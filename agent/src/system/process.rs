@@ -1,6 +1,5 @@
 //! Running processes: own process group, both outputs collected, ended when the order's time is over.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,13 +10,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use convoy_protocol::Map;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::{Look, System, reason};
-use crate::execute;
+use super::printed::Printed;
+use super::{Look, System};
 use crate::failure::Failure;
+use crate::os_error::reason;
+use crate::outputs;
 
 /// How often a process is asked after where the kernel cannot tell when it ends.
 const TICK: Duration = Duration::from_millis(20);
@@ -26,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     argv: Vec<OsString>,
-    folder: Option<PathBuf>,
+    directory: Option<PathBuf>,
     stdin: Vec<u8>,
     environment: BTreeMap<String, String>,
 }
@@ -37,10 +39,10 @@ impl Process {
         Self { argv: argv.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// Runs in `folder`.
+    /// Runs in `directory`.
     #[must_use]
-    pub fn folder(mut self, folder: Option<PathBuf>) -> Self {
-        self.folder = folder;
+    pub fn directory(mut self, directory: Option<PathBuf>) -> Self {
+        self.directory = directory;
         self
     }
 
@@ -87,9 +89,21 @@ impl Output {
         if error.trim().is_empty() { self.stdout_text() } else { error }
     }
 
+    /// Returns those outputs that are not empty, as return values.
+    pub fn printed(&self) -> Map {
+        let mut values = outputs::values(&self.stdout_text(), &self.stderr_text());
+        for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if bytes.is_empty() {
+                values.shift_remove(name);
+                values.shift_remove(format!("{name}_lines").as_str());
+            }
+        }
+        values
+    }
+
     /// Returns the failure of a process that ended with another code than 0.
     pub fn failure(&self, msg: impl Into<String>) -> Failure {
-        Failure { msg: msg.into(), values: execute::outputs(&self.stdout_text(), &self.stderr_text()) }
+        Failure { msg: msg.into(), values: outputs::values(&self.stdout_text(), &self.stderr_text()) }
             .with("rc", self.rc)
     }
 }
@@ -170,8 +184,8 @@ impl Look {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        if let Some(folder) = &process.folder {
-            command.current_dir(folder);
+        if let Some(directory) = &process.directory {
+            command.current_dir(directory);
         }
         let mut child = command.spawn().map_err(RunError::Start)?;
         let result = collect(&mut child, &process.stdin, self.deadline(), printed);
@@ -179,34 +193,6 @@ impl Look {
             end_group(&mut child);
         }
         result
-    }
-}
-
-/// A file with what processes have printed, in the order in which it came.
-#[derive(Debug)]
-pub(super) struct Printed {
-    file: File,
-    left: Cell<usize>,
-}
-
-impl Printed {
-    /// How much is written at most, in bytes.
-    const MOST: usize = 16 << 20;
-
-    pub(super) fn new(file: File) -> Self {
-        Self { file, left: Cell::new(Self::MOST) }
-    }
-
-    /// Adds something. Beyond the limit the file only shows, by its time, that something came.
-    fn add(&self, bytes: &[u8]) {
-        let fits = bytes.len().min(self.left.get());
-        self.left.set(self.left.get() - fits);
-        // The bytes are collected as well; without the file nobody sees how far it is.
-        if fits > 0 {
-            (&self.file).write_all(&bytes[..fits]).ok();
-        } else {
-            self.file.set_modified(std::time::SystemTime::now()).ok();
-        }
     }
 }
 

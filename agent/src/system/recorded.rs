@@ -8,9 +8,11 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
-use super::{Attributes, Look, Meta, SetTime, System, Temporary, Time, cannot};
+use super::{Attributes, Look, SetTime, System, Temporary};
 use crate::changes::{Content, Loses, Noted, Owned, Removal, State, Thing, copy, set_xattr, survey};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::{Meta, Time};
 
 impl Look {
     /// Checks that `path` still is what it was when it was looked at, but for having been given another name meanwhile.
@@ -73,7 +75,7 @@ impl System {
         Ok(State { content, mtime: None, ..state })
     }
 
-    /// Removes a folder with all it holds: by moving it to where it is kept, or by `remove`.
+    /// Removes a directory with all it holds: by moving it to where it is kept, or by `remove`.
     pub(super) fn recorded_removal(
         &self,
         path: &Path,
@@ -90,7 +92,7 @@ impl System {
                 let done = match moved {
                     Ok(()) => Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                    // Whoever may remove a folder need not be allowed to move it.
+                    // Whoever may remove a directory need not be allowed to move it.
                     Err(_) => self.recorder.copy_instead(&noted, path, meta).and_then(|()| remove()),
                 };
                 (noted, done)
@@ -131,7 +133,7 @@ impl System {
             gid: next.gid.unwrap_or(meta.gid),
         };
         let time = match mtime {
-            // Those of a folder change with what it holds.
+            // Those of a directory change with what it holds.
             Some(_) if meta.is_dir() => None,
             None | Some(SetTime::Keep) => None,
             Some(SetTime::To(time)) => Some(time),
@@ -145,13 +147,13 @@ impl System {
         self.finish(&noted, Some(&left), make())
     }
 
-    /// Removes a folder, if it is empty.
+    /// Removes a directory, if it is empty.
     ///
     /// # Errors
     /// If it is not, or cannot be removed.
-    pub(crate) fn remove_empty_folder(&mut self, path: &Path) -> Result<(), Failure> {
+    pub(crate) fn remove_empty_directory(&mut self, path: &Path) -> Result<(), Failure> {
         self.recorded(path, Loses::Content, State::nothing(), || {
-            fs::remove_dir(path).map_err(|error| cannot("remove the folder", path, &error))
+            fs::remove_dir(path).map_err(|error| cannot("remove the directory", path, &error))
         })?;
         self.recorder.forget(path);
         Ok(())
@@ -189,7 +191,7 @@ impl System {
             .map_err(|error| cannot("set the times of", path, &error.into()))
     }
 
-    /// Brings a folder back from where it is kept, with all it holds; nothing is at `path`.
+    /// Brings a directory back from where it is kept, with all it holds; nothing is at `path`.
     ///
     /// # Errors
     /// If it cannot be moved or copied.

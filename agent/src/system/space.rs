@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Look, cannot};
+use super::Look;
 use crate::failure::Failure;
+use crate::os_error::cannot;
 
 /// What the running user may still put on a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

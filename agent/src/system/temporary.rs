@@ -1,27 +1,28 @@
-//! Files and folders under names that nothing has yet.
+//! Files and directories under names that nothing has yet.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Look, System, cannot};
+use super::{Look, System};
 use crate::failure::Failure;
+use crate::os_error::cannot;
 
 /// The characters of a random name, as Python's `tempfile` has them.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 
-/// How many names are tried before the folder is given up.
+/// How many names are tried before the directory is given up.
 const TRIES: usize = 100;
 
-/// What the names of folders begin with in which something is run; the number of the agent's process follows.
+/// What the names of directories begin with in which something is run; the number of the agent's process follows.
 pub(crate) const WORKSHOP: &str = "script-";
 
-/// A copy of a program in a folder of its own. Removed when dropped.
+/// A copy of a program in a directory of its own. Removed when dropped.
 #[derive(Debug)]
 pub struct Workshop {
-    folder: PathBuf,
+    directory: PathBuf,
     program: PathBuf,
 }
 
@@ -34,7 +35,7 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.folder).ok();
+        std::fs::remove_dir_all(&self.directory).ok();
     }
 }
 
@@ -51,8 +52,8 @@ fn random() -> String {
 }
 
 impl Look {
-    /// Returns the folder for temporary files.
-    pub fn temporary_folder(&self) -> PathBuf {
+    /// Returns the directory for temporary files.
+    pub fn temporary_directory(&self) -> PathBuf {
         let named =
             ["TMPDIR", "TEMP", "TMP"].iter().filter_map(|name| self.variable(name)).map(PathBuf::from);
         named
@@ -63,32 +64,32 @@ impl Look {
 }
 
 impl System {
-    /// Makes an empty file in `folder` that only its owner can use, and returns its path.
+    /// Makes an empty file in `directory` that only its owner can use, and returns its path.
     ///
     /// # Errors
     /// If it cannot be made.
     pub fn make_temporary_file(
         &mut self,
-        folder: &Path,
+        directory: &Path,
         prefix: &str,
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
-        let path = make_file(folder, prefix, suffix)?;
+        let path = make_file(directory, prefix, suffix)?;
         self.recorded_new(&path)?;
         Ok(path)
     }
 
-    /// Makes an empty folder in `folder` that only its owner can use, and returns its path.
+    /// Makes an empty directory in `directory` that only its owner can use, and returns its path.
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn make_temporary_folder(
+    pub fn make_temporary_directory(
         &mut self,
-        folder: &Path,
+        directory: &Path,
         prefix: &str,
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
-        let path = make_folder(folder, prefix, suffix)?;
+        let path = make_directory(directory, prefix, suffix)?;
         self.recorded_new(&path)?;
         Ok(path)
     }
@@ -100,9 +101,9 @@ impl System {
     /// # Errors
     /// If it cannot be copied; nothing is left of it then.
     pub fn make_workshop(&mut self, source: &Path, name: &str) -> Result<Workshop, Failure> {
-        let base = self.contents.folder().to_owned();
-        let folder = make_folder(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
-        let workshop = Workshop { program: folder.join(name), folder };
+        let base = self.contents.directory().to_owned();
+        let directory = make_directory(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
+        let workshop = Workshop { program: directory.join(name), directory };
         let copy = || {
             let mut file = OpenOptions::new();
             let mut file = file.write(true).create_new(true).mode(0o700).open(&workshop.program)?;
@@ -113,65 +114,67 @@ impl System {
     }
 }
 
-/// What came from a server, in a file of its own. Removed when dropped.
+/// A new file outside the record of changes. Removed when dropped.
 #[derive(Debug)]
-pub struct Download {
+pub struct ScratchFile {
     path: PathBuf,
-    /// Its length in bytes.
-    pub length: u64,
+    file: File,
 }
 
-impl Download {
+impl ScratchFile {
     /// Returns where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Returns the file, open for writing.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
 }
 
-impl Drop for Download {
+impl Drop for ScratchFile {
     fn drop(&mut self) {
         std::fs::remove_file(&self.path).ok();
     }
 }
 
 impl System {
-    /// Writes what `body` has to a new file in `folder` that only its owner can use.
+    /// Makes an empty file in `directory` that only its owner can use.
     ///
     /// # Errors
-    /// If it cannot be read or written; nothing is left of it then.
-    pub fn download(&mut self, folder: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
-        let path = make_file(folder, ".convoy-", "")?;
-        let mut download = Download { path, length: 0 };
-        let file = OpenOptions::new().write(true).open(&download.path);
-        let file = file.map_err(|error| cannot("write", &download.path, &error))?;
-        download.length = crate::http::save(body, &file, &download.path)?;
-        Ok(download)
+    /// If it cannot be made.
+    pub fn make_scratch_file(&mut self, directory: &Path) -> Result<ScratchFile, Failure> {
+        let path = make_file(directory, ".convoy-", "")?;
+        let file = OpenOptions::new().write(true).open(&path);
+        let file = file.map_err(|error| cannot("write", &path, &error))?;
+        Ok(ScratchFile { path, file })
     }
 }
 
-fn make_file(folder: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
-    make(folder, prefix, suffix, |path| {
+fn make_file(directory: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
+    make(directory, prefix, suffix, |path| {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
     })
 }
 
-fn make_folder(folder: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
-    make(folder, prefix, suffix, |path| DirBuilder::new().mode(0o700).create(path))
+fn make_directory(directory: &Path, prefix: &str, suffix: &str) -> Result<PathBuf, Failure> {
+    make(directory, prefix, suffix, |path| DirBuilder::new().mode(0o700).create(path))
 }
 
 fn make(
-    folder: &Path,
+    directory: &Path,
     prefix: &str,
     suffix: &str,
     create: impl Fn(&Path) -> io::Result<()>,
 ) -> Result<PathBuf, Failure> {
     for _ in 0..TRIES {
-        let path = folder.join(format!("{prefix}{}{suffix}", random()));
+        let path = directory.join(format!("{prefix}{}{suffix}", random()));
         match create(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(cannot("make", &path, &error)),
         }
     }
-    Err(Failure::new(format!("no name is free for a temporary file in {}", folder.display())))
+    Err(Failure::new(format!("no name is free for a temporary file in {}", directory.display())))
 }

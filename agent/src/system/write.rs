@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
-use super::{Look, Meta, System, Time, cannot};
+use super::{Look, System};
 use crate::changes::{Loses, State, Thing};
 use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::{Meta, Time};
 
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +52,8 @@ impl Temporary {
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(flags);
-        let file = options.open(&temporary.path).map_err(|e| cannot("write to the folder of", path, &e))?;
+        let file =
+            options.open(&temporary.path).map_err(|e| cannot("write to the directory of", path, &e))?;
         Ok((temporary, file))
     }
 
@@ -85,8 +88,8 @@ impl Drop for Temporary {
     }
 }
 
-/// Returns the folder that `path` is in.
-pub(super) fn folder(path: &Path) -> &Path {
+/// Returns the directory that `path` is in.
+pub(super) fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -95,12 +98,12 @@ pub(super) fn folder(path: &Path) -> &Path {
 pub(super) fn beside(path: &Path) -> PathBuf {
     let random = RandomState::new().build_hasher().finish();
     let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-    folder(path).join(format!(".convoy-{random:016x}{extension}"))
+    directory(path).join(format!(".convoy-{random:016x}{extension}"))
 }
 
-/// Makes what was done in a folder survive a power failure.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder(path))?.sync_all()
+/// Makes what was done in a directory survive a power failure.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path))?.sync_all()
 }
 
 fn fill(mut file: &File, bytes: Bytes<'_>) -> io::Result<()> {
@@ -191,7 +194,7 @@ impl System {
         let target = temporary.target.clone();
         self.expect_unchanged(&target, expected)?;
         self.recorded_placing(temporary, expected)?;
-        sync_folder(&target).map_err(|e| cannot("make durable", &target, &e))
+        sync_directory(&target).map_err(|e| cannot("make durable", &target, &e))
     }
 
     /// Replaces the file at `path`, if what is there still is `expected` (`None`: nothing). At any moment, also
@@ -210,13 +213,13 @@ impl System {
         self.place(temporary, expected)
     }
 
-    /// Makes one folder.
+    /// Makes one directory.
     ///
     /// # Errors
     /// If it is there already or cannot be made.
     pub fn make_dir(&mut self, path: &Path) -> Result<(), Failure> {
-        self.recorded(path, Loses::Nothing, State::of(Thing::Folder), || {
-            fs::create_dir(path).map_err(|e| cannot("make the folder", path, &e))
+        self.recorded(path, Loses::Nothing, State::of(Thing::Directory), || {
+            fs::create_dir(path).map_err(|e| cannot("make the directory", path, &e))
         })
     }
 
@@ -260,7 +263,7 @@ impl System {
         make(&temporary.path).map_err(|e| cannot("make the link", path, &e))?;
         self.expect_unchanged(path, expected)?;
         if expected.is_some_and(Meta::is_dir) {
-            self.remove_empty_folder(path)?;
+            self.remove_empty_directory(path)?;
             self.recorded(path, Loses::Nothing, left, || temporary.take_place())?;
         } else {
             self.recorded(path, Loses::Content, left, || {
@@ -268,10 +271,10 @@ impl System {
                 temporary.take_place()
             })?;
         }
-        sync_folder(path).map_err(|e| cannot("make durable", path, &e))
+        sync_directory(path).map_err(|e| cannot("make durable", path, &e))
     }
 
-    /// Removes a file, a link or an empty place; a folder with all it holds. Links are removed, not followed. That
+    /// Removes a file, a link or an empty place; a directory with all it holds. Links are removed, not followed. That
     /// it is gone already is no error.
     ///
     /// # Errors
@@ -290,7 +293,7 @@ impl System {
         }
     }
 
-    /// Sets the permission bits of a file or folder; a link is followed.
+    /// Sets the permission bits of a file or directory; a link is followed.
     ///
     /// # Errors
     /// If they cannot be set.

@@ -1,4 +1,4 @@
-//! An agent to talk with, in a node that is a folder.
+//! An agent to talk with, in a node that is a directory.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,21 +19,21 @@ pub(crate) const RUN: &str = "20261124-191530-ab";
 
 /// A node, with content that its controller has.
 pub(crate) struct Node {
-    folder: TempDir,
+    directory: TempDir,
     /// Content by digest, and whether it is secret.
     pub(crate) contents: HashMap<Digest, (Vec<u8>, bool)>,
 }
 
 impl Node {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), contents: HashMap::new() }
+        Self { directory: tempfile::tempdir().unwrap(), contents: HashMap::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
-    /// Returns the folder of a job.
+    /// Returns the directory of a job.
     pub(crate) fn job(&self, id: &str) -> PathBuf {
         self.path("state/convoy/runs").join(RUN).join("jobs").join(id)
     }
@@ -41,8 +41,8 @@ impl Node {
     pub(crate) fn agent(&self) -> Agent<'_> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_convoy-agent"))
             .env("XDG_STATE_HOME", self.path("state"))
-            .env("TMPDIR", self.folder.path())
-            .current_dir(self.folder.path())
+            .env("TMPDIR", self.directory.path())
+            .current_dir(self.directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

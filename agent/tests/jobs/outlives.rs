@@ -160,7 +160,7 @@ fn what_cannot_begin_leaves_nothing() {
     ));
     assert_eq!(text(&unknown, "msg"), "this agent has no module 'nonsense'");
     let outside = agent.obey(shell("../x", "true"));
-    assert_eq!(text(&outside, "msg"), "no folder for a job on this node: no job is called '../x'");
+    assert_eq!(text(&outside, "msg"), "no directory for a job on this node: no job is called '../x'");
     assert!(!node.job("j1.1").exists());
     let (_, outcome) = agent.follow("j1.1", 0);
     assert_eq!((outcome.status, text(&outcome, "msg")), (Status::Failed, "could not find job"));

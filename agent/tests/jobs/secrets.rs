@@ -8,10 +8,10 @@ use convoy_protocol::{Status, map};
 
 use crate::harness::{Node, job, order, text};
 
-/// Returns the files below a folder that hold a word.
-fn holding(folder: &Path, word: &str) -> Vec<String> {
+/// Returns the files below a directory that hold a word.
+fn holding(directory: &Path, word: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {
             found.extend(holding(&entry.path(), word));
         } else if fs::read(entry.path()).unwrap().windows(word.len()).any(|part| part == word.as_bytes()) {

@@ -195,7 +195,7 @@ fn hashes_are_in_no_argument_of_a_program() {
         // Each program that is run notes its arguments first.
         fs::create_dir(node.path("bin")).unwrap();
         for name in ["useradd", "usermod", "chpasswd", "ssh-keygen"] {
-            let real = ["/usr/sbin", "/usr/bin"].map(|folder| format!("{folder}/{name}"));
+            let real = ["/usr/sbin", "/usr/bin"].map(|directory| format!("{directory}/{name}"));
             let real = real.iter().find(|path| Path::new(path).exists()).unwrap();
             let script = format!(
                 "#!/bin/sh\necho \"{name} $*\" >>{}\nenv >>{0}\nexec {real} \"$@\"\n",
@@ -229,7 +229,7 @@ fn hashes_are_in_no_argument_of_a_program() {
 }
 
 #[test]
-fn a_home_folder_is_made_later() {
+fn a_home_directory_is_made_later() {
     isolated(|node| {
         fs::create_dir(node.path("skel")).unwrap();
         node.write("skel/.profile", "hello\n");

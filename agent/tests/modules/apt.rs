@@ -1,4 +1,4 @@
-//! `apt` and `package`: real dpkg and apt on layers over the machine's own files, with a repository in a folder.
+//! `apt` and `package`: real dpkg and apt on layers over the machine's own files, with a repository in a directory.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +9,13 @@ use convoy_protocol::{Diff, Map, Status, Value, map};
 use super::harness::{Node, text};
 use super::isolated::{hide, isolated};
 
-fn run(program: &str, args: &[&str], folder: &Path) -> String {
-    let done = Command::new(program).args(args).current_dir(folder).output().unwrap();
+fn run(program: &str, args: &[&str], directory: &Path) -> String {
+    let done = Command::new(program).args(args).current_dir(directory).output().unwrap();
     assert!(done.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
 }
 
-/// Builds a package without files into a folder.
+/// Builds a package without files into a directory.
 fn build(node: &Node, name: &str, version: &str, more: &str) -> String {
     let tree = node.path(&format!("tree/{name}_{version}"));
     fs::create_dir_all(tree.join("DEBIAN")).unwrap();
@@ -34,22 +34,22 @@ fn build(node: &Node, name: &str, version: &str, more: &str) -> String {
 
 /// Enters the packages in the repository's list, which nothing has read yet.
 fn publish(node: &Node) {
-    let folder = node.path("repository");
+    let directory = node.path("repository");
     let mut list = String::new();
-    for file in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for file in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()) {
         if file.extension().is_none_or(|ending| ending != "deb") {
             continue;
         }
-        let control = run("dpkg-deb", &["--field", &file.to_string_lossy()], &folder);
+        let control = run("dpkg-deb", &["--field", &file.to_string_lossy()], &directory);
         let digest = convoy_protocol::Digest::of(&fs::read(&file).unwrap());
         let size = file.metadata().unwrap().len();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         list += &format!("{}\nFilename: ./{name}\nSize: {size}\nSHA256: {digest}\n\n", control.trim_end());
     }
-    fs::write(folder.join("Packages"), list).unwrap();
+    fs::write(directory.join("Packages"), list).unwrap();
 }
 
-/// A node whose only repository is a folder, with `convoyed` in two versions and what it needs.
+/// A node whose only repository is a directory, with `convoyed` in two versions and what it needs.
 fn with_repository(test: impl FnOnce(&mut Node) + Send) {
     isolated(|node| {
         fs::create_dir(node.path("repository")).unwrap();
@@ -57,8 +57,8 @@ fn with_repository(test: impl FnOnce(&mut Node) + Send) {
         build(node, "convoyed-needed", "1.0", "");
         build(node, "convoyed-needing", "1.0", "Depends: convoyed-needed\nProvides: convoyed-virtual\n");
         publish(node);
-        for folder in ["/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/var/lib/apt/lists"] {
-            hide(folder);
+        for directory in ["/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/var/lib/apt/lists"] {
+            hide(directory);
         }
         let line = format!("deb [trusted=yes] copy:{} ./\n", node.text("repository"));
         fs::write("/etc/apt/sources.list", line).unwrap();

@@ -6,9 +6,9 @@ use super::harness::{Node, text};
 
 fn fragments() -> Node {
     let node = Node::new();
-    std::fs::create_dir_all(node.path("conf.d/folder")).unwrap();
+    std::fs::create_dir_all(node.path("conf.d/directory")).unwrap();
     for (name, content) in
-        [("20-b", "b\n"), ("10-a", "a"), (".hidden", "h\n"), ("30-c.bak", "c"), ("folder/x", "x")]
+        [("20-b", "b\n"), ("10-a", "a"), (".hidden", "h\n"), ("30-c.bak", "c"), ("directory/x", "x")]
     {
         node.write(&format!("conf.d/{name}"), content);
     }
@@ -49,8 +49,8 @@ fn fragments_of_the_workstation_are_put_together_on_the_node() {
     };
     let entries = vec![
         entry(node.content("a", "a", 0o644), "a"),
-        map! { "path" => "folder", "kind" => "dir", "mode" => 0o755 }.into(),
-        entry(node.content("x", "x", 0o644), "folder/x"),
+        map! { "path" => "directory", "kind" => "dir", "mode" => 0o755 }.into(),
+        entry(node.content("x", "x", 0o644), "directory/x"),
         entry(node.content("b", "b", 0o644), "b"),
     ];
     let tree = map! { "name" => "conf.d", "slash" => false, "tree" => entries };
@@ -67,7 +67,7 @@ fn fragments_of_the_workstation_are_put_together_on_the_node() {
 #[test]
 fn errors() {
     let mut node = fragments();
-    let (folder, file) = (node.text("conf.d"), node.text("conf.d/10-a"));
+    let (directory, file) = (node.text("conf.d"), node.text("conf.d/10-a"));
     for (args, expected) in [
         (map! { "src" => node.text("none") }, format!("Source ({}) does not exist", node.text("none"))),
         (map! { "src" => file.as_str() }, format!("Source ({file}) is not a directory")),
@@ -76,15 +76,15 @@ fn errors() {
             "Source (f) is not a directory".to_owned(),
         ),
         (
-            map! { "src" => folder.as_str(), "validate" => "true" },
+            map! { "src" => directory.as_str(), "validate" => "true" },
             "validate must contain %s: true".to_owned(),
         ),
         (
-            map! { "src" => folder.as_str(), "validate" => "grep -q z %s" },
+            map! { "src" => directory.as_str(), "validate" => "grep -q z %s" },
             "failed to validate: rc:1 error:".to_owned(),
         ),
         (
-            map! { "src" => folder.as_str(), "delimiter" => "\\" },
+            map! { "src" => directory.as_str(), "delimiter" => "\\" },
             "cannot read the delimiter '\\': it ends with a backslash".to_owned(),
         ),
     ] {

@@ -13,11 +13,11 @@ fn files_that_cannot_be_compared_are_told_and_nothing_is_written() {
     node.write("same", "[[env]]\nname = 1\n[[env]]\nname = 1\n");
     node.write("nameless", "[[env]]\ntype = 1\n");
     let path = |name: &str| node.text(name);
-    let [gone, folder, broken, twice, same, nameless] =
+    let [gone, directory, broken, twice, same, nameless] =
         ["gone", "", "broken", "twice", "same", "nameless"].map(path);
     let cases = [
         (map! { "src" => gone.as_str() }, format!("src: {gone} does not exist")),
-        (map! { "src" => folder.as_str() }, format!("src: {folder} is a folder")),
+        (map! { "src" => directory.as_str() }, format!("src: {directory} is a directory")),
         (map! { "base" => gone.as_str() }, format!("base: {gone} does not exist")),
         (map! { "path" => gone.as_str() }, format!("{gone} does not exist")),
         (map! { "src" => broken.as_str() }, format!("{broken}:3:5: extra `=`, expected nothing")),

@@ -56,7 +56,7 @@ fn content_is_fetched_only_if_it_is_needed() {
 }
 
 #[test]
-fn folders_are_made_for_a_destination_with_a_slash() {
+fn directories_are_made_for_a_destination_with_a_slash() {
     let mut node = Node::new();
     let src = node.content("x.conf", "new", 0o600);
     let args = map! { "src" => src.clone(), "dest" => node.text("a/b/"), "directory_mode" => "0700" };

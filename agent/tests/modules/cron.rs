@@ -7,7 +7,7 @@ use convoy_protocol::{Diff, Map, Status, Value, map};
 
 use super::harness::{Node, text};
 
-/// Keeps each user's table in a file of the folder it lies in.
+/// Keeps each user's table in a file of the directory it lies in.
 const CRONTAB: &str = r#"#!/bin/sh
 cd "$(dirname "$0")" || exit 9
 user=own
@@ -113,11 +113,11 @@ fn the_old_table_is_kept_if_asked_for() {
 #[test]
 fn a_users_table_goes_through_the_program() {
     let mut node = Node::new();
-    let folder = node.text("bin");
-    fs::create_dir(&folder).unwrap();
+    let directory = node.text("bin");
+    fs::create_dir(&directory).unwrap();
     fs::write(node.path("bin/crontab"), CRONTAB).unwrap();
     fs::set_permissions(node.path("bin/crontab"), fs::Permissions::from_mode(0o755)).unwrap();
-    node.environment = vec![("PATH".into(), format!("{folder}:/usr/bin:/bin"))];
+    node.environment = vec![("PATH".into(), format!("{directory}:/usr/bin:/bin"))];
 
     let job = map! { "name" => "a", "job" => "/bin/a", "special_time" => "daily" };
     let made = node.converges("cron", job.clone());

@@ -25,15 +25,15 @@ mv new db"#;
 
 fn node() -> Node {
     let mut node = Node::new();
-    let folder = node.text("bin");
-    fs::create_dir(&folder).unwrap();
+    let directory = node.text("bin");
+    fs::create_dir(&directory).unwrap();
     for (name, body) in [("show", SHOW), ("get-selections", GET), ("set-selections", SET)] {
         let path = node.path(&format!("bin/debconf-{name}"));
         fs::write(&path, format!("#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 9\n{body}\n")).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     node.write("bin/db", "other\tother/x\tstring\ty\tseen\n");
-    node.environment = vec![("PATH".into(), format!("{folder}:/usr/bin:/bin"))];
+    node.environment = vec![("PATH".into(), format!("{directory}:/usr/bin:/bin"))];
     node
 }
 

@@ -32,8 +32,8 @@ fn a_line_is_given_to_a_shell() {
         "shell",
         map! { "_raw_params" => "cat; echo err >&2; pwd", "stdin" => "in", "chdir" => node.text("") },
     );
-    let folder = std::fs::canonicalize(node.path("")).unwrap();
-    assert_eq!(done.values["stdout_lines"], list(&["in", &folder.to_string_lossy()]));
+    let directory = std::fs::canonicalize(node.path("")).unwrap();
+    assert_eq!(done.values["stdout_lines"], list(&["in", &directory.to_string_lossy()]));
     assert_eq!(done.values["stderr_lines"], list(&["err"]));
     let plain = map! { "_raw_params" => "cat", "stdin" => "in", "stdin_add_newline" => false, "strip_empty_ends" => false };
     assert_eq!(text(&node.run("shell", plain), "stdout"), "in");

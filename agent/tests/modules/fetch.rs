@@ -29,7 +29,7 @@ fn a_file_is_offered_as_long_as_it_is() {
 #[test]
 fn what_cannot_be_fetched_is_a_failure_or_a_message() {
     let mut node = Node::new();
-    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let directory = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
     let none = node.text("none");
     for (path, failure, ignored) in [
         (
@@ -38,14 +38,14 @@ fn what_cannot_be_fetched_is_a_failure_or_a_message() {
             "the remote file does not exist, not transferring, ignored",
         ),
         (
-            folder.as_str(),
+            directory.as_str(),
             "remote file is a directory, fetch cannot work on directories",
             "remote file is a directory, fetch cannot work on directories, not transferring, ignored",
         ),
         (
             "/dev/null",
-            "/dev/null is neither a file nor a folder",
-            "/dev/null is neither a file nor a folder, not transferring, ignored",
+            "/dev/null is neither a file nor a directory",
+            "/dev/null is neither a file nor a directory, not transferring, ignored",
         ),
     ] {
         let args = map! { "src" => path, "dest" => "home" };

@@ -13,7 +13,7 @@ fn state(node: &Node, name: &str, state: &str, more: Map) -> Map {
 }
 
 #[test]
-fn folders() {
+fn directories() {
     let mut node = Node::new();
     let args = state(&node, "a/b/c", "directory", map! { "mode" => "u=rwx,g=rx,o=" });
     let done = node.converges("file", args);

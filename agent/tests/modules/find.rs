@@ -6,8 +6,8 @@ use super::harness::{Node, text};
 
 fn tree() -> Node {
     let node = Node::new();
-    for folder in ["logs", "logs/old", ".git"] {
-        std::fs::create_dir(node.path(folder)).unwrap();
+    for directory in ["logs", "logs/old", ".git"] {
+        std::fs::create_dir(node.path(directory)).unwrap();
     }
     for (name, content) in [
         ("b.txt", "one\ntwo\n"),
@@ -30,7 +30,7 @@ fn set_mode(node: &Node, name: &str, mode: u32) {
     std::fs::set_permissions(node.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Returns the paths that were found, below the node's folder.
+/// Returns the paths that were found, below the node's directory.
 fn found(node: &Node, outcome: &Outcome) -> Vec<String> {
     let files = outcome.values["files"].as_list().unwrap();
     let path = |file: &Value| file.get("path").and_then(Value::as_str).unwrap().to_owned();
@@ -97,7 +97,7 @@ fn tells_what_it_looked_at() {
     assert_eq!(first.get("checksum"), Some(&"550daefcca0a0eb8c464758d96ab42a40b3846cd".into()));
     let limited = node.run("find", map! { "paths" => paths(&node), "limit" => 1 });
     assert_eq!(text(&limited, "msg"), "Limit of matches reached");
-    // A link to a folder above is followed once.
+    // A link to a directory above is followed once.
     std::os::unix::fs::symlink("..", node.path("logs/up")).unwrap();
     let args = map! { "paths" => paths(&node), "recurse" => true, "follow" => true, "patterns" => "c.log" };
     let seen = node.run("find", args);
@@ -117,7 +117,7 @@ fn what_cannot_be_searched_is_skipped_and_told() {
     assert_eq!(seen.values["skipped_paths"], map! { file.as_str() => why.as_str() }.into());
     let warning = format!("Skipped '{file}' path due to this access issue: {why}\n");
     assert_eq!(seen.values["warnings"], vec![Value::from(warning)].into());
-    let folder = node.text("").trim_end_matches('/').to_owned();
+    let directory = node.text("").trim_end_matches('/').to_owned();
     for (encoding, matched, why) in [
         (Some("gbk"), 1, None),
         (Some("idontexist"), 0, Some("unknown encoding: idontexist".to_owned())),
@@ -125,22 +125,23 @@ fn what_cannot_be_searched_is_skipped_and_told() {
             Some("utf-8"),
             0,
             Some(format!(
-                "Failed to read the file {folder}/b.txt due to an encoding error. current encoding: utf-8"
+                "Failed to read the file {directory}/b.txt due to an encoding error. current encoding: utf-8"
             )),
         ),
         (
             None,
             0,
             Some(format!(
-                "Failed to read the file {folder}/b.txt due to an encoding error. current encoding: None (default \
+                "Failed to read the file {directory}/b.txt due to an encoding error. current encoding: None (default \
                  determined by the Python built-in function \"open\")"
             )),
         ),
     ] {
-        let args = map! { "paths" => folder.as_str(), "patterns" => "b*", "contains" => "中", "encoding" => encoding };
+        let args = map! { "paths" => directory.as_str(), "patterns" => "b*", "contains" => "中", "encoding" => encoding };
         let seen = node.run("find", args);
         assert_eq!(seen.values["matched"].as_int(), Some(matched), "{encoding:?}");
-        let skipped = why.map(|why| (folder.as_str().into(), Value::from(why))).into_iter().collect::<Map>();
+        let skipped =
+            why.map(|why| (directory.as_str().into(), Value::from(why))).into_iter().collect::<Map>();
         assert_eq!(seen.values["skipped_paths"], skipped.into());
     }
 }

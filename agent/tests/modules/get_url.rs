@@ -86,7 +86,7 @@ fn what_the_server_cannot_tell_is_known_after_fetching() {
 }
 
 #[test]
-fn a_folder_gets_the_name_that_the_server_or_the_address_has() {
+fn a_directory_gets_the_name_that_the_server_or_the_address_has() {
     let (mut node, server) = (Node::new(), Server::new(answers));
     fs::create_dir(node.path("lib")).unwrap();
     for (path, name) in [("/driver.jar", "lib/driver.jar"), ("/named", "lib/x.jar")] {

@@ -1,4 +1,4 @@
-//! A node that is a folder.
+//! A node that is a directory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,12 +16,12 @@ use convoy_protocol::{Digest, Map, Outcome, Status, Value, map};
 use tempfile::TempDir;
 
 /// Content by digest, and what was offered.
-struct Folder {
+struct Directory {
     contents: PathBuf,
     offers: Arc<Mutex<Vec<(Digest, Held)>>>,
 }
 
-impl Contents for Folder {
+impl Contents for Directory {
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let path = self.contents.join(digest.to_string());
         if path.exists() { Ok(path) } else { Err(Failure::new(format!("no content {digest}"))) }
@@ -31,7 +31,7 @@ impl Contents for Folder {
         self.offers.lock().unwrap().push((digest, file));
     }
 
-    fn folder(&self) -> &Path {
+    fn directory(&self) -> &Path {
         &self.contents
     }
 }
@@ -40,33 +40,34 @@ pub(crate) struct Node {
     pub(crate) system: System,
     /// What orders have in their environment besides their own.
     pub(crate) environment: Vec<(String, String)>,
-    folder: TempDir,
+    directory: TempDir,
     contents: TempDir,
     offers: Arc<Mutex<Vec<(Digest, Held)>>>,
 }
 
-/// What is below a folder: mode, time of change and content of each path.
+/// What is below a directory: mode, time of change and content of each path.
 pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)>;
 
 impl Node {
     pub(crate) fn new() -> Self {
         let contents = tempfile::tempdir().unwrap();
         let offers = Arc::default();
-        let folder = Folder { contents: contents.path().to_owned(), offers: Arc::clone(&offers) };
-        let system = System::new(Box::new(folder), Recorder::default());
-        Self { system, environment: Vec::new(), folder: tempfile::tempdir().unwrap(), contents, offers }
+        let directory = Directory { contents: contents.path().to_owned(), offers: Arc::clone(&offers) };
+        let system = System::new(Box::new(directory), Recorder::default());
+        Self { system, environment: Vec::new(), directory: tempfile::tempdir().unwrap(), contents, offers }
     }
 
     /// Goes on as another agent, which records what it changes in the name of a run.
     pub(crate) fn begin(&mut self, state: &Path, run: &str) {
         let recorder = Recorder::below(state);
         recorder.begin(Some(run));
-        let folder = Folder { contents: self.contents.path().to_owned(), offers: Arc::clone(&self.offers) };
-        self.system = System::new(Box::new(folder), recorder);
+        let directory =
+            Directory { contents: self.contents.path().to_owned(), offers: Arc::clone(&self.offers) };
+        self.system = System::new(Box::new(directory), recorder);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
@@ -171,22 +172,22 @@ impl Node {
 
     /// Expects a failure, of which it returns the message; nothing must be written.
     pub(crate) fn fails(&mut self, module: &str, args: Map) -> String {
-        let before = without_times_of_folders(self.snapshot());
+        let before = without_times_of_directories(self.snapshot());
         let outcome = self.run(module, args);
         assert_eq!(outcome.status, Status::Failed, "{:?}", outcome.values);
-        assert_eq!(without_times_of_folders(self.snapshot()), before, "a failure wrote something");
+        assert_eq!(without_times_of_directories(self.snapshot()), before, "a failure wrote something");
         outcome.values["msg"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut all = BTreeMap::new();
-        walk(self.folder.path(), &mut all);
+        walk(self.directory.path(), &mut all);
         all
     }
 
-    /// Returns the names in the folder, sorted.
+    /// Returns the names in the directory, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.folder.path())
+        let mut names: Vec<String> = fs::read_dir(self.directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
@@ -195,8 +196,8 @@ impl Node {
     }
 }
 
-/// A temporary file that has come and gone is seen in the times of its folder alone.
-fn without_times_of_folders(mut all: Snapshot) -> Snapshot {
+/// A temporary file that has come and gone is seen in the times of its directory alone.
+fn without_times_of_directories(mut all: Snapshot) -> Snapshot {
     for (path, entry) in &mut all {
         if path.is_dir() {
             (entry.1, entry.2) = (0, 0);

@@ -1,4 +1,4 @@
-//! A node whose system folders are this machine's own, seen through a layer that takes all that is written.
+//! A node whose system directories are this machine's own, seen through a layer that takes all that is written.
 
 use std::fs;
 use std::io::Write;
@@ -8,13 +8,13 @@ use rustix::thread::UnshareFlags;
 
 use super::harness::Node;
 
-/// The folders that modules may write to.
-const FOLDERS: [&str; 3] = ["etc", "home", "var"];
+/// The directories that modules may write to.
+const DIRECTORYS: [&str; 3] = ["etc", "home", "var"];
 
 /// Runs a test on such a node; says so if that cannot be done here.
 ///
 /// The mounts are in a namespace that only the thread has: with its end, however it ends, they are gone. What is
-/// written is in the node's own folder, so that it is seen by [`Node::snapshot`].
+/// written is in the node's own directory, so that it is seen by [`Node::snapshot`].
 pub(crate) fn isolated(test: impl FnOnce(&mut Node) + Send) {
     let mut node = Node::new();
     let node = &mut node;
@@ -39,18 +39,19 @@ fn mounted(node: &Node) -> rustix::io::Result<()> {
     let layers = node.path("layers");
     fs::create_dir(&layers).unwrap();
     mount("tmpfs", &layers, "tmpfs", MountFlags::empty(), Some(c"mode=0755"))?;
-    for folder in FOLDERS {
-        let (upper, work) = (layers.join(folder), layers.join(format!("{folder}.work")));
+    for directory in DIRECTORYS {
+        let (upper, work) = (layers.join(directory), layers.join(format!("{directory}.work")));
         fs::create_dir(&upper).unwrap();
         fs::create_dir(&work).unwrap();
-        let options = format!("lowerdir=/{folder},upperdir={},workdir={}", upper.display(), work.display());
+        let options =
+            format!("lowerdir=/{directory},upperdir={},workdir={}", upper.display(), work.display());
         let options = std::ffi::CString::new(options).unwrap();
-        mount("overlay", format!("/{folder}"), "overlay", MountFlags::empty(), Some(options.as_c_str()))?;
+        mount("overlay", format!("/{directory}"), "overlay", MountFlags::empty(), Some(options.as_c_str()))?;
     }
     Ok(())
 }
 
-/// Puts an empty folder over another one, as the running test sees it.
-pub(crate) fn hide(folder: &str) {
-    mount("tmpfs", folder, "tmpfs", MountFlags::empty(), None).unwrap();
+/// Puts an empty directory over another one, as the running test sees it.
+pub(crate) fn hide(directory: &str) {
+    mount("tmpfs", directory, "tmpfs", MountFlags::empty(), None).unwrap();
 }

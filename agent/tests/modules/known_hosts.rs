@@ -93,7 +93,7 @@ fn markers_are_part_of_a_line() {
 fn lines_refused() {
     let mut node = Node::new();
     let nowhere = map! { "path" => node.text("none/known_hosts"), "key" => line("a.example", OLD) };
-    let folder = node.text("none");
+    let directory = node.text("none");
     for (more, expected) in [
         (map! {}, "No key specified when adding a host".to_owned()),
         (
@@ -105,7 +105,7 @@ fn lines_refused() {
             map! { "name" => "a.example,b.example", "key" => line("a.example,b.example", OLD) },
             "Comma separated list of names is not supported. Please pass a single name to lookup in the known_hosts file.".to_owned(),
         ),
-        (nowhere, format!("Failed to write to file {folder}/known_hosts: the folder {folder} does not exist")),
+        (nowhere, format!("Failed to write to file {directory}/known_hosts: the directory {directory} does not exist")),
     ] {
         assert_eq!(node.fails("known_hosts", args(&node, more)), expected);
     }

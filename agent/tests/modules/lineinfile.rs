@@ -42,7 +42,7 @@ fn errors() {
     let mut node = Node::new();
     node.write("file", "one\n");
     let path = node.text("file");
-    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let directory = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
     for (args, expected) in [
         (map! { "path" => path.as_str() }, "line is required with state=present".to_owned()),
         (
@@ -57,7 +57,7 @@ fn errors() {
             map! { "path" => format!("{path}x"), "line" => "x" },
             format!("Destination {path}x does not exist !"),
         ),
-        (map! { "path" => folder.as_str(), "line" => "x" }, format!("Path {folder} is a directory !")),
+        (map! { "path" => directory.as_str(), "line" => "x" }, format!("Path {directory} is a directory !")),
         (
             map! { "path" => path.as_str(), "line" => "x", "validate" => "true" },
             "validate must contain %s: true".to_owned(),

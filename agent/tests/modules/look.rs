@@ -43,9 +43,9 @@ fn slurp_returns_what_a_small_file_holds() {
     let seen = node.run("slurp", map! { "path" => node.text("f") });
     let expected = map! { "content" => "AP94", "source" => node.text("f"), "encoding" => "base64" };
     assert_eq!((seen.status, seen.values), (Status::Same, expected));
-    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
-    let error = node.fails("slurp", map! { "src" => folder.as_str() });
-    assert_eq!(error, format!("source is a directory and must be a file: {folder}"));
+    let directory = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let error = node.fails("slurp", map! { "src" => directory.as_str() });
+    assert_eq!(error, format!("source is a directory and must be a file: {directory}"));
     let error = node.fails("slurp", map! { "src" => node.text("none") });
     assert_eq!(error, format!("file not found: {}", node.text("none")));
     let large = std::fs::File::create(node.path("large")).unwrap();

@@ -43,9 +43,12 @@ fn errors() {
     let mut node = Node::new();
     node.write("file", "one\n");
     let path = node.text("file");
-    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let directory = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
     for (args, expected) in [
-        (map! { "path" => folder.as_str(), "regexp" => "x" }, format!("Path {folder} is a directory !")),
+        (
+            map! { "path" => directory.as_str(), "regexp" => "x" },
+            format!("Path {directory} is a directory !"),
+        ),
         (map! { "path" => format!("{path}x"), "regexp" => "x" }, format!("Path {path}x does not exist !")),
         (
             map! { "path" => path.as_str(), "regexp" => "(o)", "replace" => "\\2" },

@@ -128,8 +128,8 @@ pub(crate) fn reply(status: &str, headers: &str, content: &str) -> String {
 
 /// Makes a certificate for `localhost` that is signed by itself, and may sign others if `ca` says so; returns the files
 /// of it and of its key.
-pub(crate) fn certificate(folder: &Path, name: &str, ca: bool) -> (String, String) {
-    let file = |end: &str| folder.join(format!("{name}.{end}")).to_string_lossy().into_owned();
+pub(crate) fn certificate(directory: &Path, name: &str, ca: bool) -> (String, String) {
+    let file = |end: &str| directory.join(format!("{name}.{end}")).to_string_lossy().into_owned();
     let (config, cert, key) = (file("cnf"), file("crt"), file("key"));
     let may = if ca { "TRUE" } else { "FALSE" };
     let text = format!(

@@ -1,4 +1,4 @@
-//! `systemd` and `service`, against programs that keep their state in a folder and note how they are called.
+//! `systemd` and `service`, against programs that keep their state in a directory and note how they are called.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

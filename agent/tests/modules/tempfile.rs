@@ -7,15 +7,15 @@ use super::harness::{Node, text};
 #[test]
 fn every_run_makes_another_one_for_its_owner_alone() {
     let mut node = Node::new();
-    let folder = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let directory = node.path("").to_string_lossy().trim_end_matches('/').to_owned();
     for (state, mode) in [("file", 0o600), ("directory", 0o700)] {
-        let args = map! { "path" => folder.clone(), "state" => state, "prefix" => "p.", "suffix" => ".s" };
+        let args = map! { "path" => directory.clone(), "state" => state, "prefix" => "p.", "suffix" => ".s" };
         let seen = node.check("tempfile", args.clone());
         assert_eq!(seen.status, Status::Undecided);
         let (first, second) = (node.run("tempfile", args.clone()), node.run("tempfile", args));
         for made in [&first, &second] {
             assert_eq!((made.status, text(made, "state")), (Status::Changed, state));
-            let name = text(made, "path").strip_prefix(&format!("{folder}/")).unwrap();
+            let name = text(made, "path").strip_prefix(&format!("{directory}/")).unwrap();
             let random = name.strip_prefix("p.").and_then(|name| name.strip_suffix(".s")).unwrap();
             assert_eq!((random.len(), node.mode(name)), (8, mode));
         }
@@ -24,7 +24,7 @@ fn every_run_makes_another_one_for_its_owner_alone() {
 }
 
 #[test]
-fn a_name_stays_in_a_folder_that_exists() {
+fn a_name_stays_in_a_directory_that_exists() {
     let mut node = Node::new();
     let missing = node.text("missing");
     let error = node.fails("tempfile", map! { "path" => missing.clone() });

@@ -301,7 +301,7 @@ fn errors() {
     let mut node = Node::new();
     node.write("file", FILE);
     node.write("twice", "[a]\nx = 1\n\n  [a]\ny = 2\n");
-    let (file, twice, gone, folder) =
+    let (file, twice, gone, directory) =
         (node.text("file"), node.text("twice"), node.text("gone"), node.text(""));
     let on = |path: &str, args: Map| {
         let mut all = map! { "path" => path };
@@ -310,7 +310,7 @@ fn errors() {
     };
     for (args, expected) in [
         (on(&gone, set("a", 1)), format!("{gone} does not exist; `create: true` makes it")),
-        (on(&folder, set("a", 1)), format!("{} is a folder", folder.trim_end_matches('/'))),
+        (on(&directory, set("a", 1)), format!("{} is a directory", directory.trim_end_matches('/'))),
         (on(&twice, set("a", 1)), format!("{twice}:4:4: duplicate key")),
         (on(&file, set("a..b", 1)), "`a..b` is no TOML key: a key is missing".into()),
         (on(&file, set("server", 1)), "server is a table: remove it first if a value shall take its place".into()),

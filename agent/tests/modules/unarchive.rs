@@ -47,7 +47,7 @@ fn all_that_an_archive_has() {
     let meta = |name: &str| fs::metadata(node.path(name)).unwrap();
     assert_eq!(meta("out/p/run").ino(), meta("out/p/again").ino());
     assert_eq!(meta("out/p/conf/deep/a.toml").mtime(), 1_500_000_000);
-    // What the archive says of the folder that it was made in is not for the destination.
+    // What the archive says of the directory that it was made in is not for the destination.
     assert_eq!(node.mode("out"), 0o755);
     let lines = ">d++++++.?? ./p/\n>f++++++.?? ./p/run\n>d++++++.?? p/conf\n>d++++++.?? p/conf/deep\n\
                  >f++++++.?? ./p/conf/deep/a.toml\n>L++++++.?? ./p/link\n>h++++++.?? ./p/again\n";
@@ -181,7 +181,7 @@ fn members_are_chosen() {
             map! { "extra_opts" => "--strip-components=1" },
             format!("cannot unpack {}: 'b/x.txt' is in it twice", node.text("archive")),
         ),
-        (map! { "extra_opts" => "--strip-components=x" }, "extra_opts: --strip-components needs a number of folders, not 'x'".into()),
+        (map! { "extra_opts" => "--strip-components=x" }, "extra_opts: --strip-components needs a number of directories, not 'x'".into()),
         (
             map! { "extra_opts" => "--transform=s/a/b/" },
             "extra_opts: unrecognized option '--transform=s/a/b/': convoy unpacks by itself, without tar, and knows \
@@ -282,12 +282,12 @@ fn nothing_is_placed_through_links_of_the_node() {
     assert_eq!(
         node.fails("unarchive", args.clone()),
         format!(
-            "{failed}: {} is a symbolic link to no folder, where the archive has a folder",
+            "{failed}: {} is a symbolic link to no directory, where the archive has a directory",
             node.text("out/d")
         )
     );
     fs::remove_file(node.path("out/d")).unwrap();
-    // One that stays inside is a folder like others, and one in the place of a file is replaced, not followed.
+    // One that stays inside is a directory like others, and one in the place of a file is replaced, not followed.
     fs::create_dir(node.path("out/real")).unwrap();
     symlink("real", node.path("out/d")).unwrap();
     node.write("elsewhere/secret", "untouched");
@@ -309,9 +309,9 @@ fn what_is_in_the_way() {
     );
     let failed = format!("failed to unpack {} to {}", node.text("archive"), node.text("out"));
     for (name, what) in [
-        ("aaa", "a folder, where the archive has a file"),
-        ("l", "a folder, where the archive has a symbolic link"),
-        ("n", "a folder, where the archive has a file"),
+        ("aaa", "a directory, where the archive has a file"),
+        ("l", "a directory, where the archive has a symbolic link"),
+        ("n", "a directory, where the archive has a file"),
     ] {
         fs::create_dir(node.path("out").join(name)).unwrap();
         assert_eq!(
@@ -323,7 +323,7 @@ fn what_is_in_the_way() {
     node.write("out/d", "");
     assert_eq!(
         node.fails("unarchive", args),
-        format!("{failed}: {} is a file, where the archive has a folder", node.text("out/d"))
+        format!("{failed}: {} is a file, where the archive has a directory", node.text("out/d"))
     );
 }
 
@@ -332,7 +332,7 @@ fn archives_made_to_escape_place_nothing() {
     let mut node = Node::new();
     let first = || Tar::default().file("first", "1");
     for (bytes, why) in [
-        (first().file("../x", "").done(), "'../x' leads out of the folder that it would be unpacked into"),
+        (first().file("../x", "").done(), "'../x' leads out of the directory that it would be unpacked into"),
         (first().file("/x", "").done(), "'/x' has an absolute name"),
         (
             first().link("l", "/").file("l/x", "").done(),

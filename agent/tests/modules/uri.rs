@@ -250,9 +250,9 @@ fn answers_become_files() {
     assert_eq!((done.status, text(&done, "path")), (Status::Changed, &*node.text("out")));
     assert_eq!((node.read("out").as_str(), node.mode("out")), ("some text", 0o640));
     assert_eq!(node.run("uri", args).status, Status::Ran);
-    fs::create_dir(node.path("folder")).unwrap();
-    node.run("uri", with(&server.url("/json?x=1"), map! { "dest" => node.text("folder") }));
-    assert_eq!(node.read("folder/json"), r#"{"a": [1, true]}"#);
+    fs::create_dir(node.path("directory")).unwrap();
+    node.run("uri", with(&server.url("/json?x=1"), map! { "dest" => node.text("directory") }));
+    assert_eq!(node.read("directory/json"), r#"{"a": [1, true]}"#);
     // The server has nothing newer.
     let old = with(&server.url("/old"), map! { "dest" => node.text("out") });
     assert_eq!(

@@ -1,6 +1,6 @@
 //! `xml`.
 
-use convoy_agent::xml::{Namespaces, Path, find, parse};
+use convoy_agent::formats::xml::{Namespaces, Path, find, parse};
 use convoy_protocol::{Map, Status, Value, map};
 
 use proptest::prelude::*;
@@ -234,11 +234,11 @@ fn what_is_no_document_is_told_with_its_place() {
     node.write("f", "<!DOCTYPE a PUBLIC '>' \"x[.dtd\"><a><![CDATA[<!ENTITY ]]></a>");
     assert_eq!(found(&mut node, "/a"), [("/a".to_owned(), "<!ENTITY".to_owned())]);
 
-    std::fs::create_dir(node.path("folder")).unwrap();
+    std::fs::create_dir(node.path("directory")).unwrap();
     std::fs::File::create(node.path("large")).unwrap().set_len(8 * 1024 * 1024 + 1).unwrap();
     for (file, expected) in [
         ("none", "does not exist"),
-        ("folder", "is a folder"),
+        ("directory", "is a directory"),
         ("large", "has 8388609 bytes, and at most 8388608 are read"),
     ] {
         let said = node.fails("xml", map! { "path" => node.text(file), "xpath" => "/a" });

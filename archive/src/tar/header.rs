@@ -1,7 +1,9 @@
 //! The header of a member: 512 bytes of text fields.
 
-use super::BLOCK;
 use crate::error::Error;
+
+/// The size of a block, in bytes.
+pub(crate) const BLOCK: usize = 512;
 
 /// A header.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ impl Header {
 
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[..100]);
-        // GNU's format keeps other things where POSIX's has the folders.
+        // GNU's format keeps other things where POSIX's has the directories.
         let prefix = if &self.0[257..263] == b"ustar\0" { text(&self.0[345..500]) } else { b"" };
         if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
     }
@@ -91,6 +93,11 @@ impl Header {
     pub(super) fn group(&self) -> String {
         self.ustar(297, 329)
     }
+}
+
+/// Returns whether `block` is the header of a member.
+pub(crate) fn is_header(block: &[u8]) -> bool {
+    <&[u8; BLOCK]>::try_from(block).is_ok_and(|block| Header(*block).is_whole())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use super::{damaged, read_at, u16_at, u32_at, u64_at};
+use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::Error;
 
 /// The length of the record without its comment.

@@ -2,9 +2,9 @@
 
 use std::io::{Read, Seek};
 
-use super::{damaged, read_at, u16_at, u32_at, u64_at};
+use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::{Error, Fault};
-use crate::fill;
+use crate::fill::fill;
 use crate::manifest::When;
 
 /// The length of a record in the list, without what is as long as it likes.
@@ -167,7 +167,7 @@ impl Member {
             0o01 => special("a named pipe"),
             0o02 | 0o06 => special("a device"),
             0o14 => special("a socket"),
-            _ => special("neither file, folder nor link"),
+            _ => special("neither file, directory nor link"),
         }
     }
 }

@@ -9,15 +9,15 @@ use convoy_archive::Format;
 
 use super::{file, names, read};
 
-fn run(folder: &Path, line: &str) {
-    let output = Command::new("sh").args(["-c", line]).current_dir(folder).output().unwrap();
+fn run(directory: &Path, line: &str) {
+    let output = Command::new("sh").args(["-c", line]).current_dir(directory).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn every_packing_of_every_program() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("in");
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("in");
     fs::create_dir_all(place.join("deep")).unwrap();
     let text = "some text, again and again\n".repeat(20_000);
     fs::write(place.join("deep/text"), &text).unwrap();
@@ -43,7 +43,7 @@ fn every_packing_of_every_program() {
         ("(head -c 700 ../tar | gzip; tail -c +701 ../tar | gzip) > ../out", Format::TarGz),
     ] {
         run(&place, line);
-        let manifest = read(&fs::read(folder.path().join("out")).unwrap());
+        let manifest = read(&fs::read(directory.path().join("out")).unwrap());
         assert_eq!(manifest.format, format, "{line}");
         assert_eq!(manifest.entries[2].mode, Some(0o755), "{line}");
         let expected =
@@ -54,8 +54,8 @@ fn every_packing_of_every_program() {
 
 #[test]
 fn damage_is_found_in_every_packing() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("text"), (0..60_000u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>())
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("text"), (0..60_000u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>())
         .unwrap();
     for line in [
         "tar -czf out text",
@@ -64,8 +64,8 @@ fn damage_is_found_in_every_packing() {
         "tar --zstd -cf out text",
         "rm -f out; zip -q - text > out",
     ] {
-        run(folder.path(), line);
-        let mut bytes = fs::read(folder.path().join("out")).unwrap();
+        run(directory.path(), line);
+        let mut bytes = fs::read(directory.path().join("out")).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x10;
         let why = super::error(&bytes);

@@ -8,9 +8,9 @@ use super::error;
 #[test]
 fn members_that_lead_out() {
     for (name, why) in [
-        ("../x", "leads out of the folder that it would be unpacked into"),
-        ("a/../../x", "leads out of the folder that it would be unpacked into"),
-        ("a/..", "leads out of the folder that it would be unpacked into"),
+        ("../x", "leads out of the directory that it would be unpacked into"),
+        ("a/../../x", "leads out of the directory that it would be unpacked into"),
+        ("a/..", "leads out of the directory that it would be unpacked into"),
         ("/etc/passwd", "has an absolute name"),
         ("//x", "has an absolute name"),
         ("", "has no name"),
@@ -125,9 +125,9 @@ fn names_that_clash() {
     for (zip, why) in cases {
         assert_eq!(error(&zip.done()), why);
     }
-    // A folder may be named as often as one likes.
-    let folders = Zip::default().dir("a/").dir("a/").file("a/b", "").dir("a/").done();
-    assert_eq!(super::read(&folders).entries.len(), 4);
+    // A directory may be named as often as one likes.
+    let directories = Zip::default().dir("a/").dir("a/").file("a/b", "").dir("a/").done();
+    assert_eq!(super::read(&directories).entries.len(), 4);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use convoy_agent::args::{Arg, Staged};
-use convoy_agent::files::words;
+use convoy_agent::words;
 use convoy_agent::module::Module;
 use convoy_protocol::{Map, Taint, Value, map};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use convoy_agent::carry::{Flat, alike};
-use convoy_agent::toml::{KeyPath, Merge, Part, Toml};
+use convoy_agent::formats::toml::{KeyPath, Merge, Part, Toml};
 use convoy_protocol::{Status, Value, map};
 use proptest::prelude::*;
 

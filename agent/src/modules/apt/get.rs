@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::Args;
-use crate::execute;
+use super::args::Args;
 use crate::failure::Failure;
 use crate::system::{Look, Output, Process, System};
+use crate::words;
 
 /// What `apt-get` and dpkg say while someone else is at work.
 const LOCKED: [&str; 3] =
@@ -95,7 +95,7 @@ impl AptGet {
     }
 
     fn failed<T: AsRef<str>>(&self, words: &[T], output: &Output) -> Failure {
-        let command = execute::quoted(&self.argv(words));
+        let command = words::join(&self.argv(words));
         output.failure(format!("'{command}' failed: {}", output.complaint()))
     }
 }

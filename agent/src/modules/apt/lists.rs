@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use convoy_protocol::Map;
+use convoy_protocol::{Map, map};
 
+use super::args::Args;
 use super::get::AptGet;
-use super::{Args, age};
 use crate::failure::Failure;
-use crate::system::{Look, System, Time};
+use crate::stat::Time;
+use crate::system::{Look, System};
 
 /// When the lists were read.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,9 +69,14 @@ pub(super) fn update(args: &Args, get: &AptGet, node: &mut System) -> Result<Vec
 
 /// Returns whether there are files of packages that were fetched.
 pub(super) fn has_archives(look: &Look) -> Result<bool, Failure> {
-    let folder = Path::new("/var/cache/apt/archives");
-    if look.stat(folder)?.is_none() {
+    let directory = Path::new("/var/cache/apt/archives");
+    if look.stat(directory)?.is_none() {
         return Ok(false);
     }
-    Ok(look.list(folder)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
+    Ok(look.list(directory)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
+}
+
+/// Returns the values that say how old the lists are.
+fn age(seconds: i64, updated: bool) -> Map {
+    map! { "cache_updated" => updated, "cache_update_time" => seconds }
 }

@@ -2,10 +2,9 @@
 
 use convoy_protocol::Map;
 
+use super::args::{Args, State, Upgrade};
 use super::get::{AptGet, plain};
 use super::packages::{Installed, Spec, Version, automatic, candidates, expanded, is_at_least};
-use super::{Args, State, Upgrade};
-use crate::execute;
 use crate::failure::Failure;
 use crate::system::{Look, Output, System};
 
@@ -44,7 +43,7 @@ impl Work {
     pub(super) fn carry_out(&self, get: &AptGet, node: &mut System) -> Result<Map, Failure> {
         let mut said = Map::new();
         if self.changes() {
-            said = execute::said(&get.run(&self.words, node)?);
+            said = get.run(&self.words, node)?.printed();
         }
         if let (false, Some(program)) = (self.marked.is_empty(), node.program("apt-mark")) {
             let mut argv = vec![program.to_string_lossy().into_owned(), "manual".into(), "--".into()];

@@ -1,6 +1,6 @@
 //! What becomes of the lines; follows Ansible to the byte.
 
-use super::{Args, State};
+use super::args::{Args, State};
 use crate::failure::Failure;
 use crate::pattern::Pattern;
 

@@ -1,13 +1,13 @@
-//! Attributes and times of what is there, also of all that a folder holds.
+//! Attributes and times of what is there, also of all that a directory holds.
 
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::plan::{Action, Plan};
 use super::states::Task;
-use super::{Action, Plan};
 use crate::failure::Failure;
 use crate::files::difference;
-use crate::system::Meta;
+use crate::stat::Meta;
 
 impl Task<'_> {
     /// Adds what the attributes and times of one path need.
@@ -37,7 +37,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Adds what all that the folder `path` holds needs.
+    /// Adds what all that the directory `path` holds needs.
     pub(super) fn recurse(
         &self,
         plan: &mut Plan,
@@ -63,7 +63,7 @@ impl Task<'_> {
         Ok(())
     }
 
-    /// Goes into a folder once, whatever links lead to it.
+    /// Goes into a directory once, whatever links lead to it.
     fn enter(
         &self,
         plan: &mut Plan,

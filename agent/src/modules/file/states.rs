@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Value, map};
 
+use super::args::Args;
+use super::plan::{Action, Plan, refuse};
 use super::times::Times;
-use super::{Action, Args, Plan, refuse};
 use crate::failure::Failure;
 use crate::files::attributes::{Wanted, differing, state};
 use crate::files::mode::Base;
-use crate::system::{Attributes, Look, Meta};
+use crate::stat::Meta;
+use crate::system::{Attributes, Look};
 
 /// One task while it is checked.
 pub(super) struct Task<'a> {
@@ -39,9 +41,9 @@ impl Task<'_> {
         if let Some(meta) = there {
             plan.both("state", state(Some(&meta)), "absent");
             if meta.is_dir() && self.look.wants_diff() {
-                let (mut folders, mut files) = (Vec::new(), Vec::new());
-                self.walk(path, &mut folders, &mut files)?;
-                let held = map! { "directories" => folders, "files" => files };
+                let (mut directories, mut files) = (Vec::new(), Vec::new());
+                self.walk(path, &mut directories, &mut files)?;
+                let held = map! { "directories" => directories, "files" => files };
                 plan.before.insert("path_content".into(), held.into());
             }
             plan.actions.push(Action::Remove(path.to_owned()));
@@ -49,11 +51,11 @@ impl Task<'_> {
         Ok(plan)
     }
 
-    fn walk(&self, path: &Path, folders: &mut Vec<Value>, files: &mut Vec<Value>) -> Result<(), Failure> {
+    fn walk(&self, path: &Path, directories: &mut Vec<Value>, files: &mut Vec<Value>) -> Result<(), Failure> {
         for entry in self.look.list(path)? {
             if self.look.lstat(&entry)?.is_some_and(|meta| meta.is_dir()) {
-                folders.push(text(&entry));
-                self.walk(&entry, folders, files)?;
+                directories.push(text(&entry));
+                self.walk(&entry, directories, files)?;
             } else {
                 files.push(text(&entry));
             }
@@ -120,9 +122,9 @@ impl Task<'_> {
             }
             None => {
                 plan.both("state", "absent", "directory");
-                for folder in crate::files::tree::missing_folders(self.look, &path)? {
-                    let attributes = self.resolve_new(&folder, true)?;
-                    plan.actions.push(Action::MakeDir(folder, attributes));
+                for directory in crate::files::tree::missing_directories(self.look, &path)? {
+                    let attributes = self.resolve_new(&directory, true)?;
+                    plan.actions.push(Action::MakeDir(directory, attributes));
                 }
                 if !self.times.is_preserve() {
                     let (atime, mtime) = self.times.for_new();

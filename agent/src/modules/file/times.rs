@@ -2,9 +2,10 @@
 
 use convoy_protocol::Map;
 
-use super::{Args, State};
+use super::args::{Args, State};
 use crate::failure::Failure;
-use crate::system::{Look, Meta, SetTime, Time};
+use crate::stat::{Meta, Time};
+use crate::system::{Look, SetTime};
 
 /// The two times as they shall be.
 #[derive(Debug, Clone, Copy)]

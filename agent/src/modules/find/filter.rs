@@ -6,13 +6,14 @@ use std::path::Path;
 
 use convoy_protocol::{Kind, Value};
 
-use super::{AgeStamp, Args, FileType};
+use super::args::{AgeStamp, Args, FileType};
 use crate::failure::Failure;
 use crate::files::encoding::{self, NoText};
 use crate::files::glob;
 use crate::files::mode::{self, Base};
 use crate::pattern::Pattern;
-use crate::system::{Look, Meta};
+use crate::stat::Meta;
+use crate::system::Look;
 
 /// What a name is compared with.
 enum Name<'a> {

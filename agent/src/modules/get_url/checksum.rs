@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Args, request};
+use super::args::Args;
+use super::request::request;
 use crate::args::Arg;
 use crate::failure::Failure;
 use crate::http;

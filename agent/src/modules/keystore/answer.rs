@@ -5,7 +5,7 @@ use std::path::Path;
 use convoy_protocol::{Digest, Map, Value, map};
 
 use super::lifetime;
-use crate::keystore::{Entry, Format, Keystore, Kind, Moment};
+use crate::formats::keystore::{Entry, Format, Keystore, Kind, Moment};
 
 /// Returns the return values.
 pub(super) fn values(

@@ -1,7 +1,7 @@
 //! How long the certificates of a keystore last.
 
-use super::{Args, Expired};
-use crate::keystore::{Certificate, Entry, Keystore, Kind, Moment};
+use super::args::{Args, Expired};
+use crate::formats::keystore::{Certificate, Entry, Keystore, Kind, Moment};
 use crate::system::Look;
 
 /// Returns the time of the node's clock.

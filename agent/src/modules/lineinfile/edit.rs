@@ -1,8 +1,8 @@
 //! What becomes of the lines; follows Ansible to the byte.
 
-use super::{Args, State};
+use super::args::{Args, State};
 use crate::failure::Failure;
-use crate::pattern::{Groups, Pattern, Template};
+use crate::pattern::{Groups, Pattern};
 
 /// The edited file.
 #[derive(Debug)]
@@ -135,9 +135,9 @@ fn find(args: &Args, lines: &[Line<'_>], wanted: &[u8]) -> Result<Places, Failur
 /// Returns the wanted line with what the groups of a match hold.
 fn expanded(args: &Args, regex: &Pattern, groups: &Groups) -> Result<String, Failure> {
     let line = args.line.as_deref().unwrap_or_default();
-    let template = Template::parse(line, regex);
+    let template = regex.template(line);
     let template = template.map_err(|why| Failure::new(format!("cannot expand '{line}': {why}")))?;
-    Ok(template.filled(groups))
+    Ok(groups.fill(&template))
 }
 
 fn filled(text: &Option<String>) -> bool {

@@ -58,7 +58,8 @@ pub(super) fn load(files: &Files, facts: &mut Map) {
 pub(super) fn host_keys(files: &Files, facts: &mut Map) {
     for kind in ["dsa", "rsa", "ecdsa", "ed25519"] {
         let places = ["/etc/ssh", "/etc/openssh", "/etc"];
-        let texts = places.iter().map(|folder| files.text(&format!("{folder}/ssh_host_{kind}_key.pub")));
+        let texts =
+            places.iter().map(|directory| files.text(&format!("{directory}/ssh_host_{kind}_key.pub")));
         let Some(text) = texts.into_iter().find(|text| !text.is_empty()) else { continue };
         let mut words = text.split_whitespace();
         if let (Some(name), Some(key)) = (words.next(), words.next()) {

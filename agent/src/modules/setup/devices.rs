@@ -8,10 +8,10 @@ use super::files::Files;
 
 /// The links of one kind in /dev/disk: for each device the names that lead to it.
 fn links(files: &Files, kind: &str) -> BTreeMap<String, Vec<String>> {
-    let folder = format!("/dev/disk/by-{kind}");
+    let directory = format!("/dev/disk/by-{kind}");
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in files.names(&folder) {
-        let device = files.link(&format!("{folder}/{name}"));
+    for name in files.names(&directory) {
+        let device = files.link(&format!("{directory}/{name}"));
         found.entry(device).or_default().push(name);
     }
     found
@@ -67,19 +67,19 @@ pub(super) fn collect(files: &Files, facts: &mut Map) {
 }
 
 fn one(files: &Files, disk: &str, links: &Links) -> Map {
-    let folder = format!("/sys/block/{disk}");
-    let file = |name: &str| files.line(&format!("{folder}/{name}"));
+    let directory = format!("/sys/block/{disk}");
+    let file = |name: &str| files.line(&format!("{directory}/{name}"));
     let known = |name: &str| Some(file(name)).filter(|text| !text.is_empty());
     let sectors: u64 = file("size").parse().unwrap_or_default();
     let scheduler = file("queue/scheduler");
     let mode =
         scheduler.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(mode, _)| mode);
     let partitions: Map = files
-        .names(&folder)
+        .names(&directory)
         .into_iter()
-        .filter(|name| name.starts_with(disk) && files.exists(&format!("{folder}/{name}/partition")))
+        .filter(|name| name.starts_with(disk) && files.exists(&format!("{directory}/{name}/partition")))
         .map(|name| {
-            (name.as_str().into(), partition(files, &format!("{folder}/{name}"), &name, links).into())
+            (name.as_str().into(), partition(files, &format!("{directory}/{name}"), &name, links).into())
         })
         .collect();
     let mut device = map! {
@@ -95,10 +95,10 @@ fn one(files: &Files, disk: &str, links: &Links) -> Map {
         "support_discard" => file("queue/discard_granularity"),
         "scheduler_mode" => mode,
         "sectors" => i64::try_from(sectors).unwrap_or(i64::MAX),
-        "sectorsize" => sector_size(files, &folder),
+        "sectorsize" => sector_size(files, &directory),
         "size" => human(sectors.saturating_mul(512)),
         "host" => "",
-        "holders" => texts(&files.names(&format!("{folder}/holders"))),
+        "holders" => texts(&files.names(&format!("{directory}/holders"))),
         "partitions" => partitions,
     };
     for (name, file) in [("serial", "device/serial"), ("wwn", "device/wwid"), ("wwn", "wwid")] {
@@ -107,13 +107,13 @@ fn one(files: &Files, disk: &str, links: &Links) -> Map {
     device
 }
 
-fn sector_size(files: &Files, folder: &str) -> String {
-    let size = files.line(&format!("{folder}/queue/logical_block_size"));
+fn sector_size(files: &Files, directory: &str) -> String {
+    let size = files.line(&format!("{directory}/queue/logical_block_size"));
     if size.is_empty() { "512".to_owned() } else { size }
 }
 
-fn partition(files: &Files, folder: &str, name: &str, links: &Links) -> Map {
-    let number = |name: &str| files.line(&format!("{folder}/{name}")).parse::<u64>().unwrap_or_default();
+fn partition(files: &Files, directory: &str, name: &str, links: &Links) -> Map {
+    let number = |name: &str| files.line(&format!("{directory}/{name}")).parse::<u64>().unwrap_or_default();
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     map! {
         "links" => links.of(name),
@@ -122,7 +122,7 @@ fn partition(files: &Files, folder: &str, name: &str, links: &Links) -> Map {
         "sectorsize" => 512,
         "size" => human(number("size").saturating_mul(512)),
         "uuid" => uuid(files, &format!("/dev/{name}")),
-        "holders" => texts(&files.names(&format!("{folder}/holders"))),
+        "holders" => texts(&files.names(&format!("{directory}/holders"))),
     }
 }
 

@@ -11,7 +11,7 @@ impl Files {
         Self("/".into())
     }
 
-    /// Returns those below a folder.
+    /// Returns those below a directory.
     #[cfg(test)]
     pub(super) fn below(root: &std::path::Path) -> Self {
         Self(root.to_owned())
@@ -31,7 +31,7 @@ impl Files {
         self.text(name).trim().to_owned()
     }
 
-    /// Returns whether there is such a file or folder.
+    /// Returns whether there is such a file or directory.
     pub(super) fn exists(&self, name: &str) -> bool {
         self.path(name).exists()
     }
@@ -42,12 +42,17 @@ impl Files {
         target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// Returns the names in a folder, sorted.
-    pub(super) fn names(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+    /// Returns the names in a directory, sorted.
+    pub(super) fn names(&self, directory: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(directory)).into_iter().flatten().flatten();
         let mut names: Vec<String> =
             entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
+}
+
+/// Returns the text of a small file of the kernel or of the system; empty if it cannot be read.
+pub(super) fn slurp(path: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
-use super::slurp;
+use super::files::slurp;
 use crate::system::Look;
 
 pub(super) fn collect(_look: &Look, facts: &mut Map) {
@@ -124,7 +124,7 @@ fn processors(text: &str, usable: u32, facts: &mut Map) {
             }
             "vendor_id" | "model name" | "Processor" | "cpu" => list.push(value.into()),
             "flags" | "Features" if flags.is_empty() => {
-                flags = value.split_whitespace().map(Value::from).collect()
+                flags = value.split_whitespace().map(Value::from).collect();
             }
             "physical id" => {
                 sockets.insert(value.to_owned());

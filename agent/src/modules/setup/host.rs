@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convoy_protocol::{Map, map};
 
-use super::slurp;
+use super::files::slurp;
 use crate::system::Look;
 
 pub(super) fn platform(look: &Look, facts: &mut Map) {

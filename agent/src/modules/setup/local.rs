@@ -8,9 +8,9 @@ use crate::failure::Failure;
 use crate::files::json;
 use crate::system::{Look, Process};
 
-pub(super) fn collect(look: &Look, folder: &Path, facts: &mut Map) {
+pub(super) fn collect(look: &Look, directory: &Path, facts: &mut Map) {
     let mut all = Map::new();
-    for path in look.list(folder).unwrap_or_default() {
+    for path in look.list(directory).unwrap_or_default() {
         if path.extension().is_none_or(|extension| extension != "fact") {
             continue;
         }

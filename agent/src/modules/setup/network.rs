@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
-use super::slurp;
+use super::files::slurp;
 use crate::system::Look;
 
 /// A route of /proc/net/route.
@@ -113,8 +113,8 @@ fn interface(name: &str) -> Map {
 }
 
 pub(super) fn collect(look: &Look, facts: &mut Map) {
-    let folder = look.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
-    let names = folder.iter().filter(|path| path.is_dir()).filter_map(|path| path.file_name());
+    let directory = look.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
+    let names = directory.iter().filter(|path| path.is_dir()).filter_map(|path| path.file_name());
     let mut interfaces: BTreeMap<String, Map> = names
         .map(|name| name.to_string_lossy().into_owned())
         .map(|name| (name.clone(), interface(&name)))

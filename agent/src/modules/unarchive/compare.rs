@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use convoy_archive::{Entry, When};
 use convoy_protocol::Digest;
 
-use super::Job;
+use super::job::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
+use crate::dates::civil_from_days;
 use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
 use crate::known::Known;
-use crate::system::{Attributes, Look, Meta, Time, civil_from_days};
+use crate::stat::{Meta, Time};
+use crate::system::{Attributes, Look};
 
 /// A file that is to be written.
 #[derive(Debug)]
@@ -38,8 +40,8 @@ pub(super) struct Link {
 /// What differs.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
-    /// Folders to be made, each after the one it is in.
-    pub(super) folders: Vec<(PathBuf, Attributes)>,
+    /// Directories to be made, each after the one it is in.
+    pub(super) directories: Vec<(PathBuf, Attributes)>,
     /// Files to be written, by the number of the member whose bytes they have.
     pub(super) files: HashMap<usize, Vec<Write>>,
     /// Symbolic links.
@@ -52,9 +54,9 @@ pub(super) struct Comparison {
     pub(super) itemized: Vec<String>,
 }
 
-/// What a folder below the destination is.
+/// What a directory below the destination is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Folder {
+enum Directory {
     There(Box<Meta>),
     Planned,
 }
@@ -66,7 +68,7 @@ struct Comparing<'a> {
     look: &'a Look,
     /// The destination without symbolic links.
     real: PathBuf,
-    folders: HashMap<String, Folder>,
+    directories: HashMap<String, Directory>,
     known: Known,
     found: Comparison,
     /// The paths of files that are to be written.
@@ -89,7 +91,7 @@ pub(super) fn compare(
         job,
         look,
         real: look.real_path(job.dest),
-        folders: HashMap::new(),
+        directories: HashMap::new(),
         known: Known::of(look, &format!("{} {}", job.dest.display(), job.src)),
         found: Comparison::default(),
         written: HashSet::new(),
@@ -106,12 +108,13 @@ impl<'a> Comparing<'a> {
     fn target(&mut self, target: &Target<'a>) -> Result<(), Failure> {
         let path =
             if target.path.is_empty() { self.job.dest.to_owned() } else { self.job.dest.join(&target.path) };
-        let folder = target.path.rsplit_once('/').map(|(folder, _)| folder);
-        // What shall be in a folder that is not there yet is not there either.
-        let planned = folder.is_some_and(|folder| self.folders.get(folder) == Some(&Folder::Planned));
+        let directory = target.path.rsplit_once('/').map(|(directory, _)| directory);
+        // What shall be in a directory that is not there yet is not there either.
+        let planned =
+            directory.is_some_and(|directory| self.directories.get(directory) == Some(&Directory::Planned));
         let old = if planned { None } else { self.look.lstat(&path)? };
         match &target.kind {
-            Goal::Dir => self.folder(target, path, old),
+            Goal::Dir => self.directory(target, path, old),
             Goal::File { member, size, digest } => self.file(target, path, old, (*member, *size, *digest)),
             Goal::Link(to) => self.link(target, path, old, Path::new(to)),
             Goal::Hard(to) => self.name(target, path, old, to),
@@ -129,23 +132,23 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    fn folder(&mut self, target: &Target<'a>, path: PathBuf, old: Option<Meta>) -> Result<(), Failure> {
+    fn directory(&mut self, target: &Target<'a>, path: PathBuf, old: Option<Meta>) -> Result<(), Failure> {
         let (path, meta) = match old {
             Some(meta) if meta.is_link() => self.through(&path)?,
             Some(meta) if meta.is_dir() => (path, meta),
-            Some(_) => return Err(self.blocked(&path, "a file, where the archive has a folder")),
+            Some(_) => return Err(self.blocked(&path, "a file, where the archive has a directory")),
             None => {
                 let attributes = self.wanted(target, &path, true)?;
-                self.found.folders.push((path, attributes));
-                self.folders.insert(target.path.clone(), Folder::Planned);
+                self.found.directories.push((path, attributes));
+                self.directories.insert(target.path.clone(), Directory::Planned);
                 self.note(">d++++++.??", target);
                 return Ok(());
             }
         };
         let mut wanted = self.wanted(target, &path, true)?;
-        // Of a folder that was there before, only what the task or a member says is changed; the destination and those
+        // Of a directory that was there before, only what the task or a member says is changed; the destination and those
         // that are on the way to a member are no members.
-        if target.entry.is_none() || target.path.is_empty() || self.options.keep_folders {
+        if target.entry.is_none() || target.path.is_empty() || self.options.keep_directories {
             wanted = Attributes {
                 mode: wanted.mode.filter(|_| self.args.mode.is_some()),
                 uid: wanted.uid.filter(|_| self.args.owner.is_some()),
@@ -153,11 +156,11 @@ impl<'a> Comparing<'a> {
             };
         }
         self.adjust(target, path, &meta, wanted, 'd');
-        self.folders.insert(target.path.clone(), Folder::There(Box::new(meta)));
+        self.directories.insert(target.path.clone(), Directory::There(Box::new(meta)));
         Ok(())
     }
 
-    /// Looks at the folder behind a symbolic link of the node.
+    /// Looks at the directory behind a symbolic link of the node.
     fn through(&self, path: &Path) -> Result<(PathBuf, Meta), Failure> {
         let real = self.look.real_path(path);
         match self.look.stat(path)? {
@@ -166,7 +169,9 @@ impl<'a> Comparing<'a> {
                 Err(self
                     .blocked(path, &format!("a symbolic link that leads out of it, to {}", real.display())))
             }
-            _ => Err(self.blocked(path, "a symbolic link to no folder, where the archive has a folder")),
+            _ => {
+                Err(self.blocked(path, "a symbolic link to no directory, where the archive has a directory"))
+            }
         }
     }
 
@@ -197,7 +202,7 @@ impl<'a> Comparing<'a> {
             }
             Some(meta) if meta.is_link() => "cf++++++.??",
             Some(meta) if meta.is_dir() => {
-                return Err(self.blocked(&path, "a folder, where the archive has a file"));
+                return Err(self.blocked(&path, "a directory, where the archive has a file"));
             }
             Some(_) => return Err(self.blocked(&path, "neither file nor link, where the archive has a file")),
         };
@@ -224,7 +229,7 @@ impl<'a> Comparing<'a> {
                 return Ok(());
             }
             Some(meta) if meta.is_dir() => {
-                return Err(self.blocked(&path, "a folder, where the archive has a symbolic link"));
+                return Err(self.blocked(&path, "a directory, where the archive has a symbolic link"));
             }
             Some(_) => "cL++++++.??",
         };
@@ -244,7 +249,7 @@ impl<'a> Comparing<'a> {
         let marks = match &old {
             None => ">h++++++.??",
             Some(meta) if meta.is_dir() => {
-                return Err(self.blocked(&path, "a folder, where the archive has a file"));
+                return Err(self.blocked(&path, "a directory, where the archive has a file"));
             }
             Some(meta) => {
                 let same = |other: Meta| (meta.dev, meta.ino) == (other.dev, other.ino);
@@ -323,7 +328,7 @@ impl<'a> Comparing<'a> {
 impl Comparison {
     /// Returns whether nothing differs.
     pub(super) fn is_empty(&self) -> bool {
-        self.folders.is_empty()
+        self.directories.is_empty()
             && self.files.is_empty()
             && self.links.is_empty()
             && self.names.is_empty()
@@ -341,7 +346,7 @@ impl Comparison {
             // A file with other names keeps its room.
             freed += write.expected.as_ref().filter(|old| old.nlink == 1).map_or(0, |old| old.blocks * 512);
         }
-        needed += (self.folders.len() + self.links.len()) as u64 * space.block;
+        needed += (self.directories.len() + self.links.len()) as u64 * space.block;
         // Old and new files are there at once until those that wait for each other take their places.
         let needed = needed.saturating_sub(freed).max(needed.min(largest + crate::system::BATCH_BYTES));
         if needed > space.bytes {
@@ -351,7 +356,7 @@ impl Comparison {
             )));
         }
         let files = self.files.values().flatten().filter(|write| write.expected.is_none()).count();
-        let files = (files + self.folders.len() + self.links.len()) as u64;
+        let files = (files + self.directories.len() + self.links.len()) as u64;
         match space.files {
             Some(free) if files > free => {
                 Err(job

@@ -7,12 +7,13 @@ use convoy_archive::{Entry, Error};
 use convoy_protocol::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::Job;
 use super::compare::{Comparison, Write};
+use super::job::Job;
 use super::source::{Source, unreadable};
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::system::{Attributes, Batch, Bytes, OpenFiles, System, cannot};
+use crate::os_error::cannot;
+use crate::system::{Attributes, Batch, Bytes, OpenFiles, System};
 
 /// Why unpacking ends early.
 enum Stop {
@@ -50,7 +51,7 @@ pub(super) fn extract(
 ) -> Result<(), Failure> {
     // Before anything is made: the archive may not come.
     let archive = if work.files.is_empty() { None } else { Some(source.open(node)?) };
-    for (path, wanted) in &work.folders {
+    for (path, wanted) in &work.directories {
         node.make_dir(path)?;
         // Until all is in it, its owner must be able to write to it.
         attributes::set(node, path, Attributes { mode: wanted.mode.map(|mode| mode | 0o700), ..*wanted })?;
@@ -65,8 +66,11 @@ pub(super) fn extract(
     for link in &work.names {
         node.hard_link(&link.target, &link.path, link.expected.as_ref())?;
     }
-    let made =
-        work.folders.iter().rev().filter(|(_, wanted)| wanted.mode.is_some_and(|mode| mode & 0o700 != 0o700));
+    let made = work
+        .directories
+        .iter()
+        .rev()
+        .filter(|(_, wanted)| wanted.mode.is_some_and(|mode| mode & 0o700 != 0o700));
     for (path, wanted) in made.chain(&work.attributes) {
         attributes::set(node, path, *wanted)?;
     }

@@ -2,7 +2,7 @@
 
 use convoy_archive::Format;
 
-use super::{Args, is_tar};
+use super::args::Args;
 use crate::failure::Failure;
 use crate::system::Look;
 
@@ -38,7 +38,7 @@ const ZIP_ANYWAY: [&str; 3] = ["-o", "-q", "-qq"];
 /// What is asked for.
 #[derive(Debug)]
 pub(super) struct Options {
-    /// How many folders at the front of each name are taken away.
+    /// How many directories at the front of each name are taken away.
     pub(super) strip: usize,
     /// Whether files that were changed later than the archive's are left alone.
     pub(super) keep_newer: bool,
@@ -50,8 +50,8 @@ pub(super) struct Options {
     pub(super) same_permissions: bool,
     /// What is taken from the archive's modes.
     pub(super) umask: u32,
-    /// Whether folders that are there keep their modes and owners.
-    pub(super) keep_folders: bool,
+    /// Whether directories that are there keep their modes and owners.
+    pub(super) keep_directories: bool,
     /// What is left out.
     pub(super) exclude: Vec<String>,
     /// What alone is unpacked; empty: all.
@@ -76,7 +76,7 @@ impl Options {
             same_permissions: false,
             // Of tar's modes root takes all, as does everyone of zip's.
             umask: if tar && !root { look.umask() } else { 0 },
-            keep_folders: false,
+            keep_directories: false,
             exclude: trimmed(&args.exclude),
             include: trimmed(&args.include),
             anywhere: tar,
@@ -103,7 +103,7 @@ impl Options {
             ("--strip-components" | "--strip", value) => {
                 let number = value.or_else(|| rest.next()).unwrap_or_default();
                 self.strip = number.parse().map_err(|_| {
-                    Failure::new(format!("extra_opts: {name} needs a number of folders, not '{number}'"))
+                    Failure::new(format!("extra_opts: {name} needs a number of directories, not '{number}'"))
                 })?;
             }
             ("--exclude", value) => match value.or_else(|| rest.next()) {
@@ -118,7 +118,7 @@ impl Options {
             }
             ("--no-same-permissions", None) => self.umask = umask,
             ("--keep-newer-files", None) => self.keep_newer = true,
-            ("--no-overwrite-dir", None) => self.keep_folders = true,
+            ("--no-overwrite-dir", None) => self.keep_directories = true,
             (name, None) => return Ok(TAR_ANYWAY.contains(&name)),
             _ => return Ok(false),
         }
@@ -146,4 +146,9 @@ fn refused(word: &str, tar: bool) -> Failure {
     Failure::new(format!(
         "extra_opts: unrecognized option '{word}': convoy unpacks by itself, without {program}, and knows {known}"
     ))
+}
+
+/// Returns whether the archive tells owners as tar does.
+fn is_tar(format: Format) -> bool {
+    format != Format::Zip
 }

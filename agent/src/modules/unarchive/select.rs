@@ -6,7 +6,7 @@ use convoy_archive::layout::{Tree, parents, path};
 use convoy_archive::{Entry, Error, Fault, Kind, Manifest};
 use convoy_protocol::Digest;
 
-use super::Job;
+use super::job::Job;
 use super::options::Options;
 use crate::failure::Failure;
 use crate::files::glob;
@@ -16,7 +16,7 @@ use crate::files::glob;
 pub(super) struct Target<'m> {
     /// Its path below the destination; empty for the destination itself.
     pub(super) path: String,
-    /// The member that says so; `None` for a folder that is only on the way to one.
+    /// The member that says so; `None` for a directory that is only on the way to one.
     pub(super) entry: Option<&'m Entry<Digest>>,
     /// What it shall be.
     pub(super) kind: Goal<'m>,
@@ -25,7 +25,7 @@ pub(super) struct Target<'m> {
 /// What shall be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Goal<'m> {
-    /// A folder.
+    /// A directory.
     Dir,
     /// A file with the bytes of the member of this number.
     File { member: usize, size: u64, digest: Digest },
@@ -40,17 +40,17 @@ pub(super) enum Goal<'m> {
 pub(super) struct Selected<'m> {
     /// The names of the members, as the archive has them.
     pub(super) names: Vec<&'m str>,
-    /// What shall be there: folders before what is in them, files before their other names.
+    /// What shall be there: directories before what is in them, files before their other names.
     pub(super) targets: Vec<Target<'m>>,
 }
 
-/// Takes `strip` folders away from a path; `None` if nothing is left.
+/// Takes `strip` directories away from a path; `None` if nothing is left.
 fn stripped(path: &str, strip: usize) -> Option<String> {
     let rest: Vec<&str> = path.split('/').skip(strip).collect();
     (!rest.is_empty()).then(|| rest.join("/"))
 }
 
-/// Returns whether `pattern` names the member at `path` or a folder above it.
+/// Returns whether `pattern` names the member at `path` or a directory above it.
 fn names(pattern: &str, path: &str) -> bool {
     let literal = !pattern.contains(['*', '?', '[']);
     parents(path).chain([path]).any(|at| if literal { at == pattern } else { glob::matches(pattern, at) })
@@ -77,14 +77,14 @@ struct Earlier {
 struct Selection<'m> {
     selected: Selected<'m>,
     tree: Tree,
-    /// The folders, with the numbers of their targets.
-    folders: HashMap<String, usize>,
+    /// The directories, with the numbers of their targets.
+    directories: HashMap<String, usize>,
     /// By their paths in the archive.
     files: HashMap<String, Earlier>,
 }
 
 /// Selects the members that are meant. What an archive must not have is refused here too, since names change when
-/// folders are taken away from them.
+/// directories are taken away from them.
 pub(super) fn select<'m>(
     manifest: &'m Manifest,
     options: &Options,
@@ -93,7 +93,7 @@ pub(super) fn select<'m>(
     let refused = |error: Error| super::source::unreadable(job.src, &error);
     let selected = Selected { names: Vec::new(), targets: Vec::new() };
     let mut selection =
-        Selection { selected, tree: Tree::default(), folders: HashMap::new(), files: HashMap::new() };
+        Selection { selected, tree: Tree::default(), directories: HashMap::new(), files: HashMap::new() };
     let mut missing = options.include.clone();
     for (member, entry) in manifest.entries.iter().enumerate() {
         let at = path(&entry.name).map_err(|fault| refused(fault.of(&entry.name)))?;
@@ -119,24 +119,24 @@ impl<'m> Selection<'m> {
         let Some(place) = place else { return Ok(()) };
         self.tree.add(&entry.name, &place, (&entry.kind).into())?;
         self.selected.names.push(&entry.name);
-        for folder in parents(&place) {
-            self.folder(folder, None);
+        for directory in parents(&place) {
+            self.directory(directory, None);
         }
         if goal == Goal::Dir {
-            self.folder(&place, Some(entry));
+            self.directory(&place, Some(entry));
         } else {
             self.selected.targets.push(Target { path: place, entry: Some(entry), kind: goal });
         }
         Ok(())
     }
 
-    fn folder(&mut self, path: &str, entry: Option<&'m Entry<Digest>>) {
+    fn directory(&mut self, path: &str, entry: Option<&'m Entry<Digest>>) {
         let targets = &mut self.selected.targets;
-        match self.folders.get(path) {
+        match self.directories.get(path) {
             Some(known) if entry.is_some() => targets[*known].entry = entry,
             Some(_) => {}
             None => {
-                self.folders.insert(path.to_owned(), targets.len());
+                self.directories.insert(path.to_owned(), targets.len());
                 targets.push(Target { path: path.to_owned(), entry, kind: Goal::Dir });
             }
         }

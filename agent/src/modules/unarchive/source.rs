@@ -9,8 +9,10 @@ use convoy_protocol::Digest;
 
 use crate::content::{Content, Packed};
 use crate::failure::Failure;
-use crate::http::{self, Request, Url};
-use crate::system::{Download, Look, Meta, System, cannot};
+use crate::http::{self, Download, Request, Url};
+use crate::os_error::cannot;
+use crate::stat::Meta;
+use crate::system::{Look, System};
 
 /// How long a server may take for each piece of the archive.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,9 +64,9 @@ impl Source {
         if response.status != 200 {
             return Err(failed(&shown, http::status_text(&response)));
         }
-        let folder = node.temporary_folder();
-        let download =
-            node.download(&folder, &mut response.body).map_err(|error| failed(&shown, error.msg))?;
+        let directory = node.temporary_directory();
+        let download = http::download(node, &directory, &mut response.body)
+            .map_err(|error| failed(&shown, error.msg))?;
         let meta = node.stat(download.path())?.filter(|meta| meta.size > 0);
         let meta =
             meta.ok_or_else(|| Failure::new(format!("Invalid archive '{shown}', the file is 0 bytes")))?;

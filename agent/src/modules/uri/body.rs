@@ -4,13 +4,15 @@ use std::fs::File;
 
 use convoy_protocol::{Kind, Value};
 
-use super::{Args, Format, multipart};
+use super::args::{Args, Format};
+use super::multipart;
 use crate::args::Arg;
 use crate::content::Supplied;
 use crate::failure::Failure;
 use crate::files::json;
 use crate::http::{Body, Request};
-use crate::system::{Look, cannot};
+use crate::os_error::cannot;
+use crate::system::Look;
 
 /// Puts what is sent into the request, with its type.
 pub(super) fn prepare(args: &Args, look: &Look, request: &mut Request) -> Result<(), Failure> {
@@ -52,7 +54,7 @@ pub(super) fn open(args: &Args, look: &Look, request: &mut Request) -> Result<()
             )));
         }
         Some(Supplied::Tree(tree)) => {
-            return Err(Failure::new(format!("Unable to open source file {}: it is a folder", tree.name)));
+            return Err(Failure::new(format!("Unable to open source file {}: it is a directory", tree.name)));
         }
     };
     let file = File::open(&path).map_err(|error| match error.kind() {

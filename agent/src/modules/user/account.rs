@@ -3,52 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use convoy_protocol::{Map, Value};
-
-use super::{Args, Plan, home_of, libuser, password, ssh_key};
+use super::args::Args;
+use super::command::{Changes, Command};
+use super::home::home_of;
+use super::plan::Plan;
+use super::{libuser, password, ssh_key};
+use crate::dates::civil_from_days;
 use crate::failure::Failure;
-use crate::system::{Group, Look, Shadow, User, civil_from_days};
-
-/// What is different, by name.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    pub(super) before: Map,
-    pub(super) after: Map,
-}
-
-impl Changes {
-    pub(super) fn note(&mut self, name: &str, before: impl Into<Value>, after: impl Into<Value>) {
-        self.before.insert(name.into(), before.into());
-        self.after.insert(name.into(), after.into());
-    }
-}
-
-/// The arguments of a program while they are collected.
-pub(super) struct Command(pub(super) Vec<OsString>);
-
-impl Command {
-    fn new(name: &str, args: &Args, look: &Look) -> Result<Self, Failure> {
-        let name = format!("{}{name}", if args.local { "l" } else { "" });
-        Ok(Self(vec![look.require_program(&name)?.into()]))
-    }
-
-    pub(super) fn flag(&mut self, flag: &str) {
-        self.0.push(flag.into());
-    }
-
-    pub(super) fn option(&mut self, flag: &str, value: impl Into<OsString>) {
-        self.0.extend([flag.into(), value.into()]);
-    }
-
-    /// Ends it with the name of the account; `None` if it has nothing to do.
-    pub(super) fn of(mut self, name: &str) -> Option<Vec<OsString>> {
-        if self.0.len() == 1 {
-            return None;
-        }
-        self.0.extend(["--".into(), name.into()]);
-        Some(self.0)
-    }
-}
+use crate::system::{Group, Look, Shadow, User};
 
 pub(super) fn gone(args: &Args) -> Changes {
     let mut changes = Changes::default();
@@ -188,7 +150,7 @@ fn describe(args: &Args, look: &Look, command: &mut Command) {
     }
 }
 
-/// Adds what is said of a new home folder. Returns whether the program cannot make it, for want of the folder that
+/// Adds what is said of a new home directory. Returns whether the program cannot make it, for want of the directory that
 /// it is to be in.
 fn new_home(args: &Args, look: &Look, command: &mut Command) -> bool {
     let parent = args.home.as_ref().and_then(|home| look.expand(home).parent().map(ToOwned::to_owned));

@@ -1,21 +1,22 @@
-//! A home folder that `useradd` did not make.
+//! A home directory that `useradd` did not make.
 
 use std::path::Path;
+use std::path::PathBuf;
 
-use super::Args;
+use super::args::Args;
 use crate::failure::Failure;
 use crate::files::tree;
 use crate::system::{Attributes, Bytes, Look, System, User};
 
-/// Makes the home folder with what is in the skeleton, all of it the account's own. Links are copied as they are.
+/// Makes the home directory with what is in the skeleton, all of it the account's own. Links are copied as they are.
 pub(super) fn create(args: &Args, home: &Path, user: &User, node: &mut System) -> Result<(), Failure> {
     // A move, or the program itself, may have made it since it was looked for.
     if node.stat(home)?.is_some() {
         return Ok(());
     }
-    let parents = home.parent().map(|parent| tree::missing_folders(node, parent)).transpose()?;
-    for folder in parents.unwrap_or_default() {
-        node.make_dir(&folder)?;
+    let parents = home.parent().map(|parent| tree::missing_directories(node, parent)).transpose()?;
+    for directory in parents.unwrap_or_default() {
+        node.make_dir(&directory)?;
     }
     let skeleton = Path::new(args.skeleton.as_deref().unwrap_or("/etc/skel"));
     let mode = mode(args, node)?;
@@ -28,7 +29,7 @@ pub(super) fn create(args: &Args, home: &Path, user: &User, node: &mut System) -
     node.chmod(home, mode)
 }
 
-/// Returns the mode of a new home folder: of the task, else as `login.defs` says.
+/// Returns the mode of a new home directory: of the task, else as `login.defs` says.
 fn mode(args: &Args, look: &Look) -> Result<u32, Failure> {
     if let Some(text) = &args.umask {
         let umask = u32::from_str_radix(text, 8)
@@ -67,4 +68,9 @@ fn copy(from: &Path, to: &Path, user: &User, node: &mut System) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Returns where the home directory shall be.
+pub(super) fn home_of(args: &Args, look: &Look, user: &User) -> PathBuf {
+    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| look.expand(home))
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use super::Args;
-use super::account::Command;
+use super::args::Args;
+use super::command::Command;
 use crate::failure::Failure;
 use crate::system::Look;
 

@@ -1,7 +1,7 @@
 //! The hash of a password: what it looks like, and how it is set without being seen.
 
-use super::account::{Changes, Command};
-use super::{Args, UpdatePassword};
+use super::args::{Args, UpdatePassword};
+use super::command::{Changes, Command};
 use crate::failure::Failure;
 use crate::system::{Process, Shadow, System};
 

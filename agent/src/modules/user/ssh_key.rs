@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Map, map};
 
-use super::{Args, home_of};
+use super::args::Args;
+use super::home::home_of;
 use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, Look, Process, System, User};
 
@@ -44,22 +45,22 @@ fn with_pub(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// Makes a key in a folder that only root sees, and puts its two files in their places, whole and owned.
+/// Makes a key in a directory that only root sees, and puts its two files in their places, whole and owned.
 pub(super) fn generate(args: &Args, user: &User, node: &mut System) -> Result<(), Failure> {
     let home = home_of(args, node, user);
     let file = path(args, node, &home);
     if !file.starts_with(&home) || node.stat(&home)?.is_some() {
-        if let Some(folder) = file.parent().filter(|folder| !folder.is_dir()) {
+        if let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) {
             let cannot =
-                |e: Failure| Failure::new(format!("Failed to create {}: {}", folder.display(), e.msg));
-            node.make_dir(folder).map_err(cannot)?;
-            node.chmod(folder, 0o700)?;
-            node.lchown(folder, Some(user.uid), Some(user.gid))?;
+                |e: Failure| Failure::new(format!("Failed to create {}: {}", directory.display(), e.msg));
+            node.make_dir(directory).map_err(cannot)?;
+            node.chmod(directory, 0o700)?;
+            node.lchown(directory, Some(user.uid), Some(user.gid))?;
         }
     } else {
         return Err(Failure::new(format!("User {} home directory does not exist", args.name)));
     }
-    let work = node.make_temporary_folder(&node.temporary_folder(), "convoy-key-", "")?;
+    let work = node.make_temporary_directory(&node.temporary_directory(), "convoy-key-", "")?;
     let result = generate_in(&work, args, user, &file, node);
     node.remove(&work)?;
     result

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Args;
+use super::args::Args;
 use crate::system::Look;
 
 /// Returns the number that the kernel has for a state of a connection.

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Args, State, drained, pattern};
+use super::args::{Args, State};
+use super::drained;
 use crate::failure::Failure;
 use crate::pattern::{Groups, Pattern};
 use crate::system::Look;
@@ -90,4 +91,9 @@ fn listen(
             return Ok(Some(Some(groups)));
         }
     }
+}
+
+/// Compiles `search_regex`.
+fn pattern(args: &Args) -> Result<Option<Pattern>, Failure> {
+    args.search_regex.as_deref().map(Pattern::by_line).transpose()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use convoy_protocol::{Map, Value};
 
-use super::{Request, Scope};
+use super::request::{Request, Scope};
 use crate::failure::Failure;
 use crate::files::glob;
 use crate::system::{Look, Output, Process, System};
@@ -71,7 +71,7 @@ impl Systemctl {
     fn process<T: Into<OsString>>(&self, words: impl IntoIterator<Item = T>) -> Process {
         let process = Process::new(self.argv.iter().cloned().chain(words.into_iter().map(Into::into)));
         match &self.runtime {
-            Some(folder) => process.env("XDG_RUNTIME_DIR", folder),
+            Some(directory) => process.env("XDG_RUNTIME_DIR", directory),
             None => process,
         }
     }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Request, Tools};
+use super::request::Request;
+use super::tools::Tools;
 use crate::failure::Failure;
 use crate::system::Look;
 
@@ -66,13 +67,13 @@ fn told(name: &str, rc: i32, text: &str) -> Option<bool> {
 /// Returns whether the command line of a process holds a text.
 fn has_process(pattern: &str, look: &Look) -> Result<bool, Failure> {
     let own = std::process::id().to_string();
-    for folder in look.list(Path::new("/proc"))? {
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for directory in look.list(Path::new("/proc"))? {
+        let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name == own || !name.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
         // It may have ended since.
-        let Ok(bytes) = look.read(&folder.join("cmdline")) else { continue };
+        let Ok(bytes) = look.read(&directory.join("cmdline")) else { continue };
         if String::from_utf8_lossy(&bytes).replace('\0', " ").contains(pattern) {
             return Ok(true);
         }

@@ -1,6 +1,6 @@
 //! Files that are cut off, changed and made by strange programs: each is refused for what it is.
 
-use convoy_agent::keystore::{Keystore, KeystoreError};
+use convoy_agent::formats::keystore::{Keystore, KeystoreError};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sha1::Digest as _;

@@ -53,7 +53,7 @@ fn a_file_that_was_replaced_edited_and_removed() {
 }
 
 #[test]
-fn what_was_made_goes_and_folders_with_it() {
+fn what_was_made_goes_and_directories_with_it() {
     let mut here = Recorded::new();
     let before = here.listing();
     let args = file(&here.node, "x/y/z", "directory");
@@ -75,8 +75,8 @@ fn links_and_attributes() {
     let mut here = Recorded::new();
     here.node.write("file", "text\n");
     age(&here.node, "file");
-    fs::create_dir(here.node.path("folder")).unwrap();
-    symlink("folder", here.node.path("current")).unwrap();
+    fs::create_dir(here.node.path("directory")).unwrap();
+    symlink("directory", here.node.path("current")).unwrap();
     symlink("file", here.node.path("gone")).unwrap();
     let before = here.listing();
     let args =
@@ -86,8 +86,7 @@ fn links_and_attributes() {
     here.does("file", args);
     let args = map! { "path" => here.node.text("file"), "mode" => "0640" };
     here.does("file", args);
-    let args =
-        map! { "path" => here.node.text("folder"), "mode" => "0700", "owner" => "1", "state" => "directory" };
+    let args = map! { "path" => here.node.text("directory"), "mode" => "0700", "owner" => "1", "state" => "directory" };
     let is_root = here.node.run("file", args).status == Status::Changed;
     let args = file(&here.node, "file", "touch");
     here.does("file", args);
@@ -96,7 +95,7 @@ fn links_and_attributes() {
 }
 
 #[test]
-fn a_folder_that_was_removed_and_made_again() {
+fn a_directory_that_was_removed_and_made_again() {
     let mut here = Recorded::new();
     fs::create_dir_all(here.node.path("t/deep")).unwrap();
     here.node.write("t/a", "old\n");
@@ -118,7 +117,7 @@ fn a_folder_that_was_removed_and_made_again() {
 }
 
 #[test]
-fn an_archive_over_what_is_there_and_a_folder_of_the_node() {
+fn an_archive_over_what_is_there_and_a_directory_of_the_node() {
     let mut here = Recorded::new();
     fs::create_dir_all(here.node.path("out/p")).unwrap();
     here.node.write("out/p/old", "mine\n");
@@ -140,7 +139,7 @@ fn an_archive_over_what_is_there_and_a_folder_of_the_node() {
         .iter()
         .map(|item| item.get("path").unwrap().as_str().unwrap().to_owned())
         .collect();
-    // What goes with a folder is counted there.
+    // What goes with a directory is counted there.
     assert_eq!(items.len(), 4, "{items:?}");
     here.undone(&before);
 }
@@ -202,7 +201,7 @@ fn what_is_undone_elsewhere_is_not_told() {
 enum Act {
     Copy(usize, u8),
     Append(usize),
-    Folder(usize),
+    Directory(usize),
     Absent(usize),
     Link(usize),
     Mode(usize, bool),
@@ -218,7 +217,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         (name(), any::<u8>()).prop_map(|(name, text)| Act::Copy(name, text)),
         name().prop_map(Act::Append),
-        name().prop_map(Act::Folder),
+        name().prop_map(Act::Directory),
         name().prop_map(Act::Absent),
         name().prop_map(Act::Link),
         (name(), any::<bool>()).prop_map(|(name, wide)| Act::Mode(name, wide)),
@@ -234,7 +233,7 @@ fn does(here: &mut Recorded, act: &Act) {
         Act::Append(name) => {
             ("lineinfile", map! { "path" => path(name), "line" => "more", "create" => true })
         }
-        Act::Folder(name) => ("file", map! { "path" => path(name), "state" => "directory" }),
+        Act::Directory(name) => ("file", map! { "path" => path(name), "state" => "directory" }),
         Act::Absent(name) => ("file", map! { "path" => path(name), "state" => "absent" }),
         Act::Link(name) => (
             "file",

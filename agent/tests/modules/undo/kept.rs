@@ -34,10 +34,10 @@ fn alone(test: impl FnOnce() + Send) {
     });
 }
 
-fn tmpfs(folder: &Path, options: &str) {
-    fs::create_dir_all(folder).unwrap();
+fn tmpfs(directory: &Path, options: &str) {
+    fs::create_dir_all(directory).unwrap();
     let options = CString::new(options).unwrap();
-    mount("tmpfs", folder, "tmpfs", MountFlags::empty(), Some(options.as_c_str())).unwrap();
+    mount("tmpfs", directory, "tmpfs", MountFlags::empty(), Some(options.as_c_str())).unwrap();
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn on_another_file_system_it_stays_there() {
         here.does("file", args);
         let place = here.node.path("m/.convoy-0").join(RUN);
         assert_eq!(fs::read_dir(&place).unwrap().count(), 2);
-        for folder in [&place, &here.node.path("m/.convoy-0")] {
-            assert_eq!(fs::metadata(folder).unwrap().mode() & 0o7777, 0o700);
+        for directory in [&place, &here.node.path("m/.convoy-0")] {
+            assert_eq!(fs::metadata(directory).unwrap().mode() & 0o7777, 0o700);
         }
         // Nothing is beside the file.
         assert_eq!(fs::read_dir(here.node.path("m/conf.d")).unwrap().count(), 1);
@@ -103,7 +103,7 @@ fn where_nothing_can_be_made_it_is_copied() {
 }
 
 #[test]
-fn a_folder_with_a_mount_in_it_is_not_moved() {
+fn a_directory_with_a_mount_in_it_is_not_moved() {
     alone(|| {
         let mut here = Recorded::new();
         fs::create_dir_all(here.node.path("t/m")).unwrap();
@@ -196,7 +196,7 @@ fn a_large_archive_is_one_write_and_taken_back_whole() {
     let args =
         map! { "src" => here.node.text("archive"), "dest" => here.node.text("out"), "remote_src" => true };
     here.does("unarchive", args);
-    // One line for each file, one or two for each folder: no more.
+    // One line for each file, one or two for each directory: no more.
     let lines = here.record().lines().count();
     assert!((1052..1160).contains(&lines), "{lines}");
     assert_eq!(here.undo(RUN, UNDO).status, Status::Changed);

@@ -16,8 +16,8 @@ fn put(here: &mut Recorded, name: &str, content: &str) {
 
 /// Returns where the first thing that was kept is.
 fn kept(here: &Recorded) -> std::path::PathBuf {
-    let folder = here.state.path().join("runs").join(RUN).join("kept");
-    fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+    let directory = here.state.path().join("runs").join(RUN).join("kept");
+    fs::read_dir(directory).unwrap().next().unwrap().unwrap().path()
 }
 
 fn name(path: &std::path::Path) -> String {
@@ -58,19 +58,19 @@ fn after_other_changes_by_hand() {
     let args = map! { "path" => here.node.text("gone"), "state" => "absent" };
     here.does("file", args);
     put(&mut here, "mode", "new\n");
-    let args = map! { "path" => here.node.text("folder/deep"), "state" => "directory" };
+    let args = map! { "path" => here.node.text("directory/deep"), "state" => "directory" };
     here.does("file", args);
     here.node.write("gone", "again\n");
     fs::set_permissions(here.node.path("mode"), Permissions::from_mode(0o600)).unwrap();
     for name in ["a", "b", "c", "d", "e", "f", "g"] {
-        here.node.write(&format!("folder/{name}"), "mine\n");
+        here.node.write(&format!("directory/{name}"), "mine\n");
     }
     let all = here.refused();
     let ids: Vec<String> = all.iter().map(|text| text.rsplit('/').next().unwrap().to_owned()).collect();
     assert_eq!(
         all,
         [
-            "/folder was made by the run, and holds what is not the run's: a, b, c, d, e and 2 more"
+            "/directory was made by the run, and holds what is not the run's: a, b, c, d, e and 2 more"
                 .to_owned(),
             format!(
                 "/mode was changed since the run left it: its mode is 0600, and was 0644; its state before the run is \

@@ -21,7 +21,7 @@ impl Arguments {
     /// If convoy does not support an argument: none is ignored silently.
     pub fn read(line: &str) -> Result<Self, String> {
         let mut read = Self::default();
-        let words = convoy_agent::files::words::split(line).map_err(str::to_owned)?;
+        let words = convoy_agent::words::split(line).map_err(str::to_owned)?;
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut letters = word.strip_prefix('-').filter(|rest| !rest.is_empty()).map(str::chars);

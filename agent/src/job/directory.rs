@@ -1,0 +1,282 @@
+//! The directory in which a job keeps what belongs to it.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use convoy_protocol::frame;
+use convoy_protocol::{Outcome, Status, map};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::os_error::reason;
+use crate::outputs;
+use crate::processes::kill_session;
+use crate::state;
+
+/// What is kept of jobs that have ended and that nobody asked to remove is removed after this time.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The variable that tells a process which job it belongs to.
+pub(crate) const VARIABLE: &str = "CONVOY_JOB";
+
+/// Where one job keeps what belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory(PathBuf);
+
+/// How a job began.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Begun {
+    /// The job's process, which is the first of its session.
+    pub(crate) pid: Option<Pid>,
+    /// How it was detached from the agent.
+    pub(crate) detached: String,
+    /// By the clock that counts from the start of the machine, in seconds: no other clock is sure not to jump.
+    pub(crate) at: f64,
+}
+
+/// What is left of a job that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Left {
+    /// What became of its order.
+    pub(crate) outcome: Outcome,
+    /// The limit, in seconds, if it was given up since its time was over.
+    pub(crate) late: Option<u32>,
+    /// Whether it was given secrets: its outcome may quote them.
+    pub(crate) silent: bool,
+    /// How it was detached from the agent.
+    pub(crate) detached: String,
+}
+
+/// How things stand with a job.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// It never began, and nobody is about to begin it.
+    Nothing,
+    /// It is about to begin.
+    Beginning,
+    /// It is at work.
+    Working(Begun),
+    /// It has ended.
+    Over(Box<Left>),
+}
+
+impl Directory {
+    /// The directory of a job of this run; that of the run is made.
+    pub(crate) fn of(run: &str, id: &str) -> io::Result<Self> {
+        if !state::is_name(id) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no job is called '{id}'")));
+        }
+        Ok(Self(state::run_directory(run)?.join("jobs").join(id)))
+    }
+
+    /// Finds the directory of a job of any run.
+    pub(crate) fn find(id: &str) -> Option<Self> {
+        all().find(|directory| directory.0.file_name().is_some_and(|name| name == id))
+    }
+
+    pub(crate) fn open(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Returns its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Returns where its outcome will be.
+    pub(crate) fn results_file(&self) -> String {
+        self.file("outcome").display().to_string()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn make(&self) -> io::Result<()> {
+        let above = self.0.parent().unwrap_or(Path::new("/"));
+        // Whoever removes the last job of a run removes the directories above as well.
+        for _ in 0..10 {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
+            match fs::DirBuilder::new().mode(0o700).create(&self.0) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the file that the job has locked as long as it lives.
+    pub(crate) fn alive(&self) -> io::Result<File> {
+        File::options().write(true).create(true).truncate(false).mode(0o600).open(self.file("alive"))
+    }
+
+    /// Removes what is kept, and the directories of its run that are empty then.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        fs::remove_dir_all(&self.0)?;
+        self.tidy();
+        Ok(())
+    }
+
+    /// Removes the directories of its run that are empty.
+    pub(crate) fn tidy(&self) {
+        for above in self.0.ancestors().skip(1).take(2) {
+            if fs::remove_dir(above).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Says how things stand. Of a job that was killed the rest is ended, and the outcome written.
+    ///
+    /// # Errors
+    /// If what is in the directory cannot be read.
+    pub(crate) fn state(&self) -> io::Result<State> {
+        if let Some(left) = self.left()? {
+            return Ok(State::Over(Box::new(left)));
+        }
+        let alive = match self.alive() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Nothing),
+            other => other?,
+        };
+        let is_dead = flock(&alive, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let begun = self.begun()?;
+        // It may have ended in between.
+        if let Some(left) = self.left()? {
+            return Ok(State::Over(Box::new(left)));
+        }
+        match (begun, is_dead) {
+            (Some(begun), false) => Ok(State::Working(begun)),
+            (None, false) => Ok(State::Beginning),
+            (None, true) => Ok(State::Nothing),
+            (Some(begun), true) => self.bury(&begun).map(|left| State::Over(Box::new(left))),
+        }
+    }
+
+    pub(crate) fn begun(&self) -> io::Result<Option<Begun>> {
+        let Some(text) = absent(fs::read_to_string(self.file("begun")))? else { return Ok(None) };
+        let mut lines = text.lines();
+        let pid = lines.next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        let at = lines.next().and_then(|at| at.parse().ok()).unwrap_or_default();
+        Ok(Some(Begun { pid, at, detached: lines.next().unwrap_or_default().to_owned() }))
+    }
+
+    /// Notes that this process begins; `false` if another has begun before.
+    pub(crate) fn begin(&self, begun: &Begun) -> io::Result<bool> {
+        let pid = begun.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        let text = format!("{pid}\n{}\n{}\n", begun.at, begun.detached);
+        let mut file = match File::options().write(true).create_new(true).mode(0o600).open(self.file("begun"))
+        {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            other => other?,
+        };
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        File::open(&self.0)?.sync_all()?;
+        Ok(true)
+    }
+
+    fn left(&self) -> io::Result<Option<Left>> {
+        let Some(mut file) = absent(File::open(self.file("outcome")))? else { return Ok(None) };
+        let left = frame::read(&mut file).map_err(io::Error::other)?;
+        left.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Leaves the outcome: it is on the disk, whole, before anyone can see it.
+    pub(crate) fn leave(&self, left: &Left) -> io::Result<()> {
+        let fresh = self.file(".outcome");
+        let bytes = frame::encode(left).map_err(io::Error::other)?;
+        absent(fs::remove_file(&fresh))?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, self.file("outcome"))?;
+        File::open(&self.0)?.sync_all()
+    }
+
+    /// Ends what is left of a job that was killed, and writes its outcome.
+    fn bury(&self, begun: &Begun) -> io::Result<Left> {
+        let id = self.0.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(session) = begun.pid {
+            kill_session(session, &format!("{VARIABLE}={id}"));
+        }
+        let (printed, _) = self.output(0)?;
+        let msg = format!(
+            "the job {id} ended without an outcome: it was killed, or this node went down; what it had done until then \
+             is not known"
+        );
+        let mut values = outputs::values(&printed, "");
+        values.extend(map! { "msg" => msg, "lost" => true });
+        let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
+        let left = Left { outcome, late: None, silent: false, detached: begun.detached.clone() };
+        self.leave(&left)?;
+        Ok(left)
+    }
+
+    /// Returns what was printed from a byte on, the last part of it if that is much; and where it ends.
+    pub(crate) fn output(&self, from: u64) -> io::Result<(String, u64)> {
+        const MOST: u64 = 64 * 1024;
+        let Some(mut file) = absent(File::open(self.file("output")))? else {
+            return Ok((String::new(), from));
+        };
+        let end = file.metadata()?.size();
+        file.seek(SeekFrom::Start(from.max(end.saturating_sub(MOST)).min(end)))?;
+        let mut bytes = Vec::new();
+        let read = file.take(MOST).read_to_end(&mut bytes)? as u64;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok((text, from.max(end.saturating_sub(MOST)).min(end) + read))
+    }
+
+    /// Returns a text that is another one whenever something was printed.
+    pub(crate) fn pulse(&self) -> String {
+        let meta = fs::metadata(self.file("output"));
+        meta.map_or_else(
+            |_| String::new(),
+            |meta| format!("{} {}.{}", meta.size(), meta.mtime(), meta.mtime_nsec()),
+        )
+    }
+
+    /// Says in words that something of the directory could not be read or written.
+    pub(crate) fn trouble(&self, error: &io::Error) -> String {
+        format!("cannot keep a job in {}: {}", self.0.display(), reason(error))
+    }
+}
+
+fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Returns the directories of all jobs.
+fn all() -> impl Iterator<Item = Directory> {
+    let inside = |directory: PathBuf| {
+        fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
+    let runs = state::existing().flat_map(move |state| inside(state.join("runs")));
+    runs.flat_map(move |run| inside(run.join("jobs"))).map(Directory::open)
+}
+
+/// Removes what is kept of jobs that ended long ago.
+pub(crate) fn prune() {
+    for directory in all() {
+        let newest =
+            ["outcome", "begun", "alive"].iter().find_map(|name| fs::metadata(directory.file(name)).ok());
+        let changed = newest.and_then(|meta| meta.modified().ok());
+        let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+        if age > KEEP && matches!(directory.state(), Ok(State::Over(_) | State::Nothing)) {
+            directory.remove().ok();
+        }
+    }
+}
+
+/// Returns the time since the machine was started, in seconds.
+pub(crate) fn uptime() -> f64 {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    text.split_whitespace().next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default()
+}

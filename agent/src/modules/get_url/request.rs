@@ -1,0 +1,15 @@
+//! The request for a file.
+
+use super::args::Args;
+use crate::failure::Failure;
+use crate::http::Request;
+use crate::system::Look;
+
+pub(super) fn request(args: &Args, look: &Look, method: &str, url: &str) -> Result<Request, Failure> {
+    let login = (args.url_username.as_ref(), args.url_password.as_ref());
+    let mut request = args.http.request(look, method, url, args.timeout, login)?;
+    if args.force {
+        request.headers.push(("Cache-Control".into(), "no-cache".into()));
+    }
+    Ok(request)
+}

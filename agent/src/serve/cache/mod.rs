@@ -1,0 +1,433 @@
+//! Content that has come from the controller, kept by digest in the directory that holds the agent itself.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use convoy_protocol::Digest;
+use convoy_protocol::frame::FrameError;
+use convoy_protocol::message::{Chunk, FromAgent};
+use sha2::{Digest as _, Sha256};
+
+use crate::content::{Contents, Held};
+use crate::failure::Failure;
+use crate::os_error::reason;
+use crate::serve::line::Line;
+use crate::serve::offers::Offers;
+use crate::state::is_private;
+use crate::sync::lock;
+use crate::system::WORKSHOP;
+
+/// Content that was not used for so long is removed.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Content that was used within this time is never removed: another agent of this user may be about to read it.
+const IN_USE: Duration = Duration::from_secs(3600);
+
+/// When there is more content than this, in bytes, what was not used for longest is removed.
+const ROOM: u64 = 1 << 30;
+
+/// Why no content comes once the conversation is over.
+const ENDED: &str = "the connection to the controller has ended";
+
+/// Content by digest.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    directory: PathBuf,
+    /// Whether the directory is removed at the end.
+    temporary: bool,
+    line: Arc<Line>,
+    /// What goes the other way.
+    pub(crate) offers: Offers,
+    /// Held while content is fetched: one at a time.
+    turn: Mutex<()>,
+    incoming: Mutex<Option<Incoming>>,
+    arrived: Condvar,
+    /// Secret content: in memory, as long as the agent runs.
+    secrets: Mutex<HashMap<Digest, File>>,
+    /// Set when no content can come any more.
+    closed: AtomicBool,
+    /// Set when content was wanted that could not come.
+    starved: AtomicBool,
+}
+
+/// Content on its way.
+#[derive(Debug)]
+struct Incoming {
+    digest: Digest,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Awaited,
+    Open(Place, File, Sha256),
+    Whole(Place, File),
+    Failed(String),
+}
+
+/// Where content comes to lie.
+#[derive(Debug)]
+enum Place {
+    /// In a file of the cache; under this name until it is whole.
+    Disk(PathBuf),
+    Memory,
+}
+
+impl Cache {
+    /// Opens the cache in the directory of the running program if that is the bootstrap's, else in a private directory
+    /// that is removed at the end. What the cache lacks is asked for over `line`.
+    pub(crate) fn open(line: Arc<Line>) -> io::Result<Self> {
+        let beside = fs::read_link("/proc/self/exe")
+            .ok()
+            .filter(|exe| exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-")));
+        let home = beside.as_deref().and_then(Path::parent).filter(|directory| is_private(directory));
+        match home {
+            Some(directory) => Ok(Self::at(directory.to_owned(), false, line)),
+            None => Ok(Self::at(private_directory()?, true, line)),
+        }
+    }
+
+    pub(crate) fn at(directory: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
+        let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
+        Self { directory, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
+    }
+
+    fn contents(&self) -> PathBuf {
+        self.directory.join("content")
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.directory.join("notes")
+    }
+
+    /// Returns the cached file if it really holds that content; removes it if it does not.
+    fn held(&self, digest: &Digest) -> Option<PathBuf> {
+        let path = self.contents().join(digest.to_string());
+        let mut file = File::options().read(true).custom_flags(nofollow()).open(&path).ok()?;
+        let whole = Digest::of_reader(&mut file).is_ok_and(|(found, _)| found == *digest);
+        if !whole {
+            fs::remove_file(&path).ok();
+            return None;
+        }
+        // Says that it was used; a cache that cannot be written serves all the same.
+        file.set_modified(SystemTime::now()).ok();
+        Some(path)
+    }
+
+    /// Returns whether the content is here, and secret.
+    pub(crate) fn is_secret(&self, digest: &Digest) -> bool {
+        lock(&self.secrets).contains_key(digest)
+    }
+
+    /// Returns whether another process of this user finds the content in its cache.
+    pub(crate) fn is_kept(&self, digest: &Digest) -> bool {
+        !self.temporary && !self.is_secret(digest)
+    }
+
+    /// Takes content that is handed over part by part, without having been asked for.
+    pub(crate) fn receive(
+        &self,
+        digest: Digest,
+        mut next: impl FnMut() -> Option<Chunk>,
+    ) -> Result<(), Failure> {
+        *lock(&self.incoming) = Some(Incoming { digest, state: State::Awaited });
+        loop {
+            match next() {
+                Some(chunk) => self.take(&chunk),
+                None => self.refuse(Some(&digest), "it is not whole"),
+            }
+            let mut incoming = lock(&self.incoming);
+            match incoming.take() {
+                Some(Incoming { state: State::Whole(_, file), .. }) => {
+                    lock(&self.secrets).insert(digest, file);
+                    return Ok(());
+                }
+                Some(Incoming { state: State::Failed(why), .. }) => {
+                    return Err(Failure::new(format!("cannot take over the content {digest}: {why}")));
+                }
+                open => *incoming = open,
+            }
+        }
+    }
+
+    /// Takes a part of the content that was asked for; others are dropped.
+    pub(crate) fn take(&self, chunk: &Chunk) {
+        let mut incoming = lock(&self.incoming);
+        let Some(content) = incoming.as_mut().filter(|content| content.digest == chunk.digest) else {
+            return;
+        };
+        content.take(chunk, &self.contents());
+        self.arrived.notify_all();
+    }
+
+    /// Passes on to the controller what the agent of another user says to it.
+    pub(crate) fn pass_on(&self, message: &FromAgent) -> Result<(), FrameError> {
+        self.line.send(message)
+    }
+
+    /// Ends the wait for `digest`, or for any content if that is `None`.
+    pub(crate) fn refuse(&self, digest: Option<&Digest>, why: &str) {
+        let mut incoming = lock(&self.incoming);
+        if let Some(content) = incoming.as_mut().filter(|c| digest.is_none_or(|d| c.digest == *d)) {
+            content.fail(why);
+            self.arrived.notify_all();
+        }
+    }
+
+    /// Removes what was not used for long and what broken transfers left.
+    pub(crate) fn prune(&self) {
+        let now = SystemTime::now();
+        let age = |meta: &fs::Metadata| {
+            meta.modified().ok().and_then(|time| now.duration_since(time).ok()).unwrap_or_default()
+        };
+        let mut kept: Vec<(Duration, u64, PathBuf)> = Vec::new();
+        for (path, meta) in files(&self.contents()) {
+            let age = age(&meta);
+            if age > KEEP {
+                fs::remove_file(path).ok();
+            } else if age > IN_USE {
+                kept.push((age, meta.size(), path));
+            }
+        }
+        let mut total: u64 = kept.iter().map(|(_, size, _)| size).sum();
+        kept.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
+        for (_, size, path) in kept {
+            if total <= ROOM {
+                break;
+            }
+            fs::remove_file(path).ok();
+            total -= size;
+        }
+        remove_left_workshops(&self.directory, now);
+        for (path, meta) in files(&self.notes()) {
+            if age(&meta) > KEEP {
+                fs::remove_file(path).ok();
+            }
+        }
+        let own = fs::read_link("/proc/self/exe").unwrap_or_default();
+        if let Ok(file) = File::open(&own) {
+            file.set_modified(now).ok();
+        }
+        for (path, meta) in files(&self.directory) {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let ours = name.starts_with(b"agent-") || name.starts_with(b".agent-");
+            if ours && path != own && age(&meta) > KEEP {
+                fs::remove_file(path).ok();
+            }
+        }
+    }
+
+    /// Ends the wait for content: none can come any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.refuse(None, ENDED);
+    }
+
+    /// Returns whether content was wanted that could not come since the cache was closed.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.starved.load(Ordering::SeqCst)
+    }
+
+    /// Removes what must not outlive the agent.
+    pub(crate) fn clean(&self) {
+        if self.temporary {
+            fs::remove_dir_all(&self.directory).ok();
+        }
+    }
+}
+
+/// Removes the directories in which agents ran something and that they could not remove, since they were killed.
+fn remove_left_workshops(directory: &Path, now: SystemTime) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(pid) = name.strip_prefix(WORKSHOP).and_then(|rest| rest.split('-').next()) else { continue };
+        let made = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let age = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
+        if age > IN_USE && !Path::new("/proc").join(pid).exists() {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+impl Contents for Arc<Cache> {
+    fn offer(&self, digest: Digest, file: Held) {
+        self.offers.add(digest, file);
+    }
+
+    fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
+        let _turn = lock(&self.turn);
+        if let Some(path) = lock(&self.secrets).get(digest).map(opened).or_else(|| self.held(digest)) {
+            return Ok(path);
+        }
+        let cannot =
+            |why: String| Failure::new(format!("cannot get the content {digest} from the controller: {why}"));
+        *lock(&self.incoming) = Some(Incoming { digest: *digest, state: State::Awaited });
+        if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
+            self.refuse(None, &error.to_string());
+        }
+        if self.closed.load(Ordering::SeqCst) {
+            self.refuse(None, ENDED);
+        }
+        let mut incoming = lock(&self.incoming);
+        loop {
+            match incoming.take() {
+                Some(Incoming { state: State::Whole(Place::Disk(path), _), .. }) => return Ok(path),
+                Some(Incoming { state: State::Whole(Place::Memory, file), .. }) => {
+                    let path = opened(&file);
+                    lock(&self.secrets).insert(*digest, file);
+                    return Ok(path);
+                }
+                Some(Incoming { state: State::Failed(why), .. }) => {
+                    self.starved.fetch_or(self.closed.load(Ordering::SeqCst), Ordering::SeqCst);
+                    return Err(cannot(why));
+                }
+                open => *incoming = open,
+            }
+            incoming = self.arrived.wait(incoming).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn note(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.notes().join(Digest::of(name.as_bytes()).to_string());
+        let mut file = File::options().read(true).custom_flags(nofollow()).open(path).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn keep_note(&self, name: &str, bytes: &[u8]) {
+        if !self.temporary {
+            // Without a note the work is done again, no more.
+            write_note(&self.notes(), &Digest::of(name.as_bytes()).to_string(), bytes).ok();
+        }
+    }
+}
+
+/// Writes a note; a reader finds it whole or not at all.
+fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+    let path = directory.join(format!(".{name}-{}", std::process::id()));
+    fs::remove_file(&path).ok();
+    File::options().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+    fs::rename(&path, directory.join(name))
+}
+
+impl Incoming {
+    fn take(&mut self, chunk: &Chunk, directory: &Path) {
+        if matches!(self.state, State::Awaited) {
+            match begin(&self.digest, chunk.secret, directory) {
+                Ok((place, file)) => self.state = State::Open(place, file, Sha256::new()),
+                Err(error) => return self.fail(&reason(&error)),
+            }
+        }
+        let State::Open(_, file, hasher) = &mut self.state else { return };
+        let written = chunk.unpack().and_then(|bytes| {
+            hasher.update(&bytes);
+            file.write_all(&bytes)
+        });
+        if let Err(error) = written {
+            return self.fail(&reason(&error));
+        }
+        if !chunk.last {
+            return;
+        }
+        let found = Digest::from(<[u8; 32]>::from(hasher.finalize_reset()));
+        if found != self.digest {
+            return self.fail(&format!("it arrived damaged, with the digest {found}"));
+        }
+        match std::mem::replace(&mut self.state, State::Awaited) {
+            State::Open(Place::Disk(begun), file, _) => {
+                let path = directory.join(found.to_string());
+                let renamed = fs::rename(&begun, &path);
+                self.state = State::Whole(Place::Disk(if renamed.is_ok() { path } else { begun }), file);
+                if let Err(error) = renamed {
+                    self.fail(&reason(&error));
+                }
+            }
+            State::Open(place, file, _) => self.state = State::Whole(place, file),
+            other => self.state = other,
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        if let State::Open(Place::Disk(path), ..) | State::Whole(Place::Disk(path), _) = &self.state {
+            fs::remove_file(path).ok();
+        }
+        if !matches!(self.state, State::Failed(_)) {
+            self.state = State::Failed(why.to_owned());
+        }
+    }
+}
+
+/// Makes the file that content is written to.
+fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, File)> {
+    if secret {
+        return Ok((Place::Memory, nameless(directory)?));
+    }
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+    let path = directory.join(format!(".{digest}-{}", std::process::id()));
+    fs::remove_file(&path).ok();
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+    Ok((Place::Disk(path), file))
+}
+
+/// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
+/// gone with the agent.
+pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
+    use rustix::fs::MemfdFlags;
+    match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
+        Ok(file) => Ok(file.into()),
+        Err(_) => {
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+            let path = directory.join(format!(".secret-{}", std::process::id()));
+            fs::remove_file(&path).ok();
+            let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+            fs::remove_file(&path)?;
+            Ok(file)
+        }
+    }
+}
+
+/// Returns a path under which this process can open a file without a name.
+fn opened(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+fn files(directory: &Path) -> Vec<(PathBuf, fs::Metadata)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((entry.path(), entry.metadata().ok().filter(fs::Metadata::is_file)?)))
+        .collect()
+}
+
+fn nofollow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+/// Makes a directory that only this user can enter.
+fn private_directory() -> io::Result<PathBuf> {
+    let base = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
+    for attempt in 0..100 {
+        let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let path = base.join(format!("convoy-{}-{stamp:x}-{attempt}", std::process::id()));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| path),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
+#[cfg(test)]
+mod tests;

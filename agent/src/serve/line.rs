@@ -1,0 +1,64 @@
+//! The sending half of a conversation, shared by threads.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+
+use convoy_protocol::frame::{self, FrameError};
+use convoy_protocol::message::ToAgent;
+use serde::Serialize;
+
+use crate::sync::lock;
+
+/// The sending half of a conversation, shared by threads.
+pub(crate) struct Line(Mutex<Option<Box<dyn Write + Send>>>);
+
+impl Line {
+    pub(crate) fn new(sink: impl Write + Send + 'static) -> Self {
+        Self(Mutex::new(Some(Box::new(sink))))
+    }
+
+    /// Sends one message, in one write.
+    pub(crate) fn send(&self, message: &impl Serialize) -> Result<(), FrameError> {
+        let bytes = frame::encode(message)?;
+        Ok(self.raw(&bytes)?)
+    }
+
+    /// Sends bytes that are no message.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut sink = lock(&self.0);
+        let sink = sink.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        sink.write_all(bytes)?;
+        sink.flush()
+    }
+
+    /// Closes it: the other side sees the end.
+    pub(crate) fn close(&self) {
+        lock(&self.0).take();
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+/// Gives a sign of life now and then, until the line is gone. Without it the child would leave.
+pub(crate) fn keep_alive(line: Weak<Line>, every: Duration) {
+    let ping = move || {
+        let mut number = 0;
+        loop {
+            thread::sleep(every);
+            number += 1;
+            let Some(line) = line.upgrade() else { return };
+            if line.send(&ToAgent::Ping(number)).is_err() {
+                return;
+            }
+        }
+    };
+    // Without the thread the child leaves when it is idle for too long, and is started again.
+    thread::Builder::new().name("ping".into()).spawn(ping).ok();
+}

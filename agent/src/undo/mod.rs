@@ -1,0 +1,12 @@
+//! Taking back what a run has changed: looked at first, all of it, the last change first.
+
+mod perform;
+mod plan;
+mod problem;
+mod step;
+mod view;
+
+pub(crate) use perform::perform;
+pub(crate) use plan::{Plan, look};
+pub(crate) use problem::Problem;
+pub(crate) use step::{How, Step};

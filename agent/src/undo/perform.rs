@@ -1,0 +1,128 @@
+//! Doing it.
+
+use std::path::Path;
+
+use super::plan::Plan;
+use super::step::{How, Step, kept_is_whole};
+use crate::changes::line::Line;
+use crate::changes::record::Writer;
+use crate::changes::{Content, Thing};
+use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::system::{Attributes, Bytes, SetTime, System};
+
+/// Takes back all that the plan says, the last change first. These are changes like others: they can be taken back,
+/// too.
+///
+/// # Errors
+/// If something stands in the way, or cannot be done; what came before it is done, and the next undo does the rest.
+pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
+    if let Some(first) = plan.problems.first() {
+        return Err(Failure::new(first.text.clone()));
+    }
+    let open = Writer::open(&plan.record).map_err(|error| cannot("write", &plan.record, &error));
+    let (mut writer, _) = open?;
+    let by = node.recorder().run().unwrap_or_default();
+    let mut note = |ids: &[&String], durably: bool| {
+        let lines: Vec<Line> =
+            ids.iter().map(|id| Line::Undone { id: (*id).clone(), by: by.clone() }).collect();
+        writer.append(&lines, durably).map_err(|error| cannot("write", &plan.record, &error))
+    };
+    for step in &plan.steps {
+        node.recorder().handle_secret(step.secret);
+        let done = step.perform(node);
+        node.recorder().handle_secret(false);
+        done?;
+        // What was kept may have been moved: looked at again, it would be missing.
+        note(&[&step.id], false)?;
+    }
+    note(&plan.ids.iter().collect::<Vec<_>>(), true)
+}
+
+impl Step {
+    fn perform(&self, node: &mut System) -> Result<(), Failure> {
+        match self.how {
+            How::Remove => node.remove(&self.path),
+            How::RemoveDirectory => node.remove_empty_directory(&self.path),
+            How::Attributes => self.attribute(node, &self.path),
+            How::Restore => self.restore(node),
+        }
+    }
+
+    fn attributes(&self) -> Attributes {
+        let owned = self.was.owned;
+        Attributes {
+            mode: owned.map(|owned| owned.mode),
+            uid: owned.map(|owned| owned.uid),
+            gid: owned.map(|owned| owned.gid),
+        }
+    }
+
+    /// Gives what is there the attributes that it had.
+    fn attribute(&self, node: &mut System, path: &Path) -> Result<(), Failure> {
+        let Some(meta) = node.lstat(path)? else { return Ok(()) };
+        let wanted = self.attributes();
+        if (wanted.uid, wanted.gid) != (Some(meta.uid), Some(meta.gid)) {
+            node.lchown(path, wanted.uid, wanted.gid)?;
+        }
+        if !meta.is_link()
+            && let Some(mode) = wanted.mode
+        {
+            node.chmod(path, mode)?;
+        }
+        match self.was.mtime.filter(|time| *time != meta.mtime) {
+            Some(time) if meta.is_link() => node.set_time_of_link(path, time),
+            Some(time) if meta.is_file() => node.set_times(path, SetTime::Keep, SetTime::To(time)),
+            _ => Ok(()),
+        }
+    }
+
+    fn restore(&self, node: &mut System) -> Result<(), Failure> {
+        let path = &self.path;
+        let now = node.lstat(path)?;
+        // Looked at again: time has passed.
+        if !kept_is_whole(&self.was, node)? {
+            return Err(Failure::new(format!("what is kept of {} has changed meanwhile", path.display())));
+        }
+        match (&self.was.thing, &self.was.kept) {
+            (Thing::File, Some(kept)) => {
+                let now = match now {
+                    Some(meta) if meta.is_dir() => {
+                        node.remove_empty_directory(path)?;
+                        None
+                    }
+                    other => other,
+                };
+                let mut temporary = node.prepare(path, Bytes::File(kept), self.attributes())?;
+                let found = node.sha256(temporary.path())?;
+                if self.was.content != Content::Digest(found) {
+                    return Err(Failure::new(format!(
+                        "what is kept of {} has changed meanwhile",
+                        path.display()
+                    )));
+                }
+                temporary.holds(found);
+                node.dress(&temporary, &self.was.xattrs, self.was.mtime)?;
+                node.place(temporary, now.as_ref())
+            }
+            (Thing::Link(target), _) => {
+                node.symlink(target, path, now.as_ref())?;
+                self.attribute(node, path)
+            }
+            (Thing::Directory, _) => {
+                if now.is_some() {
+                    node.remove(path)?;
+                }
+                node.make_dir(path)?;
+                self.attribute(node, path)
+            }
+            (Thing::Tree, Some(kept)) => {
+                if now.is_some() {
+                    node.remove(path)?;
+                }
+                node.bring_back(kept, path)
+            }
+            _ => Err(Failure::new(format!("nothing is kept of {}", path.display()))),
+        }
+    }
+}

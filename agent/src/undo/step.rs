@@ -1,0 +1,66 @@
+//! One path that is to be as it was.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::changes::survey as survey_tree;
+use crate::changes::{Content, State, Thing};
+use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::system::Look;
+
+/// One path that is to be as it was.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(super) id: String,
+    pub(crate) path: PathBuf,
+    pub(crate) how: How,
+    pub(super) was: State,
+    /// What will be there, as a text that tells states apart.
+    pub(super) becomes: String,
+    /// Whether what is there is secret.
+    pub(super) secret: bool,
+}
+
+/// What is to be done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It goes.
+    Remove,
+    /// A directory that was made goes, when it is empty.
+    RemoveDirectory,
+    /// What was there comes back.
+    Restore,
+    /// Owner, mode and time alone.
+    Attributes,
+}
+
+impl How {
+    /// Returns it in a word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Remove | Self::RemoveDirectory => "removed",
+            Self::Restore => "restored",
+            Self::Attributes => "attributes",
+        }
+    }
+}
+
+/// Returns whether what is kept is what was there before the run.
+pub(super) fn kept_is_whole(was: &State, look: &Look) -> Result<bool, Failure> {
+    let Some(kept) = &was.kept else { return Ok(!matches!(was.thing, Thing::File | Thing::Tree)) };
+    let Content::Digest(wanted) = was.content else { return Ok(false) };
+    if look.lstat(kept)?.is_none() {
+        return Ok(false);
+    }
+    let found = match was.thing {
+        Thing::Tree => survey(kept)?,
+        _ => look.sha256(kept)?,
+    };
+    Ok(found == wanted)
+}
+
+/// Returns the digest of a tree.
+pub(super) fn survey(path: &Path) -> Result<convoy_protocol::Digest, Failure> {
+    survey_tree(path).map(|survey| survey.digest).map_err(|error: io::Error| cannot("look at", path, &error))
+}

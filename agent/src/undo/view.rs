@@ -1,0 +1,143 @@
+//! The node as it will be while a run is taken back, without changing it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use convoy_protocol::Digest;
+
+use super::step::{How, survey};
+use crate::changes::{Content, State, Thing};
+use crate::failure::Failure;
+use crate::os_error::cannot;
+use crate::stat::Time;
+use crate::system::Look;
+
+/// The node as it will be.
+pub(super) struct View<'a> {
+    pub(super) look: &'a Look,
+    /// What will be at a path.
+    states: HashMap<PathBuf, State>,
+    /// Where what will be at a path and below it is now; `None`: nowhere, but for what `states` says.
+    places: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+/// What is, or will be, at a path.
+pub(super) struct Seen {
+    pub(super) state: State,
+    /// Where it can be looked at now.
+    place: PathBuf,
+    /// Device, inode and time of change.
+    pub(super) stamp: Option<(u64, u64, Time)>,
+    digest: Option<Digest>,
+    survey: Option<Digest>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(look: &'a Look) -> Self {
+        Self { look, states: HashMap::new(), places: HashMap::new() }
+    }
+
+    /// Notes that a path will be as it was.
+    pub(super) fn restored(&mut self, path: &Path, was: &State, how: How) {
+        if how == How::Attributes {
+            self.states.insert(path.to_owned(), was.clone());
+            return;
+        }
+        // What is below was looked at before, and goes or comes with it.
+        self.states.retain(|known, _| !known.starts_with(path));
+        self.places.retain(|known, _| !known.starts_with(path));
+        let kept = was.kept.clone().filter(|_| was.thing == Thing::Tree);
+        if kept.is_none() && !was.is_nothing() {
+            self.states.insert(path.to_owned(), was.clone());
+        }
+        self.places.insert(path.to_owned(), kept);
+    }
+
+    /// Returns where what will be at a path is now; nothing if it is nowhere.
+    fn place(&self, path: &Path) -> Option<PathBuf> {
+        for above in path.ancestors() {
+            if let Some(place) = self.places.get(above) {
+                let below = path.strip_prefix(above).unwrap_or(path);
+                let place = place.as_ref()?;
+                return Some(if below.as_os_str().is_empty() { place.clone() } else { place.join(below) });
+            }
+        }
+        Some(path.to_owned())
+    }
+
+    pub(super) fn see(&self, path: &Path) -> Result<Seen, Failure> {
+        let place = self.place(path);
+        let nothing = Seen {
+            state: State::nothing(),
+            place: place.clone().unwrap_or_else(|| path.to_owned()),
+            stamp: None,
+            digest: None,
+            survey: None,
+        };
+        if let Some(state) = self.states.get(path) {
+            let place = state.kept.clone().unwrap_or_else(|| nothing.place.clone());
+            return Ok(Seen { state: state.clone(), place, ..nothing });
+        }
+        let Some(place) = place else { return Ok(nothing) };
+        let meta = self.look.lstat(&place)?;
+        let state = State::seen(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
+        let stamp = meta.map(|meta| (meta.dev, meta.ino, meta.ctime));
+        Ok(Seen { state, place, stamp, ..nothing })
+    }
+
+    /// Returns what will be in the directory at a path.
+    pub(super) fn below(&self, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+        let Some(place) = self.place(path) else { return Ok(Vec::new()) };
+        let names = self.look.list(&place)?;
+        let mut found: Vec<PathBuf> =
+            names.iter().filter_map(|name| Some(path.join(name.file_name()?))).collect();
+        found.retain(|path| self.place(path).is_some() || self.states.contains_key(path));
+        Ok(found)
+    }
+}
+
+impl Seen {
+    /// Returns the digest of a file.
+    pub(super) fn digest(&mut self) -> Result<Option<Digest>, Failure> {
+        if self.digest.is_none() && self.state.thing == Thing::File {
+            let read = std::fs::File::open(&self.place).and_then(|mut file| Digest::of_reader(&mut file));
+            self.digest = Some(read.map_err(|error| cannot("read", &self.place, &error))?.0);
+        }
+        Ok(self.digest)
+    }
+
+    /// Returns the digest of it as a tree; nothing if nothing is there.
+    pub(super) fn survey(&mut self) -> Result<Option<Digest>, Failure> {
+        if self.survey.is_none() && !self.state.is_nothing() {
+            self.survey = Some(survey(&self.place)?);
+        }
+        Ok(self.survey)
+    }
+}
+
+impl Seen {
+    /// Returns whether it holds this; what does not matter it always does.
+    pub(super) fn holds(&mut self, content: &Content) -> Result<bool, Failure> {
+        Ok(match content {
+            Content::Any => true,
+            Content::Secret | Content::Unreadable => false,
+            Content::Digest(digest) => self.digest()? == Some(*digest),
+            Content::Stamp(device, inode, time) => self.stamp == Some((*device, *inode, *time)),
+        })
+    }
+
+    /// Returns whether it is in this state.
+    pub(super) fn is(&mut self, wanted: &State) -> Result<bool, Failure> {
+        if wanted.thing == Thing::Tree {
+            return Ok(match wanted.content {
+                Content::Digest(digest) => self.survey()? == Some(digest),
+                Content::Any => !self.state.is_nothing(),
+                _ => false,
+            });
+        }
+        Ok(self.state.thing == wanted.thing
+            && wanted.owned.is_none_or(|owned| self.state.owned == Some(owned))
+            && wanted.mtime.is_none_or(|time| self.state.mtime == Some(time))
+            && self.holds(&wanted.content)?)
+    }
+}
