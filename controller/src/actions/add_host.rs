@@ -7,7 +7,7 @@ use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::inventory::{Addition, split_port};
-use crate::python;
+use crate::text::python;
 
 /// The action.
 pub const ACTION: Action = Action {

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run};
 use crate::inventory::Addition;
-use crate::python;
+use crate::text::python;
 
 /// The action.
 pub const ACTION: Action =

@@ -10,10 +10,9 @@ use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
 use crate::source_file::read_yaml;
-use crate::python::is_identifier;
+use crate::text::python::is_identifier;
 use crate::template::compile_regex;
 use crate::merge::merge_hash;
-use crate::yaml;
 
 /// The action.
 pub const ACTION: Action = Action {

@@ -184,7 +184,7 @@ async fn command(args: &Args, node: &dyn NodeSession) -> Result<(&'static str, M
 
 fn not_found(program: &str, args: &Args) -> Failure {
     let paths: Value = args.search_paths.iter().map(|path| Value::from(path.as_str())).collect();
-    let paths = crate::python::str(&paths);
+    let paths = crate::text::python::str(&paths);
     Failure::new(format!("Unable to find command \"{program}\" in search paths: {paths}"))
         .with("rebooted", false)
 }

@@ -33,15 +33,15 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     let mut done = ActionOutcome::default();
     for (key, value) in args {
         let rendered = context.render(&key.to_value())?;
-        let name = crate::python::str(&rendered);
+        let name = crate::text::python::str(&rendered);
         if name == "cacheable" {
             if bool::convert(value).map_err(Failure::new)? {
                 done.level = VariableLevel::CacheableFact;
             }
             continue;
         }
-        if !crate::python::is_identifier(&name) {
-            return Err(invalid_name(&crate::python::label(Some(&rendered))));
+        if !crate::text::python::is_identifier(&name) {
+            return Err(invalid_name(&crate::text::python::label(Some(&rendered))));
         }
         done.variables.insert(name.into(), text_to_boolean(value));
     }

@@ -6,7 +6,7 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run};
-use crate::python;
+use crate::text::python;
 
 /// The action.
 pub const ACTION: Action = Action::new("set_stats", DOC, Args::SPEC, Run::OnController(run));

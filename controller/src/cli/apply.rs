@@ -212,8 +212,8 @@ fn list(
     let select = |play: &Play| {
         let pattern = render(&play.hosts, play);
         let pattern = match pattern.as_list() {
-            Some(list) => list.iter().map(crate::python::str).collect::<Vec<_>>().join(","),
-            None => crate::python::str(&pattern),
+            Some(list) => list.iter().map(crate::text::python::str).collect::<Vec<_>>().join(","),
+            None => crate::text::python::str(&pattern),
         };
         inventory.select(&pattern, options.limit.as_deref())
     };

@@ -8,13 +8,13 @@ use convoy_protocol::{Map, Value, map};
 use super::run_options::RunOptions;
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
-use crate::json;
 use crate::playbook::Loader;
 use crate::playbook::ast::Play;
 use crate::report;
 use crate::services::options::Tags;
 use crate::settings;
 use crate::start::{self, Launch};
+use crate::text::json;
 use crate::yaml;
 
 /// Arguments of `convoy exec`.

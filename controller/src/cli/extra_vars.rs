@@ -30,10 +30,11 @@ fn one(text: &str, vault: &Vault) -> Result<Map, Diagnostic> {
     let pairs = kv::parse(text, false).map_err(|why| Diagnostic::user(format!("-e {text}: {why}")))?;
     match pairs.get("_raw_params") {
         None => Ok(pairs),
-        Some(words) => {
-            Err(Diagnostic::user(format!("-e {text}: `{}` is not key=value", crate::python::str(words)))
-                .hint("write -e key=value, -e '{\"key\": \"value\"}' or -e @file.yml".to_owned()))
-        }
+        Some(words) => Err(Diagnostic::user(format!(
+            "-e {text}: `{}` is not key=value",
+            crate::text::python::str(words)
+        ))
+        .hint("write -e key=value, -e '{\"key\": \"value\"}' or -e @file.yml".to_owned())),
     }
 }
 

@@ -11,10 +11,10 @@ use super::extra_vars;
 use super::vault_options::VaultOptions;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::inventory::{Group, Inventory, Options};
-use crate::json;
-use crate::python;
 use crate::secrets::Purpose;
 use crate::settings;
+use crate::text::json;
+use crate::text::python;
 use crate::yaml;
 
 /// Show the hosts, groups and variables of an inventory

@@ -132,7 +132,8 @@ impl CallOutcome {
     pub fn uncertain(self, why: &Arc<str>) -> Self {
         let mut doubtful = Self::unknown(why);
         if let (Verdict::Failed, Some(msg)) = (self.verdict, self.values.get("msg")) {
-            let text = format!("decided at run time: {why}; as things are: {}", crate::python::str(msg));
+            let text =
+                format!("decided at run time: {why}; as things are: {}", crate::text::python::str(msg));
             let msg = Value::from(text).tainted(Taint::UNSAFE | msg.taint);
             doubtful.values.insert("msg".into(), msg);
         }

@@ -5,7 +5,7 @@ use convoy_agent::modules;
 use convoy_protocol::message::Order;
 use convoy_protocol::{Map, Value, map};
 
-use crate::json::REDACTED;
+use crate::text::json::REDACTED;
 
 /// Returns the arguments of an order under their own names, defaults filled in, secrets left out.
 pub(super) fn invocation(order: &Order) -> Value {

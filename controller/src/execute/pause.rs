@@ -65,7 +65,7 @@ pub(super) async fn pause(executor: &Executor<'_>, title: &str, pause: &Pause) -
         "changed" => false,
         "rc" => 0,
         "stderr" => "",
-        "stdout" => format!("Paused for {} {unit}", crate::python::str(&duration)),
+        "stdout" => format!("Paused for {} {unit}", crate::text::python::str(&duration)),
         "start" => start,
         "stop" => now(),
         "delta" => took as i64,

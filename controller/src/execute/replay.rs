@@ -237,7 +237,7 @@ impl TaskRun<'_> {
                 return OrderPlan::afresh(Some(ticket));
             }
             Status::Failed => {
-                let why = looked.values.get("msg").map(crate::python::str).unwrap_or_default();
+                let why = looked.values.get("msg").map(crate::text::python::str).unwrap_or_default();
                 self.executor.requests.warn(format!(
                     "{host}: {title}: it was done before, and cannot be looked at again: {why}; it is taken for done"
                 ));

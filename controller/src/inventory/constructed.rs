@@ -8,8 +8,8 @@ use convoy_protocol::{Kind, Map, Origin, Value, map};
 use super::graph::safe_name;
 use super::model::Inventory;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-use crate::python;
 use crate::template::{Context, Error, Templar};
+use crate::text::python;
 use crate::yaml::Node;
 
 /// The names of the plugin.

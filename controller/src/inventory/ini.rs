@@ -1,4 +1,4 @@
-//! Inventories in Ansible's INI dialect: which sections there are, and what their lines mean. [`crate::ini`] reads the
+//! Inventories in Ansible's INI dialect: which sections there are, and what their lines mean. [`crate::text::ini`] reads the
 //! lines.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::model::Inventory;
 use super::{address, literal, words};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::ini::{self, Line};
+use crate::text::ini::{self, Line};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Section {

@@ -14,8 +14,9 @@ use indexmap::IndexSet;
 
 use super::model::Inventory;
 use crate::diagnostic::Diagnostic;
-use crate::json;
 use crate::paths::absolute;
+use crate::secrets;
+use crate::text::json;
 
 /// The maximum number of bytes of output of a script.
 const MAX_OUTPUT: u64 = 256 << 20;

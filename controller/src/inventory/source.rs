@@ -5,9 +5,9 @@ use std::path::Path;
 use super::model::{Addition, Inventory};
 use super::options::Options;
 use super::{address, constructed, ini, script, tree};
-use crate::source_file::SourceFile;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::paths::absolute;
+use crate::source_file::SourceFile;
 use crate::yaml::{self, Node};
 
 /// The endings of files that Ansible ignores in a directory of sources.

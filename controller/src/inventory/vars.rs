@@ -6,11 +6,10 @@ use std::sync::Arc;
 use convoy_protocol::{Map, map};
 
 use super::model::{Group, Inventory};
-use crate::source_file::read_yaml;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::paths::absolute;
 use crate::merge::merge_hash;
-use crate::yaml;
+use crate::paths::absolute;
+use crate::source_file::read_yaml;
 
 /// The origin of a layer of variables, in Ansible's order: lowest precedence first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value, map};
 use flate2::Crc;
 use jiff::Timestamp;
 
-use crate::json;
+use crate::text::json;
 
 /// The number of hexadecimal digits of the checksum.
 const DIGITS: usize = 8;

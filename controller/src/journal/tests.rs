@@ -59,8 +59,8 @@ fn read(folder: &Path) -> (Vec<Entry>, Option<Tail>) {
 
 /// Returns the entry that is read back for an event.
 fn written(event: &RunEvent) -> Entry {
-    let value = crate::json::lossless::encode(&object::of(event).into());
-    let value = crate::json::lossless::decode(&value);
+    let value = crate::text::json::lossless::encode(&object::of(event).into());
+    let value = crate::text::json::lossless::decode(&value);
     Entry::Event(object::event(value.as_map().unwrap()).unwrap())
 }
 

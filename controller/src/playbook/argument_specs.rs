@@ -22,7 +22,7 @@ impl Reader<'_> {
         let spec = specs.get(entry)?.as_map()?.clone();
         let mut name = format!("Validating arguments against arg spec '{entry}'");
         if let Some(short) = spec.get("short_description") {
-            name.push_str(&format!(" - {}", crate::python::str(short)));
+            name.push_str(&format!(" - {}", crate::text::python::str(short)));
         }
         let context = map! {
             "type" => "role",

@@ -12,7 +12,8 @@ use crate::diagnostic::Diagnostic;
 use crate::paths::absolute;
 use crate::secrets::Vault;
 use crate::settings::Settings;
-use crate::yaml::{Node, Source};
+use crate::source_file::SourceFile;
+use crate::yaml::Node;
 
 /// Options of the loader.
 #[derive(Debug, Clone, Default)]
@@ -65,9 +66,9 @@ impl ProjectFiles {
         if let Some(known) = lock(&self.nodes).get(path) {
             return Ok(known.clone());
         }
-        let source = Source::of(path, &self.vault)?;
+        let source = SourceFile::read(path, &self.vault)?;
         lock(&self.sources).push((absolute(path), source.digest));
-        let node = source.read_remembered(&self.vault)?.map(Arc::new);
+        let node = source.yaml_remembered(&self.vault)?.map(Arc::new);
         lock(&self.nodes).insert(path.to_owned(), node.clone());
         Ok(node)
     }

@@ -13,6 +13,7 @@ mod block;
 mod call;
 mod defaults;
 mod files;
+pub mod gathering;
 mod handlers;
 mod import;
 mod inherited;

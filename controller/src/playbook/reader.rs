@@ -10,7 +10,7 @@ use super::files::ProjectFiles;
 use super::keywords::{self, Place, ValueType};
 use super::template::is_template;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::python::is_identifier;
+use crate::text::python::is_identifier;
 use crate::yaml::Node;
 
 /// Renders the name of a file or role, or a tag, while files are read (`import_tasks: "{{ x }}.yml"`). The function uses

@@ -12,7 +12,7 @@ use super::keywords::{self, Place, list, value_type};
 use super::reader::{Field, Reader};
 use super::template::{has_delimiter, is_template, title};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::python::is_identifier;
+use crate::text::python::is_identifier;
 use crate::yaml::Node;
 
 /// The actions of `meta:` by name.

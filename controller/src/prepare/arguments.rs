@@ -44,7 +44,10 @@ pub(super) fn arguments(
 fn rendered_map(view: View<'_>, args: &Value) -> Result<Map, Error> {
     let rendered = view.render(args)?;
     rendered.as_map().cloned().ok_or_else(|| {
-        Error::other(format!("invalid or malformed argument: '{}'", crate::python::label(Some(&rendered))))
+        Error::other(format!(
+            "invalid or malformed argument: '{}'",
+            crate::text::python::label(Some(&rendered))
+        ))
     })
 }
 
@@ -103,7 +106,7 @@ fn write_out(module: &Module, args: &mut Map) {
             text && param.choices.is_empty() && param.staged == Staged::No
         });
         if wants_text && matches!(value.kind, Kind::List(_) | Kind::Map(_)) {
-            let text = Value::from(crate::python::str(value)).tainted(value.deep_taint());
+            let text = Value::from(crate::text::python::str(value)).tainted(value.deep_taint());
             *value = Value { origin: value.origin.clone(), ..text };
         }
     }

@@ -85,7 +85,7 @@ fn text(view: View<'_>, value: Option<Value>) -> Result<Option<String>, Error> {
     let Some(value) = value else { return Ok(None) };
     let value = view.render(&value)?;
     let given = !value.is_null() && value.as_str() != Some(omit_token());
-    Ok(given.then(|| crate::python::str(&value)))
+    Ok(given.then(|| crate::text::python::str(&value)))
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ fn supports_async(action: &Action) -> bool {
 
 /// Renders the name of an action, and finds the action.
 fn named(view: View<'_>, name: &Value) -> Result<(Action, Arc<str>), Error> {
-    let name: Arc<str> = crate::python::str(&view.render(name)?).trim().into();
+    let name: Arc<str> = crate::text::python::str(&view.render(name)?).trim().into();
     Ok((Action::called(&name).map_err(Error::other)?, name))
 }
 

@@ -25,10 +25,10 @@ pub fn endpoint(host: &Arc<str>, view: View<'_>) -> Result<Endpoint, Error> {
     let options = &view.services.options;
     let text = |names: &[&str]| -> Result<Option<String>, Error> {
         let Some(value) = names.iter().find_map(|name| view.scope.raw(name)) else { return Ok(None) };
-        Ok(Some(crate::python::str(&view.render(&value)?)))
+        Ok(Some(crate::text::python::str(&view.render(&value)?)))
     };
     let keyword = |value: &Option<Value>| -> Result<Option<String>, Error> {
-        value.as_ref().map(|value| Ok(crate::python::str(&view.render(value)?))).transpose()
+        value.as_ref().map(|value| Ok(crate::text::python::str(&view.render(value)?))).transpose()
     };
     let connection = match text(&["ansible_connection"])? {
         Some(connection) => Some(connection),

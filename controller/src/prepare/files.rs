@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use convoy_agent::args::{Arg, Staged};
-use convoy_agent::words;
 use convoy_agent::module::Module;
+use convoy_agent::words;
 use convoy_protocol::{Map, Taint, Value, map};
 
 use super::view::View;
@@ -51,7 +51,7 @@ pub(super) fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Ma
         let names = std::iter::once(&param.name).chain(param.aliases);
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };
         let Some(given) = args.get(name) else { continue };
-        let (source, taint) = (crate::python::str(given), given.deep_taint());
+        let (source, taint) = (crate::text::python::str(given), given.deep_taint());
         // It would be the folder in which files are looked for.
         if source.is_empty() {
             args.shift_remove(name);

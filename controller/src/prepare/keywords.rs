@@ -141,7 +141,7 @@ fn delegate(view: View<'_>, keywords: &Keywords) -> Result<Option<Arc<str>>, Err
         Some(name) if name == crate::template::omit_token() => Ok(None),
         Some("") | None => Err(Error::other(format!(
             "Empty hostname produced from delegate_to: \"{}\"",
-            crate::python::label(Some(&host))
+            crate::text::python::label(Some(&host))
         ))),
         Some(name) => {
             let name: Arc<str> = name.into();
@@ -204,6 +204,6 @@ fn environment(view: View<'_>, keywords: &Keywords) -> Result<(Vec<(String, Stri
         }
     }
     let secrets = Secrets::of(environment.values());
-    let text = |value: &Value| crate::python::str(value);
+    let text = |value: &Value| crate::text::python::str(value);
     Ok((environment.iter().map(|(name, value)| (name.to_string(), text(value))).collect(), secrets))
 }

@@ -43,7 +43,7 @@ pub(crate) fn items(view: View<'_>, repeat: &Loop) -> Result<Vec<Value>, Error> 
         return Err(Error::unknown(why));
     }
     value.as_list().map(<[Value]>::to_vec).ok_or_else(|| {
-        let shown = crate::python::label(Some(&value));
+        let shown = crate::text::python::label(Some(&value));
         Error::other(
             format!(
                 "Invalid data passed to 'loop', it requires a list, got this instead: {shown}. Hint: If you passed a \

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use super::options::Options;
 use super::screen::Sink;
 use crate::events::{Reporter, RunEvent, object};
-use crate::json;
+use crate::text::json;
 
 /// Prints a run as JSON lines.
 pub struct Json {

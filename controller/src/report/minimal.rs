@@ -7,7 +7,7 @@ use super::options::Options;
 use super::result_view::ResultView;
 use super::screen::{Color, Screen, Sink};
 use crate::events::{Reporter, RunEvent, TaskResult, Verdict};
-use crate::python;
+use crate::text::python;
 
 /// Modules whose output is printed as it is, not as JSON.
 const RAW: [&str; 4] = ["command", "raw", "script", "shell"];

@@ -4,7 +4,7 @@ use convoy_protocol::{Map, Value};
 
 use crate::events::TaskResult;
 use crate::events::object::without_internal;
-use crate::json;
+use crate::text::json;
 
 /// A result as it is shown.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl ResultView {
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
         match self.values.get("warnings").and_then(Value::as_list) {
             Some(list) if !list.is_empty() => {
-                let warnings = list.iter().map(|warning| crate::python::label(Some(warning))).collect();
+                let warnings = list.iter().map(|warning| crate::text::python::label(Some(warning))).collect();
                 self.values.shift_remove("warnings");
                 warnings
             }
@@ -71,12 +71,12 @@ impl ResultView {
 
     /// Returns the message, on one line.
     pub(super) fn message(&self) -> String {
-        crate::python::label(self.values.get("msg")).replace('\n', " ")
+        crate::text::python::label(self.values.get("msg")).replace('\n', " ")
     }
 
     /// Returns the traceback of a Python module.
     pub(super) fn exception(&self) -> Option<String> {
-        self.values.get("exception").map(|text| crate::python::label(Some(text)))
+        self.values.get("exception").map(|text| crate::text::python::label(Some(text)))
     }
 
     /// Returns the result as JSON.

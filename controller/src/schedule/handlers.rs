@@ -109,9 +109,9 @@ impl Scheduler {
             self.services.templar.render(value, &scope, &context).unwrap_or_else(|_| value.clone())
         };
         let mut names: Vec<String> =
-            handler.task.listen.iter().map(|topic| crate::python::str(&render(topic))).collect();
+            handler.task.listen.iter().map(|topic| crate::text::python::str(&render(topic))).collect();
         if let Some(name) = &handler.task.name {
-            let name = crate::python::str(&render(name));
+            let name = crate::text::python::str(&render(name));
             if let Some(role) = &handler.task.role {
                 names.push(format!("{} : {name}", role.name));
             }

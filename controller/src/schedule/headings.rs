@@ -42,7 +42,7 @@ impl Scheduler {
                 self.world.vars.display_name(&self.services.templar, name, host, task.placed())
             }
             (None, Action::IncludeRole(role)) => {
-                format!("{} : {}", task.task.action_name, crate::python::str(&role.name))
+                format!("{} : {}", task.task.action_name, crate::text::python::str(&role.name))
             }
             (None, _) => task.task.action_name.to_string(),
         };

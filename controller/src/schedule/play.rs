@@ -26,7 +26,7 @@ impl Scheduler {
         let play = &self.ask_variables(play)?;
         let pattern = self.play_pattern(play)?;
         let name = match &play.name {
-            Some(name) => crate::python::label(Some(&self.render_for_play(play, name)?)),
+            Some(name) => crate::text::python::label(Some(&self.render_for_play(play, name)?)),
             None => pattern.clone(),
         };
         let strategy = self.play_strategy(play)?;
@@ -81,7 +81,7 @@ impl Scheduler {
     /// Returns the order of the hosts.
     pub(crate) fn play_strategy(&self, play: &Arc<Play>) -> Result<Strategy, Diagnostics> {
         let name = match &play.strategy {
-            Some(value) => crate::python::str(&self.render_for_play(play, value)?),
+            Some(value) => crate::text::python::str(&self.render_for_play(play, value)?),
             None => self.services.options.settings.strategy.clone(),
         };
         Strategy::named(&name).ok_or_else(|| {
@@ -94,8 +94,8 @@ impl Scheduler {
     fn play_pattern(&self, play: &Arc<Play>) -> Result<String, Diagnostics> {
         let value = self.render_for_play(play, &play.hosts)?;
         Ok(match value.as_list() {
-            Some(list) => list.iter().map(crate::python::str).collect::<Vec<_>>().join(","),
-            None => crate::python::str(&value),
+            Some(list) => list.iter().map(crate::text::python::str).collect::<Vec<_>>().join(","),
+            None => crate::text::python::str(&value),
         })
     }
 
@@ -152,7 +152,7 @@ impl Scheduler {
         let mut sizes = sizes.iter();
         while !rest.is_empty() {
             if let Some(size) = sizes.next() {
-                last = batch_size(&crate::python::str(size), hosts.len()).ok_or_else(|| {
+                last = batch_size(&crate::text::python::str(size), hosts.len()).ok_or_else(|| {
                     Diagnostic::user("serial must be a number of hosts or a percentage").at(play.at.clone())
                 })?;
             }

@@ -22,7 +22,7 @@ impl Scheduler {
             let goes_on = self.run_play(play).await?;
             if self.is_interrupted() || !goes_on {
                 for play in &plays[index + 1..] {
-                    let name = crate::python::label(play.name.as_ref().or(Some(&play.hosts)));
+                    let name = crate::text::python::label(play.name.as_ref().or(Some(&play.hosts)));
                     self.not_done(format!("play \"{name}\""));
                 }
                 break;

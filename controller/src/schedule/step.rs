@@ -19,7 +19,7 @@ fn is_named(task: &Task, wanted: &str) -> bool {
 
 /// The names that a task can be called by.
 fn names(task: &Task) -> Vec<String> {
-    let own = task.name.as_ref().map(crate::python::str);
+    let own = task.name.as_ref().map(crate::text::python::str);
     let shown = own.clone().unwrap_or_else(|| task.action_name.to_string());
     let full = task.role.as_ref().map(|role| format!("{} : {shown}", role.name));
     own.into_iter().chain([full.unwrap_or(shown)]).collect()

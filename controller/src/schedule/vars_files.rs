@@ -62,7 +62,7 @@ impl Scheduler {
         let mut searched = Vec::new();
         for name in names {
             let name = match self.services.templar.render(&name, &scope, &context).and_then(known) {
-                Ok(name) => crate::python::str(&name),
+                Ok(name) => crate::text::python::str(&name),
                 // The name may need a fact; once there are facts it is a mistake.
                 Err(error)
                     if error.kind == Kind::Undefined && self.world.vars.store.host(host).facts.is_empty() =>

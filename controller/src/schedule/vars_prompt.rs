@@ -18,7 +18,7 @@ pub fn unanswered<'p>(plays: impl Iterator<Item = &'p Arc<Play>>, extra: &Map) -
     let missing = prompts.filter(|prompt| prompt.default.is_none() && !given(prompt));
     missing
         .map(|prompt| {
-            let name = crate::python::str(&prompt.name);
+            let name = crate::text::python::str(&prompt.name);
             Diagnostic::user(format!("the variable `{name}` must be asked for, and there is no terminal"))
                 .at(prompt.at.clone())
                 .hint(format!("give it with -e {name}=VALUE, or a `default`"))
@@ -39,7 +39,7 @@ impl Scheduler {
         for entry in &play.vars_prompt {
             // What is asked may use what was answered before.
             let so_far = Arc::new(asked.clone());
-            let name = crate::python::str(&self.render_for_play(&so_far, &entry.name)?);
+            let name = crate::text::python::str(&self.render_for_play(&so_far, &entry.name)?);
             if !self.services.options.extra_vars.contains_key(&*name) {
                 let answer = self.ask_variable(&so_far, entry, &name)?;
                 asked.vars.insert(Key::from(name), answer);
@@ -58,9 +58,9 @@ impl Scheduler {
             let Some(value) = render(value)? else { return Ok(default) };
             bool::convert(&value).map_err(|why| Diagnostic::user(why).at(entry.at.clone()))
         };
-        let default = render(&entry.default)?.map(|value| crate::python::str(&value));
+        let default = render(&entry.default)?.map(|value| crate::text::python::str(&value));
         let question =
-            render(&entry.prompt)?.map_or_else(|| name.to_owned(), |text| crate::python::str(&text));
+            render(&entry.prompt)?.map_or_else(|| name.to_owned(), |text| crate::text::python::str(&text));
         let question = match &default {
             Some(default) => format!("{question} [{default}]: "),
             None => format!("{question}: "),
@@ -77,11 +77,11 @@ impl Scheduler {
             String::new()
         };
         let mut answer = if typed.is_empty() { default.unwrap_or_default() } else { typed };
-        if let Some(algorithm) = render(&entry.encrypt)?.map(|value| crate::python::str(&value)) {
+        if let Some(algorithm) = render(&entry.encrypt)?.map(|value| crate::text::python::str(&value)) {
             let wrong = |why: String| {
                 Diagnostic::user(format!("cannot encrypt the variable `{name}`: {why}")).at(entry.at.clone())
             };
-            let salt = render(&entry.salt)?.map(|value| crate::python::str(&value));
+            let salt = render(&entry.salt)?.map(|value| crate::text::python::str(&value));
             let salt_size =
                 render(&entry.salt_size)?.map(|size| i64::convert(&size)).transpose().map_err(wrong)?;
             let settings = crypt::Settings { salt, salt_size, ..crypt::Settings::default() };

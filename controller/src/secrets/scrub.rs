@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Kind, Value, base64};
 
-use crate::json;
+use crate::text::json;
 
 /// Secrets that a text may quote.
 #[derive(Clone, Default)]
@@ -34,7 +34,7 @@ impl Secrets {
             Kind::List(list) => list.iter().for_each(|item| self.add(item)),
             Kind::Map(map) => map.values().for_each(|item| self.add(item)),
             Kind::Null | Kind::Bool(_) => {}
-            _ if value.taint.is_secret() => self.hide(&crate::python::str(value)),
+            _ if value.taint.is_secret() => self.hide(&crate::text::python::str(value)),
             _ => {}
         }
     }

@@ -228,7 +228,8 @@ impl Connections {
     }
 
     fn report_lost_records(&self, endpoint: &Endpoint, screen: &dyn Screen) {
-        let lost = self.with_node(endpoint, |node| node.entries.as_ref().map(|entries| entries.take_damage()));
+        let lost =
+            self.with_node(endpoint, |node| node.entries.as_ref().map(|entries| entries.take_damage()));
         for why in lost.into_iter().flatten() {
             let text = format!("{}: {}", endpoint.host, host_error::lost_record(&why));
             screen.show(RunEvent::Warning(text));
@@ -264,7 +265,8 @@ impl Connections {
         let (run, by) = (self.options.run.clone(), self.options.by.clone());
         let records = self.options.records;
         let hello = Hello { run, by, claim, records, silence_seconds: SILENCE_SECONDS };
-        let opening = Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.recording_locks(entries);
+        let opening =
+            Opening::new(hello, Some(steps)).map_err(|error| error.to_string())?.recording_locks(entries);
         if endpoint.local {
             let stream = local::start(&opening).map_err(|error| format!("cannot start sh: {error}"))?;
             let link = Link::open(stream, opening, self.contents.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::events::HostName;
 use crate::services::options::Options;
-use crate::ssh::{HostKeyChecking, Query, HostSettings};
+use crate::ssh::{HostKeyChecking, HostSettings, Query};
 
 /// How one host is reached. Two tasks that reach it in the same way share one link.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -51,7 +51,10 @@ impl Endpoint {
                 options: self.options.clone(),
                 file: self.configuration.clone(),
             },
-            run_options: run.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+            run_options: run
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
             password: self.password.clone(),
             passphrase: self.passphrase.clone(),
         }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use convoy_protocol::Map;
 
 use crate::playbook::ast::Task;
-use crate::python::shell_quoted;
 use crate::secrets::Vault;
 use crate::services::become_defaults::BecomeDefaults;
 use crate::settings::Settings;
 use crate::ssh::HostKeyChecking;
 use crate::template;
+use crate::text::python::shell_quoted;
 
 /// How a run was asked for.
 #[derive(Debug, Clone, Default)]

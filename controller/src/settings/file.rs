@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 
 use super::entry::{Entry, RawSetting, Source};
 use crate::diagnostic::Diagnostic;
-use crate::ini;
 use crate::secrets::Vault;
 use crate::source_file::SourceFile;
+use crate::text::ini;
 
 /// A key of the file.
 #[derive(Debug)]

@@ -52,7 +52,8 @@ impl Journal {
     pub(super) fn attach(self, scheduler: Scheduler) -> Scheduler {
         match self {
             Self::New { header, runs, takes_over } => {
-                let left = if takes_over { runs.due_from_last_run(&header.folder, &header.playbooks) } else { None };
+                let left =
+                    if takes_over { runs.due_from_last_run(&header.folder, &header.playbooks) } else { None };
                 let mut scheduler = start(scheduler, &runs, &header);
                 if let Some((run, due)) = left {
                     scheduler.record_due(run.as_str(), &due);

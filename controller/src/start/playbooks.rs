@@ -14,7 +14,11 @@ use crate::vars::TaskScope;
 ///
 /// # Errors
 /// All that is wrong in them.
-pub fn load_playbooks(loader: &Loader, paths: &[PathBuf], options: &Options) -> Result<LoadedPlaybooks, Diagnostics> {
+pub fn load_playbooks(
+    loader: &Loader,
+    paths: &[PathBuf],
+    options: &Options,
+) -> Result<LoadedPlaybooks, Diagnostics> {
     let templar = Templar::new(options.template.clone(), options.vault.clone());
     let render = |value: &Value, vars: &Map| {
         let mut all = vars.clone();

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use convoy_protocol::{Key, Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::json::{self, Style};
 use crate::secrets;
 use crate::settings::Settings;
 use crate::template::unknown;
+use crate::text::json::{self, Style};
 
 /// By what Ansible knows that facts were gathered, not only set.
 const GATHERED: &str = "_ansible_facts_gathered";

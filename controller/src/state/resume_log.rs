@@ -10,9 +10,9 @@ use convoy_protocol::message::Order;
 use convoy_protocol::{Digest, Map, Outcome, Status, Value, map};
 
 use crate::events::Note;
-use crate::json;
 use crate::playbook::ast::{LoopSource, Task};
 use crate::services::endpoint::Endpoint;
+use crate::text::json;
 
 /// How much of a digest is written down, in hexadecimal digits.
 const DIGITS: usize = 16;

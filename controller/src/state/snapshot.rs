@@ -95,7 +95,7 @@ impl Snapshot {
     ) -> String {
         let scope = self.scope(host, Some(placed));
         let rendered = templar.render(name, &scope, &context(Vec::new(), false)).and_then(known);
-        crate::python::label(Some(&rendered.unwrap_or_else(|_| name.clone())))
+        crate::text::python::label(Some(&rendered.unwrap_or_else(|_| name.clone())))
     }
 
     /// Fails if variables of one of `hosts` cannot be decrypted.

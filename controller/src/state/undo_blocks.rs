@@ -9,8 +9,8 @@ use super::snapshot::{Placed, Snapshot};
 use crate::events::{BlockBegun, Include};
 use crate::paths::absolute;
 use crate::playbook::ast::{Block, Play, Task};
-use crate::python;
 use crate::template::Templar;
+use crate::text::python;
 
 /// How a file of tasks was included.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 use super::error::{Error, Kind as ErrorKind};
 use super::jinja::{self, Environment, Rendering, ScopeRef, Val};
 use super::{Context, FileOptions, Options, Scope, file, lookups, template_vars};
-use crate::json;
 use crate::secrets::Vault;
+use crate::text::json;
 
 /// Renders templates. There is one per run, shared by all hosts; it keeps parsed templates.
 pub struct Templar {

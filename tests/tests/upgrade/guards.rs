@@ -24,7 +24,10 @@ fn assert_refused(ran: &Ran, message: &str) {
 fn settings_that_cannot_be_right() {
     let cluster = Cluster::local(&FIVE);
     for (settings, message) in [
-        ("{wso2_new_home: '{{ wso2_old_home }}/new'}", "must be separate directories, neither inside the other"),
+        (
+            "{wso2_new_home: '{{ wso2_old_home }}/new'}",
+            "must be separate directories, neither inside the other",
+        ),
         (
             "{wso2_old_home: '{{ place }}/wso2am-4.1.0', wso2_new_home: '{{ place }}/new'}",
             "must be of version 3.1.0; its bin/version.txt says 'WSO2 API Manager v4.1.0'",
@@ -172,11 +175,7 @@ fn configuration_and_files_that_cannot_be_carried_over() {
         ),
         wrong(old("tm1", CONFIGURATION), and("\n[server]\noffset = 1\n"), "deployment.toml:"),
         wrong(old("gw1", LOGGING), to(&data("log4j-2.6.0.properties")), "log4j2_convert"),
-        wrong(
-            old("gw1", CONFIGURATION),
-            for_("\"SOAPAction\"]", "\"X-Corp\"]"),
-            "decide on these keys of",
-        ),
+        wrong(old("gw1", CONFIGURATION), for_("\"SOAPAction\"]", "\"X-Corp\"]"), "decide on these keys of"),
         wrong(new("gw2", "updates/config.json"), to("{}"), "are not at the same update level"),
         wrong(
             old("cp1", &format!("{DROPINS}/org.wso2.carbon.is.migration-1.0.154.jar")),

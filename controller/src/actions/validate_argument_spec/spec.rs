@@ -52,7 +52,7 @@ fn flag(spec: &Map, name: &str) -> bool {
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_list).unwrap_or_default().iter().map(crate::python::str).collect()
+    value.and_then(Value::as_list).unwrap_or_default().iter().map(crate::text::python::str).collect()
 }
 
 fn options(spec: &Map) -> impl Iterator<Item = (String, Map)> + '_ {
@@ -176,12 +176,12 @@ impl Validator {
         else {
             return;
         };
-        let shown: Vec<String> = choices.iter().map(crate::python::str).collect();
+        let shown: Vec<String> = choices.iter().map(crate::text::python::str).collect();
         let shown = shown.join(", ");
         let message = match value.as_list() {
             Some(list) => {
                 let others: Vec<String> =
-                    list.iter().filter(|item| !choices.contains(item)).map(crate::python::str).collect();
+                    list.iter().filter(|item| !choices.contains(item)).map(crate::text::python::str).collect();
                 if others.is_empty() {
                     return;
                 }
@@ -191,7 +191,7 @@ impl Validator {
                 )
             }
             None if choices.contains(value) => return,
-            None => format!("value of {name} must be one of: {shown}, got: {}", crate::python::str(value)),
+            None => format!("value of {name} must be one of: {shown}, got: {}", crate::text::python::str(value)),
         };
         self.errors.push(with_path(message, path));
     }
@@ -216,7 +216,7 @@ impl Validator {
         for (name, needed) in by.filter(|(name, _)| args.get(*name).is_some_and(|value| !value.is_null())) {
             let needed = match needed.as_list() {
                 Some(_) => texts(Some(needed)),
-                None => vec![crate::python::str(needed)],
+                None => vec![crate::text::python::str(needed)],
             };
             let missing: Vec<String> = needed.into_iter().filter(|name| !is_given(name, args)).collect();
             if !missing.is_empty() {
@@ -228,7 +228,7 @@ impl Validator {
 
     fn check_required_if(&mut self, rule: &[Value], args: &Map, path: &[String]) {
         let [key, value, needed, rest @ ..] = rule else { return };
-        let name = crate::python::str(key);
+        let name = crate::text::python::str(key);
         if args.get(name.as_str()) != Some(value) {
             return;
         }
@@ -239,7 +239,7 @@ impl Validator {
             return;
         }
         let how = if any { "any" } else { "all" };
-        let (shown, missing) = (crate::python::str(value), missing.join(", "));
+        let (shown, missing) = (crate::text::python::str(value), missing.join(", "));
         let message = format!("{name} is {shown} but {how} of the following are missing: {missing}");
         self.errors.push(with_path(message, path));
     }
@@ -321,7 +321,7 @@ fn parse_dict(text: &str) -> Option<Map> {
 
 /// Returns what Python's `repr` returns for a value.
 fn repr(value: &Value) -> String {
-    let list = crate::python::str(&vec![value.clone()].into());
+    let list = crate::text::python::str(&vec![value.clone()].into());
     list[1..list.len() - 1].to_owned()
 }
 
@@ -333,7 +333,7 @@ fn convert(wanted: &str, value: &Value) -> Result<Value, String> {
             Err("'None' is not a string and conversion is not allowed".to_owned())
         }
         "str" | "path" => {
-            Ok(value.as_str().map_or_else(|| crate::python::str(value).into(), |_| value.clone()))
+            Ok(value.as_str().map_or_else(|| crate::text::python::str(value).into(), |_| value.clone()))
         }
         "bool" => bool::convert(value).map(Value::from),
         "int" => match i64::convert(value) {
@@ -344,7 +344,7 @@ fn convert(wanted: &str, value: &Value) -> Result<Value, String> {
         "list" => match &value.kind {
             Kind::List(_) => Ok(value.clone()),
             Kind::Text(text) => Ok(text.split(',').map(|part| Value::from(part.trim())).collect()),
-            Kind::Int(_) | Kind::Float(_) => Ok(vec![Value::from(crate::python::str(value))].into()),
+            Kind::Int(_) | Kind::Float(_) => Ok(vec![Value::from(crate::text::python::str(value))].into()),
             _ => refuse("a list"),
         },
         "dict" => match &value.kind {
@@ -358,7 +358,7 @@ fn convert(wanted: &str, value: &Value) -> Result<Value, String> {
             Kind::Text(_) | Kind::List(_) | Kind::Map(_) => Ok(value.clone()),
             _ => refuse("a json string"),
         },
-        "bytes" | "bits" => match crate::python::str(value).trim_start().chars().next() {
+        "bytes" | "bits" => match crate::text::python::str(value).trim_start().chars().next() {
             Some(first) if first.is_ascii_digit() => Ok(value.clone()),
             _ => refuse(if wanted == "bytes" { "a Byte value" } else { "a Bit value" }),
         },

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::object::{self, texts};
 use crate::events::{RunEvent, Tally};
 use crate::journal::{Run, RunState, Runs};
-use crate::json;
+use crate::text::json;
 
 /// Lists the runs.
 ///

@@ -7,7 +7,7 @@ use convoy_protocol::{Diff, DiffSide, Key, Kind, Map, Value, map};
 use crate::events::{
     Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
 };
-use crate::python::label;
+use crate::text::python::label;
 
 mod read;
 

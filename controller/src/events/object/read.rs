@@ -274,7 +274,8 @@ mod tests {
             let mut expected = told.clone();
             // A label comes back as it is shown, and what is internal not at all.
             if let RunEvent::Result(result) | RunEvent::Item(result) = &mut expected {
-                result.label = result.label.take().map(|label| crate::python::label(Some(&label)).into());
+                result.label =
+                    result.label.take().map(|label| crate::text::python::label(Some(&label)).into());
                 result.values = Arc::new(crate::events::object::without_internal(&result.values));
             }
             assert_eq!(again(&told), expected);

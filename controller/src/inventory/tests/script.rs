@@ -41,7 +41,7 @@ fn vars(inventory: &Inventory, host: &str) -> String {
     let layers = inventory.layers(host, None).unwrap();
     let mut all: Map = layers.into_iter().flat_map(|(_, map)| map).collect();
     all.retain(|key, _| !key.as_str().unwrap().starts_with("inventory_"));
-    crate::json::map_to_string(&all, crate::json::Style::default())
+    crate::text::json::map_to_string(&all, crate::text::json::Style::default())
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::options::Options;
 use super::result_view::ResultView;
 use super::screen::{Color, Screen, Sink};
 use crate::events::{HostName, JobEvent, JobState, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
-use crate::python::label;
+use crate::text::python::label;
 
 /// Prints a run as text.
 #[derive(Debug)]

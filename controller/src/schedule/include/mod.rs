@@ -136,7 +136,7 @@ impl Scheduler {
             wanted.push(Wanted {
                 target: IncludeTarget::of(view)?,
                 vars: vars.into_iter().collect(),
-                label: label.map(|label| crate::python::label(Some(&label)).into()),
+                label: label.map(|label| crate::text::python::label(Some(&label)).into()),
             });
         }
         Ok(wanted)

@@ -30,7 +30,7 @@ impl IncludeTarget {
     /// # Errors
     /// If a name cannot be rendered.
     pub(super) fn of(view: View<'_>) -> Result<Self, Error> {
-        let text = |value: &Value| view.render(value).map(|value| crate::python::str(&value));
+        let text = |value: &Value| view.render(value).map(|value| crate::text::python::str(&value));
         let optional = |value: &Option<Value>| value.as_ref().map(text).transpose();
         match &view.task.action {
             Action::IncludeRole(role) => Ok(Self::Role(RoleNames {

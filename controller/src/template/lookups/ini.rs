@@ -2,9 +2,9 @@
 
 use super::call::Call;
 use super::term::{Term, call_option, read_file};
-use crate::ini;
 use crate::template::Error;
 use crate::template::jinja::{Val, compile_regex, str};
+use crate::text::ini;
 
 /// The options that a term may have.
 const OPTIONS: [&str; 9] = [

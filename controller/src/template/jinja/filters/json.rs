@@ -1,12 +1,12 @@
 //! Filters that read JSON, and that write it as Python's `json` does.
 
 use super::yaml::read_value;
-use crate::json::{self, Layout, Writer};
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::text::{str, text_of};
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::Filter;
+use crate::text::json::{self, Layout, Writer};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("to_json", |_, v, args| {

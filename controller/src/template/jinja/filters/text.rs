@@ -1,6 +1,5 @@
 //! Filters on text.
 
-use crate::python::shell_quoted;
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::ops::text_like;
@@ -8,6 +7,7 @@ use crate::template::jinja::python::text::{repr, text_of};
 use crate::template::jinja::python::value::{TextKind, Val};
 use crate::template::jinja::python::{format, strings};
 use crate::template::jinja::rendering::{Filter, Rendering};
+use crate::text::python::shell_quoted;
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[
     ("capitalize", |_, v, _| Ok(strings::capitalize(&text_of(v)?).into())),

@@ -6,13 +6,13 @@
 use convoy_protocol::{Kind, Value};
 
 use crate::diagnostic::Diagnostic;
-use crate::python::{float, is_printable};
 use crate::template::Error;
 use crate::template::jinja::python::args::Args;
 use crate::template::jinja::python::strings::capitalize;
 use crate::template::jinja::python::text::text_of;
 use crate::template::jinja::python::value::Val;
 use crate::template::jinja::rendering::Filter;
+use crate::text::python::{float, is_printable};
 use crate::yaml::{self, Node};
 
 pub(super) const FILTERS: &[(&str, Filter)] = &[

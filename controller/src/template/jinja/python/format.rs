@@ -1,9 +1,9 @@
 //! Python's two ways to format text: the `%` operator and `str.format`.
 
-use crate::python;
 use crate::template::Error;
 use crate::template::jinja::python::value::{ListKind, Val};
 use crate::template::jinja::python::{index, text};
+use crate::text::python;
 
 /// What a conversion such as `%-8.3f` asks for besides its type.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use jiff::fmt::strtime::{BrokenDownTime, Config};
 
-use crate::python;
 use crate::template::Error;
 use crate::template::jinja::python::value::{ListKind, Val};
+use crate::text::python;
 
 /// Returns `str(value)`. All parts of the value must be rendered.
 pub(crate) fn str(value: &Val) -> String {

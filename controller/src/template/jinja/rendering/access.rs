@@ -6,11 +6,11 @@
 use std::rc::Rc;
 
 use super::{Rendering, methods};
-use crate::json;
 use crate::template::Error;
 use crate::template::jinja::python::value::{Function, Val};
 use crate::template::jinja::python::{index, ops, text};
 use crate::template::jinja::scope::ScopeRef;
+use crate::text::json;
 
 impl Rendering<'_> {
     /// Returns `object.name`: a method, or else an item, as Jinja looks them up.

@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use crate::python;
+use crate::text::python;
 
 /// Where there are line breaks and blanks, and which characters are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use convoy_protocol::{Key, Kind, Map, Value};
 
 use self::writer::float_text;
 pub use self::writer::{Layout, Writer};
-use crate::python;
+use crate::text::python;
 
 /// How JSON is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
