@@ -1,5 +1,6 @@
 //! The one stream of what happens in a run: it feeds the journal, the terminal and the JSON lines.
 
+pub mod fields;
 mod note;
 pub mod object;
 mod reporter;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Map, Status, Value, map};
 
-use crate::events::object::{Fault, Fields, word};
+use super::fields::{Fault, Fields, word};
 
 /// Something that is noted and never shown.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use super::call::CallOutcome;
 use super::invocation::invocation;
 use super::redaction::OrderSecrets;
 use super::replay::{KnownJob, TAKEN_FOR_DONE, recorded};
-use super::run::TaskRun;
+use super::task_run::TaskRun;
 use crate::events::{JobEvent, JobState, RunEvent, Verdict};
 use crate::prepare::Call;
 use crate::prepare::keywords::{AsyncSettings, CallKeywords};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_protocol::{Kind, Map, Value};
 
 use super::call::CallOutcome;
-use super::run::TaskRun;
+use super::task_run::TaskRun;
 use crate::actions::VariableLevel;
 use crate::events::Verdict;
 use crate::playbook::ast::Action;

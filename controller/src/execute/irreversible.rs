@@ -6,7 +6,7 @@ use std::sync::Arc;
 use convoy_agent::modules;
 
 use super::call::CallOutcome;
-use super::run::TaskRun;
+use super::task_run::TaskRun;
 use crate::events::Verdict;
 use crate::prepare::{Call, CallKind};
 use crate::state::irreversible::Work;

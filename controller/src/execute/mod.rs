@@ -18,6 +18,7 @@ mod pause;
 mod redaction;
 mod replay;
 pub mod run;
+pub mod task_run;
 
 use crate::secrets::Vault;
 use crate::services::Services;

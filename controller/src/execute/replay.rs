@@ -14,7 +14,7 @@ use convoy_protocol::{Map, Outcome, Status, Value, map};
 use super::call::{CallOutcome, CallRecord, OUTCOME_UNKNOWN};
 use super::collect::hidden;
 use super::node::Node;
-use super::run::{Answers, TaskRun};
+use super::task_run::TaskRun;
 use crate::actions::{ActionOutcome, NodeAction};
 use crate::events::{Note, RunEvent, Verdict};
 use crate::prepare::Call;
@@ -33,6 +33,9 @@ pub(super) struct Reply {
     /// Whether that was before the run was resumed.
     pub(super) before: bool,
 }
+
+/// The answers to a task's orders that are there before its calls are made, in their order.
+pub(super) type Answers = Option<Result<VecDeque<Reply>, HostError>>;
 
 /// What is known of a job.
 pub(super) enum KnownJob {

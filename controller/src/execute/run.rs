@@ -21,7 +21,8 @@ use super::irreversible::record_irreversible;
 use super::node::Node;
 use super::outcome::TaskOutcome;
 use super::pause;
-use super::replay::{Reply, recorded};
+use super::replay::{Answers, Reply, recorded};
+use super::task_run::{TaskPlan, TaskRun};
 use crate::actions::{ActionContext, ActionOutcome, Pause, Run};
 use crate::events::{HostName, RunEvent, TaskResult, Verdict};
 use crate::playbook::ast::Task;
@@ -38,36 +39,6 @@ use crate::state::section::TaskRef;
 use crate::state::undo_blocks::OpenUndoBlock;
 use crate::template::{Context, Kind as ErrorKind};
 use crate::vars::magic::search_path;
-
-/// What is to be executed on one host.
-#[derive(Debug)]
-pub struct TaskPlan {
-    /// The task, prepared.
-    pub task: PreparedTask,
-    /// What its node answered when it was checked ahead.
-    pub prefetched: Option<Vec<Outcome>>,
-    /// What is checked along with it.
-    pub ahead: Vec<Lookahead>,
-    /// The heading of its results, where they come in any order.
-    pub heading: Option<Heading>,
-    /// The blocks with `undo:` that it is in, the outermost first.
-    pub undo_blocks: Vec<Rc<OpenUndoBlock>>,
-}
-
-/// One task on one host, in progress.
-pub(super) struct TaskRun<'a> {
-    pub(super) executor: &'a Executor<'a>,
-    pub(super) host: &'a Arc<str>,
-    pub(super) task_ref: &'a TaskRef,
-    /// Whether what is asked, or answered, is not to be kept on the node's disk.
-    pub(super) quiet: bool,
-    /// By what the journal knows the task on this host; computed once, where it is needed.
-    pub(super) key: OnceCell<TaskKey>,
-    pub(super) title: Arc<str>,
-    context: Context,
-    heading: Option<Heading>,
-    pub(super) undo_blocks: Vec<Rc<OpenUndoBlock>>,
-}
 
 impl Executor<'_> {
     /// Executes a task on a host.
@@ -113,9 +84,6 @@ impl Executor<'_> {
     }
 }
 
-/// The answers to a task's orders that are there before its calls are made, in their order.
-pub(super) type Answers = Option<Result<VecDeque<Reply>, HostError>>;
-
 /// Returns whether each item of a task's loop waits for the one before: because it may be tried again, is a job, or a pause
 /// or a check stands between.
 pub fn one_by_one(task: &Task) -> bool {
@@ -128,19 +96,6 @@ pub fn one_by_one(task: &Task) -> bool {
 }
 
 impl TaskRun<'_> {
-    pub(super) fn task(&self) -> &Arc<Task> {
-        &self.task_ref.task
-    }
-
-    pub(super) fn view<'v>(&'v self, call: &'v Call) -> View<'v> {
-        let Executor { services, snapshot, .. } = self.executor;
-        View { services, snapshot, task: self.task(), scope: &call.scope, context: &self.context }
-    }
-
-    pub(super) fn host_name(&self, call: &Call) -> HostName {
-        call.keywords.endpoint.name(self.host, call.keywords.delegate.as_ref())
-    }
-
     fn nothing(&self, values: Map) -> TaskOutcome {
         TaskOutcome { looped: true, ..TaskOutcome::of(self.host, values, Verdict::Skipped) }
     }

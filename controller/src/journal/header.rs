@@ -4,7 +4,8 @@ use convoy_protocol::{Map, map};
 use jiff::Timestamp;
 
 use super::id::RunId;
-use crate::events::object::{Fault, Fields, texts};
+use crate::events::fields::{Fault, Fields};
+use crate::events::object::texts;
 use crate::report;
 
 /// The version of the format, major and minor. A reader reads every minor version of its major version, and ignores what

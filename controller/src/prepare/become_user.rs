@@ -3,7 +3,7 @@
 use convoy_protocol::Value;
 use convoy_protocol::message::{Become, Method};
 
-use super::keywords::boolean;
+use super::values::boolean;
 use super::view::View;
 use crate::template::{Error, omit_token};
 

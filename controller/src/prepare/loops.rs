@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Key, Kind, Map, Value};
 
-use super::keywords;
+use super::values;
 use super::view::View;
 use crate::playbook::ast::{Loop, LoopSource};
 use crate::template::Error;
@@ -69,7 +69,7 @@ impl LoopNames {
             let Some(value) = value else { return Ok(None) };
             Ok(view.render(value)?.as_str().map(Key::from))
         };
-        let flag = |value: &Option<Value>, default| keywords::boolean(view, value.as_ref(), default);
+        let flag = |value: &Option<Value>, default| values::boolean(view, value.as_ref(), default);
         Ok(Self {
             item: name(&control.loop_var)?.unwrap_or_else(|| "item".into()),
             index: name(&control.index_var)?,

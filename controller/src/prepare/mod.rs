@@ -14,6 +14,7 @@ pub mod keywords;
 pub mod loops;
 pub mod names;
 pub mod task;
+pub mod values;
 pub mod view;
 
 use convoy_protocol::{Map, Value};

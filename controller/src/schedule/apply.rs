@@ -13,7 +13,7 @@ use crate::events::{Note, Verdict};
 use crate::execute::effects::Effects;
 use crate::execute::outcome::TaskOutcome;
 use crate::playbook::ast::Task;
-use crate::prepare::{View, call, keywords};
+use crate::prepare::{View, call, values};
 use crate::services::context;
 use crate::state::batch::{BatchEnd, HostProgress};
 use crate::state::section::TaskRef;
@@ -234,7 +234,7 @@ impl Scheduler {
         let view = View { services, snapshot, task: &task.task, scope: &scope, context: &context };
         let wrong = |why: String| Diagnostic::user(why).at(batch.play.at.clone());
         let limit = view.render(limit).map_err(|error| wrong(error.to_string()))?;
-        let limit = keywords::number(&limit).map_err(|why| wrong(format!("max_fail_percentage: {why}")))?;
+        let limit = values::number(&limit).map_err(|why| wrong(format!("max_fail_percentage: {why}")))?;
         let lost = batch.hosts.iter().filter(|host| !host.is_active()).count();
         Ok(lost as f64 * 100.0 / batch.hosts.len() as f64 > limit)
     }

@@ -14,7 +14,7 @@ use super::batch::{Batch, stopped_at_section};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::{RunEvent, Verdict};
 use crate::execute::outcome::TaskOutcome;
-use crate::execute::run::TaskPlan;
+use crate::execute::task_run::TaskPlan;
 use crate::playbook::ast::Action;
 use crate::state::section::{Item, TaskRef};
 

@@ -6,11 +6,11 @@ use futures::StreamExt;
 
 use super::Scheduler;
 use super::batch::{Batch, stopped_at_section};
-use super::lookahead::is_call;
+use super::window::is_call;
 use crate::diagnostic::Diagnostics;
 use crate::events::{RunEvent, Verdict};
 use crate::execute::outcome::TaskOutcome;
-use crate::execute::run::TaskPlan;
+use crate::execute::task_run::TaskPlan;
 use crate::playbook::ast::Action;
 use crate::state::batch::{BatchEnd, HostProgress};
 use crate::state::prefetched::Prefetched;

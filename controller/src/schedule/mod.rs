@@ -7,6 +7,7 @@
 
 mod apply;
 pub mod batch;
+mod batches;
 mod facts;
 mod free;
 mod handlers;
@@ -17,6 +18,7 @@ mod inventory;
 mod linear;
 mod lookahead;
 mod meta;
+mod planning;
 pub mod play;
 mod recap;
 pub mod requests;
@@ -24,6 +26,7 @@ pub mod step;
 pub mod strategy;
 mod vars_files;
 pub mod vars_prompt;
+mod window;
 
 use std::fmt;
 use std::future::Future;

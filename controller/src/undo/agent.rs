@@ -6,7 +6,7 @@ use convoy_protocol::message::{Become, Method, Order};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::Undo;
-use super::looked::{InspectError, Looked};
+use super::looked::{InspectError, Looked, OtherUser};
 use crate::playbook::ast::{Keywords, Play, Task};
 use crate::playbook::{gathering, walk};
 use crate::prepare::View;
@@ -44,15 +44,6 @@ pub(super) struct Agent {
     endpoint: Arc<Endpoint>,
     /// The user it is of, if not of the one who logs in.
     other: Option<Become>,
-}
-
-/// Another user that the run became.
-#[derive(Debug, Clone)]
-pub(super) struct Other {
-    pub(super) user: String,
-    pub(super) method: Method,
-    pub(super) exe: Option<String>,
-    pub(super) flags: Option<String>,
 }
 
 fn wrong(error: &Error) -> InspectError {
@@ -132,7 +123,7 @@ impl Way {
     }
 
     /// Returns the agent of another user, become as in the run; the password is as for a task of now.
-    pub(super) fn become_user(&self, nodes: Nodes<'_>, other: &Other) -> Result<Agent, InspectError> {
+    pub(super) fn become_user(&self, nodes: Nodes<'_>, other: &OtherUser) -> Result<Agent, InspectError> {
         let keywords = Keywords {
             r#become: Some(true.into()),
             become_method: Some(other.method.name().into()),

@@ -8,12 +8,22 @@ use std::sync::Arc;
 use convoy_protocol::Origin;
 
 use super::begun;
-use super::read::gone;
 use crate::diagnostic::{Diagnostic, Kind};
 use crate::events::Include;
 use crate::playbook::ast::{Action, Block, Entry, Play, Task};
 use crate::playbook::walk;
 use crate::state::undo_blocks::{called, name, of_play, place};
+
+/// Says that a block is not there any more.
+pub(super) fn gone(block: &Block) -> Diagnostic {
+    Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
+        .kind(Kind::Refused)
+        .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
+        .hint(
+            "put it back with its name and its `undo:`, or take back files alone with --files-only"
+                .to_owned(),
+        )
+}
 
 /// Finds the play that has a block, or the outermost of the includes that brought it.
 ///

@@ -5,13 +5,21 @@ use std::collections::HashMap;
 use convoy_protocol::message::Method;
 use convoy_protocol::{Map, Value};
 
-use super::agent::{Agent, Other};
 use crate::services::host_error::HostError;
 
 /// Why a host takes no part.
 pub(super) enum InspectError {
     Host(HostError),
     Failed(String),
+}
+
+/// Another user that the run became.
+#[derive(Debug, Clone)]
+pub(super) struct OtherUser {
+    pub(super) user: String,
+    pub(super) method: Method,
+    pub(super) exe: Option<String>,
+    pub(super) flags: Option<String>,
 }
 
 /// One path that is taken back.
@@ -46,7 +54,7 @@ struct Problem {
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     pub(super) recorded: bool,
-    pub(super) users: Vec<Other>,
+    pub(super) users: Vec<OtherUser>,
     pub(super) items: Vec<Item>,
     pub(super) lost: Vec<String>,
     pub(super) irreversible: Vec<IrreversibleWork>,
@@ -75,7 +83,7 @@ impl Looked {
         Some(Self {
             recorded: values.get("recorded")?.as_bool()?,
             users: list(values, "users", |user| {
-                Some(Other {
+                Some(OtherUser {
                     user: text(user, "user")?,
                     method: Method::named(user.get("method")?.as_str()?)?,
                     exe: text(user, "exe"),
@@ -123,10 +131,10 @@ impl Problem {
 ///
 /// # Errors
 /// What stands in the way, if it cannot.
-pub(super) fn order_agents(agents: Vec<(Agent, Looked)>) -> Result<Vec<(Agent, Looked)>, Vec<String>> {
+pub(super) fn order_agents<A>(agents: Vec<(A, Looked)>) -> Result<Vec<(A, Looked)>, Vec<String>> {
     let all: Vec<&Looked> = agents.iter().map(|(_, looked)| looked).collect();
     let order = order(&all)?;
-    let mut agents: Vec<Option<(Agent, Looked)>> = agents.into_iter().map(Some).collect();
+    let mut agents: Vec<Option<(A, Looked)>> = agents.into_iter().map(Some).collect();
     Ok(order.into_iter().filter_map(|index| agents[index].take()).collect())
 }
 

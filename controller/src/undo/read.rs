@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_protocol::Map;
 
 use super::begun::Block;
-use super::find;
+use super::find::{self, gone};
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::Include;
 use crate::playbook::ast::{Entry, Play};
@@ -24,17 +24,6 @@ struct File {
     includes: Vec<Include>,
     entries: Arc<Vec<Entry>>,
     params: Arc<Map>,
-}
-
-/// Says that a block is not there any more.
-pub(super) fn gone(block: &Block) -> Diagnostic {
-    Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
-        .kind(Kind::Refused)
-        .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
-        .hint(
-            "put it back with its name and its `undo:`, or take back files alone with --files-only"
-                .to_owned(),
-        )
 }
 
 impl Read {

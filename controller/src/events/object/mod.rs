@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, DiffSide, Key, Kind, Map, Value, map};
 
+use super::fields::word;
 use crate::events::{
     Ending, HostName, JobEvent, JobState, RunEvent, Stats, Tally, TaskKind, TaskResult, Verdict,
 };
@@ -11,7 +12,7 @@ use crate::text::python::label;
 
 mod read;
 
-pub use read::{Fault, Fields, event};
+pub use read::event;
 
 /// The words for kinds of tasks.
 const KINDS: [(TaskKind, &str); 3] =
@@ -54,11 +55,6 @@ const ENDINGS: [(Option<Ending>, &str); 6] = [
 /// Returns the word for how a run ended; without an ending, that it was by an error.
 pub fn ending_word(ending: Option<Ending>) -> &'static str {
     word(&ENDINGS, ending)
-}
-
-/// Every value has its word in the tables above; a test goes through all of them.
-pub(super) fn word<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
-    words.iter().find(|(known, _)| *known == value).map_or("", |(_, word)| *word)
 }
 
 /// Returns the event as an object. Keys of values that begin with `_ansible_` are left out; secrets are in it, with

@@ -3,7 +3,7 @@
 use convoy_protocol::{Map, Value, map};
 
 use crate::playbook::ast::Action;
-use crate::prepare::{View, keywords};
+use crate::prepare::{View, values};
 use crate::template::Error;
 
 /// What an include names: a file of tasks, or a role.
@@ -39,7 +39,7 @@ impl IncludeTarget {
                 vars_from: optional(&role.vars_from)?,
                 defaults_from: optional(&role.defaults_from)?,
                 handlers_from: optional(&role.handlers_from)?,
-                public: keywords::boolean(view, role.public.as_ref(), false)?,
+                public: values::boolean(view, role.public.as_ref(), false)?,
             })),
             Action::IncludeTasks { file, .. } => Ok(Self::File(text(file)?)),
             _ => Err(Error::other("not an include".to_owned())),

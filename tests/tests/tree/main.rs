@@ -1,5 +1,8 @@
 //! Properties of the tree itself: what is tracked, how sources begin, and whether the pages say what is there.
 
+mod imports;
+mod layers;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
