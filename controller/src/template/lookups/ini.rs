@@ -42,9 +42,9 @@ pub(super) fn ini(call: &mut Call<'_, '_>) -> Result<Vec<Val>, Error> {
     let kind = call_option(call, "type", "ini");
     let default = call_option(call, "default", "");
     let encoding = call_option(call, "encoding", "utf-8");
-    let interpolates = call.options.key("interpolation").map_or(Ok(true), |v| v.truth())?;
-    let is_regex = call.options.key("re").map_or(Ok(false), |v| v.truth())?;
-    let fold = !call.options.key("case_sensitive").map_or(Ok(false), |v| v.truth())?;
+    let interpolates = call.options.named_flag("interpolation", true)?;
+    let is_regex = call.options.named_flag("re", false)?;
+    let fold = !call.options.named_flag("case_sensitive", false)?;
     let allow_none = call
         .options
         .key("allow_no_value")
