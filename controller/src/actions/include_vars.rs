@@ -9,10 +9,10 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
-use crate::source_file::read_yaml;
-use crate::text::python::is_identifier;
-use crate::template::compile_regex;
 use crate::merge::merge_hash;
+use crate::source_file::read_yaml;
+use crate::template::compile_regex;
+use crate::text::python::is_identifier;
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -220,7 +220,6 @@ mod tests {
 
     use super::*;
     use crate::template::{Context, Options, Templar};
-    use crate::vars::TaskScope;
 
     /// Creates files next to a playbook and runs the action; returns the variables and the files that were read.
     fn include(files: &[(&str, &str)], args: Map, vars: Map) -> Result<(Map, Vec<String>), String> {
@@ -232,7 +231,7 @@ mod tests {
         }
         let shown = |text: &str| text.replace(&format!("{}/", root.display()), "");
         let context = ActionContext {
-            scope: &TaskScope::of_map(vars),
+            scope: &vars,
             templar: &Arc::new(Templar::new(Options::default(), Arc::default())),
             template_context: &Context { search: vec![root.clone()], ..Context::default() },
             verbosity: 0,

@@ -7,7 +7,7 @@ use convoy_protocol::Value;
 use super::ast::Inherited;
 use super::template::is_template;
 use crate::diagnostic::Diagnostic;
-use crate::paths::normalize;
+use crate::paths::{expand_user, normalize};
 
 /// The extensions of the files of a role, in order of preference.
 pub(super) const EXTENSIONS: [&str; 3] = [".yml", ".yaml", ".json"];
@@ -31,7 +31,7 @@ pub(super) fn task_file(
     handlers: bool,
     kind: IncludeKind,
 ) -> Result<PathBuf, Vec<PathBuf>> {
-    let name = expand_home(name);
+    let name = expand_user(name);
     if name.is_absolute() {
         return first([name]);
     }
@@ -58,7 +58,7 @@ pub(super) fn task_file(
 /// # Errors
 /// The paths that were searched.
 pub(super) fn vars_file(name: &str, playbook_dir: &Path) -> Result<PathBuf, Vec<PathBuf>> {
-    let name = expand_home(name);
+    let name = expand_user(name);
     if name.is_absolute() {
         return first([name]);
     }
@@ -79,7 +79,7 @@ pub(super) fn role(
     folders.extend(paths.iter().cloned());
     folders.extend(parent_dir.map(Path::to_owned));
     folders.push(playbook_dir.to_owned());
-    let name = expand_home(name);
+    let name = expand_user(name);
     let found =
         folders.iter().map(|folder| folder.join(&name)).chain([name.clone()]).find(|path| path.is_dir());
     found.map(|path| normalize(&path)).ok_or(folders)
@@ -132,13 +132,6 @@ fn first(places: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<PathB
         }
     }
     Err(searched)
-}
-
-fn expand_home(name: &str) -> PathBuf {
-    match name.strip_prefix("~/").zip(std::env::var_os("HOME")) {
-        Some((rest, home)) => PathBuf::from(home).join(rest),
-        None => PathBuf::from(name),
-    }
 }
 
 /// Returns the error that what `value` names is in none of `places`.

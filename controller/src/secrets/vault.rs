@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
@@ -11,6 +11,7 @@ use super::cipher::Keys;
 use super::envelope::{DEFAULT_ID, Envelope};
 use super::error::DecryptError;
 use super::scrub::Secrets;
+use crate::sync::lock;
 
 /// The minimum length of secrets that are replaced in text of others, in bytes.
 const MIN_SECRET_LENGTH: usize = 4;
@@ -109,22 +110,22 @@ impl Vault {
     /// match everywhere.
     pub fn remember(&self, secret: &str) {
         if secret.trim().len() >= MIN_SECRET_LENGTH {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).hide(secret);
+            lock(&self.known).hide(secret);
         }
     }
 
     /// Returns the remembered secrets.
     pub fn known(&self) -> Secrets {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.known).clone()
     }
 
     fn keys(&self, index: usize, salt: &[u8]) -> Arc<Keys> {
         let name = (salt.to_vec(), index);
-        if let Some(known) = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+        if let Some(known) = lock(&self.keys).get(&name) {
             return known.clone();
         }
         let keys = Arc::new(Keys::derive(&self.passwords[index].bytes, salt));
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(name, keys.clone());
+        lock(&self.keys).insert(name, keys.clone());
         keys
     }
 }

@@ -180,8 +180,11 @@ impl Validator {
         let shown = shown.join(", ");
         let message = match value.as_list() {
             Some(list) => {
-                let others: Vec<String> =
-                    list.iter().filter(|item| !choices.contains(item)).map(crate::text::python::str).collect();
+                let others: Vec<String> = list
+                    .iter()
+                    .filter(|item| !choices.contains(item))
+                    .map(crate::text::python::str)
+                    .collect();
                 if others.is_empty() {
                     return;
                 }
@@ -191,7 +194,9 @@ impl Validator {
                 )
             }
             None if choices.contains(value) => return,
-            None => format!("value of {name} must be one of: {shown}, got: {}", crate::text::python::str(value)),
+            None => {
+                format!("value of {name} must be one of: {shown}, got: {}", crate::text::python::str(value))
+            }
         };
         self.errors.push(with_path(message, path));
     }
