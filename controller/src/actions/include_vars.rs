@@ -67,8 +67,8 @@ convoy_agent::arguments! {
 fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let directory_only =
         ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
-    let given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
-    if given(&directory_only) && given(&["file", "_raw_params"]) {
+    let is_given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
+    if is_given(&directory_only) && is_given(&["file", "_raw_params"]) {
         return Err(Failure::new("You are mixing file only and dir only arguments, these are incompatible"));
     }
     let args = Args::read("include_vars", args).map_err(Failure::new)?;
@@ -202,11 +202,11 @@ fn list_files(
 }
 
 fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
-    let wrong = |problem: crate::diagnostic::Diagnostic| failure(problem.to_string());
-    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else {
+    let error = |problem: crate::diagnostic::Diagnostic| failure(problem.to_string());
+    let Some(node) = read_yaml(path, context.templar.vault()).map_err(error)? else {
         return Ok(Map::new());
     };
-    let value = node.to_value().map_err(wrong)?;
+    let value = node.to_value().map_err(error)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),
         Kind::Null => Ok(Map::new()),

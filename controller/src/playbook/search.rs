@@ -80,9 +80,9 @@ pub(super) fn role(
     folders.extend(parent_dir.map(Path::to_owned));
     folders.push(playbook_dir.to_owned());
     let name = expand_user(name);
-    let found =
+    let directory =
         folders.iter().map(|folder| folder.join(&name)).chain([name.clone()]).find(|path| path.is_dir());
-    found.map(|path| normalize(&path)).ok_or(folders)
+    directory.map(|path| normalize(&path)).ok_or(folders)
 }
 
 /// Finds a file in a directory of a role: `main`, or the one that `tasks_from:` or the like names.
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_roles_file_is_found_by_its_endings() {
+    fn a_file_of_a_role_is_found_by_its_extension() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["main.yaml", "main.json", "setup", "setup.yml"] {
             std::fs::write(dir.path().join(name), "").unwrap();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_variables_is_read_in_order() {
+    fn variable_files_of_a_directory_are_sorted() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("main/b")).unwrap();
         for name in
@@ -173,9 +173,9 @@ mod tests {
         {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let found = role_vars(dir.path(), None);
+        let files = role_vars(dir.path(), None);
         let names: Vec<_> =
-            found.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+            files.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["main/a.json", "main/b/x.yaml", "main/c.yml"]);
     }
 }

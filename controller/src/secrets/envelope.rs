@@ -185,8 +185,8 @@ mod tests {
 
     #[test]
     fn damage_is_reported_with_its_line() {
-        let good = Envelope { id: None, salt: vec![1; 32], digest: vec![2; 32], text: vec![3; 48] }.write();
-        let lines: Vec<&str> = good.lines().collect();
+        let text = Envelope { id: None, salt: vec![1; 32], digest: vec![2; 32], text: vec![3; 48] }.write();
+        let lines: Vec<&str> = text.lines().collect();
         let join = |lines: &[&str]| lines.join("\n");
         let with = |index: usize, line: &str| {
             let mut lines = lines.clone();

@@ -207,18 +207,18 @@ fn run(path: &Path, id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Diagnostic> 
     if output.status.success() {
         return Ok(Zeroizing::new(without_line_end(&printed).to_vec()));
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let stderr = if stderr.is_empty() { stderr } else { format!(": {stderr}") };
     let (id, code) = (id.unwrap_or("None"), output.status.code());
     Err(Diagnostic::user(match (is_client, code) {
         (true, Some(2)) => {
-            format!("Vault password client script {shown} did not find a secret for vault-id={id}{said}")
+            format!("Vault password client script {shown} did not find a secret for vault-id={id}{stderr}")
         }
         (true, Some(code)) => format!(
-            "Vault password client script {shown} returned non-zero ({code}) when getting secret for vault-id={id}{said}"
+            "Vault password client script {shown} returned non-zero ({code}) when getting secret for vault-id={id}{stderr}"
         ),
-        (false, Some(code)) => format!("Vault password script {shown} returned non-zero ({code}){said}"),
-        (_, None) => format!("Vault password script {shown} was killed by a signal{said}"),
+        (false, Some(code)) => format!("Vault password script {shown} returned non-zero ({code}){stderr}"),
+        (_, None) => format!("Vault password script {shown} was killed by a signal{stderr}"),
     }))
 }
 

@@ -40,6 +40,6 @@ pub(super) fn find(
     });
     let places =
         [named, own, home.map(|home| home.join(".ansible.cfg")), Some("/etc/ansible/ansible.cfg".into())];
-    let found = places.into_iter().flatten().find(|path| path.exists() && !path.is_dir())?;
-    Some(crate::paths::absolute(found))
+    let file = places.into_iter().flatten().find(|path| path.exists() && !path.is_dir())?;
+    Some(crate::paths::absolute(file))
 }

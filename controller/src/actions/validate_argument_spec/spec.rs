@@ -133,13 +133,13 @@ impl Validator {
         let converted = match convert(&wanted, &value) {
             Ok(converted) => converted,
             Err(why) => {
-                let found = match path {
+                let location = match path {
                     [] => String::new(),
                     path => format!(" found in '{}'.", path.join(" -> ")),
                 };
                 let class = class(&value);
                 return self.errors.push(format!(
-                    "argument '{name}' is of type {class}{found} and we were unable to convert to {wanted}: {why}"
+                    "argument '{name}' is of type {class}{location} and we were unable to convert to {wanted}: {why}"
                 ));
             }
         };
@@ -156,13 +156,13 @@ impl Validator {
             match convert(wanted, element) {
                 Ok(element) => converted.push(element),
                 Err(why) => {
-                    let found = match path {
+                    let location = match path {
                         [] => String::new(),
                         path => format!(" found in '{}'", path.join(" -> ")),
                     };
                     let class = class(element);
                     self.errors.push(format!(
-                        "Elements value for option '{name}'{found} is of type {class} and we were unable to convert to \
+                        "Elements value for option '{name}'{location} is of type {class} and we were unable to convert to \
                          {wanted}: {why}"
                     ));
                 }
