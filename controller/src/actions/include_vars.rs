@@ -9,10 +9,10 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Kind, Map, Value, map};
 
 use super::action::{Action, ActionContext, ActionOutcome, Run, VariableLevel};
-use crate::source_file::read_yaml;
-use crate::text::python::is_identifier;
-use crate::template::compile_regex;
 use crate::merge::merge_hash;
+use crate::source_file::read_yaml;
+use crate::template::compile_regex;
+use crate::text::python::is_identifier;
 
 /// The action.
 pub const ACTION: Action = Action {
@@ -67,8 +67,8 @@ convoy_agent::arguments! {
 fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure> {
     let directory_only =
         ["dir", "depth", "files_matching", "ignore_files", "extensions", "ignore_unknown_extensions"];
-    let given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
-    if given(&directory_only) && given(&["file", "_raw_params"]) {
+    let is_given = |names: &[&str]| names.iter().any(|name| args.contains_key(*name));
+    if is_given(&directory_only) && is_given(&["file", "_raw_params"]) {
         return Err(Failure::new("You are mixing file only and dir only arguments, these are incompatible"));
     }
     let args = Args::read("include_vars", args).map_err(Failure::new)?;
@@ -202,11 +202,11 @@ fn list_files(
 }
 
 fn read(path: &Path, context: &ActionContext<'_>) -> Result<Map, Failure> {
-    let wrong = |problem: crate::diagnostic::Diagnostic| failure(problem.to_string());
-    let Some(node) = read_yaml(path, context.templar.vault()).map_err(wrong)? else {
+    let error = |problem: crate::diagnostic::Diagnostic| failure(problem.to_string());
+    let Some(node) = read_yaml(path, context.templar.vault()).map_err(error)? else {
         return Ok(Map::new());
     };
-    let value = node.to_value().map_err(wrong)?;
+    let value = node.to_value().map_err(error)?;
     match &value.kind {
         Kind::Map(map) => Ok(Map::clone(map)),
         Kind::Null => Ok(Map::new()),
@@ -220,7 +220,6 @@ mod tests {
 
     use super::*;
     use crate::template::{Context, Options, Templar};
-    use crate::vars::TaskScope;
 
     /// Creates files next to a playbook and runs the action; returns the variables and the files that were read.
     fn include(files: &[(&str, &str)], args: Map, vars: Map) -> Result<(Map, Vec<String>), String> {
@@ -232,7 +231,7 @@ mod tests {
         }
         let shown = |text: &str| text.replace(&format!("{}/", root.display()), "");
         let context = ActionContext {
-            scope: &TaskScope::of_map(vars),
+            scope: &vars,
             templar: &Arc::new(Templar::new(Options::default(), Arc::default())),
             template_context: &Context { search: vec![root.clone()], ..Context::default() },
             verbosity: 0,

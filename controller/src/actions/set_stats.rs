@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn data_must_be_a_map_of_variable_names() {
-        let wrong = |data: convoy_protocol::Value| set(&map! { "data" => data }).unwrap_err();
-        assert_eq!(wrong("x".into()), "The 'data' option needs to be a dictionary/hash");
+        let error = |data: convoy_protocol::Value| set(&map! { "data" => data }).unwrap_err();
+        assert_eq!(error("x".into()), "The 'data' option needs to be a dictionary/hash");
         assert_eq!(
-            wrong(map! { "a-b" => 1 }.into()),
+            error(map! { "a-b" => 1 }.into()),
             "The variable name 'a-b' is not valid. Variables must start with a letter or underscore character, and contain \
              only letters, numbers and underscores."
         );

@@ -6,12 +6,11 @@ use convoy_protocol::Map;
 
 use super::ActionContext;
 use crate::template::{Context, Options, Templar};
-use crate::vars::TaskScope;
 
 /// Calls an action with `vars` as the host's only variables.
 pub(super) fn with_context<T>(vars: Map, call: impl FnOnce(&ActionContext<'_>) -> T) -> T {
     call(&ActionContext {
-        scope: &TaskScope::of_map(Map::new()).with(vars),
+        scope: &vars,
         templar: &Arc::new(Templar::new(Options::default(), Arc::default())),
         template_context: &Context::default(),
         verbosity: 0,

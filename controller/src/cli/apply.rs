@@ -84,7 +84,7 @@ impl Args {
 pub(super) fn run_watched(
     args: Args,
     line: Vec<String>,
-    read: &settings::Read,
+    read: &settings::LoadedSettings,
     resumption: Option<Resumption>,
     watch: impl FnOnce(Box<dyn Reporter>) -> Box<dyn Reporter>,
 ) -> Result<u8, Diagnostics> {

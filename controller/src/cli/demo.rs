@@ -117,7 +117,7 @@ fn once(site: &Site) -> Result<(u8, Recap), Diagnostics> {
     let told = recap.clone();
     // What is left of the demo is removed with its folder.
     let settings = Settings { journal: Journal::Off, ..Settings::default() };
-    let read = settings::Read { settings, ..settings::Read::default() };
+    let read = settings::LoadedSettings { settings, ..settings::LoadedSettings::default() };
     let code = apply::run_watched(*args, again(site), &read, None, |shown| {
         Box::new(Witness { shown, recap: told })
     })?;

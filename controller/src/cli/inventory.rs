@@ -77,7 +77,7 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> Result
 
 fn show(
     args: &Args,
-    read: &settings::Read,
+    read: &settings::LoadedSettings,
     out: &mut dyn Write,
     warnings: &mut dyn Write,
 ) -> Result<(), Diagnostics> {
@@ -102,7 +102,7 @@ fn show(
         let value = if args.yaml { show.tree("all")?.into() } else { show.list(&selection.hosts)? };
         show.dump(&value)?
     };
-    let told = if args.verbose.max(settings.verbosity) > 0 { &read.told[..] } else { &[] };
+    let told = if args.verbose.max(settings.verbosity) > 0 { &read.verbose[..] } else { &[] };
     let written = told
         .iter()
         .try_for_each(|text| writeln!(warnings, "{text}"))

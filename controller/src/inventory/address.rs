@@ -85,19 +85,19 @@ fn expand_ranges(pattern: &str, names: &mut Vec<String>) -> Result<(), String> {
 
 /// Returns the elements of a range such as `01:10:2` or `a:f`.
 fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
-    let bad = |why: &str| Err(format!("the range `[{range}]` {why}"));
+    let error = |why: &str| Err(format!("the range `[{range}]` {why}"));
     let parts: Vec<&str> = range.split(':').collect();
     let (first, last, step) = match parts[..] {
         [first, last] => (first, last, "1"),
         [first, last, step] => (first, last, step),
-        _ => return bad("must be begin:end or begin:end:step"),
+        _ => return error("must be begin:end or begin:end:step"),
     };
     let first = if first.is_empty() { "0" } else { first };
     if last.is_empty() {
-        return bad("has no end");
+        return error("has no end");
     }
     let Some(step) = step.parse::<usize>().ok().filter(|step| *step > 0) else {
-        return bad("needs a step greater than zero");
+        return error("needs a step greater than zero");
     };
     if let ([from], [to]) = (first.as_bytes(), last.as_bytes())
         && from.is_ascii_alphabetic()
@@ -106,7 +106,7 @@ fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
         // Lower case letters come first, as in Python.
         let rank = |b: u8| (b.is_ascii_uppercase(), b);
         if rank(*from) > rank(*to) {
-            return bad("ends before it begins");
+            return error("ends before it begins");
         }
         let (from, to) = (*from, *to);
         let letters = (b'a'..=b'z').chain(b'A'..=b'Z');
@@ -115,13 +115,13 @@ fn sequence(range: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
     }
     let width = if first.starts_with('0') && first.len() > 1 { first.len() } else { 0 };
     if width != 0 && width != last.len() {
-        return bad("needs a begin and an end of the same length");
+        return error("needs a begin and an end of the same length");
     }
     let (Ok(from), Ok(to)) = (first.parse::<u32>(), last.parse::<u32>()) else {
-        return bad("contains neither numbers nor letters");
+        return error("contains neither numbers nor letters");
     };
     if from > to {
-        return bad("ends before it begins");
+        return error("ends before it begins");
     }
     Ok(Box::new((from..=to).step_by(step).map(move |n| format!("{n:0width$}"))))
 }

@@ -252,13 +252,13 @@ impl Builder<'_> {
         host: &str,
         scope: &Map,
     ) -> Result<(Option<String>, Vec<String>), Diagnostic> {
-        let nothing = Ok((None, Vec::new()));
+        let no_groups = Ok((None, Vec::new()));
         let text = &keyed.key.text;
         let key = match self.evaluate(&keyed.key, scope) {
             Ok(key) => key,
             Err(error) => {
                 let what = format!("Could not generate group for host {host} from {text} entry: {error}");
-                return self.fail_if_strict(&keyed.key, what).and(nothing);
+                return self.fail_if_strict(&keyed.key, what).and(no_groups);
             }
         };
         if is_falsy(&key) && !(key.as_str() == Some("") && keyed.default_value.is_some()) {
@@ -266,14 +266,14 @@ impl Builder<'_> {
                 let what = format!("No key or key resulted empty for {text} in host {host}, invalid entry");
                 self.fail_if_strict(&keyed.key, what)?;
             }
-            return nothing;
+            return no_groups;
         }
         let parent =
             match keyed.parent.as_ref().map(|parent| self.templar.render(parent, scope, &context(false))) {
                 Some(Err(error)) => {
                     let what =
                         format!("Could not generate parent group for group {}: {error}", python::str(&key));
-                    return self.fail_if_strict(&keyed.key, what).and(nothing);
+                    return self.fail_if_strict(&keyed.key, what).and(no_groups);
                 }
                 parent => parent
                     .transpose()

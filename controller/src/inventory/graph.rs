@@ -13,8 +13,8 @@ use crate::settings::GroupNames;
 /// Returns the name with characters replaced that a variable name cannot contain.
 pub(super) fn safe_name(name: &str) -> String {
     let word = |c: char| c.is_alphanumeric() || c == '_';
-    let good = |index: usize, c: char| word(c) && !(index == 0 && c.is_numeric());
-    name.chars().enumerate().map(|(index, c)| if good(index, c) { c } else { '_' }).collect()
+    let is_allowed = |index: usize, c: char| word(c) && !(index == 0 && c.is_numeric());
+    name.chars().enumerate().map(|(index, c)| if is_allowed(index, c) { c } else { '_' }).collect()
 }
 
 impl Inventory {

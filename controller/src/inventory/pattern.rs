@@ -35,11 +35,11 @@ impl Inventory {
     ///
     /// As [`select`](Self::select).
     pub fn limited(&self, hosts: &[Arc<str>], limit: Option<&str>) -> Result<Vec<Arc<str>>, Diagnostic> {
-        let mut left = self.select("all", limit)?.hosts;
+        let mut selected = self.select("all", limit)?.hosts;
         for host in hosts.iter().filter(|host| self.is_implicit(host)) {
-            left.extend(self.select(host, limit)?.hosts);
+            selected.extend(self.select(host, limit)?.hosts);
         }
-        Ok(hosts.iter().filter(|host| left.contains(host)).cloned().collect())
+        Ok(hosts.iter().filter(|host| selected.contains(host)).cloned().collect())
     }
 
     /// Returns the hosts that match both `pattern` and `limit`.
@@ -88,9 +88,10 @@ impl Inventory {
     }
 
     fn matches(&self, pattern: &str, warnings: &mut Vec<Diagnostic>) -> Result<Names, Diagnostic> {
-        let found = if pattern.starts_with('~') { None } else { SUBSCRIPT.captures(pattern).ok().flatten() };
-        let Some(found) = found else { return self.enumerate(pattern, warnings) };
-        let part = |index: usize| found.get(index).map_or("", |part| part.as_str());
+        let subscript =
+            if pattern.starts_with('~') { None } else { SUBSCRIPT.captures(pattern).ok().flatten() };
+        let Some(subscript) = subscript else { return self.enumerate(pattern, warnings) };
+        let part = |index: usize| subscript.get(index).map_or("", |part| part.as_str());
         let hosts = self.enumerate(part(1), warnings)?;
         let count = hosts.len();
         let (start, end) = if part(2).is_empty() {

@@ -88,16 +88,16 @@ impl Script<'_> {
                 name => self.group(name, group)?,
             }
         }
-        if let Some(wrong) = variables.as_ref().filter(|variables| variables.as_map().is_none()) {
-            return Err(self.error(format!("`_meta.hostvars` must be a map, got {}", wrong.kind_name())));
+        if let Some(other) = variables.as_ref().filter(|variables| variables.as_map().is_none()) {
+            return Err(self.error(format!("`_meta.hostvars` must be a map, got {}", other.kind_name())));
         }
         for host in self.hosts.clone() {
-            let found = match &variables {
+            let value = match &variables {
                 Some(all) => all.get(&host).cloned().unwrap_or_else(|| Map::new().into()),
                 None => self.call(&["--host", &host])?,
             };
-            let Some(vars) = found.as_map() else {
-                let what = format!("the variables of host `{host}` must be a map, got {}", found.kind_name());
+            let Some(vars) = value.as_map() else {
+                let what = format!("the variables of host `{host}` must be a map, got {}", value.kind_name());
                 return Err(self.error(what));
             };
             for (key, value) in vars {

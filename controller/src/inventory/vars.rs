@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::merge::merge_hash;
 use crate::paths::absolute;
 use crate::source_file::read_yaml;
+use crate::sync::lock;
 
 /// The origin of a layer of variables, in Ansible's order: lowest precedence first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,7 +162,7 @@ impl Inventory {
 
     /// Returns the variables of a file; each file is read once.
     fn file(&self, path: &Path) -> Result<Arc<Map>, Diagnostic> {
-        let mut files = self.files.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut files = lock(&self.files);
         if let Some(map) = files.get(path) {
             return Ok(map.clone());
         }

@@ -68,7 +68,7 @@ impl Runs {
     pub fn of(settings: &Settings) -> Option<Self> {
         match &settings.journal {
             Journal::Off => None,
-            Journal::Folder(folder) => Some(Self { folder: folder.clone(), own: None }),
+            Journal::Directory(folder) => Some(Self { folder: folder.clone(), own: None }),
             Journal::Here => Some(Self::below(crate::paths::absolute(DEFAULT_FOLDER))),
         }
     }

@@ -97,8 +97,8 @@ fn check_value(module: &str, param: &Param, argument: &Argument) -> Option<Diagn
     if value.is_null() || contains_template(value) {
         return None;
     }
-    let wrong = |message: String| Diagnostic::user(message).at(value.origin.clone());
-    let of = format!("`{}` of `{module}`", param.name);
+    let error = |message: String| Diagnostic::user(message).at(value.origin.clone());
+    let name = format!("`{}` of `{module}`", param.name);
     if !param.choices.is_empty() && param.kind != ParamKind::List {
         let got = String::convert(value).unwrap_or_else(|_| value.kind_name().to_owned());
         // YAML has converted a plain `yes` or `no` to a boolean; the node converts it back by the choices.
@@ -106,7 +106,7 @@ fn check_value(module: &str, param: &Param, argument: &Argument) -> Option<Diagn
             |choice: &str| choice == got || (param.kind == ParamKind::Str && is_same_bool(choice, value));
         if !param.choices.iter().copied().any(same) {
             return Some(
-                wrong(format!("value of {of} must be one of: {}, got: {got}", param.choices.join(", ")))
+                error(format!("value of {name} must be one of: {}, got: {got}", param.choices.join(", ")))
                     .hint(did_you_mean(&got, param.choices.iter().copied())),
             );
         }
@@ -123,7 +123,7 @@ fn check_value(module: &str, param: &Param, argument: &Argument) -> Option<Diagn
         ParamKind::Dict if value.as_list().is_some() => Err(format!("{} is not a map", value.kind_name())),
         _ => Ok(()),
     };
-    converted.err().map(|why| wrong(format!("{of} must be of type {}", param.kind.name())).note(why))
+    converted.err().map(|why| error(format!("{name} must be of type {}", param.kind.name())).note(why))
 }
 
 /// Returns an error for each file mode written as a decimal number, which Ansible would take for another mode.
@@ -134,12 +134,12 @@ pub(super) fn decimal_modes(spec: &Spec, arguments: &Arguments) -> Vec<Diagnosti
 
 fn decimal_mode(param: &Param, argument: &Argument) -> Option<Diagnostic> {
     let digits = decimal_digits(argument).filter(|_| param.kind == ParamKind::Mode)?;
-    let wrong =
+    let error =
         Diagnostic::user(format!("mode {digits} is decimal, which is not the octal mode it looks like"))
             .at(argument.value.origin.clone())
             .note("YAML reads a number as octal only with a leading zero")
             .hint(Some(format!("write 0{digits} or '0{digits}'")));
-    Some(wrong)
+    Some(error)
 }
 
 fn is_same_bool(choice: &str, value: &Value) -> bool {

@@ -152,6 +152,35 @@ pub struct Task {
     pub dir: PathBuf,
 }
 
+impl Task {
+    /// Returns a task that runs `action` without arguments and keywords. `at` and `dir` are where it is written.
+    pub fn new(action_name: impl Into<Arc<str>>, action: Action, at: Arc<Origin>, dir: PathBuf) -> Self {
+        Self {
+            at,
+            name: None,
+            action_name: action_name.into(),
+            action,
+            args: Value::null(),
+            keywords: Keywords::default(),
+            vars: Map::new(),
+            repeat: None,
+            register: None,
+            until: None,
+            retries: None,
+            delay: None,
+            failed_when: None,
+            changed_when: None,
+            async_limit: None,
+            poll: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            inherited: None,
+            role: None,
+            dir,
+        }
+    }
+}
+
 /// What a task does.
 #[derive(Debug, Clone)]
 pub enum Action {

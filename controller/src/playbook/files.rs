@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use convoy_protocol::Digest;
 
@@ -13,6 +13,7 @@ use crate::paths::absolute;
 use crate::secrets::Vault;
 use crate::settings::Settings;
 use crate::source_file::SourceFile;
+use crate::sync::lock;
 use crate::yaml::Node;
 
 /// Options of the loader.
@@ -92,11 +93,6 @@ impl ProjectFiles {
             known.len() - 1
         })
     }
-}
-
-/// Locks a mutex. Its content is consistent between any two statements, so a panic of another holder does no harm.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -205,23 +205,23 @@ impl Reader<'_> {
             let message = format!("unknown parameter `{}` of `{}`", argument.key, call.name);
             self.problem_hint(&argument.at, message, "valid parameters: `file`, and `apply` of includes");
         }
-        let found =
+        let name =
             text.or(file).filter(|argument| argument.value.as_str().is_some_and(|name| !name.is_empty()));
-        if found.is_none() {
+        if name.is_none() {
             self.problem_hint(&call.at, format!("`{}` does not name a file", call.name), "add `file:`");
         }
-        found
+        name
     }
 
     /// Reads `apply:`, the keywords for the included tasks.
     fn apply(&mut self, call: &mut Call) -> Apply {
-        let mut given = Apply::default();
-        let Some(apply) = call.arguments.take("apply") else { return given };
+        let mut applied = Apply::default();
+        let Some(apply) = call.arguments.take("apply") else { return applied };
         let Kind::Map(map) = &apply.value.kind else {
             if !apply.value.is_null() {
                 self.problem(&apply.at, format!("`apply` must be a map, got {}", apply.value.kind_name()));
             }
-            return given;
+            return applied;
         };
         for (key, value) in map.iter() {
             let name = key.to_string();
@@ -232,9 +232,9 @@ impl Reader<'_> {
                     (Some(expected), _) => {
                         self.problem(&at, format!("`{name}` must be {expected}, got {}", value.kind_name()));
                     }
-                    (None, "vars") => extend(&mut given.vars, value.as_map().unwrap_or(&Map::new())),
-                    (None, "notify") => given.notify = self.notifications(value.clone()),
-                    (None, name) if given.keywords.set(name, value.clone()) => {}
+                    (None, "vars") => extend(&mut applied.vars, value.as_map().unwrap_or(&Map::new())),
+                    (None, "notify") => applied.notify = self.notifications(value.clone()),
+                    (None, name) if applied.keywords.set(name, value.clone()) => {}
                     (None, _) => self.problem(&at, format!("`{name}` cannot be used in `apply`")),
                 },
                 None => {
@@ -245,13 +245,13 @@ impl Reader<'_> {
                 }
             }
         }
-        given
+        applied
     }
 
     /// Reports keywords that includes do not take, because the included tasks would not inherit them.
     fn check_include_keywords(&mut self, task: &Task, call: &Call) {
         let keywords = &task.keywords;
-        let given = [
+        let unsupported = [
             ("become", keywords.r#become.is_some()),
             ("become_user", keywords.become_user.is_some()),
             ("become_method", keywords.become_method.is_some()),
@@ -276,7 +276,7 @@ impl Reader<'_> {
             ("failed_when", task.failed_when.is_some()),
             ("notify", !task.notify.is_empty()),
         ];
-        for (name, _) in given.iter().filter(|(_, given)| *given) {
+        for (name, _) in unsupported.iter().filter(|(_, is_set)| *is_set) {
             let message = format!("`{name}` is not a keyword of `{}`", call.name);
             let hint = match *name {
                 "until" | "retries" | "delay" | "changed_when" | "failed_when" | "notify" => {

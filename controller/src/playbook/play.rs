@@ -217,7 +217,7 @@ impl Reader<'_> {
     }
 
     fn check_hosts(&mut self, field: Field<'_>, value: &Value) {
-        let wrong = match &value.kind {
+        let error = match &value.kind {
             Kind::Text(text) if text.is_empty() => Some("hosts list cannot be empty".to_owned()),
             Kind::Text(_) => None,
             Kind::List(items) if items.is_empty() => Some("hosts list cannot be empty".to_owned()),
@@ -227,7 +227,7 @@ impl Reader<'_> {
                 .map(|item| format!("hosts list must contain only text, got {}", item.kind_name())),
             _ => Some(format!("`hosts` must be text or a list of texts, got {}", value.kind_name())),
         };
-        if let Some(message) = wrong {
+        if let Some(message) = error {
             self.problem(&field.value.at, message);
         }
     }
@@ -254,10 +254,10 @@ impl Reader<'_> {
                 continue;
             }
             let mut searched = Vec::new();
-            let found = names.iter().find_map(|name| {
+            let file = names.iter().find_map(|name| {
                 search::vars_file(name.as_str()?, &play.dir).map_err(|places| searched.extend(places)).ok()
             });
-            match found {
+            match file {
                 Some(file) => extend(&mut vars, &self.readable_vars(&file)),
                 None => {
                     let shown: Vec<&str> = names.iter().filter_map(Value::as_str).collect();

@@ -7,7 +7,7 @@ use convoy_protocol::Value;
 use super::ast::Inherited;
 use super::template::is_template;
 use crate::diagnostic::Diagnostic;
-use crate::paths::normalize;
+use crate::paths::{expand_user, normalize};
 
 /// The extensions of the files of a role, in order of preference.
 pub(super) const EXTENSIONS: [&str; 3] = [".yml", ".yaml", ".json"];
@@ -31,7 +31,7 @@ pub(super) fn task_file(
     handlers: bool,
     kind: IncludeKind,
 ) -> Result<PathBuf, Vec<PathBuf>> {
-    let name = expand_home(name);
+    let name = expand_user(name);
     if name.is_absolute() {
         return first([name]);
     }
@@ -58,7 +58,7 @@ pub(super) fn task_file(
 /// # Errors
 /// The paths that were searched.
 pub(super) fn vars_file(name: &str, playbook_dir: &Path) -> Result<PathBuf, Vec<PathBuf>> {
-    let name = expand_home(name);
+    let name = expand_user(name);
     if name.is_absolute() {
         return first([name]);
     }
@@ -79,10 +79,10 @@ pub(super) fn role(
     folders.extend(paths.iter().cloned());
     folders.extend(parent_dir.map(Path::to_owned));
     folders.push(playbook_dir.to_owned());
-    let name = expand_home(name);
-    let found =
+    let name = expand_user(name);
+    let directory =
         folders.iter().map(|folder| folder.join(&name)).chain([name.clone()]).find(|path| path.is_dir());
-    found.map(|path| normalize(&path)).ok_or(folders)
+    directory.map(|path| normalize(&path)).ok_or(folders)
 }
 
 /// Finds a file in a directory of a role: `main`, or the one that `tasks_from:` or the like names.
@@ -134,13 +134,6 @@ fn first(places: impl IntoIterator<Item = PathBuf>) -> Result<PathBuf, Vec<PathB
     Err(searched)
 }
 
-fn expand_home(name: &str) -> PathBuf {
-    match name.strip_prefix("~/").zip(std::env::var_os("HOME")) {
-        Some((rest, home)) => PathBuf::from(home).join(rest),
-        None => PathBuf::from(name),
-    }
-}
-
 /// Returns the error that what `value` names is in none of `places`.
 pub(super) fn not_found(what: &str, value: &Value, places: &[PathBuf]) -> Diagnostic {
     let mut problem = Diagnostic::user(format!("could not find {what}")).at(value.origin.clone());
@@ -159,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_roles_file_is_found_by_its_endings() {
+    fn a_file_of_a_role_is_found_by_its_extension() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["main.yaml", "main.json", "setup", "setup.yml"] {
             std::fs::write(dir.path().join(name), "").unwrap();
@@ -172,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_variables_is_read_in_order() {
+    fn variable_files_of_a_directory_are_sorted() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("main/b")).unwrap();
         for name in
@@ -180,9 +173,9 @@ mod tests {
         {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let found = role_vars(dir.path(), None);
+        let files = role_vars(dir.path(), None);
         let names: Vec<_> =
-            found.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+            files.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["main/a.json", "main/b/x.yaml", "main/c.yml"]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convoy_protocol::{Origin, Value};
 
 use super::action_name::{self, ActionKind};
-use super::ast::{Action, Entry, Inherited, Keywords, Loop, LoopControl, LoopSource, Meta, Task};
+use super::ast::{Action, Entry, Inherited, Loop, LoopControl, LoopSource, Meta, Task};
 use super::call::Call;
 use super::inherited::extend;
 use super::keywords::{self, Place, list, value_type};
@@ -307,31 +307,9 @@ fn expects_failure(task: &Task, scope: &Inherited) -> bool {
     scope.rescued || task.failed_when.is_some() || ignored.is_some_and(|value| value.as_bool() != Some(false))
 }
 
-/// Returns a task without any keyword.
+/// Returns a task that does nothing yet, in this scope.
 pub(super) fn empty(at: Arc<Origin>, scope: &Inherited) -> Task {
-    Task {
-        at,
-        name: None,
-        action_name: "".into(),
-        action: Action::Meta(Meta::Noop),
-        args: Value::null(),
-        keywords: Keywords::default(),
-        vars: convoy_protocol::Map::new(),
-        repeat: None,
-        register: None,
-        until: None,
-        retries: None,
-        delay: None,
-        failed_when: None,
-        changed_when: None,
-        async_limit: None,
-        poll: None,
-        notify: Vec::new(),
-        listen: Vec::new(),
-        inherited: None,
-        role: scope.role.clone(),
-        dir: scope.dir.clone(),
-    }
+    Task { role: scope.role.clone(), ..Task::new("", Action::Meta(Meta::Noop), at, scope.dir.clone()) }
 }
 
 /// Adds what the task inherits.

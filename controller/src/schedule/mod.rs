@@ -89,11 +89,11 @@ impl Scheduler {
 
     /// Reports what is to be reported before all else: warnings, where the settings come from, and which have no effect. Reads
     /// the facts that earlier runs have kept.
-    pub fn start(&mut self, read: &settings::Read) {
+    pub fn start(&mut self, read: &settings::LoadedSettings) {
         let services = self.services.clone();
         services.options.warnings.iter().for_each(|warning| self.warn(warning.as_str()));
         self.read_cache();
-        for text in &read.told {
+        for text in &read.verbose {
             self.verbose(1, text.clone());
         }
         read.warnings.iter().for_each(|warning| self.warn(warning.warning()));

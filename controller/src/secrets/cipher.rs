@@ -1,4 +1,4 @@
-//! AES256 as Ansible's vault has it: keys by PBKDF2, AES in counter mode over padded text, HMAC-SHA256 over the result.
+//! The cipher AES256 of Ansible Vault: keys by PBKDF2, AES in counter mode over padded text, HMAC-SHA256 over the result.
 
 use std::num::NonZeroU32;
 
@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 const ROUNDS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 const BLOCK: usize = 16;
 
-/// The keys that a password and a salt give.
+/// The keys derived from a password and a salt.
 pub(super) struct Keys(Zeroizing<[u8; 80]>);
 
 impl Keys {
-    /// Derives the keys: some milliseconds of work.
+    /// Derives the keys, which takes some milliseconds.
     pub(super) fn derive(password: &[u8], salt: &[u8]) -> Self {
         let mut keys = Zeroizing::new([0; 80]);
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ROUNDS, salt, password, &mut *keys);
@@ -26,7 +26,7 @@ impl Keys {
         hmac::Key::new(hmac::HMAC_SHA256, &self.0[32..64])
     }
 
-    /// Encrypts or decrypts: the same thing in counter mode.
+    /// Encrypts or decrypts; both are the same in counter mode.
     fn stream(&self, text: &mut [u8]) {
         let (mut key, mut start) = ([0; 32], [0; BLOCK]);
         key.copy_from_slice(&self.0[..32]);
@@ -45,16 +45,16 @@ impl Keys {
         (text, digest)
     }
 
-    /// Returns the text in clear, or nothing if the digest, compared in constant time, is another one.
+    /// Returns the decrypted text, or `None` if the digest differs. The comparison takes constant time.
     pub(super) fn decrypt(&self, text: &[u8], digest: &[u8]) -> Option<Vec<u8>> {
         hmac::verify(&self.digest_key(), text, digest).ok()?;
         let mut plain = text.to_vec();
         self.stream(&mut plain);
         let padding = usize::from(*plain.last()?);
         let length = plain.len().checked_sub(padding)?;
-        let whole =
+        let valid =
             (1..=BLOCK).contains(&padding) && plain[length..].iter().all(|b| usize::from(*b) == padding);
-        whole.then(|| {
+        valid.then(|| {
             plain.truncate(length);
             plain
         })
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_every_length_come_back() {
+    fn texts_of_every_length_are_decrypted() {
         let keys = Keys::derive(b"password", b"salt");
         for length in [0, 1, 15, 16, 17, 1000] {
             let plain = vec![b'x'; length];
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_is_not_decrypted() {
+    fn modified_text_is_not_decrypted() {
         let keys = Keys::derive(b"password", b"salt");
         let (mut text, digest) = keys.encrypt(b"secret");
         assert_eq!(keys.decrypt(&text, &digest[..31]), None);

@@ -1,4 +1,4 @@
-//! The text form: a header, and under it the salt, the digest and the encrypted text, twice in hexadecimal.
+//! The text form of a vault: a header, and below it salt, digest and encrypted text, encoded twice in hexadecimal.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ pub const DEFAULT_ID: &str = "default";
 const CIPHER: &str = "AES256";
 const WIDTH: usize = 80;
 
-/// Returns whether this is, or begins, the text form of a vault.
+/// Returns whether this is the text form of a vault, or its beginning.
 pub fn is_vaulted(bytes: &[u8]) -> bool {
     bytes.starts_with(HEADER.as_bytes())
 }
 
-/// What a vault's text holds, still encrypted.
+/// The content of the text form, still encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// The vault id, if the text has one (format 1.2).
     pub id: Option<Arc<str>>,
-    /// What the keys are derived with.
+    /// The salt that the keys are derived with.
     pub(super) salt: Vec<u8>,
     /// The authentication code of `text`.
     pub(super) digest: Vec<u8>,
@@ -30,20 +30,20 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads the text form.
+    /// Parses the text form.
     ///
     /// # Errors
-    /// What is wrong, and in which line.
-    pub fn read(text: &[u8]) -> Result<Self, Damage> {
+    /// If the text is damaged.
+    pub fn parse(text: &[u8]) -> Result<Self, Damage> {
         let text = std::str::from_utf8(text).map_err(|error| {
             let before = &text[..error.valid_up_to()];
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             damage(line, "Vault format unhexlify error: Non-hexadecimal digit found")
         })?;
         let mut lines = text.lines();
-        let id = header(lines.next().unwrap_or_default())?;
+        let id = parse_header(lines.next().unwrap_or_default())?;
         let body = Body::of(lines);
-        let inner = body.decoded()?;
+        let inner = body.decode()?;
         let mut parts = inner.splitn(3, |byte| *byte == b'\n');
         let (Some(salt), Some(digest), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
             let what = "Vault vaulttext format error: the salt, the digest and the text are not all there";
@@ -55,7 +55,7 @@ impl Envelope {
         Ok(Self { id, salt: part(salt)?, digest: part(digest)?, text: part(text)? })
     }
 
-    /// Returns the text form, with a line feed at its end. An id other than `default` makes it format 1.2.
+    /// Returns the text form, ending in a line feed. An id other than `default` requires format 1.2.
     pub fn write(&self) -> String {
         let mut text = match self.id.as_deref().filter(|id| *id != DEFAULT_ID) {
             Some(id) => format!("{HEADER};1.2;{CIPHER};{id}\n"),
@@ -78,25 +78,25 @@ fn damage(line: usize, what: impl Into<String>) -> Damage {
     Damage { line: u32::try_from(line).unwrap_or(u32::MAX), what: what.into() }
 }
 
-/// Reads the first line; returns the vault id.
-fn header(line: &str) -> Result<Option<Arc<str>>, Damage> {
-    let wrong = |what: String| damage(1, what);
+/// Parses the first line and returns the vault id.
+fn parse_header(line: &str) -> Result<Option<Arc<str>>, Damage> {
+    let error = |what: String| damage(1, what);
     let mut words = line.trim().split(';').map(str::trim);
     let (Some(HEADER), Some(version), Some(cipher)) = (words.next(), words.next(), words.next()) else {
-        return Err(wrong(
+        return Err(error(
             "Vault envelope format error: the first line is not `$ANSIBLE_VAULT;1.1;AES256`".to_owned(),
         ));
     };
     if !matches!(version, "1.1" | "1.2") {
-        return Err(wrong(format!("the vault format {version} is not supported: only 1.1 and 1.2 are")));
+        return Err(error(format!("the vault format {version} is not supported: only 1.1 and 1.2 are")));
     }
     if cipher != CIPHER {
-        return Err(wrong(format!("{cipher} cipher could not be found")));
+        return Err(error(format!("{cipher} cipher could not be found")));
     }
     Ok(words.next().filter(|id| !id.is_empty()).map(Arc::from))
 }
 
-/// The lines under the header.
+/// The lines below the header.
 struct Body<'t> {
     lines: Vec<&'t str>,
     /// The number of the last line.
@@ -106,12 +106,12 @@ struct Body<'t> {
 impl<'t> Body<'t> {
     fn of(lines: impl Iterator<Item = &'t str>) -> Self {
         let lines: Vec<&str> = lines.collect();
-        let filled = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |index| index + 1);
-        Self { last: filled + 1, lines }
+        let count = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |index| index + 1);
+        Self { last: count + 1, lines }
     }
 
-    /// Decodes the outer hexadecimal.
-    fn decoded(&self) -> Result<Vec<u8>, Damage> {
+    /// Decodes the outer hexadecimal encoding.
+    fn decode(&self) -> Result<Vec<u8>, Damage> {
         let digits: Vec<u8> = self.lines.iter().flat_map(|line| line.bytes()).collect();
         unhex(&digits).map_err(|why| {
             let line = match why {
@@ -154,12 +154,12 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Envelope, (u32, String)> {
-        Envelope::read(text.as_bytes()).map_err(|damage| (damage.line, damage.what))
+    fn parse(text: &str) -> Result<Envelope, (u32, String)> {
+        Envelope::parse(text.as_bytes()).map_err(|damage| (damage.line, damage.what))
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn written_text_is_parsed_back() {
         for (id, header) in [
             (None, "$ANSIBLE_VAULT;1.1;AES256\n"),
             (Some("default"), "$ANSIBLE_VAULT;1.1;AES256\n"),
@@ -174,16 +174,19 @@ mod tests {
             let text = envelope.write();
             assert!(text.starts_with(header) && text.ends_with('\n'), "{text}");
             assert!(text.lines().skip(1).all(|line| line.len() <= WIDTH), "{text}");
-            let read = read(&text).unwrap();
-            assert_eq!(read.id.as_deref(), id.filter(|id| *id != "default"));
-            assert_eq!((read.salt, read.digest, read.text), (envelope.salt, envelope.digest, envelope.text));
+            let parsed = parse(&text).unwrap();
+            assert_eq!(parsed.id.as_deref(), id.filter(|id| *id != "default"));
+            assert_eq!(
+                (parsed.salt, parsed.digest, parsed.text),
+                (envelope.salt, envelope.digest, envelope.text)
+            );
         }
     }
 
     #[test]
-    fn damage_is_told_with_its_line() {
-        let good = Envelope { id: None, salt: vec![1; 32], digest: vec![2; 32], text: vec![3; 48] }.write();
-        let lines: Vec<&str> = good.lines().collect();
+    fn damage_is_reported_with_its_line() {
+        let text = Envelope { id: None, salt: vec![1; 32], digest: vec![2; 32], text: vec![3; 48] }.write();
+        let lines: Vec<&str> = text.lines().collect();
         let join = |lines: &[&str]| lines.join("\n");
         let with = |index: usize, line: &str| {
             let mut lines = lines.clone();
@@ -191,7 +194,7 @@ mod tests {
             join(&lines)
         };
         let odd = lines[2][1..].to_owned();
-        let strange = lines[3].replacen('3', "z", 1);
+        let not_hex = lines[3].replacen('3', "z", 1);
         let short = join(&lines[..2]);
         for (text, line, what) in [
             (
@@ -206,7 +209,7 @@ mod tests {
             ),
             (with(0, "$ANSIBLE_VAULT;1.1;AES"), 1, "AES cipher could not be found"),
             (with(2, &odd), 3, "Vault format unhexlify error: Odd-length string"),
-            (with(3, &strange), 4, "Vault format unhexlify error: Non-hexadecimal digit found"),
+            (with(3, &not_hex), 4, "Vault format unhexlify error: Non-hexadecimal digit found"),
             (with(3, "é3"), 4, "Vault format unhexlify error: Odd-length string"),
             (
                 format!("{short}\n\n"),
@@ -214,8 +217,8 @@ mod tests {
                 "Vault vaulttext format error: the salt, the digest and the text are not all there",
             ),
         ] {
-            assert_eq!(read(&text).unwrap_err(), (line, what.to_owned()), "{text}");
+            assert_eq!(parse(&text).unwrap_err(), (line, what.to_owned()), "{text}");
         }
-        assert_eq!(Envelope::read(b"$ANSIBLE_VAULT;1.1;AES256\n\xff").unwrap_err().line, 2);
+        assert_eq!(Envelope::parse(b"$ANSIBLE_VAULT;1.1;AES256\n\xff").unwrap_err().line, 2);
     }
 }

@@ -1,14 +1,14 @@
-//! The marks in Ansible's JSON of what plain JSON cannot say: `{"__ansible_vault": …}` for encrypted text and
-//! `{"__ansible_unsafe": …}` for text that is no template.
+//! Ansible's markers for values that JSON cannot express: `{"__ansible_vault": …}` for encrypted text, and
+//! `{"__ansible_unsafe": …}` for text that is not a template.
 
 use convoy_protocol::{Kind, Taint, Value};
 
 use super::is_vaulted;
 
-/// Replaces marked text by the value that it stands for.
+/// Replaces markers by the values that they stand for.
 ///
 /// # Errors
-/// If text is marked as encrypted and is not.
+/// If text that is marked as encrypted is not.
 pub fn unmark(value: Value) -> Result<Value, String> {
     let Kind::Map(map) = &value.kind else {
         return match &value.kind {
@@ -18,7 +18,7 @@ pub fn unmark(value: Value) -> Result<Value, String> {
     };
     if let Some(text) = map.get("__ansible_vault") {
         let text = text.as_str().filter(|text| is_vaulted(text.as_bytes()));
-        let text = text.ok_or_else(|| "what is marked as `__ansible_vault` is not encrypted".to_owned())?;
+        let text = text.ok_or_else(|| "text marked as `__ansible_vault` is not encrypted".to_owned())?;
         return Ok(Kind::Vaulted(text.into()).into());
     }
     match map.get("__ansible_unsafe") {

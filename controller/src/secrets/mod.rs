@@ -1,4 +1,7 @@
-//! Secrets: Ansible's vault, and where its passwords come from.
+//! Secrets: Ansible Vault, its passwords, and the redaction of secrets in text.
+//!
+//! `source` reads vault passwords; `vault` decrypts and encrypts with them, by `envelope` (the text form) and `cipher`.
+//! `scrub` replaces secrets in text that others have written.
 
 mod cipher;
 mod envelope;
@@ -9,7 +12,7 @@ mod source;
 mod vault;
 
 pub use envelope::{DEFAULT_ID, Envelope, is_vaulted};
-pub use error::{Damage, Fault};
+pub use error::{Damage, DecryptError};
 pub use marked::unmark;
 pub use scrub::Secrets;
 pub use source::{Purpose, VaultSources};

@@ -1,4 +1,4 @@
-//! Known secrets, taken out of text that somebody else wrote.
+//! Replaces known secrets in text that others have written, such as the output of a command.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,7 +8,7 @@ use convoy_protocol::{Kind, Value, base64};
 
 use crate::text::json;
 
-/// Secrets that a text may quote.
+/// Secrets that a text may contain.
 #[derive(Clone, Default)]
 pub struct Secrets {
     texts: HashSet<Arc<str>>,
@@ -21,14 +21,14 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Takes all that is secret in `values`.
+    /// Collects the secrets in `values`.
     pub fn of<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
         let mut secrets = Self::default();
         values.into_iter().for_each(|value| secrets.add(value));
         secrets
     }
 
-    /// Adds all that is secret in `value`.
+    /// Adds the secrets in `value`.
     pub fn add(&mut self, value: &Value) {
         match &value.kind {
             Kind::List(list) => list.iter().for_each(|item| self.add(item)),
@@ -46,23 +46,23 @@ impl Secrets {
         }
     }
 
-    /// Adds those of `other`.
+    /// Adds the secrets of `other`.
     pub fn join(&mut self, other: &Self) {
         self.texts.extend(other.texts.iter().cloned());
     }
 
-    /// Returns them as they are.
+    /// Returns the secrets.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.texts.iter().map(|text| &**text)
     }
 
-    /// Returns whether there is none.
+    /// Returns whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()
     }
 
-    /// Returns the forms in which programs write them: as they are, line by line, in JSON, in Base64, for a shell. The
-    /// longest come first, since one may be a part of another.
+    /// Returns the forms in which programs write the secrets: verbatim, line by line, in JSON, in Base64, quoted for a shell.
+    /// Longer ones come first, because one may contain another.
     fn forms(&self) -> Vec<String> {
         let mut forms = Vec::new();
         for text in &self.texts {
@@ -80,17 +80,17 @@ impl Secrets {
         forms
     }
 
-    /// Returns whether the text holds one of them.
+    /// Returns whether the text contains a secret.
     pub fn are_in(&self, text: &str) -> bool {
         self.forms().iter().any(|form| text.contains(form.as_str()))
     }
 
-    /// Returns the text with a placeholder for each of them.
+    /// Returns the text with each secret replaced by a placeholder.
     pub fn scrub(&self, text: &str) -> String {
         let forms = self.forms();
         let mut clear = String::with_capacity(text.len());
         let mut rest = text;
-        // Never in what was put there: a short secret may be a part of the placeholder.
+        // Placeholders are not searched, because they may contain a short secret.
         while let Some(next) = rest.chars().next() {
             match forms.iter().find(|form| rest.starts_with(form.as_str())) {
                 Some(form) => {
@@ -106,7 +106,7 @@ impl Secrets {
         clear
     }
 
-    /// Returns the value with a placeholder for each of them in its texts, and no longer secret.
+    /// Returns the value with each secret in its texts replaced by a placeholder, and without its taint.
     pub fn scrubbed(&self, value: &Value) -> Value {
         let kind = match &value.kind {
             Kind::Text(text) => Kind::Text(self.scrub(text).into()),
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_taken_out_in_every_form() {
+    fn secrets_are_replaced_in_every_form() {
         let secret = |text: &str| Value::from(text).tainted(Taint::SECRET);
         let key = "line one\nline \"two\"\n";
         let args = map! {

@@ -1,4 +1,4 @@
-//! Where the passwords of a vault come from: files, programs, the user.
+//! Reads vault passwords from files, programs and the user.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -12,40 +12,39 @@ use crate::diagnostic::Diagnostic;
 use crate::paths;
 use crate::terminal;
 
-/// What the user said about passwords.
+/// The sources of vault passwords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VaultSources {
-    /// `--vault-id`, after those of the setting `vault_identity_list`: `LABEL@SOURCE` or `SOURCE`.
+    /// The setting `vault_identity_list`, then `--vault-id`: `LABEL@SOURCE` or `SOURCE`.
     pub ids: Vec<String>,
-    /// `--vault-password-file`, before that of the setting.
+    /// `--vault-password-file`, then the setting.
     pub files: Vec<String>,
     /// `--ask-vault-pass`, or the setting.
     pub ask: bool,
-    /// The id of passwords that come without one.
+    /// The vault id of passwords without one.
     pub default_id: Option<String>,
-    /// Whether only passwords of the same id are tried.
+    /// Whether to decrypt text only with passwords of its vault id.
     pub match_id: bool,
 }
 
-/// What the passwords are for.
+/// The purpose of the passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A run: without a source there are none.
+    /// A run: without a source, there is no password.
     Run,
-    /// Decrypting: without a source the user is asked.
+    /// Decryption: without a source, convoy asks the user.
     Decrypt,
-    /// Encrypting: as [`Purpose::Decrypt`], and whoever is asked is asked twice.
+    /// Encryption: as [`Purpose::Decrypt`], but the user must repeat the password.
     Encrypt,
 }
 
 impl VaultSources {
-    /// Reads all passwords, in the order in which they are tried. A source that gives none is a warning, as long as
-    /// another gives one.
+    /// Reads all passwords, in the order in which they are tried. Returns a warning for each source that fails.
     ///
     /// # Errors
-    /// If there are sources and none gives a password, or the user gives none.
+    /// If all sources fail, or the user enters no password.
     pub fn vault(&self, purpose: Purpose) -> Result<(Vault, Vec<String>), Diagnostic> {
-        let mut read = Reading { passwords: Vec::new(), warnings: Vec::new(), fault: None };
+        let mut reader = PasswordReader { passwords: Vec::new(), warnings: Vec::new(), error: None };
         let default_id = self.default_id.as_deref().unwrap_or(DEFAULT_ID);
         for given in &self.ids {
             let (id, source) = split(given);
@@ -55,23 +54,23 @@ impl VaultSources {
                 )));
             }
             match source {
-                "prompt" => read.prompt(id.unwrap_or(default_id), &Question::named(purpose))?,
+                "prompt" => reader.prompt(id.unwrap_or(default_id), &Question::named(purpose))?,
                 "prompt_ask_vault_pass" => {
-                    read.prompt(id.unwrap_or(default_id), &Question::plain(purpose))?;
+                    reader.prompt(id.unwrap_or(default_id), &Question::plain(purpose))?;
                 }
-                file => read.file(id, default_id, file),
+                file => reader.file(id, default_id, file),
             }
         }
         for file in &self.files {
-            read.file(Some(default_id), default_id, file);
+            reader.file(Some(default_id), default_id, file);
         }
-        let nothing = self.ids.is_empty() && self.files.is_empty() && purpose != Purpose::Run;
-        if self.ask || nothing {
-            read.prompt(default_id, &Question::plain(purpose))?;
+        let no_source = self.ids.is_empty() && self.files.is_empty() && purpose != Purpose::Run;
+        if self.ask || no_source {
+            reader.prompt(default_id, &Question::plain(purpose))?;
         }
-        match read.fault {
-            Some(fault) if read.passwords.is_empty() => Err(fault),
-            _ => Ok((Vault::new(read.passwords, self.match_id), read.warnings)),
+        match reader.error {
+            Some(error) if reader.passwords.is_empty() => Err(error),
+            _ => Ok((Vault::new(reader.passwords, self.match_id), reader.warnings)),
         }
     }
 }
@@ -81,7 +80,7 @@ fn split(given: &str) -> (Option<&str>, &str) {
     given.split_once('@').map_or((None, given), |(id, source)| (Some(id), source))
 }
 
-/// The questions to the user: the password, and once more if it is a new one.
+/// The questions to the user: for the password, and a second time for a new one.
 struct Question(&'static [&'static str]);
 
 impl Question {
@@ -100,19 +99,20 @@ impl Question {
     }
 }
 
-struct Reading {
+/// Collects passwords, warnings, and the last error of a file.
+struct PasswordReader {
     passwords: Vec<Password>,
     warnings: Vec<String>,
-    fault: Option<Diagnostic>,
+    error: Option<Diagnostic>,
 }
 
-impl Reading {
+impl PasswordReader {
     fn prompt(&mut self, id: &str, question: &Question) -> Result<(), Diagnostic> {
         let mut answers = Vec::new();
         for text in question.0 {
             let answer = terminal::ask_secret(&text.replace("{}", id)).map_err(|error| {
                 Diagnostic::user(format!("cannot ask for the vault password ({id}): {error}"))
-                    .hint("without a terminal give it in a file, with --vault-password-file".to_owned())
+                    .hint("without a terminal, give it in a file with --vault-password-file".to_owned())
             })?;
             answers.push(Zeroizing::new(answer.trim().to_owned()));
         }
@@ -130,24 +130,24 @@ impl Reading {
 
     fn file(&mut self, id: Option<&str>, default_id: &str, file: &str) {
         let path = paths::absolute(paths::expand_user(file));
-        // A password may itself be encrypted, with one of those before it.
+        // A password file may be encrypted with one of the passwords before it.
         let known = Vault::new(self.passwords.clone(), false);
-        match found(&path).and_then(|()| password(&path, id, &known)) {
+        match check_file(&path).and_then(|()| password(&path, id, &known)) {
             Ok(bytes) => self.passwords.push(Password::new(id.unwrap_or(default_id), file, &**bytes)),
-            Err(fault) => {
+            Err(error) => {
                 let what = if path.is_file() {
                     "Error in vault password file loading"
                 } else {
                     "Error getting vault password file"
                 };
-                self.warnings.push(format!("{what} ({}): {}", id.unwrap_or(default_id), fault.message));
-                self.fault = Some(fault);
+                self.warnings.push(format!("{what} ({}): {}", id.unwrap_or(default_id), error.message));
+                self.error = Some(error);
             }
         }
     }
 }
 
-fn found(path: &Path) -> Result<(), Diagnostic> {
+fn check_file(path: &Path) -> Result<(), Diagnostic> {
     let shown = path.display();
     if !path.exists() {
         return Err(Diagnostic::user(format!("The vault password file {shown} was not found")));
@@ -160,7 +160,7 @@ fn found(path: &Path) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// Reads a password from a file, or from what it prints if it is a program.
+/// Reads a password from a file, or from the output of a program.
 fn password(path: &Path, id: Option<&str>, known: &Vault) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
     let shown = path.display();
     let meta = std::fs::metadata(path);
@@ -181,19 +181,19 @@ fn read(path: &Path, known: &Vault) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
     if !is_vaulted(text) {
         return Ok(Zeroizing::new(text.to_vec()));
     }
-    let opened = known.open(text).map_err(|fault| {
-        Diagnostic::user(format!("the vault password file {shown} is itself encrypted: {fault}"))
-            .hint("give the password that it is encrypted with before it".to_owned())
+    let opened = known.open(text).map_err(|error| {
+        Diagnostic::user(format!("the vault password file {shown} is itself encrypted: {error}"))
+            .hint("give the password for it before it".to_owned())
     })?;
     Ok(Zeroizing::new(without_line_end(&opened.plain).to_vec()))
 }
 
-/// Runs a program that prints a password. One whose name ends in `-client` is told which vault id it is for.
+/// Runs a program that prints a password. If its name ends in `-client`, it gets the vault id as an argument.
 fn run(path: &Path, id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Diagnostic> {
     let shown = path.display();
     let is_client = path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("-client"));
     let mut command = Command::new(path);
-    // What a program asks the user for, it asks on standard error.
+    // The program may ask the user on standard error.
     command.stdin(Stdio::inherit()).stderr(if is_client { Stdio::piped() } else { Stdio::inherit() });
     if let (true, Some(id)) = (is_client, id) {
         command.args(["--vault-id", id]);
@@ -207,18 +207,18 @@ fn run(path: &Path, id: Option<&str>) -> Result<Zeroizing<Vec<u8>>, Diagnostic> 
     if output.status.success() {
         return Ok(Zeroizing::new(without_line_end(&printed).to_vec()));
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    let said = if said.is_empty() { said } else { format!(": {said}") };
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let stderr = if stderr.is_empty() { stderr } else { format!(": {stderr}") };
     let (id, code) = (id.unwrap_or("None"), output.status.code());
     Err(Diagnostic::user(match (is_client, code) {
         (true, Some(2)) => {
-            format!("Vault password client script {shown} did not find a secret for vault-id={id}{said}")
+            format!("Vault password client script {shown} did not find a secret for vault-id={id}{stderr}")
         }
         (true, Some(code)) => format!(
-            "Vault password client script {shown} returned non-zero ({code}) when getting secret for vault-id={id}{said}"
+            "Vault password client script {shown} returned non-zero ({code}) when getting secret for vault-id={id}{stderr}"
         ),
-        (false, Some(code)) => format!("Vault password script {shown} returned non-zero ({code}){said}"),
-        (_, None) => format!("Vault password script {shown} was ended by a signal{said}"),
+        (false, Some(code)) => format!("Vault password script {shown} returned non-zero ({code}){stderr}"),
+        (_, None) => format!("Vault password script {shown} was killed by a signal{stderr}"),
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The vault against texts that `ansible-vault` of ansible-core 2.18 wrote, and passwords from everywhere.
+//! The vault with texts that `ansible-vault` of ansible-core 2.18 wrote, and the sources of passwords.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ const FORMAT_1_2: &str = "$ANSIBLE_VAULT;1.2;AES256;dev\n\
     6130613439623264640a303730623536356134383763616232343065616135373838646662643135\n\
     61356536663164643761373436346261386464323737363537396232623732313165\n";
 
-/// Nothing, encrypted with `sesame`.
+/// Empty text, encrypted with `sesame`.
 const EMPTY: &str = "$ANSIBLE_VAULT;1.1;AES256\n\
     63623731636537393535666230656538333463396266353432373532343564646636316336316336\n\
     3333376365326163376336313963653238633238303937630a336532376237333439336261623063\n\
@@ -47,12 +47,12 @@ fn vault(passwords: &[(&str, &str)], match_id: bool) -> Vault {
 }
 
 fn opened(vault: &Vault, text: &str) -> Result<(String, Arc<str>), String> {
-    let opened = vault.open(text.as_bytes()).map_err(|fault| fault.line("x.yml", None))?;
+    let opened = vault.open(text.as_bytes()).map_err(|error| error.line("x.yml", None))?;
     Ok((String::from_utf8(opened.plain.to_vec()).unwrap(), opened.password.id.clone()))
 }
 
 #[test]
-fn what_ansible_wrote_is_read() {
+fn text_written_by_ansible_is_decrypted() {
     let vault = vault(&[("prod", "wrong"), ("default", "sesame"), ("dev", "open-dev")], false);
     for (text, plain, id) in [
         (FORMAT_1_1, PLAIN, "default"),
@@ -67,7 +67,7 @@ fn what_ansible_wrote_is_read() {
 }
 
 #[test]
-fn what_is_written_is_what_ansible_writes() {
+fn encrypted_text_is_equal_to_that_of_ansible() {
     let password = Password::new("default", "x", "sesame");
     assert_eq!(password.seal(PLAIN.as_bytes(), None, Some(b"salty")).unwrap(), SALTED);
     let (one, two) =
@@ -77,28 +77,28 @@ fn what_is_written_is_what_ansible_writes() {
 }
 
 #[test]
-fn ids_choose_which_password_is_tried() {
+fn vault_ids_select_the_passwords_to_try() {
     let text = FORMAT_1_2;
-    // An id is a hint only, unless it is to be more.
+    // An id is only a hint, unless ids must match.
     assert!(opened(&vault(&[("default", "open-dev")], false), text).is_ok());
     assert!(opened(&vault(&[("dev", "open-dev")], true), text).is_ok());
     for (vault, error) in [
         (
             vault(&[], false),
-            "cannot decrypt x.yml: Attempting to decrypt but no vault secrets found (it is meant for the vault id \
+            "cannot decrypt x.yml: Attempting to decrypt but no vault secrets found (its vault id is \
              `dev`); give the password with --vault-id dev@FILE, --vault-id dev@prompt or ANSIBLE_VAULT_PASSWORD_FILE",
         ),
         (
             vault(&[("prod", "a"), ("dev", "b")], false),
-            "cannot decrypt x.yml: Decryption failed (no vault secrets were found that could decrypt) (it is meant for \
-             the vault id `dev`; tried `dev` from dev.pass, `prod` from prod.pass); the password is another one, or \
-             the text was changed or cut",
+            "cannot decrypt x.yml: Decryption failed (no vault secrets were found that could decrypt) (its vault id \
+             is `dev`; tried `dev` from dev.pass, `prod` from prod.pass); the password is wrong, or \
+             the text was changed or truncated",
         ),
         (
             vault(&[("default", "open-dev")], true),
-            "cannot decrypt x.yml: Decryption failed (no vault secrets were found that could decrypt) (it is meant for \
-             the vault id `dev`; tried nothing; not tried, because of ANSIBLE_VAULT_ID_MATCH: `default`); the password \
-             is another one, or the text was changed or cut",
+            "cannot decrypt x.yml: Decryption failed (no vault secrets were found that could decrypt) (its vault id \
+             is `dev`; tried nothing; not tried, because of ANSIBLE_VAULT_ID_MATCH: `default`); the password \
+             is wrong, or the text was changed or truncated",
         ),
     ] {
         assert_eq!(opened(&vault, text).unwrap_err(), error);
@@ -106,22 +106,22 @@ fn ids_choose_which_password_is_tried() {
 }
 
 #[test]
-fn a_damaged_line_is_counted_from_where_the_text_begins() {
+fn the_line_of_damage_is_relative_to_the_value() {
     let damaged = FORMAT_1_1.replacen("\n6361", "\n636g", 1);
     let at = Arc::new(Origin { file: "none.yml".into(), line: 10, column: 5 });
-    let fault = vault(&[("default", "sesame")], false).open(damaged.as_bytes()).unwrap_err();
+    let error = vault(&[("default", "sesame")], false).open(damaged.as_bytes()).unwrap_err();
     let line = damaged.lines().position(|line| line.contains('g')).unwrap();
     assert_eq!(
-        fault.diagnostic("the value", &at).to_string(),
+        error.diagnostic("the value", &at).to_string(),
         format!(
             "error: cannot decrypt the value: Vault format unhexlify error: Non-hexadecimal digit found\n  \
-             --> none.yml:{}:5\nhint: take it from a backup, or encrypt it anew",
+             --> none.yml:{}:5\nhint: restore it from a backup, or encrypt it again",
             10 + line
         )
     );
 }
 
-/// A folder with sources of passwords.
+/// Creates a directory with sources of passwords.
 fn sources() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str, mode: u32| {
@@ -144,7 +144,7 @@ fn sources() -> tempfile::TempDir {
 
 type Pairs = Vec<(String, String)>;
 
-/// Ids and passwords that a vault has, or the error, with the folder taken out.
+/// Returns the ids and passwords of a vault, or the error, without the path of the directory.
 fn passwords(sources: &VaultSources, folder: &Path) -> Result<(Pairs, Vec<String>), String> {
     let shown = |text: &str| text.replace(&format!("{}/", folder.display()), "");
     let (vault, warnings) = sources.vault(Purpose::Run).map_err(|error| shown(&error.to_string()))?;
@@ -165,7 +165,7 @@ fn passwords_come_from_files_and_programs() {
         format!("{id}{mark}{}", dir.path().join(name).display())
     };
     let ids = ["plain", "dev@script", "prod@get-client.sh", "vaulted"].map(at).to_vec();
-    let asked = VaultSources { ids, files: vec![at("plain")], ..VaultSources::default() };
+    let sources = VaultSources { ids, files: vec![at("plain")], ..VaultSources::default() };
     let pair = |id: &str, word: &str| (id.to_owned(), word.to_owned());
     let expected = [
         pair("default", "sesame"),
@@ -174,16 +174,16 @@ fn passwords_come_from_files_and_programs() {
         pair("default", "inner"),
         pair("default", "sesame"),
     ];
-    assert_eq!(passwords(&asked, dir.path()), Ok((expected.to_vec(), Vec::new())));
-    // One that is missing is a warning as long as another is there.
-    let asked = VaultSources { ids: vec![at("a@gone"), at("b@plain")], ..VaultSources::default() };
+    assert_eq!(passwords(&sources, dir.path()), Ok((expected.to_vec(), Vec::new())));
+    // A missing file is a warning if there is another password.
+    let sources = VaultSources { ids: vec![at("a@gone"), at("b@plain")], ..VaultSources::default() };
     let warning =
         "Error getting vault password file (a): The vault password file gone was not found".to_owned();
-    assert_eq!(passwords(&asked, dir.path()), Ok((vec![pair("b", "sesame")], vec![warning])));
+    assert_eq!(passwords(&sources, dir.path()), Ok((vec![pair("b", "sesame")], vec![warning])));
 }
 
 #[test]
-fn sources_that_give_no_password_are_told() {
+fn sources_without_a_password_are_errors() {
     let dir = sources();
     for (name, error) in [
         ("gone", "error: The vault password file gone was not found"),
@@ -192,7 +192,7 @@ fn sources_that_give_no_password_are_told() {
         (
             "vaulted",
             "error: the vault password file vaulted is itself encrypted: Attempting to decrypt but no vault secrets \
-             found\nhint: give the password that it is encrypted with before it",
+             found\nhint: give the password for it before it",
         ),
         (
             "lost-client",
@@ -210,15 +210,15 @@ fn sources_that_give_no_password_are_told() {
              hint: if it is not a script, remove the executable bit from the file",
         ),
     ] {
-        let asked = VaultSources {
+        let sources = VaultSources {
             ids: vec![format!("v@{}", dir.path().join(name).display())],
             ..VaultSources::default()
         };
-        assert_eq!(passwords(&asked, dir.path()).unwrap_err(), error);
+        assert_eq!(passwords(&sources, dir.path()).unwrap_err(), error);
     }
-    let asked = VaultSources { ids: vec!["a;b@x".to_owned()], ..VaultSources::default() };
+    let sources = VaultSources { ids: vec!["a;b@x".to_owned()], ..VaultSources::default() };
     assert_eq!(
-        passwords(&asked, dir.path()).unwrap_err(),
+        passwords(&sources, dir.path()).unwrap_err(),
         "error: 'a;b@x' is not a valid vault id. The character ';' is not allowed in vault ids"
     );
 }

@@ -1,33 +1,34 @@
-//! The passwords of a run, and what they open.
+//! The passwords of a run; decryption and encryption with them.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::cipher::Keys;
 use super::envelope::{DEFAULT_ID, Envelope};
-use super::error::Fault;
+use super::error::DecryptError;
 use super::scrub::Secrets;
+use crate::sync::lock;
 
-/// How many bytes a secret has at least that is looked for in what others write.
-const SHORTEST: usize = 4;
+/// The minimum length of secrets that are replaced in text of others, in bytes.
+const MIN_SECRET_LENGTH: usize = 4;
 
-/// A password, and what is known about it.
+/// A vault password.
 #[derive(Clone)]
 pub struct Password {
     /// Its vault id.
     pub id: Arc<str>,
-    /// Where it comes from, for messages.
+    /// Its source, for messages.
     pub source: Arc<str>,
     /// The password itself.
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Password {
-    /// Makes one.
+    /// Creates a password.
     pub fn new(id: impl Into<Arc<str>>, source: impl Into<Arc<str>>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { id: id.into(), source: source.into(), bytes: Zeroizing::new(bytes.into()) }
     }
@@ -39,25 +40,26 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What was decrypted.
+/// Decrypted text.
 #[derive(Debug)]
 pub struct Opened<'v> {
-    /// The text in clear.
+    /// The text.
     pub plain: Zeroizing<Vec<u8>>,
     /// The password that fits.
     pub password: &'v Password,
 }
 
-/// Salt and the place of the password among the others.
+/// A salt and the index of a password.
 type KeyName = (Vec<u8>, usize);
 
-/// The passwords of a run. Keys are derived once for each salt and password, and kept.
+/// The passwords of a run. Keys are derived once for each salt and password.
 #[derive(Default)]
 pub struct Vault {
     passwords: Vec<Password>,
-    /// Whether only a password with the id of the text is tried.
+    /// Whether only passwords with the id of the text are tried.
     match_id: bool,
     keys: Mutex<HashMap<KeyName, Arc<Keys>>>,
+    /// Secrets that the run has seen.
     known: Mutex<Secrets>,
 }
 
@@ -68,8 +70,8 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Makes one with these passwords, the first tried first. With `match_id`, only those with the id of a text are
-    /// tried for it.
+    /// Creates a vault with passwords in the order in which they are tried. With `match_id`, only those with the id of the
+    /// text are tried.
     pub fn new(passwords: Vec<Password>, match_id: bool) -> Self {
         Self { passwords, match_id, keys: Mutex::default(), known: Mutex::default() }
     }
@@ -82,11 +84,11 @@ impl Vault {
     /// Decrypts the text form.
     ///
     /// # Errors
-    /// If it is damaged, or no password fits.
-    pub fn open(&self, text: &[u8]) -> Result<Opened<'_>, Fault> {
-        let envelope = Envelope::read(text).map_err(Fault::Damaged)?;
+    /// If the text is damaged or no password fits.
+    pub fn open(&self, text: &[u8]) -> Result<Opened<'_>, DecryptError> {
+        let envelope = Envelope::parse(text).map_err(DecryptError::Damaged)?;
         if self.passwords.is_empty() {
-            return Err(Fault::NoPassword { id: envelope.id });
+            return Err(DecryptError::NoPassword { id: envelope.id });
         }
         let wanted = envelope.id.as_deref().unwrap_or(DEFAULT_ID);
         let (first, others): (Vec<_>, Vec<_>) =
@@ -99,39 +101,40 @@ impl Vault {
             }
         }
         let tried = first.iter().chain(others).map(|(_, p)| (p.id.clone(), p.source.clone())).collect();
-        let left_out = self.passwords.iter().filter(|p| self.match_id && &*p.id != wanted);
-        let passed_over = left_out.map(|password| password.id.clone()).collect();
-        Err(Fault::NoneFits { id: envelope.id, tried, passed_over })
+        let others = self.passwords.iter().filter(|p| self.match_id && &*p.id != wanted);
+        let not_tried = others.map(|password| password.id.clone()).collect();
+        Err(DecryptError::WrongPasswords { id: envelope.id, tried, not_tried })
     }
 
-    /// Remembers a secret, to take it out of what others write. What is very short would be found everywhere.
+    /// Remembers a secret, so that it can be replaced in text of others. Very short ones are ignored, because they would
+    /// match everywhere.
     pub fn remember(&self, secret: &str) {
-        if secret.trim().len() >= SHORTEST {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).hide(secret);
+        if secret.trim().len() >= MIN_SECRET_LENGTH {
+            lock(&self.known).hide(secret);
         }
     }
 
-    /// Returns the secrets that were met so far.
+    /// Returns the remembered secrets.
     pub fn known(&self) -> Secrets {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.known).clone()
     }
 
     fn keys(&self, index: usize, salt: &[u8]) -> Arc<Keys> {
         let name = (salt.to_vec(), index);
-        if let Some(known) = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+        if let Some(known) = lock(&self.keys).get(&name) {
             return known.clone();
         }
         let keys = Arc::new(Keys::derive(&self.passwords[index].bytes, salt));
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(name, keys.clone());
+        lock(&self.keys).insert(name, keys.clone());
         keys
     }
 }
 
 impl Password {
-    /// Encrypts into the text form, for the vault id `id`; without a salt, by chance.
+    /// Encrypts to the text form, for the vault id `id`; without `salt`, with a random one.
     ///
     /// # Errors
-    /// If the system gives no random bytes.
+    /// If the system provides no random bytes.
     pub fn seal(&self, plain: &[u8], id: Option<&str>, salt: Option<&[u8]>) -> Result<String, NoRandom> {
         let salt = match salt {
             Some(salt) => salt.to_vec(),
@@ -146,9 +149,9 @@ impl Password {
     }
 }
 
-/// The system gives no random bytes.
+/// The system provides no random bytes.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the system gives no random bytes")]
+#[error("the system provides no random bytes")]
 pub struct NoRandom;
 
 #[cfg(test)]

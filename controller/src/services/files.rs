@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use convoy_protocol::Digest;
 
 use crate::link::content::Contents;
-use crate::secrets::{self, Fault, Opened, Vault};
+use crate::secrets::{self, DecryptError, Opened, Vault};
 
 /// By what a file is recognized: path, length, modification time, and whether it is decrypted.
 type FileKey = (PathBuf, u64, SystemTime, bool);
@@ -117,7 +117,7 @@ fn open<'v>(path: &Path, vault: &'v Vault) -> io::Result<Opened<'v>> {
     opened.map_err(|fault| {
         let shown = path.display().to_string();
         match fault {
-            Fault::NoPassword { .. } => io::Error::other(NoPassword(shown)),
+            DecryptError::NoPassword { .. } => io::Error::other(NoPassword(shown)),
             fault => io::Error::other(fault.line(&shown, None)),
         }
     })

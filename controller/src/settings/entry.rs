@@ -1,4 +1,4 @@
-//! One entry of the table of settings, and the text that was found for it.
+//! The entries of the table of settings, and the texts of settings that are set.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 
 use convoy_protocol::Origin;
 
-/// One line of the table.
+/// An entry of the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name in the code.
+    /// The name of its field.
     pub name: &'static str,
-    /// What it sets.
+    /// Its documentation.
     pub doc: &'static str,
-    /// What it takes.
+    /// The type of its value.
     pub kind: &'static str,
-    /// What it is if nobody says otherwise, as text.
+    /// Its default, as text.
     pub default: &'static str,
-    /// Its places in `ansible.cfg`, as `section.key`; the last one that is there counts.
+    /// Its keys in `ansible.cfg`, as `section.key`; the last one that is set is used.
     pub keys: &'static [&'static str],
-    /// The variables of the environment; the last one that is there counts.
+    /// Its variables in the environment; the last one that is set is used.
     pub environment: &'static [&'static str],
 }
 
-/// Where a setting comes from.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A line of `ansible.cfg`.
@@ -41,16 +41,16 @@ impl fmt::Display for Source {
     }
 }
 
-/// A setting that is not the default.
+/// The text of a setting that is set.
 #[derive(Debug, Clone)]
 pub struct RawSetting {
-    /// Its text.
+    /// The text.
     pub(super) text: String,
-    /// Where it was found.
+    /// The source of the text.
     pub(super) source: Source,
-    /// The folder that a relative path starts from.
+    /// The directory that relative paths refer to.
     pub(super) base: PathBuf,
 }
 
-/// Looks up a variable of the environment.
+/// Returns a variable of the environment.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;

@@ -1,4 +1,4 @@
-//! What settings take, and how their text is read.
+//! The types of settings, and how their text is parsed.
 
 use std::path::{Path, PathBuf};
 
@@ -6,19 +6,19 @@ use convoy_agent::args::Arg;
 
 use crate::paths::{absolute, expand_user};
 
-/// What a setting takes.
+/// The type of a setting.
 pub(super) trait Kind: Sized {
-    /// What it is called in the documentation.
+    /// Its name in the documentation.
     const NAME: &'static str;
 
-    /// Reads `text`; a relative path starts from `base`.
-    fn read(text: &str, base: &Path) -> Result<Self, String>;
+    /// Parses `text`; relative paths refer to `base`.
+    fn parse(text: &str, base: &Path) -> Result<Self, String>;
 }
 
 impl Kind for bool {
     const NAME: &'static str = "boolean";
 
-    fn read(text: &str, _: &Path) -> Result<Self, String> {
+    fn parse(text: &str, _: &Path) -> Result<Self, String> {
         Self::convert(&text.trim().into()).map_err(|_| format!("`{text}` is not a boolean"))
     }
 }
@@ -28,7 +28,7 @@ macro_rules! numbers {
         $(impl Kind for $number {
             const NAME: &'static str = "number";
 
-            fn read(text: &str, _: &Path) -> Result<Self, String> {
+            fn parse(text: &str, _: &Path) -> Result<Self, String> {
                 text.trim().parse().map_err(|_| format!("`{text}` is not a whole number, or too large"))
             }
         })*
@@ -40,7 +40,7 @@ numbers!(u8, u16, u32, u64, usize);
 impl Kind for String {
     const NAME: &'static str = "text";
 
-    fn read(text: &str, _: &Path) -> Result<Self, String> {
+    fn parse(text: &str, _: &Path) -> Result<Self, String> {
         Ok(unquoted(text.trim()).to_owned())
     }
 }
@@ -48,7 +48,7 @@ impl Kind for String {
 impl Kind for PathBuf {
     const NAME: &'static str = "path";
 
-    fn read(text: &str, base: &Path) -> Result<Self, String> {
+    fn parse(text: &str, base: &Path) -> Result<Self, String> {
         Ok(resolved(unquoted(text.trim()), base))
     }
 }
@@ -56,62 +56,62 @@ impl Kind for PathBuf {
 impl<T: Kind> Kind for Option<T> {
     const NAME: &'static str = T::NAME;
 
-    fn read(text: &str, base: &Path) -> Result<Self, String> {
-        if text.trim().is_empty() { Ok(None) } else { T::read(text, base).map(Some) }
+    fn parse(text: &str, base: &Path) -> Result<Self, String> {
+        if text.trim().is_empty() { Ok(None) } else { T::parse(text, base).map(Some) }
     }
 }
 
-/// Words with commas between them.
+/// Words separated by commas.
 impl Kind for Vec<String> {
     const NAME: &'static str = "list";
 
-    fn read(text: &str, _: &Path) -> Result<Self, String> {
+    fn parse(text: &str, _: &Path) -> Result<Self, String> {
         Ok(text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect())
     }
 }
 
-/// Paths with colons between them.
+/// Paths separated by colons.
 impl Kind for Vec<PathBuf> {
     const NAME: &'static str = "paths, split at `:`";
 
-    fn read(text: &str, base: &Path) -> Result<Self, String> {
+    fn parse(text: &str, base: &Path) -> Result<Self, String> {
         let folders = text.split(':').map(str::trim).filter(|folder| !folder.is_empty());
         Ok(folders.map(|folder| resolved(folder, base)).collect())
     }
 }
 
-/// Paths with commas between them.
+/// Paths separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathList(pub Vec<String>);
 
 impl Kind for PathList {
     const NAME: &'static str = "paths, split at `,`";
 
-    fn read(text: &str, base: &Path) -> Result<Self, String> {
-        let words = Vec::<String>::read(text, base)?;
+    fn parse(text: &str, base: &Path) -> Result<Self, String> {
+        let words = Vec::<String>::parse(text, base)?;
         Ok(Self(words.iter().map(|word| resolved(word, base).display().to_string()).collect()))
     }
 }
 
-/// Where the journals of runs are kept.
+/// Where journals of runs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Journal {
     /// Nowhere.
     Off,
-    /// Below the folder in which the user stands.
+    /// Below the working directory.
     Here,
-    /// In this folder.
-    Folder(PathBuf),
+    /// In this directory.
+    Directory(PathBuf),
 }
 
 impl Kind for Journal {
     const NAME: &'static str = "path, or boolean";
 
-    fn read(text: &str, base: &Path) -> Result<Self, String> {
-        match bool::read(text, base) {
+    fn parse(text: &str, base: &Path) -> Result<Self, String> {
+        match bool::parse(text, base) {
             Ok(true) => Ok(Self::Here),
             Ok(false) => Ok(Self::Off),
-            Err(_) => PathBuf::read(text, base).map(Self::Folder),
+            Err(_) => PathBuf::parse(text, base).map(Self::Directory),
         }
     }
 }
@@ -129,7 +129,7 @@ fn resolved(path: &str, base: &Path) -> PathBuf {
     absolute(path)
 }
 
-/// Declares settings with a few words to choose from.
+/// Declares settings with a fixed set of values.
 macro_rules! words {
     ($($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $word:literal,)* })*) => {
         $($(#[$outer])*
@@ -139,7 +139,7 @@ macro_rules! words {
         impl Kind for $name {
             const NAME: &'static str = concat!($("`", $word, "` "),*);
 
-            fn read(text: &str, _: &Path) -> Result<Self, String> {
+            fn parse(text: &str, _: &Path) -> Result<Self, String> {
                 match text.trim().to_lowercase().as_str() {
                     $($word => Ok(Self::$variant),)*
                     _ => Err(format!("`{}` is not one of {}", text.trim(), [$($word),*].join(", "))),
@@ -152,23 +152,23 @@ macro_rules! words {
 words! {
     /// When a play gathers facts.
     Gathering {
-        /// Unless it says no.
+        /// Unless it disables that.
         Implicit = "implicit",
-        /// Only if it says so.
+        /// Only if it enables that.
         Explicit = "explicit",
-        /// Unless it says no, or the facts of a host are known already.
+        /// Unless it disables that, or the facts of a host are already known.
         Smart = "smart",
     }
 
-    /// What happens to a map that another source of variables has, too.
+    /// What happens to a map that several sources of variables set.
     HashBehaviour {
-        /// The map of the stronger source counts.
+        /// The map of higher precedence replaces the other one.
         Replace = "replace",
-        /// They are put together, key by key.
+        /// The maps are merged, key by key.
         Merge = "merge",
     }
 
-    /// What becomes of a pattern that names no host.
+    /// What happens if a pattern matches no host.
     Mismatch {
         /// A warning.
         Warning = "warning",
@@ -178,15 +178,15 @@ words! {
         Ignore = "ignore",
     }
 
-    /// What becomes of a group's name that is not one of a variable.
+    /// What happens to a group name that is not a valid variable name.
     GroupNames {
-        /// What does not fit is replaced by `_`, with a warning.
+        /// Invalid characters are replaced by `_`, with a warning.
         Always = "always",
-        /// It stays, with a warning.
+        /// It is kept, with a warning.
         Never = "never",
-        /// It stays.
+        /// It is kept.
         Ignore = "ignore",
-        /// What does not fit is replaced by `_`.
+        /// Invalid characters are replaced by `_`.
         Silently = "silently",
     }
 }

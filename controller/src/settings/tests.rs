@@ -1,15 +1,16 @@
-//! Where settings come from, which one counts, and what is said of wrong ones.
+//! The sources of settings, their precedence, and warnings and errors.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-struct Place {
+/// A directory with `ansible.cfg`, and an environment.
+struct Process {
     dir: tempfile::TempDir,
     environment: Vec<(String, String)>,
 }
 
-impl Place {
+impl Process {
     fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
@@ -29,7 +30,7 @@ impl Place {
         self
     }
 
-    fn read(&self) -> Result<Read, Diagnostics> {
+    fn read(&self) -> Result<LoadedSettings, Diagnostics> {
         let find = |name: &str| {
             self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
         };
@@ -52,10 +53,10 @@ impl Place {
 }
 
 #[test]
-fn the_environment_stands_above_the_file() {
+fn the_environment_takes_precedence_over_the_file() {
     let config = "[defaults]\nforks = 7\nremote_user: deploy ; who\n# timeout = 1\nroles_path = roles:/r\n\
                   inventory = hosts, more\n[ssh_connection]\nssh_args =\n  -o StrictHostKeyChecking=no\n  -C\n";
-    let place = Place::new(config).with("ANSIBLE_FORKS", "9").with("ANSIBLE_TIMEOUT", "");
+    let place = Process::new(config).with("ANSIBLE_FORKS", "9").with("ANSIBLE_TIMEOUT", "");
     let read = place.read().unwrap();
     let settings = &read.settings;
     assert_eq!(
@@ -66,9 +67,9 @@ fn the_environment_stands_above_the_file() {
     let inside = |name: &str| place.dir.path().join(name).display().to_string();
     assert_eq!(settings.inventory, PathList(vec![inside("hosts"), inside("more")]));
     assert_eq!(settings.ssh_args.as_deref(), Some("\n-o StrictHostKeyChecking=no\n-C".trim_start()));
-    let told: Vec<String> = read.told.iter().map(|line| place.shown(line)).collect();
+    let verbose: Vec<String> = read.verbose.iter().map(|line| place.shown(line)).collect();
     assert_eq!(
-        told,
+        verbose,
         [
             "Using ansible.cfg as config file",
             "setting inventory = hosts, more (from ansible.cfg:6)",
@@ -82,11 +83,11 @@ fn the_environment_stands_above_the_file() {
 }
 
 #[test]
-fn the_first_file_that_is_there_counts() {
-    let place = Place::new("[defaults]\nforks = 1\n");
+fn the_first_existing_file_is_used() {
+    let place = Process::new("[defaults]\nforks = 1\n");
     place.write("home/.ansible.cfg", "[defaults]\nforks = 2\n");
     place.write("named.cfg", "[defaults]\nforks = 3\n");
-    let forks = |place: &Place| place.read().unwrap().settings.forks;
+    let forks = |place: &Process| place.read().unwrap().settings.forks;
     assert_eq!(forks(&place), 1);
     let place = place.with("ANSIBLE_CONFIG", "[dir]/named.cfg");
     assert_eq!(forks(&place), 3);
@@ -104,10 +105,10 @@ fn the_first_file_that_is_there_counts() {
 }
 
 #[test]
-fn what_is_no_setting_is_named_with_its_place() {
+fn settings_without_effect_cause_warnings() {
     let config = "[defaults]\nfork = 1\nssh_args = -C\nstdout_callback = yaml\nnocows = 1\n[ssh_connection]\n\
                   pipelining = true\n[colors]\nok = blue\n[profile]\nx = 1\n";
-    let place = Place::new(config)
+    let place = Process::new(config)
         .with("ANSIBLE_FROKS", "1")
         .with("ANSIBLE_STDOUT_CALLBACK", "default")
         .with("ANSIBLE_LIBRARY", "/x")
@@ -117,20 +118,20 @@ fn what_is_no_setting_is_named_with_its_place() {
         [
             "`fork` in [defaults] is not a setting that convoy knows (ansible.cfg:2:1); did you mean `forks`?",
             "`ssh_args` in [defaults] is not a setting that convoy knows (ansible.cfg:3:1); it belongs to [ssh_connection]",
-            "`stdout_callback` has no effect: a run is shown as by the callback `default`, or by `--output json` \
+            "`stdout_callback` has no effect: runs are shown as by the callback `default`, or as by `--output json` \
              (ansible.cfg:4:1)",
-            "`ok` has no effect: the colours are Ansible's defaults (ansible.cfg:9:1)",
+            "`ok` has no effect: colors are Ansible's defaults (ansible.cfg:9:1)",
             "`x` in [profile] is not a setting that convoy knows (ansible.cfg:11:1)",
-            "`ANSIBLE_COLOR_OK` has no effect: the colours are Ansible's defaults",
+            "`ANSIBLE_COLOR_OK` has no effect: colors are Ansible's defaults",
             "ANSIBLE_FROKS in the environment is not a setting that convoy knows; did you mean `ANSIBLE_FORKS`?",
-            "`ANSIBLE_LIBRARY` has no effect: plugins in Python are not loaded; everything is built in",
+            "`ANSIBLE_LIBRARY` has no effect: Python plugins are not supported; everything is built in",
         ]
     );
 }
 
 #[test]
-fn what_cannot_be_read_is_told_all_at_once() {
-    let place = Place::new("[defaults]\nforks = many\ngathering = never\n[diff]\nalways = perhaps\n");
+fn all_invalid_settings_are_reported() {
+    let place = Process::new("[defaults]\nforks = many\ngathering = never\n[diff]\nalways = perhaps\n");
     assert_eq!(
         place.with("ANSIBLE_TIMEOUT", "-1").errors(),
         [
@@ -145,18 +146,18 @@ fn what_cannot_be_read_is_told_all_at_once() {
         ("[defaults]\nforks\n", "`forks` is not key = value\n  --> ansible.cfg:2:1"),
         ("[defaults]\nforks=1\nForks=2\n", "`forks` is already set in line 2\n  --> ansible.cfg:3:1"),
     ] {
-        assert_eq!(Place::new(config).errors(), [format!("error: {error}")], "{config:?}");
+        assert_eq!(Process::new(config).errors(), [format!("error: {error}")], "{config:?}");
     }
 }
 
 #[test]
-fn journals_are_kept_in_a_folder_here_or_nowhere() {
-    let place = Place::new("[convoy]\njournal = kept/runs\n");
+fn journals_are_kept_in_a_directory_or_not_at_all() {
+    let place = Process::new("[convoy]\njournal = kept/runs\n");
     let inside = place.dir.path().join("kept/runs");
-    assert_eq!(place.read().unwrap().settings.journal, Journal::Folder(inside));
+    assert_eq!(place.read().unwrap().settings.journal, Journal::Directory(inside));
     assert_eq!(place.with("CONVOY_JOURNAL", "off").read().unwrap().settings.journal, Journal::Off);
-    assert_eq!(Place::new("").read().unwrap().settings.journal, Journal::Here);
-    let wrong = Place::new("[convoy]\njournals = x\n");
+    assert_eq!(Process::new("").read().unwrap().settings.journal, Journal::Here);
+    let wrong = Process::new("[convoy]\njournals = x\n");
     assert_eq!(
         wrong.warnings(),
         [
@@ -166,10 +167,10 @@ fn journals_are_kept_in_a_folder_here_or_nowhere() {
 }
 
 #[test]
-fn no_name_is_in_two_places() {
+fn no_name_is_listed_twice() {
     let mut names: Vec<&str> =
         TABLE.iter().flat_map(|entry| entry.keys.iter().chain(entry.environment)).copied().collect();
-    names.extend(others::keys().chain(others::variables()));
+    names.extend(unsupported::keys().chain(unsupported::variables()));
     let count = names.len();
     names.sort_unstable();
     names.dedup();
@@ -177,9 +178,9 @@ fn no_name_is_in_two_places() {
     assert_eq!(Settings::default().forks, 50);
 }
 
-/// The page lists what the table says.
+/// The rows of the page are those of the table.
 #[test]
-fn the_documentation_is_the_table() {
+fn the_documentation_lists_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/settings.md");
     let page = std::fs::read_to_string(path).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
@@ -200,5 +201,5 @@ fn the_documentation_is_the_table() {
             )
         })
         .collect();
-    assert_eq!(rows, expected, "write docs/settings.md anew:\n{}", expected.join("\n"));
+    assert_eq!(rows, expected, "the rows of docs/settings.md should be:\n{}", expected.join("\n"));
 }

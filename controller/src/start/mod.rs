@@ -34,7 +34,7 @@ pub struct Launch<'a> {
     /// The journal that the run keeps, if any.
     pub journal: Option<Journal>,
     /// The settings, and where they come from.
-    pub read: &'a settings::Read,
+    pub read: &'a settings::LoadedSettings,
 }
 
 impl Launch<'_> {

@@ -299,33 +299,13 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::playbook::ast::{Action, Block, Entry, Keywords, Meta};
-    use convoy_protocol::{Map, Value};
+    use crate::playbook::ast::{Action, Block, Entry, Meta};
+    use convoy_protocol::Value;
 
     fn task(name: &str) -> Entry {
-        Entry::Task(Arc::new(Task {
-            at: Arc::new(Origin { file: "t".into(), line: 1, column: 1 }),
-            name: Some(name.into()),
-            action_name: "meta".into(),
-            action: Action::Meta(Meta::Noop),
-            args: Value::null(),
-            keywords: Keywords::default(),
-            vars: Map::new(),
-            repeat: None,
-            register: None,
-            until: None,
-            retries: None,
-            delay: None,
-            failed_when: None,
-            changed_when: None,
-            async_limit: None,
-            poll: None,
-            notify: Vec::new(),
-            listen: Vec::new(),
-            inherited: None,
-            role: None,
-            dir: "/".into(),
-        }))
+        let at = Arc::new(Origin { file: "t".into(), line: 1, column: 1 });
+        let task = Task::new("meta", Action::Meta(Meta::Noop), at, "/".into());
+        Entry::Task(Arc::new(Task { name: Some(name.into()), ..task }))
     }
 
     fn block(body: &[&str], rescue: &[&str], always: &[&str]) -> Entry {

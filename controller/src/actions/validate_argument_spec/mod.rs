@@ -38,14 +38,14 @@ fn run(args: &Map, context: &ActionContext<'_>) -> Result<ActionOutcome, Failure
     };
     let provided = args.provided_arguments.unwrap_or_else(|| Map::new().into());
     let Some(provided) = provided.as_map() else { return Err(wrong_type("provided_arguments", &provided)) };
-    let mut given = Map::new();
+    let mut args_to_check = Map::new();
     for name in spec.keys() {
         if let Some(value) = name.as_str().map(|name| context.variable(name)).transpose()?.flatten() {
-            given.insert(name.clone(), known(context.render(&value)?)?);
+            args_to_check.insert(name.clone(), known(context.render(&value)?)?);
         }
     }
-    given.extend(provided.iter().map(|(name, value)| (name.clone(), value.clone())));
-    let errors = spec::validate(spec, given);
+    args_to_check.extend(provided.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let errors = spec::validate(spec, args_to_check);
     let mut values =
         map! { "validate_args_context" => args.validate_args_context.unwrap_or_else(|| Map::new().into()) };
     if errors.is_empty() {

@@ -133,13 +133,13 @@ impl Validator {
         let converted = match convert(&wanted, &value) {
             Ok(converted) => converted,
             Err(why) => {
-                let found = match path {
+                let location = match path {
                     [] => String::new(),
                     path => format!(" found in '{}'.", path.join(" -> ")),
                 };
                 let class = class(&value);
                 return self.errors.push(format!(
-                    "argument '{name}' is of type {class}{found} and we were unable to convert to {wanted}: {why}"
+                    "argument '{name}' is of type {class}{location} and we were unable to convert to {wanted}: {why}"
                 ));
             }
         };
@@ -156,13 +156,13 @@ impl Validator {
             match convert(wanted, element) {
                 Ok(element) => converted.push(element),
                 Err(why) => {
-                    let found = match path {
+                    let location = match path {
                         [] => String::new(),
                         path => format!(" found in '{}'", path.join(" -> ")),
                     };
                     let class = class(element);
                     self.errors.push(format!(
-                        "Elements value for option '{name}'{found} is of type {class} and we were unable to convert to \
+                        "Elements value for option '{name}'{location} is of type {class} and we were unable to convert to \
                          {wanted}: {why}"
                     ));
                 }
@@ -180,8 +180,11 @@ impl Validator {
         let shown = shown.join(", ");
         let message = match value.as_list() {
             Some(list) => {
-                let others: Vec<String> =
-                    list.iter().filter(|item| !choices.contains(item)).map(crate::text::python::str).collect();
+                let others: Vec<String> = list
+                    .iter()
+                    .filter(|item| !choices.contains(item))
+                    .map(crate::text::python::str)
+                    .collect();
                 if others.is_empty() {
                     return;
                 }
@@ -191,7 +194,9 @@ impl Validator {
                 )
             }
             None if choices.contains(value) => return,
-            None => format!("value of {name} must be one of: {shown}, got: {}", crate::text::python::str(value)),
+            None => {
+                format!("value of {name} must be one of: {shown}, got: {}", crate::text::python::str(value))
+            }
         };
         self.errors.push(with_path(message, path));
     }

@@ -15,7 +15,7 @@ fn shown(name: &str, change: impl FnOnce(&mut Args)) -> String {
     };
     change(&mut args);
     let (mut out, mut warnings) = (Vec::new(), Vec::new());
-    match super::show(&args, &settings::Read::default(), &mut out, &mut warnings) {
+    match super::show(&args, &settings::LoadedSettings::default(), &mut out, &mut warnings) {
         Ok(()) => String::from_utf8(warnings).unwrap() + &String::from_utf8(out).unwrap(),
         Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
     }

@@ -38,7 +38,7 @@ pub(super) fn edit(opener: &Opener, files: &[String], settings: &Settings) -> Re
         if text == opened.plain {
             continue;
         }
-        let id = secrets::Envelope::read(&input.bytes).ok().and_then(|envelope| envelope.id);
+        let id = secrets::Envelope::parse(&input.bytes).ok().and_then(|envelope| envelope.id);
         let sealed = opened
             .password
             .seal(&text, id.as_deref(), settings.vault_encrypt_salt.as_deref().map(str::as_bytes))

@@ -263,7 +263,7 @@ fn errors_have_a_location() {
             "h",
             "$ANSIBLE_VAULT;1.1;AES256\n",
             "cannot decrypt h: Vault vaulttext format error: the salt, the digest and the text are not all there\n  \
-             --> h:1:1\nhint: take it from a backup, or encrypt it anew",
+             --> h:1:1\nhint: restore it from a backup, or encrypt it again",
         ),
         ("h.yml", "[x]\n", "a YAML inventory must be a map of groups, got a list\n  --> h.yml:1:1"),
         ("h.yml", "plugin: aws_ec2\n", "the inventory plugin `aws_ec2` is not supported\n  --> h.yml:1:9"),

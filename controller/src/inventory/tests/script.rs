@@ -127,7 +127,7 @@ fn a_failing_script_is_reported_with_its_standard_error() {
         ),
         (
             "echo '{\"g\": [\"a\"], \"_meta\": {\"hostvars\": {\"a\": {\"p\": {\"__ansible_vault\": \"x\"}}}}}'",
-            "error: the inventory script s.sh: what is marked as `__ansible_vault` is not encrypted",
+            "error: the inventory script s.sh: text marked as `__ansible_vault` is not encrypted",
         ),
     ] {
         assert_eq!(error_of(command), error, "{command}");

@@ -1,76 +1,78 @@
-//! Settings that Ansible knows and convoy does not honour, and what happens instead.
+//! Settings of Ansible that convoy does not support, and what happens instead.
 
-/// Settings with a common fate.
+/// Settings that are treated alike.
 #[derive(Debug)]
-pub struct Other {
-    /// Their places in `ansible.cfg`; one that ends in `.*` stands for the whole section.
+pub struct Unsupported {
+    /// Their keys in `ansible.cfg`; `section.*` means all keys of the section.
     keys: &'static [&'static str],
-    /// Variables of the environment; one that ends in `*` stands for all that begin so.
+    /// Their variables in the environment; `PREFIX*` means all variables with the prefix.
     environment: &'static [&'static str],
-    /// Values with which nothing is different.
-    fine: &'static [&'static str],
-    /// What happens instead; nothing, if nobody would miss it.
+    /// Values for which there is no warning, because convoy behaves so anyway.
+    harmless: &'static [&'static str],
+    /// What happens instead; `None` if there is never a warning.
     instead: Option<&'static str>,
 }
 
-impl Other {
-    /// Returns what the user should know of the setting `name` with this value.
+impl Unsupported {
+    /// Returns the warning about the setting `name` with this value, if any.
     pub(super) fn warning(&self, name: &str, value: &str) -> Option<String> {
         let value = value.trim().to_lowercase();
-        let instead = self.instead.filter(|_| !self.fine.contains(&value.as_str()))?;
+        let instead = self.instead.filter(|_| !self.harmless.contains(&value.as_str()))?;
         let name = name.rsplit_once('.').map_or(name, |(_, key)| key);
         Some(format!("`{name}` has no effect: {instead}"))
     }
 }
 
-fn covers(pattern: &str, name: &str) -> bool {
+fn matches(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
-/// Finds a place of `ansible.cfg`, as `section.key`.
-pub(super) fn key(name: &str) -> Option<&'static Other> {
-    OTHERS.iter().find(|other| other.keys.iter().any(|key| covers(key, name)))
+/// Finds a key of `ansible.cfg`, given as `section.key`.
+pub(super) fn key(name: &str) -> Option<&'static Unsupported> {
+    UNSUPPORTED.iter().find(|setting| setting.keys.iter().any(|key| matches(key, name)))
 }
 
 /// Finds a variable of the environment.
-pub(super) fn variable(name: &str) -> Option<&'static Other> {
-    OTHERS.iter().find(|other| other.environment.iter().any(|known| covers(known, name)))
+pub(super) fn variable(name: &str) -> Option<&'static Unsupported> {
+    UNSUPPORTED.iter().find(|setting| setting.environment.iter().any(|known| matches(known, name)))
 }
 
-/// Returns all places, those of whole sections left out.
+/// Returns all keys, except those for whole sections.
 pub(super) fn keys() -> impl Iterator<Item = &'static &'static str> {
-    OTHERS.iter().flat_map(|other| other.keys).filter(|key| !key.ends_with('*'))
+    UNSUPPORTED.iter().flat_map(|setting| setting.keys).filter(|key| !key.ends_with('*'))
 }
 
-/// Returns all variables, those that stand for several left out.
+/// Returns all variables, except prefixes.
 pub(super) fn variables() -> impl Iterator<Item = &'static &'static str> {
-    OTHERS.iter().flat_map(|other| other.environment).filter(|name| !name.ends_with('*'))
+    UNSUPPORTED.iter().flat_map(|setting| setting.environment).filter(|name| !name.ends_with('*'))
 }
 
-const NO_PLUGINS: &str = "plugins in Python are not loaded; everything is built in";
+const NO_PLUGINS: &str = "Python plugins are not supported; everything is built in";
 
-const fn quiet(keys: &'static [&'static str], environment: &'static [&'static str]) -> Other {
-    Other { keys, environment, fine: &[], instead: None }
+/// Settings without a warning.
+const fn silent(keys: &'static [&'static str], environment: &'static [&'static str]) -> Unsupported {
+    Unsupported { keys, environment, harmless: &[], instead: None }
 }
 
-const fn told(
+/// Settings with a warning.
+const fn reported(
     keys: &'static [&'static str],
     environment: &'static [&'static str],
-    fine: &'static [&'static str],
+    harmless: &'static [&'static str],
     instead: &'static str,
-) -> Other {
-    Other { keys, environment, fine, instead: Some(instead) }
+) -> Unsupported {
+    Unsupported { keys, environment, harmless, instead: Some(instead) }
 }
 
-/// All of them.
-pub static OTHERS: &[Other] = &[
-    // Honoured by `run::becoming`, which knows the methods.
-    quiet(
+/// All unsupported settings.
+pub static UNSUPPORTED: &[Unsupported] = &[
+    // Supported, but read where the become method is known: see `prepare::become_user`.
+    silent(
         &[],
         &["ANSIBLE_BECOME_EXE", "ANSIBLE_BECOME_PASS", "ANSIBLE_SUDO_*", "ANSIBLE_SU_*", "ANSIBLE_DOAS_*"],
     ),
-    // Whatever stands in the way of speed, or serves only Ansible's own ways.
-    quiet(
+    // Details of Ansible's own implementation.
+    silent(
         &[
             "defaults.pipelining",
             "connection.pipelining",
@@ -115,7 +117,7 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_CONNECTION_PATH",
         ],
     ),
-    quiet(
+    silent(
         &[
             "defaults.retry_files_enabled",
             "defaults.retry_files_save_path",
@@ -193,7 +195,7 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_DEBUG",
         ],
     ),
-    quiet(
+    silent(
         &[
             "defaults.deprecation_warnings",
             "defaults.command_warnings",
@@ -217,25 +219,25 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_OLD_PLUGIN_CACHE_CLEAR",
         ],
     ),
-    told(
+    reported(
         &["defaults.stdout_callback"],
         &["ANSIBLE_STDOUT_CALLBACK"],
         &["default", "ansible.builtin.default"],
-        "a run is shown as by the callback `default`, or by `--output json`",
+        "runs are shown as by the callback `default`, or as by `--output json`",
     ),
-    told(
+    reported(
         &["defaults.callbacks_enabled", "defaults.callback_whitelist"],
         &["ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_CALLBACK_WHITELIST", "ANSIBLE_CALLBACK_TREE_DIR"],
         &[],
-        "there are no callback plugins; `--output json` tells programs what happens",
+        "callback plugins are not supported; use `--output json` to process events",
     ),
-    told(
+    reported(
         &["defaults.callback_result_format"],
         &["ANSIBLE_CALLBACK_RESULT_FORMAT"],
         &["json"],
         "results are shown as JSON",
     ),
-    told(
+    reported(
         &[
             "defaults.action_plugins",
             "defaults.become_plugins",
@@ -289,7 +291,7 @@ pub static OTHERS: &[Other] = &[
         &[],
         NO_PLUGINS,
     ),
-    told(
+    reported(
         &[
             "inventory.cache",
             "inventory.export",
@@ -319,9 +321,9 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_INVENTORY_EXPORT",
         ],
         &[],
-        "the inventory is read as Ansible reads it by default",
+        "inventories are read as by default in Ansible",
     ),
-    told(
+    reported(
         &[
             "defaults.gather_subset",
             "defaults.gather_timeout",
@@ -330,39 +332,39 @@ pub static OTHERS: &[Other] = &[
         ],
         &["ANSIBLE_GATHER_SUBSET", "ANSIBLE_GATHER_TIMEOUT", "ANSIBLE_FACT_PATH", "ANSIBLE_FACTS_MODULES"],
         &["all", "smart"],
-        "Ansible has removed it; say it in the play, or in `module_defaults` of `setup`",
+        "Ansible has removed it; set it in the play, or in `module_defaults` for `setup`",
     ),
-    told(
+    reported(
         &["defaults.jinja2_extensions"],
         &["ANSIBLE_JINJA2_EXTENSIONS"],
         &[],
-        "extensions of Jinja are not there; a template that needs one fails",
+        "Jinja extensions are not supported; templates that need one fail",
     ),
-    told(
+    reported(
         &["jinja2.dont_type_filters"],
         &["ANSIBLE_STRING_TYPE_FILTERS"],
         &[],
-        "the filters whose text stays text are Ansible's own",
+        "the filters that always return text are Ansible's defaults",
     ),
-    told(
+    reported(
         &["defaults.duplicate_dict_key"],
         &["ANSIBLE_DUPLICATE_YAML_DICT_KEY"],
         &["error"],
-        "a key twice in a map is an error",
+        "duplicate keys in a map are an error",
     ),
-    told(
+    reported(
         &["defaults.error_on_undefined_vars"],
         &["ANSIBLE_ERROR_ON_UNDEFINED_VARS"],
         &["true", "yes", "1"],
         "an undefined variable is an error",
     ),
-    told(
+    reported(
         &["defaults.allow_unsafe_lookups"],
         &[],
         &["false", "no", "0"],
         "what a lookup returns is never rendered",
     ),
-    told(
+    reported(
         &[
             "defaults.null_representation",
             "defaults.string_conversion_action",
@@ -374,16 +376,21 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_ALLOW_BROKEN_CONDITIONALS",
         ],
         &[],
-        "values are as Ansible has them by default",
+        "values are treated as by default in Ansible",
     ),
-    told(
+    reported(
         &["defaults.log_path"],
         &["ANSIBLE_LOG_PATH"],
         &[],
-        "no log is written; `--output json` can be kept",
+        "there is no log file; save the output of `--output json` instead",
     ),
-    told(&["defaults.no_log"], &["ANSIBLE_NO_LOG"], &["false", "no", "0"], "say `no_log: true` in the play"),
-    told(
+    reported(
+        &["defaults.no_log"],
+        &["ANSIBLE_NO_LOG"],
+        &["false", "no", "0"],
+        "set `no_log: true` in the play",
+    ),
+    reported(
         &[
             "defaults.su",
             "privilege_escalation.become_exe",
@@ -393,22 +400,22 @@ pub static OTHERS: &[Other] = &[
         ],
         &["ANSIBLE_SU", "ANSIBLE_RUNAS_*"],
         &["false", "no", "0"],
-        "variables such as `ansible_sudo_exe`, and the environment's, say how a method is called",
+        "set `become` programs by variables such as `ansible_sudo_exe`, or in the environment",
     ),
-    told(
+    reported(
         &["ssh_connection.pkcs11_provider"],
         &["ANSIBLE_PKCS11_PROVIDER"],
         &[],
-        "keys come from files and the agent",
+        "keys are read from files and the SSH agent",
     ),
-    told(&["colors.*"], &["ANSIBLE_COLOR_*"], &[], "the colours are Ansible's defaults"),
-    told(
+    reported(&["colors.*"], &["ANSIBLE_COLOR_*"], &[], "colors are Ansible's defaults"),
+    reported(
         &["diff.context", "defaults.max_diff_size"],
         &["ANSIBLE_DIFF_CONTEXT", "ANSIBLE_MAX_DIFF_SIZE"],
         &["3"],
-        "differences are shown with three lines around them",
+        "differences are shown with three lines of context",
     ),
-    told(
+    reported(
         &[
             "defaults.display_args_to_stdout",
             "defaults.display_failed_stderr",
@@ -426,15 +433,15 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_VERBOSE_TO_STDERR",
         ],
         &["false", "no", "0"],
-        "a run is shown as Ansible shows it by default",
+        "runs are shown as by default in Ansible",
     ),
-    told(
+    reported(
         &["defaults.enable_task_debugger", "defaults.task_debugger_ignore_errors"],
         &["ANSIBLE_ENABLE_TASK_DEBUGGER", "ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS"],
         &["false", "no", "0", "true"],
-        "there is no debugger of tasks",
+        "there is no task debugger",
     ),
-    told(
+    reported(
         &[
             "defaults.module_name",
             "defaults.module_args",
@@ -458,19 +465,19 @@ pub static OTHERS: &[Other] = &[
             "ANSIBLE_NETCONF_SSH_CONFIG",
         ],
         &["command", "15", "top"],
-        "say it on the command line, or in the play",
+        "set it on the command line or in the play",
     ),
-    told(
+    reported(
         &["selinux.special_context_filesystems", "selinux.libvirt_lxc_noseclabel"],
         &["ANSIBLE_SELINUX_SPECIAL_FS", "ANSIBLE_LIBVIRT_LXC_NOSECLABEL"],
         &[],
-        "SELinux's contexts are not set",
+        "SELinux contexts are not set",
     ),
-    told(
+    reported(
         &["defaults.unsafe_writes"],
         &["ANSIBLE_UNSAFE_WRITES"],
         &["false", "no", "0"],
         "files are replaced whole, never written in place",
     ),
-    told(&["url_lookup.*"], &["ANSIBLE_LOOKUP_URL_*"], &[], "there is no lookup `url`"),
+    reported(&["url_lookup.*"], &["ANSIBLE_LOOKUP_URL_*"], &[], "there is no lookup `url`"),
 ];
