@@ -3,7 +3,7 @@
 
 use convoy_protocol::{Kind, Taint, Value};
 
-use super::is_vaulted;
+use crate::vaulted::is_vaulted;
 
 /// Replaces marked text by the value that it stands for.
 ///

@@ -6,7 +6,7 @@ use super::error::redacted;
 use super::node::{Data, Node, Style};
 use super::scalar::{self, NumberError};
 use crate::diagnostic::Diagnostic;
-use crate::secrets::is_vaulted;
+use crate::vaulted::is_vaulted;
 
 impl Node {
     /// Returns the value of this node, with its origin. `!unsafe` makes the value and everything below it unsafe; all
