@@ -148,7 +148,8 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-/// Returns what stands for a character in the line of the caret: a tab stays a tab, so that the caret is under its column.
+/// Returns what stands for a character in the line of the caret: a tab stays a tab, so that the caret is under its
+/// column.
 fn blank(c: char) -> char {
     if c == '\t' { '\t' } else { ' ' }
 }

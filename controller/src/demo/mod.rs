@@ -1,8 +1,8 @@
 //! The cluster that `convoy demo` runs against: its nodes are SSH servers in this process, with a directory each.
 //!
-//! [`Site`] makes the directory of the demo and starts the nodes ([`EmbeddedNode`]). The other modules make what a node of
-//! the vendor's product has: `home` its directories, `keystore`, `certificate` and `jar` the files in them. Running the
-//! playbook is the business of `crate::cli`.
+//! [`Site`] makes the directory of the demo and starts the nodes ([`EmbeddedNode`]). The other modules make what a node
+//! of the vendor's product has: `home` its directories, `keystore`, `certificate` and `jar` the files in them. Running
+//! the playbook is the business of `crate::cli`.
 
 mod certificate;
 mod command;

@@ -8,8 +8,8 @@ use crate::events::fields::{Fault, Fields};
 use crate::events::object::texts;
 use crate::report;
 
-/// The version of the format, major and minor. A reader reads every minor version of its major version, and ignores what
-/// it does not know.
+/// The version of the format, major and minor. A reader reads every minor version of its major version, and ignores
+/// what it does not know.
 pub(super) const FORMAT: (u32, u32) = (1, 0);
 
 /// What is known of a run when it begins.

@@ -21,8 +21,8 @@ const CHARACTERS: &[u8] = b"23456789abcdefghjkmnpqrstuvwxyz";
 pub struct RunId(Arc<str>);
 
 impl RunId {
-    /// Returns a name for a run that begins now. It sorts after `last`, the previous run, even if the clock was set back;
-    /// then the time in the name is later than the actual time.
+    /// Returns a name for a run that begins now. It sorts after `last`, the previous run, even if the clock was set
+    /// back; then the time in the name is later than the actual time.
     pub fn new(last: Option<&Self>, now: Timestamp) -> Self {
         let next = last.and_then(|last| last.time().checked_add(SignedDuration::from_secs(1)).ok());
         let time = next.map_or(now, |next| next.max(now));

@@ -1,8 +1,8 @@
 //! The journal: a record of what happened in a run, kept beside the project. `docs/journal.md` describes the format.
 //!
 //! Each run has a directory with one file, the journal, which has one record per line. A record is written before the
-//! event in it is shown, so that the journal knows at least as much as the user has seen. A run is resumed and undone by
-//! its journal alone.
+//! event in it is shown, so that the journal knows at least as much as the user has seen. A run is resumed and undone
+//! by its journal alone.
 //!
 //! | to | read |
 //! |---|---|
@@ -12,13 +12,13 @@
 //! | resume a run | [`Runs::resume`] |
 //! | know what earlier runs left behind | [`Runs::due_from_last_run`], [`Runs::undone_blocks`] |
 //!
-//! Three rules keep it sound. A journal is read up to the first record that is not as it was written; nothing after that
-//! counts, and whoever continues the file truncates it there. The process that writes a journal holds an exclusive lock
-//! on its file, so that a run in progress is told apart from one that was killed. And whoever resumes or undoes a run
-//! holds a lock on its directory ([`RunLock`]).
+//! Three rules keep it sound. A journal is read up to the first record that is not as it was written; nothing after
+//! that counts, and whoever continues the file truncates it there. The process that writes a journal holds an exclusive
+//! lock on its file, so that a run in progress is told apart from one that was killed. And whoever resumes or undoes a
+//! run holds a lock on its directory ([`RunLock`]).
 //!
-//! Events themselves are in `crate::events`. What follows from a journal is decided elsewhere: by `crate::state` when a run
-//! is resumed, by `crate::undo` when it is undone.
+//! Events themselves are in `crate::events`. What follows from a journal is decided elsewhere: by `crate::state` when a
+//! run is resumed, by `crate::undo` when it is undone.
 
 mod due_handlers;
 mod file;

@@ -11,8 +11,8 @@ use crate::events::{JobState, Reporter, RunEvent};
 
 /// A reporter that writes each event to the journal and then passes it on to the reporter that shows it.
 ///
-/// A failed write does not end the run: an upgrade left half done would be worse. The user is warned when it happens and
-/// again at the end.
+/// A failed write does not end the run: an upgrade left half done would be worse. The user is warned when it happens
+/// and again at the end.
 #[derive(Debug)]
 pub struct Recorder {
     writer: Writer,

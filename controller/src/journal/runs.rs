@@ -123,8 +123,8 @@ impl Runs {
         RunId::new(self.names().unwrap_or_default().last(), now)
     }
 
-    /// Begins the journal of a run. When its directory appears under its name, the first record is on the disk and the lock
-    /// on the file is taken. The writer holds the lock until it is dropped.
+    /// Begins the journal of a run. When its directory appears under its name, the first record is on the disk and the
+    /// lock on the file is taken. The writer holds the lock until it is dropped.
     ///
     /// # Errors
     /// If the journal cannot be written. Nothing of it is left then.
@@ -216,8 +216,8 @@ impl Runs {
         }
     }
 
-    /// As [`find`](Self::find), except that `last` is the last run that is neither in check mode nor an undo. So a check
-    /// may come in between, and `undo last` can be repeated until it is complete.
+    /// As [`find`](Self::find), except that `last` is the last run that is neither in check mode nor an undo. So a
+    /// check may come in between, and `undo last` can be repeated until it is complete.
     ///
     /// # Errors
     /// As [`find`](Self::find).

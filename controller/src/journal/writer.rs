@@ -26,8 +26,8 @@ pub struct Writer {
 
 impl Writer {
     /// Returns a writer that continues after the first `records` records, which take `length` bytes; truncates the file
-    /// there. `now` is the time of the next record; the times of later ones count from it by the monotonic clock, so that they
-    /// never go back.
+    /// there. `now` is the time of the next record; the times of later ones count from it by the monotonic clock, so
+    /// that they never go back.
     ///
     /// # Errors
     /// If the file cannot be truncated.

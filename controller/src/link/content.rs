@@ -1,7 +1,7 @@
 //! The content that may be sent to nodes: only what this run has registered, named by its digest.
 //!
-//! A file is hashed when it is registered and checked again while it is sent, so that a node gets the bytes that the run
-//! has seen or none. `outgoing.rs` sends them.
+//! A file is hashed when it is registered and checked again while it is sent, so that a node gets the bytes that the
+//! run has seen or none. `outgoing.rs` sends them.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -63,8 +63,8 @@ impl Contents {
         lock(&self.registry)
     }
 
-    /// Registers a file; returns its digest and size in bytes. A file that has not changed since it was registered is not
-    /// read again.
+    /// Registers a file; returns its digest and size in bytes. A file that has not changed since it was registered is
+    /// not read again.
     ///
     /// # Errors
     /// If the file cannot be read, is not a regular file, or changes while it is read.

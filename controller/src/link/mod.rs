@@ -5,8 +5,8 @@
 //! windows of work and returns their answers.
 //!
 //! The link never trusts the node: everything received is bounded and checked, and a violation ends the link. It
-//! neither connects (`crate::ssh`) nor decides what to send or whether to reconnect (`crate::services`). Start reading with
-//! `conversation.rs`; `docs/protocol.md` describes the wire.
+//! neither connects (`crate::ssh`) nor decides what to send or whether to reconnect (`crate::services`). Start reading
+//! with `conversation.rs`; `docs/protocol.md` describes the wire.
 
 pub mod agents;
 pub mod bootstrap;

@@ -150,8 +150,8 @@ fn matches(a: &[String], b: &[String]) -> Vec<Match> {
     joined
 }
 
-/// Returns the positions of each line in `b`. In a long text, frequent lines are left out, as in difflib: no match begins
-/// with them.
+/// Returns the positions of each line in `b`. In a long text, frequent lines are left out, as in difflib: no match
+/// begins with them.
 fn places(b: &[String]) -> HashMap<&str, Vec<usize>> {
     let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, line) in b.iter().enumerate() {
@@ -288,7 +288,8 @@ mod tests {
         }
     }
 
-    // In texts of 200 lines or more, difflib ignores frequent lines when it looks for matches, which changes the result.
+    // In texts of 200 lines or more, difflib ignores frequent lines when it looks for matches, which changes the
+    // result.
     #[test]
     fn frequent_lines_in_long_texts_are_ignored_as_in_difflib() {
         let line = |i: u32| if i.is_multiple_of(3) { "}\n".to_owned() } else { format!("line {i}\n") };

@@ -3,18 +3,13 @@
 use std::sync::Arc;
 
 use super::error::Damage;
+use crate::vaulted::HEADER;
 
-const HEADER: &str = "$ANSIBLE_VAULT";
 /// The vault id of text and passwords without one.
 pub const DEFAULT_ID: &str = "default";
 
 const CIPHER: &str = "AES256";
 const WIDTH: usize = 80;
-
-/// Returns whether this is the text form of a vault, or its beginning.
-pub fn is_vaulted(bytes: &[u8]) -> bool {
-    bytes.starts_with(HEADER.as_bytes())
-}
 
 /// The content of the text form, still encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use convoy_protocol::{Kind, Taint, Value};
 
-use super::is_vaulted;
+use crate::vaulted::is_vaulted;
 
 /// Replaces markers by the values that they stand for.
 ///

@@ -11,7 +11,8 @@ mod scrub;
 mod source;
 mod vault;
 
-pub use envelope::{DEFAULT_ID, Envelope, is_vaulted};
+pub use crate::vaulted::is_vaulted;
+pub use envelope::{DEFAULT_ID, Envelope};
 pub use error::{Damage, DecryptError};
 pub use marked::unmark;
 pub use scrub::Secrets;

@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
-use super::envelope::{DEFAULT_ID, is_vaulted};
+use super::envelope::DEFAULT_ID;
 use super::vault::{Password, Vault};
 use crate::diagnostic::Diagnostic;
 use crate::paths;
 use crate::terminal;
+use crate::vaulted::is_vaulted;
 
 /// The sources of vault passwords.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Makes connections: opens the stream to the node, checks the host key, logs in.
 //!
-//! `resolve` turns what the user configured into a [`Target`]; this is what connects to it. Connections to jump hosts are
-//! shared.
+//! `resolve` turns what the user configured into a [`Target`]; this is what connects to it. Connections to jump hosts
+//! are shared.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -66,8 +66,8 @@ struct Transport {
 }
 
 impl Connector {
-    /// Connects to a node, checks its host key and logs in, within `target.connect_timeout`. Connecting to jump hosts takes
-    /// additional time.
+    /// Connects to a node, checks its host key and logs in, within `target.connect_timeout`. Connecting to jump hosts
+    /// takes additional time.
     ///
     /// # Errors
     /// [`Unreachable`] with what failed: name, network, jump host, host key or login.
@@ -75,8 +75,8 @@ impl Connector {
         Ok(self.open(target).await?)
     }
 
-    /// Returns whether known_hosts has no key of a node, or of a jump host on the way to it. Contacts neither. If a file
-    /// cannot be read, the key counts as known: connecting reports the error.
+    /// Returns whether known_hosts has no key of a node, or of a jump host on the way to it. Contacts neither. If a
+    /// file cannot be read, the key counts as known: connecting reports the error.
     pub async fn has_unknown_host_key(&self, target: &Target) -> bool {
         let strict = target.host_key_checking == HostKeyChecking::Strict;
         if strict && let Ok(known) = self.known_keys(target).await {
@@ -160,8 +160,8 @@ impl Connector {
         Ok(Session::new(handle, peer, disconnect, underlay))
     }
 
-    /// Returns the known keys of a node. Reading a long file of hashed names takes milliseconds, so it happens on a thread
-    /// of its own, and a result that was read to look for unknown keys is used for connecting.
+    /// Returns the known keys of a node. Reading a long file of hashed names takes milliseconds, so it happens on a
+    /// thread of its own, and a result that was read to look for unknown keys is used for connecting.
     async fn known_keys(&self, target: &Target) -> Result<HostKeys, Reason> {
         if target.host_key_checking == HostKeyChecking::Off {
             return Ok(HostKeys::default());
@@ -180,8 +180,8 @@ impl Connector {
         }
     }
 
-    /// Returns the connection to a jump host, which all hosts behind it share. Of those who wait during a failed attempt,
-    /// all get its error; whoever comes later tries again.
+    /// Returns the connection to a jump host, which all hosts behind it share. Of those who wait during a failed
+    /// attempt, all get its error; whoever comes later tries again.
     async fn jump_host(&self, target: &Target) -> Result<Arc<Session>, Reason> {
         let id = format!(
             "{:?}",

@@ -1,7 +1,7 @@
 //! OpenSSH's patterns for host names.
 
-/// Returns whether a list of patterns matches a name. A negated pattern that matches excludes the name. The caller makes
-/// the letter case of patterns and name the same.
+/// Returns whether a list of patterns matches a name. A negated pattern that matches excludes the name. The caller
+/// makes the letter case of patterns and name the same.
 pub(super) fn is_in_list<'p>(patterns: impl IntoIterator<Item = &'p str>, name: &str) -> bool {
     let mut matched = false;
     for pattern in patterns {

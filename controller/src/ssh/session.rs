@@ -276,8 +276,8 @@ pub struct ByteStream {
 }
 
 impl ByteStream {
-    /// Returns whether the channel is closed; if not, wakes the task when it is. The writer of russh waits forever if the
-    /// connection is lost while it waits for the server to accept more data.
+    /// Returns whether the channel is closed; if not, wakes the task when it is. The writer of russh waits forever if
+    /// the connection is lost while it waits for the server to accept more data.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(closed) = &mut self.closed
             && Pin::new(closed).poll(cx).is_ready()

@@ -156,7 +156,7 @@ fn the_lock_is_that_of_the_user_who_works() {
         said.starts_with("app since ") && said.contains("(generation 1); nothing was done here."),
         "{second}"
     );
-    assert!(said.contains("It holds /home/app/.local/state/convoy/lock, there with process"), "{second}");
+    assert!(said.contains("It holds /home/app/.local/state/convoy/lock with process"), "{second}");
     // Nobody works as these.
     for user in ["op", "root"] {
         let ran = exec(&["-b", "--become-user", user, "-m", "command", "-a", "id -un"]);

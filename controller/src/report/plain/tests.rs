@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use convoy_protocol::{Diff, Taint, Value, map};
 
-use super::super::sample::{
-    self, Capture, host, item, play, result, result_with, task, task_result, task_start,
-};
-use super::super::{Options, Sink};
 use super::Plain;
 use crate::events::{HostName, Reporter, RunEvent, Stats, TaskKind, TaskResult, Verdict};
+use crate::report::sample::*;
+use crate::report::{Format, Options, Sink, open};
 
 /// Returns what is printed to standard output and to standard error.
 fn outputs(options: &Options, events: &[RunEvent]) -> (String, String) {
@@ -299,10 +297,7 @@ fn verbosity_adds_results_paths_and_messages() {
 
 #[test]
 fn a_diff_is_printed_before_its_result() {
-    let diff = |before: &str, after: &str| Diff::Text {
-        before: sample::side("", before),
-        after: sample::side("/l1", after),
-    };
+    let diff = |before: &str, after: &str| Diff::Text { before: side("", before), after: side("/l1", after) };
     let same = TaskResult { diff: vec![diff("", "x1\n")], ..task_result("web1", Verdict::Ok) };
     let item = TaskResult {
         diff: vec![diff("", "x1\n")],
@@ -490,10 +485,10 @@ impl io::Write for ClosedPipe {
 
 #[test]
 fn after_a_closed_pipe_nothing_more_is_printed() {
-    for format in [super::super::Format::Text, super::super::Format::Json] {
+    for format in [Format::Text, Format::Json] {
         let err = Capture::default();
         let out: Sink = Box::new(ClosedPipe);
-        let mut reporter = super::super::open(&Options { format, ..Options::default() }, out, err.sink());
+        let mut reporter = open(&Options { format, ..Options::default() }, out, err.sink());
         reporter.event(&play("web1"));
         assert_eq!(reporter.fault().map(io::Error::kind), Some(io::ErrorKind::BrokenPipe));
         reporter.event(&RunEvent::Warning("nobody reads this".into()));

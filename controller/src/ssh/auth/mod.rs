@@ -1,7 +1,7 @@
 //! The login: tries the keys of the agent and of files, then a password.
 //!
-//! `identity` collects the keys and their order. A key that is encrypted is only offered: if the server would accept it,
-//! the login fails with [`Reason::Locked`], and the caller can ask for the passphrase.
+//! `identity` collects the keys and their order. A key that is encrypted is only offered: if the server would accept
+//! it, the login fails with [`Reason::Locked`], and the caller can ask for the passphrase.
 
 mod signers;
 
@@ -255,8 +255,8 @@ impl<'a> Login<'a> {
         Ok(interactive && self.answer_prompts(password).await?)
     }
 
-    /// Answers keyboard-interactive requests with the password, as long as each has at most one prompt without echo: that
-    /// is how PAM asks for it.
+    /// Answers keyboard-interactive requests with the password, as long as each has at most one prompt without echo:
+    /// that is how PAM asks for it.
     async fn answer_prompts(&mut self, password: &str) -> Result<bool, Reason> {
         let mut answer = self.handle.authenticate_keyboard_interactive_start(self.user, None::<String>).await;
         for _ in 0..MAX_REQUESTS {

@@ -59,8 +59,8 @@ pub(super) async fn ask(ssh: &Path, query: &Query, canonicalize: bool) -> Result
     Ok(config)
 }
 
-/// Returns the user's configuration file if `HOME` is not the home directory in the passwd database, where ssh looks for
-/// it: convoy looks for all of the user's files in `HOME`.
+/// Returns the user's configuration file if `HOME` is not the home directory in the passwd database, where ssh looks
+/// for it: convoy looks for all of the user's files in `HOME`.
 fn config_in_home() -> Option<PathBuf> {
     let home = home()?;
     if crate::passwd::own_home().is_some_and(|passwd| Path::new(&passwd) == home) {

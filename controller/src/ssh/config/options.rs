@@ -45,8 +45,8 @@ pub(in crate::ssh) enum Proxy {
     Command(String),
 }
 
-/// Keywords that structure a file, or that do not affect how convoy reaches a host: with one connection, no terminal and
-/// no forwarding. A file with nothing else is irrelevant.
+/// Keywords that structure a file, or that do not affect how convoy reaches a host: with one connection, no terminal
+/// and no forwarding. A file with nothing else is irrelevant.
 pub(super) const IRRELEVANT: [&str; 38] = [
     "host",
     "include",

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A key recorded for a host without a port also counts at other ports, but only if the host has no key there: it can
-//! confirm a key, but a different key there is unknown, not changed. Lines that OpenSSH ignores are ignored. What follows
-//! from the result is decided in `host_key`.
+//! confirm a key, but a different key there is unknown, not changed. Lines that OpenSSH ignores are ignored. What
+//! follows from the result is decided in `host_key`.
 
 use std::io;
 use std::path::{Path, PathBuf};
