@@ -74,7 +74,7 @@ impl<'m> Fields<'m> {
         })
     }
 
-    fn texts(self, name: &'static str) -> Result<Vec<Arc<str>>, Fault> {
+    pub(super) fn texts(self, name: &'static str) -> Result<Vec<Arc<str>>, Fault> {
         self.field(name, |value| value.as_list()?.iter().map(text).collect())
     }
 

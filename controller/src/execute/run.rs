@@ -1,8 +1,6 @@
 //! One task on one host: its calls, tries and items, up to the outcome.
 
 use std::cell::OnceCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,14 +28,11 @@ use crate::prepare::{Call, CallKind, Item, PreparedTask, View, prepare_item_agai
 use crate::secrets::Secrets;
 use crate::services::context;
 use crate::services::endpoint::Endpoint;
-use crate::services::host_error::HostError;
 use crate::state::pending;
-use crate::state::prefetched::Lookahead;
-use crate::state::request::{CheckedAnswer, Heading, Request};
-use crate::state::resume_log::{PriorOutcome, TaskKey};
+use crate::state::request::{CheckedAnswer, Request};
+use crate::state::resume_log::PriorOutcome;
 use crate::state::section::TaskRef;
-use crate::state::undo_blocks::OpenUndoBlock;
-use crate::template::{Context, Kind as ErrorKind};
+use crate::template::Kind as ErrorKind;
 use crate::vars::magic::search_path;
 
 impl Executor<'_> {

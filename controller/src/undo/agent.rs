@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::message::{Become, Method, Order};
+use convoy_protocol::message::{Become, Order};
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::Undo;

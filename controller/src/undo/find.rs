@@ -15,7 +15,7 @@ use crate::playbook::walk;
 use crate::state::undo_blocks::{called, name, of_play, place};
 
 /// Says that a block is not there any more.
-pub(super) fn gone(block: &Block) -> Diagnostic {
+pub(super) fn gone(block: &begun::Block) -> Diagnostic {
     Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
         .kind(Kind::Refused)
         .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))

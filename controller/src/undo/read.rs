@@ -6,7 +6,7 @@ use convoy_protocol::Map;
 
 use super::begun::Block;
 use super::find::{self, gone};
-use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
+use crate::diagnostic::Diagnostics;
 use crate::events::Include;
 use crate::playbook::ast::{Entry, Play};
 use crate::schedule::Scheduler;

@@ -31,7 +31,9 @@ pub(crate) fn read(src: &Path) -> Imports {
         for path in paths {
             let Some((mut target, mut rest)) = resolve(&modules, &module, &path) else { continue };
             // A name may be exported on over several modules.
-            while let Some(origin) = rest.first().and_then(|name| exports.get(&(target.clone(), name.clone()))) {
+            while let Some(origin) =
+                rest.first().and_then(|name| exports.get(&(target.clone(), name.clone())))
+            {
                 target.clone_from(origin);
                 rest.clear();
             }
@@ -57,7 +59,8 @@ fn collect(dir: &Path, module: &mut Module, sources: &mut BTreeMap<Module, Strin
             collect(&path, module, sources);
             module.pop();
         } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let text =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let mut here = module.clone();
             if !matches!(&*name, "mod" | "lib") {
                 here.push(name);

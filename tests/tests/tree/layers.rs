@@ -108,7 +108,8 @@ fn no_modules_import_each_other_in_a_circle() {
 fn the_controller_imports_from_the_top_down() {
     let imports = read(&src("controller"));
     let layer = |name: &str| LAYERS.iter().position(|layer| *layer == name);
-    let known: BTreeSet<&str> = imports.modules.iter().filter_map(|module| module.first()).map(|n| &**n).collect();
+    let known: BTreeSet<&str> =
+        imports.modules.iter().filter_map(|module| module.first()).map(|n| &**n).collect();
     let listed: BTreeSet<&str> = LAYERS.into_iter().collect();
     assert_eq!(known, listed, "what is in controller/src, and what the table lists");
     let upwards: Vec<String> = arrows_within(&imports, &Vec::new())
