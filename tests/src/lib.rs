@@ -1,4 +1,4 @@
-//! The real parts that tests run against.
+//! What the integration tests run against: the built `convoy` command, OpenSSH servers, machines and terminals.
 
 pub mod machine;
 pub mod namespace;

@@ -32,7 +32,7 @@ fn dead(outcome: &Outcome) {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn the_default_carries_nothing() {
     let mut node = with(&data("log4j2-3.1.0.properties"));
@@ -48,7 +48,7 @@ fn the_default_carries_nothing() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn an_appender_and_a_logger_of_ones_own() {
     let old = data("log4j2-3.1.0.properties");
@@ -96,7 +96,7 @@ fn an_appender_and_a_logger_of_ones_own() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_file_of_log4j_1_is_refused() {
     let mut node = with(&data("log4j-2.6.0.properties"));

@@ -104,7 +104,7 @@ proptest! {
     #[test]
     #[cfg_attr(
         not(has_wso2_data),
-        ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+        ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
     )]
     fn any_change_is_carried_or_told_and_nothing_else_is_touched(edits in edits()) {
         let (old, new) = (data("deployment-3.1.0.toml"), data("deployment-4.1.0.toml"));

@@ -75,7 +75,7 @@ const ROLES: [(&str, &str); 6] = [
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_default_carries_nothing() {
     for (old, new) in ROLES {
@@ -97,7 +97,7 @@ fn a_default_carries_nothing() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn changes_of_each_role_find_their_place() {
     for (old, new) in &ROLES[1..] {
@@ -141,7 +141,7 @@ fn changes_of_each_role_find_their_place() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_file_with_nearly_everything_changed() {
     let yours = data("fullconfig-3.1.0-scenario1-deployment.toml");
@@ -179,7 +179,7 @@ fn a_file_with_nearly_everything_changed() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn rules_and_decisions_leave_nothing_open() {
     let yours = data("fullconfig-3.1.0-scenario1-deployment.toml");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::program::{self, Outcome};
+use convoy_tests::program::{self, RunOutput};
 use convoy_tests::project::contents;
 use tempfile::tempdir;
 use toml_edit::{DocumentMut, Item};
@@ -17,12 +17,9 @@ fn homes(demo: &Path, node: &str) -> (PathBuf, PathBuf) {
 }
 
 /// Each run's `changed` of each host, in order.
-fn changed(outcome: &Outcome) -> Vec<Vec<(&str, u32)>> {
+fn changed(outcome: &RunOutput) -> Vec<Vec<(&str, u32)>> {
     let recaps = outcome.recaps();
-    recaps
-        .iter()
-        .map(|hosts| hosts.iter().map(|host| (host.name, host.number("changed"))).collect())
-        .collect()
+    recaps.iter().map(|hosts| hosts.iter().map(|host| (host.host, host.count("changed"))).collect()).collect()
 }
 
 fn configuration(demo: &Path, node: &str) -> DocumentMut {
@@ -191,7 +188,7 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
         "error: {} is not empty and contains no demo, or an incomplete one\nhint: use --dir to name another directory\n",
         path.display()
     );
-    assert_eq!(outcome, Outcome { code: Some(3), stdout: String::new(), stderr: message });
+    assert_eq!(outcome, RunOutput { code: Some(3), stdout: String::new(), stderr: message });
     assert_eq!(fs::read_dir(path).unwrap().count(), 1);
 }
 
@@ -205,5 +202,5 @@ fn a_folder_that_options_cannot_name_is_refused() {
         "error: cannot create the demo in {}/demo: the path contains spaces or quotes\nhint: use --dir to name another directory\n",
         blank.display()
     );
-    assert_eq!(outcome, Outcome { code: Some(1), stdout: String::new(), stderr: message });
+    assert_eq!(outcome, RunOutput { code: Some(1), stdout: String::new(), stderr: message });
 }

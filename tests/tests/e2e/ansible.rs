@@ -46,8 +46,8 @@ fn compare(case: &str) {
     copy(&cases(), &project.path("."));
     let place = project.path("place");
     fs::create_dir(&place).expect("a folder");
-    project.normalise("[folder]/site/place", "[place]");
-    project.normalise("[folder]/site", "[cases]");
+    project.substitute("[folder]/site/place", "[place]");
+    project.substitute("[folder]/site", "[cases]");
     let options = fs::read_to_string(cases().join(case).join("options")).unwrap_or_default();
     let site = format!("{case}/site.yml");
     let words = ["apply", "-i", "hosts", &site].into_iter().chain(options.split_whitespace());

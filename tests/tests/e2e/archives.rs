@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use convoy_tests::project::{Ran, listing};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::listing;
 use convoy_tests::sshd::poll;
 use rustix::process::{Signal, kill_process};
 
@@ -11,7 +12,7 @@ use crate::faults::{agents, noise};
 use crate::harness::tasks;
 
 /// Returns round trips, bytes sent and bytes received, as `-vv` tells them.
-fn traffic(ran: &Ran) -> [u64; 3] {
+fn traffic(ran: &RunOutput) -> [u64; 3] {
     let line =
         ran.stdout.lines().find(|line| line.contains("round trips in all")).expect("a line with the traffic");
     let numbers: Vec<u64> =

@@ -7,7 +7,7 @@ use crate::harness::site;
 
 const ACCOUNTS: Accounts = Accounts {
     login: "op",
-    lines: "
+    script: "
         password root word-of-root
         for name in op guest tight old gone; do account $name word-of-$name; done
         account app word-of-app
@@ -61,7 +61,7 @@ fn reports(project: &Project, cases: &[(&str, &str, &str)]) -> String {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn sudo() {
     let (project, _node) = project();
     let all = reports(
@@ -86,7 +86,7 @@ fn sudo() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn su() {
     let (project, _node) = project();
     let all = reports(
@@ -106,7 +106,7 @@ fn su() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn doas() {
     let (project, _node) = project();
     let all = reports(
@@ -127,7 +127,7 @@ fn doas() {
 
 /// What is sent arrives readable for a user who may read nothing of the one who logs in.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn an_unprivileged_user_gets_files_and_gives_them() {
     let (project, _node) = project();
     let playbook = "- hosts: all
@@ -168,7 +168,7 @@ fn an_unprivileged_user_gets_files_and_gives_them() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn the_environment_says_how() {
     let (project, _node) = project();
     project.file("site.yml", WHO.replace("  become: true\n", "")).unwrap();

@@ -85,7 +85,7 @@ fn an_agent_killed_within_a_copy_leaves_the_old_file() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can mount a small file system")]
+#[cfg_attr(not(can_mount), ignore = "needs root to mount a file system")]
 fn a_full_disk_is_told_and_leaves_the_old_file() {
     let project = tasks("- copy: {src: large, dest: '{{ place }}/small/large'}");
     project.file("files/large", vec![b'x'; 4 << 20]).unwrap();
@@ -141,7 +141,7 @@ fn ctrl_c_finishes_the_step_and_says_what_was_not_done() {
     fs::write(node.place.join("gate"), "go\n").unwrap();
     stderr.read_to_string(&mut said).unwrap();
     let mut ran = project.wait(child).unwrap();
-    ran.stderr = project.normal(&said);
+    ran.stderr = project.normalize(&said);
     assert_eq!(ran.code, Some(130), "{ran}");
     assert!(node.place.join("ended").exists(), "{ran}");
     assert!(!node.place.join("never").exists(), "{ran}");

@@ -112,10 +112,10 @@ fn thirty_tasks_that_are_done_take_no_more_turns_than_one() {
     let proxy = project.proxy(&node, Duration::from_millis(25)).unwrap();
     assert_eq!(project.apply([]).unwrap().recap("l"), "ok=30 changed=30");
     let turns = |words: &[&str]| {
-        let before = proxy.turns();
+        let before = proxy.round_trips();
         let ran = project.run(words).unwrap();
         assert_eq!(ran.code, Some(0), "{ran}");
-        proxy.turns() - before
+        proxy.round_trips() - before
     };
     let one = turns(&["exec", "all", "-i", "hosts", "-m", "ping"]);
     let thirty = turns(&["apply", "-i", "hosts", "site.yml"]);

@@ -152,7 +152,7 @@ fn a_pause_without_a_terminal_waits_for_time_only() {
     project.local("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert!(ran.stderr.contains("Not waiting for response to prompt as stdin is not interactive"), "{ran}");
-    assert!(ran.says("Pausing for 1 seconds") && ran.stdout.contains("Paused for 1."), "{ran}");
+    assert!(ran.has_line("Pausing for 1 seconds") && ran.stdout.contains("Paused for 1."), "{ran}");
 }
 
 #[test]

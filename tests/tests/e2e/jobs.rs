@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use convoy_tests::program::state_of;
-use convoy_tests::project::{Node, Project, Ran, contents};
+use convoy_tests::program::{RunOutput, state_home};
+use convoy_tests::project::{Node, Project, contents};
 use convoy_tests::proxy::Proxy;
 use convoy_tests::sshd::{Accounts, SshdOptions, poll};
 use rustix::process::{Pid, Signal, kill_process};
@@ -48,17 +48,17 @@ fn wait_for(path: &Path) {
 fn kept(home: &Path) -> Vec<PathBuf> {
     let inside =
         |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-    inside(state_of(home).join("convoy/runs")).flat_map(|run| inside(run.join("jobs"))).collect()
+    inside(state_home(home).join("convoy/runs")).flat_map(|run| inside(run.join("jobs"))).collect()
 }
 
-fn went_well(ran: &Ran, node: &Node) {
+fn went_well(ran: &RunOutput, node: &Node) {
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=2 changed=1", Some(0)), "{ran}");
     assert_eq!(fs::read_to_string(node.place.join("count")).unwrap(), "x\n", "it was done once");
     assert_eq!(kept(&node.home), Vec::<PathBuf>::new(), "nothing is kept of it");
 }
 
 /// Returns the name of the only job that a run tells of.
-fn name_of_job(ran: &Ran) -> String {
+fn name_of_job(ran: &RunOutput) -> String {
     let words = ran.stdout.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
     let is_name = |word: &&str| {
         let parts = word.strip_prefix('j').and_then(|rest| rest.split_once('.'));
@@ -81,10 +81,8 @@ fn it_is_followed_to_its_end() {
     let ran = project.wait(child).unwrap();
     went_well(&ran, &node);
     let name = name_of_job(&ran);
-    for line in
-        [format!("<l> job {name} has started, detached by setsid"), format!("ASYNC FAILED on l: jid={name}")]
-    {
-        assert!(ran.says(&line), "{line}: {ran}");
+for line in[format!("<l> job {name} has started, detached by setsid"),format!("ASYNC FAILED on l: jid={name}")]{
+assert!(ran.has_line(&line),"{line}: {ran}");
     }
     let last = ran.stdout.lines().rfind(|line| line.starts_with("<l> after "));
     assert!(
@@ -104,7 +102,7 @@ fn a_connection_that_is_cut() {
     let proxy = project.proxy(&node, Duration::ZERO).unwrap();
     let child = begin(&project, &["-v"]);
     wait_for(&node.place.join("at-work"));
-    proxy.cut();
+    proxy.disconnect();
     fs::write(node.place.join("go"), "").unwrap();
     let ran = project.wait(child).unwrap();
     went_well(&ran, &node);
@@ -127,7 +125,7 @@ fn a_cut_between_the_end_and_its_answer() {
     fs::write(node.place.join("go"), "").unwrap();
     wait_for(&folder.join("outcome"));
     end_of_answer(&proxy);
-    proxy.cut();
+    proxy.disconnect();
     proxy.hold(false, false);
     let ran = project.wait(child).unwrap();
     went_well(&ran, &node);
@@ -136,7 +134,7 @@ fn a_cut_between_the_end_and_its_answer() {
 /// Waits until something that the node says is held back.
 fn end_of_answer(proxy: &Proxy) {
     proxy.hold(false, true);
-    poll(|| Ok((proxy.waiting() > 0).then_some(()))).unwrap();
+    poll(|| Ok((proxy.held_bytes() > 0).then_some(()))).unwrap();
 }
 
 /// No byte comes through, and nobody says that it is so: after 30 s the controller gives the connection up.
@@ -229,8 +227,8 @@ fn a_job_whose_process_is_killed() {
     assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
     let results = folder.join("outcome").display().to_string();
-    project.normalise(&name, "[job]");
-    project.normalise(results, "[results]");
+    project.substitute(&name, "[job]");
+    project.substitute(results, "[results]");
     let failed = ran.stdout.lines().find(|line| line.starts_with("fatal: ")).unwrap().replace(&name, "[job]");
     assert!(
         failed.contains(
@@ -239,7 +237,7 @@ fn a_job_whose_process_is_killed() {
         ),
         "{ran}"
     );
-    assert!(ran.says(&format!("ASYNC FAILED on l: jid={name}")), "{ran}");
+    assert!(ran.has_line(&format!("ASYNC FAILED on l: jid={name}")), "{ran}");
     assert_eq!(fs::read_to_string(node.place.join("count")).unwrap(), "x\n");
 
     // Nobody knows how far it came, so that it is not begun again until someone says so.
@@ -356,7 +354,7 @@ fn what_is_hidden_stays_hidden() {
 
 /// The job is the other user's: in its folders, over another connection, in the end gone.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn as_another_user() {
     let project = tasks(
         "- shell: 'echo x >> ~/count; id -un; until [ -e ~/go ]; do sleep 0.02; done; cat ~/count'\n  async: 600\n  poll: 1\n  \
@@ -366,14 +364,14 @@ fn as_another_user() {
     );
     let accounts = Accounts {
         login: "op",
-        lines: "account op word; account app word; sudoers 'op ALL=(app) NOPASSWD: ALL'",
+        script: "account op word; account app word; sudoers 'op ALL=(app) NOPASSWD: ALL'",
     };
     let options = SshdOptions { accounts: Some(accounts), ..SshdOptions::new(project.key()) };
     let node = project.node_with("l", options).unwrap();
     let proxy = project.proxy(&node, Duration::ZERO).unwrap();
     let child = begin(&project, &[]);
     poll(|| Ok(is_told(&project, "begun").then_some(()))).unwrap();
-    proxy.cut();
+    proxy.disconnect();
     // Not by another run: as long as the job lives that user's part of the node is locked.
     let go = ["exec", "all", "-i", "hosts", "-b", "--become-user", "app", "-m", "shell", "-a", "touch ~/go"];
     assert_eq!(project.run(go).unwrap().code, Some(3));
@@ -429,7 +427,7 @@ fn check_mode_begins_nothing_and_says_how_it_would() {
 
 /// The job takes away the very connection over which it was begun, and all processes of its service.
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn in_a_scope_of_its_own_where_systemd_runs() {
     let project = tasks(
         "- shell: systemctl restart sshd && sleep 1 && cat /proc/self/cgroup\n  async: 60\n  poll: 1\n  register: long\n\
@@ -445,8 +443,7 @@ fn in_a_scope_of_its_own_where_systemd_runs() {
     assert_eq!((ran.recap("m").as_str(), ran.code), ("ok=2 changed=1", Some(0)), "{ran}");
     let name = name_of_job(&ran);
     assert!(
-        ran.says(&format!(
-            "<m> job {name} has started, detached by systemd-run --scope (convoy-{name}.scope)"
+ran.has_line(&format!("<m> job {name} has started, detached by systemd-run --scope (convoy-{name}.scope)"
         )),
         "{ran}"
     );

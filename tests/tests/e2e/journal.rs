@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::poll;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -62,7 +63,7 @@ fn everything() -> (Project, Node) {
     (project, node)
 }
 
-fn show(project: &Project, words: &[&str]) -> Ran {
+fn show(project: &Project, words: &[&str]) -> RunOutput {
     project.run(["runs", "show"].iter().chain(words)).unwrap()
 }
 
@@ -195,7 +196,7 @@ fn journals_are_private_and_in_nobody_elses_version_control() {
     project.local("l").unwrap();
     let ran = project.apply(["-vv"]).unwrap();
     let name = names(&project).pop().unwrap();
-    assert!(ran.says(&format!("journal: [folder]/site/.convoy/runs/{name}")), "{ran}");
+    assert!(ran.has_line(&format!("journal: [folder]/site/.convoy/runs/{name}")), "{ran}");
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(project.path(".convoy")), 0o700);
     assert_eq!(mode(project.path(".convoy/runs").join(&name)), 0o700);
@@ -303,8 +304,9 @@ fn a_run_goes_on_or_broke_off() {
     assert!(outcome("running"));
     let shown = show(&project, &["last"]);
     assert!(
-        shown.says("ok: [l]")
-            && shown.says("TASK [shell] *******************************************************************"),
+        shown.has_line("ok: [l]")
+            && shown
+                .has_line("TASK [shell] *******************************************************************"),
         "{shown}"
     );
     assert_eq!(

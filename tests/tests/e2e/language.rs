@@ -109,7 +109,7 @@ fn facts_are_kept_between_runs() {
         )
         .unwrap();
     let run = |words: &[&str]| project.run(["apply", "-i", "hosts"].iter().chain(words).copied()).unwrap();
-    let gathers = |ran: &convoy_tests::project::Ran| ran.stdout.contains("TASK [Gathering Facts]");
+    let gathers = |ran: &convoy_tests::program::RunOutput| ran.stdout.contains("TASK [Gathering Facts]");
     let first = run(&["site.yml"]);
     assert!(gathers(&first) && first.code == Some(0), "{first}");
     let file = project.path("facts/l");

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Child;
 
-use convoy_tests::program::state_of;
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::{RunOutput, state_home};
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::{Accounts, SshdOptions, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -26,7 +26,7 @@ fn record(folder: &Path) -> BTreeMap<String, String> {
 
 /// Returns the folder of state of who logs in to a node.
 fn state(node: &Node) -> std::path::PathBuf {
-    state_of(&node.home).join("convoy")
+    state_home(&node.home).join("convoy")
 }
 
 /// Returns who has the lock, as it is said.
@@ -74,7 +74,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// Returns whole what a run shows that is refused at its only task.
-fn refused(task: &str, msg: &str) -> Ran {
+fn refused(task: &str, msg: &str) -> RunOutput {
     let stars = |text: &str| format!("{text} {}", "*".repeat(79 - text.len()));
     let stdout = format!(
         "\n{}\n\n{}\nfatal: [l]: REFUSED! => {{\"changed\": false, \"msg\": \"{msg}\", \"refused\": true}}\n\n{}\n{:<26} : \
@@ -87,7 +87,7 @@ fn refused(task: &str, msg: &str) -> Ran {
     let stderr = format!(
         "l: task \"{task}\" (site.yml:4:7) and what follows it\n\nhint: continue with `convoy apply -i hosts site.yml`\n"
     );
-    Ran { stdout, stderr, code: Some(3) }
+    RunOutput { stdout, stderr, code: Some(3) }
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn of_two_controllers_in_the_same_second_one_works() {
     let msg = format!(
         "{}; nothing was done here. When it has ended, start again with `convoy apply -i hosts site.yml`. {}",
         works(&record, &node.sshd.user),
-        project.normal(&holds(&state(&node).join("lock"), &record))
+        project.normalize(&holds(&state(&node).join("lock"), &record))
     );
     opens(&node);
     let [first, second] = runs;
@@ -123,7 +123,7 @@ fn of_two_controllers_in_the_same_second_one_works() {
 fn app_node(project: &Project) -> Node {
     let accounts = Accounts {
         login: "op",
-        lines: "for name in op app; do account $name word-of-$name; done; chmod 777 /home/app
+        script: "for name in op app; do account $name word-of-$name; done; chmod 777 /home/app
             sudoers 'op ALL=(ALL:ALL) NOPASSWD: ALL'",
     };
     let options = SshdOptions { accounts: Some(accounts), ..SshdOptions::new(project.key()) };
@@ -132,7 +132,7 @@ fn app_node(project: &Project) -> Node {
 
 /// Each user of a node has a lock of its own, which another user's agent asks for.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn the_lock_is_that_of_the_user_who_works() {
     let project = tasks(
         "- name: At the gate
@@ -171,7 +171,7 @@ fn the_lock_is_that_of_the_user_who_works() {
 
 /// What another user's agent was given is shown to the next one of that user.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn who_was_away_is_refused_as_another_user() {
     let project = tasks(
         "- shell: touch /home/app/one
@@ -407,7 +407,7 @@ fn a_controller_that_slept_is_refused() {
     let msg = between(&record, &node.sshd.user, 1);
     let line =
         format!("fatal: [l]: REFUSED! => {{\"changed\": false, \"msg\": \"{msg}\", \"refused\": true}}");
-    assert!(ran.says(&line), "{line}\n{ran}");
+    assert!(ran.has_line(&line), "{line}\n{ran}");
     assert_eq!((ran.recap("l").as_str(), ran.code), ("refused=1", Some(3)), "{ran}");
     nothing_after(&node);
     // What the agent had begun when it was killed.

@@ -1,20 +1,20 @@
 //! Machines with systemd, which fail, go down and come back.
 
-use convoy_tests::machine::Machine;
+use convoy_tests::machine::SystemdMachine;
 use convoy_tests::project::Project;
 use convoy_tests::sshd::poll;
 
 use crate::harness::tasks;
 
 /// Returns a project with one machine, which is to be kept, and these tasks.
-fn booted(playbook: &str) -> (Project, Machine) {
+fn booted(playbook: &str) -> (Project, SystemdMachine) {
     let project = tasks(playbook);
     let machine = project.machine("m").unwrap();
     (project, machine)
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn units_of_a_real_systemd() {
     let playbook = r#"
 - copy:
@@ -64,7 +64,7 @@ fn units_of_a_real_systemd() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn a_unit_that_fails_tells_the_end_of_its_journal() {
     let playbook = r#"
 - copy:
@@ -85,7 +85,7 @@ fn a_unit_that_fails_tells_the_end_of_its_journal() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn a_machine_is_started_anew_and_the_play_goes_on() {
     let playbook = r#"
 - copy: {dest: /run/before, content: '', mode: '0644'}
@@ -113,7 +113,7 @@ fn a_machine_is_started_anew_and_the_play_goes_on() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn a_machine_that_does_not_come_back_is_a_failure() {
     let (project, machine) = booted("- reboot: {reboot_timeout: 4, connect_timeout: 1}");
     machine.stay_off().unwrap();
@@ -128,7 +128,7 @@ fn a_machine_that_does_not_come_back_is_a_failure() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
 fn a_machine_is_waited_for() {
     let playbook = r#"
 - copy: {dest: /run/before, content: '', mode: '0644'}

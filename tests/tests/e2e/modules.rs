@@ -2,12 +2,13 @@
 
 use std::fs;
 
-use convoy_tests::project::{Project, Ran, listing};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Project, listing};
 
 use crate::harness::{site, tasks};
 
 /// Applies three times: a dry run writes nothing, the first run changes `changes` tasks, the second none.
-fn twice(project: &Project, place: &std::path::Path, first: &str, again: &str) -> Ran {
+fn twice(project: &Project, place: &std::path::Path, first: &str, again: &str) -> RunOutput {
     let before = listing(place).expect("a listing");
     let checked = project.apply(["--check", "--diff"]).expect("a run");
     assert_eq!(checked.code, Some(0), "{checked}");
@@ -98,7 +99,7 @@ fn lineinfile() {
     fs::write(node.place.join("conf"), "port 1\nold\nend\n").unwrap();
     let ran = twice(&project, &node.place, "ok=4 changed=4", "ok=4");
     assert_eq!(fs::read_to_string(node.place.join("conf")).unwrap(), "port 2\nend\nlast\n");
-    assert!(ran.says("-port 1") && ran.says("+port 2"), "{ran}");
+    assert!(ran.has_line("-port 1") && ran.has_line("+port 2"), "{ran}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
-use convoy_tests::program::state_of;
+use convoy_tests::program::state_home;
 use convoy_tests::sshd::{Accounts, SshdOptions};
 
 use crate::harness::{site, tasks};
@@ -44,7 +44,7 @@ fn a_thousand_hosts() {
 
 /// The agent, content and what is unpacked go elsewhere.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can mount a file system for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to mount a file system")]
 fn a_node_with_a_tiny_tmp() {
     let project = tasks(
         "- copy: {src: large, dest: '{{ ansible_env.HOME }}/large'}
@@ -72,7 +72,7 @@ fn a_node_with_a_tiny_tmp() {
     let accounts = Accounts {
         login: "op",
         // The server's own folder is kept.
-        lines: "
+        script: "
             account op word-of-op
             own=$(dirname \"$1\")
             mount --bind \"$own\" /mnt
@@ -99,7 +99,7 @@ fn a_node_of_another_architecture() {
         "SetEnv PATH={}:/usr/bin:/bin HOME={} XDG_STATE_HOME={}",
         programs.display(),
         home.display(),
-        state_of(&home).display()
+        state_home(&home).display()
     );
     options.configuration.push(variables);
     fs::create_dir(&programs).unwrap();

@@ -46,7 +46,7 @@ fn examples(page: &str, expected: (usize, usize)) {
     let project = Project::new().expect("a project");
     let place = project.path("place");
     fs::create_dir(&place).expect("a folder");
-    project.normalise("[folder]/site/place", "[place]");
+    project.substitute("[folder]/site/place", "[place]");
     let (mut files, mut commands) = (0, 0);
     for (info, text) in blocks(&page) {
         if let Some((_, name)) = info.split_once(" file=") {

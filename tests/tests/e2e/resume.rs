@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use convoy_tests::project::{Node, Project, Ran, contents};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project, contents};
 
 use convoy_tests::sshd::poll;
 use rustix::process::{Pid, Signal, kill_process};
@@ -60,7 +61,7 @@ pub(crate) fn journal(project: &Project) -> Vec<u8> {
 }
 
 /// Runs the command so that it is killed, as by `kill -9`, when the journal would become longer than so many bytes.
-pub(crate) fn killed_at(project: &Project, bytes: usize, words: &[&str]) -> Ran {
+pub(crate) fn killed_at(project: &Project, bytes: usize, words: &[&str]) -> RunOutput {
     let mut convoy = project.command(words);
     let line = [convoy.get_program()].into_iter().chain(convoy.get_args());
     let mut limited = Command::new("prlimit");
@@ -156,7 +157,7 @@ fn a_run_that_failed_goes_on_and_is_finished() {
     fs::write(node.place.join("needed"), "").unwrap();
     let resumed = project.run(["resume", "last"]).unwrap();
     assert_eq!((resumed.recap("l").as_str(), resumed.code), ("ok=3 changed=3", Some(0)), "{resumed}");
-    assert!(resumed.says("changed: [l] (done before)"), "{resumed}");
+    assert!(resumed.has_line("changed: [l] (done before)"), "{resumed}");
     assert_eq!(fs::read_to_string(node.place.join("ran")).unwrap(), "made\nlast\n");
 
     let finished = project.run(["resume"]).unwrap();
@@ -239,11 +240,11 @@ fn a_node_that_is_killed_in_the_middle() {
     let doubt = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"this step was begun on the node and broken off there, \
                  and it cannot be seen how far it came: it is not begun again by itself. Look at the node; then `convoy resume \
                  --in-doubt=again` does it again, and `convoy resume --in-doubt=done` goes on behind it\"}";
-    assert!(ran.says(doubt), "{ran}");
+    assert!(ran.has_line(doubt), "{ran}");
     let warning = "[WARNING]: l: the connection ended: the node closed it: connecting again ";
     assert!(unfolded(&ran.stderr).starts_with(warning), "{ran}");
     let resumed = project.run(["resume"]).unwrap();
-    assert!(resumed.says(doubt) && resumed.code == Some(2), "it stays in doubt: {resumed}");
+    assert!(resumed.has_line(doubt) && resumed.code == Some(2), "it stays in doubt: {resumed}");
     assert_eq!(fs::read_to_string(node.place.join("ran")).unwrap(), "begun\n");
 
     let told = project.run(["resume", "--in-doubt=done"]).unwrap();
@@ -395,7 +396,7 @@ fn a_rescue_fails_in(play: &str, begins: &str) {
     let text = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"this was done before the run was resumed, but then a rescue \
                 ran, which may have undone it, and failed: it is not done again by itself. Look at the node; then `convoy resume \
                 --in-doubt=again` does it again, and `convoy resume --in-doubt=done` goes on behind it\"}";
-    assert!(doubt.says(text), "{doubt}");
+    assert!(doubt.has_line(text), "{doubt}");
     let again = project.run(["resume", "--in-doubt=again"]).unwrap();
     assert_eq!(again.code, Some(0), "{again}");
     let ran = fs::read_to_string(node.place.join("ran")).unwrap();

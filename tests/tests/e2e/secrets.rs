@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use convoy::secrets::Password;
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::poll;
 
 use crate::harness::site;
@@ -178,7 +179,7 @@ fn secrets_reach_their_files_and_nothing_else() {
         let temporary = project.path("../tmp");
         fs::create_dir_all(&temporary).unwrap();
         command.env("CONVOY_LOG", "trace").env("TMPDIR", &temporary);
-        let ran: Ran = project.wait(command.spawn().unwrap()).unwrap();
+        let ran: RunOutput = project.wait(command.spawn().unwrap()).unwrap();
         assert_none(&format!("standard output ({format})"), &ran.stdout);
         assert_none("standard error", &ran.stderr);
         // Every task was done: none ended the run.

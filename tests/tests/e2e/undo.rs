@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use convoy_tests::project::{Node, Project, Ran, listing};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project, listing};
 use convoy_tests::sshd::{Accounts, SshdOptions};
 
 use crate::harness::{site, tasks};
@@ -44,7 +45,7 @@ fn two() -> (Project, [(Node, String); 2]) {
     (project, nodes)
 }
 
-pub(crate) fn undo(project: &Project, words: &[&str]) -> Ran {
+pub(crate) fn undo(project: &Project, words: &[&str]) -> RunOutput {
     project.run(["undo"].iter().chain(words)).unwrap()
 }
 
@@ -107,8 +108,8 @@ fn what_was_edited_on_one_host_holds_up_all_until_it_is_left_out() {
     let refused = undo(&project, &[&run]);
     assert_eq!(refused.code, Some(3), "{refused}");
     assert_eq!([folderless(&a.place), folderless(&b.place)], after);
-    let state = convoy_tests::program::state_of(&b.home).join("convoy/runs").join(&run);
-    let said = refused.stderr.replace(&project.normal(&state.display().to_string()), "[state]");
+    let state = convoy_tests::program::state_home(&b.home).join("convoy/runs").join(&run);
+    let said = refused.stderr.replace(&project.normalize(&state.display().to_string()), "[state]");
     let said = said.lines().map(|line| match line.split_once("[state]/kept/") {
         Some((begin, _)) => format!("{begin}[state]/kept/[id]"),
         None => line.to_owned(),
@@ -189,7 +190,7 @@ const USERS: &str = r#"
 fn users_that_were_become() {
     let accounts = Accounts {
         login: "op",
-        lines: "
+        script: "
             account op word-of-op
             account app
             sudoers 'op ALL=(ALL:ALL) ALL'

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::poll;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -53,7 +54,7 @@ fn ran(node: &Node) -> String {
 }
 
 /// What a command has shown, with hosts in order, and without the name of a run.
-fn shown(ran: &Ran, run: &str) -> String {
+fn shown(ran: &RunOutput, run: &str) -> String {
     let text = format!("{ran}").replace(run, "[run]");
     let mut lines: Vec<&str> = text.lines().collect();
     let host = |line: &str| line.starts_with("changed: [") || line.starts_with("ok: [");
@@ -295,7 +296,7 @@ fn secrets_are_not_known() {
     assert_eq!(done.code, Some(2), "{done}");
     let says = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"The task includes an option with an undefined variable.. \
                 'dict object' has no attribute 'rc'\\n\\nThe error appears to be in site.yml:7:19\"}";
-    assert!(done.says(says), "{done}");
+    assert!(done.has_line(says), "{done}");
     assert_eq!(ran(&node), "");
 }
 

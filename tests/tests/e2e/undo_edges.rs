@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use convoy_tests::project::{Project, Ran, contents};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Project, contents};
 use convoy_tests::sshd::poll;
 
 use crate::harness::site;
@@ -33,7 +34,7 @@ pub(crate) fn applied(project: &Project) {
     assert_eq!(done.code, Some(0), "{done}");
 }
 
-pub(crate) fn undone(project: &Project) -> Ran {
+pub(crate) fn undone(project: &Project) -> RunOutput {
     let done = undo(project, &["last"]);
     assert_eq!(done.code, Some(0), "{done}");
     done

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use convoy_tests::project::{Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::Project;
 use convoy_tests::sshd::{ClientKey, SshdOptions};
 
 use crate::harness::tasks;
@@ -131,7 +132,7 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
         .map(|play| (play, project.command(["apply", "-i", "hosts", play]).spawn().unwrap()))
         .collect();
     for (play, child) in children {
-        let ran: Ran = project.wait(child).unwrap();
+        let ran: RunOutput = project.wait(child).unwrap();
         assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{play}: {ran}");
     }
     assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);

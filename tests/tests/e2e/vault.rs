@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use convoy_tests::project::{Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::Project;
 use convoy_tests::sshd::poll;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -22,12 +23,12 @@ pub(crate) fn project() -> Project {
     project
 }
 
-fn vault(project: &Project, words: &[&str]) -> Ran {
+fn vault(project: &Project, words: &[&str]) -> RunOutput {
     project.run(["vault"].iter().chain(words)).expect("the command runs")
 }
 
 /// Runs `convoy vault` with an editor that does `script` on its file, `$1`.
-fn edited(project: &Project, script: &str, words: &[&str]) -> Ran {
+fn edited(project: &Project, script: &str, words: &[&str]) -> RunOutput {
     let mut command = project.command(["vault"].iter().chain(words));
     command.env("EDITOR", editor(project, script));
     project.wait(command.spawn().expect("the command starts")).expect("it ends")

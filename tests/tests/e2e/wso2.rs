@@ -9,7 +9,7 @@ use crate::harness::tasks;
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn default_files_arrive_as_they_are() {
     let data = wso2_data();
@@ -55,7 +55,7 @@ fn default_files_arrive_as_they_are() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn generated_files_are_read_by_path() {
     let data = wso2_data();
@@ -97,7 +97,7 @@ fn generated_files_are_read_by_path() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn own_settings_of_log4j_1_become_those_of_log4j_2() {
     let data = wso2_data();

@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::{ClientKey, SshdOptions, output};
 use convoy_tests::terminal::Terminal;
 
@@ -14,11 +15,11 @@ fn strangers(names: &[&str]) -> (Project, Vec<Node>) {
     let nodes: Vec<Node> = names.iter().map(|name| project.node(name).unwrap()).collect();
     for (name, node) in names.iter().zip(&nodes) {
         let mut keygen = Command::new("ssh-keygen");
-        keygen.arg("-lf").arg(node.sshd.folder().join("host_ed25519.pub"));
+        keygen.arg("-lf").arg(node.sshd.dir().join("host_ed25519.pub"));
         let printed = output(&mut keygen).unwrap();
-        project.normalise(printed.split(' ').nth(1).unwrap(), format!("[fingerprint of {name}]"));
-        project.normalise(format!("[127.0.0.1]:{}", node.sshd.port), format!("[{name}'s address]"));
-        project.normalise(node.sshd.host_key("ed25519").unwrap(), format!("[key of {name}]"));
+        project.substitute(printed.split(' ').nth(1).unwrap(), format!("[fingerprint of {name}]"));
+        project.substitute(format!("[127.0.0.1]:{}", node.sshd.port), format!("[{name}'s address]"));
+        project.substitute(node.sshd.host_key("ed25519").unwrap(), format!("[key of {name}]"));
     }
     fs::write(project.home().join(".ssh/known_hosts"), "").unwrap();
     (project, nodes)
@@ -27,7 +28,7 @@ fn strangers(names: &[&str]) -> (Project, Vec<Node>) {
 const APPLY: [&str; 4] = ["apply", "-i", "hosts", "site.yml"];
 
 /// Runs a command that has no terminal, even if the test has one.
-fn without_terminal(project: &Project, words: &[&str]) -> Ran {
+fn without_terminal(project: &Project, words: &[&str]) -> RunOutput {
     let plain = project.command(words);
     let mut command = Command::new("setsid");
     command.arg("--wait").arg(plain.get_program()).args(plain.get_args()).env_clear();
@@ -90,7 +91,7 @@ fn unknown_host_keys_are_accepted_once_for_all_hosts() {
     terminal.expect("Please type 'yes' or 'no': ").unwrap();
     terminal.type_in("yes\r").unwrap();
     let (shown, code) = terminal.finish().unwrap();
-    let question = project.normal(shown.split_once("PLAY [all]").unwrap().0);
+    let question = project.normalize(shown.split_once("PLAY [all]").unwrap().0);
     insta::assert_snapshot!(question, @r"
 No known_hosts file has the host keys of these hosts:
   host  address            type     fingerprint
@@ -185,8 +186,8 @@ fn a_passphrase_is_asked_for_once() {
 fn without_a_terminal_it_is_said_what_to_do() {
     let (project, _nodes, key) = locked();
     let ran = without_terminal(&project, &APPLY);
-    let path = project.normal(&key.path.display().to_string());
-    let why = format!("127.0.0.1: {path} is encrypted and its passphrase is unknown: run `ssh-add {path}`\"");
+let path=project.normalize(&key.path.display().to_string());
+let why=format!("127.0.0.1: {path} is encrypted and its passphrase is unknown: run `ssh-add {path}`\"");
     assert_eq!(ran.stdout.matches(&why).count(), 2, "{ran}");
     assert_eq!(ran.code, Some(4));
     let child =

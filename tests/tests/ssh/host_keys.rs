@@ -21,7 +21,7 @@ async fn refuses_a_changed_host_key_before_the_login() {
          differs from the one in {file}:2, ecdsa-sha2-nistp256 {old}; if the host was not reinstalled, someone may be \
          intercepting the connection; if it was, remove the old key: ssh-keygen -R '[127.0.0.1]:{port}' -f {file}",
         port = sshd.port,
-        new = fingerprint(&sshd.folder().join("host_ed25519.pub")),
+        new = fingerprint(&sshd.dir().join("host_ed25519.pub")),
         old = fingerprint(&other.path),
         file = file.display(),
     );
@@ -45,7 +45,7 @@ async fn shows_an_unknown_host_key_and_learns_it_if_told_so() {
             "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {}), ssh-ed25519 {}, is unknown; \
              compare it with `ssh-keygen -l` on the host, then add to {}: {}",
             sshd.port,
-            fingerprint(&sshd.folder().join("host_ed25519.pub")),
+            fingerprint(&sshd.dir().join("host_ed25519.pub")),
             file.display(),
             line.trim_end()
         )
@@ -89,7 +89,7 @@ async fn refuses_a_revoked_host_key() {
         format!(
             "Failed to connect to the host via ssh: the host key of web1 (127.0.0.1 port {}), ssh-ed25519 {}, is revoked by {}:2",
             sshd.port,
-            fingerprint(&sshd.folder().join("host_ed25519.pub")),
+            fingerprint(&sshd.dir().join("host_ed25519.pub")),
             file.display()
         )
     );

@@ -9,7 +9,7 @@ use convoy_tests::project::Project;
 /// Says why nothing was tested, if there can be no machines here.
 #[expect(clippy::print_stderr, reason = "the test's own output")]
 fn skipped() -> bool {
-    let why = namespace::unavailable();
+    let why = namespace::unavailable_reason();
     if let Some(why) = &why {
         eprintln!("not tested: {why}");
     }

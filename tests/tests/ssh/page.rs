@@ -63,7 +63,7 @@ fn site(key: &str) -> (Machine, Vec<Machine>, [Switch; 2]) {
 #[test]
 #[expect(clippy::print_stderr, reason = "the test's own output")]
 fn examples_do_what_they_show() {
-    if let Some(why) = namespace::unavailable() {
+    if let Some(why) = namespace::unavailable_reason() {
         eprintln!("not tested: {why}");
         return;
     }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::program::{repository, wso2_data};
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::{RunOutput, repository, wso2_data};
+use convoy_tests::project::{Node, Project};
 use tempfile::{TempDir, tempdir};
 use toml_edit::DocumentMut;
 
@@ -132,13 +132,13 @@ impl Cluster {
     }
 
     /// Runs the playbook with these further words.
-    pub(crate) fn apply(&self, words: &[&str]) -> Ran {
+    pub(crate) fn apply(&self, words: &[&str]) -> RunOutput {
         let playbook = repository().join("playbooks/wso2-apim/upgrade.yml").display().to_string();
         self.project.run([&["apply", &playbook, "-i", "hosts"], words].concat()).unwrap()
     }
 
     /// Runs the steps that touch files.
-    pub(crate) fn steps(&self, words: &[&str]) -> Ran {
+    pub(crate) fn steps(&self, words: &[&str]) -> RunOutput {
         self.apply(&[&["--tags", "step1,step2"], words].concat())
     }
 

@@ -48,7 +48,7 @@ fn with_databases(cluster: &Cluster, node: &str, driver: &str, sections: &[(&str
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn every_kind_has_its_url_driver_and_query() {
     let nodes = ["n0", "n1", "n2", "n3", "n4"].map(|name| (name, Part::AllInOne));
@@ -79,7 +79,7 @@ fn every_kind_has_its_url_driver_and_query() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn users_and_configuration_keep_their_own_databases() {
     let cluster = Cluster::local(&[("one", Part::AllInOne)]);
@@ -106,7 +106,7 @@ fn users_and_configuration_keep_their_own_databases() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn all_in_one_is_taken_over_with_all_its_gateways() {
     let cluster = Cluster::local(&[("one", Part::AllInOne)]);

@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::project::{Ran, contents};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::contents;
 use toml_edit::{DocumentMut, Item};
 
 use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, Part, SECURITY, data, write};
@@ -26,7 +27,7 @@ fn homes(cluster: &Cluster) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// What a run says that it would change, or has changed: each line with the task above it.
-fn told(ran: &Ran) -> Vec<String> {
+fn told(ran: &RunOutput) -> Vec<String> {
     let mut task = "";
     let mut lines = Vec::new();
     for line in ran.stdout.lines() {
@@ -42,13 +43,13 @@ fn told(ran: &Ran) -> Vec<String> {
 }
 
 /// The differences that a run shows.
-fn differences(ran: &Ran) -> Vec<&str> {
+fn differences(ran: &RunOutput) -> Vec<&str> {
     let mut lines: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with(['+', '-'])).collect();
     lines.sort_unstable();
     lines
 }
 
-fn assert_no_secret(ran: &Ran) {
+fn assert_no_secret(ran: &RunOutput) {
     for secret in ["admin-of-corp", "apim_db-of-corp", "shared_db-of-corp", "corpstore", "corpkey"] {
         assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{secret} is shown: {ran}");
     }
@@ -70,7 +71,7 @@ fn texts(item: &Item) -> Vec<&str> {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn what_is_foretold_is_done_and_a_second_run_changes_nothing() {
     let cluster = Cluster::over_ssh(&FIVE);
@@ -263,7 +264,7 @@ fn files_are_where_they_belong(cluster: &Cluster) {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn limits_and_tags_touch_only_what_they_name() {
     let cluster = Cluster::local(&FIVE);
@@ -295,7 +296,7 @@ fn limits_and_tags_touch_only_what_they_name() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn the_identity_server_gets_the_keystores() {
     let cluster = Cluster::local(&[("one", Part::AllInOne)]);
@@ -329,9 +330,9 @@ fn the_identity_server_gets_the_keystores() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-#[cfg_attr(not(may_mount), ignore = "files can be given to another user only by root")]
+#[cfg_attr(not(can_mount), ignore = "needs root to change the owner of files")]
 fn files_belong_to_whom_the_old_home_belongs() {
     let cluster = Cluster::local(&[("one", Part::AllInOne)]);
     // A number that no account has, so that names do not matter.

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::project::Ran;
+use convoy_tests::program::RunOutput;
 use tempfile::tempdir;
 
 use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, SECURITY, data};
 use crate::files::{jar, keystores};
 
 /// Checks that the run has failed with the message, on one line, and that nothing was changed.
-fn assert_refused(ran: &Ran, message: &str) {
+fn assert_refused(ran: &RunOutput, message: &str) {
     assert_eq!(ran.code, Some(2), "{message}: {ran}");
     assert!(ran.stdout.contains(message), "{message}: {ran}");
     assert!(!ran.stdout.contains("changed: ["), "{message}: {ran}");
@@ -19,7 +19,7 @@ fn assert_refused(ran: &Ran, message: &str) {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn settings_that_cannot_be_right() {
     let cluster = Cluster::local(&FIVE);
@@ -106,7 +106,7 @@ fn assert_each_refused(cluster: &Cluster, wrongs: impl IntoIterator<Item = Wrong
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn homes_that_are_not_ready() {
     let cluster = Cluster::local(&FIVE);
@@ -149,7 +149,7 @@ fn homes_that_are_not_ready() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn configuration_and_files_that_cannot_be_carried_over() {
     let cluster = Cluster::local(&FIVE);
@@ -189,7 +189,7 @@ fn configuration_and_files_that_cannot_be_carried_over() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn files_that_are_one_too_many_or_not_the_same() {
     let cluster = Cluster::local(&FIVE);
@@ -225,7 +225,7 @@ fn files_that_are_one_too_many_or_not_the_same() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_node_with_two_roles() {
     let cluster = Cluster::local(&FIVE);

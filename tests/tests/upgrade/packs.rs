@@ -61,7 +61,7 @@ fn settings(pack: &Path) -> String {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_home_is_unpacked_and_made_ready_once() {
     let (cluster, pack) = cluster();
@@ -95,7 +95,7 @@ fn a_home_is_unpacked_and_made_ready_once() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn packs_that_are_not_the_right_ones_are_refused() {
     let (cluster, pack) = cluster();
@@ -122,7 +122,7 @@ fn packs_that_are_not_the_right_ones_are_refused() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn a_disk_that_is_too_small_is_refused() {
     let (cluster, pack) = cluster();
@@ -152,7 +152,7 @@ fn a_disk_that_is_too_small_is_refused() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
 fn what_the_vendor_shipped_is_told_by_the_old_pack() {
     let cluster = Cluster::local(&[("one", Part::AllInOne)]);
