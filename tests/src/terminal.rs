@@ -73,6 +73,15 @@ impl Terminal {
         keyboard.flush()
     }
 
+    /// Waits until `question` is shown after the text that was expected before, then types `answer`.
+    ///
+    /// # Errors
+    /// If the question is not shown in time, or the program has ended.
+    pub fn answer(&mut self, question: &str, answer: &str) -> io::Result<()> {
+        self.expect(question)?;
+        self.type_in(answer)
+    }
+
     /// Returns what was shown so far, without carriage returns.
     pub fn shown(&self) -> String {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
