@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{site, tasks, wait_for_file};
 
-/// Adds a line to `count`, prints something, waits for the file `finish_job`, prints more and fails.
+/// Adds a line to `count`, prints something, waits for the file `go`, prints more and fails.
 const SCRIPT: &str = "echo x >> {{ place }}/count; echo one; touch {{ place }}/at-work; \
     until [ -e {{ place }}/go ]; do sleep 0.02; done; echo two; echo to the other >&2; exit 3";
 

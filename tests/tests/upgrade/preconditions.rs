@@ -1,16 +1,16 @@
-//! What is refused before anything is written to a home.
+//! The checks of the upgrade playbook that fail before anything is written to a home.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convoy_tests::program::RunOutput;
+use convoy_tests::program::{RunOutput, wso2_file};
 use tempfile::tempdir;
 
-use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE, LIB, LOGGING, SECURITY, data};
-use crate::files::{jar, keystores};
+use crate::cluster::{CONFIGURATION, Cluster, DROPINS, FIVE_NODES, LIB, LOGGING, SECURITY};
+use crate::files::{create_keystores, write_jar};
 
-/// Checks that the run has failed with the message, on one line, and that nothing was changed.
-fn assert_refused(ran: &RunOutput, message: &str) {
+/// Asserts that the run failed with this message and changed nothing.
+fn assert_fails_unchanged(ran: &RunOutput, message: &str) {
     assert_eq!(ran.code, Some(2), "{message}: {ran}");
     assert!(ran.stdout.contains(message), "{message}: {ran}");
     assert!(!ran.stdout.contains("changed: ["), "{message}: {ran}");
@@ -21,8 +21,8 @@ fn assert_refused(ran: &RunOutput, message: &str) {
     not(has_wso2_data),
     ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn settings_that_cannot_be_right() {
-    let cluster = Cluster::local(&FIVE);
+fn wrong_settings_are_errors() {
+    let cluster = Cluster::local(&FIVE_NODES);
     for (settings, message) in [
         (
             "{wso2_new_home: '{{ wso2_old_home }}/new'}",
@@ -55,28 +55,31 @@ fn settings_that_cannot_be_right() {
         ("{wso2_databases: {shared_db: {driver: org.example.Driver}}}", "org.example.Driver"),
         ("{wso2_left_behind: [mysql-connector-j-8.0.33.jar]}", "but none does"),
     ] {
-        assert_refused(&cluster.steps(&["-e", settings]), message);
+        assert_fails_unchanged(&cluster.apply_file_steps(&["-e", settings]), message);
     }
 }
 
-/// What is wrong on a node: a file, what it holds then, and what is said of it.
-type Wrong = (PathBuf, Box<dyn Fn(&str) -> String>, String);
+/// A defect on a node: a file, an edit of its text, and the expected message.
+type Defect = (PathBuf, Box<dyn Fn(&str) -> String>, String);
 
-fn wrong(path: PathBuf, edit: impl Fn(&str) -> String + 'static, message: &str) -> Wrong {
+fn defect(path: PathBuf, edit: impl Fn(&str) -> String + 'static, message: &str) -> Defect {
     (path, Box::new(edit), message.to_owned())
 }
 
-fn to(content: &str) -> impl Fn(&str) -> String + 'static + use<> {
+/// Returns an edit that replaces the whole text.
+fn replace_all(content: &str) -> impl Fn(&str) -> String + 'static + use<> {
     let content = content.to_owned();
     move |_| content.clone()
 }
 
-fn and(more: &str) -> impl Fn(&str) -> String + 'static + use<> {
+/// Returns an edit that appends to the text.
+fn append(more: &str) -> impl Fn(&str) -> String + 'static + use<> {
     let more = more.to_owned();
     move |text| format!("{text}{more}")
 }
 
-fn for_(from: &str, by: &str) -> impl Fn(&str) -> String + 'static + use<> {
+/// Returns an edit that replaces the first occurrence of `from`.
+fn replace_first(from: &str, by: &str) -> impl Fn(&str) -> String + 'static + use<> {
     let (from, by) = (from.to_owned(), by.to_owned());
     move |text| {
         assert!(text.contains(&from), "{from}: {text}");
@@ -84,22 +87,22 @@ fn for_(from: &str, by: &str) -> impl Fn(&str) -> String + 'static + use<> {
     }
 }
 
-/// Makes each wrong, one after the other; with everything in its place again nothing is refused.
-fn assert_each_refused(cluster: &Cluster, wrongs: impl IntoIterator<Item = Wrong>) {
-    for (path, edit, message) in wrongs {
+/// Introduces each defect, one after the other, and asserts that the playbook reports it. Without defects it must
+/// succeed.
+fn assert_each_defect_is_reported(cluster: &Cluster, defects: impl IntoIterator<Item = Defect>) {
+    for (path, edit, message) in defects {
         let before = fs::read(&path).ok();
         let text =
             before.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, edit(&text)).unwrap();
-        assert_refused(&cluster.steps(&[]), &message);
+        assert_fails_unchanged(&cluster.apply_file_steps(&[]), &message);
         match before {
             Some(before) => fs::write(&path, before).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
     }
-    // With everything in its place again nothing is refused.
-    let ran = cluster.steps(&["--check"]);
+    let ran = cluster.apply_file_steps(&["--check"]);
     assert_eq!(ran.code, Some(0), "{ran}");
 }
 
@@ -108,42 +111,42 @@ fn assert_each_refused(cluster: &Cluster, wrongs: impl IntoIterator<Item = Wrong
     not(has_wso2_data),
     ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn homes_that_are_not_ready() {
-    let cluster = Cluster::local(&FIVE);
+fn unprepared_homes_are_errors() {
+    let cluster = Cluster::local(&FIVE_NODES);
     let (old, new) = (
-        |node: &str, file: &str| cluster.in_old(node, file),
-        |node: &str, file: &str| cluster.in_new(node, file),
+        |node: &str, file: &str| cluster.old_path(node, file),
+        |node: &str, file: &str| cluster.new_path(node, file),
     );
     let environment = "\n[[apim.gateway.environment]]\nname = \"Production and Sandbox\"\n";
-    let wrongs = [
-        wrong(
+    let defects = [
+        defect(
             new("tm1", "bin/version.txt"),
-            to("WSO2 API Manager v4.1.01\n"),
+            replace_all("WSO2 API Manager v4.1.01\n"),
             "must be of version 4.1.0; its bin/version.txt says 'WSO2 API Manager v4.1.01'",
         ),
-        wrong(
+        defect(
             old("cp2", CONFIGURATION),
-            for_("\"api-devportal\"", "\"gateway-worker\""),
+            replace_first("\"api-devportal\"", "\"gateway-worker\""),
             "cp2 was gateway-worker and cannot become control-plane",
         ),
-        wrong(
+        defect(
             new("gw1", CONFIGURATION),
-            for_("\"gateway-worker\"", "\"traffic-manager\""),
+            replace_first("\"gateway-worker\"", "\"traffic-manager\""),
             "is set up for traffic-manager, not for gateway-worker",
         ),
-        wrong(old("cp1", CONFIGURATION), and(environment), "must have a unique name"),
-        wrong(
+        defect(old("cp1", CONFIGURATION), append(environment), "must have a unique name"),
+        defect(
             old("cp1", "repository/conf/api-manager.xml"),
-            for_("<Name>Production and Sandbox<", "<Name>Test<"),
+            replace_first("<Name>Production and Sandbox<", "<Name>Test<"),
             "in deployment.toml and Test in api-manager.xml",
         ),
-        wrong(
+        defect(
             old("cp1", "repository/conf/registry.xml"),
-            for_("<versioningTags>false", "<versioningTags>true"),
+            replace_first("<versioningTags>false", "<versioningTags>true"),
             "cp1 keeps versions of some of properties, comments, tags and ratings",
         ),
     ];
-    assert_each_refused(&cluster, wrongs);
+    assert_each_defect_is_reported(&cluster, defects);
 }
 
 #[test]
@@ -151,39 +154,43 @@ fn homes_that_are_not_ready() {
     not(has_wso2_data),
     ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn configuration_and_files_that_cannot_be_carried_over() {
-    let cluster = Cluster::local(&FIVE);
+fn configuration_and_files_that_cannot_be_carried_over_are_errors() {
+    let cluster = Cluster::local(&FIVE_NODES);
     let (old, new) = (
-        |node: &str, file: &str| cluster.in_old(node, file),
-        |node: &str, file: &str| cluster.in_new(node, file),
+        |node: &str, file: &str| cluster.old_path(node, file),
+        |node: &str, file: &str| cluster.new_path(node, file),
     );
-    let wrongs = [
-        wrong(
+    let defects = [
+        defect(
             old("gw2", CONFIGURATION),
-            and("\n[realm_manager]\ndata_source = \"WSO2USER_DB\"\n"),
+            append("\n[realm_manager]\ndata_source = \"WSO2USER_DB\"\n"),
             "users are in WSO2USER_DB, and there is no [database.user]",
         ),
-        wrong(
+        defect(
             old("gw2", CONFIGURATION),
-            for_("\"corp.jks\"", "\"gone.jks\""),
+            replace_first("\"corp.jks\"", "\"gone.jks\""),
             "names keystores that are not in repository/resources/security: gone.jks",
         ),
-        wrong(
+        defect(
             old("gw1", &format!("{SECURITY}/client-truststore.jks")),
-            to("no keystore"),
+            replace_all("no keystore"),
             "client-truststore.jks",
         ),
-        wrong(old("tm1", CONFIGURATION), and("\n[server]\noffset = 1\n"), "deployment.toml:"),
-        wrong(old("gw1", LOGGING), to(&data("log4j-2.6.0.properties")), "log4j2_convert"),
-        wrong(old("gw1", CONFIGURATION), for_("\"SOAPAction\"]", "\"X-Corp\"]"), "decide on these keys of"),
-        wrong(new("gw2", "updates/config.json"), to("{}"), "are not at the same update level"),
-        wrong(
+        defect(old("tm1", CONFIGURATION), append("\n[server]\noffset = 1\n"), "deployment.toml:"),
+        defect(old("gw1", LOGGING), replace_all(&wso2_file("log4j-2.6.0.properties")), "log4j2_convert"),
+        defect(
+            old("gw1", CONFIGURATION),
+            replace_first("\"SOAPAction\"]", "\"X-Corp\"]"),
+            "decide on these keys of",
+        ),
+        defect(new("gw2", "updates/config.json"), replace_all("{}"), "are not at the same update level"),
+        defect(
             old("cp1", &format!("{DROPINS}/org.wso2.carbon.is.migration-1.0.154.jar")),
-            to("x"),
+            replace_all("x"),
             "contains org.wso2.carbon.is.migration-1.0.154.jar from an earlier migration",
         ),
     ];
-    assert_each_refused(&cluster, wrongs);
+    assert_each_defect_is_reported(&cluster, defects);
 }
 
 #[test]
@@ -191,35 +198,35 @@ fn configuration_and_files_that_cannot_be_carried_over() {
     not(has_wso2_data),
     ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn files_that_are_one_too_many_or_not_the_same() {
-    let cluster = Cluster::local(&FIVE);
-    let second = cluster.in_old("gw1", &format!("{LIB}/mysql-connector-java-5.1.44.jar"));
-    jar(&second, &["com/mysql/jdbc/Driver.class", "com/mysql/cj/jdbc/Driver.class"]);
-    assert_refused(
-        &cluster.steps(&[]),
+fn duplicate_drivers_and_different_keystores_are_errors() {
+    let cluster = Cluster::local(&FIVE_NODES);
+    let second = cluster.old_path("gw1", &format!("{LIB}/mysql-connector-java-5.1.44.jar"));
+    write_jar(&second, &["com/mysql/jdbc/Driver.class", "com/mysql/cj/jdbc/Driver.class"]);
+    assert_fails_unchanged(
+        &cluster.apply_file_steps(&[]),
         "but mysql-connector-j-8.0.33.jar, mysql-connector-java-5.1.44.jar do",
     );
     fs::remove_file(second).unwrap();
 
     let other = tempdir().unwrap();
-    keystores(other.path(), 900);
-    let put = |from: &Path| {
+    create_keystores(other.path(), 900);
+    let copy_keystores = |from: &Path| {
         for name in ["corp.jks", "client-truststore.jks"] {
-            fs::copy(from.join(name), cluster.in_old("gw2", &format!("{SECURITY}/{name}"))).unwrap();
+            fs::copy(from.join(name), cluster.old_path("gw2", &format!("{SECURITY}/{name}"))).unwrap();
         }
     };
-    put(other.path());
-    assert_refused(
-        &cluster.steps(&[]),
+    copy_keystores(other.path());
+    assert_fails_unchanged(
+        &cluster.apply_file_steps(&[]),
         "corp.jks of gw2 differs from that of cp1: one node could not decrypt what the other encrypts",
     );
     let allowed = "{wso2_keystores_per_node: [corp.jks, client-truststore.jks]}";
-    let ran = cluster.steps(&["--check", "-e", allowed]);
+    let ran = cluster.apply_file_steps(&["--check", "-e", allowed]);
     assert_eq!(ran.code, Some(0), "{ran}");
 
-    keystores(other.path().join("expired").as_path(), 1);
-    put(&other.path().join("expired"));
-    assert_refused(&cluster.steps(&["-e", allowed]), "corp.jks");
+    create_keystores(other.path().join("expired").as_path(), 1);
+    copy_keystores(&other.path().join("expired"));
+    assert_fails_unchanged(&cluster.apply_file_steps(&["-e", allowed]), "corp.jks");
 }
 
 #[test]
@@ -227,11 +234,11 @@ fn files_that_are_one_too_many_or_not_the_same() {
     not(has_wso2_data),
     ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn a_node_with_two_roles() {
-    let cluster = Cluster::local(&FIVE);
+fn a_node_with_two_roles_is_an_error() {
+    let cluster = Cluster::local(&FIVE_NODES);
     cluster.project.host("[traffic_manager]\ngw1").unwrap();
-    assert_refused(
-        &cluster.steps(&[]),
+    assert_fails_unchanged(
+        &cluster.apply_file_steps(&[]),
         "gw1 must be in one of the groups all_in_one, control_plane, traffic_manager, gateway_worker, not in",
     );
 }
