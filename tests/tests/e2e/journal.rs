@@ -82,7 +82,7 @@ fn runs_show_prints_what_the_run_printed() {
         let again = show_run(&project, &[&["last"], output].concat());
         assert_eq!((again.stdout, again.stderr, again.code), (ran.stdout, ran.stderr, Some(0)), "{args:?}");
     }
-    // Verbosity and format can be chosen anew.
+    // Verbosity and format can differ from those of the run.
     let last = last_run(&project);
     let more = show_run(&project, &[&last, "-vv"]);
     assert!(more.stdout.contains("task path: [folder]/site/site.yml:"), "{more}");

@@ -173,7 +173,7 @@ fn each_user_of_a_node_has_a_lock() {
 /// The agent of a become user is given the generation that its predecessor had.
 #[test]
 #[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
-fn a_run_that_missed_another_one_is_refused_as_a_become_user() {
+fn a_reconnection_as_a_become_user_is_refused_after_another_run() {
     let project = tasks(
         "- shell: touch /home/app/one
 - meta: reset_connection

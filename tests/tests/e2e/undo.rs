@@ -162,7 +162,7 @@ fn undo_needs_a_run_that_changed_something_in_this_directory() {
     assert!(there.stderr.ends_with("hint: go there first: cd [folder]/site\n"), "{there}");
 }
 
-/// Root creates a directory and another user writes to it; sudo becomes both.
+/// Root creates a directory and another user writes to it, both through sudo.
 const PLAY_WITH_BECOME_USERS: &str = r#"
 - hosts: all
   gather_facts: false

@@ -216,7 +216,7 @@ fn blocks_of_included_files_and_roles_are_undone() {
     );
 }
 
-/// Then the block is missing from the playbook.
+/// The undo is refused while the block is missing from the playbook.
 #[test]
 fn a_block_in_progress_when_the_controller_is_killed_is_undone() {
     let playbook = PLAY
