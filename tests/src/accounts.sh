@@ -1,33 +1,33 @@
-# Prepares accounts that this machine does not have, in a mount namespace of its own. $1 is an empty folder.
+# Sets up accounts in a mount namespace: replaces /etc, the homes and the state directories. $1 is an empty directory.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 mount -t tmpfs tmpfs "$1"
 cp -a /etc/. "$1"
 mount --bind "$1" /etc
-for folder in /home /root /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+for dir in /home /root /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$dir"; done
 chmod 0700 /root
 chmod 0755 /home
-# Agents of root, and of users without a home, keep their state there. What the machine has below stays.
+# A /var/lib without the machine's /var/lib/convoy; everything else in it stays visible.
 mount -t tmpfs -o mode=755 tmpfs /mnt
-for folder in /var/lib/*/; do
-    name=$(basename "$folder")
+for dir in /var/lib/*/; do
+    name=$(basename "$dir")
     [ "$name" != convoy ] || continue
     mkdir "/mnt/$name"
-    mount --bind "$folder" "/mnt/$name"
+    mount --bind "$dir" "/mnt/$name"
 done
 mount --move /mnt /var/lib
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
-# Where sudo notes who has given a password, and who was lectured.
-for folder in /run/sudo /var/lib/sudo; do
-    mkdir -p "$folder"
-    mount -t tmpfs -o mode=711 tmpfs "$folder"
+# sudo's records of recent passwords and of users who have seen the lecture.
+for dir in /run/sudo /var/lib/sudo; do
+    mkdir -p "$dir"
+    mount -t tmpfs -o mode=711 tmpfs "$dir"
 done
-# Where agents keep their state, of root and of users without a home.
+# The state of agents that run as root or as a user without a home.
 mkdir -p /var/lib/convoy
 mount -t tmpfs -o mode=700 tmpfs /var/lib/convoy
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 rm -f /etc/sudoers.d/* /etc/doas.conf
-# Without this a password is asked for once in a quarter of an hour.
+# Otherwise sudo does not ask again for 15 minutes.
 echo 'Defaults timestamp_timeout=0' >/etc/sudoers
 
 # account NAME [PASSWORD]

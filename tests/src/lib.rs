@@ -1,5 +1,6 @@
-//! The real parts that tests run against.
+//! What the integration tests run against: the built `convoy` command, OpenSSH servers, machines and terminals.
 
+pub mod documentation;
 pub mod machine;
 pub mod namespace;
 pub mod program;

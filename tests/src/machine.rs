@@ -1,4 +1,6 @@
-//! A machine that can be started anew: systemd on a layer over this machine's own files, with sshd.
+//! A machine that can be rebooted: systemd with sshd, on an overlay of this machine's file system.
+//!
+//! For machines with networks of their own, see [`namespace`](crate::namespace).
 
 use std::fs;
 use std::io;
@@ -9,51 +11,51 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::sshd::{ClientKey, generate, poll};
+use crate::sshd::{ClientKey, generate_key, poll};
 
-/// A running machine. Dropping it takes its power away, and all that it has written.
+/// A running machine. Dropping it powers it off and discards everything it has written.
 ///
-/// It has processes, mounts and a name of its own, but the network of this machine: it is reached on loopback.
-pub struct Machine {
-    /// Where its sshd listens on 127.0.0.1.
+/// It has its own processes, mounts and host name, and shares the network of this machine: it is reached on loopback.
+pub struct SystemdMachine {
+    /// The port on 127.0.0.1 where its sshd listens.
     pub port: u16,
-    folder: PathBuf,
+    dir: PathBuf,
     process: Child,
 }
 
-impl Machine {
-    /// Boots a machine in an empty folder that root may log in to with a key, and waits until that is so.
+impl SystemdMachine {
+    /// Boots a machine in an empty directory and waits until its sshd accepts connections. Root logs in with `key`.
     ///
     /// # Errors
-    /// If it does not start.
-    pub fn boot(folder: &Path, key: &ClientKey) -> io::Result<Self> {
+    /// If the machine does not boot.
+    pub fn boot(dir: &Path, key: &ClientKey) -> io::Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        generate(&folder.join("host_ed25519"), "ed25519", "")?;
-        fs::write(folder.join("authorized_keys"), &key.public)?;
-        let place = folder.display();
+        generate_key(&dir.join("host_ed25519"), "ed25519", "")?;
+        fs::write(dir.join("authorized_keys"), &key.public)?;
+        let path = dir.display();
         let sshd = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nPidFile none\nHostKey {place}/host_ed25519\n\
-             AuthorizedKeysFile {place}/authorized_keys\nStrictModes no\nUsePAM no\nUseDNS no\n\
+            "ListenAddress 127.0.0.1\nPort {port}\nPidFile none\nHostKey {path}/host_ed25519\n\
+             AuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nUsePAM no\nUseDNS no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
         );
-        fs::write(folder.join("sshd_config"), sshd)?;
+        fs::write(dir.join("sshd_config"), sshd)?;
         let unit = format!(
-            "[Service]\nRuntimeDirectory=sshd\nExecStart=/usr/sbin/sshd -D -e -f {place}/sshd_config\nRestart=no\n"
+            "[Service]\nRuntimeDirectory=sshd\nExecStart=/usr/sbin/sshd -D -e -f {path}/sshd_config\nRestart=no\n"
         );
-        fs::write(folder.join("sshd.service"), unit)?;
-        fs::write(folder.join("machine.sh"), include_str!("machine.sh"))?;
-        let log = fs::File::create(folder.join("log"))?;
-        // It goes with the test, also if that is killed and drops nothing.
+        fs::write(dir.join("sshd.service"), unit)?;
+        fs::write(dir.join("machine.sh"), include_str!("machine.sh"))?;
+        let log = fs::File::create(dir.join("log"))?;
+        // The kernel kills it with the test, even if the test is killed and drops nothing.
         let process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "sh"])
-            .arg(folder.join("machine.sh"))
-            .arg(folder)
+            .arg(dir.join("machine.sh"))
+            .arg(dir)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()?;
-        let mut machine = Self { port, folder: folder.to_owned(), process };
+        let mut machine = Self { port, dir: dir.to_owned(), process };
         poll(|| match machine.process.try_wait()? {
             Some(status) => {
                 Err(io::Error::other(format!("the machine does not boot: {status}: {}", machine.log())))
@@ -63,12 +65,12 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Returns what it has said while it was made ready.
+    /// Returns the output of the script that sets it up and boots it.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    /// Returns whether its sshd answers.
+    /// Returns whether its sshd accepts connections.
     pub fn listens(&self) -> bool {
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
     }
@@ -76,24 +78,24 @@ impl Machine {
     /// Returns its public host key, as `type base64`.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the key cannot be read.
     pub fn host_key(&self) -> io::Result<String> {
-        let text = fs::read_to_string(self.folder.join("host_ed25519.pub"))?;
+        let text = fs::read_to_string(self.dir.join("host_ed25519.pub"))?;
         Ok(text.split(' ').take(2).collect::<Vec<_>>().join(" ").trim_end().to_owned())
     }
 
-    /// Lets it stay off when it goes down the next time.
+    /// Makes the next reboot a power-off.
     ///
     /// # Errors
-    /// If that cannot be noted.
+    /// If the marker file cannot be written.
     pub fn stay_off(&self) -> io::Result<()> {
-        fs::write(self.folder.join("off"), "")
+        fs::write(self.dir.join("off"), "")
     }
 }
 
-impl Drop for Machine {
+impl Drop for SystemdMachine {
     fn drop(&mut self) {
-        // With the program that started it, the first process of the machine ends, and with that all others.
+        // The first process of the machine dies with the script that started it, and all others with the first.
         if let Some(group) = Pid::from_raw(self.process.id().cast_signed()) {
             let _ = kill_process_group(group, Signal::KILL);
         }

@@ -1,8 +1,8 @@
-//! Machines of their own without virtual machines: network, processes and file system in Linux namespaces.
+//! Isolated machines without virtualization: network, processes and file system in Linux namespaces.
 //!
-//! A [`Machine`] has its own addresses, its own `/etc`, `/root`, `/tmp` and `/run`, above those of this machine, which
-//! it cannot change. Machines see each other through the [`Switch`]es that they are plugged into, and nothing else.
-//! When one is dropped its processes are killed, and with them goes all else.
+//! A [`Machine`] has its own addresses and an overlay of this machine's files, with an empty `/root`, `/tmp` and
+//! `/run`: it cannot change the files below. Machines reach each other only through the [`Switch`]es they are plugged
+//! into. Dropping a machine kills its processes and discards the rest with them.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,9 +11,10 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::program::wrap;
 use crate::sshd::{descendants, output, poll};
 
-/// Makes the file system of a machine, and stays. `$1` is an empty folder.
+/// Sets up the file system of a machine, then sleeps. `$1` is an empty directory.
 const BOOT: &str = r#"
 set -e
 mount --make-rprivate /
@@ -33,29 +34,29 @@ touch run/booted
 exec chroot . sleep infinity
 "#;
 
-/// Returns why there can be no machines here, if so.
-pub fn unavailable() -> Option<String> {
-    let tried = tempfile::tempdir().and_then(|folder| {
+/// Returns why machines cannot be created here, or `None` if they can.
+pub fn unavailable_reason() -> Option<String> {
+    let attempt = tempfile::tempdir().and_then(|dir| {
         let script = r#"mount -t tmpfs t "$1" && mkdir "$1/u" "$1/w" "$1/m" &&
             mount -t overlay o -o "lowerdir=/,upperdir=$1/u,workdir=$1/w" "$1/m" &&
             ip link add type veth && ip link add name bridge type bridge"#;
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "--pid", "--fork", "sh", "-c", script, "sh"]);
-        output(command.arg(folder.path()))
+        output(command.arg(dir.path()))
     });
-    tried.err().map(|error| format!("no namespaces of our own: {error}"))
+    attempt.err().map(|error| format!("cannot create namespaces: {error}"))
 }
 
-/// A process that keeps namespaces, with all that runs in them.
+/// A process that keeps namespaces alive. Dropping it kills everything that runs in them.
 struct Namespaces {
     child: Child,
-    /// The first process within.
+    /// The process id of the first process inside.
     init: u32,
 }
 
 impl Namespaces {
     fn new(kinds: &[&str], script: &str, argument: &Path) -> io::Result<Self> {
-        // Should this program be killed, the kernel kills the namespaces.
+        // If this program is killed, the kernel kills the namespaces.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "unshare", "--fork", "--kill-child", "--pid"])
             .args(kinds)
@@ -69,7 +70,7 @@ impl Namespaces {
         namespaces.init = poll(|| {
             if let Some(status) = namespaces.child.try_wait()? {
                 let log = fs::read_to_string(argument.with_extension("log")).unwrap_or_default();
-                return Err(io::Error::other(format!("no namespaces: {status}: {log}")));
+                return Err(io::Error::other(format!("cannot create namespaces: {status}: {log}")));
             }
             Ok(descendants(namespaces.child.id()).first().copied())
         })?;
@@ -85,7 +86,7 @@ impl Namespaces {
 
 impl Drop for Namespaces {
     fn drop(&mut self) {
-        // The first process within dies with it, and all others with that one.
+        // The first process inside dies with its parent, and all others with the first.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -94,18 +95,18 @@ impl Drop for Namespaces {
 /// A network that machines can be plugged into.
 pub struct Switch {
     namespaces: Namespaces,
-    _folder: TempDir,
+    _dir: TempDir,
 }
 
 impl Switch {
-    /// Makes one without machines.
+    /// Creates a switch without machines.
     ///
     /// # Errors
-    /// If that is not permitted.
+    /// If this user may not create namespaces.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let namespaces = Namespaces::new(&["--net"], "exec sleep infinity", &folder.path().join("switch"))?;
-        let switch = Self { namespaces, _folder: folder };
+        let dir = tempfile::tempdir()?;
+        let namespaces = Namespaces::new(&["--net"], "exec sleep infinity", &dir.path().join("switch"))?;
+        let switch = Self { namespaces, _dir: dir };
         output(
             switch
                 .namespaces
@@ -117,30 +118,31 @@ impl Switch {
     }
 }
 
-/// A machine of its own.
+/// An isolated machine.
 pub struct Machine {
     namespaces: Namespaces,
     sshd: Option<Child>,
-    folder: TempDir,
-    /// Whether it has a file system of its own.
-    whole: bool,
-    plugs: u32,
+    dir: TempDir,
+    /// Whether it has its own file system.
+    has_file_system: bool,
+    /// The number of network interfaces so far.
+    interfaces: u32,
 }
 
 impl Machine {
-    /// Starts one with a file system of its own.
+    /// Starts a machine with its own file system.
     ///
     /// # Errors
-    /// If that is not permitted.
+    /// If this user may not create namespaces.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let place = folder.path().join("machine");
-        fs::create_dir(&place)?;
-        let namespaces = Namespaces::new(&["--net", "--mount", "--uts"], BOOT, &place)?;
-        let mut machine = Self { namespaces, sshd: None, folder, whole: true, plugs: 0 };
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("machine");
+        fs::create_dir(&path)?;
+        let namespaces = Namespaces::new(&["--net", "--mount", "--uts"], BOOT, &path)?;
+        let mut machine = Self { namespaces, sshd: None, dir, has_file_system: true, interfaces: 0 };
         poll(|| {
             if let Some(status) = machine.namespaces.child.try_wait()? {
-                let log = fs::read_to_string(place.with_extension("log")).unwrap_or_default();
+                let log = fs::read_to_string(path.with_extension("log")).unwrap_or_default();
                 return Err(io::Error::other(format!("the machine does not start: {status}: {log}")));
             }
             Ok(machine.path("run/booted").exists().then_some(()))
@@ -148,35 +150,35 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Starts one that has a network of its own and shares the files: for programs of the test itself.
+    /// Starts a machine with its own network that shares this machine's files: for the commands that a test runs.
     ///
     /// # Errors
-    /// If that is not permitted.
+    /// If this user may not create namespaces.
     pub fn workstation() -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        let dir = tempfile::tempdir()?;
         let script = "ip link set lo up; exec sleep infinity";
-        let namespaces = Namespaces::new(&["--net"], script, &folder.path().join("workstation"))?;
-        Ok(Self { namespaces, sshd: None, folder, whole: false, plugs: 0 })
+        let namespaces = Namespaces::new(&["--net"], script, &dir.path().join("workstation"))?;
+        Ok(Self { namespaces, sshd: None, dir, has_file_system: false, interfaces: 0 })
     }
 
     /// Plugs it into a network, with an address such as `10.1.0.2/24`.
     ///
     /// # Errors
-    /// If the address is none.
+    /// If the address is invalid.
     pub fn plug(&mut self, switch: &Switch, address: &str) -> io::Result<()> {
-        let (name, port) = (format!("eth{}", self.plugs), format!("port{}", self.namespaces.init));
-        self.plugs += 1;
-        let inside = self.namespaces.init.to_string();
-        let hub = || switch.namespaces.enter(&["--net"]);
-        let pair = ["type", "veth", "peer", "name", &name, "netns", &inside];
-        output(hub().args(["ip", "link", "add", "name", &port]).args(pair))?;
-        output(hub().args(["ip", "link", "set", &port, "master", "bridge", "up"]))?;
-        let here = || self.namespaces.enter(&["--net"]);
-        output(here().args(["ip", "address", "add", address, "dev", &name]))?;
-        output(here().args(["ip", "link", "set", &name, "up"])).map(drop)
+        let (name, port) = (format!("eth{}", self.interfaces), format!("port{}", self.namespaces.init));
+        self.interfaces += 1;
+        let namespace = self.namespaces.init.to_string();
+        let in_switch = || switch.namespaces.enter(&["--net"]);
+        let pair = ["type", "veth", "peer", "name", &name, "netns", &namespace];
+        output(in_switch().args(["ip", "link", "add", "name", &port]).args(pair))?;
+        output(in_switch().args(["ip", "link", "set", &port, "master", "bridge", "up"]))?;
+        let in_machine = || self.namespaces.enter(&["--net"]);
+        output(in_machine().args(["ip", "address", "add", address, "dev", &name]))?;
+        output(in_machine().args(["ip", "link", "set", &name, "up"])).map(drop)
     }
 
-    /// Returns the path by which this machine sees a file of that one.
+    /// Returns the path under which this machine sees a file of the isolated one.
     pub fn path(&self, path: &str) -> PathBuf {
         Path::new("/proc")
             .join(self.namespaces.init.to_string())
@@ -184,54 +186,49 @@ impl Machine {
             .join(path.trim_start_matches('/'))
     }
 
-    /// Writes a file there.
+    /// Writes a file on it.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &str, text: &str) -> io::Result<()> {
         fs::write(self.path(path), text)
     }
 
-    /// Runs a line of shell there and returns what it printed.
+    /// Runs a shell command on it and returns the standard output.
     ///
     /// # Errors
-    /// If it fails; the message has its standard error.
+    /// If the command fails; the message includes its standard error.
     pub fn run(&self, script: &str) -> io::Result<String> {
-        output(self.inside().args(["sh", "-c", script]))
+        output(self.enter().args(["sh", "-c", script]))
     }
 
-    /// Returns the command as it would run there, with the same environment and folder.
+    /// Returns a command that runs `command` on it, with the same environment and directory.
     pub fn command(&self, command: &Command) -> Command {
-        let mut inside = self.inside();
-        inside.arg(command.get_program()).args(command.get_args()).env_clear();
-        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        if let Some(folder) = command.get_current_dir() {
-            inside.current_dir(folder);
-        }
-        inside
+        wrap(self.enter(), command)
     }
 
-    fn inside(&self) -> Command {
-        if self.whole {
+    /// Returns a command that runs the program and arguments appended to it on this machine.
+    fn enter(&self) -> Command {
+        if self.has_file_system {
             self.namespaces.enter(&["--net", "--mount", "--pid", "--uts", "--root", "--wd"])
         } else {
             self.namespaces.enter(&["--net"])
         }
     }
 
-    /// Starts sshd on port 22 of all its addresses; `authorized` may log in as root. Returns its host key.
+    /// Starts sshd on port 22 of all its addresses and returns its host key. The keys in `authorized` may log in as root.
     ///
     /// # Errors
     /// If sshd does not start; the message says why.
     pub fn sshd(&mut self, authorized: &[&str], configuration: &[&str]) -> io::Result<String> {
         self.run("mkdir -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/host_key")?;
         self.write("root/.ssh/authorized_keys", &authorized.join("\n"))?;
-        // Of several values sshd takes the first.
-        let lines = [configuration.join("\n").as_str(), SSHD].join("\n");
+        // sshd uses the first of several values.
+        let lines = [configuration.join("\n").as_str(), SSHD_CONFIG].join("\n");
         self.write("etc/ssh/test_config", &lines)?;
-        let log = self.folder.path().join("sshd.log");
+        let log = self.dir.path().join("sshd.log");
         self.sshd = Some(
-            self.inside()
+            self.enter()
                 .args(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/test_config"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -248,15 +245,15 @@ impl Machine {
         Ok(key.split(' ').take(2).collect::<Vec<_>>().join(" "))
     }
 
-    /// Returns what its sshd has logged so far.
+    /// Returns the log of its sshd so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("sshd.log")).unwrap_or_default()
+        fs::read_to_string(self.dir.path().join("sshd.log")).unwrap_or_default()
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // With the namespaces all that runs in them is killed; the program that entered them is our own child.
+        // Everything in the namespaces dies with them, except the program that entered them, a child of this process.
         let _ = self.namespaces.child.kill();
         if let Some(sshd) = &mut self.sshd {
             let _ = sshd.kill();
@@ -265,8 +262,8 @@ impl Drop for Machine {
     }
 }
 
-/// What every sshd of a machine has.
-const SSHD: &str = "HostKey /etc/ssh/host_key
+/// The configuration that all sshds have in common.
+const SSHD_CONFIG: &str = "HostKey /etc/ssh/host_key
 PidFile none
 LogLevel VERBOSE
 StrictModes no

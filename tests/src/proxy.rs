@@ -1,4 +1,4 @@
-//! A long way to a node: a TCP proxy on loopback that keeps every byte for a while, and can be cut or swallow bytes.
+//! A slow or broken network link to a node: a TCP proxy on loopback that delays, holds back or disconnects.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -8,119 +8,127 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often is looked whether bytes are still kept back.
+/// How often to check whether traffic is still held back.
 const TICK: Duration = Duration::from_millis(5);
 
-/// A proxy to one port of this machine. What passes it in either direction arrives later; it does not arrive slower.
+/// A proxy to one port of this machine. It adds latency in both directions and does not limit the bandwidth.
 ///
-/// It ends with the process that made it.
+/// It lives as long as the process that started it.
 pub struct Proxy {
-    /// Where it listens on 127.0.0.1.
+    /// The port on 127.0.0.1 where it listens.
     pub port: u16,
-    turns: Arc<AtomicU64>,
-    line: Arc<Line>,
+    round_trips: Arc<AtomicU64>,
+    link: Arc<LinkState>,
 }
 
-/// What can happen to the way.
+/// The state of the link that tests can change.
 #[derive(Default)]
-struct Line {
-    /// Whether bytes of the client, and of the server, are kept back.
+struct LinkState {
+    /// Whether bytes of the client, and bytes of the server, are held back.
     held: [AtomicBool; 2],
-    /// How many bytes of the server are kept back.
-    waiting: AtomicU64,
+    /// The number of bytes of the server that are held back.
+    held_bytes: AtomicU64,
     streams: Mutex<Vec<TcpStream>>,
 }
 
-impl Line {
+impl LinkState {
     fn is_held(&self, client: bool) -> bool {
         self.held[usize::from(!client)].load(Ordering::SeqCst)
     }
 }
 
-/// Which end spoke last: a question that follows an answer is another round trip.
+/// Counts round trips: one begins when the client sends something after the server did.
 #[derive(Clone, Default)]
-struct Turn {
-    client_spoke: Arc<Mutex<bool>>,
-    turns: Arc<AtomicU64>,
+struct RoundTripCounter {
+    client_sent_last: Arc<Mutex<bool>>,
+    round_trips: Arc<AtomicU64>,
 }
 
-impl Turn {
-    fn speaks(&self, client: bool) {
-        let mut client_spoke = self.client_spoke.lock().unwrap_or_else(PoisonError::into_inner);
-        if client && !*client_spoke {
-            self.turns.fetch_add(1, Ordering::Relaxed);
+impl RoundTripCounter {
+    fn record_sender(&self, client: bool) {
+        let mut client_sent_last = self.client_sent_last.lock().unwrap_or_else(PoisonError::into_inner);
+        if client && !*client_sent_last {
+            self.round_trips.fetch_add(1, Ordering::Relaxed);
         }
-        *client_spoke = client;
+        *client_sent_last = client;
     }
 }
 
 impl Proxy {
-    /// Starts a proxy to a port that is `delay` away in each direction.
+    /// Starts a proxy to a port that delays each direction by `delay`.
     ///
     /// # Errors
     /// If it cannot listen.
     pub fn start(to: u16, delay: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
-        let turns = Arc::new(AtomicU64::new(0));
-        let counted = turns.clone();
-        let line = Arc::<Line>::default();
-        let way = line.clone();
+        let round_trips = Arc::new(AtomicU64::new(0));
+        let counted = round_trips.clone();
+        let link = Arc::<LinkState>::default();
+        let link_state = link.clone();
         thread::Builder::new().name("proxy".into()).spawn(move || {
             for client in listener.incoming().flatten() {
-                // The handshake of TCP is a round trip as well.
+                // The TCP handshake is a round trip as well.
                 thread::sleep(delay * 2);
-                while way.is_held(true) {
+                while link_state.is_held(true) {
                     thread::sleep(TICK);
                 }
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)) else { continue };
-                let turn = Turn { turns: counted.clone(), ..Turn::default() };
+                let counter =
+                    RoundTripCounter { round_trips: counted.clone(), ..RoundTripCounter::default() };
                 if let (Ok(from), Ok(back)) = (client.try_clone(), server.try_clone()) {
                     let ends = [&from, &back].into_iter().filter_map(|end| end.try_clone().ok());
-                    way.streams.lock().unwrap_or_else(PoisonError::into_inner).extend(ends);
-                    pass(from, server, delay, turn.clone(), &way, true);
-                    pass(back, client, delay, turn, &way, false);
+                    link_state.streams.lock().unwrap_or_else(PoisonError::into_inner).extend(ends);
+                    forward(from, server, delay, counter.clone(), &link_state, true);
+                    forward(back, client, delay, counter, &link_state, false);
                 }
             }
         })?;
-        Ok(Self { port, turns, line })
+        Ok(Self { port, round_trips, link })
     }
 
-    /// Ends all connections that there are.
-    pub fn cut(&self) {
-        for stream in self.line.streams.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    /// Closes all open connections.
+    pub fn disconnect(&self) {
+        for stream in self.link.streams.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Keeps back what the client says, and new connections, and what the server says; or no longer.
+    /// Sets whether to hold back what the client sends, including new connections, and what the server sends.
     pub fn hold(&self, client: bool, server: bool) {
-        self.line.waiting.store(0, Ordering::SeqCst);
-        self.line.held[0].store(client, Ordering::SeqCst);
-        self.line.held[1].store(server, Ordering::SeqCst);
+        self.link.held_bytes.store(0, Ordering::SeqCst);
+        self.link.held[0].store(client, Ordering::SeqCst);
+        self.link.held[1].store(server, Ordering::SeqCst);
     }
 
-    /// Returns how many bytes of the server have been kept back since [`hold`](Self::hold).
-    pub fn waiting(&self) -> u64 {
-        self.line.waiting.load(Ordering::SeqCst)
+    /// Returns the number of bytes of the server that were held back since the last [`hold`](Self::hold).
+    pub fn held_bytes(&self) -> u64 {
+        self.link.held_bytes.load(Ordering::SeqCst)
     }
 
-    /// Returns how often the client has spoken after the server had, in all connections so far.
-    pub fn turns(&self) -> u64 {
-        self.turns.load(Ordering::Relaxed)
+    /// Returns the number of round trips in all connections so far.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Ordering::Relaxed)
     }
 }
 
-/// Passes bytes on, each when its time has come: one thread reads at once, one writes late.
-fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration, turn: Turn, line: &Arc<Line>, client: bool) {
+/// Forwards bytes with a delay: one thread reads without waiting, another one writes each chunk when it is due.
+fn forward(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    delay: Duration,
+    counter: RoundTripCounter,
+    link: &Arc<LinkState>,
+    client: bool,
+) {
     let _ = to.set_nodelay(true);
-    let (line, read) = (line.clone(), line.clone());
-    let (sender, late) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let (link, reader_link) = (link.clone(), link.clone());
+    let (sender, delayed) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::spawn(move || {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            if !client && read.is_held(false) {
-                read.waiting.fetch_add(n as u64, Ordering::SeqCst);
+            if !client && reader_link.is_held(false) {
+                reader_link.held_bytes.fetch_add(n as u64, Ordering::SeqCst);
             }
             if sender.send((Instant::now() + delay, buffer[..n].to_vec())).is_err() {
                 break;
@@ -128,17 +136,17 @@ fn pass(mut from: TcpStream, mut to: TcpStream, delay: Duration, turn: Turn, lin
         }
     });
     thread::spawn(move || {
-        for (due, bytes) in late {
+        for (due, bytes) in delayed {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            while line.is_held(client) {
+            while link.is_held(client) {
                 thread::sleep(TICK);
             }
-            turn.speaks(client);
+            counter.record_sender(client);
             if to.write_all(&bytes).is_err() {
                 break;
             }
         }
-        // The other end learns that this one has ended.
+        // Tell the other end that this one has closed.
         let _ = to.shutdown(Shutdown::Write);
     });
 }

@@ -1,10 +1,13 @@
-//! Times the re-application of thirty tasks on one node behind a real sshd, near and far: convoy with and without
-//! look-ahead, `ansible-playbook` where it is installed, and as a measure a single question. Then what it costs that a run
-//! can be looked at, gone on with and undone: convoy with a journal and without, where nothing changes and where all does.
-//! Usage: `bench [CONVOY [ROUNDS]]`; by default the `convoy` beside this program, and each timed five times, those with a
-//! journal and without three times as often.
+//! Measures `convoy` and prints tables of the results.
 //!
-//! A table compares medians with that of its first line: `ratio`, and `ms each`, for each task on each host.
+//! The first two tables time thirty tasks that change nothing, on a node behind a real sshd, nearby and 50 ms away:
+//! convoy with and without look-ahead, `ansible-playbook` if it is installed, and as the baseline a single `ping`. The
+//! other two show the cost of the journal on local hosts, for a run that changes nothing and for one that changes
+//! everything.
+//!
+//! Usage: `bench [CONVOY [ROUNDS]]`. The default is the `convoy` beside this program and five rounds; the journal is
+//! measured in three times as many. `ratio` and `ms each` compare a median with the first line of its table; `ms each`
+//! is per task and host.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -14,57 +17,57 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use convoy_tests::program::state_of;
+use convoy_tests::program::state_home;
 use convoy_tests::proxy::Proxy;
 use convoy_tests::sshd::{ClientKey, Sshd, SshdOptions, output};
 use tempfile::TempDir;
 
-/// How often each program is timed unless it is said; they take turns.
+/// How often each program is timed by default; they take turns.
 const ROUNDS: usize = 5;
-/// How many tasks of each of the three kinds there are.
-const OF_A_KIND: usize = 10;
-/// How many tasks that makes, with the one for their folder.
-const TASKS: usize = OF_A_KIND * 3 + 1;
-/// How far away the far node is, in each direction: half a round trip.
-const FAR: Duration = Duration::from_millis(25);
-/// On how many hosts of this machine nothing changes.
-const HOSTS: usize = 20;
-/// How many files change.
-const FILES: usize = 120;
-/// Where the files of such a host are.
-const LOCAL: &str = "{{ place }}/{{ inventory_hostname }}";
-/// How many times as often runs are timed that differ by little.
-const OFTEN: usize = 3;
+/// The number of tasks for each of the three modules.
+const TASKS_PER_MODULE: usize = 10;
+/// The number of tasks in all, with the one that creates their directory.
+const TASKS: usize = TASKS_PER_MODULE * 3 + 1;
+/// The delay of the remote node in each direction: half a round trip.
+const REMOTE_DELAY: Duration = Duration::from_millis(25);
+/// The number of local hosts on which nothing changes.
+const LOCAL_HOSTS: usize = 20;
+/// The number of files that change.
+const CHANGED_FILES: usize = 120;
+/// The path prefix of the files of a local host.
+const LOCAL_PATH: &str = "{{ place }}/{{ inventory_hostname }}";
+/// How many times as many rounds the journal is measured in, since the difference is small.
+const JOURNAL_FACTOR: usize = 3;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type BenchResult<T> = Result<T, Box<dyn Error>>;
 
-/// Hosts and what is to be applied to them.
+/// Hosts and the playbook to apply to them.
 struct Bench {
     title: String,
-    folder: TempDir,
+    dir: TempDir,
     hosts: usize,
-    /// How many tasks there are for each host.
+    /// The number of tasks for each host.
     tasks: usize,
     _node: Option<(Sshd, Option<Proxy>)>,
 }
 
-/// A program to be timed.
+/// A program to time.
 struct Contender {
     name: &'static str,
     program: PathBuf,
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
-    /// What it prints of each host if all is well.
+    /// The text it prints once per host if the run did what is measured.
     expected: String,
 }
 
-/// One run.
+/// The measurements of one run.
 struct Run {
     seconds: f64,
     round_trips: Option<u64>,
 }
 
-fn main() -> Outcome<()> {
+fn main() -> BenchResult<()> {
     let convoy = match std::env::args_os().nth(1) {
         Some(path) => PathBuf::from(path),
         None => std::env::current_exe()?.with_file_name("convoy"),
@@ -73,26 +76,31 @@ fn main() -> Outcome<()> {
         .canonicalize()
         .map_err(|error| format!("cannot use {}: {error}; build convoy first", convoy.display()))?;
     let rounds = std::env::args().nth(2).map_or(Ok(ROUNDS), |rounds| rounds.parse())?.max(1);
-    for (place, delay) in [("on loopback", None), ("50 ms of round trip away", Some(FAR))] {
-        Bench::behind_sshd(place, delay)?.time(&programs(&convoy), rounds)?;
+    for (place, delay) in [("on loopback", None), ("with a round trip of 50 ms", Some(REMOTE_DELAY))] {
+        Bench::over_ssh(place, delay)?.time(&connection_contenders(&convoy), rounds)?;
     }
-    let title = format!("thirty tasks again, on {HOSTS} local hosts");
-    let again = Bench::local(title, HOSTS, TASKS, &thirty(LOCAL)?)?;
-    again.time(&journals(&convoy, &recap(TASKS, 0)), rounds * OFTEN)?;
-    let change = Bench::local(format!("{FILES} files changed, on a local host"), 1, FILES, &files(LOCAL)?)?;
-    change.time(&journals(&convoy, &recap(FILES, FILES)), rounds * OFTEN)
+    let title = format!("thirty tasks again, on {LOCAL_HOSTS} local hosts");
+    let unchanged = Bench::local(title, LOCAL_HOSTS, TASKS, &thirty_tasks(LOCAL_PATH)?)?;
+    unchanged.time(&journal_contenders(&convoy, &recap(TASKS, 0)), rounds * JOURNAL_FACTOR)?;
+    let changed = Bench::local(
+        format!("{CHANGED_FILES} files changed, on a local host"),
+        1,
+        CHANGED_FILES,
+        &file_changes(LOCAL_PATH)?,
+    )?;
+    changed.time(&journal_contenders(&convoy, &recap(CHANGED_FILES, CHANGED_FILES)), rounds * JOURNAL_FACTOR)
 }
 
-/// Returns how the recap begins for a host with so many tasks.
+/// Returns the beginning of the counts in a recap line.
 fn recap(ok: usize, changed: usize) -> String {
     format!("ok={ok:<4} changed={changed:<4} ")
 }
 
-/// Returns what thirty tasks are timed with; the first is what the others are measured by.
-fn programs(convoy: &Path) -> Vec<Contender> {
+/// Returns the programs that run the thirty tasks; the first one is the baseline.
+fn connection_contenders(convoy: &Path) -> Vec<Contender> {
     const SITE: &[&str] = &["-i", "hosts", "site.yml"];
-    let again = recap(TASKS, 0);
-    let of_convoy = |name, arguments, expected: &str| Contender {
+    let unchanged = recap(TASKS, 0);
+    let convoy_with = |name, arguments, expected: &str| Contender {
         name,
         program: convoy.into(),
         arguments,
@@ -100,31 +108,31 @@ fn programs(convoy: &Path) -> Vec<Contender> {
         expected: expected.to_owned(),
     };
     let mut contenders = vec![
-        of_convoy("connect and one question", &["exec", "all", "-i", "hosts", "-m", "ping"], "SUCCESS"),
-        of_convoy("convoy", &["apply", "-vv", "-i", "hosts", "site.yml"], &again),
-        of_convoy(
+        convoy_with("connect and one ping", &["exec", "all", "-i", "hosts", "-m", "ping"], "SUCCESS"),
+        convoy_with("convoy", &["apply", "-vv", "-i", "hosts", "site.yml"], &unchanged),
+        convoy_with(
             "convoy --no-look-ahead",
             &["apply", "-vv", "--no-look-ahead", "-i", "hosts", "site.yml"],
-            &again,
+            &unchanged,
         ),
     ];
     let installed = Command::new("ansible-playbook").arg("--version").stdout(Stdio::null()).status();
     if installed.is_ok_and(|status| status.success()) {
-        let of_ansible = |name, environment| Contender {
+        let ansible_with = |name, environment| Contender {
             name,
             program: "ansible-playbook".into(),
             arguments: SITE,
             environment,
-            expected: again.clone(),
+            expected: unchanged.clone(),
         };
-        contenders.push(of_ansible("ansible-playbook", &[]));
-        contenders.push(of_ansible("ansible-playbook, pipelining", &[("ANSIBLE_PIPELINING", "True")]));
+        contenders.push(ansible_with("ansible-playbook", &[]));
+        contenders.push(ansible_with("ansible-playbook, pipelining", &[("ANSIBLE_PIPELINING", "True")]));
     }
     contenders
 }
 
-/// Returns convoy without a journal and with one, which changes what the other has written.
-fn journals(convoy: &Path, expected: &str) -> Vec<Contender> {
+/// Returns convoy without a journal and with one. They write different content, so that both change files.
+fn journal_contenders(convoy: &Path, expected: &str) -> Vec<Contender> {
     let contender = |name, arguments, environment| Contender {
         name,
         program: convoy.into(),
@@ -147,10 +155,10 @@ fn journals(convoy: &Path, expected: &str) -> Vec<Contender> {
 }
 
 impl Bench {
-    /// Starts a node, which is `delay` away in each direction.
-    fn behind_sshd(place: &str, delay: Option<Duration>) -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let root = folder.path();
+    /// Starts a node with this delay in each direction.
+    fn over_ssh(place: &str, delay: Option<Duration>) -> BenchResult<Self> {
+        let dir = tempfile::tempdir()?;
+        let root = dir.path();
         let key = ClientKey::generate(root, "ed25519")?;
         let home = root.join("home");
         fs::create_dir(&home)?;
@@ -168,15 +176,15 @@ impl Bench {
             known_hosts.display()
         );
         fs::write(root.join("hosts"), node)?;
-        fs::write(root.join("site.yml"), thirty(&root.join("node").display().to_string())?)?;
+        fs::write(root.join("site.yml"), thirty_tasks(&root.join("node").display().to_string())?)?;
         let title = format!("thirty tasks again, {place}");
-        Ok(Self { title, folder, hosts: 1, tasks: TASKS, _node: Some((sshd, proxy)) })
+        Ok(Self { title, dir, hosts: 1, tasks: TASKS, _node: Some((sshd, proxy)) })
     }
 
-    /// Makes hosts that are folders of this machine.
-    fn local(title: String, hosts: usize, tasks: usize, playbook: &str) -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let root = folder.path();
+    /// Creates hosts with local connections.
+    fn local(title: String, hosts: usize, tasks: usize, playbook: &str) -> BenchResult<Self> {
+        let dir = tempfile::tempdir()?;
+        let root = dir.path();
         let nodes = root.join("nodes");
         fs::create_dir(&nodes)?;
         let inventory = format!(
@@ -185,11 +193,11 @@ impl Bench {
         );
         fs::write(root.join("hosts"), inventory)?;
         fs::write(root.join("site.yml"), playbook)?;
-        Ok(Self { title, folder, hosts, tasks, _node: None })
+        Ok(Self { title, dir, hosts, tasks, _node: None })
     }
 
-    /// Times the programs and prints their table. What the second does is done once before.
-    fn time(&self, contenders: &[Contender], rounds: usize) -> Outcome<()> {
+    /// Times the programs and prints their table. The second one runs once before, so that its changes are made.
+    fn time(&self, contenders: &[Contender], rounds: usize) -> BenchResult<()> {
         self.run(&contenders[1], false)?;
         let mut runs: Vec<Vec<Run>> = contenders.iter().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
@@ -200,17 +208,17 @@ impl Bench {
         Ok(io::stdout().write_all(self.table(contenders, &mut runs)?.as_bytes())?)
     }
 
-    /// Applies the playbook; `timed`: it has to do what is expected.
-    fn run(&self, contender: &Contender, timed: bool) -> Outcome<Run> {
+    /// Applies the playbook. If `is_timed`, the output must contain what is expected.
+    fn run(&self, contender: &Contender, is_timed: bool) -> BenchResult<Run> {
         let mut command = Command::new(&contender.program);
-        command.args(contender.arguments).current_dir(self.folder.path());
-        command.env("XDG_STATE_HOME", state_of(self.folder.path()));
+        command.args(contender.arguments).current_dir(self.dir.path());
+        command.env("XDG_STATE_HOME", state_home(self.dir.path()));
         command.env("ANSIBLE_LOCALHOST_WARNING", "False").envs(contender.environment.iter().copied());
         let start = Instant::now();
         let printed = output(&mut command)?;
         let seconds = start.elapsed().as_secs_f64();
-        if timed && printed.matches(&contender.expected).count() != self.hosts {
-            return Err(format!("{} did something else than expected:\n{printed}", contender.name).into());
+        if is_timed && printed.matches(&contender.expected).count() != self.hosts {
+            return Err(format!("{} did not do what is measured:\n{printed}", contender.name).into());
         }
         let before =
             printed.split(" round trips in all").next().filter(|before| before.len() < printed.len());
@@ -223,12 +231,13 @@ impl Bench {
             "\n{}\n{:<30} {:>9} {:>9} {:>12} {:>7} {:>8}\n",
             self.title, "", "median s", "best s", "round trips", "ratio", "ms each"
         );
-        let mut first = None;
+        let mut baseline = None;
         for (contender, runs) in contenders.iter().zip(runs) {
             runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
             let median = runs[runs.len() / 2].seconds;
-            let by = *first.get_or_insert(median);
-            let (ratio, each) = (median / by, (median - by) * 1e3 / (self.hosts * self.tasks) as f64);
+            let reference = *baseline.get_or_insert(median);
+            let (ratio, each) =
+                (median / reference, (median - reference) * 1e3 / (self.hosts * self.tasks) as f64);
             let trips = runs[0].round_trips.map_or_else(|| "-".to_owned(), |trips| trips.to_string());
             let (name, best) = (contender.name, runs[0].seconds);
             writeln!(text, "{name:<30} {median:>9.3} {best:>9.3} {trips:>12} {ratio:>7.2} {each:>8.2}")?;
@@ -237,12 +246,12 @@ impl Bench {
     }
 }
 
-/// Returns thirty tasks in a folder of the node.
-fn thirty(node: &str) -> Result<String, std::fmt::Error> {
+/// Returns a playbook with thirty tasks in a directory of the node.
+fn thirty_tasks(node: &str) -> Result<String, std::fmt::Error> {
     let mut text = format!(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - file: {{path: \"{node}\", state: directory}}\n"
     );
-    for i in 0..OF_A_KIND {
+    for i in 0..TASKS_PER_MODULE {
         writeln!(
             text,
             "    - copy: {{content: \"content {i}\\n\", dest: \"{node}/copy{i}\", mode: \"0644\"}}"
@@ -253,10 +262,10 @@ fn thirty(node: &str) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-/// Returns tasks that each change a file of the node.
-fn files(node: &str) -> Result<String, std::fmt::Error> {
+/// Returns a playbook whose tasks each write a file of the node.
+fn file_changes(node: &str) -> Result<String, std::fmt::Error> {
     let mut text = "- hosts: all\n  gather_facts: false\n  tasks:\n".to_owned();
-    for i in 0..FILES {
+    for i in 0..CHANGED_FILES {
         writeln!(
             text,
             "    - copy: {{content: \"{{{{ by }}}} {i}\\n\", dest: \"{node}-{i}\", mode: \"0644\"}}"

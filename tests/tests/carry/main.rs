@@ -1,8 +1,8 @@
-//! Changes of the product's own default files, carried from the old version into the new one.
+//! Carrying changes from WSO2's old default files into the new ones: `toml_carry` and `properties_carry`.
 
 #[cfg(test)]
 #[path = "../../../agent/tests/modules/harness.rs"]
-#[expect(dead_code, reason = "these tests need less of it than the modules' own")]
+#[expect(dead_code, reason = "written for the module tests; these use only a part of it")]
 mod harness;
 #[cfg(test)]
 mod log4j2;

@@ -1,27 +1,28 @@
-//! Any changes of the real default file.
+//! `toml_carry` with random changes of the real default file.
 
 use std::collections::HashSet;
 
 use convoy_agent::carry::{Flat, alike};
 use convoy_agent::formats::toml::{KeyPath, Merge, Part, Toml};
 use convoy_protocol::{Status, Value, map};
+use convoy_tests::program::wso2_file;
 use proptest::prelude::*;
 
 use crate::harness::Node;
-use crate::toml::{asked, data, list, prepared};
+use crate::toml::{carry_arguments, entry_keys, node_with_files};
 
 /// A change of a file.
 #[derive(Debug, Clone)]
 enum Edit {
-    /// One of the keys that are there gets another value.
+    /// An existing key gets another value.
     Set(usize, Value),
-    /// One of the keys that are there is removed.
+    /// An existing key is removed.
     Remove(usize),
     /// A key is added.
     Add(&'static str, Value),
 }
 
-/// Keys that a default may or may not have: some the new one has, some in tables that it has, some in new tables.
+/// Keys to add: some exist in the new default, some are in tables that it has, some are in new tables.
 const ADDED: [&str; 9] = [
     "server.offset",
     "apim.analytics.enable",
@@ -62,11 +63,11 @@ fn flat(text: &str) -> Flat {
     Flat::of_tables(&Toml::parse(text.to_owned()).unwrap().data(), &merge()).unwrap()
 }
 
-fn edited(text: &str, edits: &[Edit]) -> String {
+fn with_edits(text: &str, edits: &[Edit]) -> String {
     let mut toml = Toml::parse(text.to_owned()).unwrap();
     for edit in edits {
         let flat = flat(toml.text());
-        // Not the key by which a table is known.
+        // Leave out the keys that identify tables.
         let is_id =
             |key: &KeyPath| matches!(&key.0[..], [.., Part::Where(id, _), Part::Key(last)] if id == last);
         let keys: Vec<&KeyPath> = flat.keys().iter().map(|(key, _)| key).filter(|key| !is_id(key)).collect();
@@ -84,16 +85,16 @@ fn comments(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.trim_start().starts_with('#')).collect()
 }
 
-/// Carries, twice, and sees to it that the second time nothing happens.
-fn carried(node: &mut Node) -> (convoy_protocol::Outcome, String) {
-    let args = asked(node, map! {});
+/// Carries the changes twice and asserts that the second time changes nothing.
+fn carry_twice(node: &mut Node) -> (convoy_protocol::Outcome, String) {
+    let args = carry_arguments(node, map! {});
     let done = node.run("toml_carry", args.clone());
     assert!(matches!(done.status, Status::Changed | Status::Same), "{:?}", done.values);
     let text = node.read("new");
     let again = node.run("toml_carry", args);
     assert_eq!(again.status, Status::Same, "{:?}", again.values);
-    assert_eq!(list(&again, "carried"), Vec::<String>::new());
-    assert_eq!(list(&again, "undecided"), list(&done, "undecided"));
+    assert_eq!(entry_keys(&again, "carried"), Vec::<String>::new());
+    assert_eq!(entry_keys(&again, "undecided"), entry_keys(&done, "undecided"));
     assert_eq!(node.read("new"), text);
     (done, text)
 }
@@ -104,40 +105,40 @@ proptest! {
     #[test]
     #[cfg_attr(
         not(has_wso2_data),
-        ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+        ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
     )]
-    fn any_change_is_carried_or_told_and_nothing_else_is_touched(edits in edits()) {
-        let (old, new) = (data("deployment-3.1.0.toml"), data("deployment-4.1.0.toml"));
-        let yours = edited(&old, &edits);
-        let mut node = prepared(&old, &yours, &new);
-        let (done, text) = carried(&mut node);
+    fn every_change_is_carried_or_reported_and_nothing_else_changes(edits in edits()) {
+        let (old, new) = (wso2_file("deployment-3.1.0.toml"), wso2_file("deployment-4.1.0.toml"));
+        let user_file = with_edits(&old, &edits);
+        let mut node = node_with_files(&old, &user_file, &new);
+        let (done, text) = carry_twice(&mut node);
         prop_assert_eq!(comments(&new), comments(&text));
-        let (old, yours, new, after) = (flat(&old), flat(&yours), flat(&new), flat(&text));
+        let (old, user_file, new, after) = (flat(&old), flat(&user_file), flat(&new), flat(&text));
         let keys = |name: &str| -> HashSet<String> {
             let entries = done.values[name].as_list().unwrap().iter();
             entries.map(|entry| entry.get("key").unwrap_or(entry).as_str().unwrap().to_owned()).collect()
         };
         let (carried, undecided, same) = (keys("carried"), keys("undecided"), keys("same"));
-        // What is carried is the user's; all else is the new default's.
+        // Carried keys have the user's values; all others have those of the new default.
         for (key, value) in after.keys() {
-            let wanted = if carried.contains(&key.to_string()) { &yours } else { &new };
+            let wanted = if carried.contains(&key.to_string()) { &user_file } else { &new };
             let is_id_of_new_table = new.get(key).is_none() && !carried.contains(&key.to_string());
-            prop_assert!(!is_id_of_new_table, "{} came from nowhere", key);
+            prop_assert!(!is_id_of_new_table, "{} is unexpected", key);
             prop_assert!(alike(wanted.get(key).unwrap(), value), "{}: {:?}", key, value);
         }
         for (key, _) in new.keys() {
             prop_assert!(after.get(key).is_some(), "{} is lost", key);
         }
-        // Every change is told once; a table that is gone is told as a whole.
-        for (key, _) in yours.keys().iter().chain(old.keys()) {
-            let is_changed = match (old.get(key), yours.get(key)) {
-                (Some(old), Some(yours)) => !alike(old, yours),
-                (old, yours) => old.is_some() != yours.is_some(),
+        // Every change is reported once; a removed table is reported as a whole.
+        for (key, _) in user_file.keys().iter().chain(old.keys()) {
+            let is_changed = match (old.get(key), user_file.get(key)) {
+                (Some(old), Some(user_file)) => !alike(old, user_file),
+                (old, user_file) => old.is_some() != user_file.is_some(),
             };
             let name = key.to_string();
-            let told = |set: &HashSet<String>| set.iter().filter(|one| KeyPath::parse(one).unwrap().is_or_holds(&name)).count();
-            let count = told(&carried) + told(&undecided) + told(&same);
-            let is_in_table = |set: &HashSet<String>| told(set) > 0 && !set.contains(&name);
+            let occurrences = |set: &HashSet<String>| set.iter().filter(|entry| KeyPath::parse(entry).unwrap().is_or_holds(&name)).count();
+            let count = occurrences(&carried) + occurrences(&undecided) + occurrences(&same);
+            let is_in_table = |set: &HashSet<String>| occurrences(set) > 0 && !set.contains(&name);
             if is_changed {
                 prop_assert_eq!(count, 1, "{}", key);
             } else if count > 0 {

@@ -1,27 +1,21 @@
-//! `deployment.toml` and the templates of the roles.
-
-use std::fs;
+//! `toml_carry` with `deployment.toml` and the templates of the roles.
 
 use convoy_protocol::{Map, Outcome, Status, Value, map};
-use convoy_tests::program::wso2_data;
+use convoy_tests::program::wso2_file;
 
 use crate::harness::Node;
 
-pub(crate) fn data(name: &str) -> String {
-    let path = wso2_data().join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// A node with the old default, the user's file and the new default.
-pub(crate) fn prepared(old: &str, yours: &str, new: &str) -> Node {
+/// Returns a node with the old default, the user's file and the new default.
+pub(crate) fn node_with_files(old: &str, user_file: &str, new: &str) -> Node {
     let node = Node::new();
-    for (name, text) in [("old", old), ("yours", yours), ("new", new)] {
+    for (name, text) in [("old", old), ("yours", user_file), ("new", new)] {
         node.write(name, text);
     }
     node
 }
 
-pub(crate) fn asked(node: &Node, more: Map) -> Map {
+/// Returns the arguments of `toml_carry`, with these in addition.
+pub(crate) fn carry_arguments(node: &Node, more: Map) -> Map {
     let known_by = map! {
         "apim.gateway.environment" => "name",
         "event_handler" => "name",
@@ -38,14 +32,14 @@ pub(crate) fn asked(node: &Node, more: Map) -> Map {
     args
 }
 
-/// Returns the keys of a list of an answer, with the reasons if it has such.
-pub(crate) fn list(outcome: &Outcome, name: &str) -> Vec<String> {
+/// Returns the keys in a list of the result, with their new names and reasons if they have any.
+pub(crate) fn entry_keys(outcome: &Outcome, name: &str) -> Vec<String> {
     let entry = |value: &Value| match value.as_map() {
         None => value.as_str().unwrap().to_owned(),
         Some(map) => {
             let text = |name: &str| map.get(name).and_then(Value::as_str);
             let to = text("to").map(|to| format!(" -> {to}")).unwrap_or_default();
-            // Without the values.
+            // The part without values.
             let reason = text("reason").map(|why| format!(": {}", why.split(": ").next().unwrap()));
             format!("{}{to}{}", text("key").unwrap(), reason.unwrap_or_default())
         }
@@ -53,7 +47,8 @@ pub(crate) fn list(outcome: &Outcome, name: &str) -> Vec<String> {
     outcome.values[name].as_list().unwrap().iter().map(entry).collect()
 }
 
-fn edited(text: &str, edits: &[(&str, &str)]) -> String {
+/// Returns text in which the first occurrence of each of these texts is replaced.
+fn with_replacements(text: &str, edits: &[(&str, &str)]) -> String {
     edits.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from} is not in the file");
         text.replacen(from, to, 1)
@@ -62,7 +57,7 @@ fn edited(text: &str, edits: &[(&str, &str)]) -> String {
 
 const REASON: &str = "the new default no longer has it";
 
-/// The old roles with the new ones that take their place.
+/// The default files of the old roles, and those of the new roles that replace them.
 const ROLES: [(&str, &str); 6] = [
     ("deployment-3.1.0", "deployment-4.1.0"),
     ("profile-3.1.0-api-publisher", "profile-4.1.0-control-plane"),
@@ -75,19 +70,19 @@ const ROLES: [(&str, &str); 6] = [
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn a_default_carries_nothing() {
+fn an_unchanged_default_carries_nothing() {
     for (old, new) in ROLES {
-        let old = data(&format!("{old}.toml"));
-        let new = data(&format!("{new}.toml"));
-        let mut node = prepared(&old, &old, &new);
+        let old = wso2_file(&format!("{old}.toml"));
+        let new = wso2_file(&format!("{new}.toml"));
+        let mut node = node_with_files(&old, &old, &new);
         for _ in 0..2 {
-            let args = asked(&node, map! {});
+            let args = carry_arguments(&node, map! {});
             let done = node.run("toml_carry", args);
             assert_eq!(done.status, Status::Same, "{:?}", done.values);
             for name in ["carried", "undecided", "dropped", "same", "unused_decisions"] {
-                assert_eq!(list(&done, name), Vec::<String>::new(), "{name}");
+                assert_eq!(entry_keys(&done, name), Vec::<String>::new(), "{name}");
             }
         }
         assert_eq!(node.read("new"), new);
@@ -97,13 +92,13 @@ fn a_default_carries_nothing() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn changes_of_each_role_find_their_place() {
+fn changes_of_each_role_are_carried() {
     for (old, new) in &ROLES[1..] {
-        let old = data(&format!("{old}.toml"));
+        let old = wso2_file(&format!("{old}.toml"));
         let is_distributed = !new.ends_with("control-plane");
-        let yours = edited(
+        let user_file = with_replacements(
             &old,
             &[
                 ("node_ip = \"127.0.0.1\"", "node_ip = \"127.0.0.1\"\noffset = 3"),
@@ -112,10 +107,10 @@ fn changes_of_each_role_find_their_place() {
                 ("[keystore.tls]", "[transport.https.properties]\nproxyPort = 443\n\n[keystore.tls]"),
             ],
         );
-        let yours = format!("{yours}\n\n[secrets]\nadmin = \"[hunter2]\"\n");
-        let new = data(&format!("{new}.toml"));
-        let mut node = prepared(&old, &yours, &new);
-        let args = asked(&node, map! {});
+        let user_file = format!("{user_file}\n\n[secrets]\nadmin = \"[hunter2]\"\n");
+        let new = wso2_file(&format!("{new}.toml"));
+        let mut node = node_with_files(&old, &user_file, &new);
+        let args = carry_arguments(&node, map! {});
         let done = node.converges("toml_carry", args);
         let mut carried = vec![
             "server.offset",
@@ -126,12 +121,12 @@ fn changes_of_each_role_find_their_place() {
         ];
         let mut undecided = Vec::new();
         if !is_distributed {
-            // Its template has addresses of H2 files instead of hosts and names.
+            // Its template has URLs of H2 files instead of host names.
             carried.retain(|key| *key != "database.shared_db.hostname");
             undecided.push(format!("database.shared_db.hostname: {REASON}"));
         }
-        assert_eq!(list(&done, "carried"), carried);
-        assert_eq!(list(&done, "undecided"), undecided);
+        assert_eq!(entry_keys(&done, "carried"), carried);
+        assert_eq!(entry_keys(&done, "undecided"), undecided);
         let file = node.read("new");
         assert!(file.ends_with("[secrets]\nadmin = \"[hunter2]\"\n"), "{file}");
         assert!(!format!("{:?} {:?}", done.values, done.diff).contains("hunter2"));
@@ -141,17 +136,18 @@ fn changes_of_each_role_find_their_place() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn a_file_with_nearly_everything_changed() {
-    let yours = data("fullconfig-3.1.0-scenario1-deployment.toml");
-    let mut node = prepared(&data("deployment-3.1.0.toml"), &yours, &data("deployment-4.1.0.toml"));
-    let args = asked(&node, map! {});
+fn a_file_with_many_changes_is_carried() {
+    let user_file = wso2_file("fullconfig-3.1.0-scenario1-deployment.toml");
+    let mut node =
+        node_with_files(&wso2_file("deployment-3.1.0.toml"), &user_file, &wso2_file("deployment-4.1.0.toml"));
+    let args = carry_arguments(&node, map! {});
     let done = node.converges("toml_carry", args);
-    assert_eq!(list(&done, "carried").len(), 109);
+    assert_eq!(entry_keys(&done, "carried").len(), 109);
     let removed = "you removed it, and the new default has it";
     assert_eq!(
-        list(&done, "undecided"),
+        entry_keys(&done, "undecided"),
         [
             format!("apim.gateway.environment[name=\"Production and Sandbox\"]: {REASON}"),
             "apim.analytics.enable: the new default has it, too".to_owned(),
@@ -162,9 +158,9 @@ fn a_file_with_nearly_everything_changed() {
             format!("service_provider.sp_name_regex: {removed}"),
         ]
     );
-    // Of the default nothing is lost, and all comments stay.
-    let (file, new) = (node.read("new"), data("deployment-4.1.0.toml"));
-    let lost: Vec<&str> = new.lines().filter(|line| !file.lines().any(|there| there == *line)).collect();
+    // Nothing else of the new default is lost, including its comments.
+    let (file, new) = (node.read("new"), wso2_file("deployment-4.1.0.toml"));
+    let lost: Vec<&str> = new.lines().filter(|line| !file.lines().any(|kept| kept == *line)).collect();
     assert_eq!(
         lost,
         [
@@ -179,11 +175,12 @@ fn a_file_with_nearly_everything_changed() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn rules_and_decisions_leave_nothing_open() {
-    let yours = data("fullconfig-3.1.0-scenario1-deployment.toml");
-    let mut node = prepared(&data("deployment-3.1.0.toml"), &yours, &data("deployment-4.1.0.toml"));
+fn rules_and_decisions_resolve_all_conflicts() {
+    let user_file = wso2_file("fullconfig-3.1.0-scenario1-deployment.toml");
+    let mut node =
+        node_with_files(&wso2_file("deployment-3.1.0.toml"), &user_file, &wso2_file("deployment-4.1.0.toml"));
     let environment = |name: &str| format!("apim.gateway.environment[name=\"{name}\"]");
     let moved = |key: &str, from: &str, value: &str| {
         Value::from(map! { "key" => key, "do" => "replace", "from" => from, "value" => value })
@@ -206,12 +203,12 @@ fn rules_and_decisions_leave_nothing_open() {
         environment("Production and Sandbox").as_str() => "mine",
     };
     let more = map! { "rules" => rules, "decisions" => decisions, "except" => "keystore" };
-    let args = asked(&node, more);
+    let args = carry_arguments(&node, more);
     let done = node.converges("toml_carry", args);
-    assert_eq!(list(&done, "undecided"), Vec::<String>::new());
-    assert_eq!(list(&done, "unused_decisions"), ["apim.jwt", environment("Default").as_str()]);
+    assert_eq!(entry_keys(&done, "undecided"), Vec::<String>::new());
+    assert_eq!(entry_keys(&done, "unused_decisions"), ["apim.jwt", environment("Default").as_str()]);
     let file = node.read("new");
-    let carried = list(&done, "carried");
+    let carried = entry_keys(&done, "carried");
     let moved = format!(
         "{}.ws_endpoint -> {}.ws_endpoint",
         environment("Production and Sandbox"),
@@ -227,9 +224,9 @@ fn rules_and_decisions_leave_nothing_open() {
         "allow_headers = [\"apikey\", \"Internal-Key\"]",
         "white_listed_scopes = [\"^device_.*\",\"openid\",\"custom_device\"]",
     ] {
-        assert!(file.lines().any(|there| there == line), "{line} is not in\n{file}");
+        assert!(file.lines().any(|kept| kept == line), "{line} is not in\n{file}");
     }
-    for gone in ["Production and Sandbox", "sp_name_regex", "analytics.com"] {
-        assert!(!file.contains(gone), "{gone} is in\n{file}");
+    for removed_text in ["Production and Sandbox", "sp_name_regex", "analytics.com"] {
+        assert!(!file.contains(removed_text), "{removed_text} is in\n{file}");
     }
 }

@@ -1,8 +1,8 @@
-//! `convoy demo`, and the playbook of the upgrade that it runs.
+//! `convoy demo`, and the upgrade playbook that it runs.
 
 #[cfg(test)]
-mod guards;
-#[cfg(test)]
 mod playbook;
+#[cfg(test)]
+mod preconditions;
 #[cfg(test)]
 mod run;

@@ -1,17 +1,17 @@
-//! Archives: what is sent of them, and what is left when it is cut off.
+//! The module `unarchive`: what is sent, and what remains when unpacking is interrupted.
 
 use std::fs;
 
-use convoy_tests::project::{Ran, listing};
-use convoy_tests::sshd::poll;
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::listing;
 use rustix::process::{Signal, kill_process};
 
 use crate::builder::{Tar, Zip};
-use crate::faults::{agents, noise};
-use crate::harness::tasks;
+use crate::harness::{tasks, wait_for_file};
+use crate::interruptions::{agent_processes, incompressible_bytes};
 
-/// Returns round trips, bytes sent and bytes received, as `-vv` tells them.
-fn traffic(ran: &Ran) -> [u64; 3] {
+/// Returns round trips, bytes sent and bytes received, as printed by `-vv`.
+fn traffic(ran: &RunOutput) -> [u64; 3] {
     let line =
         ran.stdout.lines().find(|line| line.contains("round trips in all")).expect("a line with the traffic");
     let numbers: Vec<u64> =
@@ -20,7 +20,7 @@ fn traffic(ran: &Ran) -> [u64; 3] {
 }
 
 #[test]
-fn of_an_unchanged_pack_of_15000_files_nothing_is_sent() {
+fn an_unchanged_archive_of_15000_files_is_not_sent_again() {
     let project = tasks("- unarchive: {src: pack.zip, dest: '{{ place }}'}");
     let mut zip = Zip::default();
     for i in 0..15_000 {
@@ -41,24 +41,25 @@ fn of_an_unchanged_pack_of_15000_files_nothing_is_sent() {
 }
 
 #[test]
-fn an_agent_killed_while_it_unpacks_leaves_whole_files_alone() {
+fn an_agent_killed_while_unpacking_leaves_only_complete_files() {
     let project = tasks("- unarchive: {src: pack.tar, dest: '{{ place }}'}");
-    let content = String::from_utf8(noise(16 * 1024).iter().map(|byte| b'a' + byte % 26).collect()).unwrap();
+    let content =
+        String::from_utf8(incompressible_bytes(16 * 1024).iter().map(|byte| b'a' + byte % 26).collect())
+            .unwrap();
     let tar = (0..800).fold(Tar::default(), |tar, i| tar.file(&format!("d{}/f{i}", i % 7), &content));
     project.file("files/pack.tar", tar.done()).unwrap();
     let node = project.node("l").unwrap();
     assert_eq!(project.run(["exec", "all", "-i", "hosts", "-m", "ping"]).unwrap().code, Some(0));
-    // With a journal it would connect again, and go on.
+    // With a journal it would reconnect and continue.
     let mut apply = project.command(["apply", "-i", "hosts", "site.yml"]);
     let child = apply.env("CONVOY_JOURNAL", "off").spawn().unwrap();
-    // It has begun.
-    poll(|| Ok(node.place.join("d0").exists().then_some(()))).unwrap();
-    for agent in agents(&node).unwrap() {
+    wait_for_file(&node.place.join("d0"));
+    for agent in agent_processes(&node).unwrap() {
         kill_process(agent, Signal::KILL).unwrap();
     }
     project.wait(child).unwrap();
-    for folder in fs::read_dir(&node.place).unwrap() {
-        for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+    for directory in fs::read_dir(&node.place).unwrap() {
+        for file in fs::read_dir(directory.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
             assert!(path.file_name().unwrap().to_str().unwrap().starts_with('f'), "{}", path.display());
             assert!(fs::read_to_string(&path).unwrap() == content, "{}", path.display());
@@ -71,7 +72,7 @@ fn an_agent_killed_while_it_unpacks_leaves_whole_files_alone() {
 }
 
 #[test]
-fn one_that_leads_out_is_refused_before_the_node_hears_of_it() {
+fn an_archive_with_a_path_outside_of_dest_is_rejected_before_anything_is_sent() {
     let project = tasks("- unarchive: {src: pack.zip, dest: '{{ place }}'}");
     project.file("files/pack.zip", Zip::default().file("a", "").file("../../etc/x", "").done()).unwrap();
     let node = project.node("l").unwrap();

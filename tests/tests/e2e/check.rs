@@ -1,4 +1,4 @@
-//! Check mode: what only the run itself can tell is said to be unknown; nothing fails for it and nothing lies.
+//! Check mode: results that are known only at run time are reported as unknown, and the run does not fail for them.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use convoy_tests::project::listing;
 
 use crate::harness::{site, tasks};
 
-/// Runs tasks in check mode on one host of this machine; returns what was told of them, with the recap's line.
-fn told(yaml: &str) -> String {
+/// Runs tasks in check mode on a local host; returns the result lines, followed by the counts of the recap.
+fn check_results(yaml: &str) -> String {
     let project = tasks(yaml);
     let place = project.local("l").unwrap();
     fs::create_dir(place.join("here")).unwrap();
@@ -16,15 +16,15 @@ fn told(yaml: &str) -> String {
     assert_eq!(listing(&place).unwrap(), before, "{ran}");
     assert_eq!(ran.code, Some(0), "{ran}");
     let results = ran.stdout.lines().filter(|line| line.contains(": [l]"));
-    let mut told: String = results.map(|line| format!("{line}\n")).collect();
-    told.push_str(&ran.recap("l"));
-    told
+    let mut lines: String = results.map(|line| format!("{line}\n")).collect();
+    lines.push_str(&ran.recap("l"));
+    lines
 }
 
 const ASK: &str = "- name: Ask\n  command: echo 1\n  register: asked\n";
 
 #[test]
-fn what_needs_the_result_of_a_command_is_decided_at_run_time() {
+fn tasks_that_need_the_result_of_a_command_are_unknown() {
     let needs = "decided at run time: needs the result of task \"Ask\"\n";
     for task in [
         "copy: {content: x, dest: '{{ place }}/x'}\n  when: asked.stdout == '1'",
@@ -46,12 +46,12 @@ fn what_needs_the_result_of_a_command_is_decided_at_run_time() {
         "template: {src: site.yml, dest: '{{ place }}/x'}\n  vars: {place: '{{ asked.stdout }}'}",
     ] {
         let expected = format!("skipping: [l]\nunknown: [l]: {needs}skipped=1 unknown=1");
-        assert_eq!(told(&format!("{ASK}- {task}")), expected, "{task}");
+        assert_eq!(check_results(&format!("{ASK}- {task}")), expected, "{task}");
     }
 }
 
 #[test]
-fn what_does_not_need_it_is_told_as_ever() {
+fn tasks_that_do_not_need_the_result_are_reported_as_usual() {
     for (task, line) in [
         ("debug: {msg: x}\n  when: asked is skipped", "ok: [l] => {\nok=1 skipped=1"),
         ("debug: {msg: '{{ asked.msg }}'}", "ok: [l] => {\nok=1 skipped=1"),
@@ -61,13 +61,13 @@ fn what_does_not_need_it_is_told_as_ever() {
         ("command: 'true'\n  when: false\n  loop: \"{{ asked.stdout_lines }}\"", "skipping: [l]\nskipped=2"),
         ("set_fact: {x: '{{ asked.stdout }}'}", "ok: [l]\nok=1 skipped=1"),
     ] {
-        assert_eq!(told(&format!("{ASK}- {task}")), format!("skipping: [l]\n{line}"), "{task}");
+        assert_eq!(check_results(&format!("{ASK}- {task}")), format!("skipping: [l]\n{line}"), "{task}");
     }
 }
 
 #[test]
-fn what_is_made_of_it_is_unknown_too() {
-    let through = "- set_fact: {version: '{{ asked.stdout | int + 1 }}'}
+fn values_derived_from_an_unknown_result_are_unknown() {
+    let derived = "- set_fact: {version: '{{ asked.stdout | int + 1 }}'}
 - include_tasks: '{{ asked.stdout }}.yml'
 - debug: {msg: x}
   when: version == '2'
@@ -82,7 +82,7 @@ fn what_is_made_of_it_is_unknown_too() {
   when: made.results[1].path is defined
 ";
     assert_eq!(
-        told(&format!("{ASK}{through}")),
+        check_results(&format!("{ASK}{derived}")),
         "skipping: [l]
 ok: [l]
 unknown: [l]: decided at run time: needs the result of task \"Ask\"
@@ -97,7 +97,7 @@ ok=3 changed=1 skipped=1 unknown=4"
 }
 
 #[test]
-fn what_an_earlier_change_would_alter_is_unknown_and_a_failure_after_it_is_none() {
+fn tasks_that_depend_on_an_earlier_change_are_unknown_and_do_not_fail() {
     let depends = "decided at run time: depends on an earlier change, of task \"Change\"";
     for (change, then, line) in [
         ("file: {path: '{{ place }}/here', state: absent}", "command: 'true creates={{ place }}/here'", ""),
@@ -124,15 +124,15 @@ fn what_an_earlier_change_would_alter_is_unknown_and_a_failure_after_it_is_none(
             ": Could not find or access 'missing' Searched in",
         ),
     ] {
-        let told = told(&format!("- name: Change\n  {change}\n- {then}"));
-        let found = told.lines().find(|line| line.starts_with("unknown: [l]: ")).unwrap_or_default();
+        let results = check_results(&format!("- name: Change\n  {change}\n- {then}"));
+        let found = results.lines().find(|line| line.starts_with("unknown: [l]: ")).unwrap_or_default();
         let line = if line.is_empty() { String::new() } else { format!("; as things are{line}") };
-        assert!(found.starts_with(&format!("unknown: [l]: {depends}{line}")), "{change}, {then}:\n{told}");
+        assert!(found.starts_with(&format!("unknown: [l]: {depends}{line}")), "{change}, {then}:\n{results}");
     }
 }
 
 #[test]
-fn a_failure_that_no_change_could_mend_is_one() {
+fn a_failure_that_no_earlier_change_can_fix_is_reported() {
     for then in ["debug: {msg: '{{ nonsense }}'}", "debug: {msg: '{{ 1 | nonsense }}'}"] {
         let project = tasks(&format!("- command: make-it\n- {then}"));
         project.local("l").unwrap();
@@ -142,14 +142,14 @@ fn a_failure_that_no_change_could_mend_is_one() {
 }
 
 #[test]
-fn a_task_that_only_ever_looks_is_no_change() {
-    let looks =
+fn a_task_that_is_always_in_check_mode_is_not_a_change() {
+    let tasks_yaml =
         "- command: make-it\n  check_mode: true\n  register: looked\n- assert: {that: looked.rc == 0}";
-    assert_eq!(told(looks), "skipping: [l]\nok: [l] => {\nok=1 skipped=1");
+    assert_eq!(check_results(tasks_yaml), "skipping: [l]\nok: [l] => {\nok=1 skipped=1");
 }
 
 #[test]
-fn a_handler_runs_for_a_change_and_is_unknown_for_a_command() {
+fn a_handler_notified_by_a_change_runs_and_one_notified_by_a_command_is_unknown() {
     let project = site(
         "- hosts: l
   gather_facts: false

@@ -1,8 +1,8 @@
-//! The other things that the command can be asked.
+//! Options and subcommands besides a plain `apply`: usage errors, lists, `exec`, JSON output, settings.
 
 use convoy_tests::project::Project;
 
-use crate::harness::site;
+use crate::harness::{make_fifo, site};
 
 const SITE: &str = "- name: Web
   hosts: web
@@ -22,7 +22,7 @@ const SITE: &str = "- name: Web
     - ping:
 ";
 
-fn listed() -> Project {
+fn project_to_list() -> Project {
     let project = site(SITE);
     project
         .file("hosts", "[web]\nweb1\nweb2\n[db]\ndb1\n[all:vars]\nansible_connection=local\n")
@@ -31,25 +31,24 @@ fn listed() -> Project {
 }
 
 #[test]
-fn version() {
-    let ran = listed().run(["--version"]).unwrap();
+fn version_is_printed() {
+    let ran = project_to_list().run(["--version"]).unwrap();
     assert_eq!((ran.stdout, ran.code), (format!("convoy {}\n", env!("CARGO_PKG_VERSION")), Some(0)));
 }
 
 #[test]
 fn wrong_usage_is_exit_code_1() {
-    for words in
-        [&["aply"][..], &["apply"], &["apply", "--forks", "many", "site.yml"], &["apply", "none.yml"]]
+    for args in [&["aply"][..], &["apply"], &["apply", "--forks", "many", "site.yml"], &["apply", "none.yml"]]
     {
-        let ran = listed().run(words).unwrap();
-        assert_eq!((ran.stdout.as_str(), ran.code), ("", Some(1)), "{words:?}: {ran}");
-        assert!(ran.stderr.starts_with("error: "), "{words:?}: {ran}");
+        let ran = project_to_list().run(args).unwrap();
+        assert_eq!((ran.stdout.as_str(), ran.code), ("", Some(1)), "{args:?}: {ran}");
+        assert!(ran.stderr.starts_with("error: "), "{args:?}: {ran}");
     }
 }
 
 #[test]
-fn lists_do_nothing() {
-    let project = listed();
+fn lists_contact_no_host() {
+    let project = project_to_list();
     let mut all = String::new();
     for option in ["--list-hosts", "--list-tasks", "--list-tags", "--syntax-check"] {
         let ran = project.apply([option]).unwrap();
@@ -60,7 +59,7 @@ fn lists_do_nothing() {
 }
 
 #[test]
-fn one_module_on_all_hosts() {
+fn exec_runs_a_module_on_all_hosts() {
     let project = Project::new().unwrap();
     let _one = project.node("one").unwrap();
     let _two = project.node("two").unwrap();
@@ -75,48 +74,52 @@ fn one_module_on_all_hosts() {
     assert_eq!(ran.to_string(), "one | FAILED | rc=1 >>\nnon-zero return code\n--- exit code 2\n");
 }
 
-/// A job: its name is shown, it can be asked for, and its limit holds.
+/// The job id is printed, `async_status` finds the job, and the time limit is enforced.
 #[test]
-fn one_module_as_a_job() {
+fn exec_runs_a_module_as_an_async_job() {
     let project = Project::new().unwrap();
     let node = project.node("one").unwrap();
-    let exec = |words: &[&str]| project.run(["exec", "one", "-i", "hosts"].iter().chain(words)).unwrap();
+    let exec = |args: &[&str]| project.run(["exec", "one", "-i", "hosts"].iter().chain(args)).unwrap();
     let gate = node.place.join("gate");
-    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    make_fifo(&gate);
     let command = format!("cat {}", gate.display());
-    let begun = exec(&["-B", "60", "-P", "0", "-a", &command]);
-    let job =
-        begun.stdout.split('"').find(|word| word.starts_with('j') && word.contains('.')).unwrap().to_owned();
+    let started = exec(&["-B", "60", "-P", "0", "-a", &command]);
+    let job = started
+        .stdout
+        .split('"')
+        .find(|word| word.starts_with('j') && word.contains('.'))
+        .unwrap()
+        .to_owned();
     let text = format!(
         "one | CHANGED => {{\n    \"ansible_job_id\": \"{job}\",\n    \"changed\": true,\n    \"finished\": 0,\n    \
          \"results_file\": \"[home]\",\n    \"started\": 1\n}}\n--- exit code 0\n"
     );
     let file =
-        begun.stdout.lines().find_map(|line| line.trim().strip_prefix("\"results_file\": \"")).unwrap();
-    let shown = begun.to_string().replace(file.trim_end_matches("\","), "[home]");
+        started.stdout.lines().find_map(|line| line.trim().strip_prefix("\"results_file\": \"")).unwrap();
+    let shown = started.to_string().replace(file.trim_end_matches("\","), "[home]");
     // How it is detached depends on the machine.
     let shown: String =
         shown.lines().filter(|line| !line.contains("\"detached\"")).map(|line| format!("{line}\n")).collect();
     assert_eq!(shown, text);
     std::fs::write(&gate, "from the gate").unwrap();
-    let asked = format!("jid={job}");
-    let ended = || {
-        let ended = exec(&["-m", "async_status", "-a", &asked]);
-        Ok(ended.stdout.contains("\"finished\": 1").then_some(ended))
+    let jid = format!("jid={job}");
+    let finished = || {
+        let finished = exec(&["-m", "async_status", "-a", &jid]);
+        Ok(finished.stdout.contains("\"finished\": 1").then_some(finished))
     };
-    let ended = convoy_tests::sshd::poll(ended).unwrap();
-    assert!(ended.stdout.contains("\"stdout\": \"from the gate\""), "{ended}");
-    let late = exec(&["-B", "1", "-P", "1", "-m", "shell", "-a", "sleep 60"]);
+    let finished = convoy_tests::sshd::poll(finished).unwrap();
+    assert!(finished.stdout.contains("\"stdout\": \"from the gate\""), "{finished}");
+    let timed_out = exec(&["-B", "1", "-P", "1", "-m", "shell", "-a", "sleep 60"]);
     let text = "one | FAILED | rc=-1 >>\nasync task did not complete within the requested time - 1s\n--- exit code 2\n";
-    assert_eq!(late.to_string(), text);
+    assert_eq!(timed_out.to_string(), text);
     let wrong = exec(&["-P", "1"]);
     assert_eq!(wrong.code, Some(1), "{wrong}");
 }
 
-/// What `docs/json-output.md` says of each event.
+/// Each event has a section in `docs/json-output.md`.
 #[test]
-fn json_lines() {
-    let project = listed();
+fn json_output_has_the_documented_events() {
+    let project = project_to_list();
     let ran = project.apply(["--output", "json"]).unwrap();
     assert_eq!((ran.stderr.as_str(), ran.code), ("", Some(0)), "{ran}");
     let page =
@@ -140,9 +143,9 @@ fn json_lines() {
     assert!(last[1].starts_with(recap), "{ran}");
 }
 
-/// `ansible.cfg` beside the playbook, the environment above it, the command line above both.
+/// The environment takes precedence over `ansible.cfg`, and the command line over both.
 #[test]
-fn settings_come_from_file_and_environment() {
+fn settings_are_read_from_ansible_cfg_environment_and_command_line() {
     let project = site(
         "- hosts: l:nobody\n  tasks:\n    - debug: {msg: '{{ ansible_forks }} {{ m }}', var: omit}\n      when: false\n\
          \x20   - debug: msg='{{ ansible_forks }} {{ m }}'\n      vars: {m: {b: 2}}\n",

@@ -1,8 +1,7 @@
-//! Files of nodes come to the workstation.
+//! The module `fetch`: copies files from nodes to the workstation.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
-use std::process::{Command, Stdio};
 
 use convoy_tests::project::listing;
 use convoy_tests::sshd::poll;
@@ -11,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use crate::harness::tasks;
 
 #[test]
-fn a_file_comes_once_and_again_when_it_has_changed() {
+fn a_file_is_fetched_once_and_again_after_it_changed() {
     let project = tasks(
         "- fetch: {src: '{{ place }}/log', dest: home}
   register: r
@@ -40,11 +39,11 @@ fn a_file_comes_once_and_again_when_it_has_changed() {
     assert_eq!((third.recap("l").as_str(), third.code), ("ok=2 changed=1", Some(0)), "{third}");
     assert_eq!(fs::read_to_string(&target).unwrap(), "longer than before");
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
-    assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "something was left");
+    assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "a temporary file was left");
 }
 
 #[test]
-fn results_are_ansibles() {
+fn results_are_the_same_as_ansibles() {
     let project = tasks(
         "- fetch: {src: '{{ place }}/log', dest: '{{ playbook_dir }}/out/', flat: true}
   register: new
@@ -89,9 +88,9 @@ fn results_are_ansibles() {
     assert_eq!(fs::read(project.path("many/l/etc/passwd")).unwrap(), fs::read("/etc/passwd").unwrap());
 }
 
-/// The limit is on what the controller may have in memory that is its own: the file is not in it.
+/// The limit applies to the controller's private memory, which must not hold the whole file.
 #[test]
-fn a_large_file_comes_in_little_memory() {
+fn a_large_file_is_fetched_in_limited_memory() {
     const SIZE: u64 = 100 << 20;
     let project = tasks("- fetch: {src: '{{ place }}/large', dest: large, flat: true}");
     let node = project.node("l").unwrap();
@@ -101,38 +100,29 @@ fn a_large_file_comes_in_little_memory() {
         large.write_all_at(format!("part {part}").as_bytes(), part * (SIZE / 16)).unwrap();
     }
     large.write_all_at(b"end", SIZE - 3).unwrap();
-    let convoy = project.command(["apply", "-i", "hosts", "site.yml"]);
-    let mut limited = Command::new("sh");
-    limited
-        .arg("-c")
-        .arg("ulimit -d 65536; exec \"$0\" \"$@\"")
-        .arg(convoy.get_program())
-        .args(convoy.get_args());
-    limited.env_clear().envs(convoy.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    limited.current_dir(convoy.get_current_dir().unwrap());
-    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = project.wait(limited.spawn().unwrap()).unwrap();
+    let limit = "ulimit -d 65536; exec \"$0\" \"$@\"";
+    let mut command = project.command_under(&["sh", "-c", limit], ["apply", "-i", "hosts", "site.yml"]);
+    let ran = project.wait(command.spawn().unwrap()).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1 changed=1", Some(0)), "{ran}");
-    let (there, here) =
+    let (remote, local) =
         (fs::read(node.place.join("large")).unwrap(), fs::read(project.path("large")).unwrap());
-    assert!(there == here && here.len() as u64 == SIZE);
+    assert!(remote == local && local.len() as u64 == SIZE);
 }
 
 #[test]
-fn an_agent_killed_within_a_fetch_leaves_the_old_file() {
+fn an_agent_killed_during_a_fetch_leaves_the_old_file() {
     let project = tasks("- fetch: {src: '{{ place }}/large', dest: out/large, flat: true}");
     let node = project.node("l").unwrap();
     let large = fs::File::create(node.place.join("large")).unwrap();
     large.set_len(100 << 20).unwrap();
     project.file("out/large", "old").unwrap();
     let child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
-    // The file has begun to come.
-    let is_coming = || fs::read_dir(project.path("out")).is_ok_and(|entries| entries.count() > 1);
-    poll(|| Ok(is_coming().then_some(()))).unwrap();
-    let agents = crate::faults::agents(&node).unwrap();
+    let has_started = || fs::read_dir(project.path("out")).is_ok_and(|entries| entries.count() > 1);
+    poll(|| Ok(has_started().then_some(()))).unwrap();
+    let agents = crate::interruptions::agent_processes(&node).unwrap();
     kill_process(agents[0], Signal::KILL).unwrap();
     let ran = project.wait(child).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{ran}");
     assert_eq!(fs::read_to_string(project.path("out/large")).unwrap(), "old");
-    assert_eq!(fs::read_dir(project.path("out")).unwrap().count(), 1, "something was left");
+    assert_eq!(fs::read_dir(project.path("out")).unwrap().count(), 1, "a temporary file was left");
 }

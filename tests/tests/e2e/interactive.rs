@@ -1,55 +1,19 @@
-//! What the command asks at a terminal. util-linux's `script` has one.
-
-use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+//! Interactive runs on a terminal: prompts, pauses and `--step`.
 
 use convoy_tests::project::Project;
+use convoy_tests::terminal::Terminal;
 
 use crate::harness::{site, tasks};
 
-/// The command at a terminal of its own.
-struct Terminal {
-    child: Child,
-    shown: String,
-}
-
-impl Terminal {
-    /// Runs `site.yml` with these options.
-    fn apply(project: &Project, options: &[&str]) -> Self {
-        let convoy = project.command(["apply", "-i", "hosts", "site.yml"].iter().chain(options));
-        let words = std::iter::once(convoy.get_program()).chain(convoy.get_args());
-        let line: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-        let mut command = Command::new("script");
-        command.args(["-qec", &format!("exec {}", line.join(" ")), "/dev/null"]).env_clear();
-        command.envs(convoy.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.env("TERM", "dumb").env("NO_COLOR", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(folder) = convoy.get_current_dir() {
-            command.current_dir(folder);
-        }
-        Self { child: command.spawn().unwrap(), shown: String::new() }
+/// Applies `site.yml` on a terminal and answers these questions with these texts. Returns what was shown, and the exit
+/// code.
+fn apply_on_terminal(project: &Project, options: &[&str], answers: &[(&str, &str)]) -> (String, Option<i32>) {
+    let mut command = project.command(["apply", "-i", "hosts", "site.yml"].iter().chain(options));
+    let mut terminal = Terminal::start(command.env("NO_COLOR", "1")).unwrap();
+    for (question, answer) in answers {
+        terminal.answer(question, answer).unwrap();
     }
-
-    /// Waits until this is shown, then types.
-    fn answer(&mut self, question: &str, answer: &str) -> &mut Self {
-        let mut byte = [0];
-        let from = self.shown.len();
-        while !self.shown[from..].contains(question) {
-            let read = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
-            assert!(read > 0, "it ended without asking {question:?}:\n{}", self.shown);
-            // What is drawn beyond ASCII is of no interest.
-            self.shown.push(char::from(byte[0]));
-        }
-        self.child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
-        self
-    }
-
-    /// Returns all that was shown, and the exit code.
-    fn end(mut self) -> (String, Option<i32>) {
-        let mut rest = Vec::new();
-        self.child.stdout.as_mut().unwrap().read_to_end(&mut rest).unwrap();
-        self.shown.extend(rest.into_iter().map(char::from));
-        (self.shown.clone(), self.child.wait().unwrap().code())
-    }
+    terminal.finish().unwrap()
 }
 
 const PROMPTS: &str = "- hosts: l
@@ -66,20 +30,23 @@ const PROMPTS: &str = "- hosts: l
 ";
 
 #[test]
-fn variables_are_asked_for() {
+fn vars_prompt_asks_for_variables() {
     let project = site(PROMPTS);
     project.local("l").unwrap();
-    let mut terminal = Terminal::apply(&project, &["-e", "given=given"]);
-    terminal
-        .answer("Who is it: ", "ann\n")
-        .answer("word [open]: ", "a\n")
-        .answer("confirm word [open]: ", "b\n")
-        .answer("VALUES ENTERED DO NOT MATCH", "")
-        .answer("word [open]: ", "\n")
-        .answer("confirm word [open]: ", "\n")
-        .answer("raw [ann]: ", "{{ nonsense }}\n")
-        .answer("hashed [x]: ", "secret\n");
-    let (shown, code) = terminal.end();
+    let (shown, code) = apply_on_terminal(
+        &project,
+        &["-e", "given=given"],
+        &[
+            ("Who is it: ", "ann\n"),
+            ("word [open]: ", "a\n"),
+            ("confirm word [open]: ", "b\n"),
+            ("VALUES ENTERED DO NOT MATCH", ""),
+            ("word [open]: ", "\n"),
+            ("confirm word [open]: ", "\n"),
+            ("raw [ann]: ", "{{ nonsense }}\n"),
+            ("hashed [x]: ", "secret\n"),
+        ],
+    );
     assert!(shown.contains("\"msg\": \"ann-open-given-{{ nonsense }}\""), "{shown}");
     assert!(shown.contains("\"msg\": \"$6$rounds=656000$ann$"), "{shown}");
     assert!(shown.contains("Who is it: ann") && !shown.contains("raw [ann]: {"), "{shown}");
@@ -87,7 +54,7 @@ fn variables_are_asked_for() {
 }
 
 #[test]
-fn without_a_terminal_a_variable_has_its_default_or_nothing_is_done() {
+fn without_a_terminal_a_prompted_variable_needs_a_default() {
     let project = site(PROMPTS);
     project.local("l").unwrap();
     let refused = project.apply([]).unwrap();
@@ -111,15 +78,13 @@ hint: give it with -e given=VALUE, or a `default`
 }
 
 #[test]
-fn a_pause_waits_for_the_user_and_once_for_all_hosts() {
+fn a_pause_asks_once_for_all_hosts() {
     let project = tasks(
         "- {name: Ask, pause: {prompt: Go on}, register: asked}\n- debug: msg={{ inventory_hostname }}={{ asked.user_input }}",
     );
     project.local("l").unwrap();
     project.local("m").unwrap();
-    let mut terminal = Terminal::apply(&project, &[]);
-    terminal.answer("Go on:", "yes\n");
-    let (shown, code) = terminal.end();
+    let (shown, code) = apply_on_terminal(&project, &[], &[("Go on:", "yes\n")]);
     assert_eq!(shown.matches("Go on:").count(), 1, "{shown}");
     for host in ["l", "m"] {
         assert!(shown.contains(&format!("\"msg\": \"{host}=yes\"")), "{shown}");
@@ -128,45 +93,51 @@ fn a_pause_waits_for_the_user_and_once_for_all_hosts() {
 }
 
 #[test]
-fn a_pause_can_be_cut_short_and_given_up() {
+fn a_pause_can_be_continued_early_or_aborted() {
     let project = tasks(
         "- {name: First, pause: {seconds: 600}}\n- {name: Second, pause: {minutes: 10}}\n- debug: msg=never",
     );
     project.local("l").unwrap();
-    let mut terminal = Terminal::apply(&project, &[]);
     let controls = "ctrl+C then 'A' = abort)";
-    terminal
-        .answer(controls, "\u{3}")
-        .answer("Press 'C' to continue the play or 'A' to abort", "c")
-        .answer(controls, "\u{3}")
-        .answer("Press 'C' to continue the play or 'A' to abort", "A");
-    let (shown, code) = terminal.end();
+    let (shown, code) = apply_on_terminal(
+        &project,
+        &[],
+        &[
+            (controls, "\u{3}"),
+            ("Press 'C' to continue the play or 'A' to abort", "c"),
+            (controls, "\u{3}"),
+            ("Press 'C' to continue the play or 'A' to abort", "A"),
+        ],
+    );
     assert!(shown.contains("\"msg\": \"user requested abort!\"") && !shown.contains("never"), "{shown}");
     assert_eq!(code, Some(2), "{shown}");
 }
 
 #[test]
-fn a_pause_without_a_terminal_waits_for_time_only() {
+fn a_pause_without_a_terminal_does_not_wait_for_input() {
     let project =
         tasks("- pause: prompt=x\n- {pause: {seconds: 0}, register: r}\n- debug: msg={{ r.stdout }}");
     project.local("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert!(ran.stderr.contains("Not waiting for response to prompt as stdin is not interactive"), "{ran}");
-    assert!(ran.says("Pausing for 1 seconds") && ran.stdout.contains("Paused for 1."), "{ran}");
+    assert!(ran.has_line("Pausing for 1 seconds") && ran.stdout.contains("Paused for 1."), "{ran}");
 }
 
 #[test]
-fn step_by_step() {
+fn step_asks_before_each_task() {
     let project = tasks(
         "- {name: One, debug: msg=1}\n- {name: Two, debug: msg=2}\n- {name: Three, debug: msg=3}\n- {name: Four, debug: msg=4}",
     );
     project.local("l").unwrap();
-    let mut terminal = Terminal::apply(&project, &["--step"]);
-    terminal
-        .answer("Perform task: TASK: One (N)o/(y)es/(c)ontinue: ", "y\n")
-        .answer("Perform task: TASK: Two (N)o/(y)es/(c)ontinue: ", "\n")
-        .answer("Perform task: TASK: Three (N)o/(y)es/(c)ontinue: ", "c\n");
-    let (shown, code) = terminal.end();
+    let (shown, code) = apply_on_terminal(
+        &project,
+        &["--step"],
+        &[
+            ("Perform task: TASK: One (N)o/(y)es/(c)ontinue: ", "y\n"),
+            ("Perform task: TASK: Two (N)o/(y)es/(c)ontinue: ", "\n"),
+            ("Perform task: TASK: Three (N)o/(y)es/(c)ontinue: ", "c\n"),
+        ],
+    );
     let done: Vec<_> = (1..=4)
         .filter(|i| shown.contains(&format!("\"msg\": {i}")) || shown.contains(&format!("\"msg\": \"{i}\"")))
         .collect();
@@ -176,7 +147,7 @@ fn step_by_step() {
 }
 
 #[test]
-fn a_task_to_start_at_that_is_not_there() {
+fn start_at_task_with_an_unknown_name_is_an_error() {
     let project = tasks("- {name: Install it, debug: msg=1}");
     project.local("l").unwrap();
     let ran = project.apply(["--start-at-task", "Instal it"]).unwrap();

@@ -1,10 +1,10 @@
-//! Keywords and settings of the language, with their whole output.
+//! Keywords and settings of the playbook language: module defaults, `invocation`, statistics, cached facts.
 
 use crate::harness::{site, tasks};
 
-/// What stands further in takes the place of what stands further out, whole, as in Ansible.
+/// As in Ansible, they replace the outer defaults of a module as a whole.
 #[test]
-fn defaults_of_modules_replace_each_other() {
+fn inner_module_defaults_replace_outer_ones() {
     let project = site(
         "- hosts: all
   gather_facts: false
@@ -32,7 +32,7 @@ fn defaults_of_modules_replace_each_other() {
 }
 
 #[test]
-fn what_a_module_was_asked_is_shown_and_never_registered() {
+fn module_arguments_are_printed_with_vvv_and_never_registered() {
     let project = tasks(
         "- stat: {dest: '{{ place }}', follow: yes}\n  register: found\n- debug: msg={{ found.invocation is defined }}\n\
          - ping:\n  no_log: true\n",
@@ -64,42 +64,42 @@ const STATS: &str = "- hosts: all
 ";
 
 #[test]
-fn statistics_are_shown_at_the_end() {
+fn custom_stats_are_printed_at_the_end() {
     let project = site(STATS);
     project.host("[all:vars]\nansible_connection=local\n[web]\na port=1\nb port=2").unwrap();
-    let given = ["-e", "word=open", "-f", "1"];
-    let mut convoy = project.command(["apply", "-i", "hosts", "site.yml"].iter().chain(&given));
+    let options = ["-e", "word=open", "-f", "1"];
+    let mut convoy = project.command(["apply", "-i", "hosts", "site.yml"].iter().chain(&options));
     let ran = project.wait(convoy.env("ANSIBLE_SHOW_CUSTOM_STATS", "1").spawn().unwrap()).unwrap();
     let (_, shown) = ran.stdout.split_once("CUSTOM STATS: ").expect("statistics");
     let mut lines: Vec<&str> = shown.lines().skip(1).filter(|line| !line.is_empty()).collect();
-    // Whoever comes first is named first.
+    // The order of the hosts varies.
     let run = lines.remove(2);
     assert_eq!(lines[..2], ["\ta: { \"port\": 1}", "\tb: { \"port\": 2}"], "{ran}");
     assert!(run.starts_with("\tRUN: { \"hosts\": 2, \"names\": [  \""), "{ran}");
     assert!(run.ends_with("], \"word\": \"openopen\"}"), "{ran}");
-    assert!(!project.apply(given).unwrap().stdout.contains("CUSTOM STATS"));
-    let json = project.apply(given.into_iter().chain(["--output", "json"])).unwrap().stdout;
+    assert!(!project.apply(options).unwrap().stdout.contains("CUSTOM STATS"));
+    let json = project.apply(options.into_iter().chain(["--output", "json"])).unwrap().stdout;
     let recap = json.lines().find(|line| line.contains("\"event\": \"recap\"")).expect("a recap");
     assert!(recap.contains("\"custom\": {"), "{json}");
 }
 
-const CACHE: &str = "- hosts: l
+const SETS_FACTS: &str = "- hosts: l
   tasks:
     - set_fact: {kept: yes, cacheable: true}
     - set_fact: {gone: yes}
     - set_fact: {hidden: '{{ lookup(\"unvault\", \"word\") }}', cacheable: true}
 ";
-const LATER: &str = "- hosts: l
+const PRINTS_FACTS: &str = "- hosts: l
   tasks:
     - debug: msg={{ ansible_facts.distribution is defined }}-{{ kept | default('none') }}-{{ gone | default('none') }}
 ";
 
-/// Facts of one run are there in the next; a run that forgets them gathers anew.
+/// A run that flushes the cache gathers facts again.
 #[test]
-fn facts_are_kept_between_runs() {
-    let project = site(CACHE);
+fn cached_facts_are_used_by_later_runs() {
+    let project = site(SETS_FACTS);
     project.local("l").unwrap();
-    project.file("word", "hunter2").unwrap().file("later.yml", LATER).unwrap();
+    project.file("word", "hunter2").unwrap().file("later.yml", PRINTS_FACTS).unwrap();
     project
         .file("clear.yml", "- hosts: l\n  gather_facts: false\n  tasks:\n    - meta: clear_facts\n")
         .unwrap()
@@ -108,10 +108,11 @@ fn facts_are_kept_between_runs() {
             "[defaults]\nfact_caching = jsonfile\nfact_caching_connection = facts\ngathering = smart\n",
         )
         .unwrap();
-    let run = |words: &[&str]| project.run(["apply", "-i", "hosts"].iter().chain(words).copied()).unwrap();
-    let gathers = |ran: &convoy_tests::project::Ran| ran.stdout.contains("TASK [Gathering Facts]");
+    let run = |args: &[&str]| project.run(["apply", "-i", "hosts"].iter().chain(args).copied()).unwrap();
+    let gathers_facts =
+        |ran: &convoy_tests::program::RunOutput| ran.stdout.contains("TASK [Gathering Facts]");
     let first = run(&["site.yml"]);
-    assert!(gathers(&first) && first.code == Some(0), "{first}");
+    assert!(gathers_facts(&first) && first.code == Some(0), "{first}");
     let file = project.path("facts/l");
     let kept = std::fs::read_to_string(&file).unwrap();
     assert!(
@@ -119,20 +120,20 @@ fn facts_are_kept_between_runs() {
             && kept.contains("\"_ansible_facts_gathered\": true")
     );
     let second = run(&["later.yml"]);
-    assert!(!gathers(&second) && second.stdout.contains("\"msg\": \"True-True-none\""), "{second}");
+    assert!(!gathers_facts(&second) && second.stdout.contains("\"msg\": \"True-True-none\""), "{second}");
     let third = run(&["later.yml", "--flush-cache"]);
-    assert!(gathers(&third) && third.stdout.contains("\"msg\": \"True-none-none\""), "{third}");
+    assert!(gathers_facts(&third) && third.stdout.contains("\"msg\": \"True-none-none\""), "{third}");
     assert!(file.exists());
     run(&["clear.yml"]);
     assert!(!file.exists());
     std::fs::write(&file, "{").unwrap();
     let last = run(&["later.yml"]);
-    assert!(gathers(&last) && last.stderr.contains("[WARNING]: the cached facts in"), "{last}");
+    assert!(gathers_facts(&last) && last.stderr.contains("[WARNING]: the cached facts in"), "{last}");
 }
 
-/// As Ansible does it: what one item of a loop sets, the next one sees.
+/// As in Ansible.
 #[test]
-fn items_of_set_fact_build_on_each_other() {
+fn loop_items_of_set_fact_see_earlier_items() {
     let project = site(
         "- hosts: all
   gather_facts: false

@@ -1,21 +1,21 @@
-//! Machines with systemd, which fail, go down and come back.
+//! Machines with systemd: units, `reboot` and `wait_for_connection`.
 
-use convoy_tests::machine::Machine;
+use convoy_tests::machine::SystemdMachine;
 use convoy_tests::project::Project;
 use convoy_tests::sshd::poll;
 
 use crate::harness::tasks;
 
-/// Returns a project with one machine, which is to be kept, and these tasks.
-fn booted(playbook: &str) -> (Project, Machine) {
+/// Returns a project with these tasks and one machine, which runs until it is dropped.
+fn project_with_machine(playbook: &str) -> (Project, SystemdMachine) {
     let project = tasks(playbook);
     let machine = project.machine("m").unwrap();
     (project, machine)
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
-fn units_of_a_real_systemd() {
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
+fn systemd_units_are_managed() {
     let playbook = r#"
 - copy:
     dest: /etc/systemd/system/sleeper@.service
@@ -42,7 +42,7 @@ fn units_of_a_real_systemd() {
 - assert:
     that: "'plain has no [Install] section' in plain.warnings[0]"
 "#;
-    let (project, _machine) = booted(playbook);
+    let (project, _machine) = project_with_machine(playbook);
     let first = project.apply([]).unwrap();
     assert_eq!((first.recap("m").as_str(), first.code), ("ok=6 changed=4 skipped=1", Some(0)), "{first}");
     let second = project.apply([]).unwrap();
@@ -51,21 +51,21 @@ fn units_of_a_real_systemd() {
     assert_eq!((third.recap("m").as_str(), third.code), ("ok=1 changed=1", Some(0)), "{third}");
     let fourth = project.apply(["--tags", "again"]).unwrap();
     assert_eq!((fourth.recap("m").as_str(), fourth.code), ("ok=1", Some(0)), "{fourth}");
-    let module =
+    let systemd_module =
         |args: &str| project.run(["exec", "all", "-i", "hosts", "-m", "systemd", "-a", args]).unwrap();
-    let restarted = module("name=sleeper@a state=restarted");
+    let restarted = systemd_module("name=sleeper@a state=restarted");
     assert!(restarted.stdout.starts_with("m | CHANGED"), "{restarted}");
-    let reloaded = module("name=sleeper@a state=reloaded");
+    let reloaded = systemd_module("name=sleeper@a state=reloaded");
     assert!(reloaded.stdout.starts_with("m | CHANGED"), "{reloaded}");
-    let masked = module("name=sleeper@b state=started");
+    let masked = systemd_module("name=sleeper@b state=started");
     assert!(masked.stdout.contains("Unable to start service sleeper@b: "), "{masked}");
-    let missing = module("name=none state=started");
+    let missing = systemd_module("name=none state=started");
     assert!(missing.stdout.contains("Could not find the requested service none: host"), "{missing}");
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
-fn a_unit_that_fails_tells_the_end_of_its_journal() {
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
+fn a_failing_unit_reports_the_last_lines_of_its_journal() {
     let playbook = r#"
 - copy:
     dest: /etc/systemd/system/early.service
@@ -76,7 +76,7 @@ fn a_unit_that_fails_tells_the_end_of_its_journal() {
       ExecStart=/bin/sh -c "echo no port is free; exit 3"
 - systemd: {name: early, state: started}
 "#;
-    let (project, _machine) = booted(playbook);
+    let (project, _machine) = project_with_machine(playbook);
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("m").as_str(), ran.code), ("ok=1 changed=1 failed=1", Some(2)), "{ran}");
     assert!(ran.stdout.contains("Unable to start service early: Job for early.service failed"), "{ran}");
@@ -85,8 +85,8 @@ fn a_unit_that_fails_tells_the_end_of_its_journal() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
-fn a_machine_is_started_anew_and_the_play_goes_on() {
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
+fn reboot_waits_and_the_play_continues() {
     let playbook = r#"
 - copy: {dest: /run/before, content: '', mode: '0644'}
 - copy: {dest: /etc/kept, content: '', mode: '0644'}
@@ -107,15 +107,15 @@ fn a_machine_is_started_anew_and_the_play_goes_on() {
       - kept.stat.exists
       - before.stdout != after.stdout
 "#;
-    let (project, _machine) = booted(playbook);
+    let (project, _machine) = project_with_machine(playbook);
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("m").as_str(), ran.code), ("ok=8 changed=5", Some(0)), "{ran}");
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
-fn a_machine_that_does_not_come_back_is_a_failure() {
-    let (project, machine) = booted("- reboot: {reboot_timeout: 4, connect_timeout: 1}");
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
+fn reboot_fails_if_the_machine_does_not_come_back() {
+    let (project, machine) = project_with_machine("- reboot: {reboot_timeout: 4, connect_timeout: 1}");
     machine.stay_off().unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("m").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
@@ -128,8 +128,8 @@ fn a_machine_that_does_not_come_back_is_a_failure() {
 }
 
 #[test]
-#[cfg_attr(not(may_boot), ignore = "only root can boot systemd on a layer over this machine's files")]
-fn a_machine_is_waited_for() {
+#[cfg_attr(not(can_boot_systemd), ignore = "needs root to boot systemd in namespaces")]
+fn wait_for_connection_waits_for_a_rebooting_machine() {
     let playbook = r#"
 - copy: {dest: /run/before, content: '', mode: '0644'}
 - shell: (sleep 0.1; systemctl reboot) >/dev/null 2>&1 &
@@ -142,13 +142,13 @@ fn a_machine_is_waited_for() {
   register: gone
 - assert: {that: [not gone.stat.exists, waited.elapsed is defined, waited is not changed]}
 "#;
-    let (project, _machine) = booted(playbook);
+    let (project, _machine) = project_with_machine(playbook);
     let ran = project.apply([]).unwrap();
     assert_eq!(ran.code, Some(0), "{ran}");
 }
 
 #[test]
-fn a_start_is_told_by_the_boot_id_and_the_test_command() {
+fn reboot_is_complete_when_boot_time_and_test_command_say_so() {
     let playbook = r#"
 - reboot:
     boot_time_command: cat {{ place }}/boot
@@ -159,12 +159,12 @@ fn a_start_is_told_by_the_boot_id_and_the_test_command() {
     let project = tasks(playbook);
     let node = project.node("l").unwrap();
     std::fs::write(node.place.join("boot"), "1").unwrap();
-    // Its link is cut, and it is ready a while later.
-    let go = format!(
+    // It disconnects and is ready a second later.
+    let reboot_script = format!(
         "cd {}\necho 2 >boot\n(sleep 1; touch ready) >/dev/null 2>&1 &\nkill $(cut -d' ' -f4 /proc/$PPID/stat)\n",
         node.place.display()
     );
-    std::fs::write(node.place.join("go"), go).unwrap();
+    std::fs::write(node.place.join("go"), reboot_script).unwrap();
     let checked = project.apply(["--check"]).unwrap();
     assert_eq!((checked.recap("l").as_str(), checked.code), ("ok=1 changed=1", Some(0)), "{checked}");
     assert_eq!(std::fs::read_to_string(node.place.join("boot")).unwrap(), "1");
@@ -174,7 +174,7 @@ fn a_start_is_told_by_the_boot_id_and_the_test_command() {
 }
 
 #[test]
-fn starts_that_fail() {
+fn reboot_failures_have_ansibles_messages() {
     let playbook = r#"
 - reboot: {reboot_command: /bin/false}
 - reboot: {boot_time_command: 'echo odd >&2; exit 7', reboot_command: /bin/false}
@@ -201,7 +201,7 @@ fn starts_that_fail() {
 }
 
 #[test]
-fn this_machine_is_not_started_anew() {
+fn reboot_is_refused_with_a_local_connection() {
     let project = tasks("- reboot:");
     project.local("l").unwrap();
     let ran = project.apply([]).unwrap();
@@ -211,7 +211,7 @@ fn this_machine_is_not_started_anew() {
 }
 
 #[test]
-fn a_node_that_is_not_there_is_waited_for_no_longer_than_said() {
+fn wait_for_connection_times_out() {
     let project = tasks("- wait_for_connection: {timeout: 2, connect_timeout: 1}");
     // Nobody listens on this port.
     project.host("l ansible_host=127.0.0.1 ansible_port=1").unwrap();
@@ -223,7 +223,7 @@ fn a_node_that_is_not_there_is_waited_for_no_longer_than_said() {
 }
 
 #[test]
-fn a_node_that_is_there_is_found() {
+fn wait_for_connection_succeeds_at_once_on_a_reachable_node() {
     let project = tasks("- wait_for_connection:\n- ping:");
     let _node = project.node("l").unwrap();
     let ran = project.apply([]).unwrap();

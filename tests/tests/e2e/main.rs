@@ -1,31 +1,31 @@
-//! The command `convoy` as it is built, against real OpenSSH servers.
+//! End-to-end tests: the built command `convoy` against real OpenSSH servers.
 
 #[cfg(test)]
 mod ansible;
 #[cfg(test)]
 mod archives;
 #[cfg(test)]
-mod becoming;
+mod basics;
 #[cfg(test)]
 #[path = "../../../archive/tests/reader/builder.rs"]
-#[expect(dead_code, reason = "written for the tests of the reader; these need less of it")]
+#[expect(dead_code, reason = "written for the archive tests; these use only a part of it")]
 mod builder;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
-mod due;
+mod deferred_errors;
 #[cfg(test)]
-mod faults;
+mod error_messages;
 #[cfg(test)]
 mod fetch;
-#[cfg(test)]
-mod first;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod interactive;
+#[cfg(test)]
+mod interruptions;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
@@ -39,13 +39,11 @@ mod machines;
 #[cfg(test)]
 mod modules;
 #[cfg(test)]
-mod names;
-#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
-mod refused;
+mod privilege_escalation;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
@@ -57,11 +55,13 @@ mod undo;
 #[cfg(test)]
 mod undo_blocks;
 #[cfg(test)]
-mod undo_edges;
+mod undo_edge_cases;
 #[cfg(test)]
 mod undo_variables;
 #[cfg(test)]
 mod unreachable;
+#[cfg(test)]
+mod variables;
 #[cfg(test)]
 mod vault;
 #[cfg(test)]

@@ -1,22 +1,29 @@
-//! Each module through the whole chain: checked, applied, applied again.
+//! Modules end to end: each is checked, applied, and applied again without changes.
 
 use std::fs;
 
-use convoy_tests::project::{Project, Ran, listing};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Project, listing};
 
 use crate::harness::{site, tasks};
 
-/// Applies three times: a dry run writes nothing, the first run changes `changes` tasks, the second none.
-fn twice(project: &Project, place: &std::path::Path, first: &str, again: &str) -> Ran {
+/// Applies a playbook three times: in check mode, which must write nothing; with the recap `first_recap`; and with the recap
+/// `second_recap`, which must write nothing either. Returns the output of the second.
+fn apply_twice(
+    project: &Project,
+    place: &std::path::Path,
+    first_recap: &str,
+    second_recap: &str,
+) -> RunOutput {
     let before = listing(place).expect("a listing");
     let checked = project.apply(["--check", "--diff"]).expect("a run");
     assert_eq!(checked.code, Some(0), "{checked}");
-    assert_eq!(listing(place).expect("a listing"), before, "a dry run wrote something: {checked}");
+    assert_eq!(listing(place).expect("a listing"), before, "check mode wrote something: {checked}");
     let ran = project.apply(["--diff"]).expect("a run");
-    assert_eq!((ran.recap("l").as_str(), ran.code), (first, Some(0)), "{ran}");
+    assert_eq!((ran.recap("l").as_str(), ran.code), (first_recap, Some(0)), "{ran}");
     let after = listing(place).expect("a listing");
     let second = project.apply(["--diff"]).expect("a run");
-    assert_eq!((second.recap("l").as_str(), second.code), (again, Some(0)), "{second}");
+    assert_eq!((second.recap("l").as_str(), second.code), (second_recap, Some(0)), "{second}");
     assert_eq!(listing(place).expect("a listing"), after, "the second run wrote something: {second}");
     ran
 }
@@ -35,9 +42,9 @@ fn copy() {
     project.file("files/tree/a", "a\n").unwrap().file("files/tree/deep/b", "").unwrap();
     let node = project.node("l").unwrap();
     fs::create_dir(node.place.join("inside")).unwrap();
-    // In a dry run there is no `one` to be copied on the node.
+    // In check mode the first task has not copied `one` to the node.
     fs::write(node.place.join("one"), "before").unwrap();
-    twice(&project, &node.place, "ok=5 changed=5", "ok=5");
+    apply_twice(&project, &node.place, "ok=5 changed=5", "ok=5");
     assert_eq!(fs::read(node.place.join("one")).unwrap(), binary);
     assert_eq!(fs::read(node.place.join("other")).unwrap(), binary);
     assert_eq!(fs::read_to_string(node.place.join("tree/a")).unwrap(), "a\n");
@@ -62,7 +69,7 @@ fn template() {
         )
         .unwrap();
     let node = project.node("l").unwrap();
-    twice(&project, &node.place, "ok=2 changed=2", "ok=2");
+    apply_twice(&project, &node.place, "ok=2 changed=2", "ok=2");
     assert_eq!(fs::read_to_string(node.place.join("a.conf")).unwrap(), "name = web & <co>\nport 1\nport 2\n");
     assert_eq!(
         fs::read_to_string(node.place.join("b.conf")).unwrap(),
@@ -81,7 +88,7 @@ fn file() {
     let node = project.node("l").unwrap();
     fs::create_dir_all(node.place.join("old/deep")).unwrap();
     fs::write(node.place.join("there"), "").unwrap();
-    twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    apply_twice(&project, &node.place, "ok=4 changed=4", "ok=4");
     assert!(!node.place.join("old").exists());
     assert_eq!(fs::read_link(node.place.join("link")).unwrap().to_str(), Some("there"));
 }
@@ -96,9 +103,9 @@ fn lineinfile() {
     );
     let node = project.node("l").unwrap();
     fs::write(node.place.join("conf"), "port 1\nold\nend\n").unwrap();
-    let ran = twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    let ran = apply_twice(&project, &node.place, "ok=4 changed=4", "ok=4");
     assert_eq!(fs::read_to_string(node.place.join("conf")).unwrap(), "port 2\nend\nlast\n");
-    assert!(ran.says("-port 1") && ran.says("+port 2"), "{ran}");
+    assert!(ran.has_line("-port 1") && ran.has_line("+port 2"), "{ran}");
 }
 
 #[test]
@@ -113,12 +120,12 @@ fn command_and_shell() {
 - assert: {that: said.stdout == 'a b'}",
     );
     let node = project.node("l").unwrap();
-    twice(&project, &node.place, "ok=4 changed=2", "ok=4");
+    apply_twice(&project, &node.place, "ok=4 changed=2", "ok=4");
     assert_eq!(fs::read_to_string(node.place.join("said")).unwrap(), "ONE\n");
 }
 
 #[test]
-fn edits_of_text_files() {
+fn blockinfile_replace_and_assemble() {
     let project = tasks(
         "- blockinfile: {path: '{{ place }}/conf', block: \"a\\nb\", marker: '# {mark}', insertafter: ^one}
 - replace: {path: '{{ place }}/conf', regexp: '^(t)wo$', replace: '\\1hree'}
@@ -132,7 +139,7 @@ fn edits_of_text_files() {
     fs::create_dir(node.place.join("d")).unwrap();
     fs::write(node.place.join("d/x"), "x").unwrap();
     fs::write(node.place.join("d/y"), "y").unwrap();
-    twice(&project, &node.place, "ok=4 changed=4", "ok=4");
+    apply_twice(&project, &node.place, "ok=4 changed=4", "ok=4");
     assert_eq!(fs::read_to_string(node.place.join("conf")).unwrap(), "one\n# BEGIN\na\nb\n# END\nthree\n");
     assert_eq!(fs::read_to_string(node.place.join("whole")).unwrap(), "one\ntwo\none");
     assert_eq!(fs::read_to_string(node.place.join("other")).unwrap(), "x\n--\ny");
@@ -166,9 +173,8 @@ fn raw_and_script() {
     assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("script-")));
 }
 
-/// Modules that never change anything.
 #[test]
-fn what_is_no_text_goes_from_slurp_to_copy() {
+fn binary_content_passes_from_slurp_to_copy() {
     let project = site(
         "- hosts: all
   gather_facts: false
@@ -180,12 +186,12 @@ fn what_is_no_text_goes_from_slurp_to_copy() {
     );
     let node = project.node("l").unwrap();
     fs::write(node.place.join("from"), [0xfe, 0xed, 0, b'x']).unwrap();
-    twice(&project, &node.place, "ok=2 changed=1", "ok=2");
+    apply_twice(&project, &node.place, "ok=2 changed=1", "ok=2");
     assert_eq!(fs::read(node.place.join("to")).unwrap(), [0xfe, 0xed, 0, b'x']);
 }
 
 #[test]
-fn questions() {
+fn modules_that_only_read_change_nothing() {
     let project = site(
         "- hosts: all
   tasks:
@@ -215,11 +221,11 @@ fn questions() {
     );
     let node = project.node("l").unwrap();
     fs::write(node.place.join("x"), "x").unwrap();
-    twice(&project, &node.place, "ok=13 skipped=1", "ok=13 skipped=1");
+    apply_twice(&project, &node.place, "ok=13 skipped=1", "ok=13 skipped=1");
 }
 
 #[test]
-fn a_wait_ends_when_the_file_is_there() {
+fn wait_for_returns_when_the_file_exists() {
     let project = tasks(
         "- shell: (sleep 0.2; echo > {{ place }}/late) > /dev/null 2>&1 &
 - wait_for: {path: '{{ place }}/late', sleep: 1, timeout: 60}
@@ -235,9 +241,9 @@ fn a_wait_ends_when_the_file_is_there() {
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=4 changed=1", Some(0)), "{ran}");
 }
 
-/// Handlers run when a dry run would have notified them, and do nothing either.
+/// They run in check mode if they would be notified.
 #[test]
-fn a_dry_run_of_handlers_writes_nothing() {
+fn handlers_write_nothing_in_check_mode() {
     let project = site(
         "- hosts: all
   gather_facts: false
@@ -250,11 +256,11 @@ fn a_dry_run_of_handlers_writes_nothing() {
 ",
     );
     let node = project.node("l").unwrap();
-    twice(&project, &node.place, "ok=2 changed=2", "ok=1");
+    apply_twice(&project, &node.place, "ok=2 changed=2", "ok=1");
 }
 
 #[test]
-fn a_secret_is_nowhere_in_the_output() {
+fn no_log_keeps_secrets_out_of_the_output() {
     let project = tasks(
         "- copy: {content: hunter2, dest: '{{ place }}/x'}
   no_log: true

@@ -1,20 +1,20 @@
-//! Many nodes, and nodes that are not as one would have them.
+//! Unusual nodes: a thousand of them, one with a tiny `/tmp`, and one of an unsupported architecture.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use convoy_tests::program::state_of;
+use convoy_tests::program::state_home;
 use convoy_tests::sshd::{Accounts, SshdOptions};
 
 use crate::harness::{site, tasks};
 
-/// How much memory a run may take for a thousand hosts, in kilobytes.
-const MEMORY: &str = "400000";
+/// The memory limit of a run with a thousand hosts, in kilobytes.
+const MEMORY_LIMIT: &str = "400000";
 
-/// Hosts know of each other, some are worked on, all are counted, within bounds.
+/// The hosts see each other's facts, and some of them have a task of their own.
 #[test]
-fn a_thousand_hosts() {
+fn a_thousand_hosts_run_in_limited_memory() {
     let project = site(
         "- hosts: all
   gather_facts: false
@@ -30,22 +30,17 @@ fn a_thousand_hosts() {
     project.host("[all:vars]\nansible_connection=local\n[many]\nh[0001:1000]\n[some]\nh[0001:0020]").unwrap();
     let listed = project.apply(["--list-hosts"]).unwrap();
     assert!(listed.stdout.contains("    hosts (1000):\n      h0001\n"), "{listed}");
-    let convoy = project.command(["apply", "-i", "hosts", "site.yml"]);
-    let words = std::iter::once(convoy.get_program()).chain(convoy.get_args());
-    let line: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -d {MEMORY}; exec {}", line.join(" "))]).env_clear();
-    shell.envs(convoy.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.current_dir(project.path(".")).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ran = project.wait(shell.spawn().unwrap()).unwrap();
+    let limit = format!("ulimit -d {MEMORY_LIMIT}; exec \"$0\" \"$@\"");
+    let mut command = project.command_under(&["sh", "-c", &limit], ["apply", "-i", "hosts", "site.yml"]);
+    let ran = project.wait(command.spawn().unwrap()).unwrap();
     assert_eq!((ran.recap("h0001").as_str(), ran.recap("h1000").as_str()), ("ok=3", "ok=2 skipped=1"));
     assert_eq!((ran.stdout.matches("    failed=0 ").count(), ran.code), (1000, Some(0)), "{}", ran.stderr);
 }
 
-/// The agent, content and what is unpacked go elsewhere.
+/// The agent, files in transfer and unpacked archives go elsewhere.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can mount a file system for a test")]
-fn a_node_with_a_tiny_tmp() {
+#[cfg_attr(not(can_mount), ignore = "needs root to mount a file system")]
+fn a_node_with_a_tiny_tmp_works() {
     let project = tasks(
         "- copy: {src: large, dest: '{{ ansible_env.HOME }}/large'}
 - command: df --output=size /tmp
@@ -71,8 +66,8 @@ fn a_node_with_a_tiny_tmp() {
     assert!(tar.status().unwrap().success());
     let accounts = Accounts {
         login: "op",
-        // The server's own folder is kept.
-        lines: "
+        // The server's own directory in /tmp stays visible.
+        script: "
             account op word-of-op
             own=$(dirname \"$1\")
             mount --bind \"$own\" /mnt
@@ -91,7 +86,7 @@ fn a_node_with_a_tiny_tmp() {
 }
 
 #[test]
-fn a_node_of_another_architecture() {
+fn a_node_of_an_unsupported_architecture_is_unreachable() {
     let project = tasks("- ping:");
     let mut options = SshdOptions::new(project.key());
     let (programs, home) = (project.path("programs"), project.path("../nodes/l/home"));
@@ -99,7 +94,7 @@ fn a_node_of_another_architecture() {
         "SetEnv PATH={}:/usr/bin:/bin HOME={} XDG_STATE_HOME={}",
         programs.display(),
         home.display(),
-        state_of(&home).display()
+        state_home(&home).display()
     );
     options.configuration.push(variables);
     fs::create_dir(&programs).unwrap();
@@ -123,5 +118,5 @@ l                          : ok=0    changed=0    unreachable=1    failed=0    s
 hint: continue with `convoy resume [run]`
 ";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), (stdout, stderr, Some(4)));
-    assert_eq!(fs::read_dir(&node.home).unwrap().count(), 0, "nothing was left there");
+    assert_eq!(fs::read_dir(&node.home).unwrap().count(), 0, "something was left there");
 }

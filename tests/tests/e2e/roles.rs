@@ -1,10 +1,10 @@
-//! Roles that say what arguments they take.
+//! Roles with argument specifications.
 
 use convoy_tests::project::Project;
 
 use crate::harness::site;
 
-const SPECS: &str = "argument_specs:
+const ARGUMENT_SPECS: &str = "argument_specs:
   main:
     short_description: The main entry point
     options:
@@ -17,7 +17,7 @@ const SPECS: &str = "argument_specs:
 
 fn project(play: &str) -> Project {
     let project = site(play);
-    project.file("roles/web/meta/argument_specs.yml", SPECS).unwrap();
+    project.file("roles/web/meta/argument_specs.yml", ARGUMENT_SPECS).unwrap();
     project.file("roles/web/tasks/main.yml", "- debug: msg={{ door }}\n").unwrap();
     project.file("roles/web/tasks/other.yml", "- debug: msg={{ label }}\n").unwrap();
     project.local("l").unwrap();
@@ -25,7 +25,7 @@ fn project(play: &str) -> Project {
 }
 
 #[test]
-fn arguments_are_validated_before_the_role() {
+fn role_arguments_are_validated_before_the_role_runs() {
     let project = project(
         "- hosts: l
   gather_facts: false
@@ -69,7 +69,7 @@ fatal: [l]: FAILED! => {\"argument_errors\": [\"argument 'door' is of type <clas
 }
 
 #[test]
-fn a_role_is_not_validated_if_it_is_not_wanted_or_says_nothing() {
+fn role_arguments_are_not_validated_if_disabled_or_without_a_spec() {
     let project = project(
         "- hosts: l
   gather_facts: false

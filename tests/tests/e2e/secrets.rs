@@ -1,36 +1,37 @@
-//! Secrets on their way through a whole run: they are where they were sent, and nowhere else.
+//! Secrets in a whole run: they appear in the files they are sent to, and nowhere else.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use convoy::secrets::Password;
-use convoy_tests::project::{Node, Project, Ran};
-use convoy_tests::sshd::poll;
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 
-use crate::harness::site;
+use crate::harness::{site, wait_for_file};
 
-/// A secret in a variable, in a file of variables, in a file that is copied, of a password, in what a node prints.
+// Recognizable secrets: an encrypted variable, a variable in an encrypted file, the content of an encrypted file, a
+// password, and output that a node prints.
 const VALUE: &str = "canary-value-5a1c";
-const OF_FILE: &str = "canary-of-file-77e1";
-const COPIED: &str = "canary-copied-9b1d";
-const BECOME: &str = "canary-become-41aa";
-const PRINTED: &str = "canary-printed-c3f0";
-const CANARIES: [&str; 5] = [VALUE, OF_FILE, COPIED, BECOME, PRINTED];
+const FILE_VALUE: &str = "canary-of-file-77e1";
+const COPIED_CONTENT: &str = "canary-copied-9b1d";
+const BECOME_PASSWORD: &str = "canary-become-41aa";
+const PRINTED_VALUE: &str = "canary-printed-c3f0";
+const CANARIES: [&str; 5] = [VALUE, FILE_VALUE, COPIED_CONTENT, BECOME_PASSWORD, PRINTED_VALUE];
 
-/// Encrypts with `sesame`.
-pub(crate) fn sealed(text: &str) -> String {
+/// Encrypts a text with the password `sesame`.
+pub(crate) fn encrypted(text: &str) -> String {
     Password::new("default", "the test", "sesame").seal(text.as_bytes(), None, None).expect("random bytes")
 }
 
-/// An encrypted value in YAML, for the variable `name`.
-pub(crate) fn inline(name: &str, text: &str) -> String {
-    let lines: String = sealed(text).lines().map(|line| format!("  {line}\n")).collect();
+/// Returns YAML that sets the variable `name` to an encrypted value.
+pub(crate) fn encrypted_variable(name: &str, text: &str) -> String {
+    let lines: String = encrypted(text).lines().map(|line| format!("  {line}\n")).collect();
     format!("{name}: !vault |\n{lines}")
 }
 
-/// A play that sends secrets to every place from which they could leak.
-const SITE: &str = r#"
+/// A play that uses secrets wherever they could leak.
+const LEAKY_PLAY: &str = r#"
 - name: "A play with {{ of_extra }}"
   hosts: all
   gather_facts: false
@@ -100,28 +101,28 @@ const SITE: &str = r#"
       loop: ["{{ value }}"]
 "#;
 
-fn prepared() -> (Project, Node) {
-    let project = site(SITE);
+fn project_with_secrets() -> (Project, Node) {
+    let project = site(LEAKY_PLAY);
     let file = |name: &str, text: &str| {
         project.file(name, text).expect("a file of the project");
     };
     file("sesame", "sesame\n");
-    file("become", &format!("{BECOME}\n"));
-    file("group_vars/all/value.yml", &inline("value", VALUE));
-    file("group_vars/all/of_file.yml", &sealed(&format!("of_file: {OF_FILE}\nport: 1\n")));
-    file("extra.yml", &sealed(&format!("of_extra: {OF_FILE}\n")));
-    file("more.yml", &sealed(&format!("more: [{OF_FILE}]\n")));
-    file("some.yml", &sealed("- debug: {msg: \"{{ item }}\"}\n"));
-    file("files/secret.txt", &sealed(&format!("{COPIED}\n")));
-    file("files/tree/a", &sealed(COPIED));
+    file("become", &format!("{BECOME_PASSWORD}\n"));
+    file("group_vars/all/value.yml", &encrypted_variable("value", VALUE));
+    file("group_vars/all/of_file.yml", &encrypted(&format!("of_file: {FILE_VALUE}\nport: 1\n")));
+    file("extra.yml", &encrypted(&format!("of_extra: {FILE_VALUE}\n")));
+    file("more.yml", &encrypted(&format!("more: [{FILE_VALUE}]\n")));
+    file("some.yml", &encrypted("- debug: {msg: \"{{ item }}\"}\n"));
+    file("files/secret.txt", &encrypted(&format!("{COPIED_CONTENT}\n")));
+    file("files/tree/a", &encrypted(COPIED_CONTENT));
     file("templates/app.conf.j2", "password = {{ value }}\nport = {{ port }}\n");
     file("templates/fault.j2", "{{ value }}\n{{ value | from_json }}\n");
     let node = project.node("n").expect("a node");
-    fs::write(node.place.join("printed"), PRINTED).expect("a file on the node");
+    fs::write(node.place.join("printed"), PRINTED_VALUE).expect("a file on the node");
     (project, node)
 }
 
-const WORDS: [&str; 10] = [
+const ARGUMENTS: [&str; 10] = [
     "apply",
     "-i",
     "hosts",
@@ -134,33 +135,34 @@ const WORDS: [&str; 10] = [
     "-e@extra.yml",
 ];
 
-/// Returns the canaries, and their Base64.
-fn forms() -> Vec<String> {
-    // Of the whole texts, less the last digits, which depend on what follows.
+/// Returns the secrets, plain and in Base64.
+fn searched_texts() -> Vec<String> {
+    // Without the last characters, which depend on what follows.
     let encoded = ["Y2FuYXJ5LXZhbHVlLTVhMW", "Y2FuYXJ5LW9mLWZpbGUtNzdlM"];
     CANARIES.iter().chain(&encoded).map(|text| (*text).to_owned()).collect()
 }
 
-fn assert_none(what: &str, text: &str) {
-    let holds = |line: &&str| forms().iter().any(|form| line.contains(form.as_str()));
-    let found: Vec<&str> = text.lines().filter(holds).collect();
-    assert!(found.is_empty(), "{what} holds secrets:\n{}", found.join("\n"));
+fn assert_no_secret(what: &str, text: &str) {
+    let has_secret = |line: &&str| searched_texts().iter().any(|text| line.contains(text.as_str()));
+    let found: Vec<&str> = text.lines().filter(has_secret).collect();
+    assert!(found.is_empty(), "{what} contains secrets:\n{}", found.join("\n"));
 }
 
-/// Returns the files below a folder that hold a canary.
-fn holding(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// Returns the files below a directory that contain a secret.
+fn files_with_secrets(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(inside) = folders.pop() {
-        for entry in fs::read_dir(&inside)? {
+    let mut pending = vec![directory.to_owned()];
+    while let Some(current) = pending.pop() {
+        for entry in fs::read_dir(&current)? {
             let path = entry?.path();
             let Ok(data) = path.symlink_metadata() else { continue };
             if data.is_dir() {
-                folders.push(path);
+                pending.push(path);
             } else if data.is_file() {
                 let bytes = fs::read(&path)?;
-                let holds = |form: &String| bytes.windows(form.len()).any(|part| part == form.as_bytes());
-                if forms().iter().any(holds) {
+                let has_secret =
+                    |text: &String| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+                if searched_texts().iter().any(has_secret) {
                     found.push(path);
                 }
             }
@@ -171,17 +173,17 @@ fn holding(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 #[test]
-fn secrets_reach_their_files_and_nothing_else() {
-    let (project, node) = prepared();
+fn secrets_appear_only_in_the_files_they_were_sent_to() {
+    let (project, node) = project_with_secrets();
     for format in ["text", "json"] {
-        let mut command = project.command(WORDS.iter().chain(&["--output", format]));
+        let mut command = project.command(ARGUMENTS.iter().chain(&["--output", format]));
         let temporary = project.path("../tmp");
         fs::create_dir_all(&temporary).unwrap();
         command.env("CONVOY_LOG", "trace").env("TMPDIR", &temporary);
-        let ran: Ran = project.wait(command.spawn().unwrap()).unwrap();
-        assert_none(&format!("standard output ({format})"), &ran.stdout);
-        assert_none("standard error", &ran.stderr);
-        // Every task was done: none ended the run.
+        let ran: RunOutput = project.wait(command.spawn().unwrap()).unwrap();
+        assert_no_secret(&format!("standard output ({format})"), &ran.stdout);
+        assert_no_secret("standard error", &ran.stderr);
+        // All tasks ran.
         assert_eq!(ran.code, Some(0), "{ran}");
         assert!(ran.stdout.contains("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), "{ran}");
         if format == "text" {
@@ -189,38 +191,38 @@ fn secrets_reach_their_files_and_nothing_else() {
             assert!(ran.stdout.contains("all: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), "{ran}");
         }
     }
-    // The journals are among what is searched below; whatever is shown of them has been there from the start.
+    // The journals are among the files that are searched below.
     assert_eq!(fs::read_dir(project.path(".convoy/runs")).unwrap().count(), 2);
     for format in ["text", "json"] {
         let ran = project.run(["runs", "show", "last", "-vvvv", "--output", format]).unwrap();
-        assert_none("what is shown of the journal", &ran.to_string());
+        assert_no_secret("the output of `runs show`", &ran.to_string());
         assert!(ran.stdout.contains("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"), "{ran}");
     }
     let text = |name: &str| fs::read_to_string(node.place.join(name)).unwrap();
     assert_eq!(text("app.conf"), format!("password = {VALUE}\nport = 1\nmore = {VALUE}\n"));
-    assert_eq!(text("secret.txt"), format!("{COPIED}\n"));
+    assert_eq!(text("secret.txt"), format!("{COPIED_CONTENT}\n"));
     let shown = |name: &str| node.place.join(name);
     let expected = ["app.conf", "content", "printed", "secret.txt", "tree/a"].map(shown);
-    assert_eq!(holding(&node.place).unwrap(), expected);
-    assert_eq!(holding(&node.home).unwrap(), Vec::<PathBuf>::new());
-    assert_eq!(holding(&project.home()).unwrap(), Vec::<PathBuf>::new());
-    assert_eq!(holding(&project.path(".")).unwrap(), [project.path("./become")]);
-    assert_eq!(holding(&project.path("../tmp")).unwrap(), Vec::<PathBuf>::new());
-    let own = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("convoy-");
-    for left in fs::read_dir("/tmp").unwrap().flatten().filter(own) {
-        assert_eq!(holding(&left.path()).unwrap_or_default(), Vec::<PathBuf>::new());
+    assert_eq!(files_with_secrets(&node.place).unwrap(), expected);
+    assert_eq!(files_with_secrets(&node.home).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(files_with_secrets(&project.home()).unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(files_with_secrets(&project.path(".")).unwrap(), [project.path("./become")]);
+    assert_eq!(files_with_secrets(&project.path("../tmp")).unwrap(), Vec::<PathBuf>::new());
+    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("convoy-");
+    for left in fs::read_dir("/tmp").unwrap().flatten().filter(is_ours) {
+        assert_eq!(files_with_secrets(&left.path()).unwrap_or_default(), Vec::<PathBuf>::new());
     }
 }
 
-/// Command lines and environments of all processes, as far as they can be read.
-fn processes() -> io::Result<String> {
+/// Returns the command lines and environments of all processes, as far as they can be read.
+fn all_command_lines_and_environments() -> io::Result<String> {
     let mut all = String::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         if entry.file_name().to_string_lossy().parse::<u32>().is_err() {
             continue;
         }
         for file in ["cmdline", "environ"] {
-            // A process may be gone meanwhile.
+            // A process may have ended in the meantime.
             let bytes = fs::read(entry.path().join(file)).unwrap_or_default();
             all.push_str(&String::from_utf8_lossy(&bytes).replace('\0', "\n"));
             all.push('\n');
@@ -230,8 +232,8 @@ fn processes() -> io::Result<String> {
 }
 
 #[test]
-fn secrets_are_in_no_command_line_and_no_environment() {
-    let (project, node) = prepared();
+fn secrets_appear_in_no_command_line_and_no_environment() {
+    let (project, node) = project_with_secrets();
     project
         .file(
             "site.yml",
@@ -245,30 +247,30 @@ fn secrets_are_in_no_command_line_and_no_environment() {
 ",
         )
         .unwrap();
-    let child = project.command(WORDS).spawn().unwrap();
-    poll(|| Ok(node.place.join("begun").exists().then_some(()))).unwrap();
-    let seen = processes().unwrap();
+    let child = project.command(ARGUMENTS).spawn().unwrap();
+    wait_for_file(&node.place.join("begun"));
+    let seen = all_command_lines_and_environments().unwrap();
     fs::write(node.place.join("gate"), "go\n").unwrap();
     let ran = project.wait(child).unwrap();
     assert_eq!(ran.code, Some(0), "{ran}");
-    // The processes of the run were among them.
+    // The processes of the run were among those that were read.
     assert!(seen.contains("--vault-password-file=sesame"), "{seen}");
-    assert_none("a process", &seen);
+    assert_no_secret("a process", &seen);
 }
 
-/// Of files of keys and values only the keys whose values are secret are hidden, not all that was done.
+/// This applies to modules that edit files of keys and values.
 #[test]
-fn a_secret_hides_its_own_key() {
+fn only_the_keys_with_secret_values_are_hidden() {
     let project = site(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - toml: {path: '{{ place }}/a.toml', set: {server.offset: 2, db.password: '{{ value }}'}, create: true}\n      register: done\n    - debug: {var: \"done['keys']\"}\n    - properties: {path: '{{ place }}/{{ value }}', set: {a: 1}}\n      ignore_errors: true\n",
     );
     project.file("sesame", "sesame\n").unwrap();
-    project.file("group_vars/all/value.yml", inline("value", VALUE)).unwrap();
+    project.file("group_vars/all/value.yml", encrypted_variable("value", VALUE)).unwrap();
     let node = project.node("n").unwrap();
     fs::write(node.place.join("a.toml"), "[db]\npassword = 'old-and-secret'\n").unwrap();
     let ran = project.apply(["--diff", "-vv", "--vault-password-file=sesame"]).unwrap();
     let hidden = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
-    assert_none("standard output", &ran.stdout);
+    assert_no_secret("standard output", &ran.stdout);
     assert!(!ran.stdout.contains("old-and-secret"), "{ran}");
     let shown = format!("-db.password = {hidden}\n+db.password = {hidden} (another)\n+server.offset = 2\n");
     assert!(ran.stdout.contains(&shown), "{ran}");
@@ -281,14 +283,14 @@ fn a_secret_hides_its_own_key() {
     assert!(fs::read_to_string(node.place.join("a.toml")).unwrap().contains(VALUE));
 }
 
-/// Nothing that a keystore tells comes of its password, so all of it is shown.
+/// Nothing in it is derived from the password.
 #[test]
-fn what_a_secret_opens_is_no_secret() {
+fn the_content_of_a_keystore_is_not_hidden_by_its_password() {
     let project = site(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}', alias: server}\n      register: key\n    - debug: {msg: \"{{ key.entries[0].subject }} {{ key.days_left }} {{ key.key_sha256 | length }}\"}\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}', alias: servr}\n      ignore_errors: true\n    - keystore: {path: '{{ place }}/a.jks', password: '{{ value }}x'}\n      ignore_errors: true\n",
     );
     project.file("sesame", "sesame\n").unwrap();
-    project.file("group_vars/all/value.yml", inline("value", VALUE)).unwrap();
+    project.file("group_vars/all/value.yml", encrypted_variable("value", VALUE)).unwrap();
     let node = project.node("n").unwrap();
     let made = std::process::Command::new("keytool")
         .args([
@@ -309,7 +311,7 @@ fn what_a_secret_opens_is_no_secret() {
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
     let ran = project.apply(["-vv", "--vault-password-file=sesame"]).unwrap();
-    assert_none("standard output", &ran.stdout);
+    assert_no_secret("standard output", &ran.stdout);
     assert!(ran.stdout.contains("\"msg\": \"CN=server 99 64\""), "{ran}");
     assert!(ran.stdout.contains("a.jks has no alias servr: it holds server"), "{ran}");
     assert!(

@@ -1,15 +1,13 @@
-//! What tasks of `undo` see: the variables of the run, as its journal tells.
+//! The variables that tasks of `undo` see: those of the run, from its journal.
 
 use std::fs;
 
-use convoy_tests::sshd::poll;
+use crate::harness::{commands_run, make_fifo, site, wait_for_file};
+use crate::undo_edge_cases::{apply_successfully, block_with_undo, play, undo_successfully};
 
-use crate::harness::site;
-use crate::undo_edges::{applied, block, play, ran, undone};
-
-/// The secrets that a loop has are not known any more: no task takes placeholders for them, and none is passed over.
+/// No placeholder takes their place, and no item is left out.
 #[test]
-fn secrets_of_a_loop() {
+fn secret_loop_items_are_undefined_in_undo() {
     let project =
         site(&play("- include_tasks: more.yml\n  loop: '{{ words }}'\n", "vars_files: [secret.yml]\n"));
     let more = "- name: More\n  block: [{command: 'true'}]\n  undo: [{shell: \"echo {{ item | default('unknown') }} >> {{ place }}/ran\"}]\n";
@@ -22,50 +20,49 @@ fn secrets_of_a_loop() {
     let place = project.local("m").unwrap();
     let done = project.apply(["--vault-password-file", "password"]).unwrap();
     assert_eq!(done.code, Some(0), "{done}");
-    undone(&project);
-    assert_eq!(ran(&place), "unknown\nunknown\n");
+    undo_successfully(&project);
+    assert_eq!(commands_run(&place), "unknown\nunknown\n");
 }
 
-/// What is read for the play, and what the run has set where a name of a file needs it.
+/// Variables that the run has set are also used in names of included files.
 #[test]
-fn variables_of_the_play_and_of_the_run() {
+fn undo_sees_variables_of_the_play_and_of_the_run() {
     let tasks = format!(
         "- set_fact: {{which: real}}\n- include_tasks: inc.yml\n- name: Once\n  block:\n    - command: 'true'\n    - command: echo word\n      register: said\n      run_once: true\n    - command: 'true'\n  undo: [{{shell: 'echo {{{{ said.stdout }}}} >> {{{{ place }}}}/ran'}}]\n{}{}",
-        block("One", "{{ v }} one"),
-        block("Two", "{{ v }} two")
+        block_with_undo("One", "{{ v }} one"),
+        block_with_undo("Two", "{{ v }} two")
     );
     let project = site(&play(&tasks, "vars_files: [vars.yml]\n"));
     project.file("vars.yml", "v: file\n").unwrap();
     project.file("inc.yml", "- import_tasks: '{{ which }}.yml'\n").unwrap();
-    project.file("real.yml", block("Real", "real")).unwrap();
+    project.file("real.yml", block_with_undo("Real", "real")).unwrap();
     let places = ["a", "b"].map(|name| project.local(name).unwrap());
-    applied(&project);
-    undone(&project);
-    assert_eq!(places.each_ref().map(|place| ran(place)), ["file two\nfile one\nword\nreal\n"; 2]);
+    apply_successfully(&project);
+    undo_successfully(&project);
+    assert_eq!(places.each_ref().map(|place| commands_run(place)), ["file two\nfile one\nword\nreal\n"; 2]);
 }
 
-/// The controller is killed in the last step of a block, and the run resumed: what the step registers is known all the same.
+/// The controller is killed during the step, and the run resumed.
 #[test]
-fn a_resumed_run() {
+fn undo_sees_results_of_a_step_that_ended_before_the_resume() {
     let tasks = "- name: Slow\n  block:\n    - command: 'true'\n    - shell: 'touch {{ place }}/begun; cat {{ place }}/gate; echo word'\n      register: said\n    - set_fact: {also: '{{ said.stdout }}!'}\n  undo: [{shell: 'echo {{ said.stdout }} {{ also }} >> {{ place }}/ran'}]\n";
     let project = site(&play(tasks, ""));
     let node = project.node("l").unwrap();
     let gate = node.place.join("gate");
-    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    make_fifo(&gate);
     let mut child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
-    poll(|| Ok(node.place.join("begun").exists().then_some(()))).unwrap();
+    wait_for_file(&node.place.join("begun"));
     child.kill().unwrap();
     project.wait(child).unwrap();
     fs::write(&gate, "").unwrap();
     let resumed = project.run(["resume"]).unwrap();
     assert_eq!(resumed.code, Some(0), "{resumed}");
-    undone(&project);
-    assert_eq!(ran(&node.place), "word word!\n");
+    undo_successfully(&project);
+    assert_eq!(commands_run(&node.place), "word word!\n");
 }
 
-/// A run that is resumed, and comes less far than before, forgets nothing of what it had set.
 #[test]
-fn a_resumed_run_that_stops_earlier() {
+fn undo_sees_results_of_a_run_whose_resume_stopped_earlier() {
     let tasks = "- name: Block
   block:
     - slurp: {src: '{{ place }}/source'}
@@ -80,13 +77,13 @@ fn a_resumed_run_that_stops_earlier() {
     assert_eq!(project.apply([]).unwrap().code, Some(2));
     fs::remove_file(node.place.join("source")).unwrap();
     assert_eq!(project.run(["resume"]).unwrap().code, Some(2));
-    undone(&project);
-    assert_eq!(ran(&node.place), "word\n");
+    undo_successfully(&project);
+    assert_eq!(commands_run(&node.place), "word\n");
 }
 
-/// Names of files may come from facts, and from what a block sets anew.
+/// They can contain facts, and variables that the block has changed since.
 #[test]
-fn names_of_files_are_those_of_the_run() {
+fn included_file_names_are_those_of_the_run() {
     let project = site(
         &play("- set_fact: {which: real}\n- include_tasks: inc.yml\n", "")
             .replace("gather_facts: false", "gather_facts: true"),
@@ -100,14 +97,14 @@ fn names_of_files_are_those_of_the_run() {
     project.file("inc.yml", "- import_tasks: '{{ which }}-{{ ansible_facts.system }}.yml'\n").unwrap();
     project.file("real-Linux.yml", real).unwrap();
     let place = project.local("m").unwrap();
-    applied(&project);
-    undone(&project);
-    assert_eq!(ran(&place), "other\n");
+    apply_successfully(&project);
+    undo_successfully(&project);
+    assert_eq!(commands_run(&place), "other\n");
 }
 
-/// A run that is resumed after what stands before a block has set something else.
+/// On resume, tasks before the block set another value.
 #[test]
-fn a_resumed_run_with_other_values() {
+fn undo_sees_the_values_of_the_resumed_run() {
     let tasks = "- slurp: {src: '{{ place }}/token'}
   register: read
 - set_fact: {token: '{{ read.content | b64decode }}'}
@@ -127,7 +124,7 @@ fn a_resumed_run_with_other_values() {
     fs::write(node.place.join("well"), "").unwrap();
     let resumed = project.run(["resume"]).unwrap();
     assert_eq!(resumed.code, Some(0), "{resumed}");
-    let on = ran(&node.place);
-    undone(&project);
-    assert_eq!(ran(&node.place), format!("{on}{}", on.replace("on", "off")));
+    let on = commands_run(&node.place);
+    undo_successfully(&project);
+    assert_eq!(commands_run(&node.place), format!("{on}{}", on.replace("on", "off")));
 }

@@ -1,36 +1,37 @@
-//! Hosts that cannot be reached, or that are reached and then say nothing: never ok, never changed.
+//! Unreachable hosts, and hosts that never answer: no task is ever ok or changed there.
 
 use std::fs;
 
-use convoy_tests::project::{Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::Project;
 use convoy_tests::sshd::{ClientKey, SshdOptions};
 
 use crate::harness::tasks;
 
-/// Returns what is said of a host that cannot be reached.
-fn reason(project: &Project, words: &[&str]) -> String {
-    let ran = project.apply(words.iter().copied()).expect("a run");
+/// Returns the result that is printed for an unreachable host.
+fn unreachable_result(project: &Project, args: &[&str]) -> String {
+    let ran = project.apply(args.iter().copied()).expect("a run");
     assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{ran}");
     let (_, rest) = ran.stdout.split_once("UNREACHABLE! => ").expect("a reason");
     rest.lines().next().unwrap_or_default().to_owned()
 }
 
-fn reasons(msg: &str) -> String {
+fn expected_result(msg: &str) -> String {
     format!(r#"{{"changed": false, "msg": "{msg}", "unreachable": true}}"#)
 }
 
 #[test]
-fn nothing_listens() {
+fn a_refused_connection_is_reported() {
     let project = tasks("- ping:");
     project.host("l ansible_host=127.0.0.1 ansible_port=1").unwrap();
-    let expected = reasons(
+    let expected = expected_result(
         "Failed to connect to the host via ssh: 127.0.0.1 port 1: connection refused: nothing is listening there",
     );
-    assert_eq!(reason(&project, &[]), expected);
+    assert_eq!(unreachable_result(&project, &[]), expected);
 }
 
 #[test]
-fn a_key_that_is_not_admitted() {
+fn a_rejected_key_is_reported() {
     let project = tasks("- ping:");
     let node = project.node("l").unwrap();
     let other = ClientKey::generate(&project.home(), "ed25519").unwrap();
@@ -41,29 +42,29 @@ fn a_key_that_is_not_admitted() {
     let msg = format!(
         "Failed to connect to the host via ssh: {login}: Permission denied (publickey); tried ~/id_ed25519"
     );
-    assert_eq!(reason(&project, &[]), reasons(&msg));
+    assert_eq!(unreachable_result(&project, &[]), expected_result(&msg));
 }
 
-/// The changed key is refused before the user's key is shown to that server.
+/// The user's key is not offered to that server.
 #[test]
-fn a_changed_host_key() {
+fn a_changed_host_key_is_reported_before_the_login() {
     let project = tasks("- ping:");
     let node = project.node("l").unwrap();
     let known = project.home().join(".ssh/known_hosts");
     let other = ClientKey::generate(&project.home(), "ed25519").unwrap();
     let changed: Vec<&str> = other.public.split(' ').take(2).collect();
     fs::write(&known, format!("[127.0.0.1]:{} {}\n", node.sshd.port, changed.join(" "))).unwrap();
-    let said = reason(&project, &[]);
-    assert!(said.contains("changed") && said.contains("known_hosts:1"), "{said}");
+    let message = unreachable_result(&project, &[]);
+    assert!(message.contains("changed") && message.contains("known_hosts:1"), "{message}");
     let log = node.sshd.log();
     assert!(!log.contains("Accepted") && !log.contains("Failed publickey"), "{log}");
-    let words = ["exec", "all", "-i", "hosts", "-m", "ping"];
-    let child = project.command(words).env("ANSIBLE_HOST_KEY_CHECKING", "False").spawn().unwrap();
+    let args = ["exec", "all", "-i", "hosts", "-m", "ping"];
+    let child = project.command(args).env("ANSIBLE_HOST_KEY_CHECKING", "False").spawn().unwrap();
     let ran = project.wait(child).unwrap();
     assert_eq!(ran.code, Some(0), "{ran}");
 }
 
-/// Returns arguments that a module can be asked with.
+/// Returns arguments for a module that would succeed or change something if the node answered.
 fn arguments(name: &str) -> &'static str {
     match name {
         "command" | "shell" | "raw" => "touch {{ place }}/made",
@@ -95,11 +96,11 @@ fn arguments(name: &str) -> &'static str {
         "wait_for" => "{path: '{{ place }}/x', timeout: 1}",
         "tempfile" => "{state: file}",
         "ping" | "setup" | "gather_facts" => "",
-        other => panic!("how is {other} called?"),
+        other => panic!("no arguments for the module {other}"),
     }
 }
 
-/// A node that lets the login in and the command begin, and then says nothing to any module.
+/// The node accepts the login and starts the command, which never answers.
 #[test]
 fn no_module_succeeds_on_a_node_that_never_answers() {
     let modules = convoy_agent::modules::ALL;
@@ -125,13 +126,13 @@ fn no_module_succeeds_on_a_node_that_never_answers() {
             format!("{name}.yml ")
         })
         .collect();
-    // All at once: each waits for the whole time that a node may be silent.
+    // All at once, since each waits until the node is given up.
     let children: Vec<_> = plays
         .split_whitespace()
         .map(|play| (play, project.command(["apply", "-i", "hosts", play]).spawn().unwrap()))
         .collect();
     for (play, child) in children {
-        let ran: Ran = project.wait(child).unwrap();
+        let ran: RunOutput = project.wait(child).unwrap();
         assert_eq!((ran.recap("l").as_str(), ran.code), ("unreachable=1", Some(4)), "{play}: {ran}");
     }
     assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);

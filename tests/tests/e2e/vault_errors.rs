@@ -1,4 +1,4 @@
-//! What is said when something cannot be decrypted.
+//! Errors when something cannot be decrypted.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,24 +6,24 @@ use std::os::unix::fs::PermissionsExt as _;
 use convoy_tests::project::Project;
 
 use crate::harness::tasks;
-use crate::secrets::{inline, sealed};
+use crate::secrets::{encrypted, encrypted_variable};
 use crate::vault;
 
-/// Runs all of these and returns what they said, one after the other.
-fn said(project: &Project, runs: &[&[&str]]) -> String {
-    let mut said = String::new();
-    for words in runs {
-        let ran = project.run(words.iter()).expect("the command runs");
-        said.push_str(&format!("==== convoy {}\n{ran}\n", words.join(" ")));
+/// Runs these commands and returns their output, one after the other.
+fn outputs(project: &Project, runs: &[&[&str]]) -> String {
+    let mut outputs = String::new();
+    for args in runs {
+        let ran = project.run(args.iter()).expect("the command runs");
+        outputs.push_str(&format!("==== convoy {}\n{ran}\n", args.join(" ")));
     }
-    said
+    outputs
 }
 
 #[test]
-fn of_the_vault_command() {
-    let project = vault::project();
-    project.file("secret.yml", sealed("user: admin\n")).unwrap();
-    let damaged = sealed("user: admin\n");
+fn errors_of_the_vault_command() {
+    let project = vault::project_with_passwords();
+    project.file("secret.yml", encrypted("user: admin\n")).unwrap();
+    let damaged = encrypted("user: admin\n");
     let line = damaged.lines().nth(2).unwrap();
     project.file("odd.yml", damaged.replace(line, &line[1..])).unwrap();
     project.file("strange.yml", damaged.replace(line, &format!("x{}", &line[1..]))).unwrap();
@@ -33,7 +33,7 @@ fn of_the_vault_command() {
     project.file("old.yml", damaged.replace("1.1;AES256", "1.0;AES")).unwrap();
     project.file("fails", "#!/bin/sh\nexit 7\n").unwrap();
     fs::set_permissions(project.path("fails"), fs::Permissions::from_mode(0o700)).unwrap();
-    insta::assert_snapshot!(said(
+    insta::assert_snapshot!(outputs(
         &project,
         &[
             &["vault", "view", "secret.yml", "--vault-id=dev@other"],
@@ -57,15 +57,15 @@ fn of_the_vault_command() {
 }
 
 #[test]
-fn of_a_run() {
+fn errors_of_a_run() {
     let project = tasks("- debug: {msg: \"{{ password }}\"}\n- include_vars: more.yml\n");
     project.local("l").unwrap();
     project.file("other", "other\n").unwrap();
-    project.file("group_vars/all/value.yml", inline("password", "hunter2")).unwrap();
-    let without = said(&project, &[&["apply", "-i", "hosts", "site.yml"]]);
-    let wrong = said(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=dev@other"]]);
-    project.file("group_vars/all/file.yml", sealed("user: admin\n")).unwrap();
-    let file = said(
+    project.file("group_vars/all/value.yml", encrypted_variable("password", "hunter2")).unwrap();
+    let without = outputs(&project, &[&["apply", "-i", "hosts", "site.yml"]]);
+    let wrong = outputs(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=dev@other"]]);
+    project.file("group_vars/all/file.yml", encrypted("user: admin\n")).unwrap();
+    let file = outputs(
         &project,
         &[
             &["apply", "-i", "hosts", "site.yml"],
@@ -73,21 +73,21 @@ fn of_a_run() {
         ],
     );
     project.file("sesame", "sesame\n").unwrap();
-    project.file("group_vars/all/file.yml", sealed("user: {{ hunter2\n")).unwrap();
-    let decrypted = said(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=sesame"]]);
-    project.file("group_vars/all/file.yml", sealed("user: admin\n")).unwrap();
-    project.file("site.yml", sealed("- hosts: all\n  tasks:\n    - debgu: msg=hunter2\n")).unwrap();
-    let playbook = said(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=sesame"]]);
+    project.file("group_vars/all/file.yml", encrypted("user: {{ hunter2\n")).unwrap();
+    let decrypted = outputs(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=sesame"]]);
+    project.file("group_vars/all/file.yml", encrypted("user: admin\n")).unwrap();
+    project.file("site.yml", encrypted("- hosts: all\n  tasks:\n    - debgu: msg=hunter2\n")).unwrap();
+    let playbook = outputs(&project, &[&["apply", "-i", "hosts", "site.yml", "--vault-id=sesame"]]);
     insta::assert_snapshot!([without, wrong, file, decrypted, playbook].concat());
 }
 
-/// Someone who has the password of one group can work on that group.
+/// A user who has only the password of one group can work on that group.
 #[test]
-fn what_a_run_does_not_need_may_stay_encrypted() {
+fn variables_of_other_hosts_may_stay_encrypted() {
     let project = tasks("- ping:\n- {ping: , delegate_to: \"{{ shut }}\", when: shut is defined}\n");
     project.local("open").unwrap();
     project.local("closed").unwrap();
-    project.file("host_vars/closed.yml", sealed("user: admin\n")).unwrap();
+    project.file("host_vars/closed.yml", encrypted("user: admin\n")).unwrap();
     let open = project.apply(["--limit", "open"]).unwrap();
     assert_eq!((open.recap("open").as_str(), open.code), ("ok=1 skipped=1", Some(0)), "{open}");
     let delegated = project.apply(["--limit", "open", "-e", "shut=closed"]).unwrap();

@@ -1,4 +1,4 @@
-//! The default configuration files of the product that convoy upgrades first, as content and as templates.
+//! Modules on the configuration files of WSO2 API Manager, the product that convoy upgrades first.
 
 use std::fs;
 
@@ -9,9 +9,9 @@ use crate::harness::tasks;
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn default_files_arrive_as_they_are() {
+fn default_files_arrive_unchanged_as_content_and_as_templates() {
     let data = wso2_data();
     let mut names: Vec<String> = fs::read_dir(&data)
         .unwrap()
@@ -33,7 +33,7 @@ fn default_files_arrive_as_they_are() {
     for name in &names {
         let content = fs::read(data.join(name)).unwrap();
         project.file(&format!("files/{name}"), &content).unwrap();
-        // What both engines would read as an instruction is quoted, as whoever makes a template of it would.
+        // Escape what the template engines would interpret, as the author of a template would.
         let text = String::from_utf8(content).unwrap();
         let jinja = text.replace("{{", "{{ '{{' }}").replace("{%", "{{ '{%' }}").replace("{#", "{{ '{#' }}");
         project.file(&format!("templates/{name}"), jinja).unwrap();
@@ -55,9 +55,9 @@ fn default_files_arrive_as_they_are() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn generated_files_are_read_by_path() {
+fn xml_reads_generated_configuration_files() {
     let data = wso2_data();
     let list = "\
 - xml:
@@ -97,9 +97,9 @@ fn generated_files_are_read_by_path() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn own_settings_of_log4j_1_become_those_of_log4j_2() {
+fn log4j2_convert_carries_customized_settings() {
     let data = wso2_data();
     let list = "\
 - log4j2_convert:
@@ -135,7 +135,7 @@ log4j.appender.ACME.File=${carbon.home}/repository/logs/${instance.log}/acme${in
     );
     assert_eq!(added[4], "appender.ACME.fileName = ${sys:carbon.home}/repository/logs/acme.log");
     assert_eq!((added.len(), added[13]), (14, "logger.com-acme.appenderRef.ACME.ref = ACME"));
-    // Nothing of what was there is gone, but the two lists as they were.
+    // No line is lost except the two lists, which have changed.
     let gone = target.lines().filter(|line| !new.lines().any(|known| known == *line)).count();
     assert_eq!(gone, 2);
     assert_eq!(project.apply([]).unwrap().recap("l"), "ok=2");

@@ -1,23 +1,23 @@
-//! Random plays, short enough to be read when one fails.
+//! Random plays, small enough to read when a test fails.
 
 use std::fmt;
 
 use proptest::prelude::*;
 
-/// A play, and what is there before it.
+/// A play, and the files that exist before it runs.
 #[derive(Clone)]
 pub(crate) struct Play {
-    /// How many hosts there are.
+    /// The number of hosts.
     pub(crate) hosts: usize,
-    /// The files there are before, by path and content.
+    /// The paths and contents of the files that exist before.
     pub(crate) files: Vec<(String, String)>,
     /// Keywords of the play.
     pub(crate) keywords: Vec<&'static str>,
-    /// Whether `become` counts: an agent for each user and host takes its time.
-    pub(crate) becomes: bool,
-    /// Its tasks, in its two sections.
+    /// Whether `become` is used: starting an agent for each user and host takes time.
+    pub(crate) uses_become: bool,
+    /// Its `pre_tasks` and `tasks`.
     pub(crate) tasks: [Vec<Entry>; 2],
-    /// What its two handlers do.
+    /// Its two handlers.
     pub(crate) handlers: [Task; 2],
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Play {
 pub(crate) struct Project {
     /// The playbook.
     pub(crate) site: String,
-    /// What it includes, by name.
+    /// The names and contents of included files.
     pub(crate) included: Vec<(String, String)>,
 }
 
@@ -48,49 +48,49 @@ impl fmt::Debug for Play {
 pub(crate) enum Entry {
     /// A task.
     Task(Task),
-    /// What a task finds decides whether, or how, a second one is done.
+    /// A `stat` task, and a task whose condition or content depends on the result.
     Depends {
-        /// What is looked at.
-        looked_at: String,
-        /// What the second one says.
-        then: String,
-        /// Whether its value goes through `set_fact`.
-        fact: bool,
+        /// The path for `stat`.
+        path: String,
+        /// The condition of the second task, or `always`.
+        condition: String,
+        /// Whether the result is passed on by `set_fact`.
+        via_fact: bool,
     },
-    /// A block with its rescue and always.
+    /// A block with its `rescue` and `always`.
     Block([Vec<Entry>; 3]),
     /// `meta: flush_handlers`.
     Flush,
-    /// Facts are gathered, and one of them is used.
+    /// Facts are gathered, and one of them is written to this path.
     Facts(String),
-    /// Tasks in a file of their own, with a further keyword of the include.
+    /// Tasks in an included file, with a keyword of the include.
     Include(Vec<Entry>, Option<&'static str>),
 }
 
-/// A place that all hosts share becomes one that each has.
-fn own(path: &mut String) {
+/// Replaces the shared directory in a path by that of the host.
+fn use_host_directory(path: &mut String) {
     *path = path.replace("/shared/", "/{{ inventory_hostname }}/");
 }
 
 impl Entry {
-    fn part(&mut self) {
+    fn make_independent(&mut self) {
         match self {
-            Self::Task(task) => task.part(),
-            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::part),
-            Self::Depends { looked_at, .. } | Self::Facts(looked_at) => own(looked_at),
+            Self::Task(task) => task.make_independent(),
+            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::make_independent),
+            Self::Depends { path, .. } | Self::Facts(path) => use_host_directory(path),
             Self::Include(entries, keyword) => {
-                entries.iter_mut().for_each(Self::part);
+                entries.iter_mut().for_each(Self::make_independent);
                 *keyword = keyword.filter(|keyword| !keyword.starts_with("run_once"));
             }
             Self::Flush => {}
         }
     }
 
-    fn reveal(&mut self) {
+    fn replace_hidden_write(&mut self) {
         match self {
-            Self::Task(task) => task.reveal(),
-            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::reveal),
-            Self::Include(entries, _) => entries.iter_mut().for_each(Self::reveal),
+            Self::Task(task) => task.replace_hidden_write(),
+            Self::Block(parts) => parts.iter_mut().flatten().for_each(Self::replace_hidden_write),
+            Self::Include(entries, _) => entries.iter_mut().for_each(Self::replace_hidden_write),
             Self::Depends { .. } | Self::Flush | Self::Facts(_) => {}
         }
     }
@@ -99,15 +99,15 @@ impl Entry {
 /// A task.
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
-    /// What it does.
-    pub(crate) what: What,
+    /// Its action.
+    pub(crate) action: Action,
     /// Further keywords.
     pub(crate) keywords: Vec<&'static str>,
 }
 
-/// What a task does; the paths are those of `paths`.
+/// The action of a task, with a path from `paths`.
 #[derive(Debug, Clone)]
-pub(crate) enum What {
+pub(crate) enum Action {
     Copy(String, &'static str),
     Line(String, &'static str),
     File(String, &'static str),
@@ -128,26 +128,26 @@ fn paths() -> impl Strategy<Value = String> {
     (folder, name).prop_map(|(folder, name)| format!("{{{{ root }}}}/{folder}/{name}"))
 }
 
-fn texts() -> impl Strategy<Value = &'static str> {
+fn contents() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["one", "two", "of {{ inventory_hostname }}"])
 }
 
-fn whats() -> impl Strategy<Value = What> {
+fn actions() -> impl Strategy<Value = Action> {
     let states = prop::sample::select(vec!["touch", "absent", "directory", "file"]);
-    let items = prop::collection::vec(texts(), 0..3);
+    let items = prop::collection::vec(contents(), 0..3);
     prop_oneof![
-        4 => (paths(), texts()).prop_map(|(path, text)| What::Copy(path, text)),
-        3 => (paths(), texts()).prop_map(|(path, text)| What::Line(path, text)),
-        3 => (paths(), states).prop_map(|(path, state)| What::File(path, state)),
-        2 => paths().prop_map(What::Creates),
-        2 => paths().prop_map(What::Append),
-        2 => paths().prop_map(What::Read),
-        1 => paths().prop_map(What::Wait),
-        1 => paths().prop_map(What::Until),
-        1 => paths().prop_map(What::UntilThere),
-        2 => (paths(), items).prop_map(|(path, items)| What::Loop(path, items)),
-        1 => Just(What::Fail),
-        1 => Just(What::Debug),
+        4 => (paths(), contents()).prop_map(|(path, text)| Action::Copy(path, text)),
+        3 => (paths(), contents()).prop_map(|(path, text)| Action::Line(path, text)),
+        3 => (paths(), states).prop_map(|(path, state)| Action::File(path, state)),
+        2 => paths().prop_map(Action::Creates),
+        2 => paths().prop_map(Action::Append),
+        2 => paths().prop_map(Action::Read),
+        1 => paths().prop_map(Action::Wait),
+        1 => paths().prop_map(Action::Until),
+        1 => paths().prop_map(Action::UntilThere),
+        2 => (paths(), items).prop_map(|(path, items)| Action::Loop(path, items)),
+        1 => Just(Action::Fail),
+        1 => Just(Action::Debug),
     ]
 }
 
@@ -168,20 +168,21 @@ fn tasks() -> impl Strategy<Value = Task> {
         (0.7, "become_user: nobody"),
     ];
     let keywords: Vec<_> = keywords.map(|(chance, text)| prop::option::weighted(chance, Just(text))).into();
-    (whats(), keywords).prop_map(|(what, keywords)| {
+    (actions(), keywords).prop_map(|(action, keywords)| {
         let mut keywords: Vec<&str> = keywords.into_iter().flatten().collect();
-        // A task says a keyword once.
+        // A task has each keyword only once.
         keywords.dedup_by_key(|text| text.split(':').next().unwrap_or_default());
-        Task { what, keywords }
+        Task { action, keywords }
     })
 }
 
 fn entries() -> impl Strategy<Value = Entry> {
-    let then = prop::sample::select(vec!["when: seen.stat.exists", "when: not seen.stat.exists", "always"]);
+    let condition =
+        prop::sample::select(vec!["when: seen.stat.exists", "when: not seen.stat.exists", "always"]);
     let leaf = prop_oneof![
         8 => tasks().prop_map(Entry::Task),
-        2 => (paths(), then, any::<bool>()).prop_map(|(looked_at, then, fact)| {
-            Entry::Depends { looked_at, then: then.to_owned(), fact }
+        2 => (paths(), condition, any::<bool>()).prop_map(|(path, condition, via_fact)| {
+            Entry::Depends { path, condition: condition.to_owned(), via_fact }
         }),
         1 => Just(Entry::Flush),
         1 => paths().prop_map(Entry::Facts),
@@ -202,7 +203,7 @@ fn entries() -> impl Strategy<Value = Entry> {
     })
 }
 
-/// Plays.
+/// Generates plays.
 pub(crate) fn plays() -> impl Strategy<Value = Play> {
     let file =
         (prop::sample::select(vec!["a", "b", "shared"]), prop::sample::select(vec!["x", "y", "a", "b"]));
@@ -222,14 +223,14 @@ pub(crate) fn plays() -> impl Strategy<Value = Play> {
     ];
     let keywords: Vec<_> = keywords.map(|(chance, text)| prop::option::weighted(chance, Just(text))).into();
     let section = |sizes| prop::collection::vec(entries(), sizes);
-    let becomes = prop::bool::weighted(0.2);
+    let uses_become = prop::bool::weighted(0.2);
     let tasks = ([section(0..3).boxed(), section(1..9).boxed()], [tasks(), tasks()]);
-    (2..4_usize, files, keywords, becomes, tasks).prop_map(
-        |(hosts, files, keywords, becomes, (tasks, handlers))| Play {
+    (2..4_usize, files, keywords, uses_become, tasks).prop_map(
+        |(hosts, files, keywords, uses_become, (tasks, handlers))| Play {
             hosts,
             files,
             keywords: keywords.into_iter().flatten().collect(),
-            becomes,
+            uses_become,
             tasks,
             handlers,
         },
@@ -237,32 +238,32 @@ pub(crate) fn plays() -> impl Strategy<Value = Play> {
 }
 
 impl Play {
-    /// Puts commands that only ask in the place of those that write files without saying so: of these nobody who does
-    /// not run them can know.
+    /// Replaces commands that write files without reporting a change by commands that only read: check mode cannot
+    /// predict the former.
     pub(crate) fn without_hidden_writes(mut self) -> Self {
-        self.tasks.iter_mut().flatten().for_each(Entry::reveal);
-        self.handlers.iter_mut().for_each(Task::reveal);
+        self.tasks.iter_mut().flatten().for_each(Entry::replace_hidden_write);
+        self.handlers.iter_mut().for_each(Task::replace_hidden_write);
         self
     }
 
-    /// Takes away all by which hosts have to do with each other, and says in which order they go.
-    pub(crate) fn apart(mut self, strategy: &'static str) -> Self {
-        let together = |keyword: &&str| {
+    /// Removes everything that couples the hosts, and sets the strategy.
+    pub(crate) fn with_independent_hosts(mut self, strategy: &'static str) -> Self {
+        let couples_hosts = |keyword: &&str| {
             ["any_errors_fatal", "serial", "max_fail_percentage"].iter().any(|name| keyword.starts_with(name))
         };
-        self.keywords.retain(|keyword| !together(keyword));
+        self.keywords.retain(|keyword| !couples_hosts(keyword));
         self.keywords.push(strategy);
-        self.tasks.iter_mut().flatten().for_each(Entry::part);
-        self.handlers.iter_mut().for_each(Task::part);
+        self.tasks.iter_mut().flatten().for_each(Entry::make_independent);
+        self.handlers.iter_mut().for_each(Task::make_independent);
         self
     }
 
-    /// Returns the playbook and what it includes.
+    /// Returns the playbook and the files that it includes.
     pub(crate) fn project(&self) -> Project {
         let facts = self.keywords.iter().any(|keyword| keyword.starts_with("gather_subset"));
         let mut lines = vec!["- hosts: all".to_owned(), format!("  gather_facts: {facts}")];
         lines.extend(self.keywords.iter().map(|keyword| format!("  {keyword}")));
-        let mut writer = Writer::default();
+        let mut writer = YamlWriter::default();
         for (section, entries) in ["pre_tasks", "tasks"].into_iter().zip(&self.tasks) {
             if !entries.is_empty() {
                 lines.push(format!("  {section}:"));
@@ -273,13 +274,13 @@ impl Play {
         for (name, handler) in ["first", "second"].into_iter().zip(&self.handlers) {
             let start = lines.len();
             handler.write(4, &mut lines, name);
-            // One that runs once, or for one host, is no handler of Ansible's; one that notifies itself no good one.
+            // Ansible has no handlers with `run_once`, and a handler that notifies itself would be pointless.
             let kept = |line: &String| !line.contains(" run_once:") && !line.contains(" notify:");
-            let own = lines.split_off(start);
-            lines.extend(own.into_iter().filter(kept));
+            let handler_lines = lines.split_off(start);
+            lines.extend(handler_lines.into_iter().filter(kept));
         }
         let mut project = Project { site: lines.join("\n") + "\n", included: writer.included };
-        if !self.becomes {
+        if !self.uses_become {
             for text in project.included.iter_mut().map(|(_, text)| text).chain([&mut project.site]) {
                 *text = text.replace("become: true", "become: false");
             }
@@ -288,48 +289,49 @@ impl Play {
     }
 }
 
-/// Writes entries down.
+/// Writes entries as YAML.
 #[derive(Default)]
-struct Writer {
+struct YamlWriter {
     number: usize,
     included: Vec<(String, String)>,
 }
 
-impl Writer {
+impl YamlWriter {
     fn write(&mut self, entries: &[Entry], indent: usize, lines: &mut Vec<String>) {
-        let pad = " ".repeat(indent);
+        let indentation = " ".repeat(indent);
         for entry in entries {
             self.number += 1;
             match entry {
                 Entry::Task(task) => task.write(indent, lines, &self.number.to_string()),
-                Entry::Flush => lines.push(format!("{pad}- meta: flush_handlers")),
+                Entry::Flush => lines.push(format!("{indentation}- meta: flush_handlers")),
                 Entry::Facts(path) => {
-                    lines.push(format!("{pad}- name: {} facts", self.number));
-                    lines.push(format!("{pad}  setup: {{gather_subset: [min]}}"));
+                    lines.push(format!("{indentation}- name: {} facts", self.number));
+                    lines.push(format!("{indentation}  setup: {{gather_subset: [min]}}"));
                     let text = "on {{ ansible_facts.system }}";
-                    lines.push(format!("{pad}- name: {} use", self.number));
-                    lines.push(format!("{pad}  copy: {{content: \"{text}\", dest: \"{path}\"}}"));
-                    lines.push(format!("{pad}  ignore_errors: true"));
+                    lines.push(format!("{indentation}- name: {} use", self.number));
+                    lines.push(format!("{indentation}  copy: {{content: \"{text}\", dest: \"{path}\"}}"));
+                    lines.push(format!("{indentation}  ignore_errors: true"));
                 }
-                Entry::Depends { looked_at, then, fact } => {
-                    lines.push(format!("{pad}- name: {} look", self.number));
-                    lines.push(format!("{pad}  stat: {{path: \"{looked_at}\"}}"));
-                    lines.push(format!("{pad}  register: seen"));
+                Entry::Depends { path, condition, via_fact } => {
+                    lines.push(format!("{indentation}- name: {} look", self.number));
+                    lines.push(format!("{indentation}  stat: {{path: \"{path}\"}}"));
+                    lines.push(format!("{indentation}  register: seen"));
                     let mut text = "{{ seen.stat.exists }}";
-                    if *fact {
-                        lines.push(format!("{pad}- name: {} note", self.number));
-                        lines.push(format!("{pad}  set_fact: {{found: \"there is {text}\"}}"));
+                    if *via_fact {
+                        lines.push(format!("{indentation}- name: {} note", self.number));
+                        lines.push(format!("{indentation}  set_fact: {{found: \"there is {text}\"}}"));
                         text = "{{ found }}";
                     }
-                    let path = "{{ root }}/{{ inventory_hostname }}/x";
-                    lines.push(format!("{pad}- name: {} then", self.number));
-                    lines.push(format!("{pad}  copy: {{content: \"{text}\", dest: \"{path}\"}}"));
-                    lines.extend(then.starts_with("when").then(|| format!("{pad}  {then}")));
+                    let dest = "{{ root }}/{{ inventory_hostname }}/x";
+                    lines.push(format!("{indentation}- name: {} then", self.number));
+                    lines.push(format!("{indentation}  copy: {{content: \"{text}\", dest: \"{dest}\"}}"));
+                    lines
+                        .extend(condition.starts_with("when").then(|| format!("{indentation}  {condition}")));
                 }
                 Entry::Block(parts) => {
                     for (part, entries) in ["- block", "  rescue", "  always"].into_iter().zip(parts) {
                         if !entries.is_empty() {
-                            lines.push(format!("{pad}{part}:"));
+                            lines.push(format!("{indentation}{part}:"));
                             self.write(entries, indent + 4, lines);
                         }
                     }
@@ -340,11 +342,11 @@ impl Writer {
                         Some(apply) => (format!(", apply: {apply}"), None),
                         None => (String::new(), *keyword),
                     };
-                    lines.push(format!("{pad}- include_tasks: {{file: {name}{apply}}}"));
-                    lines.extend(keyword.map(|keyword| format!("{pad}  {keyword}")));
-                    let mut inside = Vec::new();
-                    self.write(entries, 0, &mut inside);
-                    self.included.push((name, inside.join("\n") + "\n"));
+                    lines.push(format!("{indentation}- include_tasks: {{file: {name}{apply}}}"));
+                    lines.extend(keyword.map(|keyword| format!("{indentation}  {keyword}")));
+                    let mut included = Vec::new();
+                    self.write(entries, 0, &mut included);
+                    self.included.push((name, included.join("\n") + "\n"));
                 }
             }
         }
@@ -352,73 +354,74 @@ impl Writer {
 }
 
 impl Task {
-    fn part(&mut self) {
-        let together = ["delegate_to", "run_once", "any_errors_fatal"];
-        self.keywords.retain(|keyword| !together.iter().any(|name| keyword.starts_with(name)));
-        match &mut self.what {
-            What::Copy(path, _) | What::Line(path, _) | What::File(path, _) | What::Loop(path, _) => {
-                own(path);
+    fn make_independent(&mut self) {
+        let coupling_keywords = ["delegate_to", "run_once", "any_errors_fatal"];
+        self.keywords.retain(|keyword| !coupling_keywords.iter().any(|name| keyword.starts_with(name)));
+        match &mut self.action {
+            Action::Copy(path, _) | Action::Line(path, _) | Action::File(path, _) | Action::Loop(path, _) => {
+                use_host_directory(path);
             }
-            What::Creates(path)
-            | What::Append(path)
-            | What::Read(path)
-            | What::Wait(path)
-            | What::Until(path)
-            | What::UntilThere(path) => own(path),
-            What::Fail | What::Debug => {}
+            Action::Creates(path)
+            | Action::Append(path)
+            | Action::Read(path)
+            | Action::Wait(path)
+            | Action::Until(path)
+            | Action::UntilThere(path) => use_host_directory(path),
+            Action::Fail | Action::Debug => {}
         }
     }
 
-    fn reveal(&mut self) {
-        if let What::Append(path) | What::Until(path) = &self.what {
-            self.what = What::Read(path.clone());
+    fn replace_hidden_write(&mut self) {
+        if let Action::Append(path) | Action::Until(path) = &self.action {
+            self.action = Action::Read(path.clone());
         }
     }
 
     fn write(&self, indent: usize, lines: &mut Vec<String>, name: &str) {
-        let pad = " ".repeat(indent);
-        lines.push(format!("{pad}- name: {name}"));
-        let own: Vec<String> = match &self.what {
-            What::Copy(path, text) => vec![format!("copy: {{content: \"{text}\", dest: \"{path}\"}}")],
-            What::Line(path, text) => {
+        let indentation = " ".repeat(indent);
+        lines.push(format!("{indentation}- name: {name}"));
+        let action_lines: Vec<String> = match &self.action {
+            Action::Copy(path, text) => vec![format!("copy: {{content: \"{text}\", dest: \"{path}\"}}")],
+            Action::Line(path, text) => {
                 vec![format!("lineinfile: {{line: \"{text}\", path: \"{path}\", create: true}}")]
             }
-            What::File(path, state) => vec![format!("file: {{path: \"{path}\", state: {state}}}")],
-            What::Creates(path) => vec![format!("command: {{cmd: \"touch {path}\", creates: \"{path}\"}}")],
-            What::Append(path) => {
+            Action::File(path, state) => vec![format!("file: {{path: \"{path}\", state: {state}}}")],
+            Action::Creates(path) => vec![format!("command: {{cmd: \"touch {path}\", creates: \"{path}\"}}")],
+            Action::Append(path) => {
                 vec![format!("shell: \"echo {name} >> {path}\""), "changed_when: false".to_owned()]
             }
-            What::Read(path) => vec![format!("command: \"cat {path}\""), "register: seen".to_owned()],
-            What::Wait(path) => vec![format!("wait_for: {{path: \"{path}\", timeout: 0}}")],
-            What::Until(path) => vec![
+            Action::Read(path) => vec![format!("command: \"cat {path}\""), "register: seen".to_owned()],
+            Action::Wait(path) => vec![format!("wait_for: {{path: \"{path}\", timeout: 0}}")],
+            Action::Until(path) => vec![
                 format!("shell: \"echo {name} >> {path}; test $(wc -l < {path}) -gt 1\""),
                 "register: tried".to_owned(),
                 "until: tried.rc == 0".to_owned(),
                 "retries: 2".to_owned(),
                 "delay: 0".to_owned(),
             ],
-            What::UntilThere(path) => vec![
+            Action::UntilThere(path) => vec![
                 format!("stat: {{path: \"{path}\"}}"),
                 "register: tried".to_owned(),
                 "until: tried.stat.exists".to_owned(),
                 "retries: 1".to_owned(),
                 "delay: 0".to_owned(),
             ],
-            What::Loop(path, items) => {
+            Action::Loop(path, items) => {
                 vec![
                     format!("lineinfile: {{line: \"{{{{ item }}}}\", path: \"{path}\", create: true}}"),
                     format!("loop: {items:?}"),
                     "register: looped".to_owned(),
                 ]
             }
-            What::Fail => vec!["command: \"false\"".to_owned()],
-            What::Debug => {
+            Action::Fail => vec!["command: \"false\"".to_owned()],
+            Action::Debug => {
                 vec!["debug: {msg: \"{{ (seen | default({})).stdout | default('nothing') }}\"}".to_owned()]
             }
         };
-        let said =
-            |keyword: &&&str| own.iter().all(|line| line.split(':').next() != keyword.split(':').next());
-        let more = self.keywords.iter().filter(said).map(|keyword| (*keyword).to_owned());
-        lines.extend(own.iter().cloned().chain(more).map(|line| format!("{pad}  {line}")));
+        let is_not_set = |keyword: &&&str| {
+            action_lines.iter().all(|line| line.split(':').next() != keyword.split(':').next())
+        };
+        let more = self.keywords.iter().filter(is_not_set).map(|keyword| (*keyword).to_owned());
+        lines.extend(action_lines.iter().cloned().chain(more).map(|line| format!("{indentation}  {line}")));
     }
 }

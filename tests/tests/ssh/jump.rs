@@ -1,4 +1,4 @@
-//! Hosts behind other hosts: ProxyJump and ProxyCommand.
+//! Hosts behind other hosts: `ProxyJump` and `ProxyCommand`.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use convoy_tests::sshd::{Sshd, SshdOptions, poll};
 
 use crate::client::{Client, run};
 
-/// A client's ssh configuration, to which hosts are added.
+/// A client with an ssh configuration to which tests add hosts.
 struct Site {
     client: Client,
     config: String,
@@ -43,7 +43,7 @@ impl Site {
 
     async fn target(&self, connector: &Connector, host: &str) -> Target {
         let file = self.client.path("config");
-        // Others may be reading it.
+        // Another task may be reading it.
         if fs::read_to_string(&file).ok().as_ref() != Some(&self.config) {
             fs::write(file, &self.config).unwrap();
         }
@@ -53,7 +53,7 @@ impl Site {
         connector.target(&settings).await.expect("a target")
     }
 
-    async fn refusal(&self, host: &str) -> String {
+    async fn connection_error(&self, host: &str) -> String {
         let connector = Connector::default();
         let target = self.target(&connector, host).await;
         match connector.connect(&target).await {
@@ -67,7 +67,8 @@ impl Site {
 async fn hosts_behind_a_jump_host_share_one_connection_to_it() {
     let mut site = Site::new();
     let hop = site.sshd("hop", "", &[]);
-    let far: Vec<Sshd> = ["far1", "far2", "far3"].map(|name| site.sshd(name, "ProxyJump hop", &[])).into();
+    let target_hosts: Vec<Sshd> =
+        ["far1", "far2", "far3"].map(|name| site.sshd(name, "ProxyJump hop", &[])).into();
     let connector = Connector::default();
     let connect = async |name: &str| {
         let target = site.target(&connector, name).await;
@@ -79,12 +80,12 @@ async fn hosts_behind_a_jump_host_share_one_connection_to_it() {
     tokio::join!(connect("far1"), connect("far2"), connect("far3"));
     connector.close().await;
     assert_eq!(hop.log().matches("Accepted publickey").count(), 1, "{}", hop.log());
-    assert!(far.iter().all(|far| far.log().matches("Accepted publickey").count() == 1));
+    assert!(target_hosts.iter().all(|host| host.log().matches("Accepted publickey").count() == 1));
     poll(|| Ok(hop.log().contains("Disconnected from user").then_some(()))).unwrap();
 }
 
 #[tokio::test]
-async fn goes_through_several_hops() {
+async fn a_connection_can_pass_several_jump_hosts() {
     let mut site = Site::new();
     let first = site.sshd("first", "", &[]);
     let second = site.sshd("second", "ProxyJump never", &[]);
@@ -100,7 +101,7 @@ async fn goes_through_several_hops() {
 }
 
 #[tokio::test]
-async fn says_which_hop_failed() {
+async fn errors_name_the_jump_host_that_failed() {
     let mut site = Site::new();
     let start = "Failed to connect to the host via ssh: jump host";
     let closed = 1;
@@ -128,25 +129,25 @@ async fn says_which_hop_failed() {
             ),
         ),
     ] {
-        assert_eq!(site.refusal(host).await, expected, "{host}");
+        assert_eq!(site.connection_error(host).await, expected, "{host}");
     }
-    // A hop whose key nobody vouches for is not used.
+    // A jump host whose key is unknown is rejected.
     let known = fs::read_to_string(site.client.path("known_hosts")).unwrap();
     let port = format!("[127.0.0.1]:{} ", strict.port);
     let without: String =
         known.lines().filter(|line| !line.starts_with(&port)).map(|line| format!("{line}\n")).collect();
     fs::write(site.client.path("known_hosts"), without).unwrap();
-    let refusal = site.refusal("not-allowed").await;
+    let error = site.connection_error("not-allowed").await;
     assert!(
-        refusal.starts_with(&format!("{start} strict: the host key of strict (127.0.0.1 port ")),
-        "{refusal}"
+        error.starts_with(&format!("{start} strict: the host key of strict (127.0.0.1 port ")),
+        "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_hop_that_fails_is_tried_once_for_all_who_wait() {
+async fn a_failing_jump_host_is_tried_once_for_all_waiting_hosts() {
     let mut site = Site::new();
-    // It accepts and says nothing.
+    // It accepts connections and sends nothing.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let counted = tokio::spawn(async move {
@@ -175,7 +176,7 @@ async fn a_hop_that_fails_is_tried_once_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn goes_through_a_program_and_ends_it() {
+async fn proxy_command_is_run_and_ended() {
     let mut site = Site::new();
     let _hop = site.sshd("hop", "", &[]);
     let pid = site.client.path("pid");
@@ -193,13 +194,13 @@ async fn goes_through_a_program_and_ends_it() {
     session.close().await;
     let sleeper = fs::read_to_string(pid).unwrap();
     let status = format!("/proc/{}/stat", sleeper.trim());
-    // Its parent is gone, so whoever adopts it buries it.
+    // Its parent has ended, so the process that adopts it must reap it.
     poll(|| Ok(fs::read_to_string(&status).map_or(true, |stat| stat.contains(") Z ")).then_some(())))
         .unwrap();
 }
 
 #[tokio::test]
-async fn says_what_became_of_a_program() {
+async fn errors_of_proxy_command_are_reported() {
     let mut site = Site::new();
     let start = "Failed to connect to the host via ssh: ";
     for (host, command, expected) in [
@@ -209,19 +210,19 @@ async fn says_what_became_of_a_program() {
         ("dies", "kill -9 $$", "was killed by a signal"),
     ] {
         site.host(host, &format!("ProxyCommand {command}"));
-        let refusal = site.refusal(host).await;
+        let error = site.connection_error(host).await;
         let command = command.replace("%h", "127.0.0.1");
         let expected = format!("{start}ProxyCommand `{command}`: {expected}");
-        assert!(refusal.starts_with(&expected), "{refusal}\n{expected}");
+        assert!(error.starts_with(&expected), "{error}\n{expected}");
     }
     site.host("talks", "ProxyCommand echo hello");
     assert_eq!(
-        site.refusal("talks").await,
+        site.connection_error("talks").await,
         format!("{start}127.0.0.1 port 22: not an SSH server; it sent \"hello\"")
     );
     site.host("hangs", "ConnectTimeout 1\n  ProxyCommand sleep 1000");
     assert_eq!(
-        site.refusal("hangs").await,
+        site.connection_error("hangs").await,
         format!("{start}127.0.0.1 port 22: accepted the connection but sent nothing within 1 s")
     );
 }

@@ -1,4 +1,4 @@
-//! Machines with addresses and files of their own: a node that only the jump host can reach.
+//! The command on isolated machines: a jump host between two networks, and a login with a password.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use convoy_tests::namespace::{self, Machine, Switch};
 use convoy_tests::project::Project;
 
-/// Says why nothing was tested, if there can be no machines here.
+/// Prints why the test is skipped if machines cannot be created here, and returns whether it is.
 #[expect(clippy::print_stderr, reason = "the test's own output")]
-fn skipped() -> bool {
-    let why = namespace::unavailable();
-    if let Some(why) = &why {
-        eprintln!("not tested: {why}");
+fn is_skipped() -> bool {
+    let reason = namespace::unavailable_reason();
+    if let Some(reason) = &reason {
+        eprintln!("skipped: {reason}");
     }
-    why.is_some()
+    reason.is_some()
 }
 
 /// Starts a command on a machine.
@@ -24,7 +24,7 @@ fn start(machine: &Machine, command: &Command) -> Child {
 
 #[test]
 fn a_node_in_another_network_is_reached_through_the_jump_host() {
-    if skipped() {
+    if is_skipped() {
         return;
     }
     let (office, cluster) = (Switch::new().unwrap(), Switch::new().unwrap());
@@ -68,8 +68,8 @@ fn a_node_in_another_network_is_reached_through_the_jump_host() {
 }
 
 #[test]
-fn a_machine_has_its_own_users_and_passwords() {
-    if skipped() {
+fn a_user_of_the_node_logs_in_with_a_password() {
+    if is_skipped() {
         return;
     }
     let network = Switch::new().unwrap();
@@ -84,14 +84,14 @@ fn a_machine_has_its_own_users_and_passwords() {
     let project = Project::new().unwrap();
     fs::write(project.home().join(".ssh/known_hosts"), format!("10.3.0.2 {key}\n")).unwrap();
     project.host("node ansible_host=10.3.0.2 ansible_user=convoytest").unwrap();
-    let ask = |password: &str| {
+    let run_with_password = |password: &str| {
         project.file("password", password).unwrap();
-        let words = ["exec", "all", "-i", "hosts", "-a", "id -un", "--connection-password-file", "password"];
-        let child = start(&workstation, &project.command(words));
+        let args = ["exec", "all", "-i", "hosts", "-a", "id -un", "--connection-password-file", "password"];
+        let child = start(&workstation, &project.command(args));
         project.wait(child).unwrap().to_string()
     };
-    assert_eq!(ask("sesame\n"), "node | CHANGED | rc=0 >>\nconvoytest\n--- exit code 0\n");
-    let refused = ask("wrong\n");
+    assert_eq!(run_with_password("sesame\n"), "node | CHANGED | rc=0 >>\nconvoytest\n--- exit code 0\n");
+    let refused = run_with_password("wrong\n");
     assert!(
         refused.contains("convoytest@10.3.0.2: Permission denied (publickey,password); tried the password"),
         "{refused}"

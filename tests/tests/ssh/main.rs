@@ -1,10 +1,12 @@
-//! The transport against a real sshd and the embedded node, and the command at a terminal and between machines.
+//! SSH: the transport against a real sshd and the demo's embedded node, and the command on a terminal and across networks.
 
-#[cfg(test)]
-mod asking;
 mod client;
 #[cfg(test)]
+mod command_environment;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod connecting_page;
 #[cfg(test)]
 mod host_keys;
 #[cfg(test)]
@@ -16,8 +18,6 @@ mod login;
 #[cfg(test)]
 mod machines;
 #[cfg(test)]
-mod nodes;
-#[cfg(test)]
-mod page;
+mod prompts;
 #[cfg(test)]
 mod unreachable;

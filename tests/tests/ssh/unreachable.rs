@@ -1,20 +1,20 @@
-//! What is said of hosts that do not answer.
+//! Errors for hosts that cannot be reached or do not speak SSH.
 
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-use crate::client::{Client, refusal};
+use crate::client::{Client, connection_error};
 
-/// A server that does one thing with each connection.
+/// Starts a server that sends `greeting`, if any, on each connection and closes it unless `keep`. Returns its port.
 async fn impostor(greeting: Option<&'static [u8]>, keep: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         let mut kept = Vec::new();
         while let Ok((mut socket, _)) = listener.accept().await {
-            // Reading first, else closing would be a reset.
+            // Read first: closing with unread data would reset the connection.
             let _ = socket.readable().await;
             let _ = socket.try_read(&mut [0; 256]);
             if let Some(greeting) = greeting {
@@ -29,7 +29,7 @@ async fn impostor(greeting: Option<&'static [u8]>, keep: bool) -> u16 {
 }
 
 #[tokio::test]
-async fn says_why_a_host_is_unreachable() {
+async fn errors_say_why_a_host_is_unreachable() {
     let client = Client::new();
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let cases = [
@@ -53,21 +53,21 @@ async fn says_why_a_host_is_unreachable() {
         let mut target = client.target("deploy", port, "");
         target.connect_timeout = Duration::from_millis(500);
         assert_eq!(
-            refusal(&target).await,
+            connection_error(&target).await,
             format!("Failed to connect to the host via ssh: 127.0.0.1 port {port}: {reason}")
         );
     }
 }
 
 #[tokio::test]
-async fn says_when_a_name_has_no_address() {
+async fn an_unresolvable_name_is_reported() {
     let client = Client::new();
     let mut target = client.target("deploy", 22, "");
-    // A name that no resolver is asked for.
+    // A name that cannot exist and is not looked up in DNS.
     target.address = "no such host".to_owned();
-    let text = refusal(&target).await;
+    let error = connection_error(&target).await;
     assert!(
-        text.starts_with("Failed to connect to the host via ssh: cannot resolve no such host: "),
-        "{text}"
+        error.starts_with("Failed to connect to the host via ssh: cannot resolve no such host: "),
+        "{error}"
     );
 }

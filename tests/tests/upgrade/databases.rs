@@ -1,12 +1,14 @@
-//! Step 1.2 and 1.3: every kind of database, and users and configuration in databases of their own.
+//! Steps 1.2 and 1.3 of the upgrade: every type of database, and separate databases for users and configuration.
 
 use std::fs;
 
-use crate::cluster::{CONFIGURATION, Cluster, LIB, Part, data, with_section};
-use crate::files::jar;
+use convoy_tests::program::wso2_file;
 
-/// The page's kinds: the word for it, the driver and its query, a URL, and the JAR.
-const KINDS: [(&str, &str, &str, &str); 5] = [
+use crate::cluster::{CONFIGURATION, Cluster, LIB, Profile, replace_section};
+use crate::files::write_jar;
+
+/// The types of databases on the page: the name, the driver, its validation query, and a URL.
+const DATABASES: [(&str, &str, &str, &str); 5] = [
     (
         "mysql",
         "com.mysql.cj.jdbc.Driver",
@@ -24,23 +26,23 @@ const KINDS: [(&str, &str, &str, &str); 5] = [
     ("db2", "com.ibm.db2.jcc.DB2Driver", "SELECT 1 FROM SYSIBM.SYSDUMMY1", "jdbc:db2://db.corp:50000/{}"),
 ];
 
-/// Rewrites a node's old databases, and puts the driver in the place of the one that is there.
-fn with_databases(cluster: &Cluster, node: &str, driver: &str, sections: &[(&str, &str)]) {
-    let path = cluster.in_old(node, CONFIGURATION);
+/// Writes the databases of a node's old home, and replaces the JDBC driver.
+fn write_old_databases(cluster: &Cluster, node: &str, driver: &str, sections: &[(&str, &str)]) {
+    let path = cluster.old_path(node, CONFIGURATION);
     let mut text = fs::read_to_string(&path).unwrap();
     for (section, settings) in sections {
         let header = format!("[database.{section}]");
         let body = format!("{header}\n{settings}\nusername = \"u\"\npassword = \"a\\\"b\\\\c\"\n");
         text = if text.lines().any(|line| line == header) {
-            with_section(&text, &header, &body)
+            replace_section(&text, &header, &body)
         } else {
             text + "\n" + &body
         };
     }
     fs::write(&path, text).unwrap();
-    fs::remove_dir_all(cluster.in_old(node, LIB)).unwrap();
-    jar(
-        &cluster.in_old(node, &format!("{LIB}/driver.jar")),
+    fs::remove_dir_all(cluster.old_path(node, LIB)).unwrap();
+    write_jar(
+        &cluster.old_path(node, &format!("{LIB}/driver.jar")),
         &[&format!("{}.class", driver.replace('.', "/"))],
     );
 }
@@ -48,30 +50,30 @@ fn with_databases(cluster: &Cluster, node: &str, driver: &str, sections: &[(&str
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn every_kind_has_its_url_driver_and_query() {
-    let nodes = ["n0", "n1", "n2", "n3", "n4"].map(|name| (name, Part::AllInOne));
-    for ((name, part), (kind, driver, query, url)) in nodes.into_iter().zip(KINDS) {
-        let cluster = Cluster::local(&[(name, part)]);
-        let both = ["apim_db", "shared_db"]
-            .map(|name| (name, format!("type = \"{kind}\"\nurl = \"{}\"", url.replace("{}", name))));
-        let sections: Vec<_> = both.iter().map(|(name, settings)| (*name, settings.as_str())).collect();
-        with_databases(&cluster, name, driver, &sections);
-        let ran = cluster.steps(&[]);
-        assert_eq!(ran.code, Some(0), "{kind}: {ran}");
+fn every_database_type_has_its_url_driver_and_query() {
+    let nodes = ["n0", "n1", "n2", "n3", "n4"].map(|name| (name, Profile::AllInOne));
+    for ((name, profile), (database_type, driver, query, url)) in nodes.into_iter().zip(DATABASES) {
+        let cluster = Cluster::local(&[(name, profile)]);
+        let settings = ["apim_db", "shared_db"]
+            .map(|name| (name, format!("type = \"{database_type}\"\nurl = \"{}\"", url.replace("{}", name))));
+        let sections: Vec<_> = settings.iter().map(|(name, settings)| (*name, settings.as_str())).collect();
+        write_old_databases(&cluster, name, driver, &sections);
+        let ran = cluster.apply_file_steps(&[]);
+        assert_eq!(ran.code, Some(0), "{database_type}: {ran}");
         let document = cluster.configuration(name);
         for section in ["apim_db", "shared_db"] {
             let at = |key: &str| document["database"][section][key].as_str().unwrap().to_owned();
-            assert_eq!(at("type"), kind);
+            assert_eq!(at("type"), database_type);
             assert_eq!(at("url"), url.replace("{}", section));
             assert_eq!([at("driver"), at("validationQuery")], [driver, query]);
             assert_eq!([at("username"), at("password")], ["u", "a\"b\\c"]);
         }
-        assert_eq!(ran.stdout.contains("the vendor has no scripts for DB2"), kind == "db2", "{ran}");
+        assert_eq!(ran.stdout.contains("the vendor has no scripts for DB2"), database_type == "db2", "{ran}");
         assert!(document["database"].get("mb").is_none() && document.get("realm_manager").is_none());
-        assert!(cluster.in_new(name, &format!("{LIB}/driver.jar")).exists(), "{kind}");
-        let again = cluster.steps(&[]);
+        assert!(cluster.new_path(name, &format!("{LIB}/driver.jar")).exists(), "{database_type}");
+        let again = cluster.apply_file_steps(&[]);
         assert!(again.code == Some(0) && !again.stdout.contains("changed: "), "{again}");
     }
 }
@@ -79,23 +81,24 @@ fn every_kind_has_its_url_driver_and_query() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn users_and_configuration_keep_their_own_databases() {
-    let cluster = Cluster::local(&[("one", Part::AllInOne)]);
-    let named = |name: &str| {
+fn separate_user_and_configuration_databases_are_kept() {
+    let cluster = Cluster::local(&[("one", Profile::AllInOne)]);
+    let database_settings = |name: &str| {
         format!("type = \"postgre\"\nhostname = \"db.corp\"\nport = \"5433\"\nname = \"{name}\"")
     };
-    let settings = ["apim_db", "shared_db", "user", "config"].map(|name| (name, named(name)));
+    let settings = ["apim_db", "shared_db", "user", "config"].map(|name| (name, database_settings(name)));
     let sections: Vec<_> = settings.iter().map(|(name, settings)| (*name, settings.as_str())).collect();
-    with_databases(&cluster, "one", "org.postgresql.Driver", &sections);
-    let ran = cluster.steps(&["-e", "{wso2_databases: {user: {url: 'jdbc:postgresql://other/um?a=1&b=2'}}}"]);
+    write_old_databases(&cluster, "one", "org.postgresql.Driver", &sections);
+    let ran = cluster
+        .apply_file_steps(&["-e", "{wso2_databases: {user: {url: 'jdbc:postgresql://other/um?a=1&b=2'}}}"]);
     assert_eq!(ran.code, Some(0), "{ran}");
     let document = cluster.configuration("one");
     let url = |section: &str| document["database"][section]["url"].as_str().unwrap().to_owned();
     assert_eq!(url("shared_db"), "jdbc:postgresql://db.corp:5433/shared_db");
     assert_eq!(url("config"), "jdbc:postgresql://db.corp:5433/config");
-    // The server puts it into XML as it is.
+    // The server inserts it into XML without escaping.
     assert_eq!(url("user"), "jdbc:postgresql://other/um?a=1&amp;b=2");
     assert_eq!(document["realm_manager"]["data_source"].as_str(), Some("WSO2USER_DB"));
     for section in ["apim_db", "shared_db", "user", "config"] {
@@ -106,11 +109,11 @@ fn users_and_configuration_keep_their_own_databases() {
 #[test]
 #[cfg_attr(
     not(has_wso2_data),
-    ignore = "there is no folder of the product's files: name it by CONVOY_WSO2_DATA (../shared/wso2/data)"
+    ignore = "needs WSO2's product files: set CONVOY_WSO2_DATA to their directory (default ../shared/wso2/data)"
 )]
-fn all_in_one_is_taken_over_with_all_its_gateways() {
-    let cluster = Cluster::local(&[("one", Part::AllInOne)]);
-    let old = data("fullconfig-3.1.0-scenario1-deployment.toml");
+fn all_in_one_keeps_all_gateway_environments() {
+    let cluster = Cluster::local(&[("one", Profile::AllInOne)]);
+    let old = wso2_file("fullconfig-3.1.0-scenario1-deployment.toml");
     let databases = old
         .replace(
             "type = \"h2\"\nurl = \"jdbc:h2:./repository/database/WSO2AM_DB;DB_CLOSE_ON_EXIT=FALSE\"",
@@ -126,10 +129,10 @@ fn all_in_one_is_taken_over_with_all_its_gateways() {
             "password = \"corpstore\"\nalias = \"corp\"\nkey_password = \"corpkey\"",
             1,
         );
-    fs::write(cluster.in_old("one", CONFIGURATION), databases).unwrap();
-    // It was never started with this configuration.
-    fs::remove_file(cluster.in_old("one", "repository/conf/api-manager.xml")).unwrap();
-    let ran = cluster.steps(&["-e", "{wso2_decisions: {}}"]);
+    fs::write(cluster.old_path("one", CONFIGURATION), databases).unwrap();
+    // As if it was never started with this configuration.
+    fs::remove_file(cluster.old_path("one", "repository/conf/api-manager.xml")).unwrap();
+    let ran = cluster.apply_file_steps(&["-e", "{wso2_decisions: {}}"]);
     assert_eq!(ran.code, Some(0), "{ran}");
     let document = cluster.configuration("one");
     let environments = document["apim"]["gateway"]["environment"].as_array_of_tables().unwrap();

@@ -1,16 +1,16 @@
-//! The upgrade of WSO2 API Manager, on homes that are made of the product's own default files.
+//! The upgrade playbook for WSO2 API Manager, on homes made from WSO2's default files.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
+    reason = "the helpers of tests may panic, too; clippy exempts only the tests themselves"
 )]
 
 #[path = "../../../archive/tests/reader/builder.rs"]
-#[expect(dead_code, reason = "written for the tests of the reader; these need less of it")]
+#[expect(dead_code, reason = "written for the archive tests; these use only a part of it")]
 mod builder;
 mod cluster;
 mod databases;
 mod files;
-mod five;
-mod guards;
+mod five_nodes;
 mod packs;
+mod preconditions;

@@ -1,14 +1,14 @@
-//! What commands find on an embedded node and under the sshd of the tests.
+//! The environment and lifetime of commands on an embedded node and on the tests' sshd.
 
 use std::fs;
 
 use convoy::ssh::RemoteCommand;
 use convoy_tests::sshd::{SshdOptions, poll};
 
-use crate::client::{Client, connect, process_of, run};
+use crate::client::{Client, connect, read_process_file, run};
 
 #[tokio::test]
-async fn a_node_has_its_own_home_and_a_clean_environment() {
+async fn commands_of_an_embedded_node_have_a_clean_environment() {
     let client = Client::new();
     let (node, target) = client.node();
     let session = connect(&target).await;
@@ -24,20 +24,21 @@ async fn a_node_has_its_own_home_and_a_clean_environment() {
 }
 
 #[tokio::test]
-async fn a_node_takes_its_commands_with_it() {
+async fn dropping_an_embedded_node_ends_its_commands() {
     let client = Client::new();
     let (node, target) = client.node();
     let session = connect(&target).await;
     let RemoteCommand { mut stream, .. } = session.exec("sleep 1000 & echo $!; wait").await.unwrap();
-    let status = process_of(&mut stream).await;
+    let status = read_process_file(&mut stream).await;
     tokio::task::spawn_blocking(move || drop(node)).await.unwrap();
-    // Its parent is gone, so whoever adopts it buries it.
-    let dead = || Ok(fs::read_to_string(&status).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
-    poll(dead).unwrap();
+    // Its parent has ended, so the process that adopts it must reap it.
+    let has_ended =
+        || Ok(fs::read_to_string(&status).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
+    poll(has_ended).unwrap();
 }
 
 #[tokio::test]
-async fn an_sshd_has_the_home_that_it_was_given() {
+async fn commands_of_an_sshd_have_the_home_of_its_options() {
     let client = Client::new();
     let mut options = SshdOptions::new(&client.key);
     options.home = Some(client.path("home"));

@@ -1,4 +1,4 @@
-//! `become` with real accounts, real passwords and the real programs.
+//! `become` with real accounts and passwords, and the real sudo, su and doas.
 
 use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::{Accounts, SshdOptions};
@@ -7,7 +7,7 @@ use crate::harness::site;
 
 const ACCOUNTS: Accounts = Accounts {
     login: "op",
-    lines: "
+    script: "
         password root word-of-root
         for name in op guest tight old gone; do account $name word-of-$name; done
         account app word-of-app
@@ -24,7 +24,7 @@ const ACCOUNTS: Accounts = Accounts {
     ",
 };
 
-const WHO: &str = "- hosts: all
+const PRINT_USER: &str = "- hosts: all
   gather_facts: false
   become: true
   tasks:
@@ -34,37 +34,37 @@ const WHO: &str = "- hosts: all
     - debug: {var: who.stdout}
 ";
 
-/// A project whose one node has these accounts.
+/// Returns a project whose only node has these accounts.
 fn project() -> (Project, Node) {
-    let project = site(WHO);
+    let project = site(PRINT_USER);
     let options = SshdOptions { accounts: Some(ACCOUNTS), ..SshdOptions::new(project.key()) };
     let node = project.node_with("l", options).unwrap();
     (project, node)
 }
 
-/// Returns the whole output for each of these ways to do it: who logs in, which password is given, further words, which
-/// are separated by two spaces.
-fn reports(project: &Project, cases: &[(&str, &str, &str)]) -> String {
+/// Returns the output for each of these cases: the login user, the password, and further arguments, separated by two
+/// spaces.
+fn outputs(project: &Project, cases: &[(&str, &str, &str)]) -> String {
     let mut all = String::new();
-    for (login, password, words) in cases {
+    for (login, password, args) in cases {
         let user = format!("ansible_user={login}");
         let mut line = vec!["-e", user.as_str()];
         if !password.is_empty() {
             project.file("password", password).unwrap();
             line.extend(["--become-password-file", "password"]);
         }
-        line.extend(words.split("  ").filter(|word| !word.is_empty()));
+        line.extend(args.split("  ").filter(|word| !word.is_empty()));
         let ran = project.apply(line).unwrap();
-        all.push_str(&format!("==== {login}, password {password:?} {words}\n{ran}\n"));
+        all.push_str(&format!("==== {login}, password {password:?} {args}\n{ran}\n"));
     }
     all
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn sudo() {
     let (project, _node) = project();
-    let all = reports(
+    let all = outputs(
         &project,
         &[
             ("op", "word-of-op", ""),
@@ -86,10 +86,10 @@ fn sudo() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn su() {
     let (project, _node) = project();
-    let all = reports(
+    let all = outputs(
         &project,
         &[
             ("op", "word-of-root", "--become-method  su"),
@@ -106,10 +106,10 @@ fn su() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
 fn doas() {
     let (project, _node) = project();
-    let all = reports(
+    let all = outputs(
         &project,
         &[
             ("op", "word-of-op", "--become-method  doas"),
@@ -125,10 +125,10 @@ fn doas() {
     insta::assert_snapshot!(all);
 }
 
-/// What is sent arrives readable for a user who may read nothing of the one who logs in.
+/// The user cannot read any file of the login user.
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
-fn an_unprivileged_user_gets_files_and_gives_them() {
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
+fn files_can_be_sent_to_and_read_by_an_unprivileged_user() {
     let (project, _node) = project();
     let playbook = "- hosts: all
   gather_facts: false
@@ -168,13 +168,13 @@ fn an_unprivileged_user_gets_files_and_gives_them() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can make accounts for a test")]
-fn the_environment_says_how() {
+#[cfg_attr(not(can_mount), ignore = "needs root to create accounts")]
+fn become_settings_are_read_from_the_environment() {
     let (project, _node) = project();
-    project.file("site.yml", WHO.replace("  become: true\n", "")).unwrap();
-    let who = |words: &[&str], variables: &[(&str, &str)]| {
-        let words = ["apply", "-i", "hosts", "site.yml"].iter().chain(words);
-        let child = project.command(words).envs(variables.iter().copied()).spawn().unwrap();
+    project.file("site.yml", PRINT_USER.replace("  become: true\n", "")).unwrap();
+    let printed_user = |args: &[&str], variables: &[(&str, &str)]| {
+        let args = ["apply", "-i", "hosts", "site.yml"].iter().chain(args);
+        let child = project.command(args).envs(variables.iter().copied()).spawn().unwrap();
         let ran = project.wait(child).unwrap();
         let line = ran.stdout.lines().find(|line| line.contains("who.stdout") || line.contains("msg"));
         line.unwrap_or_default().trim().to_owned()
@@ -182,13 +182,16 @@ fn the_environment_says_how() {
     let su = [("ANSIBLE_BECOME", "yes"), ("ANSIBLE_BECOME_METHOD", "su"), ("ANSIBLE_BECOME_USER", "guest")];
     let passwords = [("ANSIBLE_SU_PASS", "word-of-app"), ("ANSIBLE_BECOME_PASS", "word-of-guest")];
     let all = |more: &[(&'static str, &'static str)]| [&su[..], more].concat();
-    assert_eq!(who(&[], &[]), "\"who.stdout\": \"op\"");
-    assert_eq!(who(&[], &all(&passwords[1..])), "\"who.stdout\": \"guest\"");
-    // What is said of the method itself counts more than what is said of any.
-    assert_eq!(who(&["--become-user", "app"], &all(&passwords)), "\"who.stdout\": \"app\"");
+    assert_eq!(printed_user(&[], &[]), "\"who.stdout\": \"op\"");
+    assert_eq!(printed_user(&[], &all(&passwords[1..])), "\"who.stdout\": \"guest\"");
+    // Settings of a method take precedence over the general ones.
+    assert_eq!(printed_user(&["--become-user", "app"], &all(&passwords)), "\"who.stdout\": \"app\"");
     project.file("password", "word-of-op\n").unwrap();
     let sudo = ["--become-method", "sudo", "-e", "ansible_sudo_user=app"];
-    assert_eq!(who(&sudo, &all(&[("ANSIBLE_BECOME_PASSWORD_FILE", "password")])), "\"who.stdout\": \"app\"");
-    let odd = who(&[], &all(&[("ANSIBLE_BECOME_METHOD", "runas")]));
+    assert_eq!(
+        printed_user(&sudo, &all(&[("ANSIBLE_BECOME_PASSWORD_FILE", "password")])),
+        "\"who.stdout\": \"app\""
+    );
+    let odd = printed_user(&[], &all(&[("ANSIBLE_BECOME_METHOD", "runas")]));
     assert!(odd.contains("become method runas is not supported: there are sudo, su and doas"), "{odd}");
 }

@@ -1,24 +1,25 @@
-//! What is asked at the terminal, and what is said where there is none.
+//! Prompts for host keys, passphrases and passwords, and the errors without a terminal.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use convoy_tests::project::{Node, Project, Ran};
+use convoy_tests::program::RunOutput;
+use convoy_tests::project::{Node, Project};
 use convoy_tests::sshd::{ClientKey, SshdOptions, output};
 use convoy_tests::terminal::Terminal;
 
-/// A project with nodes of these names, of which no key is known.
-fn strangers(names: &[&str]) -> (Project, Vec<Node>) {
+/// Returns a project with nodes of these names and an empty `known_hosts` file.
+fn project_with_unknown_hosts(names: &[&str]) -> (Project, Vec<Node>) {
     let project = Project::new().unwrap();
     project.file("site.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - ping:\n").unwrap();
     let nodes: Vec<Node> = names.iter().map(|name| project.node(name).unwrap()).collect();
     for (name, node) in names.iter().zip(&nodes) {
         let mut keygen = Command::new("ssh-keygen");
-        keygen.arg("-lf").arg(node.sshd.folder().join("host_ed25519.pub"));
+        keygen.arg("-lf").arg(node.sshd.dir().join("host_ed25519.pub"));
         let printed = output(&mut keygen).unwrap();
-        project.normalise(printed.split(' ').nth(1).unwrap(), format!("[fingerprint of {name}]"));
-        project.normalise(format!("[127.0.0.1]:{}", node.sshd.port), format!("[{name}'s address]"));
-        project.normalise(node.sshd.host_key("ed25519").unwrap(), format!("[key of {name}]"));
+        project.substitute(printed.split(' ').nth(1).unwrap(), format!("[fingerprint of {name}]"));
+        project.substitute(format!("[127.0.0.1]:{}", node.sshd.port), format!("[{name}'s address]"));
+        project.substitute(node.sshd.host_key("ed25519").unwrap(), format!("[key of {name}]"));
     }
     fs::write(project.home().join(".ssh/known_hosts"), "").unwrap();
     (project, nodes)
@@ -26,24 +27,18 @@ fn strangers(names: &[&str]) -> (Project, Vec<Node>) {
 
 const APPLY: [&str; 4] = ["apply", "-i", "hosts", "site.yml"];
 
-/// Runs a command that has no terminal, even if the test has one.
-fn without_terminal(project: &Project, words: &[&str]) -> Ran {
-    let plain = project.command(words);
-    let mut command = Command::new("setsid");
-    command.arg("--wait").arg(plain.get_program()).args(plain.get_args()).env_clear();
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(plain.get_current_dir().unwrap());
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    project.wait(child).unwrap()
+/// Runs `convoy` without a terminal, even if the test has one.
+fn without_terminal(project: &Project, args: &[&str]) -> RunOutput {
+    project.wait(project.command_under(&["setsid", "--wait"], args).spawn().unwrap()).unwrap()
 }
 
 #[test]
-fn unknown_host_keys_are_shown_in_one_table_and_refused_without_a_terminal() {
-    let (project, nodes) = strangers(&["web1", "web2"]);
+fn unknown_host_keys_are_listed_and_rejected_without_a_terminal() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1", "web2"]);
     let known = project.home().join(".ssh/known_hosts");
     fs::write(&known, nodes[0].sshd.known_hosts("ed25519").unwrap()).unwrap();
     project.host("database1 ansible_host=localhost ansible_port=1").unwrap();
-    // One after the other, so that the results have an order.
+    // One host at a time, for a fixed order of the results.
     let ran = without_terminal(&project, &["apply", "-i", "hosts", "site.yml", "-f", "1"]);
     insta::assert_snapshot!(ran, @r#"
 
@@ -81,16 +76,14 @@ hint: continue with `convoy resume [run]`
 }
 
 #[test]
-fn unknown_host_keys_are_accepted_once_for_all_hosts() {
-    let (project, nodes) = strangers(&["web1", "web2"]);
+fn unknown_host_keys_are_accepted_with_one_prompt_for_all_hosts() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1", "web2"]);
     fs::write(project.home().join(".ssh/config"), "HashKnownHosts yes\n").unwrap();
     let mut terminal = Terminal::start(&project.command(APPLY)).unwrap();
-    terminal.expect("(yes/no)? ").unwrap();
-    terminal.type_in("y\r").unwrap();
-    terminal.expect("Please type 'yes' or 'no': ").unwrap();
-    terminal.type_in("yes\r").unwrap();
+    terminal.answer("(yes/no)? ", "y\r").unwrap();
+    terminal.answer("Please type 'yes' or 'no': ", "yes\r").unwrap();
     let (shown, code) = terminal.finish().unwrap();
-    let question = project.normal(shown.split_once("PLAY [all]").unwrap().0);
+    let question = project.normalize(shown.split_once("PLAY [all]").unwrap().0);
     insta::assert_snapshot!(question, @r"
 No known_hosts file has the host keys of these hosts:
   host  address            type     fingerprint
@@ -112,8 +105,8 @@ Please type 'yes' or 'no': yes
 }
 
 #[test]
-fn hosts_are_found_where_the_variables_of_the_play_say() {
-    let (project, nodes) = strangers(&["web1"]);
+fn host_keys_are_checked_at_the_addresses_that_play_variables_set() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1"]);
     let port = nodes[0].sshd.port;
     project.file("hosts", "web1\n").unwrap();
     project.file("vars.yml", format!("port: {port}\n")).unwrap();
@@ -124,11 +117,10 @@ fn hosts_are_found_where_the_variables_of_the_play_say() {
 }
 
 #[test]
-fn nothing_is_done_if_they_are_not_accepted() {
-    let (project, nodes) = strangers(&["web1"]);
+fn nothing_runs_if_the_host_keys_are_not_accepted() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1"]);
     let mut terminal = Terminal::start(&project.command(APPLY)).unwrap();
-    terminal.expect("(yes/no)? ").unwrap();
-    terminal.type_in("no\r").unwrap();
+    terminal.answer("(yes/no)? ", "no\r").unwrap();
     let (shown, code) = terminal.finish().unwrap();
     assert!(shown.ends_with("\nerror: the host keys were not accepted\nhint: nothing was done\n"), "{shown}");
     assert_eq!(code, Some(3));
@@ -139,41 +131,40 @@ fn nothing_is_done_if_they_are_not_accepted() {
 }
 
 #[test]
-fn a_changed_key_is_refused_and_not_asked_about() {
-    let (project, nodes) = strangers(&["web1"]);
+fn a_changed_host_key_is_rejected_without_a_prompt() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1"]);
     let other = ClientKey::generate(&project.home(), "ed25519").unwrap();
     let old: Vec<&str> = other.public.split(' ').take(2).collect();
     let line = format!("[127.0.0.1]:{} {}\n", nodes[0].sshd.port, old.join(" "));
     fs::write(project.home().join(".ssh/known_hosts"), line).unwrap();
-    for words in [vec![], vec!["--host-key-checking", "accept-new"]] {
+    for args in [vec![], vec!["--host-key-checking", "accept-new"]] {
         let mut command = project.command(APPLY);
-        let (shown, code) = Terminal::start(command.args(words)).unwrap().finish().unwrap();
+        let (shown, code) = Terminal::start(command.args(args)).unwrap().finish().unwrap();
         assert!(shown.contains("differs from the one in ~/.ssh/known_hosts:1"), "{shown}");
         assert_eq!(code, Some(4));
     }
     assert!(!nodes[0].sshd.log().contains("Accepted"));
 }
 
-/// A project whose key is encrypted, with two nodes.
-fn locked() -> (Project, Vec<Node>, ClientKey) {
-    let (project, _) = strangers(&[]);
+/// Returns a project with two nodes and an encrypted key.
+fn project_with_encrypted_key() -> (Project, Vec<Node>, ClientKey) {
+    let (project, _) = project_with_unknown_hosts(&[]);
     fs::create_dir(project.path("keys")).unwrap();
     let key = ClientKey::encrypted(&project.path("keys"), "ed25519", "open sesame").unwrap();
     let nodes = ["web1", "web2"].map(|name| project.node_with(name, SshdOptions::new(&key)).unwrap()).into();
     let hosts = fs::read_to_string(project.path("hosts")).unwrap();
-    let plain = project.key().path.display().to_string();
-    project.file("hosts", hosts.replace(&plain, &key.path.display().to_string())).unwrap();
+    let project_key = project.key().path.display().to_string();
+    project.file("hosts", hosts.replace(&project_key, &key.path.display().to_string())).unwrap();
     (project, nodes, key)
 }
 
 #[test]
-fn a_passphrase_is_asked_for_once() {
-    let (project, _nodes, key) = locked();
+fn a_passphrase_is_prompted_for_once_for_all_hosts() {
+    let (project, _nodes, key) = project_with_encrypted_key();
     let mut terminal = Terminal::start(&project.command(APPLY)).unwrap();
     let prompt = format!("Enter passphrase for key '{}': ", key.path.display());
     for passphrase in ["wrong\r", "wro\x15open sesamee\x7f\r"] {
-        terminal.expect(&prompt).unwrap();
-        terminal.type_in(passphrase).unwrap();
+        terminal.answer(&prompt, passphrase).unwrap();
     }
     let (shown, code) = terminal.finish().unwrap();
     assert_eq!(code, Some(0), "{shown}");
@@ -182,10 +173,10 @@ fn a_passphrase_is_asked_for_once() {
 }
 
 #[test]
-fn without_a_terminal_it_is_said_what_to_do() {
-    let (project, _nodes, key) = locked();
+fn without_a_terminal_an_encrypted_key_is_reported_with_a_hint() {
+    let (project, _nodes, key) = project_with_encrypted_key();
     let ran = without_terminal(&project, &APPLY);
-    let path = project.normal(&key.path.display().to_string());
+    let path = project.normalize(&key.path.display().to_string());
     let why = format!("127.0.0.1: {path} is encrypted and its passphrase is unknown: run `ssh-add {path}`\"");
     assert_eq!(ran.stdout.matches(&why).count(), 2, "{ran}");
     assert_eq!(ran.code, Some(4));
@@ -195,15 +186,13 @@ fn without_a_terminal_it_is_said_what_to_do() {
 }
 
 #[test]
-fn a_password_is_asked_for_or_the_option_is_named() {
-    let (project, _) = strangers(&[]);
+fn a_password_is_prompted_for_and_the_option_is_named_without_a_terminal() {
+    let (project, _) = project_with_unknown_hosts(&[]);
     project.host("web1 ansible_connection=local").unwrap();
     let mut command = project.command(APPLY);
     let mut terminal = Terminal::start(command.arg("-kK")).unwrap();
-    terminal.expect("SSH password: ").unwrap();
-    terminal.type_in("hidden\r").unwrap();
-    terminal.expect("BECOME password[defaults to SSH password]: ").unwrap();
-    terminal.type_in("\r").unwrap();
+    terminal.answer("SSH password: ", "hidden\r").unwrap();
+    terminal.answer("BECOME password[defaults to SSH password]: ", "\r").unwrap();
     let (shown, code) = terminal.finish().unwrap();
     assert!(code == Some(0) && !shown.contains("hidden"), "{shown}");
     let ran = without_terminal(&project, &["apply", "-i", "hosts", "site.yml", "-k"]);
@@ -223,8 +212,8 @@ error: empty has no password in it
 }
 
 #[test]
-fn what_the_configuration_says_and_convoy_does_not_do_is_said_once() {
-    let (project, nodes) = strangers(&["web1", "web2"]);
+fn unsupported_ssh_settings_are_reported_once() {
+    let (project, nodes) = project_with_unknown_hosts(&["web1", "web2"]);
     let known: String = nodes.iter().map(|node| node.sshd.known_hosts("ed25519").unwrap()).collect();
     fs::write(project.home().join(".ssh/known_hosts"), known).unwrap();
     let config = "Host *\n  VerifyHostKeyDNS yes\n  ForwardAgent no\n  ControlMaster auto\n";

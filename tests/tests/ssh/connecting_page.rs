@@ -1,9 +1,10 @@
-//! The page on connecting: its examples are run as they stand, on the machines that it speaks of.
+//! `docs/connecting.md`: its examples run on machines like those it describes, and its messages exist.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use convoy_tests::documentation::fenced_blocks;
 use convoy_tests::namespace::{self, Machine, Switch};
 use convoy_tests::program::{convoy, repository};
 use convoy_tests::project::Project;
@@ -12,23 +13,8 @@ fn page() -> String {
     fs::read_to_string(repository().join("docs/connecting.md")).expect("the page")
 }
 
-/// Returns the fenced parts: what is said of each, and its text.
-fn fences(page: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut open: Option<(String, String)> = None;
-    for line in page.lines() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(kind), None) => open = Some((kind.to_owned(), String::new())),
-            (Some(_), Some(_)) => found.extend(open.take()),
-            (None, Some((_, text))) => text.push_str(&format!("{line}\n")),
-            (None, None) => {}
-        }
-    }
-    found
-}
-
-/// Writes `…` for what differs from run to run: fingerprints and keys.
-fn without_keys(text: &str) -> String {
+/// Replaces fingerprints and keys by `…`.
+fn with_placeholders_for_keys(text: &str) -> String {
     let mut out = String::new();
     for word in text.split_inclusive([' ', '\n', '"', ',']) {
         let end = word.len() - word.trim_end_matches([' ', '\n', '"', ',']).len();
@@ -43,8 +29,8 @@ fn without_keys(text: &str) -> String {
     out
 }
 
-/// The two networks of the page: workstation, bastion, web1 and db1.
-fn site(key: &str) -> (Machine, Vec<Machine>, [Switch; 2]) {
+/// Starts the two networks of the page, with the workstation, bastion, web1 and db1.
+fn start_site(key: &str) -> (Machine, Vec<Machine>, [Switch; 2]) {
     let (office, cluster) = (Switch::new().unwrap(), Switch::new().unwrap());
     let mut workstation = Machine::workstation().unwrap();
     workstation.plug(&office, "10.9.0.1/24").unwrap();
@@ -62,9 +48,9 @@ fn site(key: &str) -> (Machine, Vec<Machine>, [Switch; 2]) {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "the test's own output")]
-fn examples_do_what_they_show() {
-    if let Some(why) = namespace::unavailable() {
-        eprintln!("not tested: {why}");
+fn examples_of_the_page_connecting() {
+    if let Some(reason) = namespace::unavailable_reason() {
+        eprintln!("skipped: {reason}");
         return;
     }
     let project = Project::new().unwrap();
@@ -72,9 +58,9 @@ fn examples_do_what_they_show() {
         let name = format!("{}{suffix}", project.key().path.display());
         fs::copy(name, project.home().join(format!(".ssh/id_ed25519{suffix}"))).unwrap();
     }
-    let (workstation, _machines, _networks) = site(&project.key().public);
+    let (workstation, _machines, _networks) = start_site(&project.key().public);
     let mut ran = 0;
-    for (kind, text) in fences(&page()) {
+    for (kind, text) in fenced_blocks(&page()) {
         if let Some((_, name)) = kind.split_once("file=") {
             let path =
                 name.strip_prefix("~/").map_or_else(|| project.path(name), |rest| project.home().join(rest));
@@ -83,26 +69,26 @@ fn examples_do_what_they_show() {
         }
         assert_eq!(kind, "console", "an example is a file or is run: {text}");
         let (line, expected) = text.split_once('\n').unwrap();
-        let words = line.strip_prefix("$ convoy ").expect("a command of convoy");
+        let args = line.strip_prefix("$ convoy ").expect("a convoy command");
         let mut shell = Command::new("setsid");
-        let script = format!("exec {} {words}", convoy().display());
+        let script = format!("exec {} {args}", convoy().display());
         shell.args(["--wait", "sh", "-c", &script]).current_dir(project.path("."));
-        let plain = project.command::<PathBuf>([]);
-        shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let mut inside = workstation.command(&shell);
-        let done = inside.stdin(Stdio::null()).output().unwrap();
-        let both = [done.stderr, done.stdout].concat();
-        assert_eq!(without_keys(&String::from_utf8_lossy(&both)), expected, "{line}");
+        let convoy_command = project.command::<PathBuf>([]);
+        shell.envs(convoy_command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut command = workstation.command(&shell);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let both = [output.stderr, output.stdout].concat();
+        assert_eq!(with_placeholders_for_keys(&String::from_utf8_lossy(&both)), expected, "{line}");
         ran += 1;
     }
     assert!(ran > 5);
 }
 
-/// Every message that the page explains is one that convoy says.
+/// Every message that the page explains occurs in the sources.
 #[test]
-fn messages_are_those_of_the_program() {
+fn messages_of_the_page_connecting_exist() {
     let sources = ["error.rs", "tcp.rs", "connector.rs", "session.rs", "host_key.rs"];
-    let said: String = sources
+    let sources_text: String = sources
         .iter()
         .map(|name| fs::read_to_string(repository().join("controller/src/ssh").join(name)).expect("a source"))
         .collect();
@@ -113,7 +99,7 @@ fn messages_are_those_of_the_program() {
     assert!(messages.len() > 15, "{messages:?}");
     for message in messages {
         for part in message.split('…').map(str::trim).filter(|part| !part.is_empty()) {
-            assert!(said.contains(part), "nothing says {part:?}");
+            assert!(sources_text.contains(part), "no source contains {part:?}");
         }
     }
 }

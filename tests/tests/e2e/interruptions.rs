@@ -1,4 +1,4 @@
-//! Runs that are cut off: whatever happens, a file has its old content or its new one.
+//! Interrupted runs: whatever happens, a file has either its old or its new content.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -9,13 +9,13 @@ use convoy_tests::project::{Node, listing};
 use convoy_tests::sshd::{output, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::tasks;
+use crate::harness::{tasks, wait_for_file};
 
-/// Enough to be cut off in the middle.
+/// Large enough to interrupt the transfer.
 const SIZE: usize = 8 << 20;
 
-/// Returns bytes that cannot be compressed, so that sending them takes its time.
-pub(crate) fn noise(size: usize) -> Vec<u8> {
+/// Returns bytes that cannot be compressed, so that sending them takes time.
+pub(crate) fn incompressible_bytes(size: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -24,8 +24,8 @@ pub(crate) fn noise(size: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(size).collect()
 }
 
-/// Returns the agents whose program lies in the node's cache.
-pub(crate) fn agents(node: &Node) -> io::Result<Vec<Pid>> {
+/// Returns the agent processes of a node: those whose program is in its cache.
+pub(crate) fn agent_processes(node: &Node) -> io::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -37,40 +37,40 @@ pub(crate) fn agents(node: &Node) -> io::Result<Vec<Pid>> {
     Ok(found)
 }
 
-/// Returns all bytes that lie below a folder.
-fn stored(folder: &Path) -> io::Result<u64> {
+/// Returns the total size of the files below a directory.
+fn bytes_below(directory: &Path) -> io::Result<u64> {
     let mut sum = 0;
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        // What is looked at may be gone already.
+        // It may have been removed in the meantime.
         let Ok(data) = entry.metadata() else { continue };
-        sum += if data.is_dir() { stored(&entry.path()).unwrap_or(0) } else { data.len() };
+        sum += if data.is_dir() { bytes_below(&entry.path()).unwrap_or(0) } else { data.len() };
     }
     Ok(sum)
 }
 
 #[test]
-fn an_agent_killed_within_a_copy_leaves_the_old_file() {
+fn an_agent_killed_during_a_copy_leaves_the_old_file() {
     let project = tasks("- copy: {src: large, dest: '{{ place }}/large', mode: '0644'}");
-    let new = noise(SIZE);
+    let new = incompressible_bytes(SIZE);
     project.file("files/large", &new).unwrap();
     let node = project.node("l").unwrap();
     let target = node.place.join("large");
     fs::write(&target, "old").unwrap();
 
-    // The agent is there already: what arrives now is content.
+    // Install the agent first, so that only content arrives later.
     assert_eq!(project.run(["exec", "all", "-i", "hosts", "-m", "ping"]).unwrap().code, Some(0));
-    let before = stored(&node.home).unwrap();
-    // With a journal it would connect again, and go on.
+    let before = bytes_below(&node.home).unwrap();
+    // With a journal it would reconnect and continue.
     let mut apply = project.command(["apply", "-i", "hosts", "site.yml"]);
     let child = apply.env("CONVOY_JOURNAL", "off").spawn().unwrap();
-    // A part of the content has arrived, somewhere.
+    // Wait until part of the content has arrived.
     poll(|| {
-        let arrived = (stored(&node.home)? + stored(&node.place)?).saturating_sub(before);
+        let arrived = (bytes_below(&node.home)? + bytes_below(&node.place)?).saturating_sub(before);
         Ok((arrived > (SIZE / 8) as u64).then_some(()))
     })
     .unwrap();
-    let running = agents(&node).unwrap();
+    let running = agent_processes(&node).unwrap();
     assert_eq!(running.len(), 1);
     kill_process(running[0], Signal::KILL).unwrap();
     let ran = project.wait(child).unwrap();
@@ -85,14 +85,14 @@ fn an_agent_killed_within_a_copy_leaves_the_old_file() {
 }
 
 #[test]
-#[cfg_attr(not(may_mount), ignore = "only root can mount a small file system")]
-fn a_full_disk_is_told_and_leaves_the_old_file() {
+#[cfg_attr(not(can_mount), ignore = "needs root to mount a file system")]
+fn a_full_disk_is_reported_and_leaves_the_old_file() {
     let project = tasks("- copy: {src: large, dest: '{{ place }}/small/large'}");
     project.file("files/large", vec![b'x'; 4 << 20]).unwrap();
     let node = project.node("l").unwrap();
     let small = node.place.join("small");
     fs::create_dir(&small).unwrap();
-    let _mounted = Mounted::tmpfs(&small).unwrap();
+    let _mounted = SmallFileSystem::mount(&small).unwrap();
     fs::write(small.join("large"), "old").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
@@ -101,24 +101,24 @@ fn a_full_disk_is_told_and_leaves_the_old_file() {
     assert_eq!(fs::read_dir(&small).unwrap().count(), 1);
 }
 
-/// A file system of one MiB; dropping it unmounts it.
-struct Mounted<'p>(&'p Path);
+/// A mounted file system of 1 MiB. Dropping it unmounts it.
+struct SmallFileSystem<'p>(&'p Path);
 
-impl<'p> Mounted<'p> {
-    fn tmpfs(path: &'p Path) -> io::Result<Self> {
+impl<'p> SmallFileSystem<'p> {
+    fn mount(path: &'p Path) -> io::Result<Self> {
         output(Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(path))?;
         Ok(Self(path))
     }
 }
 
-impl Drop for Mounted<'_> {
+impl Drop for SmallFileSystem<'_> {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0).output();
     }
 }
 
 #[test]
-fn ctrl_c_finishes_the_step_and_says_what_was_not_done() {
+fn ctrl_c_finishes_the_current_step_and_reports_the_rest() {
     let project = tasks(
         "- command: mkfifo {{ place }}/gate
 - name: Under way
@@ -128,20 +128,20 @@ fn ctrl_c_finishes_the_step_and_says_what_was_not_done() {
     );
     let node = project.node("l").unwrap();
     let mut child = project.command(["apply", "-i", "hosts", "site.yml"]).spawn().unwrap();
-    poll(|| Ok(node.place.join("begun").exists().then_some(()))).unwrap();
+    wait_for_file(&node.place.join("begun"));
     let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    let mut said = String::new();
+    let mut stderr_text = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("Ctrl-C") {
-        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    while !stderr_text.contains("Ctrl-C") {
+        assert_ne!(stderr.read_line(&mut stderr_text).unwrap(), 0, "{stderr_text}");
     }
     // The command is still waiting at the gate.
     assert!(!node.place.join("ended").exists());
     fs::write(node.place.join("gate"), "go\n").unwrap();
-    stderr.read_to_string(&mut said).unwrap();
+    stderr.read_to_string(&mut stderr_text).unwrap();
     let mut ran = project.wait(child).unwrap();
-    ran.stderr = project.normal(&said);
+    ran.stderr = project.normalize(&stderr_text);
     assert_eq!(ran.code, Some(130), "{ran}");
     assert!(node.place.join("ended").exists(), "{ran}");
     assert!(!node.place.join("never").exists(), "{ran}");

@@ -1,9 +1,9 @@
-//! What is found only when a task is due: actions named by a template, and mistakes that a task expects.
+//! Errors that are reported only when the task runs: actions named by a template, and tasks that tolerate failure.
 
 use crate::harness::tasks;
 
 #[test]
-fn mistakes_of_a_task_that_expects_to_fail_are_left_to_the_run() {
+fn argument_errors_of_tasks_that_tolerate_failure_are_reported_at_run_time() {
     let project = tasks(
         "- copy: {content: x}
   ignore_errors: true
@@ -36,7 +36,7 @@ fn mistakes_of_a_task_that_expects_to_fail_are_left_to_the_run() {
 }
 
 #[test]
-fn what_expects_no_failure_is_refused_and_so_is_a_decimal_mode() {
+fn argument_errors_of_other_tasks_are_rejected_before_the_run() {
     let project = tasks(
         "- block:
     - copy: {content: x}
@@ -58,7 +58,7 @@ fn what_expects_no_failure_is_refused_and_so_is_a_decimal_mode() {
 }
 
 #[test]
-fn an_action_is_named_by_a_template() {
+fn an_action_can_be_named_by_a_template() {
     let project = tasks(
         "- action: \"{{ which }} path={{ place }}/made state=directory\"
   vars: {which: file}
@@ -94,7 +94,7 @@ fn an_action_is_named_by_a_template() {
 }
 
 #[test]
-fn a_module_that_convoy_lacks_may_stand_where_it_is_not_called() {
+fn an_unsupported_module_is_an_error_only_where_it_is_called() {
     let project = tasks(
         "- dnf: {name: httpd, any: thing}
   when: family == 'RedHat'
@@ -124,7 +124,7 @@ fn a_module_that_convoy_lacks_may_stand_where_it_is_not_called() {
 }
 
 #[test]
-fn facts_are_gathered_by_the_action_of_this_name() {
+fn gather_facts_can_be_called_as_a_task() {
     let project = tasks(
         "- gather_facts: {gather_subset: [min], parallel: true}
 - assert: {that: ansible_facts.system == 'Linux' and ansible_system == 'Linux'}",

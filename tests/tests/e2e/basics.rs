@@ -1,4 +1,4 @@
-//! What the command is for: the same playbook twice, and its exit codes.
+//! The basics of `convoy apply`: changing once, exit codes, and round trips.
 
 use std::fs;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn a_failed_command_is_exit_code_2() {
 }
 
 #[test]
-fn an_unreachable_host_is_exit_code_4_and_the_others_go_on() {
+fn an_unreachable_host_is_exit_code_4_and_the_others_continue() {
     let project = tasks("- ping:\n- copy: {content: x, dest: '{{ place }}/x'}");
     let node = project.node("l").unwrap();
     project.host("gone ansible_host=127.0.0.1 ansible_port=1 place=/nowhere").unwrap();
@@ -68,7 +68,7 @@ fn an_unreachable_host_is_exit_code_4_and_the_others_go_on() {
 }
 
 #[test]
-fn an_unreachable_host_counts_more_than_a_failed_one() {
+fn exit_code_4_takes_precedence_over_exit_code_2() {
     let project = tasks("- command: /bin/false");
     let _node = project.node("l").unwrap();
     project.host("gone ansible_host=127.0.0.1 ansible_port=1").unwrap();
@@ -76,7 +76,7 @@ fn an_unreachable_host_counts_more_than_a_failed_one() {
 }
 
 #[test]
-fn an_error_in_a_playbook_is_exit_code_1_and_touches_no_host() {
+fn a_playbook_error_is_exit_code_1_and_no_host_is_contacted() {
     let project = tasks("- copy: {content: x, dest: '{{ place }}/x'}\n- copy: {content: x, dst: /tmp/x}");
     let node = project.node("l").unwrap();
     let ran = project.apply([]).unwrap();
@@ -85,9 +85,8 @@ fn an_error_in_a_playbook_is_exit_code_1_and_touches_no_host() {
     assert!(!node.sshd.log().contains("Accepted"), "{}", node.sshd.log());
 }
 
-/// Thirty tasks on a node where nothing is to be done: connecting, and one question.
 #[test]
-fn applying_thirty_tasks_again_is_one_round_trip() {
+fn thirty_unchanged_tasks_report_one_round_trip() {
     let mut list = String::new();
     for number in 0..30 {
         list.push_str(&format!("- copy: {{content: 'number {number}', dest: '{{{{ place }}}}/{number}'}}\n"));
@@ -101,9 +100,9 @@ fn applying_thirty_tasks_again_is_one_round_trip() {
     assert_eq!(line.split(';').next(), Some("1 round trips in all"), "{again}");
 }
 
-/// On the way itself, not in what convoy says: thirty tasks that are done take as many turns as a single question.
+/// Measured at a proxy, not as reported by convoy.
 #[test]
-fn thirty_tasks_that_are_done_take_no_more_turns_than_one() {
+fn thirty_unchanged_tasks_take_as_many_round_trips_as_one() {
     let list: String = (0..30)
         .map(|n| format!("- copy: {{content: 'number {n}', dest: '{{{{ place }}}}/{n}'}}\n"))
         .collect();
@@ -111,22 +110,22 @@ fn thirty_tasks_that_are_done_take_no_more_turns_than_one() {
     let node = project.node("l").unwrap();
     let proxy = project.proxy(&node, Duration::from_millis(25)).unwrap();
     assert_eq!(project.apply([]).unwrap().recap("l"), "ok=30 changed=30");
-    let turns = |words: &[&str]| {
-        let before = proxy.turns();
-        let ran = project.run(words).unwrap();
+    let round_trips = |args: &[&str]| {
+        let before = proxy.round_trips();
+        let ran = project.run(args).unwrap();
         assert_eq!(ran.code, Some(0), "{ran}");
-        proxy.turns() - before
+        proxy.round_trips() - before
     };
-    let one = turns(&["exec", "all", "-i", "hosts", "-m", "ping"]);
-    let thirty = turns(&["apply", "-i", "hosts", "site.yml"]);
-    let each_on_its_own = turns(&["apply", "-i", "hosts", "site.yml", "--no-look-ahead"]);
-    // A packet that overtakes another one, such as a window adjustment of SSH, may be a turn more.
-    assert!(thirty <= one + 3, "{thirty} turns, {one} for a single question");
-    assert!(each_on_its_own >= one + 29, "{each_on_its_own} turns, {one} for a single question");
+    let one = round_trips(&["exec", "all", "-i", "hosts", "-m", "ping"]);
+    let thirty = round_trips(&["apply", "-i", "hosts", "site.yml"]);
+    let without_look_ahead = round_trips(&["apply", "-i", "hosts", "site.yml", "--no-look-ahead"]);
+    // A reordered packet, such as a window adjustment of SSH, can count as another round trip.
+    assert!(thirty <= one + 3, "{thirty} round trips, {one} for a single ping");
+    assert!(without_look_ahead >= one + 29, "{without_look_ahead} round trips, {one} for a single ping");
 }
 
 #[test]
-fn an_include_that_cannot_be_read_fails_its_hosts_and_can_be_rescued() {
+fn an_unreadable_include_fails_its_hosts_and_can_be_rescued() {
     let project = tasks(
         "- block:\n    - include_tasks: none.yml\n  rescue:\n    - debug: msg=rescued\n- include_tasks: bad.yml",
     );

@@ -1,9 +1,9 @@
-//! Names that convoy sets itself, and where variables of files come from.
+//! Variables: those that convoy sets itself, variable files, and values of arguments and lookups.
 
 use crate::harness::{site, tasks};
 
 #[test]
-fn who_failed_is_no_longer_of_the_play_even_while_handlers_are_forced() {
+fn failed_hosts_leave_ansible_play_hosts_with_force_handlers() {
     let project = site(
         "- hosts: all
   gather_facts: false
@@ -26,7 +26,7 @@ fn who_failed_is_no_longer_of_the_play_even_while_handlers_are_forced() {
 }
 
 #[test]
-fn files_of_variables_are_for_an_unnamed_localhost_too() {
+fn variable_files_apply_to_the_implicit_localhost() {
     let project = site(
         "- hosts: localhost
   gather_facts: false
@@ -42,7 +42,7 @@ fn files_of_variables_are_for_an_unnamed_localhost_too() {
 }
 
 #[test]
-fn roles_know_their_names_and_who_included_them() {
+fn role_name_variables_are_set() {
     let project = site("- hosts: l\n  gather_facts: false\n  roles: [web]\n");
     project.file("roles/web/meta/main.yml", "dependencies: [base]\n").unwrap();
     project.file("roles/base/tasks/main.yml", "- ping:\n").unwrap();
@@ -67,7 +67,7 @@ fn roles_know_their_names_and_who_included_them() {
 }
 
 #[test]
-fn what_names_no_file_is_never_taken_for_a_folder() {
+fn an_empty_src_is_an_error() {
     let project = tasks(
         "- copy: {src: '{{ nobody | default(\"\") }}', dest: '{{ place }}/x'}
   ignore_errors: true
@@ -84,7 +84,7 @@ fn what_names_no_file_is_never_taken_for_a_folder() {
       - rendered.msg == 'src and dest are required'
       - sealed.msg == 'A vault password or secret must be specified to decrypt ' ~ playbook_dir ~ '/files/sealed'",
     );
-    // Hexadecimal text of a salt, a digest and a text, each in hexadecimal, too.
+    // A salt, a digest and a text in hexadecimal, and all of it in hexadecimal once more.
     let part = |letter: &str, count: usize| letter.repeat(count);
     let inner = [part("73", 32), part("68", 32), part("63", 16)].join("\n");
     let body: String = inner.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -96,7 +96,7 @@ fn what_names_no_file_is_never_taken_for_a_folder() {
 }
 
 #[test]
-fn lists_and_maps_are_written_out_where_a_module_wants_text() {
+fn lists_and_maps_are_converted_to_text_for_text_arguments() {
     let project = tasks(
         "- stat: {path: '{{ item }}'}
   loop: [{a: 1}]
@@ -115,7 +115,7 @@ fn lists_and_maps_are_written_out_where_a_module_wants_text() {
 }
 
 #[test]
-fn a_password_of_chance_is_kept() {
+fn the_password_lookup_keeps_a_random_password() {
     let project = tasks(
         "- set_fact:
     kept: \"{{ lookup('password', 'credentials/web chars=digits length=12') }}\"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes each case's expected.txt anew: what ansible-playbook prints for it. Needs ansible-core 2.18.
+# Records the expected.txt of each case, or of those given, with ansible-playbook. Requires ansible-core 2.18.
 set -eu
 cd "$(dirname "$0")"
 [ $# -gt 0 ] || set -- */

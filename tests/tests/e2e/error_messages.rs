@@ -1,11 +1,11 @@
-//! What is wrong in files, and how the command says it: the whole output, one case after the other.
+//! Error messages: the whole output for one mistake after the other.
 
 use convoy_tests::project::Project;
 
 use crate::harness::site;
 
-/// Refused when the playbook is read.
-const READ: &[(&str, &str)] = &[
+/// Mistakes that are found when the playbook is read.
+const PARSE_ERRORS: &[(&str, &str)] = &[
     ("unknown key of a play", "- hosts: l\n  taks: []\n"),
     ("unknown key of a task", "- hosts: l\n  tasks:\n    - ping:\n      whn: true\n"),
     ("unknown key of a block", "- hosts: l\n  tasks:\n    - block: [{ping: }]\n      rescu: []\n"),
@@ -36,8 +36,8 @@ const READ: &[(&str, &str)] = &[
     ),
 ];
 
-/// Fails when the task is due.
-const DUE: &[(&str, &str)] = &[
+/// Mistakes that are found when the task runs.
+const TASK_ERRORS: &[(&str, &str)] = &[
     ("undefined variable", "- copy: {content: '{{ nobody }}', dest: '{{ place }}/x'}"),
     ("undefined attribute", "- debug: msg={{ inventory_hostname.nothing }}"),
     ("cyclic variables", "- debug: msg={{ a }}\n  vars: {a: '{{ b }}', b: '{{ c }}', c: '{{ a }}'}"),
@@ -56,8 +56,8 @@ const DUE: &[(&str, &str)] = &[
     ("a wait in vain", "- wait_for: {path: '{{ place }}/x', timeout: 1}"),
 ];
 
-/// A slip in a name: what is there, the options, and what is close.
-const MEANT: &[(&str, &[&str], &str)] = &[
+/// Misspelled names: a title, options, and a play or tasks.
+const TYPOS: &[(&str, &[&str], &str)] = &[
     ("a variable", &[], "- debug: msg={{ app_prot }}\n  vars: {app_port: 1}"),
     ("a variable in a condition", &[], "- ping:\n  when: app_prot == 1\n  vars: {app_port: 1}"),
     ("a variable in a template", &[], "- template: {src: port.j2, dest: /none}\n  vars: {app_port: 1}"),
@@ -86,11 +86,11 @@ const MEANT: &[(&str, &[&str], &str)] = &[
 ];
 
 #[test]
-fn what_was_meant() {
+fn suggestions_for_misspelled_names() {
     let mut all = String::new();
-    for (name, options, text) in MEANT {
-        let of_a_play = text.contains("hosts:");
-        let project = if of_a_play {
+    for (name, options, text) in TYPOS {
+        let is_play = text.contains("hosts:");
+        let project = if is_play {
             site(&format!("{text}\n  gather_facts: false\n  tasks: [ping: ]\n"))
         } else {
             let project = crate::harness::tasks(text);
@@ -101,8 +101,8 @@ fn what_was_meant() {
         project.file("templates/port.j2", "{{ app_prot }}\n").unwrap();
         project.file("templates/port.hbs", "{{app_prot}}\n").unwrap();
         project.host("[web]\nalpha\n[db]\nbeta\n[all:vars]\nansible_connection=local").unwrap();
-        let one: &[&str] = if of_a_play { &[] } else { &["--limit", "alpha"] };
-        let ran = project.apply(options.iter().chain(one).copied()).expect("a run");
+        let limit: &[&str] = if is_play { &[] } else { &["--limit", "alpha"] };
+        let ran = project.apply(options.iter().chain(limit).copied()).expect("a run");
         all.push_str(&format!("==== {name}\n{ran}\n"));
     }
     insta::assert_snapshot!(all);
@@ -114,22 +114,22 @@ fn report(name: &str, project: &Project) -> String {
 }
 
 #[test]
-fn when_the_playbook_is_read() {
+fn errors_when_a_playbook_is_read() {
     let mut all = String::new();
-    for (name, playbook) in READ {
+    for (name, playbook) in PARSE_ERRORS {
         let project = site(playbook);
         project.file("roles/base/tasks/main.yml", "- ping:\n").unwrap();
         project.host("l ansible_connection=local").unwrap();
         all.push_str(&report(name, &project));
     }
-    assert_eq!(all.matches("--- exit code 1\n").count(), READ.len(), "{all}");
+    assert_eq!(all.matches("--- exit code 1\n").count(), PARSE_ERRORS.len(), "{all}");
     insta::assert_snapshot!(all);
 }
 
 #[test]
-fn when_the_task_is_due() {
+fn errors_when_a_task_runs() {
     let mut all = String::new();
-    for (name, tasks) in DUE {
+    for (name, tasks) in TASK_ERRORS {
         let project = crate::harness::tasks(tasks);
         project
             .file("templates/bad.j2", "one\ntwo {{ nobody }}\n")
@@ -144,6 +144,6 @@ fn when_the_task_is_due() {
         all.push_str(&report(name, &project));
         assert_eq!(std::fs::read_dir(place).unwrap().count(), 0, "{name}");
     }
-    assert_eq!(all.matches("--- exit code 2\n").count(), DUE.len(), "{all}");
+    assert_eq!(all.matches("--- exit code 2\n").count(), TASK_ERRORS.len(), "{all}");
     insta::assert_snapshot!(all);
 }
