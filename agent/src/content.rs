@@ -8,7 +8,7 @@ use crate::args::{Arg, NodePath, ParamKind};
 use crate::failure::Failure;
 
 /// Where content that is known by its digest comes from.
-pub trait Contents {
+pub trait ContentStore {
     /// Returns a file that holds exactly the bytes named by `digest`.
     ///
     /// # Errors
@@ -16,23 +16,23 @@ pub trait Contents {
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure>;
 
     /// Lets the controller ask for the beginning of a file by its digest.
-    fn offer(&self, digest: Digest, file: Held);
+    fn offer(&self, digest: Digest, file: OfferedFile);
 
     /// Returns a directory of this user's own in which programs may be run.
     fn directory(&self) -> &Path;
 
     /// Returns what was noted under `name`. A note only spares work: it may be gone at any time.
-    fn note(&self, _name: &str) -> Option<Vec<u8>> {
+    fn load_note(&self, _name: &str) -> Option<Vec<u8>> {
         None
     }
 
     /// Notes something under `name`, in the place of what was noted before.
-    fn keep_note(&self, _name: &str, _bytes: &[u8]) {}
+    fn store_note(&self, _name: &str, _bytes: &[u8]) {}
 }
 
 /// The beginning of a file, as long as the file stays the same one. It may grow: that is not given.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct OfferedFile {
     /// Where the file is.
     pub path: PathBuf,
     /// The device it is on.
@@ -89,7 +89,7 @@ pub enum EntryKind {
 
 /// What a parameter holds that names a file of the workstation, after the controller has staged it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Supplied {
+pub enum StagedSource {
     /// One file.
     File(Content),
     /// A directory.
@@ -100,7 +100,7 @@ pub enum Supplied {
 
 /// What a parameter holds that names an archive, after the controller has staged it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Packed {
+pub enum StagedArchive {
     /// An archive of the workstation, and the digest of its manifest.
     Controller(Content, Digest),
     /// A path on the node, or an address to fetch it from.
@@ -178,14 +178,14 @@ impl Arg for Content {
 
 /// A script on the workstation, described, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
+pub struct StagedScript {
     /// The script.
     pub content: Content,
     /// What follows its name, as the user quoted it for the shell.
     pub arguments: String,
 }
 
-impl Arg for Script {
+impl Arg for StagedScript {
     const KIND: ParamKind = ParamKind::Str;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -195,7 +195,7 @@ impl Arg for Script {
     }
 }
 
-impl Arg for Packed {
+impl Arg for StagedArchive {
     const KIND: ParamKind = ParamKind::Path;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -206,7 +206,7 @@ impl Arg for Packed {
     }
 }
 
-impl Arg for Supplied {
+impl Arg for StagedSource {
     const KIND: ParamKind = ParamKind::Raw;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -237,15 +237,15 @@ mod tests {
 
     #[test]
     fn files_directories_and_paths_are_told_apart() {
-        let Supplied::File(content) = Supplied::convert(&file().into()).unwrap() else {
+        let StagedSource::File(content) = StagedSource::convert(&file().into()).unwrap() else {
             panic!("not a file")
         };
         assert_eq!((content.size, content.mode, content.name.as_str()), (1, 0o644, "x"));
-        assert_eq!(Supplied::convert(&"~/a".into()), Ok(Supplied::Node(NodePath("~/a".into()))));
+        assert_eq!(StagedSource::convert(&"~/a".into()), Ok(StagedSource::Node(NodePath("~/a".into()))));
         let mut entry = file();
         entry.extend(map! { "path" => "a/x", "kind" => "file" });
         let tree = map! { "name" => "t", "slash" => true, "tree" => vec![Value::from(entry)] };
-        let Supplied::Tree(tree) = Supplied::convert(&tree.into()).unwrap() else { panic!("not a tree") };
+        let StagedSource::Tree(tree) = StagedSource::convert(&tree.into()).unwrap() else { panic!("not a tree") };
         assert_eq!(
             (tree.name.as_str(), tree.slash, tree.entries[0].path.as_path()),
             ("t", true, Path::new("a/x"))
@@ -258,7 +258,7 @@ mod tests {
             let entry = map! { "path" => path, "kind" => "link", "target" => "t" };
             let tree = map! { "name" => "t", "slash" => false, "tree" => vec![Value::from(entry)] };
             assert_eq!(
-                Supplied::convert(&tree.into()).unwrap_err(),
+                StagedSource::convert(&tree.into()).unwrap_err(),
                 format!("'{path}' leads out of the directory that is copied")
             );
         }

@@ -8,7 +8,7 @@ use convoy_protocol::{Diff, Map, Outcome, Status};
 use crate::args::{Arguments, Spec, Staged};
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
-use crate::system::{Look, System};
+use crate::system::{SystemView, System};
 
 /// What `check` found.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum Checked<P> {
     Differs {
         /// Handed to `apply`.
         plan: P,
-        /// What would be different; made only if asked for ([`Look::wants_diff`]).
+        /// What would be different; made only if asked for ([`SystemView::wants_diff`]).
         diff: Vec<Diff>,
         /// The return values as far as they are known.
         values: Map,
@@ -79,19 +79,19 @@ pub struct Module {
 impl Module {
     /// Returns whether it can be an asynchronous job: one needs no controller while it runs.
     pub fn supports_async(&self) -> bool {
-        let offers_content = self.spec.params.iter().any(|param| param.staged == Staged::Landing);
+        let offers_content = self.spec.params.iter().any(|param| param.staged == Staged::Download);
         !self.behavior.polls_job && !offers_content
     }
 }
 
 /// A module's function that looks.
-pub type Check<A, P> = fn(&A, &Look) -> Result<Checked<P>, Failure>;
+pub type Check<A, P> = fn(&A, &SystemView) -> Result<Checked<P>, Failure>;
 
 /// A module's function that does it.
 pub type Apply<A, P> = fn(&A, P, &mut System) -> Result<Done, Failure>;
 
 /// Carries out one order with a module's functions. All modules are called through this.
-pub fn drive<A: Arguments, P>(
+pub fn execute<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
@@ -99,7 +99,7 @@ pub fn drive<A: Arguments, P>(
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match steps(order, earnest, node, behavior, (check, apply)) {
+    let (status, values, diff) = match check_and_apply(order, earnest, node, behavior, (check, apply)) {
         Ok(result) => result,
         Err(failure) => {
             let mut values = failure.values;
@@ -111,7 +111,7 @@ pub fn drive<A: Arguments, P>(
     Outcome { status, values, diff, offer: node.take_offer(), millis }
 }
 
-fn steps<A: Arguments, P>(
+fn check_and_apply<A: Arguments, P>(
     order: &Order,
     earnest: bool,
     node: &mut System,
@@ -133,7 +133,7 @@ fn steps<A: Arguments, P>(
             }
         });
     }
-    node.undertake(behavior.reversibility.why_irreversible(&order.args))?;
+    node.before_apply(behavior.reversibility.why_irreversible(&order.args))?;
     let done = apply(&args, plan, node)?;
     values.extend(done.values);
     Ok((if done.changed { Status::Changed } else { Status::Ran }, values, diff))

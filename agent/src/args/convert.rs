@@ -105,7 +105,7 @@ impl Arg for f64 {
 }
 
 /// A path on the node, with `~`, `~user` and `$NAME` still to be expanded there
-/// ([`Look::expand`](crate::system::Look::expand)).
+/// ([`SystemView::expand`](crate::system::SystemView::expand)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodePath(pub PathBuf);
 

@@ -25,7 +25,7 @@ pub enum Staged {
     /// rest of the line.
     Script,
     /// Names a place on the workstation, where the content that the outcome offers is put.
-    Landing,
+    Download,
     /// Names an archive on the workstation; as [`Staged::File`], with the digest of its manifest beside it.
     Archive,
 }
@@ -113,8 +113,8 @@ impl Param {
 
     /// It names a place on the workstation for what the module offers.
     #[must_use]
-    pub const fn controller_landing(mut self) -> Self {
-        self.staged = Staged::Landing;
+    pub const fn controller_download(mut self) -> Self {
+        self.staged = Staged::Download;
         self
     }
 

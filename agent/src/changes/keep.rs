@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::line::path_line;
-use super::state::{Content, State, Thing, xattrs};
+use super::state::{ContentState, PathState, PathKind, xattrs};
 use super::{KEPT, PLACES, tree};
 use crate::failure::Failure;
 use crate::os_error::{cannot, reason};
@@ -31,7 +31,7 @@ pub(super) struct Keeper {
 }
 
 /// Returns the error as a failure to keep `path`; nothing was changed.
-fn unkept(path: &Path, error: &io::Error) -> Failure {
+fn cannot_keep(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!(
         "cannot keep what {} is now, so that it could be undone: {}; nothing was changed",
         path.display(),
@@ -46,20 +46,20 @@ impl Keeper {
     }
 
     /// Returns the state of what is at `path` with where it is kept now, under a name made of `id`.
-    pub(super) fn keep(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
-        let mut state = State::seen(path, Some(meta)).map_err(|error| unkept(path, &error))?;
-        if state.thing != Thing::File {
+    pub(super) fn keep(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<PathState, Failure> {
+        let mut state = PathState::observe(path, Some(meta)).map_err(|error| cannot_keep(path, &error))?;
+        if state.kind != PathKind::File {
             return Ok(state);
         }
         state.xattrs = xattrs(path);
         let digest = match File::open(path).and_then(|mut file| Digest::of_reader(&mut file)) {
             Ok((digest, _)) => digest,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(State { content: Content::Unreadable, ..state });
+                return Ok(PathState { content: ContentState::Unreadable, ..state });
             }
-            Err(error) => return Err(unkept(path, &error)),
+            Err(error) => return Err(cannot_keep(path, &error)),
         };
-        state.content = Content::Digest(digest);
+        state.content = ContentState::Digest(digest);
         if let Some(place) = self.place(path, meta.dev)? {
             let name = place.join(id);
             if fs::hard_link(path, &name).is_ok() {
@@ -67,46 +67,46 @@ impl Keeper {
                 return Ok(state);
             }
             if reflink(path, &name).is_ok() {
-                dress(path, &name);
+                copy_attributes(path, &name);
                 state.kept = Some(name);
                 return Ok(state);
             }
         }
-        let place = self.own_place().map_err(|error| unkept(path, &error))?;
+        let place = self.own_place().map_err(|error| cannot_keep(path, &error))?;
         self.expect_space(path, meta.size)?;
         let name = place.join(id);
-        copy(path, &name).map_err(|error| unkept(path, &error))?;
-        dress(path, &name);
+        copy(path, &name).map_err(|error| cannot_keep(path, &error))?;
+        copy_attributes(path, &name);
         state.kept = Some(name);
         Ok(state)
     }
 
     /// Returns the state of the directory at `path` with all it holds, and where it is to be moved; `None` if it cannot be
     /// moved and has to be [copied](Self::keep_copy_of_tree).
-    pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<State>, Failure> {
+    pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<PathState>, Failure> {
         let Some(place) = self.place(path, meta.dev)? else { return Ok(None) };
-        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
-        let state = State {
-            content: Content::Digest(survey.digest),
+        let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
+        let state = PathState {
+            content: ContentState::Digest(survey.digest),
             kept: Some(place.join(id)),
-            owned: Some(meta.into()),
-            ..State::of(Thing::Tree)
+            ownership: Some(meta.into()),
+            ..PathState::new(PathKind::Tree)
         };
         Ok(survey.one_system.then_some(state))
     }
 
     /// Copies the directory at `path` with all it holds, and returns its state.
-    pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
-        let kept = self.own_place().map_err(|error| unkept(path, &error))?.join(id);
-        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
+    pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<PathState, Failure> {
+        let kept = self.own_place().map_err(|error| cannot_keep(path, &error))?.join(id);
+        let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
         self.expect_space(path, survey.bytes)?;
         let copied = tree::copy(path, &kept).and_then(|()| tree::survey(&kept));
-        let survey = copied.map_err(|error| unkept(path, &error))?;
-        Ok(State {
-            content: Content::Digest(survey.digest),
+        let survey = copied.map_err(|error| cannot_keep(path, &error))?;
+        Ok(PathState {
+            content: ContentState::Digest(survey.digest),
             kept: Some(kept),
-            owned: Some(meta.into()),
-            ..State::of(Thing::Tree)
+            ownership: Some(meta.into()),
+            ..PathState::new(PathKind::Tree)
         })
     }
 
@@ -119,7 +119,7 @@ impl Keeper {
     /// Returns where things of the file system of `path` are kept without being copied, if there is such a place.
     fn place(&mut self, path: &Path, device: u64) -> Result<Option<PathBuf>, Failure> {
         if device == self.device {
-            return self.own_place().map(Some).map_err(|error| unkept(path, &error));
+            return self.own_place().map(Some).map_err(|error| cannot_keep(path, &error));
         }
         if let Some(place) = self.places.get(&device) {
             return Ok(place.clone());
@@ -132,7 +132,7 @@ impl Keeper {
                 file.write_all(path_line(place).as_bytes())?;
                 file.sync_data()
             };
-            note().map_err(|error| unkept(path, &error))?;
+            note().map_err(|error| cannot_keep(path, &error))?;
         }
         self.places.insert(device, place.clone());
         Ok(place)
@@ -192,7 +192,7 @@ fn new_file(path: &Path) -> io::Result<File> {
 }
 
 /// Gives what is kept the attributes of the file, as far as possible: whoever puts it back by hand needs them.
-fn dress(path: &Path, kept: &Path) {
+fn copy_attributes(path: &Path, kept: &Path) {
     fs::symlink_metadata(path).and_then(|meta| tree::attribute(path, kept, &meta)).ok();
 }
 

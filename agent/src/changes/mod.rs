@@ -4,7 +4,7 @@
 //! behalf of [`System`](crate::system::System), [`undo`] reads it.
 
 mod keep;
-mod known;
+mod tracked;
 pub(crate) mod line;
 mod prune;
 pub(crate) mod record;
@@ -16,8 +16,8 @@ mod users;
 use std::path::{Path, PathBuf};
 
 pub use recorder::Recorder;
-pub(crate) use recorder::{Loses, Noted, Removal};
-pub(crate) use state::{Content, Owned, State, Thing};
+pub(crate) use recorder::{ChangeKind, Announcement, Removal};
+pub(crate) use state::{ContentState, Ownership, PathState, PathKind};
 pub(crate) use tree::{copy, set_xattr, survey};
 pub(crate) use users::users;
 
@@ -34,7 +34,7 @@ const PLACES: &str = "places";
 const USERS: &str = "users";
 
 /// Returns `path` without symbolic links before its last part: it names the same place also after those were changed.
-fn real(path: &Path) -> PathBuf {
+fn with_real_parent(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (absolute.parent().and_then(|parent| parent.canonicalize().ok()), absolute.file_name()) {
         (Some(parent), Some(name)) => parent.join(name),

@@ -5,8 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::line::{HEADING, Line};
-use super::state::{State, Thing};
+use super::line::{HEADING, RecordLine};
+use super::state::{PathState, PathKind};
 
 /// What became of one path, from its first change on. A path that was removed with a directory above it and came again
 /// has an entry for each time.
@@ -15,21 +15,21 @@ pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) path: PathBuf,
     /// What was there before the run.
-    pub(crate) was: State,
+    pub(crate) was: PathState,
     /// How the run left it, after each of its changes.
-    pub(crate) lefts: Vec<State>,
+    pub(crate) left_states: Vec<PathState>,
     /// Whether it was removed as a directory, or with one: what came there since is something else.
     pub(crate) closed: bool,
     /// Whether it came and went with a directory that was not there before, and is not there after.
-    pub(crate) moot: bool,
+    pub(crate) cancelled_out: bool,
     /// The run by which it was taken back.
-    pub(crate) undone: Option<String>,
+    pub(crate) undone_by: Option<String>,
 }
 
 impl Entry {
     /// Returns how the run left it: after its last change, and, since that may not have come to be, before that one.
-    pub(crate) fn left(&self) -> [&State; 2] {
-        let mut last = self.lefts.iter().rev().chain([&self.was, &self.was]);
+    pub(crate) fn left(&self) -> [&PathState; 2] {
+        let mut last = self.left_states.iter().rev().chain([&self.was, &self.was]);
         let mut take = || last.next().unwrap_or(&self.was);
         [take(), take()]
     }
@@ -37,7 +37,7 @@ impl Entry {
 
 /// What a module did that cannot be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Beyond {
+pub(crate) struct IrreversibleWork {
     pub(crate) module: String,
     /// Why it cannot.
     pub(crate) why: String,
@@ -51,7 +51,7 @@ pub(crate) struct Record {
     /// In the order of their first changes.
     pub(crate) entries: Vec<Entry>,
     /// Modules that did what cannot be undone.
-    pub(crate) cannot: Vec<Beyond>,
+    pub(crate) cannot: Vec<IrreversibleWork>,
     /// How many bytes of the file are whole lines.
     intact: u64,
 }
@@ -79,7 +79,7 @@ impl Record {
                 }
                 continue;
             }
-            let line = Line::read(body).ok_or_else(|| damaged(number))?;
+            let line = RecordLine::read(body).ok_or_else(|| damaged(number))?;
             record.add(line).ok_or_else(|| damaged(number))?;
         }
         Ok(Some(record))
@@ -94,55 +94,55 @@ impl Record {
         below.for_each(|entry| entry.closed = true);
     }
 
-    fn add(&mut self, line: Line) -> Option<()> {
+    fn add(&mut self, line: RecordLine) -> Option<()> {
         match line {
-            Line::Change { id, path, was, left } => {
-                let closed = is_directory(&was) && left.is_nothing();
-                if closed || left.thing == Thing::Tree {
+            RecordLine::Change { id, path, was, left } => {
+                let closed = is_directory(&was) && left.is_absent();
+                if closed || left.kind == PathKind::Tree {
                     self.close(&path);
                 }
                 self.entries.push(Entry {
                     id,
                     path,
                     was,
-                    lefts: vec![left],
+                    left_states: vec![left],
                     closed,
-                    moot: false,
-                    undone: None,
+                    cancelled_out: false,
+                    undone_by: None,
                 });
             }
-            Line::Again { id, was, left } => {
+            RecordLine::ChangeAgain { id, was, left } => {
                 let entry = self.entry(&id)?;
                 let last = entry.left()[0];
-                let goes = is_directory(last) && left.is_nothing();
-                let came = entry.was.is_nothing();
-                let (next, path) = (last.then(&left), entry.path.clone());
-                entry.lefts.push(next);
+                let goes = is_directory(last) && left.is_absent();
+                let came = entry.was.is_absent();
+                let (next, path) = (last.followed_by(&left), entry.path.clone());
+                entry.left_states.push(next);
                 if let Some(was) = was {
                     let first = &entry.was;
                     entry.was =
-                        State { owned: first.owned.or(was.owned), mtime: first.mtime.or(was.mtime), ..was };
+                        PathState { ownership: first.ownership.or(was.ownership), mtime: first.mtime.or(was.mtime), ..was };
                 }
                 if goes && came {
                     let with = self.entries.iter_mut().rev().take_while(|entry| entry.id != id);
-                    with.filter(|entry| entry.path.starts_with(&path)).for_each(|entry| entry.moot = true);
+                    with.filter(|entry| entry.path.starts_with(&path)).for_each(|entry| entry.cancelled_out = true);
                 }
                 if goes {
                     self.close(&path);
                 }
             }
-            Line::Void { id } => {
-                self.entry(&id)?.lefts.pop()?;
+            RecordLine::Cancelled { id } => {
+                self.entry(&id)?.left_states.pop()?;
             }
-            Line::Cannot { module, why, ticket } => self.cannot.push(Beyond { module, why, ticket }),
-            Line::Undone { id, by } => self.entry(&id)?.undone = Some(by),
+            RecordLine::Irreversible { module, why, ticket } => self.cannot.push(IrreversibleWork { module, why, ticket }),
+            RecordLine::Undone { id, by } => self.entry(&id)?.undone_by = Some(by),
         }
         Some(())
     }
 }
 
-fn is_directory(state: &State) -> bool {
-    matches!(state.thing, Thing::Directory | Thing::Tree)
+fn is_directory(state: &PathState) -> bool {
+    matches!(state.kind, PathKind::Directory | PathKind::Tree)
 }
 
 /// Writes a record.
@@ -176,8 +176,8 @@ impl Writer {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(crate) fn append(&mut self, lines: &[Line], durably: bool) -> io::Result<()> {
-        let text: String = lines.iter().map(Line::text).collect();
+    pub(crate) fn append(&mut self, lines: &[RecordLine], durably: bool) -> io::Result<()> {
+        let text: String = lines.iter().map(RecordLine::text).collect();
         self.file.lock()?;
         let before = self.file.metadata()?.len();
         let written = self.file.write_all(text.as_bytes());
@@ -192,15 +192,15 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::changes::state::{Content, Owned};
+    use crate::changes::state::{ContentState, Ownership};
     use convoy_protocol::Digest;
 
-    fn owned(mode: u32) -> State {
-        State { owned: Some(Owned { mode, uid: 0, gid: 0 }), ..State::of(Thing::File) }
+    fn ownership(mode: u32) -> PathState {
+        PathState { ownership: Some(Ownership { mode, uid: 0, gid: 0 }), ..PathState::new(PathKind::File) }
     }
 
-    fn file(text: &str) -> State {
-        State { content: Content::Digest(Digest::of(text.as_bytes())), ..owned(0o644) }
+    fn file(text: &str) -> PathState {
+        PathState { content: ContentState::Digest(Digest::of(text.as_bytes())), ..ownership(0o644) }
     }
 
     #[test]
@@ -210,11 +210,11 @@ mod tests {
         let (mut writer, _) = Writer::open(&path).unwrap();
         let id = || "1.1".to_owned();
         let lines = [
-            Line::Change { id: id(), path: "/a".into(), was: owned(0o644), left: owned(0o600) },
-            Line::Again { id: id(), was: Some(file("old")), left: file("new") },
-            Line::Again { id: id(), was: None, left: owned(0o640) },
-            Line::Again { id: id(), was: None, left: State::nothing() },
-            Line::Void { id: id() },
+            RecordLine::Change { id: id(), path: "/a".into(), was: ownership(0o644), left: ownership(0o600) },
+            RecordLine::ChangeAgain { id: id(), was: Some(file("old")), left: file("new") },
+            RecordLine::ChangeAgain { id: id(), was: None, left: ownership(0o640) },
+            RecordLine::ChangeAgain { id: id(), was: None, left: PathState::absent() },
+            RecordLine::Cancelled { id: id() },
         ];
         writer.append(&lines, true).unwrap();
         // The next agent cuts off what was being written.
@@ -222,14 +222,14 @@ mod tests {
         let (mut writer, record) = Writer::open(&path).unwrap();
         let [entry] = &record.entries[..] else { panic!("{record:?}") };
         assert_eq!(entry.was, file("old"));
-        let last = State { owned: owned(0o640).owned, ..file("new") };
+        let last = PathState { ownership: ownership(0o640).ownership, ..file("new") };
         assert_eq!(entry.left(), [&last, &file("new")]);
         writer
-            .append(&[Line::Cannot { module: "shell".into(), why: "why not".into(), ticket: None }], false)
+            .append(&[RecordLine::Irreversible { module: "shell".into(), why: "why not".into(), ticket: None }], false)
             .unwrap();
         let record = Record::read(&path).unwrap().unwrap();
-        let beyond = Beyond { module: "shell".to_owned(), why: "why not".to_owned(), ticket: None };
-        assert_eq!(record.cannot, [beyond]);
+        let irreversible = IrreversibleWork { module: "shell".to_owned(), why: "why not".to_owned(), ticket: None };
+        assert_eq!(record.cannot, [irreversible]);
     }
 
     #[test]

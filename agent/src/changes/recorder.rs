@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use convoy_protocol::message::{Become, Order};
 
 use super::keep::Keeper;
-use super::known::{All, Known};
-use super::line::Line;
+use super::tracked::{TrackedPaths, TrackedPath};
+use super::line::RecordLine;
 use super::record::Writer;
-use super::state::{Content, State, Thing};
+use super::state::{ContentState, PathState, PathKind};
 use super::users::user_line;
-use super::{RECORD, USERS, prune, real};
+use super::{RECORD, USERS, prune, with_real_parent};
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::stat::{Meta, Time};
@@ -42,26 +42,26 @@ struct Inner {
 struct Open {
     writer: Writer,
     keeper: Keeper,
-    known: All,
+    tracked: TrackedPaths,
     /// How many names were given.
     names: u64,
 }
 
 /// Whether a change takes away what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Loses {
+pub(crate) enum ChangeKind {
     /// It is about attributes, or nothing is there.
-    Nothing,
+    KeepsContent,
     /// It does.
-    Content,
+    LosesContent,
     /// It is made already, under a name that nothing had.
-    Made,
+    Created,
 }
 
 /// A change that was announced.
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct Noted(Option<(PathBuf, Known)>, First);
+pub(crate) struct Announcement(Option<(PathBuf, TrackedPath)>, First);
 
 /// Whether a change is the first of its path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,8 +72,8 @@ enum First {
 }
 
 impl First {
-    fn of(line: &Line) -> Self {
-        if matches!(line, Line::Change { .. }) { Self::Yes } else { Self::No }
+    fn of(line: &RecordLine) -> Self {
+        if matches!(line, RecordLine::Change { .. }) { Self::Yes } else { Self::No }
     }
 }
 
@@ -81,9 +81,9 @@ impl First {
 #[derive(Debug)]
 pub(crate) enum Removal {
     /// For good: it is empty, or the run has made it.
-    Discard(Noted),
+    Discard(Announcement),
     /// By moving it here.
-    Move(Noted, PathBuf),
+    Move(Announcement, PathBuf),
 }
 
 fn cannot_record(error: &io::Error) -> Failure {
@@ -107,12 +107,12 @@ impl Recorder {
     }
 
     /// Returns whether anything is recorded.
-    pub(crate) fn is_on(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         lock(&self.0).run.is_some()
     }
 
     /// Tells which order is done.
-    pub(crate) fn order(&self, order: &Order) {
+    pub(crate) fn set_order(&self, order: &Order) {
         let quiet = order.ticket.is_some_and(|ticket| ticket.quiet);
         let mut inner = lock(&self.0);
         inner.ticket = order.ticket.map(|ticket| ticket.number);
@@ -120,7 +120,7 @@ impl Recorder {
     }
 
     /// Tells whether what is handled is secret, whatever the order says.
-    pub(crate) fn handle_secret(&self, secret: bool) {
+    pub(crate) fn set_secret(&self, secret: bool) {
         lock(&self.0).secret = secret;
     }
 
@@ -141,16 +141,16 @@ impl Recorder {
     ///
     /// # Errors
     /// If that cannot be recorded.
-    pub(crate) fn cannot(&self, module: &str, why: &str) -> Result<(), Failure> {
+    pub(crate) fn record_irreversible(&self, module: &str, why: &str) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
         let ticket = inner.ticket;
         let Some(open) = inner.opened()? else { return Ok(()) };
-        let line = Line::Cannot { module: module.to_owned(), why: why.to_owned(), ticket };
+        let line = RecordLine::Irreversible { module: module.to_owned(), why: why.to_owned(), ticket };
         open.writer.append(&[line], false).map_err(|error| cannot_record(&error))
     }
 
     /// Records that the agent of another user is about to work for the run.
-    pub(crate) fn becoming(&self, other: &Become) -> Result<(), Failure> {
+    pub(crate) fn record_user(&self, other: &Become) -> Result<(), Failure> {
         let inner = lock(&self.0);
         let Some(run) = &inner.run else { return Ok(()) };
         let write = || -> io::Result<()> {
@@ -171,74 +171,74 @@ impl Recorder {
     ///
     /// # Errors
     /// If it cannot be recorded or kept; the change must not be made then.
-    pub(crate) fn change(&self, path: &Path, loses: Loses, left: State) -> Result<Noted, Failure> {
-        Ok(self.change_all(vec![(path.to_owned(), left)], loses)?.pop().unwrap_or_default())
+    pub(crate) fn announce(&self, path: &Path, change: ChangeKind, left: PathState) -> Result<Announcement, Failure> {
+        Ok(self.announce_all(vec![(path.to_owned(), left)], change)?.pop().unwrap_or_default())
     }
 
     /// Announces changes that are made together.
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub(crate) fn change_all(
+    pub(crate) fn announce_all(
         &self,
-        changes: Vec<(PathBuf, State)>,
-        loses: Loses,
-    ) -> Result<Vec<Noted>, Failure> {
+        changes: Vec<(PathBuf, PathState)>,
+        change: ChangeKind,
+    ) -> Result<Vec<Announcement>, Failure> {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
         let Some(open) = inner.opened()? else { return Ok(Vec::new()) };
-        let (mut lines, mut noted) = (Vec::new(), Vec::new());
+        let (mut lines, mut announcement) = (Vec::new(), Vec::new());
         for (path, left) in changes {
-            match open.announce(real(&path), loses, left, secret)? {
-                Some((line, path, known)) => {
-                    noted.push(Noted(Some((path, known)), First::of(&line)));
+            match open.announce(with_real_parent(&path), change, left, secret)? {
+                Some((line, path, tracked)) => {
+                    announcement.push(Announcement(Some((path, tracked)), First::of(&line)));
                     lines.push(line);
                 }
-                None => noted.push(Noted::default()),
+                None => announcement.push(Announcement::default()),
             }
         }
-        open.write(&lines, &noted, loses == Loses::Content)?;
-        Ok(noted)
+        open.write(&lines, &announcement, change == ChangeKind::LosesContent)?;
+        Ok(announcement)
     }
 
     /// Announces that the directory at `path` is removed, and says how.
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub(crate) fn removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
+    pub(crate) fn announce_removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
-        let Some(open) = inner.opened()? else { return Ok(Removal::Discard(Noted::default())) };
-        let path = real(path);
+        let Some(open) = inner.opened()? else { return Ok(Removal::Discard(Announcement::default())) };
+        let path = with_real_parent(path);
         let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
-        if is_empty || open.known.is_new(&path) {
-            let noted = open.announce(path, Loses::Content, State::nothing(), secret)?;
-            let noted = match noted {
-                Some((line, path, known)) => {
-                    let noted = Noted(Some((path, known)), First::of(&line));
-                    open.write(&[line], std::slice::from_ref(&noted), true)?;
-                    noted
+        if is_empty || open.tracked.is_new(&path) {
+            let announcement = open.announce(path, ChangeKind::LosesContent, PathState::absent(), secret)?;
+            let announcement = match announcement {
+                Some((line, path, tracked)) => {
+                    let announcement = Announcement(Some((path, tracked)), First::of(&line));
+                    open.write(&[line], std::slice::from_ref(&announcement), true)?;
+                    announcement
                 }
-                None => Noted::default(),
+                None => Announcement::default(),
             };
-            return Ok(Removal::Discard(noted));
+            return Ok(Removal::Discard(announcement));
         }
         let id = open.name();
-        let known = Known { id: id.clone(), nothing: false, content: true, stamped: false, tree: false };
-        let noted = Noted(Some((path.clone(), known)), First::Yes);
+        let tracked = TrackedPath { id: id.clone(), was_absent: false, content_kept: true, is_stamped: false, is_tree: false };
+        let announcement = Announcement(Some((path.clone(), tracked)), First::Yes);
         let (was, kept) = if secret {
-            (State { content: Content::Secret, owned: Some(meta.into()), ..State::of(Thing::Tree) }, None)
+            (PathState { content: ContentState::Secret, ownership: Some(meta.into()), ..PathState::new(PathKind::Tree) }, None)
         } else {
             match open.keeper.keep_tree(&path, meta, &id)? {
                 Some(state) => (state.clone(), state.kept),
                 None => (open.keeper.keep_copy_of_tree(&path, meta, &id)?, None),
             }
         };
-        let line = Line::Change { id, path, was, left: State::nothing() };
+        let line = RecordLine::Change { id, path, was, left: PathState::absent() };
         open.write(&[line], &[], true)?;
         Ok(match kept {
-            Some(kept) => Removal::Move(noted, kept),
-            None => Removal::Discard(noted),
+            Some(kept) => Removal::Move(announcement, kept),
+            None => Removal::Discard(announcement),
         })
     }
 
@@ -246,29 +246,29 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub(crate) fn copy_instead(&self, noted: &Noted, path: &Path, meta: &Meta) -> Result<(), Failure> {
+    pub(crate) fn keep_copy(&self, announcement: &Announcement, path: &Path, meta: &Meta) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((_, known))) = (inner.opened()?, &noted.0) else { return Ok(()) };
-        let was = open.keeper.keep_copy_of_tree(&real(path), meta, &known.id)?;
-        let line = Line::Again { id: known.id.clone(), was: Some(was), left: State::nothing() };
+        let (Some(open), Some((_, tracked))) = (inner.opened()?, &announcement.0) else { return Ok(()) };
+        let was = open.keeper.keep_copy_of_tree(&with_real_parent(path), meta, &tracked.id)?;
+        let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: Some(was), left: PathState::absent() };
         open.write(&[line], &[], true)
     }
 
     /// Forgets a directory that was removed, and what was below it: what comes there is something else.
     pub(crate) fn forget(&self, path: &Path) {
         if let Some(open) = lock(&self.0).open.as_mut() {
-            open.known.forget(&real(path));
+            open.tracked.forget(&with_real_parent(path));
         }
     }
 
     /// Records that a change did not come to be. Should this not be possible, [`Entry::left`](super::record::Entry::left)
     /// allows for it.
-    pub(crate) fn void(&self, noted: &Noted) {
+    pub(crate) fn cancel(&self, announcement: &Announcement) {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return };
-        open.writer.append(&[Line::Void { id: known.id.clone() }], false).ok();
-        if noted.1 == First::Yes {
-            open.known.remove(path);
+        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else { return };
+        open.writer.append(&[RecordLine::Cancelled { id: tracked.id.clone() }], false).ok();
+        if announcement.1 == First::Yes {
+            open.tracked.remove(path);
         }
     }
 
@@ -276,22 +276,22 @@ impl Recorder {
     ///
     /// # Errors
     /// If it cannot be recorded; the change is made.
-    pub(crate) fn settle(&self, noted: &Noted, announced: Option<&State>) -> Result<(), Failure> {
+    pub(crate) fn confirm(&self, announcement: &Announcement, announced: Option<&PathState>) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return Ok(()) };
+        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else { return Ok(()) };
         let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-        let seen = State::seen(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
+        let seen = PathState::observe(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
         let stamp = Time { seconds: meta.ctime(), nanos: meta.ctime_nsec() };
-        let left = if known.stamped {
-            State { content: Content::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
+        let left = if tracked.is_stamped {
+            PathState { content: ContentState::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
         } else {
-            let told = |state: &&State| {
-                state.owned == seen.owned && state.mtime.is_none_or(|time| Some(time) == seen.mtime)
+            let told = |state: &&PathState| {
+                state.ownership == seen.ownership && state.mtime.is_none_or(|time| Some(time) == seen.mtime)
             };
             let Some(announced) = announced.filter(|state| !told(state)) else { return Ok(()) };
-            State { mtime: announced.mtime.and(seen.mtime), ..seen }
+            PathState { mtime: announced.mtime.and(seen.mtime), ..seen }
         };
-        let line = Line::Again { id: known.id.clone(), was: None, left };
+        let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
         open.writer.append(&[line], false).map_err(|error| {
             Failure::new(format!(
                 "{} was changed, but how it was left cannot be recorded: {}",
@@ -319,7 +319,7 @@ impl Inner {
                 let (writer, record) = Writer::open(&directory.join(RECORD))?;
                 prune::in_background(&directory);
                 let keeper = Keeper::new(&directory, &run)?;
-                Ok(Open { writer, keeper, known: All::of(&record), names: record.entries.len() as u64 })
+                Ok(Open { writer, keeper, tracked: TrackedPaths::from_record(&record), names: record.entries.len() as u64 })
             });
             self.open = Some(open.map_err(|error| cannot_record(&error))?);
         }
@@ -339,39 +339,39 @@ impl Open {
     fn announce(
         &mut self,
         path: PathBuf,
-        loses: Loses,
-        mut left: State,
+        change: ChangeKind,
+        mut left: PathState,
         secret: bool,
-    ) -> Result<Option<(Line, PathBuf, Known)>, Failure> {
-        let stamped = secret && left.thing == Thing::File && left.content != Content::Any;
-        if stamped {
-            left.content = Content::Secret;
+    ) -> Result<Option<(RecordLine, PathBuf, TrackedPath)>, Failure> {
+        let is_stamped = secret && left.kind == PathKind::File && left.content != ContentState::Any;
+        if is_stamped {
+            left.content = ContentState::Secret;
         }
         let meta = fs::symlink_metadata(&path).ok().map(|meta| Meta::from(&meta));
-        let known = self.known.get(&path).cloned();
-        if let Some(known) = &known
-            && (loses != Loses::Content || known.content)
+        let tracked = self.tracked.get(&path).cloned();
+        if let Some(tracked) = &tracked
+            && (change != ChangeKind::LosesContent || tracked.content_kept)
         {
-            let line = Line::Again { id: known.id.clone(), was: None, left };
-            let known =
-                Known { stamped: stamped || known.stamped && loses != Loses::Content, ..known.clone() };
-            return Ok(Some((line, path, known)));
+            let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
+            let tracked =
+                TrackedPath { is_stamped: is_stamped || tracked.is_stamped && change != ChangeKind::LosesContent, ..tracked.clone() };
+            return Ok(Some((line, path, tracked)));
         }
-        let nothing = loses == Loses::Made || meta.is_none() || self.known.is_new(&path);
-        if meta.is_none() && left.is_nothing() && known.is_none() {
+        let was_absent = change == ChangeKind::Created || meta.is_none() || self.tracked.is_new(&path);
+        if meta.is_none() && left.is_absent() && tracked.is_none() {
             return Ok(None);
         }
-        let id = known.as_ref().map_or_else(|| self.name(), |known| known.id.clone());
+        let id = tracked.as_ref().map_or_else(|| self.name(), |tracked| tracked.id.clone());
         let was = match &meta {
-            Some(meta) if !nothing => self.before(&path, meta, loses, secret, &id)?,
-            _ => State::nothing(),
+            Some(meta) if !was_absent => self.before(&path, meta, change, secret, &id)?,
+            _ => PathState::absent(),
         };
-        let content = nothing || loses == Loses::Content;
-        let tree = left.thing == Thing::Tree;
-        let next = Known { id: id.clone(), nothing, content, stamped, tree };
-        let line = match known {
-            None => Line::Change { id, path: path.clone(), was, left },
-            Some(_) => Line::Again { id, was: Some(was), left },
+        let content_kept = was_absent || change == ChangeKind::LosesContent;
+        let is_tree = left.kind == PathKind::Tree;
+        let next = TrackedPath { id: id.clone(), was_absent, content_kept, is_stamped, is_tree };
+        let line = match tracked {
+            None => RecordLine::Change { id, path: path.clone(), was, left },
+            Some(_) => RecordLine::ChangeAgain { id, was: Some(was), left },
         };
         Ok(Some((line, path, next)))
     }
@@ -381,24 +381,24 @@ impl Open {
         &mut self,
         path: &Path,
         meta: &Meta,
-        loses: Loses,
+        change: ChangeKind,
         secret: bool,
         id: &str,
-    ) -> Result<State, Failure> {
-        if loses == Loses::Content && !secret {
+    ) -> Result<PathState, Failure> {
+        if change == ChangeKind::LosesContent && !secret {
             return self.keeper.keep(path, meta, id);
         }
-        let mut state = State::seen(path, Some(meta)).map_err(|error| cannot_record(&error))?;
-        if loses == Loses::Content && state.thing == Thing::File {
-            state.content = Content::Secret;
+        let mut state = PathState::observe(path, Some(meta)).map_err(|error| cannot_record(&error))?;
+        if change == ChangeKind::LosesContent && state.kind == PathKind::File {
+            state.content = ContentState::Secret;
         }
         Ok(state)
     }
 
-    fn write(&mut self, lines: &[Line], noted: &[Noted], durably: bool) -> Result<(), Failure> {
+    fn write(&mut self, lines: &[RecordLine], announcement: &[Announcement], durably: bool) -> Result<(), Failure> {
         self.writer.append(lines, durably).map_err(|error| cannot_record(&error))?;
-        for (path, known) in noted.iter().filter_map(|noted| noted.0.clone()) {
-            self.known.insert(path, known);
+        for (path, tracked) in announcement.iter().filter_map(|announcement| announcement.0.clone()) {
+            self.tracked.insert(path, tracked);
         }
         Ok(())
     }

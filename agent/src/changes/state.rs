@@ -11,8 +11,8 @@ use crate::stat::{Meta, Time};
 
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Thing {
-    Nothing,
+pub(crate) enum PathKind {
+    Absent,
     File,
     Directory,
     /// A symbolic link with what it says.
@@ -23,7 +23,7 @@ pub(crate) enum Thing {
 
 /// Owner, group and permission bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owned {
+pub(crate) struct Ownership {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Owned {
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum ContentState {
     /// It does not matter, since it was not changed.
     Any,
     /// What has this digest. Of a tree: of all that the file system says about it.
@@ -46,60 +46,60 @@ pub(crate) enum Content {
 
 /// What is, or was, at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) thing: Thing,
+pub(crate) struct PathState {
+    pub(crate) kind: PathKind,
     /// `None`: they do not matter.
-    pub(crate) owned: Option<Owned>,
+    pub(crate) ownership: Option<Ownership>,
     /// `None`: it does not matter.
     pub(crate) mtime: Option<Time>,
-    pub(crate) content: Content,
+    pub(crate) content: ContentState,
     /// Where it is kept.
     pub(crate) kept: Option<PathBuf>,
     /// Extended attributes.
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl From<&Meta> for Owned {
+impl From<&Meta> for Ownership {
     fn from(meta: &Meta) -> Self {
         Self { mode: meta.mode, uid: meta.uid, gid: meta.gid }
     }
 }
 
-impl State {
-    pub(crate) fn of(thing: Thing) -> Self {
-        Self { thing, owned: None, mtime: None, content: Content::Any, kept: None, xattrs: Vec::new() }
+impl PathState {
+    pub(crate) fn new(kind: PathKind) -> Self {
+        Self { kind, ownership: None, mtime: None, content: ContentState::Any, kept: None, xattrs: Vec::new() }
     }
 
-    pub(crate) fn nothing() -> Self {
-        Self::of(Thing::Nothing)
+    pub(crate) fn absent() -> Self {
+        Self::new(PathKind::Absent)
     }
 
     /// Returns what is at `path`, of which `meta` tells; the content is not looked at.
-    pub(crate) fn seen(path: &Path, meta: Option<&Meta>) -> io::Result<Self> {
-        let Some(meta) = meta else { return Ok(Self::nothing()) };
-        let thing = match meta {
-            meta if meta.is_file() => Thing::File,
-            meta if meta.is_dir() => Thing::Directory,
-            meta if meta.is_link() => Thing::Link(fs::read_link(path)?),
-            _ => Thing::Tree,
+    pub(crate) fn observe(path: &Path, meta: Option<&Meta>) -> io::Result<Self> {
+        let Some(meta) = meta else { return Ok(Self::absent()) };
+        let kind = match meta {
+            meta if meta.is_file() => PathKind::File,
+            meta if meta.is_dir() => PathKind::Directory,
+            meta if meta.is_link() => PathKind::Link(fs::read_link(path)?),
+            _ => PathKind::Tree,
         };
-        Ok(Self { owned: Some(meta.into()), mtime: Some(meta.mtime), ..Self::of(thing) })
+        Ok(Self { ownership: Some(meta.into()), mtime: Some(meta.mtime), ..Self::new(kind) })
     }
 
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.thing == Thing::Nothing
+    pub(crate) fn is_absent(&self) -> bool {
+        self.kind == PathKind::Absent
     }
 
     /// Returns this state after a change to `next`, which says nothing of what did not change.
-    pub(crate) fn then(&self, next: &Self) -> Self {
+    pub(crate) fn followed_by(&self, next: &Self) -> Self {
         let mut merged = next.clone();
         // A directory that came back with all it holds stays one, whatever its attributes.
-        if self.thing == Thing::Tree && next.thing == Thing::Directory {
-            return Self { thing: Thing::Tree, content: Content::Any, ..merged };
+        if self.kind == PathKind::Tree && next.kind == PathKind::Directory {
+            return Self { kind: PathKind::Tree, content: ContentState::Any, ..merged };
         }
-        if self.thing == next.thing {
-            merged.owned = next.owned.or(self.owned);
-            if next.content == Content::Any {
+        if self.kind == next.kind {
+            merged.ownership = next.ownership.or(self.ownership);
+            if next.content == ContentState::Any {
                 merged.content = self.content.clone();
             }
         }

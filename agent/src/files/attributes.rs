@@ -8,7 +8,7 @@ use super::mode::{self, Base};
 use crate::args::Mode;
 use crate::failure::Failure;
 use crate::stat::{FileKind, Meta};
-use crate::system::{Attributes, Look, System};
+use crate::system::{Attributes, SystemView, System};
 
 /// What a task says about a file besides its content.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,7 +61,7 @@ impl FileArgs {
     ///
     /// # Errors
     /// With the name of the parameter and the reason.
-    pub fn refuse_foreign(&self, look: &Look) -> Result<(), Failure> {
+    pub fn refuse_foreign(&self, view: &SystemView) -> Result<(), Failure> {
         if self.unsafe_writes {
             return Err(Failure::new(
                 "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted",
@@ -80,7 +80,7 @@ impl FileArgs {
         ];
         let given = selinux.iter().find(|(_, value)| value.is_some());
         if let Some((name, _)) = given
-            && look.has_selinux()
+            && view.has_selinux()
         {
             return Err(Failure::new(format!(
                 "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon by the command module"
@@ -100,18 +100,18 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// If a user or group is unknown, or the mode is none.
-    pub fn resolve(&self, look: &Look, path: &Path, base: Base) -> Result<Attributes, Failure> {
+    pub fn resolve(&self, view: &SystemView, path: &Path, base: Base) -> Result<Attributes, Failure> {
         let unknown = |verb: &str, what: &str, name: &str| {
             Failure::new(format!("{verb} failed: failed to look up {what} {name}"))
                 .with("path", path.to_string_lossy().as_ref())
         };
         let uid = self.owner.map(|name| match name.parse() {
             Ok(uid) => Ok(uid),
-            Err(_) => look.user(name).map(|user| user.uid).ok_or_else(|| unknown("chown", "user", name)),
+            Err(_) => view.user(name).map(|user| user.uid).ok_or_else(|| unknown("chown", "user", name)),
         });
         let gid = self.group.map(|name| match name.parse() {
             Ok(gid) => Ok(gid),
-            Err(_) => look.group_id(name).ok_or_else(|| unknown("chgrp", "group", name)),
+            Err(_) => view.group_id(name).ok_or_else(|| unknown("chgrp", "group", name)),
         });
         let mode = self.mode.map(|mode| {
             mode::parse(&mode.0, base)
@@ -124,12 +124,12 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn missing(&self, look: &Look, path: &Path, meta: &Meta) -> Result<Option<Attributes>, Failure> {
+    pub fn missing(&self, view: &SystemView, path: &Path, meta: &Meta) -> Result<Option<Attributes>, Failure> {
         if self.is_empty() {
             return Ok(None);
         }
-        let base = Base { mode: meta.mode, is_dir: meta.is_dir(), umask: look.umask() };
-        Ok(differing(self.resolve(look, path, base)?, meta))
+        let base = Base { mode: meta.mode, is_dir: meta.is_dir(), umask: view.umask() };
+        Ok(differing(self.resolve(view, path, base)?, meta))
     }
 }
 
@@ -172,13 +172,13 @@ pub fn state(meta: Option<&Meta>) -> &'static str {
 ///
 /// # Errors
 /// If the path cannot be looked at.
-pub fn describe(look: &Look, path: &Path, values: &mut Map) -> Result<(), Failure> {
-    if look.stat(path)?.is_none() {
+pub fn describe(view: &SystemView, path: &Path, values: &mut Map) -> Result<(), Failure> {
+    if view.stat(path)?.is_none() {
         return Ok(());
     }
-    let Some(meta) = look.lstat(path)? else { return Ok(()) };
-    let owner = look.user_by_id(meta.uid).map_or_else(|| meta.uid.to_string(), |user| user.name);
-    let group = look.group_name(meta.gid).unwrap_or_else(|| meta.gid.to_string());
+    let Some(meta) = view.lstat(path)? else { return Ok(()) };
+    let owner = view.user_by_id(meta.uid).map_or_else(|| meta.uid.to_string(), |user| user.name);
+    let group = view.group_name(meta.gid).unwrap_or_else(|| meta.gid.to_string());
     values.extend(convoy_protocol::map! {
         "uid" => meta.uid,
         "gid" => meta.gid,

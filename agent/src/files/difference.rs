@@ -6,7 +6,7 @@ use convoy_protocol::{Diff, DiffSide, Map, Value};
 
 use crate::failure::Failure;
 use crate::stat::Meta;
-use crate::system::{Attributes, DIFF_LIMIT, Look};
+use crate::system::{Attributes, DIFF_LIMIT, SystemView};
 
 /// The new side of a difference.
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +33,14 @@ fn text(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// If either cannot be read.
-pub fn of_content(look: &Look, path: &Path, old: Option<&Meta>, after: After<'_>) -> Result<Diff, Failure> {
+pub fn of_content(view: &SystemView, path: &Path, old: Option<&Meta>, after: After<'_>) -> Result<Diff, Failure> {
     let before = match old {
         None => DiffSide { header: String::new(), text: String::new() },
         Some(meta) if meta.size > DIFF_LIMIT => {
             return Ok(skipped(&format!("destination file size is greater than {DIFF_LIMIT}")));
         }
         Some(_) => {
-            let bytes = look.read_head(path, DIFF_LIMIT)?;
+            let bytes = view.read_head(path, DIFF_LIMIT)?;
             if bytes.contains(&0) {
                 return Ok(skipped("destination file appears to be binary"));
             }
@@ -52,7 +52,7 @@ pub fn of_content(look: &Look, path: &Path, old: Option<&Meta>, after: After<'_>
     }
     let bytes = match (after.bytes, after.file) {
         (Some(bytes), _) => bytes.to_vec(),
-        (None, Some(file)) => look.read_head(file, DIFF_LIMIT)?,
+        (None, Some(file)) => view.read_head(file, DIFF_LIMIT)?,
         (None, None) => Vec::new(),
     };
     if bytes.contains(&0) {

@@ -10,7 +10,7 @@ use super::{backup, difference, dirname, tree, validate};
 use crate::failure::Failure;
 use crate::module::Done;
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Look, System};
+use crate::system::{Attributes, Bytes, SystemView, System};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -52,12 +52,12 @@ impl Edit<'_> {
     ///
     /// # Errors
     /// If that cannot be seen, or an attribute has no meaning.
-    pub fn inspect(self, look: &Look) -> Result<Inspected, Failure> {
-        let target = look.real_path(&self.path);
-        let expected = look.lstat(&target)?;
-        let umask = look.umask();
+    pub fn inspect(self, view: &SystemView) -> Result<Inspected, Failure> {
+        let target = view.real_path(&self.path);
+        let expected = view.lstat(&target)?;
+        let umask = view.umask();
         let mode = expected.as_ref().map_or(0o666 & !umask, |meta| meta.mode);
-        let all = self.wanted.resolve(look, &self.path, Base { mode, is_dir: false, umask })?;
+        let all = self.wanted.resolve(view, &self.path, Base { mode, is_dir: false, umask })?;
         let missing = expected.as_ref().and_then(|meta| attributes::differing(all, meta));
         let mut msg = self.new.as_ref().map(|(_, msg)| msg.clone()).unwrap_or_default();
         let is_made = self.old.is_none() && self.new.is_some();
@@ -68,11 +68,11 @@ impl Edit<'_> {
         if self.new.is_none() && missing.is_none() {
             return Ok(Inspected { msg, plan: None, diff: Vec::new() });
         }
-        let diff = if look.wants_diff() { self.differences(missing, expected.as_ref()) } else { Vec::new() };
+        let diff = if view.wants_diff() { self.differences(missing, expected.as_ref()) } else { Vec::new() };
         let directories = if self.old.is_some() {
             Vec::new()
         } else {
-            tree::missing_directories(look, &dirname(&self.path))?
+            tree::missing_directories(view, &dirname(&self.path))?
         };
         let content = self.new.map(|(content, _)| content);
         let attributes = if content.is_some() { all } else { missing.unwrap_or_default() };
@@ -141,8 +141,8 @@ pub fn apply(
 ///
 /// # Errors
 /// If it is one, or cannot be looked at.
-pub fn refuse_directory(look: &Look, path: &Path) -> Result<(), Failure> {
-    if look.stat(path)?.is_some_and(|meta| meta.is_dir()) {
+pub fn refuse_directory(view: &SystemView, path: &Path) -> Result<(), Failure> {
+    if view.stat(path)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("Path {} is a directory !", path.display())).with("rc", 256));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Text of files in other encodings than UTF-8: the node's `iconv` knows them.
 
 use crate::failure::Failure;
-use crate::system::{Look, Process};
+use crate::system::{SystemView, Process};
 
 /// Why bytes are no text.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,9 +46,9 @@ fn is_utf8(name: &str) -> bool {
 ///
 /// # Errors
 /// If they are none. Of UTF-8 it is never said: [`encode`] gives every stray byte back.
-pub fn decode(look: &Look, bytes: &[u8], name: &str) -> Result<String, NoText> {
+pub fn decode(view: &SystemView, bytes: &[u8], name: &str) -> Result<String, NoText> {
     if !is_utf8(name) {
-        return String::from_utf8(convert(look, bytes, name, "UTF-8")?).map_err(|_| NoText::Malformed);
+        return String::from_utf8(convert(view, bytes, name, "UTF-8")?).map_err(|_| NoText::Malformed);
     }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -67,20 +67,20 @@ pub fn decode(look: &Look, bytes: &[u8], name: &str) -> Result<String, NoText> {
 ///
 /// # Errors
 /// If they are none.
-pub fn decode_strict(look: &Look, bytes: &[u8], name: &str) -> Result<String, NoText> {
+pub fn decode_strict(view: &SystemView, bytes: &[u8], name: &str) -> Result<String, NoText> {
     if is_utf8(name) {
         return str::from_utf8(bytes).map(str::to_owned).map_err(|_| NoText::Malformed);
     }
-    decode(look, bytes, name)
+    decode(view, bytes, name)
 }
 
 /// Returns `text` in the encoding `name`.
 ///
 /// # Errors
 /// If it cannot be written in it.
-pub fn encode(look: &Look, text: &str, name: &str) -> Result<Vec<u8>, NoText> {
+pub fn encode(view: &SystemView, text: &str, name: &str) -> Result<Vec<u8>, NoText> {
     if !is_utf8(name) {
-        return convert(look, text.as_bytes(), "UTF-8", name);
+        return convert(view, text.as_bytes(), "UTF-8", name);
     }
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -92,10 +92,10 @@ pub fn encode(look: &Look, text: &str, name: &str) -> Result<Vec<u8>, NoText> {
     Ok(bytes)
 }
 
-fn convert(look: &Look, bytes: &[u8], from: &str, to: &str) -> Result<Vec<u8>, NoText> {
+fn convert(view: &SystemView, bytes: &[u8], from: &str, to: &str) -> Result<Vec<u8>, NoText> {
     let run = |from: &str, to: &str, bytes: Vec<u8>| {
         let process = Process::new(["iconv", "-f", from, "-t", to]).env("LC_ALL", "C").stdin(bytes);
-        look.ask(&process).map_err(|failure| NoText::Failed(failure.msg))
+        view.query(&process).map_err(|failure| NoText::Failed(failure.msg))
     };
     let (from, to) = (python_name(from), python_name(to));
     let output = run(from, to, bytes.to_vec())?;

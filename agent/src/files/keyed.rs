@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::formats::toml::KeyPath;
 use crate::key_changes::KeyChange;
 use crate::module::Checked;
-use crate::system::Look;
+use crate::system::SystemView;
 
 crate::arguments! {
     /// Parameters of all modules that edit a file of keys and values, which may have to be made.
@@ -42,8 +42,8 @@ impl KeyedArgs {
     ///
     /// # Errors
     /// If it is missing and shall not be made, is a directory, or cannot be read.
-    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
-        match self.in_place.find(look)? {
+    pub fn read(&self, view: &SystemView) -> Result<(PathBuf, Vec<u8>), Failure> {
+        match self.in_place.find(view)? {
             (path, Some(bytes)) => Ok((path, bytes)),
             (path, None) if self.create => Ok((path, Vec::new())),
             (path, None) => {
@@ -64,25 +64,25 @@ impl KeyedArgs {
     /// If the file could not be written.
     pub fn finish(
         &self,
-        look: &Look,
+        view: &SystemView,
         path: &Path,
         new: Vec<u8>,
         changed: &[KeyChange],
     ) -> Result<Checked<Plan>, Failure> {
-        self.in_place.finish(look, path, new, changed)
+        self.in_place.finish(view, path, new, changed)
     }
 }
 
 impl InPlaceArgs {
     /// Returns the file's path, links followed, and what it holds, if it is there.
-    fn find(&self, look: &Look) -> Result<(PathBuf, Option<Vec<u8>>), Failure> {
-        self.file.refuse_foreign(look)?;
-        let path = look.real_path(&look.expand(&self.path));
-        let bytes = match look.stat(&path)? {
+    fn find(&self, view: &SystemView) -> Result<(PathBuf, Option<Vec<u8>>), Failure> {
+        self.file.refuse_foreign(view)?;
+        let path = view.real_path(&view.expand(&self.path));
+        let bytes = match view.stat(&path)? {
             Some(meta) if meta.is_dir() => {
                 return Err(Failure::new(format!("{} is a directory", path.display())));
             }
-            Some(_) => Some(look.read(&path)?),
+            Some(_) => Some(view.read(&path)?),
             None => None,
         };
         Ok((path, bytes))
@@ -92,8 +92,8 @@ impl InPlaceArgs {
     ///
     /// # Errors
     /// If it is missing, is a directory, or cannot be read.
-    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
-        let (path, bytes) = self.find(look)?;
+    pub fn read(&self, view: &SystemView) -> Result<(PathBuf, Vec<u8>), Failure> {
+        let (path, bytes) = self.find(view)?;
         let missing = || Failure::new(format!("{} does not exist", path.display()));
         let bytes = bytes.ok_or_else(missing)?;
         Ok((path, bytes))
@@ -105,7 +105,7 @@ impl InPlaceArgs {
     /// If the file could not be written.
     pub fn finish(
         &self,
-        look: &Look,
+        view: &SystemView,
         path: &Path,
         new: Vec<u8>,
         changed: &[KeyChange],
@@ -117,8 +117,8 @@ impl InPlaceArgs {
             ..Put::new(path.to_owned(), Source::Memory(new), self.file.wanted())
         };
         let values = map! { "path" => path.to_string_lossy().as_ref(), "keys" => keys };
-        Ok(match put::check(put, look, values)? {
-            Checked::Differs { plan, values, .. } if !changed.is_empty() && look.wants_diff() => {
+        Ok(match put::check(put, view, values)? {
+            Checked::Differs { plan, values, .. } if !changed.is_empty() && view.wants_diff() => {
                 Checked::Differs { plan, diff: vec![difference(path, changed)], values }
             }
             checked => checked,

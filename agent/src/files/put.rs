@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::failure::Failure;
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Checksums, Look, Output, System};
+use crate::system::{Attributes, Bytes, Checksums, SystemView, Output, System};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]
@@ -117,67 +117,67 @@ pub enum Found {
 ///
 /// # Errors
 /// If that cannot be seen or the file could not be written.
-pub fn inspect(mut put: Put<'_>, look: &Look) -> Result<Found, Failure> {
-    let mut old = look.lstat(&put.dest)?;
-    if put.follow && old.as_ref().is_some_and(Meta::is_link) && look.stat(&put.dest)?.is_some() {
-        put.dest = look.real_path(&put.dest);
-        old = look.lstat(&put.dest)?;
+pub fn inspect(mut put: Put<'_>, view: &SystemView) -> Result<Found, Failure> {
+    let mut old = view.lstat(&put.dest)?;
+    if put.follow && old.as_ref().is_some_and(Meta::is_link) && view.stat(&put.dest)?.is_some() {
+        put.dest = view.real_path(&put.dest);
+        old = view.lstat(&put.dest)?;
     }
     if old.as_ref().is_some_and(Meta::is_dir) {
         return Err(Failure::new(format!("cannot write {}: it is a directory", put.dest.display())));
     }
-    if old.is_some() && !put.force && look.stat(&put.dest)?.is_some() {
+    if old.is_some() && !put.force && view.stat(&put.dest)?.is_some() {
         return Ok(Found::Kept(put.dest));
     }
     match &old {
-        Some(meta) if meta.is_file() && has_content(look, &put.dest, meta, &put.source)? => {
-            inspect_attributes(put, look, meta)
+        Some(meta) if meta.is_file() && has_content(view, &put.dest, meta, &put.source)? => {
+            inspect_attributes(put, view, meta)
         }
-        _ => plan_writing(put, look, old),
+        _ => plan_writing(put, view, old),
     }
 }
 
-fn identity(look: &Look, source: &Source) -> Result<(u64, Digest), Failure> {
+fn identity(view: &SystemView, source: &Source) -> Result<(u64, Digest), Failure> {
     Ok(match source {
         Source::Memory(bytes) => (bytes.len() as u64, Digest::of(bytes)),
         Source::Controller(content) => (content.size, content.digest),
         Source::Node(path) => {
-            let size = look.stat(path)?.map_or(0, |meta| meta.size);
-            (size, look.sha256(path)?)
+            let size = view.stat(path)?.map_or(0, |meta| meta.size);
+            (size, view.sha256(path)?)
         }
     })
 }
 
-fn has_content(look: &Look, dest: &Path, meta: &Meta, source: &Source) -> Result<bool, Failure> {
+fn has_content(view: &SystemView, dest: &Path, meta: &Meta, source: &Source) -> Result<bool, Failure> {
     let size = match source {
         Source::Memory(bytes) => bytes.len() as u64,
         Source::Controller(content) => content.size,
-        Source::Node(path) => look.stat(path)?.map_or(0, |meta| meta.size),
+        Source::Node(path) => view.stat(path)?.map_or(0, |meta| meta.size),
     };
-    if meta.size != size || !look.can_read(dest) {
+    if meta.size != size || !view.can_read(dest) {
         return Ok(false);
     }
-    Ok(look.sha256(dest)? == identity(look, source)?.1)
+    Ok(view.sha256(dest)? == identity(view, source)?.1)
 }
 
-fn resolved(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Attributes, Failure> {
-    let umask = look.umask();
+fn resolved(put: &Put<'_>, view: &SystemView, old: Option<&Meta>) -> Result<Attributes, Failure> {
+    let umask = view.umask();
     let mode = old.filter(|meta| meta.is_file()).map_or(0o666 & !umask, |meta| meta.mode);
     let wanted = Wanted { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
-    let mut attributes = wanted.resolve(look, &put.dest, Base { mode, is_dir: false, umask })?;
+    let mut attributes = wanted.resolve(view, &put.dest, Base { mode, is_dir: false, umask })?;
     attributes.mode = put.preserve.or(attributes.mode);
     Ok(attributes)
 }
 
-fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, Failure> {
+fn inspect_attributes(put: Put<'_>, view: &SystemView, meta: &Meta) -> Result<Found, Failure> {
     if let Some(expected) = put.checksum {
-        verify(&look.checksums(&put.dest)?, Some(expected))?;
+        verify(&view.checksums(&put.dest)?, Some(expected))?;
     }
-    let Some(attributes) = attributes::differing(resolved(&put, look, Some(meta))?, meta) else {
+    let Some(attributes) = attributes::differing(resolved(&put, view, Some(meta))?, meta) else {
         return Ok(Found::Same(put.dest));
     };
     let mut diff = Vec::new();
-    if look.wants_diff() {
+    if view.wants_diff() {
         let mut before = map! { "path" => put.dest.to_string_lossy().as_ref() };
         let mut after = before.clone();
         difference::of_attributes(meta, attributes, &mut before, &mut after);
@@ -188,20 +188,20 @@ fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, F
     Ok(Found::Differs(Box::new(plan), diff))
 }
 
-fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, Failure> {
+fn plan_writing(put: Put<'_>, view: &SystemView, old: Option<Meta>) -> Result<Found, Failure> {
     let directory = dirname(&put.dest);
     if put.parents.is_empty() && !put.directory_is_planned {
-        if look.stat(&directory)?.is_none() {
+        if view.stat(&directory)?.is_none() {
             return Err(Failure::new(format!(
                 "Destination directory {} does not exist",
                 directory.display()
             )));
         }
-        if !look.can_write(&directory) {
+        if !view.can_write(&directory) {
             return Err(Failure::new(format!("Destination {} not writable", directory.display())));
         }
     }
-    let mut attributes = resolved(&put, look, old.as_ref())?;
+    let mut attributes = resolved(&put, view, old.as_ref())?;
     if old.is_some() {
         attributes.mode = attributes.mode.or(put.written.mode);
         attributes.uid = attributes.uid.or(put.written.uid);
@@ -210,7 +210,7 @@ fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, F
         attributes.mode = attributes.mode.or(put.new_mode);
     }
     let diff =
-        if look.wants_diff() { vec![content_difference(&put, look, old.as_ref())?] } else { Vec::new() };
+        if view.wants_diff() { vec![content_difference(&put, view, old.as_ref())?] } else { Vec::new() };
     let content = Some(Writing {
         source: put.source,
         backup: put.backup,
@@ -222,24 +222,24 @@ fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, F
     Ok(Found::Differs(Box::new(plan), diff))
 }
 
-fn content_difference(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Diff, Failure> {
+fn content_difference(put: &Put<'_>, view: &SystemView, old: Option<&Meta>) -> Result<Diff, Failure> {
     let old = old.filter(|meta| meta.is_file());
     let after = |size| After { header: &put.header, size, file: None, bytes: None };
     match &put.source {
         Source::Memory(bytes) => {
             let after = After { bytes: Some(bytes), ..after(bytes.len() as u64) };
-            difference::of_content(look, &put.dest, old, after)
+            difference::of_content(view, &put.dest, old, after)
         }
         Source::Controller(content) if content.size > crate::system::DIFF_LIMIT => {
-            difference::of_content(look, &put.dest, old, after(content.size))
+            difference::of_content(view, &put.dest, old, after(content.size))
         }
         Source::Controller(content) => {
-            let file = look.content(&content.digest)?;
-            difference::of_content(look, &put.dest, old, After { file: Some(&file), ..after(content.size) })
+            let file = view.content(&content.digest)?;
+            difference::of_content(view, &put.dest, old, After { file: Some(&file), ..after(content.size) })
         }
         Source::Node(path) => {
-            let size = look.stat(path)?.map_or(0, |meta| meta.size);
-            difference::of_content(look, &put.dest, old, After { file: Some(path), ..after(size) })
+            let size = view.stat(path)?.map_or(0, |meta| meta.size);
+            difference::of_content(view, &put.dest, old, After { file: Some(path), ..after(size) })
         }
     }
 }
@@ -248,12 +248,12 @@ fn content_difference(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn check(put: Put<'_>, look: &Look, mut values: Map) -> Result<Checked<Plan>, Failure> {
-    match inspect(put, look)? {
+pub fn check(put: Put<'_>, view: &SystemView, mut values: Map) -> Result<Checked<Plan>, Failure> {
+    match inspect(put, view)? {
         Found::Same(dest) => {
             values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
-            values.insert("checksum".into(), look.checksums(&dest)?.sha1.into());
-            attributes::describe(look, &dest, &mut values)?;
+            values.insert("checksum".into(), view.checksums(&dest)?.sha1.into());
+            attributes::describe(view, &dest, &mut values)?;
             Ok(Checked::Same(values))
         }
         Found::Kept(dest) => {
@@ -320,7 +320,7 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
     };
     // Of what was really written, not of what was announced.
     let sums = node.checksums(temporary.path())?;
-    temporary.holds(sums.sha256);
+    temporary.set_digest(sums.sha256);
     if let Source::Controller(content) = &writing.source
         && content.digest != sums.sha256
     {

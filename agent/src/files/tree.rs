@@ -10,7 +10,7 @@ use super::mode::Base;
 use super::put::{self, Found, Put, Source};
 use crate::failure::Failure;
 use crate::stat::Meta;
-use crate::system::{Attributes, Look, System};
+use crate::system::{Attributes, SystemView, System};
 
 /// One thing that shall be there.
 #[derive(Debug)]
@@ -71,23 +71,23 @@ impl Plan {
     ///
     /// # Errors
     /// If what is there cannot be seen or is in the way.
-    pub fn add(&mut self, item: Item<'_>, look: &Look) -> Result<(), Failure> {
+    pub fn add(&mut self, item: Item<'_>, view: &SystemView) -> Result<(), Failure> {
         match item {
-            Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, look),
+            Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, view),
             Item::File(mut put) => {
                 put.directory_is_planned = put.dest.parent().is_some_and(|parent| self.made.contains(parent));
-                if let Found::Differs(plan, diff) = put::inspect(put, look)? {
+                if let Found::Differs(plan, diff) = put::inspect(put, view)? {
                     self.steps.push(Step::Put(plan));
                     self.diff.extend(diff);
                 }
                 Ok(())
             }
             Item::Link { path, target, wanted } => {
-                let expected = look.lstat(&path)?;
+                let expected = view.lstat(&path)?;
                 let wanted = Wanted { mode: None, ..wanted };
                 match &expected {
-                    Some(meta) if meta.is_link() && look.read_link(&path)? == target => {
-                        if let Some(missing) = wanted.missing(look, &path, meta)? {
+                    Some(meta) if meta.is_link() && view.read_link(&path)? == target => {
+                        if let Some(missing) = wanted.missing(view, &path, meta)? {
                             self.steps.push(Step::Owner(path, missing));
                         }
                         return Ok(());
@@ -100,8 +100,8 @@ impl Plan {
                     }
                     _ => {}
                 }
-                let base = Base { mode: 0o777, is_dir: false, umask: look.umask() };
-                let owner = wanted.resolve(look, &path, base)?;
+                let base = Base { mode: 0o777, is_dir: false, umask: view.umask() };
+                let owner = wanted.resolve(view, &path, base)?;
                 self.steps.push(Step::Link { path: path.clone(), target, expected });
                 if owner != Attributes::default() {
                     self.steps.push(Step::Owner(path, owner));
@@ -116,14 +116,14 @@ impl Plan {
         path: PathBuf,
         wanted: Wanted<'_>,
         new: Option<u32>,
-        look: &Look,
+        view: &SystemView,
     ) -> Result<(), Failure> {
         if self.made.contains(&path) {
             return Ok(());
         }
-        match look.stat(&path)? {
+        match view.stat(&path)? {
             Some(meta) if meta.is_dir() => {
-                if let Some(missing) = wanted.missing(look, &path, &meta)? {
+                if let Some(missing) = wanted.missing(view, &path, &meta)? {
                     self.steps.push(Step::Attributes(path, missing));
                 }
             }
@@ -134,11 +134,11 @@ impl Plan {
                 )));
             }
             None => {
-                for parent in missing_directories(look, &path)? {
+                for parent in missing_directories(view, &path)? {
                     if self.made.insert(parent.clone()) {
-                        let umask = look.umask();
+                        let umask = view.umask();
                         let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
-                        let mut attributes = wanted.resolve(look, &parent, base)?;
+                        let mut attributes = wanted.resolve(view, &parent, base)?;
                         attributes.mode = attributes.mode.or(new);
                         self.steps.push(Step::MakeDir(parent, attributes));
                     }
@@ -175,10 +175,10 @@ impl Plan {
 ///
 /// # Errors
 /// If one cannot be looked at.
-pub fn missing_directories(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn missing_directories(view: &SystemView, path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut missing = Vec::new();
     for directory in path.ancestors().filter(|directory| !directory.as_os_str().is_empty()) {
-        if look.stat(directory)?.is_some() {
+        if view.stat(directory)?.is_some() {
             break;
         }
         missing.push(directory.to_owned());
@@ -192,24 +192,24 @@ pub fn missing_directories(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Fai
 /// # Errors
 /// If the directory cannot be read.
 pub fn items_of_node<'a>(
-    look: &Look,
+    view: &SystemView,
     source: &Path,
     dest: &Path,
     wanted: Wanted<'a>,
     follow_links: bool,
 ) -> Result<Vec<Item<'a>>, Failure> {
     let meta = |path: &Path| {
-        let meta = if follow_links { look.stat(path)? } else { look.lstat(path)? };
+        let meta = if follow_links { view.stat(path)? } else { view.lstat(path)? };
         meta.ok_or_else(|| Failure::new(format!("{} has vanished", path.display())))
     };
     let mut items = vec![Item::Dir { path: dest.to_owned(), wanted, new: Some(meta(source)?.mode) }];
-    for path in look.list(source)? {
+    for path in view.list(source)? {
         let target = dest.join(path.file_name().unwrap_or_default());
         let meta = meta(&path)?;
         if meta.is_dir() {
-            items.extend(items_of_node(look, &path, &target, wanted, follow_links)?);
+            items.extend(items_of_node(view, &path, &target, wanted, follow_links)?);
         } else if meta.is_link() {
-            items.push(Item::Link { target: look.read_link(&path)?, path: target, wanted });
+            items.push(Item::Link { target: view.read_link(&path)?, path: target, wanted });
         } else if meta.is_file() {
             let mut put = Put::new(target, Source::Node(path), wanted);
             put.written.mode = Some(meta.mode);

@@ -4,17 +4,17 @@ use std::io;
 
 use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
-use super::directory::{Directory, Left, State, uptime};
+use super::directory::{JobDirectory, JobResult, JobState, uptime};
 use crate::failure::Failure;
 use crate::outputs;
 
 /// What `async_status` says of a job.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum JobStatus {
     /// It has not ended.
-    Working(Map),
+    Running(Map),
     /// It has.
-    Over(Outcome),
+    Finished(Outcome),
 }
 
 /// The failure of who asks for a job that is not there, in Ansible's words.
@@ -30,7 +30,7 @@ fn unreadable(id: &str, error: &io::Error) -> Failure {
 }
 
 /// What is common to all answers about a job, under Ansible's names.
-pub(crate) fn heading(id: &str, directory: &Directory, finished: bool) -> Map {
+pub(crate) fn common_values(id: &str, directory: &JobDirectory, finished: bool) -> Map {
     map! {
         "started" => 1,
         "finished" => i64::from(finished),
@@ -43,30 +43,30 @@ pub(crate) fn heading(id: &str, directory: &Directory, finished: bool) -> Map {
 /// its order once that is there.
 pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
     // Asked before what was printed is read: of a job that has ended that is whole.
     let state = directory.state().map_err(failed)?;
     let (output, next) = directory.output(from).map_err(failed)?;
-    let mut news = heading(id, &directory, matches!(state, State::Over(_)));
+    let mut news = common_values(id, &directory, matches!(state, JobState::Finished(_)));
     news.extend(map! {
         "output" => output,
         "next" => i64::try_from(next).unwrap_or(i64::MAX),
-        "pulse" => directory.pulse(),
+        "pulse" => directory.output_fingerprint(),
     });
     let mut outcome = match state {
-        State::Nothing => return Err(unknown(id)),
-        State::Beginning => ran(Map::new()),
-        State::Working(begun) => {
-            news.insert("seconds".into(), ((uptime() - begun.at).max(0.0) as i64).into());
-            news.insert("detached".into(), begun.detached.into());
-            ran(Map::new())
+        JobState::Absent => return Err(unknown(id)),
+        JobState::Starting => ran_outcome(Map::new()),
+        JobState::Running(read_start) => {
+            news.insert("seconds".into(), ((uptime() - read_start.at).max(0.0) as i64).into());
+            news.insert("detached".into(), read_start.detached.into());
+            ran_outcome(Map::new())
         }
-        State::Over(left) => {
-            news.insert("detached".into(), left.detached.as_str().into());
-            let late = left
+        JobState::Finished(read_result) => {
+            news.insert("detached".into(), read_result.detached.as_str().into());
+            let late = read_result
                 .late
                 .map(|limit| format!("async task did not complete within the requested time - {limit}s"));
-            with_message(left.outcome, late)
+            with_message(read_result.outcome, late)
         }
     };
     outcome.values.insert("_job".into(), news.into());
@@ -77,22 +77,22 @@ pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
 ///
 /// # Errors
 /// If there is no such job, or what is kept of it cannot be read.
-pub(crate) fn status(id: &str) -> Result<Told, Failure> {
+pub(crate) fn status(id: &str) -> Result<JobStatus, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
     let state = directory.state().map_err(failed)?;
-    let is_over = matches!(state, State::Over(_));
+    let is_over = matches!(state, JobState::Finished(_));
     let mut values = outputs::values("", "");
-    values.extend(heading(id, &directory, is_over));
+    values.extend(common_values(id, &directory, is_over));
     match state {
-        State::Nothing => Err(unknown(id)),
-        State::Beginning | State::Working(_) => Ok(Told::Working(values)),
-        State::Over(left) => {
-            let late = left.late.map(|_| "Timeout exceeded".to_owned());
-            let left = Left { outcome: with_message(left.outcome, late), ..*left };
-            let told = if left.silent { hidden(left.outcome.values) } else { left.outcome.values };
+        JobState::Absent => Err(unknown(id)),
+        JobState::Starting | JobState::Running(_) => Ok(JobStatus::Running(values)),
+        JobState::Finished(read_result) => {
+            let late = read_result.late.map(|_| "Timeout exceeded".to_owned());
+            let read_result = JobResult { outcome: with_message(read_result.outcome, late), ..*read_result };
+            let told = if read_result.silent { with_secrets_marked(read_result.outcome.values) } else { read_result.outcome.values };
             values.extend(told);
-            Ok(Told::Over(Outcome { values, ..left.outcome }))
+            Ok(JobStatus::Finished(Outcome { values, ..read_result.outcome }))
         }
     }
 }
@@ -102,11 +102,11 @@ pub(crate) fn status(id: &str) -> Result<Told, Failure> {
 /// # Errors
 /// If there is no such job, or it is at work.
 pub(crate) fn removable(id: &str) -> Result<String, Failure> {
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
     // What cannot be read can be removed all the same.
-    if let Ok(State::Beginning | State::Working(_)) = directory.state() {
+    if let Ok(JobState::Starting | JobState::Running(_)) = directory.state() {
         let msg = "the job is at work: what is kept of it can be removed when it has ended";
-        return Err(Failure { msg: msg.to_owned(), values: heading(id, &directory, false) });
+        return Err(Failure { msg: msg.to_owned(), values: common_values(id, &directory, false) });
     }
     Ok(directory.results_file())
 }
@@ -116,12 +116,12 @@ pub(crate) fn removable(id: &str) -> Result<String, Failure> {
 /// # Errors
 /// If it cannot be removed.
 pub(crate) fn forget(id: &str) -> Result<(), Failure> {
-    let removed = Directory::find(id)
-        .map(|directory| directory.remove().map_err(|error| Failure::new(directory.trouble(&error))));
+    let removed = JobDirectory::find(id)
+        .map(|directory| directory.remove().map_err(|error| Failure::new(directory.describe_error(&error))));
     removed.unwrap_or(Ok(()))
 }
 
-pub(crate) fn ran(values: Map) -> Outcome {
+pub(crate) fn ran_outcome(values: Map) -> Outcome {
     Outcome { status: Status::Ran, values, diff: Vec::new(), offer: None, millis: 0 }
 }
 
@@ -131,7 +131,7 @@ fn with_message(mut outcome: Outcome, msg: Option<String>) -> Outcome {
 }
 
 /// Marks as secret what a job answered that was given secrets.
-fn hidden(values: Map) -> Map {
+fn with_secrets_marked(values: Map) -> Map {
     let secret = |(key, value): (Key, Value)| {
         let tells = value.as_str().is_none() && value.as_list().is_none() && value.as_map().is_none();
         (key, if tells { value } else { value.tainted(Taint::SECRET) })

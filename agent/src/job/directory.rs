@@ -25,11 +25,11 @@ pub(crate) const VARIABLE: &str = "CONVOY_JOB";
 
 /// Where one job keeps what belongs to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory(PathBuf);
+pub(crate) struct JobDirectory(PathBuf);
 
 /// How a job began.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Begun {
+pub(crate) struct JobStart {
     /// The job's process, which is the first of its session.
     pub(crate) pid: Option<Pid>,
     /// How it was detached from the agent.
@@ -40,7 +40,7 @@ pub(crate) struct Begun {
 
 /// What is left of a job that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Left {
+pub(crate) struct JobResult {
     /// What became of its order.
     pub(crate) outcome: Outcome,
     /// The limit, in seconds, if it was given up since its time was over.
@@ -53,18 +53,18 @@ pub(crate) struct Left {
 
 /// How things stand with a job.
 #[derive(Debug)]
-pub(crate) enum State {
+pub(crate) enum JobState {
     /// It never began, and nobody is about to begin it.
-    Nothing,
+    Absent,
     /// It is about to begin.
-    Beginning,
+    Starting,
     /// It is at work.
-    Working(Begun),
+    Running(JobStart),
     /// It has ended.
-    Over(Box<Left>),
+    Finished(Box<JobResult>),
 }
 
-impl Directory {
+impl JobDirectory {
     /// The directory of a job of this run; that of the run is made.
     pub(crate) fn of(run: &str, id: &str) -> io::Result<Self> {
         if !state::is_name(id) {
@@ -111,7 +111,7 @@ impl Directory {
     }
 
     /// Opens the file that the job has locked as long as it lives.
-    pub(crate) fn alive(&self) -> io::Result<File> {
+    pub(crate) fn open_lock_file(&self) -> io::Result<File> {
         File::options().write(true).create(true).truncate(false).mode(0o600).open(self.file("alive"))
     }
 
@@ -135,40 +135,40 @@ impl Directory {
     ///
     /// # Errors
     /// If what is in the directory cannot be read.
-    pub(crate) fn state(&self) -> io::Result<State> {
-        if let Some(left) = self.left()? {
-            return Ok(State::Over(Box::new(left)));
+    pub(crate) fn state(&self) -> io::Result<JobState> {
+        if let Some(read_result) = self.read_result()? {
+            return Ok(JobState::Finished(Box::new(read_result)));
         }
-        let alive = match self.alive() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Nothing),
+        let open_lock_file = match self.open_lock_file() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(JobState::Absent),
             other => other?,
         };
-        let is_dead = flock(&alive, FlockOperation::NonBlockingLockExclusive).is_ok();
-        let begun = self.begun()?;
+        let is_dead = flock(&open_lock_file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let read_start = self.read_start()?;
         // It may have ended in between.
-        if let Some(left) = self.left()? {
-            return Ok(State::Over(Box::new(left)));
+        if let Some(read_result) = self.read_result()? {
+            return Ok(JobState::Finished(Box::new(read_result)));
         }
-        match (begun, is_dead) {
-            (Some(begun), false) => Ok(State::Working(begun)),
-            (None, false) => Ok(State::Beginning),
-            (None, true) => Ok(State::Nothing),
-            (Some(begun), true) => self.bury(&begun).map(|left| State::Over(Box::new(left))),
+        match (read_start, is_dead) {
+            (Some(read_start), false) => Ok(JobState::Running(read_start)),
+            (None, false) => Ok(JobState::Starting),
+            (None, true) => Ok(JobState::Absent),
+            (Some(read_start), true) => self.finish_dead_job(&read_start).map(|read_result| JobState::Finished(Box::new(read_result))),
         }
     }
 
-    pub(crate) fn begun(&self) -> io::Result<Option<Begun>> {
-        let Some(text) = absent(fs::read_to_string(self.file("begun")))? else { return Ok(None) };
+    pub(crate) fn read_start(&self) -> io::Result<Option<JobStart>> {
+        let Some(text) = if_exists(fs::read_to_string(self.file("begun")))? else { return Ok(None) };
         let mut lines = text.lines();
         let pid = lines.next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
         let at = lines.next().and_then(|at| at.parse().ok()).unwrap_or_default();
-        Ok(Some(Begun { pid, at, detached: lines.next().unwrap_or_default().to_owned() }))
+        Ok(Some(JobStart { pid, at, detached: lines.next().unwrap_or_default().to_owned() }))
     }
 
     /// Notes that this process begins; `false` if another has begun before.
-    pub(crate) fn begin(&self, begun: &Begun) -> io::Result<bool> {
-        let pid = begun.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
-        let text = format!("{pid}\n{}\n{}\n", begun.at, begun.detached);
+    pub(crate) fn write_start(&self, read_start: &JobStart) -> io::Result<bool> {
+        let pid = read_start.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        let text = format!("{pid}\n{}\n{}\n", read_start.at, read_start.detached);
         let mut file = match File::options().write(true).create_new(true).mode(0o600).open(self.file("begun"))
         {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -180,17 +180,17 @@ impl Directory {
         Ok(true)
     }
 
-    fn left(&self) -> io::Result<Option<Left>> {
-        let Some(mut file) = absent(File::open(self.file("outcome")))? else { return Ok(None) };
-        let left = frame::read(&mut file).map_err(io::Error::other)?;
-        left.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    fn read_result(&self) -> io::Result<Option<JobResult>> {
+        let Some(mut file) = if_exists(File::open(self.file("outcome")))? else { return Ok(None) };
+        let read_result = frame::read(&mut file).map_err(io::Error::other)?;
+        read_result.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Leaves the outcome: it is on the disk, whole, before anyone can see it.
-    pub(crate) fn leave(&self, left: &Left) -> io::Result<()> {
+    pub(crate) fn write_result(&self, read_result: &JobResult) -> io::Result<()> {
         let fresh = self.file(".outcome");
-        let bytes = frame::encode(left).map_err(io::Error::other)?;
-        absent(fs::remove_file(&fresh))?;
+        let bytes = frame::encode(read_result).map_err(io::Error::other)?;
+        if_exists(fs::remove_file(&fresh))?;
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
@@ -199,9 +199,9 @@ impl Directory {
     }
 
     /// Ends what is left of a job that was killed, and writes its outcome.
-    fn bury(&self, begun: &Begun) -> io::Result<Left> {
+    fn finish_dead_job(&self, read_start: &JobStart) -> io::Result<JobResult> {
         let id = self.0.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(session) = begun.pid {
+        if let Some(session) = read_start.pid {
             kill_session(session, &format!("{VARIABLE}={id}"));
         }
         let (printed, _) = self.output(0)?;
@@ -212,15 +212,15 @@ impl Directory {
         let mut values = outputs::values(&printed, "");
         values.extend(map! { "msg" => msg, "lost" => true });
         let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
-        let left = Left { outcome, late: None, silent: false, detached: begun.detached.clone() };
-        self.leave(&left)?;
-        Ok(left)
+        let read_result = JobResult { outcome, late: None, silent: false, detached: read_start.detached.clone() };
+        self.write_result(&read_result)?;
+        Ok(read_result)
     }
 
     /// Returns what was printed from a byte on, the last part of it if that is much; and where it ends.
     pub(crate) fn output(&self, from: u64) -> io::Result<(String, u64)> {
         const MOST: u64 = 64 * 1024;
-        let Some(mut file) = absent(File::open(self.file("output")))? else {
+        let Some(mut file) = if_exists(File::open(self.file("output")))? else {
             return Ok((String::new(), from));
         };
         let end = file.metadata()?.size();
@@ -232,7 +232,7 @@ impl Directory {
     }
 
     /// Returns a text that is another one whenever something was printed.
-    pub(crate) fn pulse(&self) -> String {
+    pub(crate) fn output_fingerprint(&self) -> String {
         let meta = fs::metadata(self.file("output"));
         meta.map_or_else(
             |_| String::new(),
@@ -241,12 +241,12 @@ impl Directory {
     }
 
     /// Says in words that something of the directory could not be read or written.
-    pub(crate) fn trouble(&self, error: &io::Error) -> String {
+    pub(crate) fn describe_error(&self, error: &io::Error) -> String {
         format!("cannot keep a job in {}: {}", self.0.display(), reason(error))
     }
 }
 
-fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
@@ -254,12 +254,12 @@ fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// Returns the directories of all jobs.
-fn all() -> impl Iterator<Item = Directory> {
+fn all() -> impl Iterator<Item = JobDirectory> {
     let inside = |directory: PathBuf| {
         fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
     };
     let runs = state::existing().flat_map(move |state| inside(state.join("runs")));
-    runs.flat_map(move |run| inside(run.join("jobs"))).map(Directory::open)
+    runs.flat_map(move |run| inside(run.join("jobs"))).map(JobDirectory::open)
 }
 
 /// Removes what is kept of jobs that ended long ago.
@@ -269,7 +269,7 @@ pub(crate) fn prune() {
             ["outcome", "begun", "alive"].iter().find_map(|name| fs::metadata(directory.file(name)).ok());
         let changed = newest.and_then(|meta| meta.modified().ok());
         let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-        if age > KEEP && matches!(directory.state(), Ok(State::Over(_) | State::Nothing)) {
+        if age > KEEP && matches!(directory.state(), Ok(JobState::Finished(_) | JobState::Absent)) {
             directory.remove().ok();
         }
     }

@@ -3,11 +3,11 @@
 use convoy_protocol::{Map, Status, map};
 
 use crate::failure::Failure;
-use crate::job::{self, Told};
+use crate::job::{self, JobStatus};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::outputs;
-use crate::system::{Look, System};
+use crate::system::{SystemView, System};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -56,7 +56,7 @@ pub enum Plan {
 ///
 /// # Errors
 /// If there is no such job, or it failed.
-pub fn check(args: &Args, _look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, _look: &SystemView) -> Result<Checked<Plan>, Failure> {
     if matches!(args.mode, Mode::Cleanup) {
         let erased = job::removable(&args.jid)?;
         let mut values = outputs::values("", "");
@@ -67,8 +67,8 @@ pub fn check(args: &Args, _look: &Look) -> Result<Checked<Plan>, Failure> {
         return Ok(Checked::Unknown { plan: Plan::Remove, why, values });
     }
     let outcome = match job::status(&args.jid)? {
-        Told::Working(values) => return Ok(Checked::Same(values)),
-        Told::Over(outcome) => outcome,
+        JobStatus::Running(values) => return Ok(Checked::Same(values)),
+        JobStatus::Finished(outcome) => outcome,
     };
     match outcome.status {
         Status::Failed => Err(failure(outcome.values)),

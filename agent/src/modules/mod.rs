@@ -7,7 +7,7 @@ use convoy_protocol::Outcome;
 use convoy_protocol::message::Order;
 
 use crate::failure::Failure;
-use crate::module::{Module, drive};
+use crate::module::{Module, execute};
 use crate::system::System;
 
 /// Declares modules and a table of them.
@@ -22,7 +22,7 @@ macro_rules! modules {
                 doc: $name::DOC,
                 behavior: $name::BEHAVIOR,
                 spec: <$name::Args as crate::args::Arguments>::SPEC,
-                run: |order, earnest, node| drive(order, earnest, node, $name::BEHAVIOR, ($name::check, $name::apply)),
+                run: |order, earnest, node| execute(order, earnest, node, $name::BEHAVIOR, ($name::check, $name::apply)),
             },
         )*];
     };

@@ -13,7 +13,7 @@ use crate::formats::xml::{
 };
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{SystemView, System};
 
 /// The largest file that is read.
 const LIMIT: u64 = 8 * 1024 * 1024;
@@ -58,11 +58,11 @@ crate::arguments! {
 ///
 /// # Errors
 /// If the file is no XML that is read, a path cannot be read, or something required is not there.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
     let paths = paths(args)?;
     let namespaces = namespaces(args)?;
-    let file = look.expand(&args.path);
-    let text = decoded(look, &file, look.read_small(&file, LIMIT)?)?;
+    let file = view.expand(&args.path);
+    let text = decoded(view, &file, view.read_small(&file, LIMIT)?)?;
     let document =
         parse(&text).map_err(|error| Failure::new(format!("{}:{}: {error}", file.display(), error.at)))?;
     let mut all: Vec<(&Asked, Vec<Found<'_>>)> = Vec::new();
@@ -132,7 +132,7 @@ fn namespaces(args: &Args) -> Result<Namespaces, Failure> {
 }
 
 /// Returns the text of a file in the encoding that it says it has; UTF-8 if it says nothing.
-fn decoded(look: &Look, path: &File, bytes: Vec<u8>) -> Result<String, Failure> {
+fn decoded(view: &SystemView, path: &File, bytes: Vec<u8>) -> Result<String, Failure> {
     let name = match bytes.as_slice() {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16".to_owned(),
         bytes => declared_encoding(bytes).unwrap_or_else(|| "UTF-8".into()),
@@ -150,7 +150,7 @@ fn decoded(look: &Look, path: &File, bytes: Vec<u8>) -> Result<String, Failure> 
         "us-ascii" | "ascii" | "utf-8" | "utf8" => String::from_utf8(bytes)
             .map_err(|error| stray(&error.as_bytes()[..error.utf8_error().valid_up_to()])),
         _ => {
-            let text = encoding::decode_strict(look, &bytes, &name);
+            let text = encoding::decode_strict(view, &bytes, &name);
             text.map_err(|error| error.failure(&path.display().to_string(), &name))
         }
     }

@@ -10,19 +10,19 @@ use convoy_protocol::Digest;
 use convoy_protocol::frame::FrameError;
 use convoy_protocol::message::{CHUNK, Chunk, FromAgent, ToAgent};
 
-use crate::content::Held;
+use crate::content::OfferedFile;
 use crate::os_error::reason;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::sync::lock;
 
 /// How many contents are on offer at most; then all that were offered before are forgotten.
-const MOST: usize = 100_000;
+const MAX_OFFERS: usize = 100_000;
 
 #[derive(Debug, Clone)]
 enum Source {
-    File(Held),
+    File(OfferedFile),
     /// The agent of another user has it.
-    Child(Arc<Line>),
+    Child(Arc<FrameWriter>),
 }
 
 /// What this node has to give, by digest.
@@ -31,25 +31,25 @@ pub(crate) struct Offers(Mutex<HashMap<Digest, Source>>);
 
 impl Offers {
     /// Adds a file of this user's.
-    pub(crate) fn add(&self, digest: Digest, file: Held) {
+    pub(crate) fn add(&self, digest: Digest, file: OfferedFile) {
         self.insert(digest, Source::File(file));
     }
 
     /// Adds what the agent at the other end of `line` offers.
-    pub(crate) fn add_of_child(&self, digest: Digest, line: Arc<Line>) {
-        self.insert(digest, Source::Child(line));
+    pub(crate) fn add_from_child(&self, digest: Digest, writer: Arc<FrameWriter>) {
+        self.insert(digest, Source::Child(writer));
     }
 
     fn insert(&self, digest: Digest, source: Source) {
         let mut known = lock(&self.0);
-        if known.len() >= MOST {
+        if known.len() >= MAX_OFFERS {
             known.clear();
         }
         known.insert(digest, source);
     }
 
     /// Sends the part that begins at `offset` to the controller, or has it sent.
-    pub(crate) fn give(&self, digest: Digest, offset: u64, line: &Line) -> Result<(), FrameError> {
+    pub(crate) fn send_part(&self, digest: Digest, offset: u64, writer: &FrameWriter) -> Result<(), FrameError> {
         let source = lock(&self.0).get(&digest).cloned();
         let part = match source {
             None => Err("it is not on offer".to_owned()),
@@ -59,7 +59,7 @@ impl Offers {
                 Err(_) => Err("the agent that has it is gone".to_owned()),
             },
         };
-        line.send(&match part {
+        writer.send(&match part {
             Ok((bytes, last)) => FromAgent::Chunk(Chunk::pack(digest, last, false, bytes)),
             Err(why) => FromAgent::NoContent { digest, why },
         })
@@ -67,7 +67,7 @@ impl Offers {
 }
 
 /// Reads the part that begins at `offset`; tells whether it is the last.
-fn part(held: &Held, offset: u64) -> Result<(Vec<u8>, bool), String> {
+fn part(held: &OfferedFile, offset: u64) -> Result<(Vec<u8>, bool), String> {
     let failed = |error: io::Error| format!("{}: {}", held.path.display(), reason(&error));
     let file = File::open(&held.path).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
@@ -93,9 +93,9 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    fn held(path: &std::path::Path, size: u64) -> Held {
+    fn held(path: &std::path::Path, size: u64) -> OfferedFile {
         let meta = std::fs::metadata(path).unwrap();
-        Held { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), size }
+        OfferedFile { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), size }
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     fn what_is_not_on_offer_is_not_given() {
         let offers = Offers::default();
         let (mut reader, writer) = std::io::pipe().unwrap();
-        offers.give(Digest::of(b"x"), 0, &Line::new(writer)).unwrap();
+        offers.send_part(Digest::of(b"x"), 0, &FrameWriter::new(writer)).unwrap();
         let said = convoy_protocol::frame::read::<FromAgent>(&mut reader).unwrap();
         assert!(matches!(said, Some(FromAgent::NoContent { why, .. }) if why == "it is not on offer"));
     }

@@ -11,12 +11,12 @@ use convoy_protocol::{Outcome, Status, map};
 
 use crate::failure::Failure;
 use crate::modules;
-use crate::serve::become_user::{Children, Trouble};
+use crate::serve::become_user::{UserAgents, OrderError};
 use crate::serve::deadline::{GRACE, GRACE_OF_CHILD};
 use crate::serve::jobs::{self, Jobs};
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::state::lock::{Lock, PATIENCE};
-use crate::state::steps::{Before, Steps};
+use crate::state::order_log::{PriorState, OrderLog};
 use crate::sync::lock;
 use crate::system::System;
 
@@ -87,20 +87,20 @@ fn timed_out(module: &str, seconds: u32) -> Failure {
 
 /// Why no further window is done.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum StopReason {
     /// The controller is gone.
-    Line,
+    Disconnected,
     /// The run may not work here.
     Refused(Box<Refusal>),
 }
 
-impl From<FrameError> for Stop {
+impl From<FrameError> for StopReason {
     fn from(_: FrameError) -> Self {
-        Self::Line
+        StopReason::Disconnected
     }
 }
 
-impl From<Box<Refusal>> for Stop {
+impl From<Box<Refusal>> for StopReason {
     fn from(refusal: Box<Refusal>) -> Self {
         Self::Refused(refusal)
     }
@@ -113,32 +113,32 @@ pub(crate) struct Worker<'s> {
     /// How the user is called.
     pub(crate) user: String,
     /// Makes another `system` where one cannot be trusted any more.
-    pub(crate) renew: &'s dyn Fn() -> System,
-    pub(crate) children: Children,
+    pub(crate) new_system: &'s dyn Fn() -> System,
+    pub(crate) user_agents: UserAgents,
     pub(crate) jobs: Jobs,
     pub(crate) progress: &'s Progress,
     /// Set while looking ahead is not wanted.
     pub(crate) cancelled: &'s AtomicBool,
     /// What came of orders with a ticket.
-    pub(crate) steps: Steps,
+    pub(crate) order_log: OrderLog,
     /// Whether content is missing since the controller is gone: what failed may have failed for that.
-    pub(crate) starved: &'s dyn Fn() -> bool,
+    pub(crate) is_starved: &'s dyn Fn() -> bool,
 }
 
 impl Worker<'_> {
     /// Takes note of the run.
-    pub(crate) fn hello(&mut self, hello: Hello) {
-        self.lock.hello(&hello);
-        self.steps = Steps::of(&hello.run);
-        self.jobs.hello(&hello);
-        self.children.hello(hello);
+    pub(crate) fn begin_run(&mut self, hello: Hello) {
+        self.lock.begin_run(&hello);
+        self.order_log = OrderLog::of(&hello.run);
+        self.jobs.begin_run(&hello);
+        self.user_agents.begin_run(hello);
     }
 
     /// Does one window and sends its answer.
     ///
     /// # Errors
     /// If the controller is gone, or the run may not work here: then nobody answers.
-    pub(crate) fn window(&mut self, window: &Window, line: &Line) -> Result<(), Stop> {
+    pub(crate) fn run_window(&mut self, window: &Window, writer: &FrameWriter) -> Result<(), StopReason> {
         *lock(&self.progress.running) = Some(Running {
             answer: Answer { window: window.id, steps: Vec::new() },
             first: None,
@@ -150,7 +150,7 @@ impl Worker<'_> {
             if self.progress.is_stopped() || !first && self.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let outcomes = match self.step(step, first, window.earnest, line) {
+            let outcomes = match self.run_step(step, first, window.earnest, writer) {
                 Ok(outcomes) => outcomes,
                 Err(stop) => {
                     lock(&self.progress.running).take();
@@ -167,12 +167,12 @@ impl Worker<'_> {
         }
         self.cancelled.store(false, Ordering::Relaxed);
         match lock(&self.progress.running).take() {
-            Some(running) => Ok(answer(running.answer, line)?),
+            Some(running) => Ok(answer(running.answer, writer)?),
             None => Ok(()),
         }
     }
 
-    fn step(&mut self, step: &Step, first: bool, earnest: bool, line: &Line) -> Result<Vec<Outcome>, Stop> {
+    fn run_step(&mut self, step: &Step, first: bool, earnest: bool, writer: &FrameWriter) -> Result<Vec<Outcome>, StopReason> {
         let mut outcomes = Vec::new();
         for order in &step.orders {
             if self.progress.is_stopped() {
@@ -180,7 +180,7 @@ impl Worker<'_> {
             }
             // Before the time of the order runs.
             if first && earnest {
-                self.enter(order, line)?;
+                self.take_lock(order, writer)?;
             }
             let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
             let late = order.deadline_seconds.map(|seconds| {
@@ -194,8 +194,8 @@ impl Worker<'_> {
             });
             let does = first && earnest && !order.check && modules::writes(order);
             let outcome = match order.ticket.filter(|ticket| ticket.once && does) {
-                Some(ticket) => self.once(order, ticket)?,
-                None => self.order(order, first && earnest)?,
+                Some(ticket) => self.run_once(order, ticket)?,
+                None => self.run_order(order, first && earnest)?,
             };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
@@ -208,25 +208,25 @@ impl Worker<'_> {
     }
 
     /// Does an order in earnest that may have been asked for before.
-    fn once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, Stop> {
+    fn run_once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, StopReason> {
         let progress = self.progress;
-        let (note, outcome) = match self.steps.begin(ticket, || !progress.is_stopped()) {
+        let (note, outcome) = match self.order_log.begin(ticket, || !progress.is_stopped()) {
             Err(failure) => return Ok(Outcome::from(failure)),
-            Ok(Before::Done(note, outcome)) => match self.stands(order, &outcome)? {
+            Ok(PriorState::Done(note, outcome)) => match self.still_holds(order, &outcome)? {
                 true => return Ok(outcome),
-                false => (note, self.order(order, true)?),
+                false => (note, self.run_order(order, true)?),
             },
-            Ok(Before::Untouched(note)) => match self.order(order, true) {
+            Ok(PriorState::NotStarted(note)) => match self.run_order(order, true) {
                 Ok(outcome) => (note, outcome),
                 Err(refused) => {
                     // Nothing was begun.
-                    self.steps.forget(&[ticket.number]);
+                    self.order_log.forget(&[ticket.number]);
                     return Err(refused);
                 }
             },
-            Ok(Before::Broken(note)) => (note, self.take_up(order)?),
+            Ok(PriorState::Interrupted(note)) => (note, self.recover(order)?),
         };
-        let given_up = progress.given_up.load(Ordering::SeqCst) || (self.starved)();
+        let given_up = progress.given_up.load(Ordering::SeqCst) || (self.is_starved)();
         if outcome.status != Status::Broken && !given_up {
             note.done(&outcome, ticket.quiet);
         }
@@ -235,16 +235,16 @@ impl Worker<'_> {
 
     /// Returns whether what an order has come to still is so, as far as that can be seen: what was done since then may have
     /// changed it.
-    fn stands(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, Stop> {
-        Ok(outcome.status == Status::Failed || self.order(order, false)?.status != Status::WouldChange)
+    fn still_holds(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, StopReason> {
+        Ok(outcome.status == Status::Failed || self.run_order(order, false)?.status != Status::WouldChange)
     }
 
     /// Goes on with an order that was broken off. What is as asked now may be so since then.
-    fn take_up(&mut self, order: &Order) -> Result<Outcome, Stop> {
-        let looked = self.order(order, false)?;
+    fn recover(&mut self, order: &Order) -> Result<Outcome, StopReason> {
+        let looked = self.run_order(order, false)?;
         let outcome = match looked.status {
             Status::Undecided => Outcome { status: Status::Broken, ..looked },
-            Status::WouldChange => self.order(order, true)?,
+            Status::WouldChange => self.run_order(order, true)?,
             _ => looked,
         };
         Ok(match outcome.status {
@@ -254,20 +254,20 @@ impl Worker<'_> {
     }
 
     /// Takes the lock if the order needs it. The agent of another user takes that user's.
-    fn enter(&mut self, order: &Order, line: &Line) -> Result<(), Stop> {
+    fn take_lock(&mut self, order: &Order, writer: &FrameWriter) -> Result<(), StopReason> {
         if order.check || !self.lock.is_due(modules::writes(order)) || self.other(order).is_some() {
             return Ok(());
         }
         let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
-        Ok(line.send(&FromAgent::Entered(entry))?)
+        Ok(writer.send(&FromAgent::Entered(entry))?)
     }
 
-    fn order(&mut self, order: &Order, earnest: bool) -> Result<Outcome, Stop> {
+    fn run_order(&mut self, order: &Order, earnest: bool) -> Result<Outcome, StopReason> {
         if let Some(other) = self.other(order) {
-            return match self.children.ask(other, order, earnest) {
+            return match self.user_agents.ask(other, order, earnest) {
                 Ok(outcome) => Ok(outcome),
-                Err(Trouble::Failed(failure)) => Ok(Outcome::from(failure)),
-                Err(Trouble::Refused(refusal)) => Err(refusal.into()),
+                Err(OrderError::Failed(failure)) => Ok(Outcome::from(failure)),
+                Err(OrderError::Refused(refusal)) => Err(refusal.into()),
             };
         }
         let looks = order.check || !earnest;
@@ -277,7 +277,7 @@ impl Worker<'_> {
         }
         self.system.begin(order);
         let mut outcome = modules::run(order, earnest, &mut self.system).unwrap_or_else(|failure| {
-            self.system = (self.renew)();
+            self.system = (self.new_system)();
             Outcome::from(failure)
         });
         if order.job.is_some() && outcome.status != Status::Failed {
@@ -297,14 +297,14 @@ impl Worker<'_> {
 }
 
 /// Sends an answer. If it is too large, without what was only looked at; if that is not enough, without results.
-pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> {
+pub(crate) fn answer(mut answer: Answer, writer: &FrameWriter) -> Result<(), FrameError> {
     let message = FromAgent::Answer(answer);
-    let sent = line.send(&message);
+    let sent = writer.send(&message);
     let (Err(FrameError::TooLarge(_)), FromAgent::Answer(whole)) = (&sent, message) else { return sent };
     answer = whole;
     answer.steps.truncate(1);
     let message = FromAgent::Answer(answer);
-    let sent = line.send(&message);
+    let sent = writer.send(&message);
     let (Err(error @ FrameError::TooLarge(_)), FromAgent::Answer(mut first)) = (&sent, message) else {
         return sent;
     };
@@ -319,7 +319,7 @@ pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> 
             ..*outcome
         };
     }
-    line.send(&FromAgent::Answer(first))
+    writer.send(&FromAgent::Answer(first))
 }
 
 #[cfg(test)]
@@ -348,7 +348,7 @@ mod tests {
 
     fn sent(steps: Vec<Vec<Outcome>>) -> Vec<Vec<Outcome>> {
         let sink = Sink::default();
-        answer(Answer { window: 1, steps }, &Line::new(sink.clone())).unwrap();
+        answer(Answer { window: 1, steps }, &FrameWriter::new(sink.clone())).unwrap();
         let bytes = lock(&sink.0).clone();
         let Some(FromAgent::Answer(answer)) = frame::read(&mut &bytes[..]).unwrap() else {
             panic!("no answer")

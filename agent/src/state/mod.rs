@@ -2,7 +2,7 @@
 
 pub(crate) mod lock;
 mod record;
-pub(crate) mod steps;
+pub(crate) mod order_log;
 
 use std::ffi::OsString;
 use std::fs;

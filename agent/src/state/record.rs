@@ -38,7 +38,7 @@ pub(super) struct Record {
 
 /// Why there is no record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum RecordError {
     /// It is not there.
     Missing,
     /// It is not as it was written: why.
@@ -49,7 +49,7 @@ pub(super) enum Unread {
 
 impl Record {
     /// Reads the record of a directory.
-    pub(super) fn read(directory: &Path) -> Result<Self, Unread> {
+    pub(super) fn read(directory: &Path) -> Result<Self, RecordError> {
         let path = directory.join(FILE);
         let text = fs::symlink_metadata(&path).and_then(|meta| match meta.len() {
             _ if !meta.is_file() => Err(io::Error::other("it is no file")),
@@ -58,8 +58,8 @@ impl Record {
         });
         match text {
             Ok(text) => Self::parse(&String::from_utf8_lossy(&text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unread::Missing),
-            Err(error) => Err(Unread::Closed(format!("{}: {}", path.display(), reason(&error)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RecordError::Missing),
+            Err(error) => Err(RecordError::Closed(format!("{}: {}", path.display(), reason(&error)))),
         }
     }
 
@@ -107,12 +107,12 @@ impl Record {
         text + &format!("check {sum}\n")
     }
 
-    fn parse(text: &str) -> Result<Self, Unread> {
+    fn parse(text: &str) -> Result<Self, RecordError> {
         let version = text.split_once('\n').and_then(|(first, _)| first.strip_prefix("convoy-lock "));
         if version.is_some_and(|version| version != VERSION && version.parse::<u32>().is_ok()) {
-            return Err(Unread::Closed("it was written by another version of convoy".into()));
+            return Err(RecordError::Closed("it was written by another version of convoy".into()));
         }
-        let damaged = |why: &str| Unread::Damaged(why.into());
+        let damaged = |why: &str| RecordError::Damaged(why.into());
         let (body, sum) = text.rsplit_once("check ").ok_or_else(|| damaged("it has no end"))?;
         if !body.starts_with(&format!("convoy-lock {VERSION}\n")) || sum != format!("{}\n", checksum(body)) {
             return Err(damaged("its checksum is another one"));
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_by_people_and_again() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(Record::read(directory.path()), Err(Unread::Missing));
+        assert_eq!(Record::read(directory.path()), Err(RecordError::Missing));
         fs::write(directory.path().join(NEW), "left by one that was killed").unwrap();
         record().write(directory.path()).unwrap();
         let text = fs::read_to_string(directory.path().join(FILE)).unwrap();
@@ -203,7 +203,7 @@ mod tests {
         let text = record().text();
         for end in 0..text.len() {
             let cut = Record::parse(&text[..end]);
-            assert!(matches!(cut, Err(Unread::Damaged(_))), "{end}: {cut:?}");
+            assert!(matches!(cut, Err(RecordError::Damaged(_))), "{end}: {cut:?}");
         }
         for at in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
@@ -211,7 +211,7 @@ mod tests {
             assert!(Record::parse(&String::from_utf8(bytes).unwrap()).is_err(), "{at}");
         }
         let later = "convoy-lock 2\nall is different\n";
-        let closed = Unread::Closed("it was written by another version of convoy".into());
+        let closed = RecordError::Closed("it was written by another version of convoy".into());
         assert_eq!(Record::parse(later), Err(closed));
     }
 
@@ -221,6 +221,6 @@ mod tests {
         let path = directory.path().join(FILE);
         fs::create_dir(&path).unwrap();
         let why = format!("{}: it is no file", path.display());
-        assert_eq!(Record::read(directory.path()), Err(Unread::Closed(why)));
+        assert_eq!(Record::read(directory.path()), Err(RecordError::Closed(why)));
     }
 }

@@ -11,9 +11,9 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::write::{beside, directory};
+use super::write::{unused_sibling, directory};
 use super::{Attributes, System, Temporary};
-use crate::changes::{Content, Loses, Noted, State, Thing};
+use crate::changes::{ContentState, ChangeKind, Announcement, PathState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Meta;
@@ -27,12 +27,12 @@ pub const BYTES: u64 = 512 << 20;
 
 /// The right to have many files open, given back when dropped: what is started later must not inherit it.
 #[derive(Debug)]
-pub struct OpenFiles {
+pub struct OpenFileLimit {
     before: Rlimit,
     most: usize,
 }
 
-impl OpenFiles {
+impl OpenFileLimit {
     /// Takes as many as are allowed and useful.
     pub fn take() -> Self {
         let before = getrlimit(Resource::Nofile);
@@ -47,7 +47,7 @@ impl OpenFiles {
     }
 }
 
-impl Drop for OpenFiles {
+impl Drop for OpenFileLimit {
     fn drop(&mut self) {
         // Lowering it is always allowed.
         setrlimit(Resource::Nofile, self.before).ok();
@@ -58,12 +58,12 @@ impl Drop for OpenFiles {
 /// agent is killed.
 #[derive(Debug, Default)]
 pub struct Batch {
-    files: Vec<New>,
+    files: Vec<PendingFile>,
     bytes: u64,
 }
 
 #[derive(Debug)]
-struct New {
+struct PendingFile {
     file: File,
     /// Where it is; `None` if it has no name.
     temporary: Option<Temporary>,
@@ -74,13 +74,13 @@ struct New {
 
 impl Batch {
     /// Returns whether its files should take their places before another is added.
-    pub fn is_full(&self, open: &OpenFiles) -> bool {
+    pub fn is_full(&self, open: &OpenFileLimit) -> bool {
         self.files.len() >= open.most || self.bytes >= BYTES
     }
 }
 
 /// Makes a file without a name in the directory of `path`; `None` where the file system has no such files.
-fn nameless(path: &Path) -> Option<File> {
+fn unnamed_file(path: &Path) -> Option<File> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
     OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(directory(path)).ok()
 }
@@ -106,19 +106,19 @@ impl System {
         mtime: i64,
         fill: impl FnOnce(&File) -> Result<(u64, Digest), Failure>,
     ) -> Result<(), Failure> {
-        let (temporary, file) = match nameless(path) {
+        let (temporary, file) = match unnamed_file(path) {
             Some(file) => (None, file),
             None => Temporary::create(path).map(|(temporary, file)| (Some(temporary), file))?,
         };
         let (length, digest) = fill(&file)?;
         batch.bytes += length;
-        let finish = || -> io::Result<()> {
-            self.attribute(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
+        let conclude = || -> io::Result<()> {
+            self.apply_attributes(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
             let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
             Ok(rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?)
         };
-        finish().map_err(|e| cannot("write", path, &e))?;
-        batch.files.push(New { file, temporary, target: path.to_owned(), expected, digest });
+        conclude().map_err(|e| cannot("write", path, &e))?;
+        batch.files.push(PendingFile { file, temporary, target: path.to_owned(), expected, digest });
         Ok(())
     }
 
@@ -128,13 +128,13 @@ impl System {
     /// If something else has changed what was there, or a file cannot be moved; those before it are in their places.
     pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
         sync(&batch.files)?;
-        let noted = self.announce(&batch.files)?;
-        let mut noted = noted.into_iter();
+        let announcement = self.announce(&batch.files)?;
+        let mut announcement = announcement.into_iter();
         for new in batch.files {
-            let change = noted.next().unwrap_or_default();
+            let change = announcement.next().unwrap_or_default();
             let placed = self.place_one(new, &change);
             if placed.is_err() {
-                [change].into_iter().chain(noted).for_each(|change| self.recorder.void(&change));
+                [change].into_iter().chain(announcement).for_each(|change| self.recorder.cancel(&change));
                 return placed;
             }
         }
@@ -142,45 +142,45 @@ impl System {
     }
 
     /// Announces that the files take their places, if what is there still is what was expected.
-    fn announce(&self, files: &[New]) -> Result<Vec<Noted>, Failure> {
-        if !self.recorder.is_on() {
+    fn announce(&self, files: &[PendingFile]) -> Result<Vec<Announcement>, Failure> {
+        if !self.recorder.is_enabled() {
             return Ok(Vec::new());
         }
         let mut changes = Vec::with_capacity(files.len());
         for new in files {
             self.expect_still(&new.target, new.expected.as_ref())?;
             let meta = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?;
-            let left = State {
-                owned: Some((&Meta::from(&meta)).into()),
-                content: Content::Digest(new.digest),
-                ..State::of(Thing::File)
+            let left = PathState {
+                ownership: Some((&Meta::from(&meta)).into()),
+                content: ContentState::Digest(new.digest),
+                ..PathState::new(PathKind::File)
             };
             changes.push((new.target.clone(), left));
         }
-        self.recorder.change_all(changes, Loses::Content)
+        self.recorder.announce_all(changes, ChangeKind::LosesContent)
     }
 
-    fn place_one(&self, new: New, change: &Noted) -> Result<(), Failure> {
-        if self.recorder.is_on() {
-            self.expect_kept(&new.target, new.expected.as_ref())?;
+    fn place_one(&self, new: PendingFile, change: &Announcement) -> Result<(), Failure> {
+        if self.recorder.is_enabled() {
+            self.expect_same_content(&new.target, new.expected.as_ref())?;
         } else {
             self.expect_still(&new.target, new.expected.as_ref())?;
         }
         let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
         match (new.temporary, &new.expected) {
-            (Some(temporary), _) => temporary.take_place()?,
+            (Some(temporary), _) => temporary.install()?,
             // If something has come there since, it is left alone.
             (None, None) => write(&new.target)?,
             (None, Some(_)) => {
-                let path = beside(&new.target);
+                let path = unused_sibling(&new.target);
                 write(&path)?;
-                Temporary::named(path, &new.target).take_place()?;
+                Temporary::at_path(path, &new.target).install()?;
             }
         }
-        self.recorder.settle(change, None)
+        self.recorder.confirm(change, None)
     }
 
-    /// As [`expect_unchanged`](super::Look::expect_unchanged), for a file that others of the batch may be names of:
+    /// As [`expect_unchanged`](super::SystemView::expect_unchanged), for a file that others of the batch may be names of:
     /// one fewer changes it, too.
     fn expect_still(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let same = |then: &Meta, now: &Meta| {
@@ -203,7 +203,7 @@ impl System {
 }
 
 /// Makes durable all that was written to the file systems that the batch's files are on.
-fn sync(files: &[New]) -> Result<(), Failure> {
+fn sync(files: &[PendingFile]) -> Result<(), Failure> {
     let mut systems = HashMap::new();
     for new in files {
         let device = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?.dev();

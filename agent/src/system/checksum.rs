@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::Look;
+use super::SystemView;
 use crate::failure::Failure;
 use crate::hex;
 use crate::os_error::cannot;
@@ -81,7 +81,7 @@ fn digest<D: sha2::Digest>(file: &mut File) -> io::Result<String> {
     }
 }
 
-impl Look {
+impl SystemView {
     /// Returns the digest of a file in hexadecimal.
     ///
     /// # Errors

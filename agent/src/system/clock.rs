@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Look;
+use super::SystemView;
 use crate::dates::{Civil, days_from_civil};
 
-impl Look {
+impl SystemView {
     /// Returns the time since 1970.
     pub fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

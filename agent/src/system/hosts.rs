@@ -5,9 +5,9 @@
 use std::fs;
 use std::net::IpAddr;
 
-use super::{Look, Process};
+use super::{SystemView, Process};
 
-impl Look {
+impl SystemView {
     /// Returns the addresses of a host; none if it is not known.
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
@@ -23,7 +23,7 @@ impl Look {
             })
             .collect();
         if found.is_empty() && !host.is_empty() && !host.starts_with('-') {
-            let output = self.ask(&Process::new(["getent", "ahosts", host]).env("LC_ALL", "C")).ok();
+            let output = self.query(&Process::new(["getent", "ahosts", host]).env("LC_ALL", "C")).ok();
             let text =
                 output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
             found = text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();

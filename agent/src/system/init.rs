@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::Look;
+use super::SystemView;
 
-impl Look {
+impl SystemView {
     /// Returns Ansible's name for what runs the node's services, such as `systemd`.
     pub fn service_manager(&self) -> String {
         let first = fs::read_to_string("/proc/1/comm").unwrap_or_default();

@@ -7,11 +7,11 @@ mod clock;
 mod expand;
 mod hosts;
 mod init;
-mod look;
+mod view;
 mod offer;
-mod printed;
+mod output_log;
 mod process;
-mod recorded;
+mod with_record;
 mod space;
 mod temporary;
 mod users;
@@ -26,35 +26,35 @@ use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
 pub use accounts::{Group, Shadow, User};
-pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
+pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFileLimit};
 pub use checksum::{Algorithm, Checksums};
-pub use look::DIFF_LIMIT;
-pub use process::{Output, Process, RunError};
+pub use view::DIFF_LIMIT;
+pub use process::{Output, Process, ProcessError};
 pub use space::Space;
 pub use temporary::ScratchFile;
-pub(crate) use temporary::WORKSHOP;
-pub use temporary::Workshop;
+pub(crate) use temporary::PROGRAM_DIRECTORY_PREFIX;
+pub use temporary::ProgramCopy;
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
 use crate::changes::Recorder;
-use crate::content::Contents;
+use crate::content::ContentStore;
 use crate::failure::Failure;
 
 /// What a module may see of the node. Has no method that writes.
-pub struct Look {
+pub struct SystemView {
     diff: bool,
     check: bool,
     module: String,
     environment: Vec<(String, String)>,
     deadline: Option<Deadline>,
-    contents: Box<dyn Contents + Send>,
+    contents: Box<dyn ContentStore + Send>,
     /// What every change goes by, and knows of runs before.
     recorder: Recorder,
     offered: Cell<Option<Offer>>,
     users: RefCell<accounts::Cache>,
     umask: OnceCell<u32>,
     /// What processes print is written there as it comes.
-    printed: Option<printed::Printed>,
+    output_log: Option<output_log::OutputLog>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ struct Deadline {
     seconds: u32,
 }
 
-impl Look {
+impl SystemView {
     /// Returns whether differences are wanted.
     pub fn wants_diff(&self) -> bool {
         self.diff
@@ -112,7 +112,7 @@ impl Look {
     }
 }
 
-impl fmt::Debug for Look {
+impl fmt::Debug for SystemView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Look")
             .field("module", &self.module)
@@ -124,14 +124,14 @@ impl fmt::Debug for Look {
 /// What a module may do to the node.
 #[derive(Debug)]
 pub struct System {
-    look: Look,
+    view: SystemView,
 }
 
 impl System {
     /// Opens the door; content known by digest comes from `contents`, changes are recorded by `recorder`.
-    pub fn new(contents: Box<dyn Contents + Send>, recorder: Recorder) -> Self {
+    pub fn new(contents: Box<dyn ContentStore + Send>, recorder: Recorder) -> Self {
         Self {
-            look: Look {
+            view: SystemView {
                 recorder,
                 diff: false,
                 check: false,
@@ -142,44 +142,44 @@ impl System {
                 offered: Cell::default(),
                 users: RefCell::default(),
                 umask: OnceCell::new(),
-                printed: None,
+                output_log: None,
             },
         }
     }
 
     /// Has what processes print written to a file as it comes, besides being collected.
-    pub(crate) fn print_to(&mut self, file: Option<std::fs::File>) {
-        self.look.printed = file.map(printed::Printed::new);
+    pub(crate) fn set_output_log(&mut self, file: Option<std::fs::File>) {
+        self.view.output_log = file.map(output_log::OutputLog::new);
     }
 
     /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked
     /// up for an earlier order is forgotten.
     pub fn begin(&mut self, order: &Order) {
-        self.look.diff = order.diff;
-        self.look.check = order.check;
-        self.look.module = order.module.to_string();
-        self.look.environment.clone_from(&order.environment);
-        self.look.deadline = order
+        self.view.diff = order.diff;
+        self.view.check = order.check;
+        self.view.module = order.module.to_string();
+        self.view.environment.clone_from(&order.environment);
+        self.view.deadline = order
             .deadline_seconds
             .map(|seconds| Deadline { at: Instant::now() + Duration::from_secs(seconds.into()), seconds });
-        self.look.offered.take();
-        self.look.forget_users();
-        self.recorder.order(order);
+        self.view.offered.take();
+        self.view.forget_users();
+        self.recorder.set_order(order);
     }
 
     /// Tells that an order is about to be done in earnest. `beyond` says what of it cannot be undone, if anything.
     ///
     /// # Errors
     /// If that cannot be recorded; nothing must be done then.
-    pub fn undertake(&mut self, beyond: Option<&str>) -> Result<(), Failure> {
-        beyond.map_or(Ok(()), |why| self.recorder.cannot(&self.look.module, why))
+    pub fn before_apply(&mut self, beyond: Option<&str>) -> Result<(), Failure> {
+        beyond.map_or(Ok(()), |why| self.recorder.record_irreversible(&self.view.module, why))
     }
 }
 
 impl Deref for System {
-    type Target = Look;
+    type Target = SystemView;
 
-    fn deref(&self) -> &Look {
-        &self.look
+    fn deref(&self) -> &SystemView {
+        &self.view
     }
 }

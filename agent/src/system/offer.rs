@@ -7,10 +7,10 @@ use std::path::Path;
 
 use convoy_protocol::Offer;
 
-use super::{Checksums, Look, System};
-use crate::content::Held;
+use super::{Checksums, SystemView, System};
+use crate::content::OfferedFile;
 
-impl Look {
+impl SystemView {
     /// Reads an open file and offers it to the controller, as long as it is now; returns its digests. What is added
     /// to the file later does not count.
     ///
@@ -23,7 +23,7 @@ impl Look {
         let mut counted = Counted { source: file.take(limit), count: 0 };
         let sums = Checksums::of_reader(&mut counted)?;
         let (path, size) = (path.to_owned(), counted.count);
-        self.contents.offer(sums.sha256, Held { path, dev: meta.dev(), ino: meta.ino(), size });
+        self.contents.offer(sums.sha256, OfferedFile { path, dev: meta.dev(), ino: meta.ino(), size });
         self.offered.set(Some(Offer { digest: sums.sha256, size }));
         Ok(sums)
     }
@@ -32,7 +32,7 @@ impl Look {
 impl System {
     /// Takes what the running order has offered.
     pub(crate) fn take_offer(&mut self) -> Option<Offer> {
-        self.look.offered.take()
+        self.view.offered.take()
     }
 }
 

@@ -15,8 +15,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::printed::Printed;
-use super::{Look, System};
+use super::output_log::OutputLog;
+use super::{SystemView, System};
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::outputs;
@@ -84,13 +84,13 @@ impl Output {
     }
 
     /// Returns what the process said of its own failure: standard error, or else standard output.
-    pub fn complaint(&self) -> String {
+    pub fn error_output(&self) -> String {
         let error = self.stderr_text();
         if error.trim().is_empty() { self.stdout_text() } else { error }
     }
 
     /// Returns those outputs that are not empty, as return values.
-    pub fn printed(&self) -> Map {
+    pub fn nonempty_values(&self) -> Map {
         let mut values = outputs::values(&self.stdout_text(), &self.stderr_text());
         for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             if bytes.is_empty() {
@@ -110,11 +110,11 @@ impl Output {
 
 /// Why a process gave no output.
 #[derive(Debug)]
-pub enum RunError {
+pub enum ProcessError {
     /// It could not be started.
     Start(io::Error),
     /// The order's time was over; the process was killed with all it started in its group.
-    Late,
+    TimedOut,
     /// Its pipes could not be used.
     Pipe(io::Error),
 }
@@ -127,53 +127,53 @@ impl System {
     pub fn run(&mut self, process: &Process) -> Result<Output, Failure> {
         // It may add users.
         self.forget_users();
-        self.named(process, self.try_run(process, self.printed.as_ref()))
+        self.describe_failure(process, self.spawn_and_wait(process, self.output_log.as_ref()))
     }
 
     /// Runs a process to its end; another exit code than 0 is a failure, with what the process said as its message.
     ///
     /// # Errors
     /// If it cannot be started, does not end before the order's deadline, or fails.
-    pub fn run_well(&mut self, process: &Process) -> Result<Output, Failure> {
+    pub fn run_checked(&mut self, process: &Process) -> Result<Output, Failure> {
         let output = self.run(process)?;
-        if output.rc == 0 { Ok(output) } else { Err(output.failure(output.complaint())) }
+        if output.rc == 0 { Ok(output) } else { Err(output.failure(output.error_output())) }
     }
 
     /// Runs a process to its end and tells errors apart.
     ///
     /// # Errors
-    /// See [`RunError`].
-    pub fn run_told_apart(&mut self, process: &Process) -> Result<Output, RunError> {
+    /// See [`ProcessError`].
+    pub fn try_run(&mut self, process: &Process) -> Result<Output, ProcessError> {
         self.forget_users();
-        self.try_run(process, self.printed.as_ref())
+        self.spawn_and_wait(process, self.output_log.as_ref())
     }
 }
 
-impl Look {
+impl SystemView {
     /// Runs a process that only asks. A module's `check` uses this for nothing else.
     ///
     /// # Errors
     /// If it cannot be started or does not end before the order's deadline.
-    pub(crate) fn ask(&self, process: &Process) -> Result<Output, Failure> {
-        self.named(process, self.try_run(process, None))
+    pub(crate) fn query(&self, process: &Process) -> Result<Output, Failure> {
+        self.describe_failure(process, self.spawn_and_wait(process, None))
     }
 
-    fn named(&self, process: &Process, result: Result<Output, RunError>) -> Result<Output, Failure> {
+    fn describe_failure(&self, process: &Process, result: Result<Output, ProcessError>) -> Result<Output, Failure> {
         let name = process.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         result.map_err(|error| match error {
-            RunError::Late => self.timed_out(),
-            RunError::Start(error) => Failure::new(format!("cannot run {name}: {}", reason(&error))),
-            RunError::Pipe(error) => Failure::new(format!("cannot talk to {name}: {}", reason(&error))),
+            ProcessError::TimedOut => self.timed_out(),
+            ProcessError::Start(error) => Failure::new(format!("cannot run {name}: {}", reason(&error))),
+            ProcessError::Pipe(error) => Failure::new(format!("cannot talk to {name}: {}", reason(&error))),
         })
     }
 
     /// Runs a process and tells errors apart; what it prints goes to `printed` as well.
     ///
     /// # Errors
-    /// See [`RunError`].
-    fn try_run(&self, process: &Process, printed: Option<&Printed>) -> Result<Output, RunError> {
+    /// See [`ProcessError`].
+    fn spawn_and_wait(&self, process: &Process, output_log: Option<&OutputLog>) -> Result<Output, ProcessError> {
         let Some((program, rest)) = process.argv.split_first() else {
-            return Err(RunError::Start(io::Error::from(io::ErrorKind::NotFound)));
+            return Err(ProcessError::Start(io::Error::from(io::ErrorKind::NotFound)));
         };
         let mut command = Command::new(program);
         command
@@ -187,16 +187,16 @@ impl Look {
         if let Some(directory) = &process.directory {
             command.current_dir(directory);
         }
-        let mut child = command.spawn().map_err(RunError::Start)?;
-        let result = collect(&mut child, &process.stdin, self.deadline(), printed);
+        let mut child = command.spawn().map_err(ProcessError::Start)?;
+        let result = collect(&mut child, &process.stdin, self.deadline(), output_log);
         if result.is_err() {
-            end_group(&mut child);
+            kill_group(&mut child);
         }
         result
     }
 }
 
-fn end_group(child: &mut Child) {
+fn kill_group(child: &mut Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // The group may have ended by itself in this moment.
         kill_process_group(pid, Signal::KILL).ok();
@@ -213,19 +213,19 @@ struct Drain {
 impl Drain {
     fn new(fd: Option<impl Into<OwnedFd>>) -> io::Result<Self> {
         let fd = fd.map(Into::into);
-        fd.as_ref().map_or(Ok(()), do_not_block)?;
+        fd.as_ref().map_or(Ok(()), set_nonblocking)?;
         Ok(Self { file: fd.map(File::from), bytes: Vec::new() })
     }
 
     /// Reads what is there; returns whether there was anything.
-    fn read(&mut self, printed: Option<&Printed>) -> io::Result<bool> {
+    fn read(&mut self, output_log: Option<&OutputLog>) -> io::Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         let mut buffer = [0; 64 * 1024];
         match file.read(&mut buffer) {
             Ok(0) => self.file = None,
             Ok(n) => {
                 self.bytes.extend_from_slice(&buffer[..n]);
-                printed.into_iter().for_each(|printed| printed.add(&buffer[..n]));
+                output_log.into_iter().for_each(|output_log| output_log.add(&buffer[..n]));
                 return Ok(true);
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -235,11 +235,11 @@ impl Drain {
     }
 }
 
-fn do_not_block(fd: &OwnedFd) -> io::Result<()> {
+fn set_nonblocking(fd: &OwnedFd) -> io::Result<()> {
     Ok(fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?)
 }
 
-fn feed(input: &mut Option<File>, rest: &mut &[u8]) {
+fn feed_input(input: &mut Option<File>, rest: &mut &[u8]) {
     let Some(file) = input else { return };
     match file.write(rest) {
         Ok(n) => *rest = &rest[n..],
@@ -256,36 +256,36 @@ fn collect(
     child: &mut Child,
     mut input: &[u8],
     deadline: Option<Instant>,
-    printed: Option<&Printed>,
-) -> Result<Output, RunError> {
+    output_log: Option<&OutputLog>,
+) -> Result<Output, ProcessError> {
     let stdin = child.stdin.take().map(OwnedFd::from);
-    stdin.as_ref().map_or(Ok(()), do_not_block).map_err(RunError::Pipe)?;
+    stdin.as_ref().map_or(Ok(()), set_nonblocking).map_err(ProcessError::Pipe)?;
     let mut stdin = stdin.map(File::from);
-    let mut stdout = Drain::new(child.stdout.take()).map_err(RunError::Pipe)?;
-    let mut stderr = Drain::new(child.stderr.take()).map_err(RunError::Pipe)?;
+    let mut stdout = Drain::new(child.stdout.take()).map_err(ProcessError::Pipe)?;
+    let mut stderr = Drain::new(child.stderr.take()).map_err(ProcessError::Pipe)?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let ends = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     loop {
-        feed(&mut stdin, &mut input);
+        feed_input(&mut stdin, &mut input);
         let got =
-            stdout.read(printed).map_err(RunError::Pipe)? | stderr.read(printed).map_err(RunError::Pipe)?;
+            stdout.read(output_log).map_err(ProcessError::Pipe)? | stderr.read(output_log).map_err(ProcessError::Pipe)?;
         if got {
             continue;
         }
         // Something that outlives the process may hold its pipes: what is there by now is its output.
-        if let Some(status) = child.try_wait().map_err(RunError::Pipe)? {
-            while stdout.read(printed).map_err(RunError::Pipe)?
-                | stderr.read(printed).map_err(RunError::Pipe)?
+        if let Some(status) = child.try_wait().map_err(ProcessError::Pipe)? {
+            while stdout.read(output_log).map_err(ProcessError::Pipe)?
+                | stderr.read(output_log).map_err(ProcessError::Pipe)?
             {}
             let rc = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
             return Ok(Output { rc, stdout: stdout.bytes, stderr: stderr.bytes });
         }
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            return Err(RunError::Late);
+            return Err(ProcessError::TimedOut);
         }
         let wait = if ends.is_some() { left } else { Some(left.map_or(TICK, |left| left.min(TICK))) };
-        wait_for_any(&stdin, &[&stdout, &stderr], ends.as_ref(), wait).map_err(RunError::Pipe)?;
+        wait_for_any(&stdin, &[&stdout, &stderr], ends.as_ref(), wait).map_err(ProcessError::Pipe)?;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Look;
+use super::SystemView;
 use crate::failure::Failure;
 use crate::os_error::cannot;
 
@@ -17,7 +17,7 @@ pub struct Space {
     pub block: u64,
 }
 
-impl Look {
+impl SystemView {
     /// Returns the room on the file system that `path` is on.
     ///
     /// # Errors

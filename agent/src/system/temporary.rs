@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Look, System};
+use super::{SystemView, System};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 
@@ -17,23 +17,23 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 const TRIES: usize = 100;
 
 /// What the names of directories begin with in which something is run; the number of the agent's process follows.
-pub(crate) const WORKSHOP: &str = "script-";
+pub(crate) const PROGRAM_DIRECTORY_PREFIX: &str = "script-";
 
 /// A copy of a program in a directory of its own. Removed when dropped.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct ProgramCopy {
     directory: PathBuf,
     program: PathBuf,
 }
 
-impl Workshop {
+impl ProgramCopy {
     /// Returns where the program is.
     pub fn program(&self) -> &Path {
         &self.program
     }
 }
 
-impl Drop for Workshop {
+impl Drop for ProgramCopy {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.directory).ok();
     }
@@ -51,7 +51,7 @@ fn random() -> String {
     text
 }
 
-impl Look {
+impl SystemView {
     /// Returns the directory for temporary files.
     pub fn temporary_directory(&self) -> PathBuf {
         let named =
@@ -75,7 +75,7 @@ impl System {
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
         let path = make_file(directory, prefix, suffix)?;
-        self.recorded_new(&path)?;
+        self.record_created(&path)?;
         Ok(path)
     }
 
@@ -90,7 +90,7 @@ impl System {
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
         let path = make_directory(directory, prefix, suffix)?;
-        self.recorded_new(&path)?;
+        self.record_created(&path)?;
         Ok(path)
     }
 }
@@ -100,17 +100,17 @@ impl System {
     ///
     /// # Errors
     /// If it cannot be copied; nothing is left of it then.
-    pub fn make_workshop(&mut self, source: &Path, name: &str) -> Result<Workshop, Failure> {
+    pub fn copy_program(&mut self, source: &Path, name: &str) -> Result<ProgramCopy, Failure> {
         let base = self.contents.directory().to_owned();
-        let directory = make_directory(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
-        let workshop = Workshop { program: directory.join(name), directory };
+        let directory = make_directory(&base, &format!("{PROGRAM_DIRECTORY_PREFIX}{}-", std::process::id()), "")?;
+        let copied = ProgramCopy { program: directory.join(name), directory };
         let copy = || {
             let mut file = OpenOptions::new();
-            let mut file = file.write(true).create_new(true).mode(0o700).open(&workshop.program)?;
+            let mut file = file.write(true).create_new(true).mode(0o700).open(&copied.program)?;
             io::copy(&mut std::fs::File::open(source)?, &mut file).map(drop)
         };
-        copy().map_err(|error| cannot("write", &workshop.program, &error))?;
-        Ok(workshop)
+        copy().map_err(|error| cannot("write", &copied.program, &error))?;
+        Ok(copied)
     }
 }
 

@@ -5,11 +5,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use super::Look;
+use super::SystemView;
 use super::accounts::{Group, Key, Shadow, User};
 use super::process::Process;
 
-impl Look {
+impl SystemView {
     /// Forgets what was looked up.
     pub(super) fn forget_users(&self) {
         self.users.take();
@@ -37,7 +37,7 @@ impl Look {
         if let Some(answer) = cached {
             return answer;
         }
-        let output = self.ask(&Process::new(["getent", database, word.as_str()]).env("LC_ALL", "C")).ok();
+        let output = self.query(&Process::new(["getent", database, word.as_str()]).env("LC_ALL", "C")).ok();
         let line = output.filter(|output| output.rc == 0).and_then(|output| {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             text.lines().find(|line| key.is_of(line)).map(str::to_owned)

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
-use super::{Look, System};
-use crate::changes::{Loses, State, Thing};
+use super::{SystemView, System};
+use crate::changes::{ChangeKind, PathState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
@@ -48,7 +48,7 @@ pub struct Temporary {
 impl Temporary {
     /// Makes an empty file beside `path`, which only its owner can use.
     pub(super) fn create(path: &Path) -> Result<(Self, File), Failure> {
-        let temporary = Self { path: beside(path), target: path.to_owned(), placed: false, digest: None };
+        let temporary = Self { path: unused_sibling(path), target: path.to_owned(), placed: false, digest: None };
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(flags);
@@ -58,12 +58,12 @@ impl Temporary {
     }
 
     /// Names an existing file as the one that shall take the place of `target`.
-    pub(super) fn named(path: PathBuf, target: &Path) -> Self {
+    pub(super) fn at_path(path: PathBuf, target: &Path) -> Self {
         Self { path, target: target.to_owned(), placed: false, digest: None }
     }
 
     /// Moves it to its place, without making that durable.
-    pub(super) fn take_place(mut self) -> Result<(), Failure> {
+    pub(super) fn install(mut self) -> Result<(), Failure> {
         fs::rename(&self.path, &self.target).map_err(|e| cannot("replace", &self.target, &e))?;
         self.placed = true;
         Ok(())
@@ -75,7 +75,7 @@ impl Temporary {
     }
 
     /// Tells the digest of what it holds, so that it need not be read again.
-    pub fn holds(&mut self, digest: Digest) {
+    pub fn set_digest(&mut self, digest: Digest) {
         self.digest = Some(digest);
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn directory(path: &Path) -> &Path {
 
 /// Returns a name beside `path` that nothing has and nobody can guess. It ends as `path` does, since programs that
 /// validate a file may look at its extension.
-pub(super) fn beside(path: &Path) -> PathBuf {
+pub(super) fn unused_sibling(path: &Path) -> PathBuf {
     let random = RandomState::new().build_hasher().finish();
     let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
     directory(path).join(format!(".convoy-{random:016x}{extension}"))
@@ -106,7 +106,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory(path))?.sync_all()
 }
 
-fn fill(mut file: &File, bytes: Bytes<'_>) -> io::Result<()> {
+fn write_bytes(mut file: &File, bytes: Bytes<'_>) -> io::Result<()> {
     match bytes {
         Bytes::Memory(bytes) => file.write_all(bytes)?,
         Bytes::File(source) => {
@@ -120,7 +120,7 @@ fn owner(uid: Option<u32>, gid: Option<u32>) -> (Option<rustix::fs::Uid>, Option
     (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw))
 }
 
-impl Look {
+impl SystemView {
     /// Checks that `path` still is what it was when it was looked at.
     ///
     /// # Errors
@@ -156,8 +156,8 @@ impl System {
         let old = self.lstat(path)?.filter(Meta::is_file);
         let (temporary, file) = Temporary::create(path)?;
         let write = || -> io::Result<()> {
-            fill(&file, bytes)?;
-            self.attribute(&file, old.as_ref(), attributes)?;
+            write_bytes(&file, bytes)?;
+            self.apply_attributes(&file, old.as_ref(), attributes)?;
             file.sync_all()
         };
         write().map_err(|e| cannot("write", path, &e))?;
@@ -165,7 +165,7 @@ impl System {
     }
 
     /// Gives a new file its attributes: those of the `old` one that it shall replace, where none are asked for.
-    pub(super) fn attribute(
+    pub(super) fn apply_attributes(
         &self,
         file: &File,
         old: Option<&Meta>,
@@ -193,7 +193,7 @@ impl System {
     pub fn place(&mut self, temporary: Temporary, expected: Option<&Meta>) -> Result<(), Failure> {
         let target = temporary.target.clone();
         self.expect_unchanged(&target, expected)?;
-        self.recorded_placing(temporary, expected)?;
+        self.install_with_record(temporary, expected)?;
         sync_directory(&target).map_err(|e| cannot("make durable", &target, &e))
     }
 
@@ -218,7 +218,7 @@ impl System {
     /// # Errors
     /// If it is there already or cannot be made.
     pub fn make_dir(&mut self, path: &Path) -> Result<(), Failure> {
-        self.recorded(path, Loses::Nothing, State::of(Thing::Directory), || {
+        self.with_record(path, ChangeKind::KeepsContent, PathState::new(PathKind::Directory), || {
             fs::create_dir(path).map_err(|e| cannot("make the directory", path, &e))
         })
     }
@@ -228,7 +228,7 @@ impl System {
     /// # Errors
     /// If it cannot be made; what was there is untouched then.
     pub fn symlink(&mut self, target: &Path, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
-        let left = State::of(Thing::Link(target.to_owned()));
+        let left = PathState::new(PathKind::Link(target.to_owned()));
         self.link_with(path, expected, left, |new| std::os::unix::fs::symlink(target, new))
     }
 
@@ -242,7 +242,7 @@ impl System {
         path: &Path,
         expected: Option<&Meta>,
     ) -> Result<(), Failure> {
-        let left = if self.recorder.is_on() { self.left_by(existing, None)? } else { State::of(Thing::File) };
+        let left = if self.recorder.is_enabled() { self.resulting_state(existing, None)? } else { PathState::new(PathKind::File) };
         self.link_with(path, expected, left, |new| fs::hard_link(existing, new))
     }
 
@@ -250,25 +250,25 @@ impl System {
         &mut self,
         path: &Path,
         expected: Option<&Meta>,
-        left: State,
+        left: PathState,
         make: impl Fn(&Path) -> io::Result<()>,
     ) -> Result<(), Failure> {
         if expected.is_none() {
             // Made in place: if something has come there since, it is left alone.
-            return self.recorded(path, Loses::Nothing, left, || {
+            return self.with_record(path, ChangeKind::KeepsContent, left, || {
                 make(path).map_err(|e| cannot("make the link", path, &e))
             });
         }
-        let temporary = Temporary::named(beside(path), path);
+        let temporary = Temporary::at_path(unused_sibling(path), path);
         make(&temporary.path).map_err(|e| cannot("make the link", path, &e))?;
         self.expect_unchanged(path, expected)?;
         if expected.is_some_and(Meta::is_dir) {
             self.remove_empty_directory(path)?;
-            self.recorded(path, Loses::Nothing, left, || temporary.take_place())?;
+            self.with_record(path, ChangeKind::KeepsContent, left, || temporary.install())?;
         } else {
-            self.recorded(path, Loses::Content, left, || {
-                self.expect_kept(path, expected)?;
-                temporary.take_place()
+            self.with_record(path, ChangeKind::LosesContent, left, || {
+                self.expect_same_content(path, expected)?;
+                temporary.install()
             })?;
         }
         sync_directory(path).map_err(|e| cannot("make durable", path, &e))
@@ -287,9 +287,9 @@ impl System {
         match self.lstat(path)? {
             None => Ok(()),
             Some(meta) if meta.is_dir() => {
-                self.recorded_removal(path, &meta, || gone(fs::remove_dir_all(path)))
+                self.remove_with_record(path, &meta, || gone(fs::remove_dir_all(path)))
             }
-            Some(_) => self.recorded(path, Loses::Content, State::nothing(), || gone(fs::remove_file(path))),
+            Some(_) => self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || gone(fs::remove_file(path))),
         }
     }
 
@@ -298,7 +298,7 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn chmod(&mut self, path: &Path, mode: u32) -> Result<(), Failure> {
-        self.recorded_attributes(
+        self.set_attributes_with_record(
             path,
             true,
             Attributes { mode: Some(mode), ..Attributes::default() },
@@ -315,7 +315,7 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn lchown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        self.recorded_attributes(path, false, Attributes { mode: None, uid, gid }, None, || {
+        self.set_attributes_with_record(path, false, Attributes { mode: None, uid, gid }, None, || {
             let (uid, gid) = owner(uid, gid);
             rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|e| cannot("set the owner of", path, &e.into()))
@@ -327,7 +327,7 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn chown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        self.recorded_attributes(path, true, Attributes { mode: None, uid, gid }, None, || {
+        self.set_attributes_with_record(path, true, Attributes { mode: None, uid, gid }, None, || {
             let (uid, gid) = owner(uid, gid);
             rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())
                 .map_err(|e| cannot("set the owner of", path, &e.into()))
@@ -339,7 +339,7 @@ impl System {
     /// # Errors
     /// If they cannot be set.
     pub fn set_times(&mut self, path: &Path, atime: SetTime, mtime: SetTime) -> Result<(), Failure> {
-        self.recorded_attributes(path, true, Attributes::default(), Some(mtime), || {
+        self.set_attributes_with_record(path, true, Attributes::default(), Some(mtime), || {
             let times = Timestamps { last_access: atime.timespec(), last_modification: mtime.timespec() };
             utimensat(CWD, path, &times, AtFlags::empty())
                 .map_err(|e| cannot("set the times of", path, &e.into()))

@@ -4,9 +4,9 @@ mod perform;
 mod plan;
 mod problem;
 mod step;
-mod view;
+mod projection;
 
 pub(crate) use perform::perform;
-pub(crate) use plan::{Plan, look};
+pub(crate) use plan::{Plan, plan};
 pub(crate) use problem::Problem;
-pub(crate) use step::{How, Step};
+pub(crate) use step::{Action, Step};

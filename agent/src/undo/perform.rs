@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::plan::Plan;
-use super::step::{How, Step, kept_is_whole};
-use crate::changes::line::Line;
+use super::step::{Action, Step, kept_is_whole};
+use crate::changes::line::RecordLine;
 use crate::changes::record::Writer;
-use crate::changes::{Content, Thing};
+use crate::changes::{ContentState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::{Attributes, Bytes, SetTime, System};
@@ -24,14 +24,14 @@ pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
     let (mut writer, _) = open?;
     let by = node.recorder().run().unwrap_or_default();
     let mut note = |ids: &[&String], durably: bool| {
-        let lines: Vec<Line> =
-            ids.iter().map(|id| Line::Undone { id: (*id).clone(), by: by.clone() }).collect();
+        let lines: Vec<RecordLine> =
+            ids.iter().map(|id| RecordLine::Undone { id: (*id).clone(), by: by.clone() }).collect();
         writer.append(&lines, durably).map_err(|error| cannot("write", &plan.record, &error))
     };
     for step in &plan.steps {
-        node.recorder().handle_secret(step.secret);
+        node.recorder().set_secret(step.secret);
         let done = step.perform(node);
-        node.recorder().handle_secret(false);
+        node.recorder().set_secret(false);
         done?;
         // What was kept may have been moved: looked at again, it would be missing.
         note(&[&step.id], false)?;
@@ -41,20 +41,20 @@ pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
 
 impl Step {
     fn perform(&self, node: &mut System) -> Result<(), Failure> {
-        match self.how {
-            How::Remove => node.remove(&self.path),
-            How::RemoveDirectory => node.remove_empty_directory(&self.path),
-            How::Attributes => self.attribute(node, &self.path),
-            How::Restore => self.restore(node),
+        match self.action {
+            Action::Remove => node.remove(&self.path),
+            Action::RemoveDirectory => node.remove_empty_directory(&self.path),
+            Action::Attributes => self.attribute(node, &self.path),
+            Action::Restore => self.restore(node),
         }
     }
 
     fn attributes(&self) -> Attributes {
-        let owned = self.was.owned;
+        let ownership = self.was.ownership;
         Attributes {
-            mode: owned.map(|owned| owned.mode),
-            uid: owned.map(|owned| owned.uid),
-            gid: owned.map(|owned| owned.gid),
+            mode: ownership.map(|ownership| ownership.mode),
+            uid: ownership.map(|ownership| ownership.uid),
+            gid: ownership.map(|ownership| ownership.gid),
         }
     }
 
@@ -84,8 +84,8 @@ impl Step {
         if !kept_is_whole(&self.was, node)? {
             return Err(Failure::new(format!("what is kept of {} has changed meanwhile", path.display())));
         }
-        match (&self.was.thing, &self.was.kept) {
-            (Thing::File, Some(kept)) => {
+        match (&self.was.kind, &self.was.kept) {
+            (PathKind::File, Some(kept)) => {
                 let now = match now {
                     Some(meta) if meta.is_dir() => {
                         node.remove_empty_directory(path)?;
@@ -95,32 +95,32 @@ impl Step {
                 };
                 let mut temporary = node.prepare(path, Bytes::File(kept), self.attributes())?;
                 let found = node.sha256(temporary.path())?;
-                if self.was.content != Content::Digest(found) {
+                if self.was.content != ContentState::Digest(found) {
                     return Err(Failure::new(format!(
                         "what is kept of {} has changed meanwhile",
                         path.display()
                     )));
                 }
-                temporary.holds(found);
-                node.dress(&temporary, &self.was.xattrs, self.was.mtime)?;
+                temporary.set_digest(found);
+                node.set_xattrs_and_mtime(&temporary, &self.was.xattrs, self.was.mtime)?;
                 node.place(temporary, now.as_ref())
             }
-            (Thing::Link(target), _) => {
+            (PathKind::Link(target), _) => {
                 node.symlink(target, path, now.as_ref())?;
                 self.attribute(node, path)
             }
-            (Thing::Directory, _) => {
+            (PathKind::Directory, _) => {
                 if now.is_some() {
                     node.remove(path)?;
                 }
                 node.make_dir(path)?;
                 self.attribute(node, path)
             }
-            (Thing::Tree, Some(kept)) => {
+            (PathKind::Tree, Some(kept)) => {
                 if now.is_some() {
                     node.remove(path)?;
                 }
-                node.bring_back(kept, path)
+                node.restore_tree(kept, path)
             }
             _ => Err(Failure::new(format!("nothing is kept of {}", path.display()))),
         }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::view::Seen;
+use super::projection::Observed;
 use crate::changes::line::state_text;
 use crate::changes::record::Entry;
-use crate::changes::{State, Thing};
+use crate::changes::{PathState, PathKind};
 use crate::failure::Failure;
 
 /// How many names are told.
@@ -25,22 +25,22 @@ pub(crate) struct Problem {
 }
 
 /// Returns a state as a text that tells states apart.
-pub(super) fn told(state: &State) -> String {
-    let state = State { mtime: None, kept: None, xattrs: Vec::new(), ..state.clone() };
+pub(super) fn state_words(state: &PathState) -> String {
+    let state = PathState { mtime: None, kept: None, xattrs: Vec::new(), ..state.clone() };
     state_text(&state)
 }
 
 /// Returns where to find what was there before.
-fn before(was: &State) -> String {
-    match (&was.kept, &was.thing) {
+fn before(was: &PathState) -> String {
+    match (&was.kept, &was.kind) {
         (Some(kept), _) => format!("its state before the run is kept in {}", kept.display()),
-        (None, Thing::Nothing) => "before the run nothing was there".to_owned(),
-        (None, Thing::Link(target)) => format!("before the run it was a link to {}", target.display()),
-        (None, _) => match was.owned {
-            Some(owned) => {
+        (None, PathKind::Absent) => "before the run nothing was there".to_owned(),
+        (None, PathKind::Link(target)) => format!("before the run it was a link to {}", target.display()),
+        (None, _) => match was.ownership {
+            Some(ownership) => {
                 format!(
                     "before the run its mode was {:04o}, its owner {}:{}",
-                    owned.mode, owned.uid, owned.gid
+                    ownership.mode, ownership.uid, ownership.gid
                 )
             }
             None => "nothing is kept of it".to_owned(),
@@ -49,26 +49,26 @@ fn before(was: &State) -> String {
 }
 
 /// It is not as the run left it.
-pub(super) fn changed(entry: &Entry, now: &mut Seen) -> Result<Problem, Failure> {
+pub(super) fn changed(entry: &Entry, now: &mut Observed) -> Result<Problem, Failure> {
     let [left, _] = entry.left();
     let seen = &now.state;
-    let kind = |thing: &Thing| match thing {
-        Thing::Nothing => "gone".to_owned(),
-        Thing::File => "a file".to_owned(),
-        Thing::Directory => "a directory".to_owned(),
-        Thing::Link(target) => format!("a link to {}", target.display()),
-        Thing::Tree => "something else".to_owned(),
+    let kind = |kind: &PathKind| match kind {
+        PathKind::Absent => "gone".to_owned(),
+        PathKind::File => "a file".to_owned(),
+        PathKind::Directory => "a directory".to_owned(),
+        PathKind::Link(target) => format!("a link to {}", target.display()),
+        PathKind::Tree => "something else".to_owned(),
     };
-    let what = if seen.thing != left.thing && left.thing != Thing::Tree {
-        match left.thing {
-            Thing::Nothing => format!("it is {}, and was removed", kind(&seen.thing)),
-            _ => format!("it is {} now", kind(&seen.thing)),
+    let what = if seen.kind != left.kind && left.kind != PathKind::Tree {
+        match left.kind {
+            PathKind::Absent => format!("it is {}, and was removed", kind(&seen.kind)),
+            _ => format!("it is {} now", kind(&seen.kind)),
         }
     } else if !now.holds(&left.content)? {
         "it holds something else".to_owned()
     } else {
-        let owned = now.state.owned.zip(left.owned);
-        match owned.filter(|(now, left)| now != left) {
+        let ownership = now.state.ownership.zip(left.ownership);
+        match ownership.filter(|(now, left)| now != left) {
             Some((now, left)) if now.mode != left.mode => {
                 format!("its mode is {:04o}, and was {:04o}", now.mode, left.mode)
             }
@@ -81,7 +81,7 @@ pub(super) fn changed(entry: &Entry, now: &mut Seen) -> Result<Problem, Failure>
     let path = entry.path.clone();
     let text =
         format!("{} was changed since the run left it: {what}; {}", path.display(), before(&entry.was));
-    Ok(Problem { path, text, fits: vec![told(left), told(&entry.was)], holds: Vec::new() })
+    Ok(Problem { path, text, fits: vec![state_words(left), state_words(&entry.was)], holds: Vec::new() })
 }
 
 /// What is kept is not what was there.

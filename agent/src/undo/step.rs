@@ -4,18 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::changes::survey as survey_tree;
-use crate::changes::{Content, State, Thing};
+use crate::changes::{ContentState, PathState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// One path that is to be as it was.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(super) id: String,
     pub(crate) path: PathBuf,
-    pub(crate) how: How,
-    pub(super) was: State,
+    pub(crate) action: Action,
+    pub(super) was: PathState,
     /// What will be there, as a text that tells states apart.
     pub(super) becomes: String,
     /// Whether what is there is secret.
@@ -24,7 +24,7 @@ pub(crate) struct Step {
 
 /// What is to be done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum Action {
     /// It goes.
     Remove,
     /// A directory that was made goes, when it is empty.
@@ -35,7 +35,7 @@ pub(crate) enum How {
     Attributes,
 }
 
-impl How {
+impl Action {
     /// Returns it in a word.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -47,15 +47,15 @@ impl How {
 }
 
 /// Returns whether what is kept is what was there before the run.
-pub(super) fn kept_is_whole(was: &State, look: &Look) -> Result<bool, Failure> {
-    let Some(kept) = &was.kept else { return Ok(!matches!(was.thing, Thing::File | Thing::Tree)) };
-    let Content::Digest(wanted) = was.content else { return Ok(false) };
-    if look.lstat(kept)?.is_none() {
+pub(super) fn kept_is_whole(was: &PathState, view: &SystemView) -> Result<bool, Failure> {
+    let Some(kept) = &was.kept else { return Ok(!matches!(was.kind, PathKind::File | PathKind::Tree)) };
+    let ContentState::Digest(wanted) = was.content else { return Ok(false) };
+    if view.lstat(kept)?.is_none() {
         return Ok(false);
     }
-    let found = match was.thing {
-        Thing::Tree => survey(kept)?,
-        _ => look.sha256(kept)?,
+    let found = match was.kind {
+        PathKind::Tree => survey(kept)?,
+        _ => view.sha256(kept)?,
     };
     Ok(found == wanted)
 }

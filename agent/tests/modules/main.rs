@@ -31,7 +31,7 @@ mod known_hosts;
 mod lineinfile;
 mod lineinfile_cases;
 mod log4j2_convert;
-mod look;
+mod system_view;
 mod properties;
 mod properties_carry;
 mod replace;

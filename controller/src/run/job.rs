@@ -335,7 +335,7 @@ fn ready(view: View<'_>) -> Result<Call, Error> {
 
 /// Returns whether an action can go on without the controller.
 fn can_be_job(action: &Action) -> bool {
-    let lands = |module: &Module| module.spec.params.iter().any(|param| param.staged == Staged::Landing);
+    let lands = |module: &Module| module.spec.params.iter().any(|param| param.staged == Staged::Download);
     matches!(action, Action::Module(module) if !lands(module) && module.name != "async_status")
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn land(
     outcome: Outcome,
 ) -> Result<Outcome, String> {
     let params = modules::find(&order.module).map_or(&[][..], |module| module.spec.params);
-    let Some(param) = params.iter().find(|param| param.staged == Staged::Landing) else { return Ok(outcome) };
+    let Some(param) = params.iter().find(|param| param.staged == Staged::Download) else { return Ok(outcome) };
     if order.check {
         let msg = "check mode not (yet) supported for this module";
         return Ok(Outcome {
@@ -53,7 +53,7 @@ pub(super) async fn land(
     let landed = match place {
         Err(why) => Err(Trouble::new(why)),
         Ok(place) => {
-            let landing = Landing { offer, place, must_match: flag("validate_checksum", true) };
+            let landing = Download { offer, place, must_match: flag("validate_checksum", true) };
             let puller = async || engine.connections.puller(endpoint).await;
             landing.take(puller, outcome.values.get("checksum")).await
         }
@@ -70,7 +70,7 @@ pub(super) async fn land(
 }
 
 /// Content on its way to its place.
-struct Landing {
+struct Download {
     offer: Offer,
     place: PathBuf,
     /// Whether it has to be what was offered, to the byte.
@@ -97,7 +97,7 @@ impl Trouble {
     }
 }
 
-impl Landing {
+impl Download {
     /// Takes the content, unless it is there already. `reported` is the digest that the node says it has.
     async fn take(
         self,

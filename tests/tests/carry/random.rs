@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use convoy_agent::carry::{Flat, alike};
+use convoy_agent::carry::{Flat, equivalent};
 use convoy_agent::formats::toml::{KeyPath, Merge, Part, Toml};
 use convoy_protocol::{Status, Value, map};
 use proptest::prelude::*;
@@ -123,7 +123,7 @@ proptest! {
             let wanted = if carried.contains(&key.to_string()) { &yours } else { &new };
             let is_id_of_new_table = new.get(key).is_none() && !carried.contains(&key.to_string());
             prop_assert!(!is_id_of_new_table, "{} came from nowhere", key);
-            prop_assert!(alike(wanted.get(key).unwrap(), value), "{}: {:?}", key, value);
+            prop_assert!(equivalent(wanted.get(key).unwrap(), value), "{}: {:?}", key, value);
         }
         for (key, _) in new.keys() {
             prop_assert!(after.get(key).is_some(), "{} is lost", key);
@@ -131,7 +131,7 @@ proptest! {
         // Every change is told once; a table that is gone is told as a whole.
         for (key, _) in yours.keys().iter().chain(old.keys()) {
             let is_changed = match (old.get(key), yours.get(key)) {
-                (Some(old), Some(yours)) => !alike(old, yours),
+                (Some(old), Some(yours)) => !equivalent(old, yours),
                 (old, yours) => old.is_some() != yours.is_some(),
             };
             let name = key.to_string();

@@ -1,14 +1,14 @@
 //! Arguments of `unarchive`.
 
 use crate::args::NodePath;
-use crate::content::Packed;
+use crate::content::StagedArchive;
 use crate::files::attributes::FileArgs;
 
 crate::arguments! {
     /// Arguments of `unarchive`.
     pub struct Args {
         /// The archive on the workstation; with `remote_src`, on the node.
-        src: Packed [required, controller_archive],
+        src: StagedArchive [required, controller_archive],
         /// The directory that it is unpacked into, which must be there.
         dest: NodePath [required],
         /// Whether `src` is on the node.

@@ -21,7 +21,7 @@ pub(super) enum Prompt {
     /// With the text that it was told to ask with.
     Marked(String),
     /// With a last line of its own.
-    Line {
+    FrameWriter {
         begins: &'static str,
         ends: &'static str,
         /// Whether it asks on its terminal and nowhere else.
@@ -33,13 +33,13 @@ impl Prompt {
     pub(super) fn new(method: Method) -> io::Result<Self> {
         Ok(match method {
             Method::Sudo => Self::Marked(format!("[convoy {}] password:", random()?)),
-            Method::Su => Self::Line { begins: "Password", ends: "Password:", on_terminal: false },
-            Method::Doas => Self::Line { begins: "doas (", ends: ") password:", on_terminal: true },
+            Method::Su => Self::FrameWriter { begins: "Password", ends: "Password:", on_terminal: false },
+            Method::Doas => Self::FrameWriter { begins: "doas (", ends: ") password:", on_terminal: true },
         })
     }
 
     pub(super) fn needs_terminal(&self) -> bool {
-        matches!(self, Self::Line { on_terminal: true, .. })
+        matches!(self, Self::FrameWriter { on_terminal: true, .. })
     }
 
     /// Takes the first prompt out of a text; returns whether there was one.
@@ -49,7 +49,7 @@ impl Prompt {
                 let at = text.windows(mark.len()).position(|part| part == mark.as_bytes());
                 at.inspect(|at| drop(text.drain(*at..at + mark.len()))).is_some()
             }
-            Self::Line { begins, ends, .. } => {
+            Self::FrameWriter { begins, ends, .. } => {
                 let start = text.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1);
                 let line = text[start..].trim_ascii();
                 let is_prompt = line.starts_with(begins.as_bytes()) && line.ends_with(ends.as_bytes());
@@ -88,14 +88,14 @@ pub(super) fn command(
     let line = line.get_or_insert_with(|| vec![other.method.name().to_owned()]);
     let flags = split("become_flags", &other.flags)?;
     // The program's messages are read, so they are to be English; what it starts gets the user's language back.
-    let script = format!("{}{script}", language());
+    let script = format!("{}{script}", restore_locale());
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     match other.method {
         Method::Sudo => {
             let flags = flags.unwrap_or_else(|| words(&["-H"]));
             match (&other.password, prompt) {
                 (Some(_), Prompt::Marked(mark)) => {
-                    line.extend(flags.iter().filter_map(|flag| without_n(flag)));
+                    line.extend(flags.iter().filter_map(|flag| without_non_interactive(flag)));
                     line.extend(words(&["-S", "-p", mark]));
                 }
                 _ => {
@@ -134,16 +134,16 @@ pub(super) fn command(
 }
 
 /// Returns the shell text that sets the language as it is here.
-fn language() -> String {
+fn restore_locale() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     match std::env::var("LC_ALL") {
-        Ok(language) if language.chars().all(plain) => format!("LC_ALL={language}; export LC_ALL; "),
+        Ok(restore_locale) if restore_locale.chars().all(plain) => format!("LC_ALL={restore_locale}; export LC_ALL; "),
         _ => "unset LC_ALL; ".to_owned(),
     }
 }
 
 /// Returns a flag of sudo without `-n`, which forbids it to read the password.
-fn without_n(flag: &str) -> Option<String> {
+fn without_non_interactive(flag: &str) -> Option<String> {
     let letters = flag.strip_prefix('-').filter(|letters| letters.chars().all(|c| c.is_ascii_alphabetic()));
     match letters {
         _ if flag == "--non-interactive" => None,
@@ -165,12 +165,12 @@ pub(super) fn cannot_run(other: &Become, error: &io::Error) -> Failure {
 }
 
 /// Returns the failure of a wrong password, in Ansible's words.
-pub(super) fn incorrect(other: &Become) -> Failure {
+pub(super) fn incorrect_password(other: &Become) -> Failure {
     Failure::new(format!("Incorrect {} password", other.method.name()))
 }
 
 /// Returns the failure of a password that was not given, in Ansible's words.
-pub(super) fn missing(other: &Become) -> Failure {
+pub(super) fn missing_password(other: &Become) -> Failure {
     Failure::new(format!("Missing {} password", other.method.name()))
 }
 
@@ -182,13 +182,13 @@ const EXPIRED: [&str; 3] = [
 ];
 
 /// Returns whether the program has said that it will not do it, but goes on to ask for something else.
-pub(super) fn goes_on_in_vain(printed: &[u8]) -> bool {
+pub(super) fn asks_for_new_password(printed: &[u8]) -> bool {
     let text = String::from_utf8_lossy(printed);
     EXPIRED.iter().any(|words| text.contains(words))
 }
 
 /// Returns the failure that the program's own text tells of.
-pub(super) fn refusal(other: &Become, text: &str) -> Failure {
+pub(super) fn refusal_reason(other: &Become, text: &str) -> Failure {
     let (user, name) = (&other.user, other.method.name());
     let whole = text;
     let text = &*shown(text.as_bytes());
@@ -230,11 +230,11 @@ pub(super) fn refusal(other: &Become, text: &str) -> Failure {
         ));
     }
     match other.method {
-        Method::Sudo if any(&["incorrect password attempt", "Sorry, try again"]) => incorrect(other),
-        Method::Sudo if any(&["a password is required", "no password was provided"]) => missing(other),
-        Method::Su if any(&["Authentication failure", "incorrect password"]) => incorrect(other),
-        Method::Doas if any(&["Authentication failed", "Authorization failed"]) => incorrect(other),
-        Method::Doas if any(&["Authentication required", "Authorization required"]) => missing(other),
+        Method::Sudo if any(&["incorrect password attempt", "Sorry, try again"]) => incorrect_password(other),
+        Method::Sudo if any(&["a password is required", "no password was provided"]) => missing_password(other),
+        Method::Su if any(&["Authentication failure", "incorrect password"]) => incorrect_password(other),
+        Method::Doas if any(&["Authentication failed", "Authorization failed"]) => incorrect_password(other),
+        Method::Doas if any(&["Authentication required", "Authorization required"]) => missing_password(other),
         _ => cannot(text),
     }
 }
@@ -256,13 +256,13 @@ mod tests {
             ("--preserve-env", Some("--preserve-env")),
             ("-H", Some("-H")),
         ] {
-            assert_eq!(without_n(flag).as_deref(), rest, "{flag}");
+            assert_eq!(without_non_interactive(flag).as_deref(), rest, "{flag}");
         }
     }
 
     #[test]
     fn refusals_are_told_apart() {
-        let msg = |method, text| refusal(&other(method), text).msg;
+        let msg = |method, text| refusal_reason(&other(method), text).msg;
         assert_eq!(msg(Method::Sudo, "sudo: a password is required"), "Missing sudo password");
         let text = "Sorry, try again.\nsudo: 1 incorrect password attempt";
         assert_eq!(msg(Method::Sudo, text), "Incorrect sudo password");

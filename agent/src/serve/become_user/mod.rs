@@ -24,14 +24,14 @@ use rustix::process::Pid;
 pub use terminal::enter;
 
 use crate::changes::Recorder;
-use crate::content::Contents;
+use crate::content::ContentStore;
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::serve::cache::Cache;
-use crate::serve::line::{Line, keep_alive};
+use crate::serve::frame_writer::{FrameWriter, keep_alive};
 use crate::sync::lock;
 
-use method::{Prompt, command, refusal};
+use method::{Prompt, command, refusal_reason};
 use program::Program;
 use terminal::Terminal;
 
@@ -43,11 +43,11 @@ const LEAVING: Duration = Duration::from_secs(2);
 
 /// The agents that were started, for whoever has to end them.
 #[derive(Debug, Default)]
-pub(crate) struct Relatives(Mutex<Vec<(Pid, Arc<Line>)>>);
+pub(crate) struct ChildProcesses(Mutex<Vec<(Pid, Arc<FrameWriter>)>>);
 
-impl Relatives {
-    fn add(&self, pid: Pid, line: Arc<Line>) {
-        lock(&self.0).push((pid, line));
+impl ChildProcesses {
+    fn add(&self, pid: Pid, writer: Arc<FrameWriter>) {
+        lock(&self.0).push((pid, writer));
     }
 
     fn remove(&self, pid: Pid) {
@@ -60,7 +60,7 @@ impl Relatives {
 
     /// Closes the input of all; they clean up and end.
     pub(crate) fn dismiss(&self) {
-        lock(&self.0).iter().for_each(|(_, line)| line.close());
+        lock(&self.0).iter().for_each(|(_, writer)| writer.close());
     }
 }
 
@@ -68,49 +68,49 @@ impl Relatives {
 type Key = Become;
 
 /// The agents of other users.
-pub(crate) struct Children {
+pub(crate) struct UserAgents {
     cache: Arc<Cache>,
-    relatives: Arc<Relatives>,
+    child_processes: Arc<ChildProcesses>,
     recorder: Recorder,
     hello: Hello,
     program: Option<Arc<Program>>,
-    children: HashMap<Key, Child>,
+    user_agents: HashMap<Key, UserAgent>,
 }
 
-impl Children {
-    pub(crate) fn new(cache: Arc<Cache>, relatives: Arc<Relatives>, recorder: Recorder) -> Self {
-        Self { cache, relatives, recorder, hello: Hello::default(), program: None, children: HashMap::new() }
+impl UserAgents {
+    pub(crate) fn new(cache: Arc<Cache>, child_processes: Arc<ChildProcesses>, recorder: Recorder) -> Self {
+        Self { cache, child_processes, recorder, hello: Hello::default(), program: None, user_agents: HashMap::new() }
     }
 
     /// Remembers how the controller introduced itself: we say the same.
-    pub(crate) fn hello(&mut self, hello: Hello) {
+    pub(crate) fn begin_run(&mut self, hello: Hello) {
         self.hello = hello;
     }
 
     /// Has one order done by the agent of another user.
-    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, Trouble> {
+    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, OrderError> {
         let key = Become { password: None, ..other.clone() };
-        if !self.children.contains_key(&key) {
+        if !self.user_agents.contains_key(&key) {
             let child = self.start(other)?;
-            self.children.insert(key.clone(), child);
+            self.user_agents.insert(key.clone(), child);
         }
         let child =
-            self.children.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
+            self.user_agents.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
         // This one sees to it that it is done once.
         let ticket = order.ticket.map(|ticket| Ticket { once: false, ..ticket });
         let order = Order { become_user: None, ticket, ..order.clone() };
         let outcome = child.ask(order, earnest);
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
-            self.cache.offers.add_of_child(offer.digest, child.line.clone());
+            self.cache.offers.add_from_child(offer.digest, child.writer.clone());
         }
         if let Some(entry) = child.entered.take() {
             self.remember(&entry);
         }
         outcome.map_err(|trouble| {
-            self.children.remove(&key);
+            self.user_agents.remove(&key);
             match trouble {
-                Ended::Refused(refusal) => Trouble::Refused(refusal),
-                Ended::Gone(why) => Failure::new(format!("the agent of user {} {why}", other.user)).into(),
+                ConversationEnd::Refused(refusal_reason) => OrderError::Refused(refusal_reason),
+                ConversationEnd::Gone(why) => Failure::new(format!("the agent of user {} {why}", other.user)).into(),
             }
         })
     }
@@ -122,51 +122,51 @@ impl Children {
         claim.held.push(entry.held);
     }
 
-    fn start(&mut self, other: &Become) -> Result<Child, Failure> {
+    fn start(&mut self, other: &Become) -> Result<UserAgent, Failure> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => self.program.insert(Arc::new(Program::read()?)).clone(),
         };
         let silence = Duration::from_secs(self.hello.silence_seconds.max(1).into());
-        let mut child = Child::spawn(other, &program.offer, silence, &self.cache, &self.relatives)?;
+        let mut child = UserAgent::spawn(other, &program.offer, silence, &self.cache, &self.child_processes)?;
         child.wait_until_ready(other, &program)?;
         // Whom it could not become has changed nothing.
-        self.recorder.becoming(other)?;
-        let said = child.line.send(&ToAgent::Hello(self.hello.clone()));
-        said.map_err(|error| Failure::new(format!("the agent of user {} is gone: {error}", other.user)))?;
-        keep_alive(Arc::downgrade(&child.line), silence / 3);
+        self.recorder.record_user(other)?;
+        let sender = child.writer.send(&ToAgent::Hello(self.hello.clone()));
+        sender.map_err(|error| Failure::new(format!("the agent of user {} is gone: {error}", other.user)))?;
+        keep_alive(Arc::downgrade(&child.writer), silence / 3);
         Ok(child)
     }
 }
 
 /// Why an order was not done by another user's agent.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum OrderError {
     Failed(Failure),
     /// The run may not work there as that user.
     Refused(Box<Refusal>),
 }
 
-impl From<Failure> for Trouble {
+impl From<Failure> for OrderError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
 }
 
 /// How the conversation with a child ended.
-enum Ended {
+enum ConversationEnd {
     Refused(Box<Refusal>),
     Gone(String),
 }
 
-impl From<String> for Ended {
+impl From<String> for ConversationEnd {
     fn from(why: String) -> Self {
         Self::Gone(why)
     }
 }
 
 /// What is heard from a child.
-enum Heard {
+enum AgentEvent {
     /// The program asks for the password.
     Prompt,
     /// The program has ended, or goes on where we cannot follow: what it printed says why.
@@ -175,17 +175,17 @@ enum Heard {
     Answer(Answer),
     Alive,
     /// It has the lock.
-    Entered(Entry),
+    LockTaken(Entry),
     /// Another run has the lock.
-    Locked(Box<Refusal>),
+    LockRefused(Box<Refusal>),
     Gone(String),
 }
 
-struct Child {
+struct UserAgent {
     process: std::process::Child,
     pid: Pid,
-    line: Arc<Line>,
-    heard: Receiver<Heard>,
+    writer: Arc<FrameWriter>,
+    events: Receiver<AgentEvent>,
     /// Where it asks for the password, if not on its standard streams. Closing it would end all that runs there.
     terminal: Option<Terminal>,
     /// What the program has printed.
@@ -194,16 +194,16 @@ struct Child {
     windows: u64,
     /// The lock that it has told of last.
     entered: Option<Entry>,
-    relatives: Arc<Relatives>,
+    child_processes: Arc<ChildProcesses>,
 }
 
-impl Child {
+impl UserAgent {
     fn spawn(
         other: &Become,
         offer: &Offer,
         silence: Duration,
         cache: &Arc<Cache>,
-        relatives: &Arc<Relatives>,
+        child_processes: &Arc<ChildProcesses>,
     ) -> Result<Self, Failure> {
         let cannot = |error: io::Error| method::cannot_run(other, &error);
         let prompt = Prompt::new(other.method).map_err(cannot)?;
@@ -218,14 +218,14 @@ impl Child {
         else {
             return Err(cannot(io::Error::other("no pipes to it")));
         };
-        let line = Arc::new(Line::new(stdin));
-        relatives.add(pid, line.clone());
-        let (said, heard) = mpsc::channel();
-        let (relatives, printed) = (relatives.clone(), Arc::default());
+        let writer = Arc::new(FrameWriter::new(stdin));
+        child_processes.add(pid, writer.clone());
+        let (sender, events) = mpsc::channel();
+        let (child_processes, printed) = (child_processes.clone(), Arc::default());
         let (windows, entered) = (0, None);
         let child =
-            Self { process, pid, line, heard, terminal, printed, silence, windows, entered, relatives };
-        child.listen(stdout, stderr, &prompt, cache, &said).map_err(cannot)?;
+            Self { process, pid, writer, events, terminal, printed, silence, windows, entered, child_processes };
+        child.listen(stdout, stderr, &prompt, cache, &sender).map_err(cannot)?;
         Ok(child)
     }
 
@@ -236,22 +236,22 @@ impl Child {
         stderr: impl Read + Send + 'static,
         prompt: &Prompt,
         cache: &Arc<Cache>,
-        said: &Sender<Heard>,
+        sender: &Sender<AgentEvent>,
     ) -> io::Result<()> {
         let named = |name: &str| thread::Builder::new().name(name.into());
         if let Some(terminal) = &self.terminal {
-            let (terminal, prompt, said) = (terminal.our_end()?, prompt.clone(), said.clone());
-            named("terminal").spawn(move || read_messages(terminal, &prompt, &Arc::default(), &said))?;
+            let (terminal, prompt, sender) = (terminal.our_end()?, prompt.clone(), sender.clone());
+            named("terminal").spawn(move || read_messages(terminal, &prompt, &Arc::default(), &sender))?;
         }
-        let (prompts, printed, messages) = (prompt.clone(), self.printed.clone(), said.clone());
+        let (prompts, printed, messages) = (prompt.clone(), self.printed.clone(), sender.clone());
         named("messages").spawn(move || {
             read_messages(stderr, &prompts, &printed, &messages);
-            messages.send(Heard::Refused).ok();
+            messages.send(AgentEvent::Refused).ok();
         })?;
-        let (line, cache, prompt, said) = (self.line.clone(), cache.clone(), prompt.clone(), said.clone());
+        let (writer, cache, prompt, sender) = (self.writer.clone(), cache.clone(), prompt.clone(), sender.clone());
         named("child").spawn(move || {
-            let gone = read_answers(stdout, &prompt, &line, &cache, &said).unwrap_or_else(|why| why);
-            said.send(Heard::Gone(gone)).ok();
+            let gone = read_answers(stdout, &prompt, &writer, &cache, &sender).unwrap_or_else(|why| why);
+            sender.send(AgentEvent::Gone(gone)).ok();
         })?;
         Ok(())
     }
@@ -262,21 +262,21 @@ impl Child {
         let name = other.method.name();
         let cannot = |why: &str| Failure::new(format!("cannot become {}: {why}", other.user));
         loop {
-            match self.heard.recv_timeout(self.silence) {
-                Ok(Heard::Prompt) if asked => return Err(method::incorrect(other)),
-                Ok(Heard::Prompt) => {
+            match self.events.recv_timeout(self.silence) {
+                Ok(AgentEvent::Prompt) if asked => return Err(method::incorrect_password(other)),
+                Ok(AgentEvent::Prompt) => {
                     asked = true;
-                    let password = other.password.as_deref().ok_or_else(|| method::missing(other))?;
+                    let password = other.password.as_deref().ok_or_else(|| method::missing_password(other))?;
                     // If the program is gone, its messages say why.
                     self.answer(format!("{password}\n").as_bytes()).ok();
                 }
-                Ok(Heard::Bootstrap(Said::Need { .. })) => {
-                    self.line.raw(&program.bytes).ok();
+                Ok(AgentEvent::Bootstrap(Said::Need { .. })) => {
+                    self.writer.send_raw(&program.bytes).ok();
                 }
-                Ok(Heard::Bootstrap(Said::Failed(why))) => return Err(cannot(&why)),
-                Ok(Heard::Bootstrap(Said::Ready)) => return Ok(()),
-                Ok(Heard::Refused) => return Err(self.why_refused(other, "")),
-                Ok(Heard::Gone(noise)) => return Err(self.why_gone(other, &noise)),
+                Ok(AgentEvent::Bootstrap(Said::Failed(why))) => return Err(cannot(&why)),
+                Ok(AgentEvent::Bootstrap(Said::Ready)) => return Ok(()),
+                Ok(AgentEvent::Refused) => return Err(self.why_refused(other, "")),
+                Ok(AgentEvent::Gone(noise)) => return Err(self.why_gone(other, &noise)),
                 Ok(_) => {}
                 Err(_) => {
                     let seconds = self.silence.as_secs();
@@ -294,34 +294,34 @@ impl Child {
     fn answer(&self, bytes: &[u8]) -> io::Result<()> {
         match &self.terminal {
             Some(terminal) => terminal.write(bytes),
-            None => self.line.raw(bytes),
+            None => self.writer.send_raw(bytes),
         }
     }
 
     /// Returns why the program refuses: what it printed says more than `noise`, which came in place of an agent.
     fn why_refused(&self, other: &Become, noise: &str) -> Failure {
         let printed = String::from_utf8_lossy(&lock(&self.printed)).into_owned();
-        refusal(other, if printed.trim().is_empty() { noise } else { &printed })
+        refusal_reason(other, if printed.trim().is_empty() { noise } else { &printed })
     }
 
     /// Returns why the program ended, after it has printed all it will.
     fn why_gone(&self, other: &Become, noise: &str) -> Failure {
         let deadline = Instant::now() + LEAVING;
-        while let Ok(heard) = self.heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if matches!(heard, Heard::Refused) {
+        while let Ok(events) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if matches!(events, AgentEvent::Refused) {
                 break;
             }
         }
         self.why_refused(other, noise)
     }
 
-    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, Ended> {
+    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, ConversationEnd> {
         self.windows += 1;
         let window = Window { id: self.windows, earnest, steps: vec![Step { orders: vec![order] }] };
-        self.line.send(&ToAgent::Window(window)).map_err(|error| format!("does not listen: {error}"))?;
+        self.writer.send(&ToAgent::Window(window)).map_err(|error| format!("does not listen: {error}"))?;
         loop {
-            match self.heard.recv_timeout(self.silence) {
-                Ok(Heard::Answer(mut answer)) => {
+            match self.events.recv_timeout(self.silence) {
+                Ok(AgentEvent::Answer(mut answer)) => {
                     let outcome = answer
                         .steps
                         .pop()
@@ -330,9 +330,9 @@ impl Child {
                         outcome.and_then(|mut outcomes| outcomes.pop().filter(|_| outcomes.is_empty()));
                     return Ok(outcome.ok_or_else(|| "answered something else than it was asked".to_owned())?);
                 }
-                Ok(Heard::Entered(entry)) => self.entered = Some(entry),
-                Ok(Heard::Locked(refusal)) => return Err(Ended::Refused(refusal)),
-                Ok(Heard::Gone(why)) => return Err(format!("is gone: {why}").into()),
+                Ok(AgentEvent::LockTaken(entry)) => self.entered = Some(entry),
+                Ok(AgentEvent::LockRefused(refusal_reason)) => return Err(ConversationEnd::Refused(refusal_reason)),
+                Ok(AgentEvent::Gone(why)) => return Err(format!("is gone: {why}").into()),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(format!("said nothing for {} seconds", self.silence.as_secs()).into());
@@ -344,9 +344,9 @@ impl Child {
 }
 
 /// Ends it: it cleans up when its input ends.
-impl Drop for Child {
+impl Drop for UserAgent {
     fn drop(&mut self) {
-        self.line.close();
+        self.writer.close();
         let deadline = Instant::now() + LEAVING;
         while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
@@ -354,7 +354,7 @@ impl Drop for Child {
         // Not allowed for a sudo of root's: that one ends with its input or stays without any.
         self.process.kill().ok();
         self.process.try_wait().ok();
-        self.relatives.remove(self.pid);
+        self.child_processes.remove(self.pid);
     }
 }
 
@@ -363,7 +363,7 @@ fn read_messages(
     mut stderr: impl Read,
     prompt: &Prompt,
     printed: &Arc<Mutex<Vec<u8>>>,
-    said: &Sender<Heard>,
+    sender: &Sender<AgentEvent>,
 ) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = stderr.read(&mut buffer) {
@@ -372,10 +372,10 @@ fn read_messages(
             text.extend_from_slice(&buffer[..n]);
         }
         while prompt.take(&mut text) {
-            said.send(Heard::Prompt).ok();
+            sender.send(AgentEvent::Prompt).ok();
         }
-        if method::goes_on_in_vain(&text) {
-            said.send(Heard::Refused).ok();
+        if method::asks_for_new_password(&text) {
+            sender.send(AgentEvent::Refused).ok();
         }
     }
 }
@@ -384,9 +384,9 @@ fn read_messages(
 fn read_answers(
     mut stdout: impl Read,
     prompt: &Prompt,
-    line: &Line,
+    writer: &FrameWriter,
     cache: &Arc<Cache>,
-    said: &Sender<Heard>,
+    sender: &Sender<AgentEvent>,
 ) -> Result<String, String> {
     let mut buffer = vec![0; 64 * 1024];
     let mut scanner = Scanner::default();
@@ -399,12 +399,12 @@ fn read_answers(
         scanner.push(&buffer[..n]);
         while let Some(next) = if ready { None } else { scanner.take().map_err(|error| error.to_string())? } {
             ready = next == Said::Ready;
-            said.send(Heard::Bootstrap(next)).map_err(|_| String::new())?;
+            sender.send(AgentEvent::Bootstrap(next)).map_err(|_| String::new())?;
         }
         // Busybox asks here.
         if !ready && !asked && prompt.take(&mut scanner.noise().into_bytes()) {
             asked = true;
-            said.send(Heard::Prompt).map_err(|_| String::new())?;
+            sender.send(AgentEvent::Prompt).map_err(|_| String::new())?;
         }
     }
     let mut decoder = Decoder::default();
@@ -412,21 +412,21 @@ fn read_answers(
     loop {
         while let Some(message) = decoder.take().map_err(|error| error.to_string())? {
             match message {
-                FromAgent::Answer(answer) => said.send(Heard::Answer(answer)).map_err(|_| String::new())?,
-                FromAgent::Need(digest) => supply(&digest, cache, line).map_err(|error| error.to_string())?,
+                FromAgent::Answer(answer) => sender.send(AgentEvent::Answer(answer)).map_err(|_| String::new())?,
+                FromAgent::Need(digest) => supply(&digest, cache, writer).map_err(|error| error.to_string())?,
                 FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
-                    cache.pass_on(&message).map_err(|error| error.to_string())?;
+                    cache.forward(&message).map_err(|error| error.to_string())?;
                 }
                 FromAgent::Welcome(_) | FromAgent::Pong(_) | FromAgent::Detached => {
-                    said.send(Heard::Alive).map_err(|_| String::new())?;
+                    sender.send(AgentEvent::Alive).map_err(|_| String::new())?;
                 }
                 FromAgent::Entered(entry) => {
                     // The controller knows of it before the order is done; if it is gone the order is done all the same.
-                    cache.pass_on(&FromAgent::Entered(entry.clone())).ok();
-                    said.send(Heard::Entered(entry)).map_err(|_| String::new())?;
+                    cache.forward(&FromAgent::Entered(entry.clone())).ok();
+                    sender.send(AgentEvent::LockTaken(entry)).map_err(|_| String::new())?;
                 }
-                FromAgent::Refused(refusal) => {
-                    said.send(Heard::Locked(refusal.into())).map_err(|_| String::new())?;
+                FromAgent::Refused(refusal_reason) => {
+                    sender.send(AgentEvent::LockRefused(refusal_reason.into())).map_err(|_| String::new())?;
                 }
                 FromAgent::Fault(why) => return Ok(why),
             }
@@ -442,9 +442,9 @@ fn read_answers(
 fn supply(
     digest: &Digest,
     cache: &Arc<Cache>,
-    line: &Line,
+    writer: &FrameWriter,
 ) -> Result<(), convoy_protocol::frame::FrameError> {
-    let refuse = |why: String| line.send(&ToAgent::NoContent { digest: *digest, why });
+    let refuse = |why: String| writer.send(&ToAgent::NoContent { digest: *digest, why });
     let opened = cache.fetch(digest).and_then(|path| File::open(path).map_err(|e| Failure::new(reason(&e))));
     let mut file = match opened {
         Ok(file) => file,
@@ -457,7 +457,7 @@ fn supply(
             return refuse(reason(&error));
         }
         let last = bytes.len() < CHUNK;
-        line.send(&ToAgent::Chunk(Chunk { digest: *digest, last, deflated: false, secret, bytes }))?;
+        writer.send(&ToAgent::Chunk(Chunk { digest: *digest, last, deflated: false, secret, bytes }))?;
         if last {
             return Ok(());
         }
@@ -470,16 +470,16 @@ mod tests {
 
     #[test]
     fn prompts_are_told_and_not_kept() {
-        let (said, heard) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let (prompt, printed) = (Prompt::Marked("[x] password:".into()), Arc::default());
         read_messages(
             &b"lecture\n[x] password:Sorry, try again.\n[x] password:"[..],
             &prompt,
             &printed,
-            &said,
+            &sender,
         );
-        drop(said);
-        assert!(heard.iter().all(|heard| matches!(heard, Heard::Prompt)));
+        drop(sender);
+        assert!(events.iter().all(|events| matches!(events, AgentEvent::Prompt)));
         assert_eq!(shown(&lock(&printed)), "lecture\nSorry, try again.");
     }
 }

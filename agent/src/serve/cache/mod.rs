@@ -15,14 +15,14 @@ use convoy_protocol::frame::FrameError;
 use convoy_protocol::message::{Chunk, FromAgent};
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{Contents, Held};
+use crate::content::{ContentStore, OfferedFile};
 use crate::failure::Failure;
 use crate::os_error::reason;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::serve::offers::Offers;
 use crate::state::is_private;
 use crate::sync::lock;
-use crate::system::WORKSHOP;
+use crate::system::PROGRAM_DIRECTORY_PREFIX;
 
 /// Content that was not used for so long is removed.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -42,7 +42,7 @@ pub(crate) struct Cache {
     directory: PathBuf,
     /// Whether the directory is removed at the end.
     temporary: bool,
-    line: Arc<Line>,
+    writer: Arc<FrameWriter>,
     /// What goes the other way.
     pub(crate) offers: Offers,
     /// Held while content is fetched: one at a time.
@@ -83,20 +83,20 @@ enum Place {
 impl Cache {
     /// Opens the cache in the directory of the running program if that is the bootstrap's, else in a private directory
     /// that is removed at the end. What the cache lacks is asked for over `line`.
-    pub(crate) fn open(line: Arc<Line>) -> io::Result<Self> {
+    pub(crate) fn open(writer: Arc<FrameWriter>) -> io::Result<Self> {
         let beside = fs::read_link("/proc/self/exe")
             .ok()
             .filter(|exe| exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-")));
         let home = beside.as_deref().and_then(Path::parent).filter(|directory| is_private(directory));
         match home {
-            Some(directory) => Ok(Self::at(directory.to_owned(), false, line)),
-            None => Ok(Self::at(private_directory()?, true, line)),
+            Some(directory) => Ok(Self::at(directory.to_owned(), false, writer)),
+            None => Ok(Self::at(private_directory()?, true, writer)),
         }
     }
 
-    pub(crate) fn at(directory: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
+    pub(crate) fn at(directory: PathBuf, temporary: bool, writer: Arc<FrameWriter>) -> Self {
         let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
-        Self { directory, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
+        Self { directory, temporary, writer, offers, turn, incoming, arrived, secrets, closed, starved }
     }
 
     fn contents(&self) -> PathBuf {
@@ -108,7 +108,7 @@ impl Cache {
     }
 
     /// Returns the cached file if it really holds that content; removes it if it does not.
-    fn held(&self, digest: &Digest) -> Option<PathBuf> {
+    fn cached_file(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.contents().join(digest.to_string());
         let mut file = File::options().read(true).custom_flags(nofollow()).open(&path).ok()?;
         let whole = Digest::of_reader(&mut file).is_ok_and(|(found, _)| found == *digest);
@@ -132,7 +132,7 @@ impl Cache {
     }
 
     /// Takes content that is handed over part by part, without having been asked for.
-    pub(crate) fn receive(
+    pub(crate) fn import(
         &self,
         digest: Digest,
         mut next: impl FnMut() -> Option<Chunk>,
@@ -140,7 +140,7 @@ impl Cache {
         *lock(&self.incoming) = Some(Incoming { digest, state: State::Awaited });
         loop {
             match next() {
-                Some(chunk) => self.take(&chunk),
+                Some(chunk) => self.receive_chunk(&chunk),
                 None => self.refuse(Some(&digest), "it is not whole"),
             }
             let mut incoming = lock(&self.incoming);
@@ -158,18 +158,18 @@ impl Cache {
     }
 
     /// Takes a part of the content that was asked for; others are dropped.
-    pub(crate) fn take(&self, chunk: &Chunk) {
+    pub(crate) fn receive_chunk(&self, chunk: &Chunk) {
         let mut incoming = lock(&self.incoming);
         let Some(content) = incoming.as_mut().filter(|content| content.digest == chunk.digest) else {
             return;
         };
-        content.take(chunk, &self.contents());
+        content.receive_chunk(chunk, &self.contents());
         self.arrived.notify_all();
     }
 
     /// Passes on to the controller what the agent of another user says to it.
-    pub(crate) fn pass_on(&self, message: &FromAgent) -> Result<(), FrameError> {
-        self.line.send(message)
+    pub(crate) fn forward(&self, message: &FromAgent) -> Result<(), FrameError> {
+        self.writer.send(message)
     }
 
     /// Ends the wait for `digest`, or for any content if that is `None`.
@@ -205,7 +205,7 @@ impl Cache {
             fs::remove_file(path).ok();
             total -= size;
         }
-        remove_left_workshops(&self.directory, now);
+        remove_stale_program_directories(&self.directory, now);
         for (path, meta) in files(&self.notes()) {
             if age(&meta) > KEEP {
                 fs::remove_file(path).ok();
@@ -244,10 +244,10 @@ impl Cache {
 }
 
 /// Removes the directories in which agents ran something and that they could not remove, since they were killed.
-fn remove_left_workshops(directory: &Path, now: SystemTime) {
+fn remove_stale_program_directories(directory: &Path, now: SystemTime) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(WORKSHOP).and_then(|rest| rest.split('-').next()) else { continue };
+        let Some(pid) = name.strip_prefix(PROGRAM_DIRECTORY_PREFIX).and_then(|rest| rest.split('-').next()) else { continue };
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
         if age > IN_USE && !Path::new("/proc").join(pid).exists() {
@@ -256,8 +256,8 @@ fn remove_left_workshops(directory: &Path, now: SystemTime) {
     }
 }
 
-impl Contents for Arc<Cache> {
-    fn offer(&self, digest: Digest, file: Held) {
+impl ContentStore for Arc<Cache> {
+    fn offer(&self, digest: Digest, file: OfferedFile) {
         self.offers.add(digest, file);
     }
 
@@ -267,13 +267,13 @@ impl Contents for Arc<Cache> {
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let _turn = lock(&self.turn);
-        if let Some(path) = lock(&self.secrets).get(digest).map(opened).or_else(|| self.held(digest)) {
+        if let Some(path) = lock(&self.secrets).get(digest).map(fd_path).or_else(|| self.cached_file(digest)) {
             return Ok(path);
         }
         let cannot =
             |why: String| Failure::new(format!("cannot get the content {digest} from the controller: {why}"));
         *lock(&self.incoming) = Some(Incoming { digest: *digest, state: State::Awaited });
-        if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
+        if let Err(error) = self.writer.send(&FromAgent::Need(*digest)) {
             self.refuse(None, &error.to_string());
         }
         if self.closed.load(Ordering::SeqCst) {
@@ -284,7 +284,7 @@ impl Contents for Arc<Cache> {
             match incoming.take() {
                 Some(Incoming { state: State::Whole(Place::Disk(path), _), .. }) => return Ok(path),
                 Some(Incoming { state: State::Whole(Place::Memory, file), .. }) => {
-                    let path = opened(&file);
+                    let path = fd_path(&file);
                     lock(&self.secrets).insert(*digest, file);
                     return Ok(path);
                 }
@@ -298,7 +298,7 @@ impl Contents for Arc<Cache> {
         }
     }
 
-    fn note(&self, name: &str) -> Option<Vec<u8>> {
+    fn load_note(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.notes().join(Digest::of(name.as_bytes()).to_string());
         let mut file = File::options().read(true).custom_flags(nofollow()).open(path).ok()?;
         let mut bytes = Vec::new();
@@ -306,7 +306,7 @@ impl Contents for Arc<Cache> {
         Some(bytes)
     }
 
-    fn keep_note(&self, name: &str, bytes: &[u8]) {
+    fn store_note(&self, name: &str, bytes: &[u8]) {
         if !self.temporary {
             // Without a note the work is done again, no more.
             write_note(&self.notes(), &Digest::of(name.as_bytes()).to_string(), bytes).ok();
@@ -324,7 +324,7 @@ fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Incoming {
-    fn take(&mut self, chunk: &Chunk, directory: &Path) {
+    fn receive_chunk(&mut self, chunk: &Chunk, directory: &Path) {
         if matches!(self.state, State::Awaited) {
             match begin(&self.digest, chunk.secret, directory) {
                 Ok((place, file)) => self.state = State::Open(place, file, Sha256::new()),
@@ -373,7 +373,7 @@ impl Incoming {
 /// Makes the file that content is written to.
 fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, File)> {
     if secret {
-        return Ok((Place::Memory, nameless(directory)?));
+        return Ok((Place::Memory, anonymous_file(directory)?));
     }
     fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
     let path = directory.join(format!(".{digest}-{}", std::process::id()));
@@ -384,7 +384,7 @@ fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, 
 
 /// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
 /// gone with the agent.
-pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
+pub(crate) fn anonymous_file(directory: &Path) -> io::Result<File> {
     use rustix::fs::MemfdFlags;
     match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
         Ok(file) => Ok(file.into()),
@@ -400,7 +400,7 @@ pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
 }
 
 /// Returns a path under which this process can open a file without a name.
-fn opened(file: &File) -> PathBuf {
+fn fd_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 

@@ -2,9 +2,9 @@
 //!
 //! What a job leaves for later agents is the business of [`job`](crate::job).
 
-mod begin;
+mod input;
 mod run;
-mod work;
+mod start;
 
-pub(crate) use begin::{Jobs, plan};
 pub use run::enter;
+pub(crate) use start::{Jobs, plan};

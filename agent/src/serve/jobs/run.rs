@@ -15,15 +15,15 @@ use convoy_protocol::{Outcome, Status};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::getpid;
 
-use super::work::Work;
+use super::input::JobInput;
 use crate::changes::Recorder;
 use crate::failure::Failure;
-use crate::job::{Begun, Directory, Left, VARIABLE, uptime};
+use crate::job::{JobStart, JobDirectory, JobResult, VARIABLE, uptime};
 use crate::modules;
 use crate::processes::kill_children;
 use crate::serve::cache::Cache;
 use crate::serve::deadline::GRACE;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::state::lock::Lock;
 use crate::system::System;
 
@@ -37,7 +37,7 @@ pub(super) const BEGUN: &str = "begun";
 pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     words.next().filter(|word| word == WORD)?;
     let (directory, detached) = (words.next()?, words.next()?);
-    let directory = Directory::open(PathBuf::from(directory));
+    let directory = JobDirectory::open(PathBuf::from(directory));
     Some(match run(&directory, detached.to_string_lossy().into_owned()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -48,33 +48,33 @@ pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     })
 }
 
-fn run(directory: &Directory, detached: String) -> Result<(), String> {
-    let told = |error: io::Error| directory.trouble(&error);
+fn run(directory: &JobDirectory, detached: String) -> Result<(), String> {
+    let description = |error: io::Error| directory.describe_error(&error);
     // It is the first of its session already where the agent was started so.
     rustix::process::setsid().ok();
     // Held to the end of this process, and by no other: what it starts does not inherit it.
-    let alive = directory.alive().map_err(told)?;
-    flock(&alive, FlockOperation::LockShared).map_err(|error| told(error.into()))?;
-    let nobody = Arc::new(Line::new(io::sink()));
-    let cache = Arc::new(Cache::open(nobody).map_err(told)?);
+    let alive = directory.open_lock_file().map_err(description)?;
+    flock(&alive, FlockOperation::LockShared).map_err(|error| description(error.into()))?;
+    let nobody = Arc::new(FrameWriter::new(io::sink()));
+    let cache = Arc::new(Cache::open(nobody).map_err(description)?);
     cache.close();
-    let work = Work::read(io::stdin().lock(), &cache)?;
+    let input = JobInput::read(io::stdin().lock(), &cache)?;
     // The agent holds it as well, until this has begun.
-    let _lock = work.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
-    let begun = Begun { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
-    if !directory.begin(&begun).map_err(told)? {
+    let _lock = input.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
+    let begun = JobStart { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
+    if !directory.write_start(&begun).map_err(description)? {
         // Another process does it, or has.
-        return say_so().map_err(told);
+        return say_so().map_err(description);
     }
-    say_so().map_err(told)?;
-    let left = |outcome, late| Left { outcome, late, silent: work.silent, detached: detached.clone() };
+    say_so().map_err(description)?;
+    let left = |outcome, late| JobResult { outcome, late, silent: input.silent, detached: detached.clone() };
     watch(
         directory.clone(),
-        work.limit,
-        left(Outcome::from(Failure::new(String::new())), Some(work.limit)),
+        input.limit,
+        left(Outcome::from(Failure::new(String::new())), Some(input.limit)),
         &cache,
     );
-    let (outcome, late) = work.perform(directory, &cache);
+    let (outcome, late) = input.perform(directory, &cache);
     leave(directory, left(outcome, late));
     cache.clean();
     drop(alive);
@@ -92,16 +92,16 @@ fn say_so() -> io::Result<()> {
     Ok(())
 }
 
-impl Work {
+impl JobInput {
     /// Does the order; says whether it was given up since its time was over.
-    fn perform(&self, directory: &Directory, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
+    fn perform(&self, directory: &JobDirectory, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
         let recorder = Recorder::default();
         recorder.begin(self.recorded.as_deref());
         let mut system = System::new(Box::new(cache.clone()), recorder);
         if !self.silent {
             let output = File::options().append(true).create(true).mode(0o600).open(directory.file("output"));
             // Without it nobody sees how far it is; its outcome holds what it printed all the same.
-            system.print_to(output.ok());
+            system.set_output_log(output.ok());
         }
         let mut order = Order { job: None, ..self.order.clone() };
         order.environment.push((VARIABLE.to_owned(), self.id.clone()));
@@ -116,7 +116,7 @@ impl Work {
 }
 
 /// Ends the job if its order does not when its time is over.
-fn watch(directory: Directory, limit: u32, left: Left, cache: &Arc<Cache>) {
+fn watch(directory: JobDirectory, limit: u32, left: JobResult, cache: &Arc<Cache>) {
     let cache = cache.clone();
     let job = move || {
         thread::sleep(Duration::from_secs(limit.into()) + GRACE);
@@ -130,15 +130,15 @@ fn watch(directory: Directory, limit: u32, left: Left, cache: &Arc<Cache>) {
 }
 
 /// Leaves the outcome. Where the disk is full, what was printed goes first, then what is not needed of the outcome.
-fn leave(directory: &Directory, mut left: Left) {
-    let Err(error) = directory.leave(&left) else { return };
+fn leave(directory: &JobDirectory, mut left: JobResult) {
+    let Err(error) = directory.write_result(&left) else { return };
     std::fs::remove_file(directory.file("output")).ok();
-    if directory.leave(&left).is_ok() {
+    if directory.write_result(&left).is_ok() {
         return;
     }
     let status = format!("{:?}", left.outcome.status);
     let why = format!("the result cannot be kept: {error}; without that it would have been {status}");
     left.outcome = Outcome { millis: left.outcome.millis, ..Outcome::from(Failure::new(why)) };
     // If there is no room even for that, the job is found dead.
-    directory.leave(&left).ok();
+    directory.write_result(&left).ok();
 }

@@ -17,7 +17,7 @@ use convoy_protocol::message::Hello;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::record::{Record, Unread};
+use super::record::{Record, RecordError};
 use crate::os_error::reason;
 
 /// How long a lock that another run has is tried for: its agents may be about to leave.
@@ -46,11 +46,11 @@ pub(crate) struct Lock {
 
 /// Why an attempt was in vain.
 #[derive(Debug)]
-struct Vain {
+struct AttemptError {
     directory: PathBuf,
     why: Why,
     /// Whether another one may succeed, as soon as others have gone.
-    again: bool,
+    retryable: bool,
 }
 
 impl Lock {
@@ -61,7 +61,7 @@ impl Lock {
     }
 
     /// Takes note of which run it is for.
-    pub(crate) fn hello(&mut self, hello: &Hello) {
+    pub(crate) fn begin_run(&mut self, hello: &Hello) {
         self.run.clone_from(&hello.run);
         self.by.clone_from(&hello.by);
         self.claim.clone_from(&hello.claim);
@@ -92,8 +92,8 @@ impl Lock {
                     self.taken = Some(file);
                     return Ok(entry);
                 }
-                Err(vain) if vain.again && Instant::now() < end && !stopped() => thread::sleep(TICK),
-                Err(Vain { directory, mut why, .. }) => {
+                Err(error) if error.retryable && Instant::now() < end && !stopped() => thread::sleep(TICK),
+                Err(AttemptError { directory, mut why, .. }) => {
                     let lock = directory.join(LOCK);
                     if let Why::Busy { processes, .. } = &mut why {
                         *processes = holders(&lock);
@@ -123,12 +123,12 @@ impl Lock {
         self.taken.as_ref().map(|file| Ok(file.try_clone()?.into())).transpose()
     }
 
-    fn attempt(&self) -> Result<(File, Entry), Vain> {
+    fn attempt(&self) -> Result<(File, Entry), AttemptError> {
         let claim = self.claim.clone().unwrap_or_default();
-        let unable = |directory: &Path, why: String| Vain {
+        let unable = |directory: &Path, why: String| AttemptError {
             directory: directory.to_owned(),
             why: Why::Unable(why),
-            again: false,
+            retryable: false,
         };
         let first = self.places.first().map_or(Path::new("/"), PathBuf::as_path);
         if !super::is_name(&self.run) {
@@ -136,17 +136,17 @@ impl Lock {
         }
         let own = super::first(&self.places).map_err(|error| unable(first, error.to_string()))?;
         // The order is the same for all, so that nobody waits for the other.
-        let mut closed = Vec::new();
+        let mut locked_gates = Vec::new();
         for directory in &self.places {
-            closed.extend(Closed::gate(directory, *directory == own)?);
+            locked_gates.extend(LockedGate::gate(directory, *directory == own)?);
         }
         let given = claim.held.iter().find(|held| held.uid == self.uid).map(|held| held.generation);
         // A directory that could not be had for a while is no place to count on.
-        let begun = closed.iter().find(|closed| given.is_some_and(|given| closed.is_of(&self.run, given)));
-        let Some(own) = begun.or_else(|| closed.iter().find(|closed| closed.directory == own)) else {
+        let begun = locked_gates.iter().find(|locked_gates| given.is_some_and(|given| locked_gates.is_of(&self.run, given)));
+        let Some(own) = begun.or_else(|| locked_gates.iter().find(|locked_gates| locked_gates.directory == own)) else {
             return Err(unable(&own, "it is gone".into()));
         };
-        for other in closed.iter().filter(|closed| closed.directory != own.directory) {
+        for other in locked_gates.iter().filter(|locked_gates| locked_gates.directory != own.directory) {
             other.is_free_for(&self.run)?;
         }
         own.enter(self, given, claim.returning)
@@ -154,36 +154,36 @@ impl Lock {
 }
 
 /// A state directory whose gate is closed: nobody else takes the lock there.
-struct Closed<'p> {
+struct LockedGate<'p> {
     directory: &'p Path,
     _gate: File,
 }
 
-impl<'p> Closed<'p> {
+impl<'p> LockedGate<'p> {
     /// Closes the gate of a directory. Nothing if that is not to be `made` and there is none: nobody was ever there.
-    fn gate(directory: &'p Path, made: bool) -> Result<Option<Self>, Vain> {
+    fn gate(directory: &'p Path, made: bool) -> Result<Option<Self>, AttemptError> {
         if !made && !super::is_private(directory) {
             return Ok(None);
         }
-        let vain = |why, again| Vain { directory: directory.to_owned(), why, again };
+        let error = |why, retryable| AttemptError { directory: directory.to_owned(), why, retryable };
         let path = directory.join(GATE);
         let gate = match options(made).open(&path) {
             Err(error) if !made && error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            gate => gate.map_err(|error| vain(unable(&path, &error), false))?,
+            gate => gate.map_err(|cause| error(unable(&path, &cause), false))?,
         };
         match flock(&gate, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { directory, _gate: gate })),
             Err(Errno::WOULDBLOCK) => {
                 let text = format!("{}: another process has it and does not go on", path.display());
-                Err(vain(Why::Unable(text), true))
+                Err(error(Why::Unable(text), true))
             }
-            Err(error) => Err(vain(unable(&path, &error.into()), false)),
+            Err(cause) => Err(error(unable(&path, &cause.into()), false)),
         }
     }
 
-    fn vain(&self, why: Why) -> Vain {
-        let again = matches!(why, Why::Busy { .. });
-        Vain { directory: self.directory.to_owned(), why, again }
+    fn error(&self, why: Why) -> AttemptError {
+        let retryable = matches!(why, Why::Busy { .. });
+        AttemptError { directory: self.directory.to_owned(), why, retryable }
     }
 
     /// Returns whether a run has, or had last, this generation of the lock here.
@@ -193,11 +193,11 @@ impl<'p> Closed<'p> {
     }
 
     /// Fails if another run works here, in a directory that agents of this user have used at some time.
-    fn is_free_for(&self, run: &str) -> Result<(), Vain> {
+    fn is_free_for(&self, run: &str) -> Result<(), AttemptError> {
         let path = self.directory.join(LOCK);
         let lock = match options(false).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            lock => lock.map_err(|error| self.vain(unable(&path, &error)))?,
+            lock => lock.map_err(|error| self.error(unable(&path, &error)))?,
         };
         let record = Record::read(self.directory).ok();
         if record.as_ref().is_some_and(|record| record.holder.run == run) {
@@ -206,9 +206,9 @@ impl<'p> Closed<'p> {
         self.lock(&lock, FlockOperation::NonBlockingLockExclusive, record.as_ref())
     }
 
-    fn lock(&self, file: &File, how: FlockOperation, record: Option<&Record>) -> Result<(), Vain> {
+    fn lock(&self, file: &File, how: FlockOperation, record: Option<&Record>) -> Result<(), AttemptError> {
         flock(file, how).map_err(|error| {
-            self.vain(match error {
+            self.error(match error {
                 Errno::WOULDBLOCK => {
                     Why::Busy { holder: record.map(|record| record.holder.clone()), processes: Vec::new() }
                 }
@@ -218,27 +218,27 @@ impl<'p> Closed<'p> {
     }
 
     /// Takes the lock here.
-    fn enter(&self, who: &Lock, given: Option<u64>, returning: bool) -> Result<(File, Entry), Vain> {
+    fn enter(&self, who: &Lock, given: Option<u64>, returning: bool) -> Result<(File, Entry), AttemptError> {
         let path = self.directory.join(LOCK);
         let there = path.symlink_metadata().is_ok();
-        let file = options(true).open(&path).map_err(|error| self.vain(unable(&path, &error)))?;
+        let file = options(true).open(&path).map_err(|error| self.error(unable(&path, &error)))?;
         let counted = counted(&file);
         let found = match Record::read(self.directory) {
             Ok(record) if counted > record.holder.generation => {
                 Err(format!("it is older than the lock, of which {counted} is the generation"))
             }
             Ok(record) => Ok(Some(record)),
-            Err(Unread::Missing) if !there => Ok(None),
-            Err(Unread::Missing) => Err("it is not there".to_owned()),
-            Err(Unread::Damaged(why)) => Err(why),
-            Err(Unread::Closed(why)) => return Err(self.vain(Why::Unable(why))),
+            Err(RecordError::Missing) if !there => Ok(None),
+            Err(RecordError::Missing) => Err("it is not there".to_owned()),
+            Err(RecordError::Damaged(why)) => Err(why),
+            Err(RecordError::Closed(why)) => return Err(self.error(Why::Unable(why))),
         };
         let (record, lost) = match found {
             Ok(record) => (record, None),
             Err(why) => (None, Some(why)),
         };
         let passed = pass(record.as_ref(), &who.run, given, returning, lost.as_deref());
-        let generation = match passed.map_err(|why| self.vain(why))? {
+        let generation = match passed.map_err(|why| self.error(why))? {
             Pass::Again(generation) => {
                 self.lock(&file, FlockOperation::NonBlockingLockShared, record.as_ref())?;
                 generation
@@ -254,7 +254,7 @@ impl<'p> Closed<'p> {
     }
 
     /// Notes that the run has the lock; returns the generation.
-    fn note(&self, who: &Lock, last: Option<Record>, file: &File, counted: u64) -> Result<u64, Vain> {
+    fn note(&self, who: &Lock, last: Option<Record>, file: &File, counted: u64) -> Result<u64, AttemptError> {
         let before = last.as_ref().map_or(0, |record| record.holder.generation).max(counted);
         let generation = before + 1;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -262,7 +262,7 @@ impl<'p> Closed<'p> {
         let holder = Holder { run: who.run.clone(), by: who.by.clone(), since, generation };
         let record = Record::after(last, holder, std::process::id());
         let written = record.write(self.directory).and_then(|()| count(file, generation));
-        written.map_err(|error| self.vain(unable(self.directory, &error)))?;
+        written.map_err(|error| self.error(unable(self.directory, &error)))?;
         Ok(generation)
     }
 }

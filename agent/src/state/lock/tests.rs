@@ -13,7 +13,7 @@ use crate::state::record::Record;
 fn lock(places: &[&Path], run: &str, claim: Claim) -> Lock {
     let mut lock = Lock::at(places.iter().map(|place| (*place).to_owned()).collect());
     let by = format!("{run}@ws");
-    lock.hello(&Hello { run: run.into(), by, claim: Some(claim), records: false, silence_seconds: 30 });
+    lock.begin_run(&Hello { run: run.into(), by, claim: Some(claim), records: false, silence_seconds: 30 });
     lock
 }
 
@@ -201,7 +201,7 @@ fn a_damaged_record_does_not_make_room_for_two() {
 fn a_gate_that_stays_closed_is_told() {
     let (_above, directory) = state();
     take(&mut lock(&[&directory], "a", Claim::default())).unwrap();
-    let _gate = Closed::gate(&directory, true).map_err(|vain| vain.why).unwrap();
+    let _gate = LockedGate::gate(&directory, true).map_err(|error| error.why).unwrap();
     let why = take(&mut lock(&[&directory], "a", Claim::default())).unwrap_err();
     let text = format!("{}/gate: another process has it and does not go on", directory.display());
     assert_eq!(named(why), ("unable", text, 0));

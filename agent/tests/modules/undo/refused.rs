@@ -159,7 +159,7 @@ fn what_is_secret_is_not_kept() {
         }
     };
     expect_none();
-    let looked = here.look(RUN);
+    let looked = here.view(RUN);
     let lost = here.node.text("old") + ": it held a secret, which is not kept";
     assert_eq!(texts(&looked.values["lost"]), [lost]);
     let done = here.undo(RUN, UNDO);

@@ -10,15 +10,15 @@ use convoy_protocol::{Digest, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Staged;
-use crate::content::Contents as _;
+use crate::content::ContentStore as _;
 use crate::failure::Failure;
 use crate::module::Module;
 use crate::os_error::reason;
-use crate::serve::cache::{Cache, nameless};
+use crate::serve::cache::{Cache, anonymous_file};
 
 /// What a job's process is told.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Work {
+pub(super) struct JobInput {
     pub(super) id: String,
     pub(super) order: Order,
     pub(super) limit: u32,
@@ -31,11 +31,11 @@ pub(super) struct Work {
     pub(super) contents: Vec<Digest>,
 }
 
-impl Work {
+impl JobInput {
     /// Writes it down for the process: into a file without a name.
     pub(super) fn write(&self, cache: &std::sync::Arc<Cache>) -> Result<File, Failure> {
         let cannot = |error: FrameError| Failure::new(format!("cannot hand a job its order: {error}"));
-        let mut file = nameless(cache.directory()).map_err(|error| cannot(error.into()))?;
+        let mut file = anonymous_file(cache.directory()).map_err(|error| cannot(error.into()))?;
         frame::write(&mut file, self).map_err(cannot)?;
         for digest in &self.contents {
             let content = cache.fetch(digest)?;
@@ -48,12 +48,12 @@ impl Work {
     /// Reads it, and puts the content into the cache.
     pub(super) fn read(mut source: impl io::Read, cache: &Cache) -> Result<Self, String> {
         let ended = || "its order is not whole".to_owned();
-        let work: Self = frame::read(&mut source).map_err(|error| error.to_string())?.ok_or_else(ended)?;
-        for digest in &work.contents {
+        let input: Self = frame::read(&mut source).map_err(|error| error.to_string())?.ok_or_else(ended)?;
+        for digest in &input.contents {
             let next = || frame::read::<Chunk>(&mut source).ok().flatten();
-            cache.receive(*digest, next).map_err(|failure| failure.msg)?;
+            cache.import(*digest, next).map_err(|failure| failure.msg)?;
         }
-        Ok(work)
+        Ok(input)
     }
 }
 
@@ -73,14 +73,14 @@ fn parts(digest: Digest, path: &std::path::Path, sink: &mut File) -> Result<(), 
 
 /// Fetches all content that an order names, as long as there is a controller to ask; returns what of it the job's process
 /// will not find in the cache.
-pub(super) fn gather(
+pub(super) fn collect_content(
     order: &Order,
     module: &Module,
     cache: &std::sync::Arc<Cache>,
 ) -> Result<Vec<Digest>, Failure> {
     let mut named = Vec::new();
     for param in module.spec.params {
-        if !matches!(param.staged, Staged::No | Staged::Landing)
+        if !matches!(param.staged, Staged::No | Staged::Download)
             && let Some(value) = order.args.get(param.name)
         {
             digests(value, &mut named);

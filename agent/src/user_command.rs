@@ -10,7 +10,7 @@ use crate::files::glob;
 use crate::module::{Checked, Done};
 use crate::os_error;
 use crate::outputs;
-use crate::system::{Look, Output, Process, RunError, System};
+use crate::system::{SystemView, Output, Process, ProcessError, System};
 use crate::words;
 
 crate::arguments! {
@@ -33,12 +33,12 @@ crate::arguments! {
 
 impl RunArgs {
     /// Returns the request to run `argv`, which the answer shows as `shown`.
-    pub fn request(&self, shown: Value, argv: Vec<String>, look: &Look) -> Request<'_> {
-        let text = |path: &NodePath| look.expand(path).to_string_lossy().into_owned();
+    pub fn request(&self, shown: Value, argv: Vec<String>, view: &SystemView) -> Request<'_> {
+        let text = |path: &NodePath| view.expand(path).to_string_lossy().into_owned();
         Request {
             shown,
             argv,
-            chdir: self.chdir.as_ref().map(|path| look.expand(path)),
+            chdir: self.chdir.as_ref().map(|path| view.expand(path)),
             creates: self.creates.as_ref().map(text),
             removes: self.removes.as_ref().map(text),
             stdin: self.stdin.as_deref(),
@@ -75,11 +75,11 @@ pub struct Plan {
 }
 
 /// Returns the failure of a task without a command.
-pub fn no_command(msg: &str) -> Failure {
+pub fn missing_command(msg: &str) -> Failure {
     Failure { msg: msg.to_owned(), values: outputs::values("", "") }.with("rc", 256).with("cmd", ())
 }
 
-fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
+fn not_run_values(request: &Request<'_>, stdout: &str, msg: String) -> Map {
     let mut values = outputs::values(stdout, "");
     values.extend(map! {
         "cmd" => request.shown.clone(), "rc" => 0, "msg" => msg, "start" => (), "end" => (), "delta" => (),
@@ -91,37 +91,37 @@ fn nothing_ran(request: &Request<'_>, stdout: &str, msg: String) -> Map {
 ///
 /// # Errors
 /// If there is no such directory to run in.
-pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(request: Request<'_>, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     let directory = request.chdir.clone().unwrap_or_else(|| ".".into());
     if let Err(error) = std::fs::read_dir(&directory).map(drop)
-        && (error.kind() != std::io::ErrorKind::PermissionDenied || !look.can_execute(&directory))
+        && (error.kind() != std::io::ErrorKind::PermissionDenied || !view.can_execute(&directory))
     {
         let reason = os_error::as_python(&error, &directory);
-        let values = nothing_ran(&request, "", String::new());
+        let values = not_run_values(&request, "", String::new());
         return Err(Failure {
             msg: format!("Unable to change directory before execution: {reason}"),
             values,
         }
         .with("rc", ()));
     }
-    let verb = if look.is_check_mode() { "Would" } else { "Did" };
+    let verb = if view.is_check_mode() { "Would" } else { "Did" };
     let there = |pattern: &Option<String>| {
         pattern.as_ref().map(|pattern| (pattern.clone(), glob::any(pattern, &directory)))
     };
     if let Some((pattern, true)) = there(&request.creates) {
         let msg = format!("{verb} not run command since '{pattern}' exists");
-        return Ok(Checked::Same(nothing_ran(&request, &format!("skipped, since {pattern} exists"), msg)));
+        return Ok(Checked::Same(not_run_values(&request, &format!("skipped, since {pattern} exists"), msg)));
     }
     if let Some((pattern, false)) = there(&request.removes) {
         let msg = format!("{verb} not run command since '{pattern}' does not exist");
-        return Ok(Checked::Same(nothing_ran(
+        return Ok(Checked::Same(not_run_values(
             &request,
             &format!("skipped, since {pattern} does not exist"),
             msg,
         )));
     }
     let why = "Command would have run if not in check mode";
-    let values = nothing_ran(&request, "", why.to_owned());
+    let values = not_run_values(&request, "", why.to_owned());
     let process = Process::new(request.argv.iter().map(String::as_str)).directory(request.chdir);
     let process = match request.stdin {
         Some(text) if request.stdin_add_newline => process.stdin(format!("{text}\n").into_bytes()),
@@ -138,9 +138,9 @@ pub fn check(request: Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure
 
 /// Runs a process to its end, whatever its exit code.
 fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Failure> {
-    node.run_told_apart(process).map_err(|error| match error {
-        RunError::Late => node.timed_out(),
-        RunError::Start(error) | RunError::Pipe(error) => {
+    node.try_run(process).map_err(|error| match error {
+        ProcessError::TimedOut => node.timed_out(),
+        ProcessError::Start(error) | ProcessError::Pipe(error) => {
             let msg = os_error::as_python(&error, Path::new(program));
             let rc = error.raw_os_error().unwrap_or(257);
             Failure { msg, values: outputs::values("", "") }.with("rc", rc)
@@ -152,7 +152,7 @@ fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Fa
 ///
 /// # Errors
 /// As [`apply`].
-pub fn bare(process: &Process, program: &str, node: &mut System) -> Result<Done, Failure> {
+pub fn run_plain(process: &Process, program: &str, node: &mut System) -> Result<Done, Failure> {
     let output = run(process, program, node)?;
     let mut values = result(&output, false);
     values.extend(map! { "rc" => output.rc, "changed" => true });
@@ -178,7 +178,7 @@ pub fn apply(plan: &Plan, strip: bool, node: &mut System) -> Result<Done, Failur
         "rc" => output.rc,
         "start" => node.local_time(start).python(),
         "end" => node.local_time(end).python(),
-        "delta" => delta(end.saturating_sub(start)),
+        "delta" => timedelta(end.saturating_sub(start)),
         "msg" => "",
     });
     if output.rc != 0 {
@@ -197,7 +197,7 @@ fn result(output: &Output, strip: bool) -> Map {
 }
 
 /// Returns a time span as Python writes a `timedelta`.
-fn delta(span: std::time::Duration) -> String {
+fn timedelta(span: std::time::Duration) -> String {
     let seconds = span.as_secs();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let clock = format!("{}:{:02}:{:02}.{:06}", rest / 3600, rest / 60 % 60, rest % 60, span.subsec_micros());
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn spans_as_python_writes_them() {
-        assert_eq!(delta(Duration::new(3725, 42_000)), "1:02:05.000042");
-        assert_eq!(delta(Duration::from_secs(2 * 86_400)), "2 days, 0:00:00.000000");
+        assert_eq!(timedelta(Duration::new(3725, 42_000)), "1:02:05.000042");
+        assert_eq!(timedelta(Duration::from_secs(2 * 86_400)), "2 days, 0:00:00.000000");
     }
 }

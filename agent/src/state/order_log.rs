@@ -18,26 +18,26 @@ use crate::failure::Failure;
 use crate::os_error::reason;
 
 /// How often one looks whether another agent is done with an order.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// What no controller has asked for in so long is removed.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The orders of one run.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub(crate) struct OrderLog {
     run: String,
 }
 
 /// How far an order came before.
 #[derive(Debug)]
-pub(crate) enum Before {
+pub(crate) enum PriorState {
     /// It was not begun.
-    Untouched(Note),
+    NotStarted(OrderEntry),
     /// It was begun, and whoever did it is gone.
-    Broken(Note),
+    Interrupted(OrderEntry),
     /// It was done.
-    Done(Note, Outcome),
+    Done(OrderEntry, Outcome),
 }
 
 /// What is written down of an order: one file for each.
@@ -49,11 +49,11 @@ enum Entry {
 
 /// An order under way. The file is locked as long as someone is at work on it.
 #[derive(Debug)]
-pub(crate) struct Note {
+pub(crate) struct OrderEntry {
     file: File,
 }
 
-impl Steps {
+impl OrderLog {
     pub(crate) fn of(run: &str) -> Self {
         Self { run: run.to_owned() }
     }
@@ -66,7 +66,7 @@ impl Steps {
     ///
     /// # Errors
     /// If it cannot be noted: then it must not be begun either, since it might be done twice.
-    pub(crate) fn begin(&self, ticket: Ticket, go_on: impl Fn() -> bool) -> Result<Before, Failure> {
+    pub(crate) fn begin(&self, ticket: Ticket, may_wait: impl Fn() -> bool) -> Result<PriorState, Failure> {
         let cannot = |error: io::Error| {
             Failure::new(format!(
                 "cannot note on the node that this step begins, so it was not begun: {}",
@@ -78,23 +78,23 @@ impl Steps {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(cannot(error)),
-                Err(TryLockError::WouldBlock) if go_on() => thread::sleep(GLANCE),
+                Err(TryLockError::WouldBlock) if may_wait() => thread::sleep(POLL),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Failure::new("given up: an earlier agent is at work on it"));
                 }
             }
         }
         match last(&mut file).map_err(cannot)? {
-            Some(Entry::Done(outcome)) => Ok(Before::Done(Note { file }, outcome)),
-            Some(Entry::Begun) => Ok(Before::Broken(Note { file })),
+            Some(Entry::Done(outcome)) => Ok(PriorState::Done(OrderEntry { file }, outcome)),
+            Some(Entry::Begun) => Ok(PriorState::Interrupted(OrderEntry { file })),
             None => {
-                let note = Note { file };
+                let entry = OrderEntry { file };
                 // Nothing of a note that could not be made is left: it would look like one that was broken off.
-                note.add(&Entry::Begun).map_err(|error| {
+                entry.add(&Entry::Begun).map_err(|error| {
                     fs::remove_file(&path).ok();
                     cannot(error)
                 })?;
-                Ok(Before::Untouched(note))
+                Ok(PriorState::NotStarted(entry))
             }
         }
     }
@@ -137,7 +137,7 @@ impl Steps {
     }
 }
 
-impl Note {
+impl OrderEntry {
     /// Keeps what came of it. Of a quiet order only the word is kept.
     ///
     /// If it cannot be kept the order counts as broken off should it be asked for again: that is safe, and not worth a

@@ -8,18 +8,18 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
-use super::{Attributes, Look, SetTime, System, Temporary};
-use crate::changes::{Content, Loses, Noted, Owned, Removal, State, Thing, copy, set_xattr, survey};
+use super::{Attributes, SystemView, SetTime, System, Temporary};
+use crate::changes::{ContentState, ChangeKind, Announcement, Ownership, Removal, PathState, PathKind, copy, set_xattr, survey};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
 
-impl Look {
+impl SystemView {
     /// Checks that `path` still is what it was when it was looked at, but for having been given another name meanwhile.
     ///
     /// # Errors
     /// If something else has changed it since.
-    pub(super) fn expect_kept(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
+    pub(super) fn expect_same_content(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let same = |then: &Meta, now: &Meta| {
             (then.dev, then.ino, then.size, then.mtime) == (now.dev, now.ino, now.size, now.mtime)
         };
@@ -32,80 +32,80 @@ impl Look {
 
 impl System {
     /// Makes a change after which `path` is as `left`.
-    pub(super) fn recorded(
+    pub(super) fn with_record(
         &self,
         path: &Path,
-        loses: Loses,
-        left: State,
+        change: ChangeKind,
+        left: PathState,
         make: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if !self.recorder.is_on() {
+        if !self.recorder.is_enabled() {
             return make();
         }
-        let noted = self.recorder.change(path, loses, left)?;
-        self.finish(&noted, None, make())
+        let announcement = self.recorder.announce(path, change, left)?;
+        self.conclude(&announcement, None, make())
     }
 
     /// Lets a new file, link or the like take its place, where is `expected`.
-    pub(super) fn recorded_placing(
+    pub(super) fn install_with_record(
         &self,
         temporary: Temporary,
         expected: Option<&Meta>,
     ) -> Result<(), Failure> {
-        if !self.recorder.is_on() {
-            return temporary.take_place();
+        if !self.recorder.is_enabled() {
+            return temporary.install();
         }
         let target = temporary.target.clone();
-        let left = self.left_by(temporary.path(), temporary.digest)?;
-        let noted = self.recorder.change(&target, Loses::Content, left)?;
+        let left = self.resulting_state(temporary.path(), temporary.digest)?;
+        let announcement = self.recorder.announce(&target, ChangeKind::LosesContent, left)?;
         // Keeping takes time, and the other name of what is kept is a change, too.
-        let done = self.expect_kept(&target, expected).and_then(|()| temporary.take_place());
-        self.finish(&noted, None, done)
+        let done = self.expect_same_content(&target, expected).and_then(|()| temporary.install());
+        self.conclude(&announcement, None, done)
     }
 
     /// Returns the state of a path that what is at `path` is moved or linked to.
-    pub(super) fn left_by(&self, path: &Path, digest: Option<Digest>) -> Result<State, Failure> {
+    pub(super) fn resulting_state(&self, path: &Path, digest: Option<Digest>) -> Result<PathState, Failure> {
         let meta = self.lstat(path)?;
-        let state = State::seen(path, meta.as_ref()).map_err(|error| cannot("look at", path, &error))?;
-        let content = match (&state.thing, digest) {
-            (Thing::File, Some(digest)) => Content::Digest(digest),
-            (Thing::File, None) => Content::Digest(self.sha256(path)?),
-            _ => Content::Any,
+        let state = PathState::observe(path, meta.as_ref()).map_err(|error| cannot("look at", path, &error))?;
+        let content = match (&state.kind, digest) {
+            (PathKind::File, Some(digest)) => ContentState::Digest(digest),
+            (PathKind::File, None) => ContentState::Digest(self.sha256(path)?),
+            _ => ContentState::Any,
         };
-        Ok(State { content, mtime: None, ..state })
+        Ok(PathState { content, mtime: None, ..state })
     }
 
     /// Removes a directory with all it holds: by moving it to where it is kept, or by `remove`.
-    pub(super) fn recorded_removal(
+    pub(super) fn remove_with_record(
         &self,
         path: &Path,
         meta: &Meta,
         remove: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if !self.recorder.is_on() {
+        if !self.recorder.is_enabled() {
             return remove();
         }
-        let (noted, done) = match self.recorder.removal(path, meta)? {
-            Removal::Discard(noted) => (noted, remove()),
-            Removal::Move(noted, kept) => {
+        let (announcement, done) = match self.recorder.announce_removal(path, meta)? {
+            Removal::Discard(announcement) => (announcement, remove()),
+            Removal::Move(announcement, kept) => {
                 let moved = fs::rename(path, kept);
                 let done = match moved {
                     Ok(()) => Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                     // Whoever may remove a directory need not be allowed to move it.
-                    Err(_) => self.recorder.copy_instead(&noted, path, meta).and_then(|()| remove()),
+                    Err(_) => self.recorder.keep_copy(&announcement, path, meta).and_then(|()| remove()),
                 };
-                (noted, done)
+                (announcement, done)
             }
         };
         if done.is_ok() {
             self.recorder.forget(path);
         }
-        self.finish(&noted, None, done)
+        self.conclude(&announcement, None, done)
     }
 
     /// Changes attributes of what is at `path`, or what that leads to.
-    pub(super) fn recorded_attributes(
+    pub(super) fn set_attributes_with_record(
         &self,
         path: &Path,
         follow: bool,
@@ -113,7 +113,7 @@ impl System {
         mtime: Option<SetTime>,
         make: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        if !self.recorder.is_on() {
+        if !self.recorder.is_enabled() {
             return make();
         }
         let mut place = path.to_owned();
@@ -121,13 +121,13 @@ impl System {
             place = self.real_path(path);
         }
         let Some(meta) = self.lstat(&place)? else { return make() };
-        let mut left = State::seen(&place, Some(&meta)).map_err(|error| cannot("look at", &place, &error))?;
+        let mut left = PathState::observe(&place, Some(&meta)).map_err(|error| cannot("look at", &place, &error))?;
         let next = Attributes {
             mode: wanted.mode.or(Some(meta.mode)),
             uid: wanted.uid.or(Some(meta.uid)),
             gid: wanted.gid.or(Some(meta.gid)),
         };
-        let owned = Owned {
+        let ownership = Ownership {
             mode: next.mode.unwrap_or(meta.mode) & 0o7777,
             uid: next.uid.unwrap_or(meta.uid),
             gid: next.gid.unwrap_or(meta.gid),
@@ -139,12 +139,12 @@ impl System {
             Some(SetTime::To(time)) => Some(time),
             Some(SetTime::Now) => Some(now()),
         };
-        if left.owned == Some(owned) && time.is_none() {
+        if left.ownership == Some(ownership) && time.is_none() {
             return make();
         }
-        (left.owned, left.mtime) = (Some(owned), time);
-        let noted = self.recorder.change(&place, Loses::Nothing, left.clone())?;
-        self.finish(&noted, Some(&left), make())
+        (left.ownership, left.mtime) = (Some(ownership), time);
+        let announcement = self.recorder.announce(&place, ChangeKind::KeepsContent, left.clone())?;
+        self.conclude(&announcement, Some(&left), make())
     }
 
     /// Removes a directory, if it is empty.
@@ -152,7 +152,7 @@ impl System {
     /// # Errors
     /// If it is not, or cannot be removed.
     pub(crate) fn remove_empty_directory(&mut self, path: &Path) -> Result<(), Failure> {
-        self.recorded(path, Loses::Content, State::nothing(), || {
+        self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || {
             fs::remove_dir(path).map_err(|error| cannot("remove the directory", path, &error))
         })?;
         self.recorder.forget(path);
@@ -163,7 +163,7 @@ impl System {
     ///
     /// # Errors
     /// If one cannot be set.
-    pub(crate) fn dress(
+    pub(crate) fn set_xattrs_and_mtime(
         &mut self,
         file: &Temporary,
         xattrs: &[(Vec<u8>, Vec<u8>)],
@@ -195,48 +195,48 @@ impl System {
     ///
     /// # Errors
     /// If it cannot be moved or copied.
-    pub(crate) fn bring_back(&mut self, kept: &Path, path: &Path) -> Result<(), Failure> {
+    pub(crate) fn restore_tree(&mut self, kept: &Path, path: &Path) -> Result<(), Failure> {
         let state = |place: &Path| {
             let survey = survey(place).map_err(|error| cannot("look at", place, &error))?;
-            let content = Content::Digest(survey.digest);
-            Ok::<_, Failure>(State { content, ..State::of(Thing::Tree) })
+            let content = ContentState::Digest(survey.digest);
+            Ok::<_, Failure>(PathState { content, ..PathState::new(PathKind::Tree) })
         };
         self.recorder.forget(path);
-        let noted = self.recorder.change(path, Loses::Nothing, state(kept)?)?;
+        let announcement = self.recorder.announce(path, ChangeKind::KeepsContent, state(kept)?)?;
         let done = match fs::rename(kept, path) {
             Err(error) if error.raw_os_error() == Some(Errno::XDEV.raw_os_error()) => {
                 copy(kept, path).map_err(|error| cannot("restore", path, &error))
             }
             moved => moved.map_err(|error| cannot("restore", path, &error)),
         };
-        self.finish(&noted, None, done)?;
-        if self.recorder.is_on() && kept.symlink_metadata().is_ok() {
-            let noted = self.recorder.change(path, Loses::Nothing, state(path)?)?;
-            return self.finish(&noted, None, Ok(()));
+        self.conclude(&announcement, None, done)?;
+        if self.recorder.is_enabled() && kept.symlink_metadata().is_ok() {
+            let announcement = self.recorder.announce(path, ChangeKind::KeepsContent, state(path)?)?;
+            return self.conclude(&announcement, None, Ok(()));
         }
         Ok(())
     }
 
     /// Records what was made under a name that nobody knew before.
-    pub(super) fn recorded_new(&self, path: &Path) -> Result<(), Failure> {
-        if !self.recorder.is_on() {
+    pub(super) fn record_created(&self, path: &Path) -> Result<(), Failure> {
+        if !self.recorder.is_enabled() {
             return Ok(());
         }
-        let left = self.left_by(path, None)?;
-        let noted = self.recorder.change(path, Loses::Made, left)?;
-        self.recorder.settle(&noted, None)
+        let left = self.resulting_state(path, None)?;
+        let announcement = self.recorder.announce(path, ChangeKind::Created, left)?;
+        self.recorder.confirm(&announcement, None)
     }
 
-    fn finish(
+    fn conclude(
         &self,
-        noted: &Noted,
-        announced: Option<&State>,
+        announcement: &Announcement,
+        announced: Option<&PathState>,
         done: Result<(), Failure>,
     ) -> Result<(), Failure> {
         match done {
-            Ok(()) => self.recorder.settle(noted, announced),
+            Ok(()) => self.recorder.confirm(announcement, announced),
             Err(failure) => {
-                self.recorder.void(noted);
+                self.recorder.cancel(announcement);
                 Err(failure)
             }
         }

@@ -5,25 +5,25 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::step::{How, survey};
-use crate::changes::{Content, State, Thing};
+use super::step::{Action, survey};
+use crate::changes::{ContentState, PathState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Time;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// The node as it will be.
-pub(super) struct View<'a> {
-    pub(super) look: &'a Look,
+pub(super) struct Projection<'a> {
+    pub(super) view: &'a SystemView,
     /// What will be at a path.
-    states: HashMap<PathBuf, State>,
+    states: HashMap<PathBuf, PathState>,
     /// Where what will be at a path and below it is now; `None`: nowhere, but for what `states` says.
     places: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 /// What is, or will be, at a path.
-pub(super) struct Seen {
-    pub(super) state: State,
+pub(super) struct Observed {
+    pub(super) state: PathState,
     /// Where it can be looked at now.
     place: PathBuf,
     /// Device, inode and time of change.
@@ -32,22 +32,22 @@ pub(super) struct Seen {
     survey: Option<Digest>,
 }
 
-impl<'a> View<'a> {
-    pub(super) fn new(look: &'a Look) -> Self {
-        Self { look, states: HashMap::new(), places: HashMap::new() }
+impl<'a> Projection<'a> {
+    pub(super) fn new(view: &'a SystemView) -> Self {
+        Self { view, states: HashMap::new(), places: HashMap::new() }
     }
 
     /// Notes that a path will be as it was.
-    pub(super) fn restored(&mut self, path: &Path, was: &State, how: How) {
-        if how == How::Attributes {
+    pub(super) fn restored(&mut self, path: &Path, was: &PathState, action: Action) {
+        if action == Action::Attributes {
             self.states.insert(path.to_owned(), was.clone());
             return;
         }
         // What is below was looked at before, and goes or comes with it.
         self.states.retain(|known, _| !known.starts_with(path));
         self.places.retain(|known, _| !known.starts_with(path));
-        let kept = was.kept.clone().filter(|_| was.thing == Thing::Tree);
-        if kept.is_none() && !was.is_nothing() {
+        let kept = was.kept.clone().filter(|_| was.kind == PathKind::Tree);
+        if kept.is_none() && !was.is_absent() {
             self.states.insert(path.to_owned(), was.clone());
         }
         self.places.insert(path.to_owned(), kept);
@@ -65,10 +65,10 @@ impl<'a> View<'a> {
         Some(path.to_owned())
     }
 
-    pub(super) fn see(&self, path: &Path) -> Result<Seen, Failure> {
+    pub(super) fn observe(&self, path: &Path) -> Result<Observed, Failure> {
         let place = self.place(path);
-        let nothing = Seen {
-            state: State::nothing(),
+        let nothing = Observed {
+            state: PathState::absent(),
             place: place.clone().unwrap_or_else(|| path.to_owned()),
             stamp: None,
             digest: None,
@@ -76,19 +76,19 @@ impl<'a> View<'a> {
         };
         if let Some(state) = self.states.get(path) {
             let place = state.kept.clone().unwrap_or_else(|| nothing.place.clone());
-            return Ok(Seen { state: state.clone(), place, ..nothing });
+            return Ok(Observed { state: state.clone(), place, ..nothing });
         }
         let Some(place) = place else { return Ok(nothing) };
-        let meta = self.look.lstat(&place)?;
-        let state = State::seen(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
+        let meta = self.view.lstat(&place)?;
+        let state = PathState::observe(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
         let stamp = meta.map(|meta| (meta.dev, meta.ino, meta.ctime));
-        Ok(Seen { state, place, stamp, ..nothing })
+        Ok(Observed { state, place, stamp, ..nothing })
     }
 
     /// Returns what will be in the directory at a path.
     pub(super) fn below(&self, path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let Some(place) = self.place(path) else { return Ok(Vec::new()) };
-        let names = self.look.list(&place)?;
+        let names = self.view.list(&place)?;
         let mut found: Vec<PathBuf> =
             names.iter().filter_map(|name| Some(path.join(name.file_name()?))).collect();
         found.retain(|path| self.place(path).is_some() || self.states.contains_key(path));
@@ -96,10 +96,10 @@ impl<'a> View<'a> {
     }
 }
 
-impl Seen {
+impl Observed {
     /// Returns the digest of a file.
     pub(super) fn digest(&mut self) -> Result<Option<Digest>, Failure> {
-        if self.digest.is_none() && self.state.thing == Thing::File {
+        if self.digest.is_none() && self.state.kind == PathKind::File {
             let read = std::fs::File::open(&self.place).and_then(|mut file| Digest::of_reader(&mut file));
             self.digest = Some(read.map_err(|error| cannot("read", &self.place, &error))?.0);
         }
@@ -108,35 +108,35 @@ impl Seen {
 
     /// Returns the digest of it as a tree; nothing if nothing is there.
     pub(super) fn survey(&mut self) -> Result<Option<Digest>, Failure> {
-        if self.survey.is_none() && !self.state.is_nothing() {
+        if self.survey.is_none() && !self.state.is_absent() {
             self.survey = Some(survey(&self.place)?);
         }
         Ok(self.survey)
     }
 }
 
-impl Seen {
+impl Observed {
     /// Returns whether it holds this; what does not matter it always does.
-    pub(super) fn holds(&mut self, content: &Content) -> Result<bool, Failure> {
+    pub(super) fn holds(&mut self, content: &ContentState) -> Result<bool, Failure> {
         Ok(match content {
-            Content::Any => true,
-            Content::Secret | Content::Unreadable => false,
-            Content::Digest(digest) => self.digest()? == Some(*digest),
-            Content::Stamp(device, inode, time) => self.stamp == Some((*device, *inode, *time)),
+            ContentState::Any => true,
+            ContentState::Secret | ContentState::Unreadable => false,
+            ContentState::Digest(digest) => self.digest()? == Some(*digest),
+            ContentState::Stamp(device, inode, time) => self.stamp == Some((*device, *inode, *time)),
         })
     }
 
     /// Returns whether it is in this state.
-    pub(super) fn is(&mut self, wanted: &State) -> Result<bool, Failure> {
-        if wanted.thing == Thing::Tree {
+    pub(super) fn is(&mut self, wanted: &PathState) -> Result<bool, Failure> {
+        if wanted.kind == PathKind::Tree {
             return Ok(match wanted.content {
-                Content::Digest(digest) => self.survey()? == Some(digest),
-                Content::Any => !self.state.is_nothing(),
+                ContentState::Digest(digest) => self.survey()? == Some(digest),
+                ContentState::Any => !self.state.is_absent(),
                 _ => false,
             });
         }
-        Ok(self.state.thing == wanted.thing
-            && wanted.owned.is_none_or(|owned| self.state.owned == Some(owned))
+        Ok(self.state.kind == wanted.kind
+            && wanted.ownership.is_none_or(|ownership| self.state.ownership == Some(ownership))
             && wanted.mtime.is_none_or(|time| self.state.mtime == Some(time))
             && self.holds(&wanted.content)?)
     }

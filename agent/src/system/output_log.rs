@@ -6,12 +6,12 @@ use std::io::Write as _;
 
 /// A file with what processes have printed, in the order in which it came.
 #[derive(Debug)]
-pub(super) struct Printed {
+pub(super) struct OutputLog {
     file: File,
     left: Cell<usize>,
 }
 
-impl Printed {
+impl OutputLog {
     /// How much is written at most, in bytes.
     const MOST: usize = 16 << 20;
 

@@ -13,13 +13,13 @@ use convoy_protocol::{Map, Outcome, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::run::{BEGUN, WORD};
-use super::work::{Work, gather};
+use super::input::{JobInput, collect_content};
 use crate::failure::Failure;
-use crate::job::{self, Directory, State};
+use crate::job::{self, JobDirectory, JobState};
 use crate::modules;
 use crate::os_error::reason;
 use crate::serve::cache::Cache;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// How long a process may take to begin.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,21 +32,21 @@ const LINGER: &str = "/var/lib/systemd/linger";
 
 /// A way for a process not to be the agent's any more.
 #[derive(Debug, Clone, PartialEq)]
-enum Way {
+enum Detachment {
     /// In a scope of its own of the machine's systemd, or of the user's.
     Scope { user: bool },
     /// In a session of its own.
     Session,
 }
 
-impl Way {
+impl Detachment {
     /// Returns the ways to try on this node, the best first.
-    fn of(look: &Look) -> Vec<Self> {
-        let name = look.user_by_id(look.uid()).map(|user| user.name).unwrap_or_default();
+    fn of(view: &SystemView) -> Vec<Self> {
+        let name = view.user_by_id(view.uid()).map(|user| user.name).unwrap_or_default();
         // Without that all of the user's own systemd ends with the last session.
         let lingers = !name.is_empty() && Path::new(LINGER).join(name).exists();
         let is_booted = Path::new(BOOTED).is_dir();
-        let scope = match look.uid() {
+        let scope = match view.uid() {
             _ if !is_booted => None,
             0 => Some(Self::Scope { user: false }),
             _ => Some(Self::Scope { user: true }).filter(|_| lingers),
@@ -63,7 +63,7 @@ impl Way {
     }
 
     /// Says which it is, with the name of the scope.
-    fn told(&self, id: &str) -> String {
+    fn description(&self, id: &str) -> String {
         match self {
             Self::Scope { .. } => format!("{} ({}.scope)", self.word(), unit(id)),
             Self::Session => self.word().to_owned(),
@@ -90,8 +90,8 @@ fn own_program() -> io::Result<PathBuf> {
 }
 
 /// Says how a job would be detached on this node.
-pub(crate) fn plan(look: &Look) -> String {
-    let ways: Vec<&str> = Way::of(look).iter().map(Way::word).collect();
+pub(crate) fn plan(view: &SystemView) -> String {
+    let ways: Vec<&str> = Detachment::of(view).iter().map(Detachment::word).collect();
     ways.join(", or if that does not work ")
 }
 
@@ -114,22 +114,22 @@ impl Jobs {
     }
 
     /// Takes note of which run they belong to.
-    pub(crate) fn hello(&mut self, hello: &Hello) {
+    pub(crate) fn begin_run(&mut self, hello: &Hello) {
         self.run.clone_from(&hello.run);
         self.by.clone_from(&hello.by);
         self.is_locked = hello.claim.is_some();
     }
 
     /// Does what is asked of a job, in earnest.
-    pub(crate) fn ask(&mut self, job: &JobOrder, order: &Order, look: &Look) -> Result<Outcome, Failure> {
+    pub(crate) fn ask(&mut self, job: &JobOrder, order: &Order, view: &SystemView) -> Result<Outcome, Failure> {
         // What has ended is no zombie any longer than that.
         self.processes.retain_mut(|process| matches!(process.try_wait(), Ok(None)));
         match job.ask {
             JobAsk::Begin { limit_seconds, silent } => {
-                self.begin(&job.id, order, limit_seconds, silent, look)
+                self.begin(&job.id, order, limit_seconds, silent, view)
             }
             JobAsk::Follow { from } => job::follow(&job.id, from),
-            JobAsk::Forget => job::forget(&job.id).map(|()| job::ran(Map::new())),
+            JobAsk::Forget => job::forget(&job.id).map(|()| job::ran_outcome(Map::new())),
         }
     }
 
@@ -139,63 +139,63 @@ impl Jobs {
         order: &Order,
         limit: u32,
         silent: bool,
-        look: &Look,
+        view: &SystemView,
     ) -> Result<Outcome, Failure> {
         let no_directory = |error: io::Error| {
             Failure::new(format!("no directory for a job on this node: {}", reason(&error)))
         };
-        let directory = Directory::of(&self.run, id).map_err(no_directory)?;
-        let trouble = |error: io::Error| Failure::new(directory.trouble(&error));
-        let began = match settled(&directory).map_err(trouble)? {
-            State::Over(left) => left.detached,
-            State::Working(begun) => begun.detached,
-            State::Nothing | State::Beginning => {
-                let began = self.work(id, order, limit, silent, look).and_then(|work| {
+        let directory = JobDirectory::of(&self.run, id).map_err(no_directory)?;
+        let trouble = |error: io::Error| Failure::new(directory.describe_error(&error));
+        let detached = match settled(&directory).map_err(trouble)? {
+            JobState::Finished(left) => left.detached,
+            JobState::Running(begun) => begun.detached,
+            JobState::Absent | JobState::Starting => {
+                let detached = self.input(id, order, limit, silent, view).and_then(|input| {
                     directory.make().map_err(no_directory)?;
-                    self.detach(id, &directory, &work, look)
+                    self.detach(id, &directory, &input, view)
                 });
-                if began.is_err() && matches!(directory.state(), Ok(State::Nothing)) {
+                if detached.is_err() && matches!(directory.state(), Ok(JobState::Absent)) {
                     directory.remove().ok();
                     directory.tidy();
                 }
-                began?
+                detached?
             }
         };
-        let mut values = job::heading(id, &directory, false);
-        values.insert("detached".into(), began.into());
-        Ok(Outcome { status: Status::Changed, ..job::ran(values) })
+        let mut values = job::common_values(id, &directory, false);
+        values.insert("detached".into(), detached.into());
+        Ok(Outcome { status: Status::Changed, ..job::ran_outcome(values) })
     }
 
     /// Writes down what the process is told, with the content that it cannot fetch.
-    fn work(&self, id: &str, order: &Order, limit: u32, silent: bool, look: &Look) -> Result<File, Failure> {
+    fn input(&self, id: &str, order: &Order, limit: u32, silent: bool, view: &SystemView) -> Result<File, Failure> {
         let unknown = || Failure::new(format!("this agent has no module '{}'", order.module));
         let module = modules::find(&order.module).ok_or_else(unknown)?;
-        let contents = gather(order, module, &self.cache)?;
+        let contents = collect_content(order, module, &self.cache)?;
         let order = Order { job: None, deadline_seconds: Some(limit), ..order.clone() };
-        let recorded = look.recorder().run();
+        let recorded = view.recorder().run();
         let lock = self.is_locked.then(|| (self.run.clone(), self.by.clone()));
-        Work { id: id.to_owned(), order, limit, silent, lock, recorded, contents }.write(&self.cache)
+        JobInput { id: id.to_owned(), order, limit, silent, lock, recorded, contents }.write(&self.cache)
     }
 
     /// Starts the process, in the best way that works; returns which it was.
     fn detach(
         &mut self,
         id: &str,
-        directory: &Directory,
-        work: &File,
-        look: &Look,
+        directory: &JobDirectory,
+        input: &File,
+        view: &SystemView,
     ) -> Result<String, Failure> {
         let mut why = Vec::new();
-        for way in Way::of(look) {
-            let told = way.told(id);
-            match start(&way, id, directory, work) {
+        for way in Detachment::of(view) {
+            let description = way.description(id);
+            match start(&way, id, directory, input) {
                 Ok(process) => {
                     self.processes.push(process);
                     // Another may have been faster.
-                    let begun = directory.begun().ok().flatten();
-                    return Ok(begun.map_or(told, |begun| begun.detached));
+                    let begun = directory.read_start().ok().flatten();
+                    return Ok(begun.map_or(description, |begun| begun.detached));
                 }
-                Err(error) => why.push(format!("{told}: {error}")),
+                Err(error) => why.push(format!("{description}: {error}")),
             }
         }
         Err(Failure::new(format!("cannot start a process for the job: {}", why.join("; "))))
@@ -203,26 +203,26 @@ impl Jobs {
 }
 
 /// Waits as long as a job is about to begin.
-fn settled(directory: &Directory) -> io::Result<State> {
+fn settled(directory: &JobDirectory) -> io::Result<JobState> {
     let until = Instant::now() + PATIENCE;
     loop {
         match directory.state()? {
-            State::Beginning if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            JobState::Starting if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
             state => return Ok(state),
         }
     }
 }
 
 /// Starts the process and waits until it has begun.
-fn start(way: &Way, id: &str, directory: &Directory, work: &File) -> Result<Child, String> {
-    let told = |error: io::Error| reason(&error);
+fn start(way: &Detachment, id: &str, directory: &JobDirectory, input: &File) -> Result<Child, String> {
+    let description = |error: io::Error| reason(&error);
     // Each process reads from the beginning.
-    let work =
-        File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(work))).map_err(told)?;
-    let mut command = way.command(id).map_err(told)?;
-    command.arg(WORD).arg(directory.path()).arg(way.told(id));
-    command.stdin(work).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().map_err(told)?;
+    let input =
+        File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(input))).map_err(description)?;
+    let mut command = way.command(id).map_err(description)?;
+    command.arg(WORD).arg(directory.path()).arg(way.description(id));
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().map_err(description)?;
     let said = process.stdout.take().map(|pipe| line(pipe.into())).unwrap_or_default();
     if said.trim_ascii() == BEGUN.as_bytes() {
         return Ok(process);

@@ -7,11 +7,11 @@ use convoy_protocol::Digest;
 
 use crate::failure::Failure;
 use crate::stat::{Meta, Time};
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// A file that was changed less than so many seconds before it was read may be changed again without its times
 /// telling. Its digest is not kept.
-const UNSURE: i64 = 2;
+const RACY_SECONDS: i64 = 2;
 
 /// The length of a kept digest with what it belongs to, in bytes.
 const RECORD: usize = 7 * 8 + 32;
@@ -32,18 +32,18 @@ impl From<&Meta> for Stamp {
 
 /// Digests of the files that one task asks for.
 #[derive(Debug)]
-pub struct Known {
+pub struct DigestCache {
     name: String,
     /// By device and inode.
     old: HashMap<(u64, u64), (Stamp, Digest)>,
     new: HashMap<(u64, u64), (Stamp, Digest)>,
 }
 
-impl Known {
+impl DigestCache {
     /// Takes up what was kept under this name.
-    pub fn of(look: &Look, name: &str) -> Self {
+    pub fn load(view: &SystemView, name: &str) -> Self {
         let name = format!("digests {name}");
-        let records = look.note(&name).unwrap_or_default();
+        let records = view.load_note(&name).unwrap_or_default();
         let old = records.chunks_exact(RECORD).filter_map(decode).collect();
         Self { name, old, new: HashMap::new() }
     }
@@ -52,34 +52,34 @@ impl Known {
     ///
     /// # Errors
     /// If the file has to be read and cannot be.
-    pub fn digest(&mut self, look: &Look, path: &Path, meta: &Meta) -> Result<Digest, Failure> {
+    pub fn digest(&mut self, view: &SystemView, path: &Path, meta: &Meta) -> Result<Digest, Failure> {
         let (key, stamp) = ((meta.dev, meta.ino), Stamp::from(meta));
         let known = self.old.get(&key).filter(|(known, _)| *known == stamp).map(|(_, digest)| *digest);
-        let digest = known.map_or_else(|| look.sha256(path), Ok)?;
-        if known.is_some() || is_settled(look, path, meta) {
+        let digest = known.map_or_else(|| view.sha256(path), Ok)?;
+        if known.is_some() || is_reliable(view, path, meta) {
             self.new.insert(key, (stamp, digest));
         }
         Ok(digest)
     }
 
     /// Keeps what was asked for, and forgets the rest.
-    pub fn keep(self, look: &Look) {
+    pub fn save(self, view: &SystemView) {
         if self.new != self.old {
             let bytes: Vec<u8> =
                 self.new.iter().flat_map(|(key, (stamp, digest))| encode(*key, stamp, digest)).collect();
-            look.keep_note(&self.name, &bytes);
+            view.store_note(&self.name, &bytes);
         }
     }
 }
 
 /// Returns whether what was read of the file at `path`, which was `meta` before, is what it holds as long as it has
 /// these times.
-pub fn is_settled(look: &Look, path: &Path, meta: &Meta) -> bool {
-    let now = i64::try_from(look.now().as_secs()).unwrap_or_default();
+pub fn is_reliable(view: &SystemView, path: &Path, meta: &Meta) -> bool {
+    let now = i64::try_from(view.now().as_secs()).unwrap_or_default();
     // What was changed while it was read does not have the times that it had before.
     let still =
-        || look.stat(path).ok().flatten().is_some_and(|after| Stamp::from(&after) == Stamp::from(meta));
-    meta.ctime.seconds + UNSURE < now && still()
+        || view.stat(path).ok().flatten().is_some_and(|after| Stamp::from(&after) == Stamp::from(meta));
+    meta.ctime.seconds + RACY_SECONDS < now && still()
 }
 
 fn encode(key: (u64, u64), stamp: &Stamp, digest: &Digest) -> Vec<u8> {

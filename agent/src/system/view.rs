@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::{Look, expand};
+use super::{SystemView, expand};
 use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::os_error::cannot;
@@ -32,7 +32,7 @@ fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
-impl Look {
+impl SystemView {
     /// Returns what is at `path` itself; `None` if nothing is.
     ///
     /// # Errors
@@ -151,13 +151,13 @@ impl Look {
     }
 
     /// Returns what an earlier order noted under `name`. A note only spares work: it may be gone at any time.
-    pub(crate) fn note(&self, name: &str) -> Option<Vec<u8>> {
-        self.contents.note(name)
+    pub(crate) fn load_note(&self, name: &str) -> Option<Vec<u8>> {
+        self.contents.load_note(name)
     }
 
     /// Notes something for later orders, in the agent's own directory.
-    pub(crate) fn keep_note(&self, name: &str, bytes: &[u8]) {
-        self.contents.keep_note(name, bytes);
+    pub(crate) fn store_note(&self, name: &str, bytes: &[u8]) {
+        self.contents.store_note(name, bytes);
     }
 
     /// Returns the environment in which the order's processes run.
