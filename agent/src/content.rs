@@ -129,7 +129,7 @@ fn mode(map: &Map) -> Result<u32, String> {
 }
 
 fn digest(map: &Map, name: &str) -> Result<Digest, String> {
-    text(map, name)?.parse().map_err(|e: convoy_protocol::digest::NotADigest| e.to_string())
+    text(map, name)?.parse().map_err(|e: convoy_protocol::digest::ParseDigestError| e.to_string())
 }
 
 fn content(map: &Map, name: String) -> Result<Content, String> {
@@ -245,7 +245,9 @@ mod tests {
         let mut entry = file();
         entry.extend(map! { "path" => "a/x", "kind" => "file" });
         let tree = map! { "name" => "t", "slash" => true, "tree" => vec![Value::from(entry)] };
-        let StagedSource::Tree(tree) = StagedSource::convert(&tree.into()).unwrap() else { panic!("not a tree") };
+        let StagedSource::Tree(tree) = StagedSource::convert(&tree.into()).unwrap() else {
+            panic!("not a tree")
+        };
         assert_eq!(
             (tree.name.as_str(), tree.slash, tree.entries[0].path.as_path()),
             ("t", true, Path::new("a/x"))

@@ -8,7 +8,7 @@ use convoy_protocol::{Diff, Map, Outcome, Status};
 use crate::args::{Arguments, Spec, Staged};
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// What `check` found.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub struct Module {
     /// Its arguments.
     pub spec: Spec,
     /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.
-    pub run: fn(order: &Order, earnest: bool, node: &mut System) -> Outcome,
+    pub run: fn(order: &Order, execute: bool, node: &mut System) -> Outcome,
 }
 
 impl Module {
@@ -91,15 +91,15 @@ pub type Check<A, P> = fn(&A, &SystemView) -> Result<Checked<P>, Failure>;
 pub type Apply<A, P> = fn(&A, P, &mut System) -> Result<Done, Failure>;
 
 /// Carries out one order with a module's functions. All modules are called through this.
-pub fn execute<A: Arguments, P>(
+pub fn run_order<A: Arguments, P>(
     order: &Order,
-    earnest: bool,
+    execute: bool,
     node: &mut System,
     behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match check_and_apply(order, earnest, node, behavior, (check, apply)) {
+    let (status, values, diff) = match check_and_apply(order, execute, node, behavior, (check, apply)) {
         Ok(result) => result,
         Err(failure) => {
             let mut values = failure.values;
@@ -113,7 +113,7 @@ pub fn execute<A: Arguments, P>(
 
 fn check_and_apply<A: Arguments, P>(
     order: &Order,
-    earnest: bool,
+    execute: bool,
     node: &mut System,
     behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
@@ -124,12 +124,12 @@ fn check_and_apply<A: Arguments, P>(
         Checked::Differs { plan, diff, values } => (plan, values, diff, None),
         Checked::Unknown { plan, why, values } => (plan, values, Vec::new(), Some(why)),
     };
-    if order.check || !earnest {
+    if order.check || !execute {
         return Ok(match unseen {
             None => (Status::WouldChange, values, diff),
             Some(why) => {
                 values.insert("msg".into(), why.into());
-                (Status::Undecided, values, diff)
+                (Status::Unknown, values, diff)
             }
         });
     }

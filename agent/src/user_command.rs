@@ -10,7 +10,7 @@ use crate::files::glob;
 use crate::module::{Checked, Done};
 use crate::os_error;
 use crate::outputs;
-use crate::system::{SystemView, Output, Process, ProcessError, System};
+use crate::system::{Output, Process, ProcessError, System, SystemView};
 use crate::words;
 
 crate::arguments! {

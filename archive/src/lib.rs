@@ -18,19 +18,19 @@ use std::io::{Read, Seek, SeekFrom};
 pub use error::{Error, Fault};
 pub use format::Format;
 pub use limits::{HARMLESS, MEMBERS, RATIO};
-pub use manifest::{Each, Entry, Kind, Manifest, Owner, When};
+pub use manifest::{Entry, Kind, Manifest, ModificationTime, Owner, Visitor};
 
 /// Goes through an archive, always in the same order.
 ///
 /// # Errors
 /// If it is no archive or a damaged one, if a member is of a kind that is refused, and what `each` returns.
-pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), each: Each<'_, E>) -> Result<Format, E> {
+pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), visit: Visitor<'_, E>) -> Result<Format, E> {
     let size = source.seek(SeekFrom::End(0)).map_err(Error::Io)?;
     let format = packing::detect(source, size)?;
     source.rewind().map_err(Error::Io)?;
     match format {
-        Format::Zip => zip::walk(source, size, each)?,
-        packed => tar::walk(packing::unpacked(packed, source, limits::limit(size))?, each)?,
+        Format::Zip => zip::walk(source, size, visit)?,
+        packed => tar::walk(packing::unpacked(packed, source, limits::limit(size))?, visit)?,
     }
     Ok(format)
 }
@@ -43,7 +43,7 @@ pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), each: Each<'_, E>) 
 pub fn read(source: &mut (impl Read + Seek)) -> Result<Manifest, Error> {
     let mut entries = Vec::new();
     let mut tree = layout::Tree::default();
-    let mut each = |entry: Entry<()>, bytes: &mut dyn Read| -> Result<(), Error> {
+    let mut visit = |entry: Entry<()>, bytes: &mut dyn Read| -> Result<(), Error> {
         if entries.len() == MEMBERS {
             return Err(Error::TooMany);
         }
@@ -63,6 +63,6 @@ pub fn read(source: &mut (impl Read + Seek)) -> Result<Manifest, Error> {
         })?);
         Ok(())
     };
-    let format = walk(source, &mut each)?;
+    let format = walk(source, &mut visit)?;
     Ok(Manifest { format, entries })
 }

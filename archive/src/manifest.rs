@@ -29,7 +29,7 @@ pub struct Entry<D> {
     /// Whose it was, if the archive says so.
     pub owner: Option<Owner>,
     /// When it was changed.
-    pub mtime: When,
+    pub mtime: ModificationTime,
 }
 
 /// What a member is.
@@ -65,11 +65,11 @@ pub struct Owner {
 
 /// When a member was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum When {
+pub enum ModificationTime {
     /// Seconds since 1970.
-    At(i64),
+    Utc(i64),
     /// What the clock on the wall said, in seconds since it said 1970: zip archives do not know in which zone.
-    Wall(i64),
+    WallClock(i64),
 }
 
 impl Entry<()> {
@@ -106,4 +106,4 @@ impl Manifest {
 
 /// What is to be done with each member: its header, without a digest, and its bytes. Whoever does not read them all
 /// skips them; whoever does is told of wrong checksums and sizes at their end.
-pub type Each<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;
+pub type Visitor<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;

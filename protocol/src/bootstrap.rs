@@ -9,7 +9,7 @@ use crate::frame::MAGIC;
 
 /// An agent that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct AgentBinary {
     /// What `uname -m` says on machines that it runs on.
     pub machine: String,
     /// The digest of the program.
@@ -34,9 +34,9 @@ const SHOWN: usize = 1000;
 ///
 /// It runs the agent at once if the node has it. If not it says so and reads the program from its input, after it
 /// has thrown away the `ahead` bytes that were sent before the sender could know: they have to be sent again.
-pub fn script(offers: &[Offer], ahead: usize) -> String {
+pub fn script(offers: &[AgentBinary], ahead: usize) -> String {
     let mut agents = String::new();
-    for Offer { machine, digest, size, packed } in offers {
+    for AgentBinary { machine, digest, size, packed } in offers {
         let _ = write!(agents, "{machine}) d={digest}; s={size}; z={};; ", packed.unwrap_or(0));
     }
     let lines = include_str!("bootstrap.sh").lines().filter(|line| !line.starts_with('#'));
@@ -46,10 +46,10 @@ pub fn script(offers: &[Offer], ahead: usize) -> String {
 
 /// What the bootstrap says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum BootstrapMessage {
     /// The agent for this machine is wanted, packed by gzip or as it is.
     Need {
-        /// The machine, as in [`Offer::machine`].
+        /// The machine, as in [`AgentBinary::machine`].
         machine: String,
         /// Whether packed.
         packed: bool,
@@ -81,11 +81,11 @@ impl Scanner {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Takes the next thing said, if it is there. After [`Said::Ready`] only [`Scanner::into_rest`] is of use.
+    /// Takes the next thing said, if it is there. After [`BootstrapMessage::Ready`] only [`Scanner::into_rest`] is of use.
     ///
     /// # Errors
     /// If there is too much other text.
-    pub fn take(&mut self) -> Result<Option<Said>, TooMuchNoise> {
+    pub fn take(&mut self) -> Result<Option<BootstrapMessage>, TooMuchNoise> {
         loop {
             let from = self.searched;
             let found = (from..self.bytes.len())
@@ -99,7 +99,7 @@ impl Scanner {
             if rest.starts_with(MAGIC) {
                 self.drop_noise(at);
                 self.bytes.drain(..MAGIC.len());
-                return Ok(Some(Said::Ready));
+                return Ok(Some(BootstrapMessage::Ready));
             }
             let whole = rest.starts_with(MARK).then(|| rest.iter().position(|&b| b == b'\n')).flatten();
             let Some(end) = whole else {
@@ -123,7 +123,7 @@ impl Scanner {
     /// Returns the end of the other text, fit to be shown.
     pub fn noise(&self) -> String {
         let all = [self.noise.as_slice(), &self.bytes].concat();
-        shown(&all)
+        printable_tail(&all)
     }
 
     /// Returns the bytes after the agent's magic.
@@ -133,7 +133,7 @@ impl Scanner {
 }
 
 /// Returns the end of a text from a node, without control characters that a terminal would obey.
-pub fn shown(bytes: &[u8]) -> String {
+pub fn printable_tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();
     let skip = text.chars().count().saturating_sub(SHOWN);
@@ -146,15 +146,15 @@ fn starts(text: &[u8], pattern: &[u8]) -> bool {
     text[..both] == pattern[..both]
 }
 
-fn parse(line: &str) -> Option<Said> {
+fn parse(line: &str) -> Option<BootstrapMessage> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "need" => {
             let (machine, form) = rest.split_once(' ')?;
-            Some(Said::Need { machine: machine.to_owned(), packed: form == "gz" })
+            Some(BootstrapMessage::Need { machine: machine.to_owned(), packed: form == "gz" })
         }
-        "got" => Some(Said::Progress),
-        "fail" => Some(Said::Failed(shown(rest.as_bytes()))),
+        "got" => Some(BootstrapMessage::Progress),
+        "fail" => Some(BootstrapMessage::Failed(printable_tail(rest.as_bytes()))),
         _ => None,
     }
 }
@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn the_line_survives_every_shell() {
-        let offer = Offer { machine: "x86_64".into(), digest: Digest::of(b""), size: 10, packed: Some(5) };
+        let offer =
+            AgentBinary { machine: "x86_64".into(), digest: Digest::of(b""), size: 10, packed: Some(5) };
         let text = script(&[offer], 7);
         assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
         assert!(text.contains(
@@ -188,13 +189,13 @@ mod tests {
             let mut said = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
                 scanner.push(part);
-                while said.last() != Some(&Said::Ready) {
+                while said.last() != Some(&BootstrapMessage::Ready) {
                     let Some(next) = scanner.take().unwrap() else { break };
                     said.push(next);
                 }
             }
-            let need = Said::Need { machine: "x86_64".into(), packed: true };
-            assert_eq!(said, [need, Said::Progress, Said::Ready], "{cut}");
+            let need = BootstrapMessage::Need { machine: "x86_64".into(), packed: true };
+            assert_eq!(said, [need, BootstrapMessage::Progress, BootstrapMessage::Ready], "{cut}");
             assert_eq!(scanner.into_rest(), b"rest");
         }
     }

@@ -65,13 +65,13 @@ impl fmt::Debug for Digest {
 /// A text is no SHA-256 digest in hexadecimal.
 #[derive(Debug, thiserror::Error)]
 #[error("not a SHA-256 digest of 64 hexadecimal digits: {0}")]
-pub struct NotADigest(String);
+pub struct ParseDigestError(String);
 
 impl FromStr for Digest {
-    type Err = NotADigest;
+    type Err = ParseDigestError;
 
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let wrong = || NotADigest(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let wrong = || ParseDigestError(text.to_owned());
         if text.len() != 64 || !text.is_ascii() {
             return Err(wrong());
         }

@@ -9,12 +9,12 @@ pub struct Claim {
     /// controller having been told.
     pub returning: bool,
     /// What the run was given on this node before.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldLock>,
 }
 
 /// The lock as a run has it: whose, and the generation it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct HeldLock {
     /// The number of the user whose lock it is.
     pub uid: u32,
     /// Grows with each run that takes the lock.
@@ -23,11 +23,11 @@ pub struct Held {
 
 /// A run has the lock of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LockTaken {
     /// The lock.
-    pub held: Held,
+    pub held: HeldLock,
     /// Why it is not known which runs were there before, where that should be known.
-    pub lost: Option<String>,
+    pub record_lost: Option<String>,
 }
 
 /// A run that has, or had, the lock.
@@ -51,12 +51,12 @@ pub struct Refusal {
     /// The path of the lock.
     pub lock: String,
     /// Why not.
-    pub why: Why,
+    pub why: RefusalReason,
 }
 
 /// Why a run may not work on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Why {
+pub enum RefusalReason {
     /// Another run works there.
     Busy {
         /// Which; `None` if its record cannot be read.
@@ -65,21 +65,21 @@ pub enum Why {
         processes: Vec<Process>,
     },
     /// Another run came between.
-    Between {
+    Intervened {
         /// The last one that did.
         holder: Holder,
         /// The generation that the refused run had, if its controller knows it.
         given: Option<u64>,
     },
     /// The node does not know any more which runs were there.
-    Lost {
+    RecordLost {
         /// The generation that the refused run had.
         given: u64,
         /// What is the matter with the record.
         why: String,
     },
     /// It cannot be found out whether another run works there, or not noted that this one does.
-    Unable(String),
+    Unavailable(String),
 }
 
 /// A process of a node.

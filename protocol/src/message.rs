@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::chunk::{CHUNK, Chunk};
-use crate::lock::{Claim, Entry, Refusal};
+use crate::lock::{Claim, LockTaken, Refusal};
 use crate::{Digest, Map, Outcome};
 
 /// What a controller says to an agent.
@@ -72,7 +72,7 @@ pub enum FromAgent {
     Detached,
     /// The run has the lock of the agent's user, or of another one on the same node: said before the first order that is
     /// done under it.
-    Entered(Entry),
+    LockTaken(LockTaken),
     /// The run may not work on this node: said in place of an answer, nothing of that order was done. The agent leaves.
     Refused(Refusal),
     /// The agent cannot go on and leaves.
@@ -110,7 +110,7 @@ pub struct Window {
     pub id: u64,
     /// Whether the first step is done in earnest. A controller always says yes; an agent that looks ahead on behalf
     /// of another user's agent says no.
-    pub earnest: bool,
+    pub execute: bool,
     /// The first step is checked and, if in earnest and unless its orders say `check`, applied. The others are only checked, in
     /// order, up to the first that is not [`crate::Status::Same`]; none is looked at once the first did anything.
     pub steps: Vec<Step>,

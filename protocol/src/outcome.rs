@@ -40,12 +40,12 @@ pub enum Status {
     /// Check mode: it would be changed.
     WouldChange,
     /// Check mode: what would happen cannot be known without doing it.
-    Undecided,
+    Unknown,
     /// It failed.
     Failed,
     /// It was begun when it was asked for before, and broken off; how far it came is not known, and cannot be found out by
     /// looking. Nothing was done now.
-    Broken,
+    Interrupted,
 }
 
 /// One difference, before and after.

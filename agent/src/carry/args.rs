@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use convoy_protocol::{Map, Taint};
 
-use super::{Answers, Pattern, Rule, Choices};
+use super::{Answers, Choices, Pattern, Rule};
 use crate::args::{NodePath, Tainted};
 use crate::failure::Failure;
 use crate::formats::toml::TomlError;

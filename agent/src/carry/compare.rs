@@ -116,7 +116,8 @@ impl<'a> Comparison<'a> {
         let is_one = of_table.is_none_or(|at| self.choices.rules.get(at).is_some_and(Rule::takes_whole));
         let inside =
             |flat: &'a Flat| flat.keys().iter().map(|(key, _)| key).filter(|key| key.0.starts_with(&table.0));
-        let is_alike = |key: &KeyPath| rule(key) == of_table && self.is_selected(key) == self.is_selected(table);
+        let is_alike =
+            |key: &KeyPath| rule(key) == of_table && self.is_selected(key) == self.is_selected(table);
         !is_added && is_gone && is_one && inside(yours).chain(old.iter().flat_map(inside)).all(is_alike)
     }
 

@@ -17,7 +17,7 @@ mod rule;
 
 pub use answers::Answers;
 pub use args::{CarryArgs, Source, patterns};
-pub use compare::{Sides, Choices, compare};
+pub use compare::{Choices, Sides, compare};
 pub use finding::{Finding, Verdict};
 pub use flat::{Flat, property, property_path};
 pub use pattern::Pattern;

@@ -219,5 +219,6 @@ fn when(value: &Value) -> Result<[Option<Value>; 3], String> {
 /// Returns whether a value is as wanted: this one, or one of these; null means that it is not there.
 fn is(wanted: &Value, value: Option<&Value>) -> bool {
     let Some(value) = value else { return wanted.is_null() };
-    equivalent(wanted, value) || wanted.as_list().is_some_and(|all| all.iter().any(|one| equivalent(one, value)))
+    equivalent(wanted, value)
+        || wanted.as_list().is_some_and(|all| all.iter().any(|one| equivalent(one, value)))
 }

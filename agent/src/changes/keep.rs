@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::line::path_line;
-use super::state::{ContentState, PathState, PathKind, xattrs};
+use super::state::{ContentState, PathKind, PathState, xattrs};
 use super::{KEPT, PLACES, tree};
 use crate::failure::Failure;
 use crate::os_error::{cannot, reason};
@@ -83,7 +83,12 @@ impl Keeper {
 
     /// Returns the state of the directory at `path` with all it holds, and where it is to be moved; `None` if it cannot be
     /// moved and has to be [copied](Self::keep_copy_of_tree).
-    pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<PathState>, Failure> {
+    pub(super) fn keep_tree(
+        &mut self,
+        path: &Path,
+        meta: &Meta,
+        id: &str,
+    ) -> Result<Option<PathState>, Failure> {
         let Some(place) = self.place(path, meta.dev)? else { return Ok(None) };
         let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
         let state = PathState {
@@ -96,7 +101,12 @@ impl Keeper {
     }
 
     /// Copies the directory at `path` with all it holds, and returns its state.
-    pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<PathState, Failure> {
+    pub(super) fn keep_copy_of_tree(
+        &mut self,
+        path: &Path,
+        meta: &Meta,
+        id: &str,
+    ) -> Result<PathState, Failure> {
         let kept = self.own_place().map_err(|error| cannot_keep(path, &error))?.join(id);
         let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
         self.expect_space(path, survey.bytes)?;

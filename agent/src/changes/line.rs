@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::state::{ContentState, Ownership, PathState, PathKind};
+use super::state::{ContentState, Ownership, PathKind, PathState};
 use crate::stat::Time;
 
 /// What the first line says: the version of the format.
@@ -298,7 +298,8 @@ mod tests {
             path().prop_map(PathKind::Link)
         ];
         let ownership = (0..0o7777u32, any::<u32>(), any::<u32>());
-        let ownership = proptest::option::of(ownership.prop_map(|(mode, uid, gid)| Ownership { mode, uid, gid }));
+        let ownership =
+            proptest::option::of(ownership.prop_map(|(mode, uid, gid)| Ownership { mode, uid, gid }));
         let content = prop_oneof![
             Just(ContentState::Any),
             Just(ContentState::Secret),
@@ -307,16 +308,15 @@ mod tests {
             (any::<u64>(), any::<u64>(), time()).prop_map(|(d, i, at)| ContentState::Stamp(d, i, at)),
         ];
         let xattrs = proptest::collection::vec((bytes(), proptest::collection::vec(any::<u8>(), 0..5)), 0..3);
-        (kind, ownership, proptest::option::of(time()), content, proptest::option::of(path()), xattrs).prop_map(
-            |(kind, ownership, mtime, content, kept, xattrs)| PathState {
+        (kind, ownership, proptest::option::of(time()), content, proptest::option::of(path()), xattrs)
+            .prop_map(|(kind, ownership, mtime, content, kept, xattrs)| PathState {
                 kind,
                 ownership,
                 mtime,
                 content,
                 kept,
                 xattrs,
-            },
-        )
+            })
     }
 
     proptest! {

@@ -4,20 +4,20 @@
 //! behalf of [`System`](crate::system::System), [`undo`] reads it.
 
 mod keep;
-mod tracked;
 pub(crate) mod line;
 mod prune;
 pub(crate) mod record;
 mod recorder;
 mod state;
+mod tracked;
 mod tree;
 mod users;
 
 use std::path::{Path, PathBuf};
 
 pub use recorder::Recorder;
-pub(crate) use recorder::{ChangeKind, Announcement, Removal};
-pub(crate) use state::{ContentState, Ownership, PathState, PathKind};
+pub(crate) use recorder::{Announcement, ChangeKind, Removal};
+pub(crate) use state::{ContentState, Ownership, PathKind, PathState};
 pub(crate) use tree::{copy, set_xattr, survey};
 pub(crate) use users::users;
 

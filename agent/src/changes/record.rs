@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::line::{HEADING, RecordLine};
-use super::state::{PathState, PathKind};
+use super::state::{PathKind, PathState};
 
 /// What became of one path, from its first change on. A path that was removed with a directory above it and came again
 /// has an entry for each time.
@@ -120,12 +120,16 @@ impl Record {
                 entry.left_states.push(next);
                 if let Some(was) = was {
                     let first = &entry.was;
-                    entry.was =
-                        PathState { ownership: first.ownership.or(was.ownership), mtime: first.mtime.or(was.mtime), ..was };
+                    entry.was = PathState {
+                        ownership: first.ownership.or(was.ownership),
+                        mtime: first.mtime.or(was.mtime),
+                        ..was
+                    };
                 }
                 if goes && came {
                     let with = self.entries.iter_mut().rev().take_while(|entry| entry.id != id);
-                    with.filter(|entry| entry.path.starts_with(&path)).for_each(|entry| entry.cancelled_out = true);
+                    with.filter(|entry| entry.path.starts_with(&path))
+                        .for_each(|entry| entry.cancelled_out = true);
                 }
                 if goes {
                     self.close(&path);
@@ -134,7 +138,9 @@ impl Record {
             RecordLine::Cancelled { id } => {
                 self.entry(&id)?.left_states.pop()?;
             }
-            RecordLine::Irreversible { module, why, ticket } => self.cannot.push(IrreversibleWork { module, why, ticket }),
+            RecordLine::Irreversible { module, why, ticket } => {
+                self.cannot.push(IrreversibleWork { module, why, ticket })
+            }
             RecordLine::Undone { id, by } => self.entry(&id)?.undone_by = Some(by),
         }
         Some(())
@@ -225,10 +231,14 @@ mod tests {
         let last = PathState { ownership: ownership(0o640).ownership, ..file("new") };
         assert_eq!(entry.left(), [&last, &file("new")]);
         writer
-            .append(&[RecordLine::Irreversible { module: "shell".into(), why: "why not".into(), ticket: None }], false)
+            .append(
+                &[RecordLine::Irreversible { module: "shell".into(), why: "why not".into(), ticket: None }],
+                false,
+            )
             .unwrap();
         let record = Record::read(&path).unwrap().unwrap();
-        let irreversible = IrreversibleWork { module: "shell".to_owned(), why: "why not".to_owned(), ticket: None };
+        let irreversible =
+            IrreversibleWork { module: "shell".to_owned(), why: "why not".to_owned(), ticket: None };
         assert_eq!(record.cannot, [irreversible]);
     }
 

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use convoy_protocol::message::{Become, Order};
 
 use super::keep::Keeper;
-use super::tracked::{TrackedPaths, TrackedPath};
 use super::line::RecordLine;
 use super::record::Writer;
-use super::state::{ContentState, PathState, PathKind};
+use super::state::{ContentState, PathKind, PathState};
+use super::tracked::{TrackedPath, TrackedPaths};
 use super::users::user_line;
 use super::{RECORD, USERS, prune, with_real_parent};
 use crate::failure::Failure;
@@ -171,7 +171,12 @@ impl Recorder {
     ///
     /// # Errors
     /// If it cannot be recorded or kept; the change must not be made then.
-    pub(crate) fn announce(&self, path: &Path, change: ChangeKind, left: PathState) -> Result<Announcement, Failure> {
+    pub(crate) fn announce(
+        &self,
+        path: &Path,
+        change: ChangeKind,
+        left: PathState,
+    ) -> Result<Announcement, Failure> {
         Ok(self.announce_all(vec![(path.to_owned(), left)], change)?.pop().unwrap_or_default())
     }
 
@@ -224,10 +229,23 @@ impl Recorder {
             return Ok(Removal::Discard(announcement));
         }
         let id = open.name();
-        let tracked = TrackedPath { id: id.clone(), was_absent: false, content_kept: true, is_stamped: false, is_tree: false };
+        let tracked = TrackedPath {
+            id: id.clone(),
+            was_absent: false,
+            content_kept: true,
+            is_stamped: false,
+            is_tree: false,
+        };
         let announcement = Announcement(Some((path.clone(), tracked)), First::Yes);
         let (was, kept) = if secret {
-            (PathState { content: ContentState::Secret, ownership: Some(meta.into()), ..PathState::new(PathKind::Tree) }, None)
+            (
+                PathState {
+                    content: ContentState::Secret,
+                    ownership: Some(meta.into()),
+                    ..PathState::new(PathKind::Tree)
+                },
+                None,
+            )
         } else {
             match open.keeper.keep_tree(&path, meta, &id)? {
                 Some(state) => (state.clone(), state.kept),
@@ -246,11 +264,17 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub(crate) fn keep_copy(&self, announcement: &Announcement, path: &Path, meta: &Meta) -> Result<(), Failure> {
+    pub(crate) fn keep_copy(
+        &self,
+        announcement: &Announcement,
+        path: &Path,
+        meta: &Meta,
+    ) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
         let (Some(open), Some((_, tracked))) = (inner.opened()?, &announcement.0) else { return Ok(()) };
         let was = open.keeper.keep_copy_of_tree(&with_real_parent(path), meta, &tracked.id)?;
-        let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: Some(was), left: PathState::absent() };
+        let line =
+            RecordLine::ChangeAgain { id: tracked.id.clone(), was: Some(was), left: PathState::absent() };
         open.write(&[line], &[], true)
     }
 
@@ -276,11 +300,18 @@ impl Recorder {
     ///
     /// # Errors
     /// If it cannot be recorded; the change is made.
-    pub(crate) fn confirm(&self, announcement: &Announcement, announced: Option<&PathState>) -> Result<(), Failure> {
+    pub(crate) fn confirm(
+        &self,
+        announcement: &Announcement,
+        announced: Option<&PathState>,
+    ) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else { return Ok(()) };
+        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else {
+            return Ok(());
+        };
         let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-        let seen = PathState::observe(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
+        let seen =
+            PathState::observe(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
         let stamp = Time { seconds: meta.ctime(), nanos: meta.ctime_nsec() };
         let left = if tracked.is_stamped {
             PathState { content: ContentState::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
@@ -319,7 +350,12 @@ impl Inner {
                 let (writer, record) = Writer::open(&directory.join(RECORD))?;
                 prune::in_background(&directory);
                 let keeper = Keeper::new(&directory, &run)?;
-                Ok(Open { writer, keeper, tracked: TrackedPaths::from_record(&record), names: record.entries.len() as u64 })
+                Ok(Open {
+                    writer,
+                    keeper,
+                    tracked: TrackedPaths::from_record(&record),
+                    names: record.entries.len() as u64,
+                })
             });
             self.open = Some(open.map_err(|error| cannot_record(&error))?);
         }
@@ -353,8 +389,10 @@ impl Open {
             && (change != ChangeKind::LosesContent || tracked.content_kept)
         {
             let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
-            let tracked =
-                TrackedPath { is_stamped: is_stamped || tracked.is_stamped && change != ChangeKind::LosesContent, ..tracked.clone() };
+            let tracked = TrackedPath {
+                is_stamped: is_stamped || tracked.is_stamped && change != ChangeKind::LosesContent,
+                ..tracked.clone()
+            };
             return Ok(Some((line, path, tracked)));
         }
         let was_absent = change == ChangeKind::Created || meta.is_none() || self.tracked.is_new(&path);
@@ -395,7 +433,12 @@ impl Open {
         Ok(state)
     }
 
-    fn write(&mut self, lines: &[RecordLine], announcement: &[Announcement], durably: bool) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        lines: &[RecordLine],
+        announcement: &[Announcement],
+        durably: bool,
+    ) -> Result<(), Failure> {
         self.writer.append(lines, durably).map_err(|error| cannot_record(&error))?;
         for (path, tracked) in announcement.iter().filter_map(|announcement| announcement.0.clone()) {
             self.tracked.insert(path, tracked);

@@ -67,7 +67,14 @@ impl From<&Meta> for Ownership {
 
 impl PathState {
     pub(crate) fn new(kind: PathKind) -> Self {
-        Self { kind, ownership: None, mtime: None, content: ContentState::Any, kept: None, xattrs: Vec::new() }
+        Self {
+            kind,
+            ownership: None,
+            mtime: None,
+            content: ContentState::Any,
+            kept: None,
+            xattrs: Vec::new(),
+        }
     }
 
     pub(crate) fn absent() -> Self {

@@ -8,7 +8,7 @@ use super::mode::{self, Base};
 use crate::args::Mode;
 use crate::failure::Failure;
 use crate::stat::{FileKind, Meta};
-use crate::system::{Attributes, SystemView, System};
+use crate::system::{Attributes, System, SystemView};
 
 /// What a task says about a file besides its content.
 #[derive(Debug, Clone, Copy, Default)]
@@ -124,7 +124,12 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn missing(&self, view: &SystemView, path: &Path, meta: &Meta) -> Result<Option<Attributes>, Failure> {
+    pub fn missing(
+        &self,
+        view: &SystemView,
+        path: &Path,
+        meta: &Meta,
+    ) -> Result<Option<Attributes>, Failure> {
         if self.is_empty() {
             return Ok(None);
         }

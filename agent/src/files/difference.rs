@@ -33,7 +33,12 @@ fn text(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// If either cannot be read.
-pub fn of_content(view: &SystemView, path: &Path, old: Option<&Meta>, after: After<'_>) -> Result<Diff, Failure> {
+pub fn of_content(
+    view: &SystemView,
+    path: &Path,
+    old: Option<&Meta>,
+    after: After<'_>,
+) -> Result<Diff, Failure> {
     let before = match old {
         None => DiffSide { header: String::new(), text: String::new() },
         Some(meta) if meta.size > DIFF_LIMIT => {

@@ -10,7 +10,7 @@ use super::{backup, difference, dirname, tree, validate};
 use crate::failure::Failure;
 use crate::module::Done;
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, SystemView, System};
+use crate::system::{Attributes, Bytes, System, SystemView};
 
 /// What is asked for.
 #[derive(Debug)]

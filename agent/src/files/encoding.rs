@@ -1,7 +1,7 @@
 //! Text of files in other encodings than UTF-8: the node's `iconv` knows them.
 
 use crate::failure::Failure;
-use crate::system::{SystemView, Process};
+use crate::system::{Process, SystemView};
 
 /// Why bytes are no text.
 #[derive(Debug, PartialEq, Eq)]

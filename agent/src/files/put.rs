@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::failure::Failure;
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Checksums, SystemView, Output, System};
+use crate::system::{Attributes, Bytes, Checksums, Output, System, SystemView};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]

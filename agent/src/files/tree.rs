@@ -10,7 +10,7 @@ use super::mode::Base;
 use super::put::{self, Found, Put, Source};
 use crate::failure::Failure;
 use crate::stat::Meta;
-use crate::system::{Attributes, SystemView, System};
+use crate::system::{Attributes, System, SystemView};
 
 /// One thing that shall be there.
 #[derive(Debug)]

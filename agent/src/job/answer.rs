@@ -90,7 +90,11 @@ pub(crate) fn status(id: &str) -> Result<JobStatus, Failure> {
         JobState::Finished(read_result) => {
             let late = read_result.late.map(|_| "Timeout exceeded".to_owned());
             let read_result = JobResult { outcome: with_message(read_result.outcome, late), ..*read_result };
-            let told = if read_result.silent { with_secrets_marked(read_result.outcome.values) } else { read_result.outcome.values };
+            let told = if read_result.silent {
+                with_secrets_marked(read_result.outcome.values)
+            } else {
+                read_result.outcome.values
+            };
             values.extend(told);
             Ok(JobStatus::Finished(Outcome { values, ..read_result.outcome }))
         }

@@ -153,7 +153,9 @@ impl JobDirectory {
             (Some(read_start), false) => Ok(JobState::Running(read_start)),
             (None, false) => Ok(JobState::Starting),
             (None, true) => Ok(JobState::Absent),
-            (Some(read_start), true) => self.finish_dead_job(&read_start).map(|read_result| JobState::Finished(Box::new(read_result))),
+            (Some(read_start), true) => {
+                self.finish_dead_job(&read_start).map(|read_result| JobState::Finished(Box::new(read_result)))
+            }
         }
     }
 
@@ -212,7 +214,8 @@ impl JobDirectory {
         let mut values = outputs::values(&printed, "");
         values.extend(map! { "msg" => msg, "lost" => true });
         let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
-        let read_result = JobResult { outcome, late: None, silent: false, detached: read_start.detached.clone() };
+        let read_result =
+            JobResult { outcome, late: None, silent: false, detached: read_start.detached.clone() };
         self.write_result(&read_result)?;
         Ok(read_result)
     }

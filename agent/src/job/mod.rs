@@ -10,5 +10,5 @@
 mod answer;
 mod directory;
 
-pub(crate) use answer::{JobStatus, follow, forget, common_values, ran_outcome, removable, status};
-pub(crate) use directory::{JobStart, JobDirectory, JobResult, JobState, VARIABLE, prune, uptime};
+pub(crate) use answer::{JobStatus, common_values, follow, forget, ran_outcome, removable, status};
+pub(crate) use directory::{JobDirectory, JobResult, JobStart, JobState, VARIABLE, prune, uptime};

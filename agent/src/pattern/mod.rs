@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use fancy_regex::{Regex, RegexBuilder};
 
-pub use template::{TemplateError, Template};
+pub use template::{Template, TemplateError};
 
 use crate::failure::Failure;
 

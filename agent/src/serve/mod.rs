@@ -3,8 +3,8 @@
 mod become_user;
 mod cache;
 mod deadline;
-mod jobs;
 mod frame_writer;
+mod jobs;
 mod offers;
 mod window;
 
@@ -34,10 +34,10 @@ use crate::state::order_log::{self, OrderLog};
 use crate::sync::lock;
 use crate::system::System;
 
-use become_user::{UserAgents, ChildProcesses};
+use become_user::{ChildProcesses, UserAgents};
 use cache::Cache;
-use jobs::Jobs;
 use frame_writer::FrameWriter;
+use jobs::Jobs;
 use window::{Progress, StopReason, Worker, answer};
 
 /// How often the clock is looked at.
@@ -164,7 +164,9 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<WorkerMessage>) 
         let message = match frame::read::<ToAgent>(input) {
             Ok(Some(message)) => message,
             Ok(None) => return ConversationEnd::Disconnected,
-            Err(error) => return ConversationEnd::Fault(format!("cannot read what the controller says: {error}")),
+            Err(error) => {
+                return ConversationEnd::Fault(format!("cannot read what the controller says: {error}"));
+            }
         };
         *lock(&shared.heard) = Instant::now();
         if !known && !matches!(message, ToAgent::Hello(_)) {
@@ -209,7 +211,11 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<WorkerMessage>) 
 }
 
 /// Sends content on a thread of its own: a slow disk holds up nothing else.
-fn offer_thread(shared: &Arc<Shared>, pulled: Receiver<(Digest, u64)>, ends: &Sender<ConversationEnd>) -> Started {
+fn offer_thread(
+    shared: &Arc<Shared>,
+    pulled: Receiver<(Digest, u64)>,
+    ends: &Sender<ConversationEnd>,
+) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
     let job = move || {
         for (digest, offset) in pulled {
@@ -250,7 +256,11 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<ConversationEnd>) -> Started
         .map(drop)
 }
 
-fn work_thread(shared: &Arc<Shared>, jobs: Receiver<WorkerMessage>, ends: &Sender<ConversationEnd>) -> Started {
+fn work_thread(
+    shared: &Arc<Shared>,
+    jobs: Receiver<WorkerMessage>,
+    ends: &Sender<ConversationEnd>,
+) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
     let job = move || {
         let recorder = Recorder::default();
@@ -262,7 +272,11 @@ fn work_thread(shared: &Arc<Shared>, jobs: Receiver<WorkerMessage>, ends: &Sende
             lock: Lock::at(state::places()),
             user: welcome.user.clone(),
             new_system: &new_system,
-            user_agents: UserAgents::new(shared.cache.clone(), shared.child_processes.clone(), recorder.clone()),
+            user_agents: UserAgents::new(
+                shared.cache.clone(),
+                shared.child_processes.clone(),
+                recorder.clone(),
+            ),
             jobs: Jobs::new(shared.cache.clone()),
             progress: &shared.progress,
             cancelled: &shared.cancelled,
@@ -342,7 +356,8 @@ fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
     }
     shared.child_processes.dismiss();
     let deadline = Instant::now() + SHUTDOWN_GRACE;
-    while !matches!(end, ConversationEnd::Finished | ConversationEnd::Refused(_)) && Instant::now() < deadline {
+    while !matches!(end, ConversationEnd::Finished | ConversationEnd::Refused(_)) && Instant::now() < deadline
+    {
         // Other users' agents end with their input, and then kill what they have started.
         kill_children(|pid| shared.child_processes.contains(pid));
         match ended.recv_timeout(Duration::from_millis(20)) {

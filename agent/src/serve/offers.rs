@@ -49,7 +49,12 @@ impl Offers {
     }
 
     /// Sends the part that begins at `offset` to the controller, or has it sent.
-    pub(crate) fn send_part(&self, digest: Digest, offset: u64, writer: &FrameWriter) -> Result<(), FrameError> {
+    pub(crate) fn send_part(
+        &self,
+        digest: Digest,
+        offset: u64,
+        writer: &FrameWriter,
+    ) -> Result<(), FrameError> {
         let source = lock(&self.0).get(&digest).cloned();
         let part = match source {
             None => Err("it is not on offer".to_owned()),

@@ -11,12 +11,12 @@ use convoy_protocol::{Outcome, Status, map};
 
 use crate::failure::Failure;
 use crate::modules;
-use crate::serve::become_user::{UserAgents, OrderError};
+use crate::serve::become_user::{OrderError, UserAgents};
 use crate::serve::deadline::{GRACE, GRACE_OF_CHILD};
-use crate::serve::jobs::{self, Jobs};
 use crate::serve::frame_writer::FrameWriter;
+use crate::serve::jobs::{self, Jobs};
 use crate::state::lock::{Lock, PATIENCE};
-use crate::state::order_log::{PriorState, OrderLog};
+use crate::state::order_log::{OrderLog, PriorState};
 use crate::sync::lock;
 use crate::system::System;
 
@@ -150,7 +150,7 @@ impl Worker<'_> {
             if self.progress.is_stopped() || !first && self.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let outcomes = match self.run_step(step, first, window.earnest, writer) {
+            let outcomes = match self.run_step(step, first, window.execute, writer) {
                 Ok(outcomes) => outcomes,
                 Err(stop) => {
                     lock(&self.progress.running).take();
@@ -172,14 +172,20 @@ impl Worker<'_> {
         }
     }
 
-    fn run_step(&mut self, step: &Step, first: bool, earnest: bool, writer: &FrameWriter) -> Result<Vec<Outcome>, StopReason> {
+    fn run_step(
+        &mut self,
+        step: &Step,
+        first: bool,
+        execute: bool,
+        writer: &FrameWriter,
+    ) -> Result<Vec<Outcome>, StopReason> {
         let mut outcomes = Vec::new();
         for order in &step.orders {
             if self.progress.is_stopped() {
                 break;
             }
             // Before the time of the order runs.
-            if first && earnest {
+            if first && execute {
                 self.take_lock(order, writer)?;
             }
             let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
@@ -192,10 +198,10 @@ impl Worker<'_> {
                 running.orders = step.orders.len();
                 running.late = late;
             });
-            let does = first && earnest && !order.check && modules::writes(order);
+            let does = first && execute && !order.check && modules::writes(order);
             let outcome = match order.ticket.filter(|ticket| ticket.once && does) {
                 Some(ticket) => self.run_once(order, ticket)?,
-                None => self.run_order(order, first && earnest)?,
+                None => self.run_order(order, first && execute)?,
             };
             self.progress.update(|running| (running.first, running.late) = (None, None));
             let same = outcome.status == Status::Same;
@@ -227,7 +233,7 @@ impl Worker<'_> {
             Ok(PriorState::Interrupted(note)) => (note, self.recover(order)?),
         };
         let given_up = progress.given_up.load(Ordering::SeqCst) || (self.is_starved)();
-        if outcome.status != Status::Broken && !given_up {
+        if outcome.status != Status::Interrupted && !given_up {
             note.done(&outcome, ticket.quiet);
         }
         Ok(outcome)
@@ -243,7 +249,7 @@ impl Worker<'_> {
     fn recover(&mut self, order: &Order) -> Result<Outcome, StopReason> {
         let looked = self.run_order(order, false)?;
         let outcome = match looked.status {
-            Status::Undecided => Outcome { status: Status::Broken, ..looked },
+            Status::Unknown => Outcome { status: Status::Interrupted, ..looked },
             Status::WouldChange => self.run_order(order, true)?,
             _ => looked,
         };
@@ -259,24 +265,24 @@ impl Worker<'_> {
             return Ok(());
         }
         let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
-        Ok(writer.send(&FromAgent::Entered(entry))?)
+        Ok(writer.send(&FromAgent::LockTaken(entry))?)
     }
 
-    fn run_order(&mut self, order: &Order, earnest: bool) -> Result<Outcome, StopReason> {
+    fn run_order(&mut self, order: &Order, execute: bool) -> Result<Outcome, StopReason> {
         if let Some(other) = self.other(order) {
-            return match self.user_agents.ask(other, order, earnest) {
+            return match self.user_agents.ask(other, order, execute) {
                 Ok(outcome) => Ok(outcome),
                 Err(OrderError::Failed(failure)) => Ok(Outcome::from(failure)),
                 Err(OrderError::Refused(refusal)) => Err(refusal.into()),
             };
         }
-        let looks = order.check || !earnest;
+        let looks = order.check || !execute;
         if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
         {
             return Ok(self.jobs.ask(job, order, &self.system).unwrap_or_else(Outcome::from));
         }
         self.system.begin(order);
-        let mut outcome = modules::run(order, earnest, &mut self.system).unwrap_or_else(|failure| {
+        let mut outcome = modules::run(order, execute, &mut self.system).unwrap_or_else(|failure| {
             self.system = (self.new_system)();
             Outcome::from(failure)
         });

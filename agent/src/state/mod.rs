@@ -1,8 +1,8 @@
 //! The directory of what outlives an agent: one for each user of a node.
 
 pub(crate) mod lock;
-mod record;
 pub(crate) mod order_log;
+mod record;
 
 use std::ffi::OsString;
 use std::fs;

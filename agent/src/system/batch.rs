@@ -11,9 +11,9 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::write::{unused_sibling, directory};
+use super::write::{directory, unused_sibling};
 use super::{Attributes, System, Temporary};
-use crate::changes::{ContentState, ChangeKind, Announcement, PathState, PathKind};
+use crate::changes::{Announcement, ChangeKind, ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Meta;

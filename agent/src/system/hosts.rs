@@ -5,7 +5,7 @@
 use std::fs;
 use std::net::IpAddr;
 
-use super::{SystemView, Process};
+use super::{Process, SystemView};
 
 impl SystemView {
     /// Returns the addresses of a host; none if it is not known.

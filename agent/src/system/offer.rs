@@ -7,7 +7,7 @@ use std::path::Path;
 
 use convoy_protocol::Offer;
 
-use super::{Checksums, SystemView, System};
+use super::{Checksums, System, SystemView};
 use crate::content::OfferedFile;
 
 impl SystemView {

@@ -16,7 +16,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::output_log::OutputLog;
-use super::{SystemView, System};
+use super::{System, SystemView};
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::outputs;
@@ -158,7 +158,11 @@ impl SystemView {
         self.describe_failure(process, self.spawn_and_wait(process, None))
     }
 
-    fn describe_failure(&self, process: &Process, result: Result<Output, ProcessError>) -> Result<Output, Failure> {
+    fn describe_failure(
+        &self,
+        process: &Process,
+        result: Result<Output, ProcessError>,
+    ) -> Result<Output, Failure> {
         let name = process.argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         result.map_err(|error| match error {
             ProcessError::TimedOut => self.timed_out(),
@@ -171,7 +175,11 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`ProcessError`].
-    fn spawn_and_wait(&self, process: &Process, output_log: Option<&OutputLog>) -> Result<Output, ProcessError> {
+    fn spawn_and_wait(
+        &self,
+        process: &Process,
+        output_log: Option<&OutputLog>,
+    ) -> Result<Output, ProcessError> {
         let Some((program, rest)) = process.argv.split_first() else {
             return Err(ProcessError::Start(io::Error::from(io::ErrorKind::NotFound)));
         };
@@ -267,8 +275,8 @@ fn collect(
     let ends = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     loop {
         feed_input(&mut stdin, &mut input);
-        let got =
-            stdout.read(output_log).map_err(ProcessError::Pipe)? | stderr.read(output_log).map_err(ProcessError::Pipe)?;
+        let got = stdout.read(output_log).map_err(ProcessError::Pipe)?
+            | stderr.read(output_log).map_err(ProcessError::Pipe)?;
         if got {
             continue;
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{SystemView, System};
+use super::{System, SystemView};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 
@@ -102,7 +102,8 @@ impl System {
     /// If it cannot be copied; nothing is left of it then.
     pub fn copy_program(&mut self, source: &Path, name: &str) -> Result<ProgramCopy, Failure> {
         let base = self.contents.directory().to_owned();
-        let directory = make_directory(&base, &format!("{PROGRAM_DIRECTORY_PREFIX}{}-", std::process::id()), "")?;
+        let directory =
+            make_directory(&base, &format!("{PROGRAM_DIRECTORY_PREFIX}{}-", std::process::id()), "")?;
         let copied = ProgramCopy { program: directory.join(name), directory };
         let copy = || {
             let mut file = OpenOptions::new();

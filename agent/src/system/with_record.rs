@@ -8,8 +8,10 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
-use super::{Attributes, SystemView, SetTime, System, Temporary};
-use crate::changes::{ContentState, ChangeKind, Announcement, Ownership, Removal, PathState, PathKind, copy, set_xattr, survey};
+use super::{Attributes, SetTime, System, SystemView, Temporary};
+use crate::changes::{
+    Announcement, ChangeKind, ContentState, Ownership, PathKind, PathState, Removal, copy, set_xattr, survey,
+};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
@@ -66,7 +68,8 @@ impl System {
     /// Returns the state of a path that what is at `path` is moved or linked to.
     pub(super) fn resulting_state(&self, path: &Path, digest: Option<Digest>) -> Result<PathState, Failure> {
         let meta = self.lstat(path)?;
-        let state = PathState::observe(path, meta.as_ref()).map_err(|error| cannot("look at", path, &error))?;
+        let state =
+            PathState::observe(path, meta.as_ref()).map_err(|error| cannot("look at", path, &error))?;
         let content = match (&state.kind, digest) {
             (PathKind::File, Some(digest)) => ContentState::Digest(digest),
             (PathKind::File, None) => ContentState::Digest(self.sha256(path)?),
@@ -121,7 +124,8 @@ impl System {
             place = self.real_path(path);
         }
         let Some(meta) = self.lstat(&place)? else { return make() };
-        let mut left = PathState::observe(&place, Some(&meta)).map_err(|error| cannot("look at", &place, &error))?;
+        let mut left =
+            PathState::observe(&place, Some(&meta)).map_err(|error| cannot("look at", &place, &error))?;
         let next = Attributes {
             mode: wanted.mode.or(Some(meta.mode)),
             uid: wanted.uid.or(Some(meta.uid)),

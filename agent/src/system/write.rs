@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
-use super::{SystemView, System};
-use crate::changes::{ChangeKind, PathState, PathKind};
+use super::{System, SystemView};
+use crate::changes::{ChangeKind, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
@@ -48,7 +48,8 @@ pub struct Temporary {
 impl Temporary {
     /// Makes an empty file beside `path`, which only its owner can use.
     pub(super) fn create(path: &Path) -> Result<(Self, File), Failure> {
-        let temporary = Self { path: unused_sibling(path), target: path.to_owned(), placed: false, digest: None };
+        let temporary =
+            Self { path: unused_sibling(path), target: path.to_owned(), placed: false, digest: None };
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(flags);
@@ -242,7 +243,11 @@ impl System {
         path: &Path,
         expected: Option<&Meta>,
     ) -> Result<(), Failure> {
-        let left = if self.recorder.is_enabled() { self.resulting_state(existing, None)? } else { PathState::new(PathKind::File) };
+        let left = if self.recorder.is_enabled() {
+            self.resulting_state(existing, None)?
+        } else {
+            PathState::new(PathKind::File)
+        };
         self.link_with(path, expected, left, |new| fs::hard_link(existing, new))
     }
 
@@ -289,7 +294,9 @@ impl System {
             Some(meta) if meta.is_dir() => {
                 self.remove_with_record(path, &meta, || gone(fs::remove_dir_all(path)))
             }
-            Some(_) => self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || gone(fs::remove_file(path))),
+            Some(_) => self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || {
+                gone(fs::remove_file(path))
+            }),
         }
     }
 

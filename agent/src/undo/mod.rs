@@ -3,8 +3,8 @@
 mod perform;
 mod plan;
 mod problem;
-mod step;
 mod projection;
+mod step;
 
 pub(crate) use perform::perform;
 pub(crate) use plan::{Plan, plan};

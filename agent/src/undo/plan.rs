@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::problem::{self, Problem};
-use super::step::{Action, Step, kept_is_whole};
 use super::projection::{Observed, Projection};
+use super::step::{Action, Step, kept_is_whole};
 use crate::changes::RECORD;
 use crate::changes::record::IrreversibleWork;
 use crate::changes::record::{Entry, Record};
-use crate::changes::{ContentState, PathState, PathKind};
+use crate::changes::{ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::SystemView;
@@ -129,7 +129,11 @@ impl Plan {
 }
 
 /// Returns what is to be done where `now` is what the run left; or why it cannot be done.
-fn action(was: &PathState, left: &PathState, now: &mut Observed) -> Result<Result<Action, &'static str>, Failure> {
+fn action(
+    was: &PathState,
+    left: &PathState,
+    now: &mut Observed,
+) -> Result<Result<Action, &'static str>, Failure> {
     Ok(match (&was.kind, &was.content) {
         (PathKind::File | PathKind::Tree, ContentState::Secret) => Err("it held a secret, which is not kept"),
         (PathKind::File | PathKind::Tree, ContentState::Unreadable) => {

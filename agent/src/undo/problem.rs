@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::projection::Observed;
 use crate::changes::line::state_text;
 use crate::changes::record::Entry;
-use crate::changes::{PathState, PathKind};
+use crate::changes::{PathKind, PathState};
 use crate::failure::Failure;
 
 /// How many names are told.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::step::{Action, survey};
-use crate::changes::{ContentState, PathState, PathKind};
+use crate::changes::{ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Time;
@@ -80,7 +80,8 @@ impl<'a> Projection<'a> {
         }
         let Some(place) = place else { return Ok(nothing) };
         let meta = self.view.lstat(&place)?;
-        let state = PathState::observe(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
+        let state =
+            PathState::observe(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
         let stamp = meta.map(|meta| (meta.dev, meta.ino, meta.ctime));
         Ok(Observed { state, place, stamp, ..nothing })
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::changes::survey as survey_tree;
-use crate::changes::{ContentState, PathState, PathKind};
+use crate::changes::{ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::SystemView;

@@ -140,7 +140,7 @@ fn looking_begins_nothing() {
     let node = Node::new();
     let mut agent = node.agent();
     let would = agent.obey(convoy_protocol::message::Order { check: true, ..shell("j1.1", "touch done") });
-    assert_eq!((would.status, text(&would, "detached")), (Status::Undecided, "setsid"));
+    assert_eq!((would.status, text(&would, "detached")), (Status::Unknown, "setsid"));
     let ahead = agent.window(vec![
         Step { orders: vec![order("ping", map! {})] },
         Step { orders: vec![shell("j1.1", "touch done")] },

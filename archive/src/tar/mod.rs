@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 pub(crate) use header::{BLOCK, is_header};
 
 use crate::fill::fill;
-use crate::manifest::{Each, Entry, Kind, Owner, When};
+use crate::manifest::{Entry, Kind, ModificationTime, Owner, Visitor};
 
 use header::Header;
 use pax::Records;
@@ -18,7 +18,7 @@ use pax::Records;
 const EXTENSION: u64 = 1 << 20;
 
 /// Goes through all members.
-pub(crate) fn walk<E: From<Error>>(source: impl Read, each: Each<'_, E>) -> Result<(), E> {
+pub(crate) fn walk<E: From<Error>>(source: impl Read, visit: Visitor<'_, E>) -> Result<(), E> {
     let mut reader = Reader { source, global: Records::default() };
     while let Some(found) = reader.next()? {
         let Some((entry, stored)) = found.entry()? else {
@@ -26,7 +26,7 @@ pub(crate) fn walk<E: From<Error>>(source: impl Read, each: Each<'_, E>) -> Resu
             continue;
         };
         let mut content = Content { source: &mut reader.source, left: stored };
-        each(entry, &mut content)?;
+        visit(entry, &mut content)?;
         let left = content.left;
         reader.skip(left + padding(stored))?;
     }
@@ -67,7 +67,7 @@ struct Reader<R> {
 }
 
 /// A header with what the extensions before it say.
-struct Found {
+struct Member {
     header: Header,
     records: Records,
     name: Option<Vec<u8>>,
@@ -96,7 +96,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Returns the next member; `None` at the end of the archive.
-    fn next(&mut self) -> Result<Option<Found>, Error> {
+    fn next(&mut self) -> Result<Option<Member>, Error> {
         let (mut records, mut name, mut target) = (self.global.clone(), None, None);
         loop {
             let Some(header) = self.block()? else { return Ok(None) };
@@ -115,7 +115,7 @@ impl<R: Read> Reader<R> {
                         b'1' => 0,
                         _ => records.size()?.map_or_else(|| header.size(), Ok)?,
                     };
-                    return Ok(Some(Found { header, records, name, target, stored }));
+                    return Ok(Some(Member { header, records, name, target, stored }));
                 }
             }
         }
@@ -153,7 +153,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
-impl Found {
+impl Member {
     /// Returns the member and how many of its bytes follow; `None` if it is none, but a note about the archive.
     fn entry(&self) -> Result<Option<(Entry<()>, u64)>, Error> {
         let name = match (self.records.text("path"), &self.name) {
@@ -189,7 +189,8 @@ impl Found {
             user: self.records.text("uname").map_or_else(|| self.header.user(), str::to_owned),
             group: self.records.text("gname").map_or_else(|| self.header.group(), str::to_owned),
         };
-        let mtime = When::At(self.records.seconds("mtime")?.map_or_else(|| self.header.mtime(), Ok)?);
+        let mtime =
+            ModificationTime::Utc(self.records.seconds("mtime")?.map_or_else(|| self.header.mtime(), Ok)?);
         let mode = Some(self.header.mode()?);
         Ok(Some((Entry { name, kind, mode, owner: Some(owner), mtime }, self.stored)))
     }

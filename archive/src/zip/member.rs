@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::{Error, Fault};
 use crate::fill::fill;
-use crate::manifest::When;
+use crate::manifest::ModificationTime;
 
 /// The length of a record in the list, without what is as long as it likes.
 const RECORD: usize = 46;
@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub(super) header: u64,
     /// Where its bytes begin; known once the header was read.
     pub(super) data: u64,
-    pub(super) mtime: When,
+    pub(super) mtime: ModificationTime,
     system: u8,
     flags: u16,
     attributes: u32,
@@ -107,7 +107,7 @@ impl Member {
             size: u32_at(&record, 24).into(),
             header: u32_at(&record, 42).into(),
             data: 0,
-            mtime: When::Wall(wall(u16_at(&record, 14), u16_at(&record, 12))),
+            mtime: ModificationTime::WallClock(wall(u16_at(&record, 14), u16_at(&record, 12))),
             system: record[5],
             flags: u16_at(&record, 8),
             attributes: u32_at(&record, 38),
@@ -139,7 +139,7 @@ impl Member {
                     }
                 }
                 0x5455 if bytes.len() >= 5 && bytes[0] & 1 != 0 => {
-                    self.mtime = When::At(i64::from(u32_at(bytes, 1).cast_signed()));
+                    self.mtime = ModificationTime::Utc(i64::from(u32_at(bytes, 1).cast_signed()));
                 }
                 _ => {}
             }

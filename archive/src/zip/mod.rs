@@ -14,7 +14,7 @@ use flate2::bufread::DeflateDecoder;
 
 use crate::error::{Error, Fault};
 use crate::limits::{MEMBERS, limit};
-use crate::manifest::{Each, Entry, Kind};
+use crate::manifest::{Entry, Kind, Visitor};
 use bytes::damaged;
 use member::{Member, Type};
 
@@ -76,7 +76,7 @@ fn locate(source: &mut (impl Read + Seek), members: &mut [Member], list: u64) ->
 pub(crate) fn walk<E: From<Error>>(
     source: &mut (impl Read + Seek),
     size: u64,
-    each: Each<'_, E>,
+    visit: Visitor<'_, E>,
 ) -> Result<(), E> {
     for member in members(source, size)? {
         source.seek(SeekFrom::Start(member.data)).map_err(Error::Io)?;
@@ -88,7 +88,7 @@ pub(crate) fn walk<E: From<Error>>(
         };
         let mode = member.mode();
         let entry = Entry { name: member.name, kind, mode, owner: None, mtime: member.mtime };
-        each(entry, &mut bytes)?;
+        visit(entry, &mut bytes)?;
     }
     Ok(())
 }

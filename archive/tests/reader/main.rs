@@ -12,7 +12,7 @@ mod refused;
 
 use std::io::Cursor;
 
-use convoy_archive::{Entry, Kind, Manifest, Owner, When};
+use convoy_archive::{Entry, Kind, Manifest, ModificationTime, Owner};
 use convoy_protocol::Digest;
 
 use builder::{Header, Record, Tar, Zip};
@@ -54,7 +54,7 @@ fn all_that_tar_tells() {
         kind: Kind::File { size: 3, digest: Digest::of(b"one") },
         mode: Some(0o4750),
         owner: Some(Owner { uid: 7, gid: 7, user: String::new(), group: String::new() }),
-        mtime: When::At(1_500_000_000),
+        mtime: ModificationTime::Utc(1_500_000_000),
     };
     assert_eq!(*x, expected);
     assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
@@ -92,7 +92,7 @@ fn long_names_of_gnu_and_posix() {
         .file("next", "")
         .done();
     let manifest = read(&posix);
-    assert_eq!(manifest.entries[0].mtime, When::At(17));
+    assert_eq!(manifest.entries[0].mtime, ModificationTime::Utc(17));
     let owner = manifest.entries[0].owner.as_ref().unwrap();
     assert_eq!((owner.uid, owner.user.as_str()), (70_000, "é"));
     assert_eq!(names(manifest), [file(&long, "posix"), file("next", "")]);
@@ -114,7 +114,7 @@ fn all_that_zip_tells() {
     assert_eq!(modes, [Some(0o755), Some(0o644), None, Some(0o777), Some(0o644)]);
     assert_eq!(
         (manifest.entries[1].mtime, manifest.entries[4].mtime),
-        (When::Wall(1_494_516_600), When::At(4))
+        (ModificationTime::WallClock(1_494_516_600), ModificationTime::Utc(4))
     );
     let expected = [
         ("a/".into(), Kind::Dir),

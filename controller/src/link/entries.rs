@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use convoy_protocol::lock::{Claim, Entry, Held};
+use convoy_protocol::lock::{Claim, HeldLock, LockTaken};
 
 use super::LinkError;
 use super::mux::lock;
@@ -25,10 +25,10 @@ struct Told {
 
 impl Entries {
     /// Takes note of a lock that the run has.
-    pub(super) fn add(&self, entry: Entry) -> Result<(), LinkError> {
+    pub(super) fn add(&self, entry: LockTaken) -> Result<(), LinkError> {
         let mut told = lock(&self.0);
         told.held.insert(entry.held.uid, entry.held.generation);
-        told.lost.extend(entry.lost);
+        told.lost.extend(entry.record_lost);
         if told.held.len() > USERS || told.lost.len() > USERS {
             return Err(LinkError::Nonsense("it locks for too many users".into()));
         }
@@ -37,7 +37,8 @@ impl Entries {
 
     /// Returns what is shown at the beginning of a link; `returning` if it is not the first one.
     pub fn claim(&self, returning: bool) -> Claim {
-        let held = lock(&self.0).held.iter().map(|(&uid, &generation)| Held { uid, generation }).collect();
+        let held =
+            lock(&self.0).held.iter().map(|(&uid, &generation)| HeldLock { uid, generation }).collect();
         Claim { returning, held }
     }
 

@@ -1,7 +1,7 @@
 //! What comes from the node. All of it is bounded, and nothing of it is believed unseen.
 
 use convoy_protocol::Digest;
-use convoy_protocol::bootstrap::{Said, Scanner};
+use convoy_protocol::bootstrap::{BootstrapMessage, Scanner};
 use convoy_protocol::frame::{Decoder, FrameError};
 use convoy_protocol::message::{Chunk, FromAgent};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -66,14 +66,16 @@ impl Incoming<'_> {
                 |why: &str, scanner: &Scanner| LinkError::Start { why: why.into(), noise: scanner.noise() };
             while let Some(said) = scanner.take().map_err(|error| failed(&error.to_string(), &scanner))? {
                 match said {
-                    Said::Need { machine, packed } => expected = self.supply(&machine, packed)?,
+                    BootstrapMessage::Need { machine, packed } => expected = self.supply(&machine, packed)?,
                     // Each tells of at least one byte more: a node cannot go on with this for ever.
-                    Said::Progress if expected > 0 => expected -= 1,
-                    Said::Progress => {
+                    BootstrapMessage::Progress if expected > 0 => expected -= 1,
+                    BootstrapMessage::Progress => {
                         return Err(LinkError::Nonsense("it received more than was sent".into()));
                     }
-                    Said::Failed(why) => return Err(LinkError::Start { why, noise: String::new() }),
-                    Said::Ready => {
+                    BootstrapMessage::Failed(why) => {
+                        return Err(LinkError::Start { why, noise: String::new() });
+                    }
+                    BootstrapMessage::Ready => {
                         if let Some(go) = self.go.take() {
                             // The writing half is gone only if the link ends.
                             go.send(Vec::new()).ok();
@@ -123,14 +125,14 @@ impl Incoming<'_> {
             },
             FromAgent::Chunk(chunk) => self.part(chunk.digest, Ok(chunk))?,
             FromAgent::NoContent { digest, why } => {
-                self.part(digest, Err(convoy_protocol::bootstrap::shown(why.as_bytes())))?;
+                self.part(digest, Err(convoy_protocol::bootstrap::printable_tail(why.as_bytes())))?;
             }
             FromAgent::Pong(_) => {}
             FromAgent::Detached => self.shared.alone.notify_one(),
-            FromAgent::Entered(entry) => self.shared.entries.add(entry)?,
+            FromAgent::LockTaken(entry) => self.shared.entries.add(entry)?,
             FromAgent::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal))),
             FromAgent::Fault(why) => {
-                return Err(LinkError::Fault(convoy_protocol::bootstrap::shown(why.as_bytes())));
+                return Err(LinkError::Fault(convoy_protocol::bootstrap::printable_tail(why.as_bytes())));
             }
         }
         Ok(())

@@ -154,8 +154,8 @@ fn misfit(answer: &Answer, shape: &Shape) -> Option<String> {
     let same = |outcome: &Outcome| outcome.status == Status::Same;
     let fits = |outcome: &Outcome, check: bool| match outcome.status {
         Status::Same | Status::Failed => true,
-        Status::Ran | Status::Changed | Status::Broken => !check,
-        Status::WouldChange | Status::Undecided => check,
+        Status::Ran | Status::Changed | Status::Interrupted => !check,
+        Status::WouldChange | Status::Unknown => check,
     };
     let [first, others @ ..] = &answer.steps[..] else {
         return Some("an answer without the first step".into());
@@ -244,7 +244,7 @@ impl Link {
             return Ok(Answer { window: id, steps: Vec::new() });
         }
         let shape = shape(&steps);
-        let window = ToAgent::Window(Window { id, earnest: true, steps });
+        let window = ToAgent::Window(Window { id, execute: true, steps });
         let bytes = frame::encode(&window).map_err(|error| LinkError::TooLarge(error.to_string()))?;
         let waiter = self.shared.expect(id, shape);
         // If nobody takes it the link has failed, and the waiter says why.

@@ -140,9 +140,9 @@ impl Doubts {
             Status::Same => false,
             Status::WouldChange => true,
             // What it would be, if there were nothing to do.
-            Status::Undecided => true,
+            Status::Unknown => true,
             // Done in earnest.
-            Status::Ran | Status::Changed | Status::Broken => return None,
+            Status::Ran | Status::Changed | Status::Interrupted => return None,
         };
         let nodes = self.nodes.borrow();
         let changes = nodes.get(&Node::of(endpoint))?;

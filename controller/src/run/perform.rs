@@ -414,8 +414,8 @@ impl Doing<'_> {
         };
         let doubts = &self.engine.doubts;
         let doubt = doubts.of_answer(endpoint, order, &outcome);
-        let (status, left_out) = (outcome.status, outcome.status == Status::Undecided);
-        if !looks && (doubt.is_some() || matches!(status, Status::WouldChange | Status::Undecided)) {
+        let (status, left_out) = (outcome.status, outcome.status == Status::Unknown);
+        if !looks && (doubt.is_some() || matches!(status, Status::WouldChange | Status::Unknown)) {
             doubts.note(endpoint, order, &outcome.values, &self.title);
         }
         let mut result = CallResult::of_outcome(outcome, order, &call.flags, vault);

@@ -167,7 +167,7 @@ impl CallResult {
     pub fn of_outcome(outcome: Outcome, order: &Order, flags: &Flags, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
         let given = Given::of(order, flags, vault);
-        let status = if status == Status::Broken {
+        let status = if status == Status::Interrupted {
             values = map! { "msg" => BROKEN };
             Status::Failed
         } else {
@@ -186,7 +186,7 @@ impl CallResult {
             status => matches!(status, Status::Changed | Status::WouldChange),
         };
         values.insert("changed".into(), changed.into());
-        if status == Status::Undecided {
+        if status == Status::Unknown {
             values.insert("skipped".into(), true.into());
         }
         if flags.diff && !diff.is_empty() {

@@ -105,7 +105,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns an element whose end is a mark behind what it holds.
-    fn indefinite_length(&mut self, tag: u8, content: &'a [u8], depth: usize) -> Result<Element<'a>, DerError> {
+    fn indefinite_length(
+        &mut self,
+        tag: u8,
+        content: &'a [u8],
+        depth: usize,
+    ) -> Result<Element<'a>, DerError> {
         if tag & CONSTRUCTED == 0 || depth > DEPTH {
             return Err(DerError::Unexpected);
         }

@@ -184,7 +184,12 @@ impl Bags {
             entries.push(Entry { alias: alias(&bag.tags), kind: Kind::Certificate, chain, key: None });
         }
         let orphan_certificates = used.iter().filter(|used| !**used).count();
-        Keystore { format: Format::Pkcs12, entries, is_password_verified: self.is_password_verified, orphan_certificates }
+        Keystore {
+            format: Format::Pkcs12,
+            entries,
+            is_password_verified: self.is_password_verified,
+            orphan_certificates,
+        }
     }
 }
 

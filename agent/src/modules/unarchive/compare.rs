@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use convoy_archive::{Entry, When};
+use convoy_archive::{Entry, ModificationTime};
 use convoy_protocol::Digest;
 
 use super::job::Job;
@@ -315,8 +315,8 @@ impl<'a> Comparing<'a> {
 
     fn mtime(&self, entry: Option<&Entry<Digest>>) -> i64 {
         match entry.map(|entry| entry.mtime) {
-            Some(When::At(seconds)) => seconds,
-            Some(When::Wall(seconds)) => {
+            Some(ModificationTime::Utc(seconds)) => seconds,
+            Some(ModificationTime::WallClock(seconds)) => {
                 let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
                 self.view.from_local(year, month, day, seconds.rem_euclid(86_400))
             }

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use convoy_protocol::bootstrap::shown;
+use convoy_protocol::bootstrap::printable_tail;
 use convoy_protocol::message::{Become, Method};
 
 use super::terminal::Terminal;
@@ -137,7 +137,9 @@ pub(super) fn command(
 fn restore_locale() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     match std::env::var("LC_ALL") {
-        Ok(restore_locale) if restore_locale.chars().all(plain) => format!("LC_ALL={restore_locale}; export LC_ALL; "),
+        Ok(restore_locale) if restore_locale.chars().all(plain) => {
+            format!("LC_ALL={restore_locale}; export LC_ALL; ")
+        }
         _ => "unset LC_ALL; ".to_owned(),
     }
 }
@@ -191,7 +193,7 @@ pub(super) fn asks_for_new_password(printed: &[u8]) -> bool {
 pub(super) fn refusal_reason(other: &Become, text: &str) -> Failure {
     let (user, name) = (&other.user, other.method.name());
     let whole = text;
-    let text = &*shown(text.as_bytes());
+    let text = &*printable_tail(text.as_bytes());
     let cannot = |why: &str| Failure::new(format!("cannot become {user}: {why}"));
     let any = |known: &[&str]| known.iter().any(|words| text.contains(words));
     if any(&EXPIRED) {
@@ -231,10 +233,14 @@ pub(super) fn refusal_reason(other: &Become, text: &str) -> Failure {
     }
     match other.method {
         Method::Sudo if any(&["incorrect password attempt", "Sorry, try again"]) => incorrect_password(other),
-        Method::Sudo if any(&["a password is required", "no password was provided"]) => missing_password(other),
+        Method::Sudo if any(&["a password is required", "no password was provided"]) => {
+            missing_password(other)
+        }
         Method::Su if any(&["Authentication failure", "incorrect password"]) => incorrect_password(other),
         Method::Doas if any(&["Authentication failed", "Authorization failed"]) => incorrect_password(other),
-        Method::Doas if any(&["Authentication required", "Authorization required"]) => missing_password(other),
+        Method::Doas if any(&["Authentication required", "Authorization required"]) => {
+            missing_password(other)
+        }
         _ => cannot(text),
     }
 }

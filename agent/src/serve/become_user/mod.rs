@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use convoy_protocol::bootstrap::{Offer, Said, Scanner, script, shown};
+use convoy_protocol::bootstrap::{AgentBinary, BootstrapMessage, Scanner, printable_tail, script};
 use convoy_protocol::frame::Decoder;
-use convoy_protocol::lock::{Entry, Refusal};
+use convoy_protocol::lock::{LockTaken, Refusal};
 use convoy_protocol::message::{
     Answer, Become, CHUNK, Chunk, FromAgent, Hello, Order, Step, Ticket, ToAgent, Window,
 };
@@ -79,7 +79,14 @@ pub(crate) struct UserAgents {
 
 impl UserAgents {
     pub(crate) fn new(cache: Arc<Cache>, child_processes: Arc<ChildProcesses>, recorder: Recorder) -> Self {
-        Self { cache, child_processes, recorder, hello: Hello::default(), program: None, user_agents: HashMap::new() }
+        Self {
+            cache,
+            child_processes,
+            recorder,
+            hello: Hello::default(),
+            program: None,
+            user_agents: HashMap::new(),
+        }
     }
 
     /// Remembers how the controller introduced itself: we say the same.
@@ -88,7 +95,12 @@ impl UserAgents {
     }
 
     /// Has one order done by the agent of another user.
-    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, OrderError> {
+    pub(crate) fn ask(
+        &mut self,
+        other: &Become,
+        order: &Order,
+        execute: bool,
+    ) -> Result<Outcome, OrderError> {
         let key = Become { password: None, ..other.clone() };
         if !self.user_agents.contains_key(&key) {
             let child = self.start(other)?;
@@ -99,7 +111,7 @@ impl UserAgents {
         // This one sees to it that it is done once.
         let ticket = order.ticket.map(|ticket| Ticket { once: false, ..ticket });
         let order = Order { become_user: None, ticket, ..order.clone() };
-        let outcome = child.ask(order, earnest);
+        let outcome = child.ask(order, execute);
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
             self.cache.offers.add_from_child(offer.digest, child.writer.clone());
         }
@@ -110,13 +122,15 @@ impl UserAgents {
             self.user_agents.remove(&key);
             match trouble {
                 ConversationEnd::Refused(refusal_reason) => OrderError::Refused(refusal_reason),
-                ConversationEnd::Gone(why) => Failure::new(format!("the agent of user {} {why}", other.user)).into(),
+                ConversationEnd::Gone(why) => {
+                    Failure::new(format!("the agent of user {} {why}", other.user)).into()
+                }
             }
         })
     }
 
     /// Remembers what another user's agent was given, for one that may follow it.
-    fn remember(&mut self, entry: &Entry) {
+    fn remember(&mut self, entry: &LockTaken) {
         let Some(claim) = &mut self.hello.claim else { return };
         claim.held.retain(|held| held.uid != entry.held.uid);
         claim.held.push(entry.held);
@@ -171,11 +185,11 @@ enum AgentEvent {
     Prompt,
     /// The program has ended, or goes on where we cannot follow: what it printed says why.
     Refused,
-    Bootstrap(Said),
+    Bootstrap(BootstrapMessage),
     Answer(Answer),
     Alive,
     /// It has the lock.
-    LockTaken(Entry),
+    LockTaken(LockTaken),
     /// Another run has the lock.
     LockRefused(Box<Refusal>),
     Gone(String),
@@ -193,14 +207,14 @@ struct UserAgent {
     silence: Duration,
     windows: u64,
     /// The lock that it has told of last.
-    entered: Option<Entry>,
+    entered: Option<LockTaken>,
     child_processes: Arc<ChildProcesses>,
 }
 
 impl UserAgent {
     fn spawn(
         other: &Become,
-        offer: &Offer,
+        offer: &AgentBinary,
         silence: Duration,
         cache: &Arc<Cache>,
         child_processes: &Arc<ChildProcesses>,
@@ -223,8 +237,18 @@ impl UserAgent {
         let (sender, events) = mpsc::channel();
         let (child_processes, printed) = (child_processes.clone(), Arc::default());
         let (windows, entered) = (0, None);
-        let child =
-            Self { process, pid, writer, events, terminal, printed, silence, windows, entered, child_processes };
+        let child = Self {
+            process,
+            pid,
+            writer,
+            events,
+            terminal,
+            printed,
+            silence,
+            windows,
+            entered,
+            child_processes,
+        };
         child.listen(stdout, stderr, &prompt, cache, &sender).map_err(cannot)?;
         Ok(child)
     }
@@ -248,7 +272,8 @@ impl UserAgent {
             read_messages(stderr, &prompts, &printed, &messages);
             messages.send(AgentEvent::Refused).ok();
         })?;
-        let (writer, cache, prompt, sender) = (self.writer.clone(), cache.clone(), prompt.clone(), sender.clone());
+        let (writer, cache, prompt, sender) =
+            (self.writer.clone(), cache.clone(), prompt.clone(), sender.clone());
         named("child").spawn(move || {
             let gone = read_answers(stdout, &prompt, &writer, &cache, &sender).unwrap_or_else(|why| why);
             sender.send(AgentEvent::Gone(gone)).ok();
@@ -266,21 +291,22 @@ impl UserAgent {
                 Ok(AgentEvent::Prompt) if asked => return Err(method::incorrect_password(other)),
                 Ok(AgentEvent::Prompt) => {
                     asked = true;
-                    let password = other.password.as_deref().ok_or_else(|| method::missing_password(other))?;
+                    let password =
+                        other.password.as_deref().ok_or_else(|| method::missing_password(other))?;
                     // If the program is gone, its messages say why.
                     self.answer(format!("{password}\n").as_bytes()).ok();
                 }
-                Ok(AgentEvent::Bootstrap(Said::Need { .. })) => {
+                Ok(AgentEvent::Bootstrap(BootstrapMessage::Need { .. })) => {
                     self.writer.send_raw(&program.bytes).ok();
                 }
-                Ok(AgentEvent::Bootstrap(Said::Failed(why))) => return Err(cannot(&why)),
-                Ok(AgentEvent::Bootstrap(Said::Ready)) => return Ok(()),
+                Ok(AgentEvent::Bootstrap(BootstrapMessage::Failed(why))) => return Err(cannot(&why)),
+                Ok(AgentEvent::Bootstrap(BootstrapMessage::Ready)) => return Ok(()),
                 Ok(AgentEvent::Refused) => return Err(self.why_refused(other, "")),
                 Ok(AgentEvent::Gone(noise)) => return Err(self.why_gone(other, &noise)),
                 Ok(_) => {}
                 Err(_) => {
                     let seconds = self.silence.as_secs();
-                    let printed = match shown(&lock(&self.printed)) {
+                    let printed = match printable_tail(&lock(&self.printed)) {
                         text if text.is_empty() => text,
                         text => format!("; it printed: {text}"),
                     };
@@ -315,9 +341,9 @@ impl UserAgent {
         self.why_refused(other, noise)
     }
 
-    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, ConversationEnd> {
+    fn ask(&mut self, order: Order, execute: bool) -> Result<Outcome, ConversationEnd> {
         self.windows += 1;
-        let window = Window { id: self.windows, earnest, steps: vec![Step { orders: vec![order] }] };
+        let window = Window { id: self.windows, execute, steps: vec![Step { orders: vec![order] }] };
         self.writer.send(&ToAgent::Window(window)).map_err(|error| format!("does not listen: {error}"))?;
         loop {
             match self.events.recv_timeout(self.silence) {
@@ -331,7 +357,9 @@ impl UserAgent {
                     return Ok(outcome.ok_or_else(|| "answered something else than it was asked".to_owned())?);
                 }
                 Ok(AgentEvent::LockTaken(entry)) => self.entered = Some(entry),
-                Ok(AgentEvent::LockRefused(refusal_reason)) => return Err(ConversationEnd::Refused(refusal_reason)),
+                Ok(AgentEvent::LockRefused(refusal_reason)) => {
+                    return Err(ConversationEnd::Refused(refusal_reason));
+                }
                 Ok(AgentEvent::Gone(why)) => return Err(format!("is gone: {why}").into()),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
@@ -398,7 +426,7 @@ fn read_answers(
         }
         scanner.push(&buffer[..n]);
         while let Some(next) = if ready { None } else { scanner.take().map_err(|error| error.to_string())? } {
-            ready = next == Said::Ready;
+            ready = next == BootstrapMessage::Ready;
             sender.send(AgentEvent::Bootstrap(next)).map_err(|_| String::new())?;
         }
         // Busybox asks here.
@@ -412,17 +440,21 @@ fn read_answers(
     loop {
         while let Some(message) = decoder.take().map_err(|error| error.to_string())? {
             match message {
-                FromAgent::Answer(answer) => sender.send(AgentEvent::Answer(answer)).map_err(|_| String::new())?,
-                FromAgent::Need(digest) => supply(&digest, cache, writer).map_err(|error| error.to_string())?,
+                FromAgent::Answer(answer) => {
+                    sender.send(AgentEvent::Answer(answer)).map_err(|_| String::new())?
+                }
+                FromAgent::Need(digest) => {
+                    supply(&digest, cache, writer).map_err(|error| error.to_string())?
+                }
                 FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
                     cache.forward(&message).map_err(|error| error.to_string())?;
                 }
                 FromAgent::Welcome(_) | FromAgent::Pong(_) | FromAgent::Detached => {
                     sender.send(AgentEvent::Alive).map_err(|_| String::new())?;
                 }
-                FromAgent::Entered(entry) => {
+                FromAgent::LockTaken(entry) => {
                     // The controller knows of it before the order is done; if it is gone the order is done all the same.
-                    cache.forward(&FromAgent::Entered(entry.clone())).ok();
+                    cache.forward(&FromAgent::LockTaken(entry.clone())).ok();
                     sender.send(AgentEvent::LockTaken(entry)).map_err(|_| String::new())?;
                 }
                 FromAgent::Refused(refusal_reason) => {
@@ -480,6 +512,6 @@ mod tests {
         );
         drop(sender);
         assert!(events.iter().all(|events| matches!(events, AgentEvent::Prompt)));
-        assert_eq!(shown(&lock(&printed)), "lecture\nSorry, try again.");
+        assert_eq!(printable_tail(&lock(&printed)), "lecture\nSorry, try again.");
     }
 }

@@ -247,7 +247,10 @@ impl Cache {
 fn remove_stale_program_directories(directory: &Path, now: SystemTime) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(PROGRAM_DIRECTORY_PREFIX).and_then(|rest| rest.split('-').next()) else { continue };
+        let Some(pid) = name.strip_prefix(PROGRAM_DIRECTORY_PREFIX).and_then(|rest| rest.split('-').next())
+        else {
+            continue;
+        };
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
         if age > IN_USE && !Path::new("/proc").join(pid).exists() {
@@ -267,7 +270,8 @@ impl ContentStore for Arc<Cache> {
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let _turn = lock(&self.turn);
-        if let Some(path) = lock(&self.secrets).get(digest).map(fd_path).or_else(|| self.cached_file(digest)) {
+        if let Some(path) = lock(&self.secrets).get(digest).map(fd_path).or_else(|| self.cached_file(digest))
+        {
             return Ok(path);
         }
         let cannot =

@@ -80,7 +80,10 @@ fn notes_are_kept_unless_the_cache_is_temporary() {
     lasting.store_note("a", b"one");
     lasting.store_note("a", b"two");
     lasting.store_note("b", b"three");
-    assert_eq!((lasting.load_note("a"), lasting.load_note("b")), (Some(b"two".to_vec()), Some(b"three".to_vec())));
+    assert_eq!(
+        (lasting.load_note("a"), lasting.load_note("b")),
+        (Some(b"two".to_vec()), Some(b"three".to_vec()))
+    );
     assert_eq!(files(&dir.path().join("notes")).len(), 2);
     let passing = Arc::new(Cache::at(dir.path().join("x"), true, Arc::new(FrameWriter::new(io::sink()))));
     passing.store_note("a", b"one");

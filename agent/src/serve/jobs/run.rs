@@ -18,7 +18,7 @@ use rustix::process::getpid;
 use super::input::JobInput;
 use crate::changes::Recorder;
 use crate::failure::Failure;
-use crate::job::{JobStart, JobDirectory, JobResult, VARIABLE, uptime};
+use crate::job::{JobDirectory, JobResult, JobStart, VARIABLE, uptime};
 use crate::modules;
 use crate::processes::kill_children;
 use crate::serve::cache::Cache;

@@ -12,8 +12,8 @@ use convoy_protocol::message::{Hello, JobAsk, JobOrder, Order};
 use convoy_protocol::{Map, Outcome, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::run::{BEGUN, WORD};
 use super::input::{JobInput, collect_content};
+use super::run::{BEGUN, WORD};
 use crate::failure::Failure;
 use crate::job::{self, JobDirectory, JobState};
 use crate::modules;
@@ -121,7 +121,12 @@ impl Jobs {
     }
 
     /// Does what is asked of a job, in earnest.
-    pub(crate) fn ask(&mut self, job: &JobOrder, order: &Order, view: &SystemView) -> Result<Outcome, Failure> {
+    pub(crate) fn ask(
+        &mut self,
+        job: &JobOrder,
+        order: &Order,
+        view: &SystemView,
+    ) -> Result<Outcome, Failure> {
         // What has ended is no zombie any longer than that.
         self.processes.retain_mut(|process| matches!(process.try_wait(), Ok(None)));
         match job.ask {
@@ -167,7 +172,14 @@ impl Jobs {
     }
 
     /// Writes down what the process is told, with the content that it cannot fetch.
-    fn input(&self, id: &str, order: &Order, limit: u32, silent: bool, view: &SystemView) -> Result<File, Failure> {
+    fn input(
+        &self,
+        id: &str,
+        order: &Order,
+        limit: u32,
+        silent: bool,
+        view: &SystemView,
+    ) -> Result<File, Failure> {
         let unknown = || Failure::new(format!("this agent has no module '{}'", order.module));
         let module = modules::find(&order.module).ok_or_else(unknown)?;
         let contents = collect_content(order, module, &self.cache)?;
@@ -217,8 +229,8 @@ fn settled(directory: &JobDirectory) -> io::Result<JobState> {
 fn start(way: &Detachment, id: &str, directory: &JobDirectory, input: &File) -> Result<Child, String> {
     let description = |error: io::Error| reason(&error);
     // Each process reads from the beginning.
-    let input =
-        File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(input))).map_err(description)?;
+    let input = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(input)))
+        .map_err(description)?;
     let mut command = way.command(id).map_err(description)?;
     command.arg(WORD).arg(directory.path()).arg(way.description(id));
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -11,7 +11,7 @@ use super::{State, missing};
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use unit::{Systemctl, Unit};
 

@@ -9,7 +9,7 @@ use convoy_protocol::{Map, Value};
 use super::request::{Request, Scope};
 use crate::failure::Failure;
 use crate::files::glob;
-use crate::system::{SystemView, Output, Process, System};
+use crate::system::{Output, Process, System, SystemView};
 
 /// How many lines of its journal are shown of a unit that fails.
 const JOURNAL_LINES: &str = "20";
@@ -125,7 +125,13 @@ impl Systemctl {
     }
 
     /// A program that ends right after it was started is not seen by the call that starts it.
-    fn expect_no_failure(&self, word: &str, unit: &str, begin: Duration, view: &SystemView) -> Result<(), Failure> {
+    fn expect_no_failure(
+        &self,
+        word: &str,
+        unit: &str,
+        begin: Duration,
+        view: &SystemView,
+    ) -> Result<(), Failure> {
         let output = self.query(&["show", "--property=ActiveState,Result", "--", unit], view)?;
         let status = parse(&output.stdout_text());
         let field = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default();

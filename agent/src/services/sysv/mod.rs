@@ -16,7 +16,7 @@ use super::State;
 use crate::failure::Failure;
 use crate::files::{difference, glob};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Output, System};
+use crate::system::{Output, System, SystemView};
 
 use status::Running;
 use tools::{Enabler, Tools, plain};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::request::Request;
 use crate::failure::Failure;
 use crate::services::missing;
-use crate::system::{SystemView, Process};
+use crate::system::{Process, SystemView};
 use crate::words;
 
 /// The programs that a node has for this.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use convoy_protocol::lock::{Claim, Entry, Held, Holder, Process, Refusal, Why};
+use convoy_protocol::lock::{Claim, HeldLock, Holder, LockTaken, Process, Refusal, RefusalReason};
 use convoy_protocol::message::Hello;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -48,7 +48,7 @@ pub(crate) struct Lock {
 #[derive(Debug)]
 struct AttemptError {
     directory: PathBuf,
-    why: Why,
+    why: RefusalReason,
     /// Whether another one may succeed, as soon as others have gone.
     retryable: bool,
 }
@@ -84,7 +84,7 @@ impl Lock {
         patience: Duration,
         user: &str,
         stopped: impl Fn() -> bool,
-    ) -> Result<Entry, Box<Refusal>> {
+    ) -> Result<LockTaken, Box<Refusal>> {
         let end = Instant::now() + patience;
         loop {
             match self.attempt() {
@@ -95,7 +95,7 @@ impl Lock {
                 Err(error) if error.retryable && Instant::now() < end && !stopped() => thread::sleep(TICK),
                 Err(AttemptError { directory, mut why, .. }) => {
                     let lock = directory.join(LOCK);
-                    if let Why::Busy { processes, .. } = &mut why {
+                    if let RefusalReason::Busy { processes, .. } = &mut why {
                         *processes = holders(&lock);
                     }
                     let (user, lock) = (user.to_owned(), lock.display().to_string());
@@ -123,11 +123,11 @@ impl Lock {
         self.taken.as_ref().map(|file| Ok(file.try_clone()?.into())).transpose()
     }
 
-    fn attempt(&self) -> Result<(File, Entry), AttemptError> {
+    fn attempt(&self) -> Result<(File, LockTaken), AttemptError> {
         let claim = self.claim.clone().unwrap_or_default();
         let unable = |directory: &Path, why: String| AttemptError {
             directory: directory.to_owned(),
-            why: Why::Unable(why),
+            why: RefusalReason::Unavailable(why),
             retryable: false,
         };
         let first = self.places.first().map_or(Path::new("/"), PathBuf::as_path);
@@ -142,8 +142,12 @@ impl Lock {
         }
         let given = claim.held.iter().find(|held| held.uid == self.uid).map(|held| held.generation);
         // A directory that could not be had for a while is no place to count on.
-        let begun = locked_gates.iter().find(|locked_gates| given.is_some_and(|given| locked_gates.is_of(&self.run, given)));
-        let Some(own) = begun.or_else(|| locked_gates.iter().find(|locked_gates| locked_gates.directory == own)) else {
+        let begun = locked_gates
+            .iter()
+            .find(|locked_gates| given.is_some_and(|given| locked_gates.is_of(&self.run, given)));
+        let Some(own) =
+            begun.or_else(|| locked_gates.iter().find(|locked_gates| locked_gates.directory == own))
+        else {
             return Err(unable(&own, "it is gone".into()));
         };
         for other in locked_gates.iter().filter(|locked_gates| locked_gates.directory != own.directory) {
@@ -175,14 +179,14 @@ impl<'p> LockedGate<'p> {
             Ok(()) => Ok(Some(Self { directory, _gate: gate })),
             Err(Errno::WOULDBLOCK) => {
                 let text = format!("{}: another process has it and does not go on", path.display());
-                Err(error(Why::Unable(text), true))
+                Err(error(RefusalReason::Unavailable(text), true))
             }
             Err(cause) => Err(error(unable(&path, &cause.into()), false)),
         }
     }
 
-    fn error(&self, why: Why) -> AttemptError {
-        let retryable = matches!(why, Why::Busy { .. });
+    fn error(&self, why: RefusalReason) -> AttemptError {
+        let retryable = matches!(why, RefusalReason::Busy { .. });
         AttemptError { directory: self.directory.to_owned(), why, retryable }
     }
 
@@ -209,16 +213,22 @@ impl<'p> LockedGate<'p> {
     fn lock(&self, file: &File, how: FlockOperation, record: Option<&Record>) -> Result<(), AttemptError> {
         flock(file, how).map_err(|error| {
             self.error(match error {
-                Errno::WOULDBLOCK => {
-                    Why::Busy { holder: record.map(|record| record.holder.clone()), processes: Vec::new() }
-                }
+                Errno::WOULDBLOCK => RefusalReason::Busy {
+                    holder: record.map(|record| record.holder.clone()),
+                    processes: Vec::new(),
+                },
                 error => unable(&self.directory.join(LOCK), &error.into()),
             })
         })
     }
 
     /// Takes the lock here.
-    fn enter(&self, who: &Lock, given: Option<u64>, returning: bool) -> Result<(File, Entry), AttemptError> {
+    fn enter(
+        &self,
+        who: &Lock,
+        given: Option<u64>,
+        returning: bool,
+    ) -> Result<(File, LockTaken), AttemptError> {
         let path = self.directory.join(LOCK);
         let there = path.symlink_metadata().is_ok();
         let file = options(true).open(&path).map_err(|error| self.error(unable(&path, &error)))?;
@@ -231,13 +241,13 @@ impl<'p> LockedGate<'p> {
             Err(RecordError::Missing) if !there => Ok(None),
             Err(RecordError::Missing) => Err("it is not there".to_owned()),
             Err(RecordError::Damaged(why)) => Err(why),
-            Err(RecordError::Closed(why)) => return Err(self.error(Why::Unable(why))),
+            Err(RecordError::Closed(why)) => return Err(self.error(RefusalReason::Unavailable(why))),
         };
-        let (record, lost) = match found {
+        let (record, record_lost) = match found {
             Ok(record) => (record, None),
             Err(why) => (None, Some(why)),
         };
-        let passed = pass(record.as_ref(), &who.run, given, returning, lost.as_deref());
+        let passed = pass(record.as_ref(), &who.run, given, returning, record_lost.as_deref());
         let generation = match passed.map_err(|why| self.error(why))? {
             Pass::Again(generation) => {
                 self.lock(&file, FlockOperation::NonBlockingLockShared, record.as_ref())?;
@@ -250,7 +260,7 @@ impl<'p> LockedGate<'p> {
                 generation
             }
         };
-        Ok((file, Entry { held: Held { uid: who.uid, generation }, lost }))
+        Ok((file, LockTaken { held: HeldLock { uid: who.uid, generation }, record_lost }))
     }
 
     /// Notes that the run has the lock; returns the generation.
@@ -284,11 +294,13 @@ fn pass(
     given: Option<u64>,
     returning: bool,
     lost: Option<&str>,
-) -> Result<Pass, Why> {
+) -> Result<Pass, RefusalReason> {
     let Some(record) = record else {
         return match given {
             None => Ok(Pass::New),
-            Some(given) => Err(Why::Lost { given, why: lost.unwrap_or("it is not there").to_owned() }),
+            Some(given) => {
+                Err(RefusalReason::RecordLost { given, why: lost.unwrap_or("it is not there").to_owned() })
+            }
         };
     };
     let Record { holder, before, .. } = record;
@@ -296,12 +308,12 @@ fn pass(
     match given {
         Some(given) if own && holder.generation == given => Ok(Pass::Again(given)),
         Some(given) => match std::iter::once(holder).chain(before).find(|one| one.run != run) {
-            Some(holder) => Err(Why::Between { holder: holder.clone(), given: Some(given) }),
-            None => Err(Why::Lost { given, why: "it counts anew".into() }),
+            Some(holder) => Err(RefusalReason::Intervened { holder: holder.clone(), given: Some(given) }),
+            None => Err(RefusalReason::RecordLost { given, why: "it counts anew".into() }),
         },
         None if own => Ok(Pass::Again(holder.generation)),
         None if returning && before.iter().any(|one| one.run == run) => {
-            Err(Why::Between { holder: holder.clone(), given: None })
+            Err(RefusalReason::Intervened { holder: holder.clone(), given: None })
         }
         None => Ok(Pass::New),
     }
@@ -314,8 +326,8 @@ fn options(made: bool) -> fs::OpenOptions {
     options
 }
 
-fn unable(path: &Path, error: &io::Error) -> Why {
-    Why::Unable(format!("{}: {}", path.display(), reason(error)))
+fn unable(path: &Path, error: &io::Error) -> RefusalReason {
+    RefusalReason::Unavailable(format!("{}: {}", path.display(), reason(error)))
 }
 
 /// Returns the generation that is noted in the lock itself, should the record be lost; 0 if there is none.

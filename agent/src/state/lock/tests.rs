@@ -19,10 +19,10 @@ fn lock(places: &[&Path], run: &str, claim: Claim) -> Lock {
 
 fn given(generation: u64) -> Claim {
     let uid = rustix::process::geteuid().as_raw();
-    Claim { returning: true, held: vec![Held { uid, generation }] }
+    Claim { returning: true, held: vec![HeldLock { uid, generation }] }
 }
 
-fn take(lock: &mut Lock) -> Result<u64, Why> {
+fn take(lock: &mut Lock) -> Result<u64, RefusalReason> {
     lock.take(Duration::ZERO, "me", || false)
         .map(|entry| entry.held.generation)
         .map_err(|refusal| refusal.why)
@@ -36,13 +36,13 @@ fn state() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Returns whom a refusal names, its generation, and in a word why.
-fn named(why: Why) -> (&'static str, String, u64) {
+fn named(why: RefusalReason) -> (&'static str, String, u64) {
     match why {
-        Why::Busy { holder: Some(holder), .. } => ("busy", holder.run, holder.generation),
-        Why::Between { holder, .. } => ("between", holder.run, holder.generation),
-        Why::Lost { given, why } => ("lost", why, given),
-        Why::Busy { holder: None, .. } => ("busy", String::new(), 0),
-        Why::Unable(why) => ("unable", why, 0),
+        RefusalReason::Busy { holder: Some(holder), .. } => ("busy", holder.run, holder.generation),
+        RefusalReason::Intervened { holder, .. } => ("between", holder.run, holder.generation),
+        RefusalReason::RecordLost { given, why } => ("lost", why, given),
+        RefusalReason::Busy { holder: None, .. } => ("busy", String::new(), 0),
+        RefusalReason::Unavailable(why) => ("unable", why, 0),
     }
 }
 
@@ -61,7 +61,7 @@ fn another_run_is_told_who_works() {
         user: "me".into(),
         lock: directory.join("lock").display().to_string(),
         // This process, which has it, is the one that asks.
-        why: Why::Busy { holder: Some(holder), processes: Vec::new() },
+        why: RefusalReason::Busy { holder: Some(holder), processes: Vec::new() },
     };
     assert_eq!(refusal, expected);
     drop(first);
@@ -99,7 +99,8 @@ fn a_process_that_gets_the_descriptor_holds_the_lock_and_no_other() {
     let descriptor = first.descriptor().unwrap().unwrap();
     let mut job = Command::new("sleep").arg("600").stdin(Stdio::from(descriptor)).spawn().unwrap();
     drop(first);
-    let Err(Why::Busy { processes, .. }) = take(&mut lock(&[&directory], "b", Claim::default())) else {
+    let Err(RefusalReason::Busy { processes, .. }) = take(&mut lock(&[&directory], "b", Claim::default()))
+    else {
         panic!("the job has the lock")
     };
     assert_eq!(processes, [Process { pid: job.id(), name: "sleep".into() }]);
@@ -173,7 +174,7 @@ fn a_record_that_is_lost_lets_nobody_pass() {
         let mut next = lock(&[&directory], "c", Claim::default());
         let entry = next.take(Duration::ZERO, "me", || false).unwrap();
         assert_eq!(entry.held.generation, generation + 1);
-        assert!(entry.lost.as_ref().is_some_and(|lost| lost.starts_with(why)), "{entry:?}");
+        assert!(entry.record_lost.as_ref().is_some_and(|lost| lost.starts_with(why)), "{entry:?}");
     }
 }
 
@@ -194,7 +195,7 @@ fn a_damaged_record_does_not_make_room_for_two() {
     take(&mut first).unwrap();
     fs::write(directory.join("holder"), "x").unwrap();
     let why = take(&mut lock(&[&directory], "b", Claim::default())).unwrap_err();
-    assert_eq!(why, Why::Busy { holder: None, processes: Vec::new() });
+    assert_eq!(why, RefusalReason::Busy { holder: None, processes: Vec::new() });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Nodes that do not behave as an agent does: each is an error, soon, and nothing else.
 
 use convoy_protocol::frame::{MAGIC, encode};
-use convoy_protocol::lock::{Entry, Held, Refusal, Why};
+use convoy_protocol::lock::{HeldLock, LockTaken, Refusal, RefusalReason};
 use convoy_protocol::message::{Answer, FromAgent};
 use convoy_protocol::{Digest, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -61,10 +61,11 @@ async fn garbage_is_an_error() {
     assert_eq!(hear(said(&needs)).await, nonsense("it asks for too many contents at once"));
     let fault = said(&[FromAgent::Fault("\x1b[2Jno space".into())]);
     assert_eq!(hear(fault).await, LinkError::Fault("[2Jno space".into()));
-    let entry = |uid| FromAgent::Entered(Entry { held: Held { uid, generation: 1 }, lost: None });
+    let entry =
+        |uid| FromAgent::LockTaken(LockTaken { held: HeldLock { uid, generation: 1 }, record_lost: None });
     let entries: Vec<_> = (0..300).map(entry).collect();
     assert_eq!(hear(said(&entries)).await, nonsense("it locks for too many users"));
-    let refusal = Refusal { user: "x".into(), lock: "y".into(), why: Why::Unable("z".into()) };
+    let refusal = Refusal { user: "x".into(), lock: "y".into(), why: RefusalReason::Unavailable("z".into()) };
     let refused = said(&[entry(0), FromAgent::Refused(refusal.clone())]);
     assert_eq!(hear(refused).await, LinkError::Refused(refusal.into()));
     for (line, why) in [

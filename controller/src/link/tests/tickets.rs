@@ -106,8 +106,8 @@ async fn what_was_broken_off() {
     let error = first.ask(vec![step([kill.clone()])]).await.unwrap_err();
     assert_eq!(error, LinkError::Ended("the node closed it".into()));
     let second = link(home.path(), opening(None));
-    assert_eq!(outcome(&second, kill.clone()).await.status, Status::Broken);
-    assert_eq!(outcome(&second, kill).await.status, Status::Broken, "also if it is asked again");
+    assert_eq!(outcome(&second, kill.clone()).await.status, Status::Interrupted);
+    assert_eq!(outcome(&second, kill).await.status, Status::Interrupted, "also if it is asked again");
 
     let state = home.path().join(".local/state/convoy/runs/test/steps");
     let file = |number, name: &str| {
@@ -167,7 +167,7 @@ async fn left_alone() {
         until(|| !fs::exists(format!("/proc/{pid}")).unwrap()).await;
         until_gone(&word).await;
         let again = self::link(home.path(), super::opening(None));
-        let expected = if leaves { Status::Changed } else { Status::Broken };
+        let expected = if leaves { Status::Changed } else { Status::Interrupted };
         assert_eq!(outcome(&again, once(1, &line)).await.status, expected);
     }
 }
