@@ -1,4 +1,4 @@
-//! tar archives: the old format, ustar, GNU's and POSIX's (pax).
+//! tar archives in the old format, ustar, GNU's format and POSIX's (pax).
 
 mod header;
 mod pax;
@@ -14,10 +14,10 @@ use crate::manifest::{Entry, Kind, ModificationTime, Owner, Visitor};
 use header::Header;
 use pax::Records;
 
-/// The most that a long name or a list of attributes may take, in bytes.
+/// The largest size of a long name or an attribute list, in bytes.
 const EXTENSION: u64 = 1 << 20;
 
-/// Goes through all members.
+/// Visits all members.
 pub(crate) fn walk<E: From<Error>>(source: impl Read, visit: Visitor<'_, E>) -> Result<(), E> {
     let mut reader = Reader { source, global: Records::default() };
     while let Some(found) = reader.next()? {
@@ -30,7 +30,7 @@ pub(crate) fn walk<E: From<Error>>(source: impl Read, visit: Visitor<'_, E>) -> 
         let left = content.left;
         reader.skip(left + padding(stored))?;
     }
-    // What follows the end is of no interest, but the checksum of the packed stream stands behind it.
+    // Data after the end of the archive is ignored, but must be read to verify the checksum of the compressed stream.
     io::copy(&mut reader.source, &mut io::sink()).map_err(Error::of_reading)?;
     Ok(())
 }
@@ -39,7 +39,7 @@ fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-/// The bytes of a member.
+/// The content of a member.
 struct Content<'s, R> {
     source: &'s mut R,
     left: u64,
@@ -62,17 +62,17 @@ impl<R: Read> Read for Content<'_, R> {
 
 struct Reader<R> {
     source: R,
-    /// Attributes of all members that follow.
+    /// Attributes that apply to all following members.
     global: Records,
 }
 
-/// A header with what the extensions before it say.
+/// A header, with the extension records that precede it.
 struct Member {
     header: Header,
     records: Records,
     name: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
-    /// How many bytes follow, without the padding of the last block.
+    /// The size of the content, without the padding of the last block.
     stored: u64,
 }
 
@@ -91,7 +91,7 @@ impl<R: Read> Reader<R> {
         if header.is_whole() {
             Ok(Some(header))
         } else {
-            Err(Error::Damaged("a header does not have its checksum".into()))
+            Err(Error::Damaged("a header does not match its checksum".into()))
         }
     }
 
@@ -111,7 +111,7 @@ impl<R: Read> Reader<R> {
                 }
                 _ => {
                     let stored = match header.kind() {
-                        // The length is that of the file it is a link to.
+                        // A hard link gives the size of its target, but has no content.
                         b'1' => 0,
                         _ => records.size()?.map_or_else(|| header.size(), Ok)?,
                     };
@@ -154,7 +154,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Error> {
 }
 
 impl Member {
-    /// Returns the member and how many of its bytes follow; `None` if it is none, but a note about the archive.
+    /// Returns the member's entry and the size of its content; `None` if it is not a member but a note about the archive.
     fn entry(&self) -> Result<Option<(Entry<()>, u64)>, Error> {
         let name = match (self.records.text("path"), &self.name) {
             (Some(path), _) => path.to_owned(),
@@ -178,8 +178,8 @@ impl Member {
             b'3' | b'4' => return special("a device"),
             b'6' => return special("a named pipe"),
             b'S' => return special("a sparse file"),
-            b'M' => return special("a part of a file that began in another volume"),
-            // The volume's own name.
+            b'M' => return special("a continuation of a file from another volume"),
+            // The name of the volume.
             b'V' => return Ok(None),
             other => return Err(Fault::UnknownKind(char::from(other)).of(&name)),
         };

@@ -1,8 +1,8 @@
-//! What is read of archives, and what is refused.
+//! Which archives are read, and which are refused.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
+    reason = "a panic fails the test; clippy exempts only the test functions themselves"
 )]
 
 mod builder;
@@ -17,7 +17,7 @@ use convoy_protocol::Digest;
 
 use builder::{Header, Record, Tar, Zip};
 
-/// Reads an archive, and expects that it is one.
+/// Reads an archive, and panics if it is refused.
 fn read(bytes: &[u8]) -> Manifest {
     convoy_archive::read(&mut Cursor::new(bytes)).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -37,7 +37,7 @@ fn names(manifest: Manifest) -> Vec<(String, Kind<Digest>)> {
 }
 
 #[test]
-fn all_that_tar_tells() {
+fn all_fields_of_tar_are_read() {
     let owned = Header { uid: 7, mode: 0o4750, ..Header::new("a/x", b'0') };
     let bytes = Tar::default()
         .dir("a/", 0o755)
@@ -71,7 +71,7 @@ fn all_that_tar_tells() {
 }
 
 #[test]
-fn long_names_of_gnu_and_posix() {
+fn long_names_in_both_formats_are_read() {
     let long = "d/".repeat(100) + "name";
     let gnu = Tar::default()
         .member(&Header::new("././@LongLink", b'L'), format!("{long}\0").as_bytes())
@@ -99,7 +99,7 @@ fn long_names_of_gnu_and_posix() {
 }
 
 #[test]
-fn all_that_zip_tells() {
+fn all_fields_of_zip_are_read() {
     let utc = [0x55, 0x54, 5, 0, 1, 4, 0, 0, 0];
     let zip = || {
         Zip::default()
@@ -125,7 +125,7 @@ fn all_that_zip_tells() {
     ];
     assert_eq!(names(manifest), expected);
     assert_eq!(names(read(&zip().done_large())), expected);
-    // A program that unpacks the rest.
+    // A self-extracting program.
     let shifted = [b"#!/bin/sh\n".repeat(100), zip().done()].concat();
     assert_eq!(names(read(&shifted)), expected);
     assert!(read(&Zip::default().done()).entries.is_empty());

@@ -77,7 +77,7 @@ fn one_that_leads_out_is_refused_before_the_node_hears_of_it() {
     let node = project.node("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
-    let why = "cannot unpack pack.zip: '../../etc/x' leads out of the folder that it would be unpacked into";
+    let why = "cannot unpack pack.zip: '../../etc/x' leads out of the destination directory";
     assert!(ran.stdout.contains(why), "{ran}");
     assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);
 }

@@ -33,7 +33,7 @@ crate::arguments! {
         io_buffer_size: i64 [default("65536")],
         /// Whether the certificate of an `https` address is checked.
         validate_certs: bool [default("true")],
-        /// Whether an archive that a vault encrypts is decrypted.
+        /// Whether a vault-encrypted archive is decrypted.
         decrypt: bool [default("true")],
     }
     including [file: FileArgs]

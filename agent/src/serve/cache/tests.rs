@@ -61,7 +61,7 @@ fn damaged_refused_and_oversized_content_leaves_nothing() {
             Box::new(|c| c.receive_chunk(&chunk(digest, b"two", true))),
         ),
         (
-            "a part of it is larger than a part may be",
+            "a chunk is larger than allowed",
             Box::new(|c| c.receive_chunk(&Chunk { deflated: true, ..chunk(digest, &bomb, false) })),
         ),
     ];

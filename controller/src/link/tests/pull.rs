@@ -116,10 +116,7 @@ async fn parts_that_do_not_fit_are_refused() {
     for (part, why) in [
         (chunk(vec![0; 6]), "the node sent something else: a part of 6 bytes, not 5"),
         (chunk(Vec::new()), "the node sent something else: a part of 0 bytes, not 5"),
-        (
-            chunk(vec![0; CHUNK + 1]),
-            "the node sent something else: a part of it is larger than a part may be",
-        ),
+        (chunk(vec![0; CHUNK + 1]), "the node sent something else: a chunk is larger than allowed"),
         (FromAgent::NoContent { digest: offer.digest, why: "\x1b[2Jno".into() }, "[2Jno"),
     ] {
         let (link, mut node) = hostile(&[]).await;
