@@ -90,7 +90,7 @@ pub enum Fault {
     #[error("lies below '{0}', which is a file in the same archive")]
     BelowFile(String),
     /// It is a hard link to something that is not an earlier file.
-    #[error("is a hard link to '{}', a file that does not precede it in the archive", .0.escape_debug())]
+    #[error("is a hard link to '{}', which is not an earlier file of the archive", .0.escape_debug())]
     HardLink(String),
     /// Its own header and the list of members give different names.
     #[error("has a different name in its own header")]

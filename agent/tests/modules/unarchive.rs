@@ -342,7 +342,7 @@ fn archives_made_to_escape_place_nothing() {
         (first().file("FIRST", "").done(), "'FIRST' differs from 'first' only in case"),
         (
             first().hard("h", "/etc/passwd").done(),
-            "'h' is a hard link to '/etc/passwd', a file that does not precede it in the archive",
+            "'h' is a hard link to '/etc/passwd', which is not an earlier file of the archive",
         ),
         (first().gz()[..60].to_vec(), "it is truncated"),
     ] {

@@ -61,7 +61,7 @@ fn members_below_a_link_are_refused() {
     assert!(error(&hostile).starts_with("'a' is a hard link to '\\u{1b}[2J', which"));
     for target in ["/etc/passwd", "../x", "later", "link"] {
         let tar = Tar::default().link("link", "/etc/passwd").hard("a", target).file("later", "").done();
-        let why = format!("'a' is a hard link to '{target}', a file that does not precede it in the archive");
+        let why = format!("'a' is a hard link to '{target}', which is not an earlier file of the archive");
         assert_eq!(error(&tar), why);
     }
 }
