@@ -1,4 +1,4 @@
-//! Digests of files that were read before, so that what has not changed since is not read again.
+//! Caches digests of files on the node, so that a file that has not changed need not be read again.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,14 +9,14 @@ use crate::failure::Failure;
 use crate::stat::{Meta, Time};
 use crate::system::SystemView;
 
-/// A file that was changed less than so many seconds before it was read may be changed again without its times
-/// telling. Its digest is not kept.
+/// A file that was modified this many seconds or less before it was read may be modified again without a change of its
+/// times. Its digest is not cached.
 const RACY_SECONDS: i64 = 2;
 
-/// The length of a kept digest with what it belongs to, in bytes.
-const RECORD: usize = 7 * 8 + 32;
+/// The size of a cache entry in bytes.
+const ENTRY_SIZE: usize = 7 * 8 + 32;
 
-/// What shows that a file is the one that was read. Of the times, nobody can set the last one as they like.
+/// Identifies a version of a file. No program can set `ctime` at will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,
@@ -30,28 +30,28 @@ impl From<&Meta> for Stamp {
     }
 }
 
-/// Digests of the files that one task asks for.
+/// The digests of the files that one task needs.
 #[derive(Debug)]
 pub struct DigestCache {
     name: String,
-    /// By device and inode.
+    /// By device and inode number.
     old: HashMap<(u64, u64), (Stamp, Digest)>,
     new: HashMap<(u64, u64), (Stamp, Digest)>,
 }
 
 impl DigestCache {
-    /// Takes up what was kept under this name.
+    /// Loads the digests that were saved under this name.
     pub fn load(view: &SystemView, name: &str) -> Self {
         let name = format!("digests {name}");
         let records = view.load_note(&name).unwrap_or_default();
-        let old = records.chunks_exact(RECORD).filter_map(decode).collect();
+        let old = records.chunks_exact(ENTRY_SIZE).filter_map(decode).collect();
         Self { name, old, new: HashMap::new() }
     }
 
-    /// Returns the digest of the file at `path`, which is `meta`.
+    /// Returns the digest of the file at `path`, which has the metadata `meta`.
     ///
     /// # Errors
-    /// If the file has to be read and cannot be.
+    /// If the file must be read and cannot be.
     pub fn digest(&mut self, view: &SystemView, path: &Path, meta: &Meta) -> Result<Digest, Failure> {
         let (key, stamp) = ((meta.dev, meta.ino), Stamp::from(meta));
         let known = self.old.get(&key).filter(|(known, _)| *known == stamp).map(|(_, digest)| *digest);
@@ -62,7 +62,7 @@ impl DigestCache {
         Ok(digest)
     }
 
-    /// Keeps what was asked for, and forgets the rest.
+    /// Saves the digests that were requested since [`load`](Self::load), and drops all others.
     pub fn save(self, view: &SystemView) {
         if self.new != self.old {
             let bytes: Vec<u8> =
@@ -72,11 +72,11 @@ impl DigestCache {
     }
 }
 
-/// Returns whether what was read of the file at `path`, which was `meta` before, is what it holds as long as it has
-/// these times.
+/// Returns whether the file at `path` still has the metadata `meta`, which were taken before it was read, and whether any
+/// later change will show in them.
 pub fn is_reliable(view: &SystemView, path: &Path, meta: &Meta) -> bool {
     let now = i64::try_from(view.now().as_secs()).unwrap_or_default();
-    // What was changed while it was read does not have the times that it had before.
+    // A file that was modified while it was being read has other times now.
     let still =
         || view.stat(path).ok().flatten().is_some_and(|after| Stamp::from(&after) == Stamp::from(meta));
     meta.ctime.seconds + RACY_SECONDS < now && still()
@@ -90,7 +90,7 @@ fn encode(key: (u64, u64), stamp: &Stamp, digest: &Digest) -> Vec<u8> {
 }
 
 fn decode(record: &[u8]) -> Option<((u64, u64), (Stamp, Digest))> {
-    let (numbers, digest) = record.split_at(RECORD - 32);
+    let (numbers, digest) = record.split_at(ENTRY_SIZE - 32);
     let mut numbers = numbers.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
     let mut next = || numbers.next();
     let key = (next()?, next()?);
@@ -105,11 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_read_as_they_were_written() {
+    fn entries_are_decoded_as_they_were_encoded() {
         let time = |seconds, nanos| Time { seconds, nanos };
         let stamp = Stamp { size: 3, mtime: time(-1, 5), ctime: time(7, 999_999_999) };
         let record = encode((1, u64::MAX), &stamp, &Digest::of(b"abc"));
-        assert_eq!(record.len(), RECORD);
+        assert_eq!(record.len(), ENTRY_SIZE);
         assert_eq!(decode(&record), Some(((1, u64::MAX), (stamp, Digest::of(b"abc")))));
     }
 }

@@ -1,6 +1,6 @@
-//! What convoy runs on a node: the modules, and the loop that serves them to a controller.
+//! The part of convoy that runs on a node: the modules, and the program that runs them for a controller.
 //!
-//! The controller links this library too, for the modules' argument specifications and documentation alone.
+//! The controller links this library too, but only for the modules' metadata: arguments, behavior and documentation.
 
 pub mod args;
 pub mod carry;
@@ -36,6 +36,6 @@ pub use serve::{enter_job, enter_terminal};
 
 #[doc(hidden)]
 pub mod __private {
-    //! Names that the macros use.
+    //! Names used by the macros.
     pub use convoy_protocol::{Map, Value};
 }

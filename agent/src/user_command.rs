@@ -1,4 +1,4 @@
-//! Running a user's command: what `command` and `shell` have in common.
+//! Running commands given by the user: what `command`, `shell`, `raw` and `script` share.
 
 use std::path::{Path, PathBuf};
 
@@ -14,25 +14,25 @@ use crate::system::{Output, Process, ProcessError, System, SystemView};
 use crate::words;
 
 crate::arguments! {
-    /// Around what is run: what every module that runs something takes.
+    /// Parameters of modules that run a command.
     pub struct RunArgs {
         /// The directory to run in.
         chdir: Option<NodePath>,
-        /// Not run if this exists; may hold `*`, `?` and `[…]`.
+        /// Do not run if this path exists; may contain `*`, `?` and `[…]`.
         creates: Option<NodePath>,
-        /// Not run if this does not exist; may hold `*`, `?` and `[…]`.
+        /// Do not run if this path does not exist; may contain `*`, `?` and `[…]`.
         removes: Option<NodePath>,
-        /// What it reads from standard input.
+        /// The command's standard input.
         stdin: Option<String>,
-        /// Whether a line end is added to `stdin`.
+        /// Whether to add a line end to `stdin`.
         stdin_add_newline: bool [default("true")],
-        /// Whether line ends at the end of the outputs are taken away.
+        /// Whether to remove line ends at the end of the outputs.
         strip_empty_ends: bool [default("true")],
     }
 }
 
 impl RunArgs {
-    /// Returns the request to run `argv`, which the answer shows as `shown`.
+    /// Makes a request to run `argv`. The result shows the command as `shown`.
     pub fn request(&self, shown: Value, argv: Vec<String>, view: &SystemView) -> Request<'_> {
         let text = |path: &NodePath| view.expand(path).to_string_lossy().into_owned();
         Request {
@@ -47,26 +47,26 @@ impl RunArgs {
     }
 }
 
-/// What is asked for.
+/// A request to run a command.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The command as the answer shows it.
+    /// The command as shown in the result.
     pub shown: Value,
-    /// Program and arguments.
+    /// The program and its arguments.
     pub argv: Vec<String>,
     /// The directory to run in.
     pub chdir: Option<PathBuf>,
-    /// Not run if something matches this.
+    /// Do not run if this pattern matches something.
     pub creates: Option<String>,
-    /// Not run if nothing matches this.
+    /// Do not run if this pattern matches nothing.
     pub removes: Option<String>,
     /// Standard input.
     pub stdin: Option<&'a str>,
-    /// Whether a line end is added to it.
+    /// Whether to add a line end to it.
     pub stdin_add_newline: bool,
 }
 
-/// A command that is to be run.
+/// A command to run.
 #[derive(Debug)]
 pub struct Plan {
     process: Process,
@@ -74,7 +74,7 @@ pub struct Plan {
     shown: Value,
 }
 
-/// Returns the failure of a task without a command.
+/// Returns the failure of a task that gives no valid command.
 pub fn missing_command(msg: &str) -> Failure {
     Failure { msg: msg.to_owned(), values: outputs::values("", "") }.with("rc", 256).with("cmd", ())
 }
@@ -87,10 +87,10 @@ fn not_run_values(request: &Request<'_>, stdout: &str, msg: String) -> Map {
     values
 }
 
-/// Looks whether the command must be run.
+/// Decides whether the command must be run.
 ///
 /// # Errors
-/// If there is no such directory to run in.
+/// If the directory to run in cannot be entered.
 pub fn check(request: Request<'_>, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     let directory = request.chdir.clone().unwrap_or_else(|| ".".into());
     if let Err(error) = std::fs::read_dir(&directory).map(drop)
@@ -129,14 +129,14 @@ pub fn check(request: Request<'_>, view: &SystemView) -> Result<Checked<Plan>, F
         None => process,
     };
     let plan = Plan { process, argv: request.argv, shown: request.shown };
-    // With one of these, what the command is for is not there yet: known without running it.
+    // If one of these is given, it is known that the command has something to do.
     if request.creates.is_some() || request.removes.is_some() {
         return Ok(Checked::Differs { plan, diff: Vec::new(), values });
     }
     Ok(Checked::Unknown { plan, why, values })
 }
 
-/// Runs a process to its end, whatever its exit code.
+/// Runs a process to its end, whatever its exit code is.
 fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Failure> {
     node.try_run(process).map_err(|error| match error {
         ProcessError::TimedOut => node.timed_out(),
@@ -148,7 +148,7 @@ fn run(process: &Process, program: &str, node: &mut System) -> Result<Output, Fa
     })
 }
 
-/// Runs a process of which only its outputs and exit code are told, as `raw` and `script` do.
+/// Runs a process and returns only its outputs and exit code, as `raw` and `script` do.
 ///
 /// # Errors
 /// As [`apply`].
@@ -165,7 +165,7 @@ pub fn run_plain(process: &Process, program: &str, node: &mut System) -> Result<
 /// Runs the command.
 ///
 /// # Errors
-/// If it cannot be started, ends with another code than 0, or does not end in time.
+/// If it cannot be started, fails, or exceeds the order's deadline.
 pub fn apply(plan: &Plan, strip: bool, node: &mut System) -> Result<Done, Failure> {
     let start = node.now();
     let program = plan.argv.first().map(String::as_str).unwrap_or_default();
@@ -196,7 +196,7 @@ fn result(output: &Output, strip: bool) -> Map {
     outputs::values(&text(&output.stdout), &text(&output.stderr))
 }
 
-/// Returns a time span as Python writes a `timedelta`.
+/// Formats a duration like Python's `str(timedelta)`.
 fn timedelta(span: std::time::Duration) -> String {
     let seconds = span.as_secs();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -214,7 +214,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn spans_as_python_writes_them() {
+    fn durations_are_formatted_as_in_python() {
         assert_eq!(timedelta(Duration::new(3725, 42_000)), "1:02:05.000042");
         assert_eq!(timedelta(Duration::from_secs(2 * 86_400)), "2 days, 0:00:00.000000");
     }

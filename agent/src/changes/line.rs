@@ -1,4 +1,4 @@
-//! The lines of a record.
+//! The lines of a record of changes.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -10,26 +10,26 @@ use convoy_protocol::Digest;
 use super::state::{ContentState, Ownership, PathKind, PathState};
 use crate::stat::Time;
 
-/// What the first line says: the version of the format.
+/// The first line: the version of the format.
 pub(crate) const HEADING: &str = "convoy-changes 1\n";
 
-/// What a line says.
+/// A line of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RecordLine {
-    /// Something at a path is about to be changed for the first time.
+    /// A path is about to be changed for the first time.
     Change { id: String, path: PathBuf, was: PathState, left: PathState },
-    /// It is about to be changed again. What was there before is told if it is known, or kept, only now.
+    /// It is about to be changed again. `was` is given if the original state becomes known, or is kept, only now.
     ChangeAgain { id: String, was: Option<PathState>, left: PathState },
-    /// Its last change did not come to be.
+    /// Its last change was not made.
     Cancelled { id: String },
-    /// A module is about to do what cannot be undone, for the order of this ticket.
+    /// A module is about to do something irreversible, for the order with this ticket.
     Irreversible { module: String, why: String, ticket: Option<u64> },
-    /// It was taken back by this run.
+    /// The changes of the path were undone by the run `by`.
     Undone { id: String, by: String },
 }
 
 impl RecordLine {
-    /// Returns the line with its check sum and its end.
+    /// Returns the line with its checksum and line end.
     pub(crate) fn text(&self) -> String {
         let mut body = String::new();
         match self {
@@ -67,7 +67,7 @@ impl RecordLine {
                 body.push(' ');
                 word(why.as_bytes(), &mut body);
                 if let Some(ticket) = ticket {
-                    // Writing to a text cannot fail.
+                    // Writing to a string cannot fail.
                     let _ = write!(body, " {ticket}");
                 }
             }
@@ -75,7 +75,7 @@ impl RecordLine {
         format!("{:08x} {body}\n", sum(body.as_bytes()))
     }
 
-    /// Reads a line without its end; `None` if it is not as it was written.
+    /// Parses a line without its line end; `None` if it is damaged.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let (wanted, body) = text.split_once(' ')?;
@@ -117,13 +117,13 @@ fn sum(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Writes bytes as one word: all but a few characters as `%` and two digits.
+/// Writes bytes as one word, with all but a few characters percent-encoded.
 fn word(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"/._-:,@+".contains(byte) {
             out.push(char::from(*byte));
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(out, "%{byte:02x}");
         }
     }
@@ -162,7 +162,7 @@ fn read_time(text: &str) -> Option<Time> {
     Some(Time { seconds: seconds.parse().ok()?, nanos: nanos.parse().ok()? })
 }
 
-/// Writes a state as words, each after a blank.
+/// Writes a state as words, each preceded by a blank.
 fn state(state: &PathState, out: &mut String) {
     let mut add = |name: &str, value: &[u8]| {
         out.push(' ');
@@ -242,14 +242,14 @@ fn read_state(words: &[&str]) -> Option<PathState> {
     Some(state)
 }
 
-/// Returns a state in the words of a record.
+/// Formats a state as in the record.
 pub(crate) fn state_text(of: &PathState) -> String {
     let mut text = String::new();
     state(of, &mut text);
     text.trim_start().to_owned()
 }
 
-/// Returns words as a line of their own.
+/// Formats words as a line.
 pub(crate) fn words(words: &[&str]) -> String {
     let mut line = String::new();
     for (index, text) in words.iter().enumerate() {
@@ -262,12 +262,12 @@ pub(crate) fn words(words: &[&str]) -> String {
     line
 }
 
-/// Reads a line that [`words`] made, without its end.
+/// Parses a line formatted by [`words`], without its line end.
 pub(crate) fn read_words(line: &str) -> Option<Vec<String>> {
     line.split(' ').map(utf8).collect()
 }
 
-/// Returns a path as a line of its own.
+/// Formats a path as a line.
 pub(crate) fn path_line(path: &Path) -> String {
     let mut line = String::new();
     word(path.as_os_str().as_bytes(), &mut line);
@@ -275,7 +275,7 @@ pub(crate) fn path_line(path: &Path) -> String {
     line
 }
 
-/// Reads a line that [`path_line`] made, without its end.
+/// Parses a line formatted by [`path_line`], without its line end.
 pub(crate) fn read_path_line(line: &str) -> Option<PathBuf> {
     path(line).filter(|path| path.is_absolute())
 }
@@ -321,7 +321,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_are_read_as_they_were_written(was in any_state(), left in any_state(), name in "\\PC{1,9}") {
+        fn lines_are_parsed_as_they_were_formatted(was in any_state(), left in any_state(), name in "\\PC{1,9}") {
             let id = || "7.1".to_owned();
             for line in [
                 RecordLine::Change { id: id(), path: name.clone().into(), was: was.clone(), left: left.clone() },

@@ -1,4 +1,4 @@
-//! Records each change before it is made, and keeps what would be gone.
+//! Records each change before it is made, and keeps what the change would destroy.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -21,49 +21,49 @@ use crate::stat::{Meta, Time};
 use crate::state;
 use crate::sync::lock;
 
-/// Records what a run changes, if it has a name. All that work for one user share it.
+/// Records the changes of a run, if it has a name. All parts of an agent share one recorder.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The directory of what outlives the agent, if it is not that of the user.
+    /// The state directory, if it is not the user's default one.
     state: Option<PathBuf>,
     run: Option<String>,
     open: Option<Open>,
-    /// The ticket of the order that is done.
+    /// The ticket of the current order.
     ticket: Option<u64>,
-    /// Whether that was given secrets.
+    /// Whether that order was given secrets.
     secret: bool,
 }
 
-/// The record of a run.
+/// The open record of a run.
 #[derive(Debug)]
 struct Open {
     writer: Writer,
     keeper: Keeper,
     tracked: TrackedPaths,
-    /// How many names were given.
+    /// How many entries were created.
     names: u64,
 }
 
-/// Whether a change takes away what is there.
+/// How a change affects the content of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChangeKind {
-    /// It is about attributes, or nothing is there.
+    /// The content is kept: the change only affects attributes, or the path does not exist.
     KeepsContent,
-    /// It does.
+    /// The content is replaced or removed.
     LosesContent,
-    /// It is made already, under a name that nothing had.
+    /// The path was just created, under a name that was not known beforehand.
     Created,
 }
 
-/// A change that was announced.
+/// An announced change.
 #[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct Announcement(Option<(PathBuf, TrackedPath)>, First);
 
-/// Whether a change is the first of its path.
+/// Whether a change is the first one of its path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum First {
     Yes,
@@ -77,41 +77,41 @@ impl First {
     }
 }
 
-/// How a directory is to be removed.
+/// How to remove a directory.
 #[derive(Debug)]
 pub(crate) enum Removal {
-    /// For good: it is empty, or the run has made it.
+    /// Permanently: it is empty, or the run created it.
     Discard(Announcement),
-    /// By moving it here.
+    /// By moving it to this path.
     Move(Announcement, PathBuf),
 }
 
 fn cannot_record(error: &io::Error) -> Failure {
     Failure::new(format!(
-        "cannot record what is about to be changed, so that it could be undone: {}; nothing was changed",
+        "cannot record a change for undo: {}; nothing was changed",
         reason(error)
     ))
 }
 
 impl Recorder {
-    /// Makes one whose records are below this directory, not below the user's own.
+    /// Makes one that uses this state directory instead of the user's default one.
     pub fn below(state: &Path) -> Self {
         Self(Arc::new(Mutex::new(Inner { state: Some(state.to_owned()), ..Inner::default() })))
     }
 
-    /// Begins to record what the run of this name changes; with `None`, records nothing from now on.
+    /// Starts recording the changes of a run; with `None`, stops recording.
     pub fn begin(&self, run: Option<&str>) {
         let mut inner = lock(&self.0);
         inner.run = run.map(str::to_owned);
         inner.open = None;
     }
 
-    /// Returns whether anything is recorded.
+    /// Returns whether changes are recorded.
     pub(crate) fn is_enabled(&self) -> bool {
         lock(&self.0).run.is_some()
     }
 
-    /// Tells which order is done.
+    /// Sets the current order.
     pub(crate) fn set_order(&self, order: &Order) {
         let quiet = order.ticket.is_some_and(|ticket| ticket.quiet);
         let mut inner = lock(&self.0);
@@ -119,28 +119,28 @@ impl Recorder {
         inner.secret = quiet || order.args.values().any(|value| value.deep_taint().is_secret());
     }
 
-    /// Tells whether what is handled is secret, whatever the order says.
+    /// Sets whether file contents are secret, whatever the order says.
     pub(crate) fn set_secret(&self, secret: bool) {
         lock(&self.0).secret = secret;
     }
 
-    /// Returns the name of the run that is recorded.
+    /// Returns the name of the recorded run.
     pub(crate) fn run(&self) -> Option<String> {
         lock(&self.0).run.clone()
     }
 
-    /// Returns the directory of the run of this name, which may not be there.
+    /// Returns the directory of a run, which need not exist.
     ///
     /// # Errors
-    /// If that is no name of a run, or there is no directory of what outlives the agent.
+    /// If `run` is not a valid name of a run, or there is no state directory.
     pub(crate) fn directory_of(&self, run: &str) -> io::Result<PathBuf> {
         lock(&self.0).directory_of(run)
     }
 
-    /// Records that a module is about to do what cannot be undone.
+    /// Records that a module is about to do something irreversible.
     ///
     /// # Errors
-    /// If that cannot be recorded.
+    /// If it cannot be recorded.
     pub(crate) fn record_irreversible(&self, module: &str, why: &str) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
         let ticket = inner.ticket;
@@ -167,7 +167,7 @@ impl Recorder {
         write().map_err(|error| cannot_record(&error))
     }
 
-    /// Announces a change at `path`, after which it is as `left`, and keeps what is lost by it.
+    /// Announces a change that will leave `path` in the state `left`, and keeps the old content if it would be lost.
     ///
     /// # Errors
     /// If it cannot be recorded or kept; the change must not be made then.
@@ -183,7 +183,7 @@ impl Recorder {
     /// Announces changes that are made together.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
+    /// As [`announce`](Self::announce).
     pub(crate) fn announce_all(
         &self,
         changes: Vec<(PathBuf, PathState)>,
@@ -206,10 +206,10 @@ impl Recorder {
         Ok(announcement)
     }
 
-    /// Announces that the directory at `path` is removed, and says how.
+    /// Announces the removal of the directory at `path`, and returns how to remove it.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
+    /// As [`announce`](Self::announce).
     pub(crate) fn announce_removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
@@ -260,10 +260,10 @@ impl Recorder {
         })
     }
 
-    /// Keeps the directory at `path` by a copy, since it could not be moved.
+    /// Keeps a copy of the directory at `path`, since it could not be moved.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
+    /// As [`announce`](Self::announce).
     pub(crate) fn keep_copy(
         &self,
         announcement: &Announcement,
@@ -278,15 +278,14 @@ impl Recorder {
         open.write(&[line], &[], true)
     }
 
-    /// Forgets a directory that was removed, and what was below it: what comes there is something else.
+    /// Stops tracking a removed directory and everything below it: whatever appears there is something else.
     pub(crate) fn forget(&self, path: &Path) {
         if let Some(open) = lock(&self.0).open.as_mut() {
             open.tracked.forget(&with_real_parent(path));
         }
     }
 
-    /// Records that a change did not come to be. Should this not be possible, [`Entry::left`](super::record::Entry::left)
-    /// allows for it.
+    /// Records that a change was not made. If this fails, [`Entry::left`](super::record::Entry::left) still allows for it.
     pub(crate) fn cancel(&self, announcement: &Announcement) {
         let mut inner = lock(&self.0);
         let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else { return };
@@ -296,10 +295,10 @@ impl Recorder {
         }
     }
 
-    /// Records how a change has left a path where that was not known before: `owned` is what was announced.
+    /// Records the actual state after a change, if it differs from the announced state or was not known.
     ///
     /// # Errors
-    /// If it cannot be recorded; the change is made.
+    /// If it cannot be recorded; the change was made.
     pub(crate) fn confirm(
         &self,
         announcement: &Announcement,
@@ -325,7 +324,7 @@ impl Recorder {
         let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
         open.writer.append(&[line], false).map_err(|error| {
             Failure::new(format!(
-                "{} was changed, but how it was left cannot be recorded: {}",
+                "{} was changed, but its new state cannot be recorded: {}",
                 path.display(),
                 reason(&error)
             ))
@@ -341,7 +340,7 @@ impl Inner {
         }
     }
 
-    /// Returns the record, begun if it was not; nothing if none is kept.
+    /// Returns the open record, opening it first if necessary; `None` if changes are not recorded.
     fn opened(&mut self) -> Result<Option<&mut Open>, Failure> {
         if self.open.is_none() {
             let Some(run) = self.run.clone() else { return Ok(None) };
@@ -364,14 +363,14 @@ impl Inner {
 }
 
 impl Open {
-    /// Returns a name for an entry that no other has, also none of another process.
+    /// Returns a name for an entry that is unique, even among other processes.
     fn name(&mut self) -> String {
         self.names += 1;
         format!("{}.{}", std::process::id(), self.names)
     }
 
-    /// Returns the line that announces a change, and what is known of the path then; nothing if nothing was there and
-    /// nothing will be.
+    /// Returns the line that announces a change and the tracked state of the path; `None` if the path does not exist and will
+    /// not exist.
     fn announce(
         &mut self,
         path: PathBuf,
@@ -414,7 +413,7 @@ impl Open {
         Ok(Some((line, path, next)))
     }
 
-    /// Returns what is at `path`, kept if it is lost.
+    /// Returns the state of `path`, and keeps its content if it would be lost.
     fn before(
         &mut self,
         path: &Path,

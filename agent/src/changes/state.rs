@@ -1,4 +1,4 @@
-//! What is, or was, at a path.
+//! States of a path, as recorded for undo.
 
 use std::fs;
 use std::io;
@@ -9,15 +9,15 @@ use convoy_protocol::Digest;
 
 use crate::stat::{Meta, Time};
 
-/// What there is.
+/// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathKind {
     Absent,
     File,
     Directory,
-    /// A symbolic link with what it says.
+    /// A symbolic link, with its target.
     Link(PathBuf),
-    /// A directory with all it holds, or what is neither file, directory nor link: as one.
+    /// A directory tree as a unit, or a special file.
     Tree,
 }
 
@@ -29,33 +29,33 @@ pub(crate) struct Ownership {
     pub(crate) gid: u32,
 }
 
-/// What a file holds.
+/// What is known about a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ContentState {
-    /// It does not matter, since it was not changed.
+    /// Nothing, since the content does not change.
     Any,
-    /// What has this digest. Of a tree: of all that the file system says about it.
+    /// Its digest; for a tree, the digest of all metadata.
     Digest(Digest),
-    /// A secret. So long as device, inode and time of change are these, it is the same.
+    /// It is a secret. The content is the same as long as device, inode and `ctime` are.
     Stamp(u64, u64, Time),
-    /// A secret, not kept.
+    /// It is a secret, and was not kept.
     Secret,
-    /// What could not be read, and was not kept.
+    /// It could not be read, and was not kept.
     Unreadable,
 }
 
-/// What is, or was, at a path.
+/// The state of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PathState {
     pub(crate) kind: PathKind,
-    /// `None`: they do not matter.
+    /// `None` if irrelevant.
     pub(crate) ownership: Option<Ownership>,
-    /// `None`: it does not matter.
+    /// `None` if irrelevant.
     pub(crate) mtime: Option<Time>,
     pub(crate) content: ContentState,
-    /// Where it is kept.
+    /// Where the old content is kept.
     pub(crate) kept: Option<PathBuf>,
-    /// Extended attributes.
+    /// The extended attributes.
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -81,7 +81,7 @@ impl PathState {
         Self::new(PathKind::Absent)
     }
 
-    /// Returns what is at `path`, of which `meta` tells; the content is not looked at.
+    /// Returns the state of `path` with the metadata `meta`, without its content.
     pub(crate) fn observe(path: &Path, meta: Option<&Meta>) -> io::Result<Self> {
         let Some(meta) = meta else { return Ok(Self::absent()) };
         let kind = match meta {
@@ -97,10 +97,10 @@ impl PathState {
         self.kind == PathKind::Absent
     }
 
-    /// Returns this state after a change to `next`, which says nothing of what did not change.
+    /// Returns this state after a change to `next`, which omits what the change leaves alone.
     pub(crate) fn followed_by(&self, next: &Self) -> Self {
         let mut merged = next.clone();
-        // A directory that came back with all it holds stays one, whatever its attributes.
+        // A restored directory tree remains a tree when only its attributes change.
         if self.kind == PathKind::Tree && next.kind == PathKind::Directory {
             return Self { kind: PathKind::Tree, content: ContentState::Any, ..merged };
         }
@@ -114,7 +114,7 @@ impl PathState {
     }
 }
 
-/// Returns the extended attributes of what is at `path` itself, as far as they can be read.
+/// Returns the extended attributes of `path` itself, as far as they can be read.
 pub(crate) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut names = vec![0; 16 * 1024];
     let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What the run has changed so far, by path.
+//! The paths that the run has changed so far.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,27 +6,27 @@ use std::path::{Path, PathBuf};
 use super::record::{Entry, Record};
 use super::state::{ContentState, PathKind};
 
-/// What is known of one path.
+/// What is tracked about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TrackedPath {
-    /// The entry's name in the record.
+    /// The name of its entry in the record.
     pub(super) id: String,
-    /// Whether nothing was there before the run.
+    /// Whether it did not exist before the run.
     pub(super) was_absent: bool,
-    /// Whether what it held is kept, or need not be.
+    /// Whether the old content is kept, or need not be.
     pub(super) content_kept: bool,
-    /// Whether it holds a secret.
+    /// Whether its content is a secret.
     pub(super) is_stamped: bool,
-    /// Whether it came back with all it holds.
+    /// Whether it was restored as a directory tree.
     pub(super) is_tree: bool,
 }
 
-/// What is known of all paths.
+/// All tracked paths.
 #[derive(Debug, Default)]
 pub(super) struct TrackedPaths(HashMap<PathBuf, TrackedPath>);
 
 impl TrackedPaths {
-    /// Returns what a record tells.
+    /// Makes one from a record.
     pub(super) fn from_record(record: &Record) -> Self {
         let mut all = Self::default();
         record.entries.iter().for_each(|entry| all.add(entry));
@@ -60,7 +60,7 @@ impl TrackedPaths {
         self.0.remove(path);
     }
 
-    /// Returns whether nothing was at `path` before the run, since the run has made a directory above it, or it itself.
+    /// Returns whether `path` did not exist before the run, because the run created it or a directory above it.
     pub(super) fn is_new(&self, path: &Path) -> bool {
         match self.0.get(path) {
             Some(tracked) => tracked.was_absent,
@@ -71,7 +71,7 @@ impl TrackedPaths {
         }
     }
 
-    /// Forgets what is at a path and below it.
+    /// Stops tracking a path and everything below it.
     pub(super) fn forget(&mut self, path: &Path) {
         self.0.retain(|tracked, _| !tracked.starts_with(path));
     }

@@ -1,16 +1,16 @@
-//! What the file system says about a path, under Ansible's names.
+//! File metadata under Ansible's names.
 
 use convoy_protocol::{Map, Value, map};
 
 use crate::stat::{FileKind, Meta};
 use crate::system::SystemView;
 
-/// Returns a count of the file system as a value.
+/// Converts a count to a value.
 pub fn whole(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-/// Returns what `stat` and `find` both tell.
+/// Returns the values that `stat` and `find` both return.
 pub fn of(view: &SystemView, meta: &Meta) -> Map {
     let bit = |mask: u32| meta.mode & mask != 0;
     map! {

@@ -60,7 +60,7 @@ crate::arguments! {
 /// # Errors
 /// If there is no such directory, a fragment cannot be read, or something is in the way.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     if let Some(command) = args.validate.as_ref().filter(|command| !command.contains("%s")) {
         return Err(Failure::new(format!("validate must contain %s: {command}")));
     }

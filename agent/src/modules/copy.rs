@@ -7,7 +7,7 @@ use convoy_protocol::{Kind, Map, Value, map};
 use crate::args::{Arg, Mode, NodePath};
 use crate::content::{Content, EntryKind, StagedSource, Tree};
 use crate::failure::Failure;
-use crate::files::attributes::{self, FileArgs, Wanted};
+use crate::files::attributes::{self, FileArgs, RequestedAttributes};
 use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
@@ -78,7 +78,7 @@ pub enum Plan {
 /// # Errors
 /// If the arguments contradict each other, or something is in the way.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let dest = with_directory(view.expand(&args.dest));
     if args.dest.0.as_os_str().is_empty() {
         return Err(Failure::new("dest is required"));
@@ -113,12 +113,12 @@ fn bytes(content: &Value) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
+fn wanted(args: &Args) -> RequestedAttributes<'_> {
+    RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
 }
 
-fn directory_wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
+fn directory_wanted(args: &Args) -> RequestedAttributes<'_> {
+    RequestedAttributes { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
 }
 
 fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put<'a> {
@@ -235,7 +235,7 @@ fn from_node(args: &Args, view: &SystemView, dest: PathBuf, path: &NodePath) -> 
         } else {
             dest.join(source.file_name().unwrap_or_default())
         };
-        let contents = Wanted { mode: None, ..args.file.wanted() };
+        let contents = RequestedAttributes { mode: None, ..args.file.wanted() };
         let mut items = tree::items_of_node(view, &source, &root, contents, args.local_follow == Some(true))?;
         // The mode is that of the destination alone, as Ansible has it.
         if args.file.mode.is_some() && !args.file.keeps_mode() {

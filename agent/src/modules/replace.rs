@@ -53,7 +53,7 @@ crate::arguments! {
 /// # Errors
 /// If there is no file, a regular expression is none, or `replace` refers to a group that is not there.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let path = view.expand(&args.path);
     edit::refuse_directory(view, &path)?;
     if view.stat(&path)?.is_none() {

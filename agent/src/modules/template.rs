@@ -9,7 +9,7 @@ pub use crate::files::put::Plan;
 use crate::args::NodePath;
 use crate::content::StagedSource;
 use crate::failure::Failure;
-use crate::files::attributes::{FileArgs, Wanted};
+use crate::files::attributes::{FileArgs, RequestedAttributes};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
@@ -72,7 +72,7 @@ crate::arguments! {
 /// # Errors
 /// If something is in the way.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let StagedSource::File(content) = &args.src else {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
@@ -81,7 +81,7 @@ pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
         dest = dest.join(&content.name);
     }
     let preserve = args.file.keeps_mode();
-    let wanted = Wanted { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
+    let wanted = RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
     let mut put = Put::new(dest, Source::Controller(content.clone()), wanted);
     put.header.clone_from(&content.name);
     put.preserve = preserve.then_some(content.mode);

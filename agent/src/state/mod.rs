@@ -124,7 +124,7 @@ fn made(directory: &Path) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::PermissionDenied,
-        "it is no directory that only this user can write to",
+        "not a directory that only this user can write to",
     ))
 }
 
@@ -162,7 +162,7 @@ mod tests {
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(
             made(&directory).unwrap_err().to_string(),
-            "it is no directory that only this user can write to"
+            "not a directory that only this user can write to"
         );
     }
     #[test]

@@ -41,7 +41,7 @@ pub(super) struct Record {
 pub(super) enum RecordError {
     /// It is not there.
     Missing,
-    /// It is not as it was written: why.
+    /// It is damaged: why.
     Damaged(String),
     /// It cannot be read, or must not be replaced: why.
     Closed(String),

@@ -1,4 +1,4 @@
-//! Many new files that take their places together, made durable at once and not one by one.
+//! Installs many new files together, with one sync of the file system instead of one per file.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -18,14 +18,14 @@ use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Meta;
 
-/// How many files wait for each other at most. Each is open until then, and each time all that others have written to
-/// that file system has to reach the disk, too: better seldom.
+/// The largest number of files in a batch. Each keeps a file open, and each sync also waits for everything that other
+/// programs have written to the file system, so it should be rare.
 const FILES: u64 = 8192;
 
-/// How many bytes wait at most.
+/// The largest total size of a batch in bytes.
 pub const BYTES: u64 = 512 << 20;
 
-/// The right to have many files open, given back when dropped: what is started later must not inherit it.
+/// Raises the limit of open files. Dropping it restores the limit, so that processes started later do not inherit it.
 #[derive(Debug)]
 pub struct OpenFileLimit {
     before: Rlimit,
@@ -33,7 +33,7 @@ pub struct OpenFileLimit {
 }
 
 impl OpenFileLimit {
-    /// Takes as many as are allowed and useful.
+    /// Raises the limit as far as allowed and useful.
     pub fn take() -> Self {
         let before = getrlimit(Resource::Nofile);
         let wanted = before.maximum.unwrap_or(u64::MAX).min(2 * FILES);
@@ -42,20 +42,19 @@ impl OpenFileLimit {
             Ok(()) => wanted,
             Err(_) => before.current.unwrap_or(256),
         };
-        // Half of them are for others.
+        // Reserve half of them for other purposes.
         Self { before, most: usize::try_from(allowed / 2).unwrap_or(100).max(1) }
     }
 }
 
 impl Drop for OpenFileLimit {
     fn drop(&mut self) {
-        // Lowering it is always allowed.
+        // Lowering the limit is always allowed.
         setrlimit(Resource::Nofile, self.before).ok();
     }
 }
 
-/// Whole new files that have not taken their places yet. One that has no name yet vanishes by itself, also when the
-/// agent is killed.
+/// Complete new files that are not yet in place. A file without a name disappears by itself, even if the agent is killed.
 #[derive(Debug, Default)]
 pub struct Batch {
     files: Vec<PendingFile>,
@@ -65,7 +64,7 @@ pub struct Batch {
 #[derive(Debug)]
 struct PendingFile {
     file: File,
-    /// Where it is; `None` if it has no name.
+    /// Its current path; `None` if it has no name.
     temporary: Option<Temporary>,
     target: PathBuf,
     expected: Option<Meta>,
@@ -73,30 +72,30 @@ struct PendingFile {
 }
 
 impl Batch {
-    /// Returns whether its files should take their places before another is added.
+    /// Returns whether the batch must be placed before another file is added.
     pub fn is_full(&self, open: &OpenFileLimit) -> bool {
         self.files.len() >= open.most || self.bytes >= BYTES
     }
 }
 
-/// Makes a file without a name in the directory of `path`; `None` where the file system has no such files.
+/// Creates an unnamed file in the directory of `path`; `None` if the file system does not support that.
 fn unnamed_file(path: &Path) -> Option<File> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
     OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(directory(path)).ok()
 }
 
-/// Gives a file without a name this one.
+/// Gives an unnamed file a name.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     let known = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::linkat(CWD, known, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 impl System {
-    /// Writes a whole new file that shall be at `path`, where now is `expected` (`None`: nothing). `fill` writes its
-    /// content and returns length and digest of that, `mtime` is when that was changed, in seconds since 1970.
+    /// Writes a complete new file for `path`, which currently is `expected` (`None`: nothing). `fill` writes the content and
+    /// returns its size and digest; `mtime` is the modification time in seconds since 1970.
     ///
     /// # Errors
-    /// If it cannot be written, and what `fill` returns; nothing is left of it then.
+    /// If it cannot be written, and errors of `fill`; the file is removed then.
     pub fn add(
         &mut self,
         batch: &mut Batch,
@@ -122,10 +121,10 @@ impl System {
         Ok(())
     }
 
-    /// Puts the files of a batch in their places, after their bytes are where a power failure does not reach them.
+    /// Syncs the files of a batch to disk and puts them in place.
     ///
     /// # Errors
-    /// If something else has changed what was there, or a file cannot be moved; those before it are in their places.
+    /// If a path was changed by another program, or a file cannot be moved; earlier files are in place then.
     pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
         sync(&batch.files)?;
         let announcement = self.announce(&batch.files)?;
@@ -141,7 +140,7 @@ impl System {
         Ok(())
     }
 
-    /// Announces that the files take their places, if what is there still is what was expected.
+    /// Announces the changes to the recorder, after verifying that the paths are as expected.
     fn announce(&self, files: &[PendingFile]) -> Result<Vec<Announcement>, Failure> {
         if !self.recorder.is_enabled() {
             return Ok(Vec::new());
@@ -149,7 +148,7 @@ impl System {
         let mut changes = Vec::with_capacity(files.len());
         for new in files {
             self.expect_still(&new.target, new.expected.as_ref())?;
-            let meta = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?;
+            let meta = new.file.metadata().map_err(|e| cannot("access", &new.target, &e))?;
             let left = PathState {
                 ownership: Some((&Meta::from(&meta)).into()),
                 content: ContentState::Digest(new.digest),
@@ -169,7 +168,7 @@ impl System {
         let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
         match (new.temporary, &new.expected) {
             (Some(temporary), _) => temporary.install()?,
-            // If something has come there since, it is left alone.
+            // Fails if something has appeared there in the meantime.
             (None, None) => write(&new.target)?,
             (None, Some(_)) => {
                 let path = unused_sibling(&new.target);
@@ -180,8 +179,8 @@ impl System {
         self.recorder.confirm(change, None)
     }
 
-    /// As [`expect_unchanged`](super::SystemView::expect_unchanged), for a file that others of the batch may be names of:
-    /// one fewer changes it, too.
+    /// Like [`expect_unchanged`](super::SystemView::expect_unchanged), but tolerates a change of the link count: other files of
+    /// the batch may be links to the same file.
     fn expect_still(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let same = |then: &Meta, now: &Meta| {
             (then.dev, then.ino, then.size, then.mtime) == (now.dev, now.ino, now.size, now.mtime)
@@ -192,25 +191,25 @@ impl System {
         }
     }
 
-    /// Makes durable all that was changed on the file system of `directory`.
+    /// Syncs the file system of `directory` to disk.
     ///
     /// # Errors
-    /// If the file system reports that something was lost.
+    /// If the file system reports an error.
     pub fn sync(&mut self, directory: &Path) -> Result<(), Failure> {
         let sync = |file: File| rustix::fs::syncfs(file).map_err(io::Error::from);
-        File::open(directory).and_then(sync).map_err(|e| cannot("make durable", directory, &e))
+        File::open(directory).and_then(sync).map_err(|e| cannot("sync", directory, &e))
     }
 }
 
-/// Makes durable all that was written to the file systems that the batch's files are on.
+/// Syncs all file systems that have files of the batch.
 fn sync(files: &[PendingFile]) -> Result<(), Failure> {
     let mut systems = HashMap::new();
     for new in files {
-        let device = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?.dev();
+        let device = new.file.metadata().map_err(|e| cannot("access", &new.target, &e))?.dev();
         systems.entry(device).or_insert(new);
     }
     for new in systems.values() {
-        rustix::fs::syncfs(&new.file).map_err(|e| cannot("make durable", &new.target, &e.into()))?;
+        rustix::fs::syncfs(&new.file).map_err(|e| cannot("sync", &new.target, &e.into()))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Addresses of host names: from the text itself, from /etc/hosts, then from `getent`.
+//! Resolves host names with /etc/hosts and `getent`.
 //!
-//! Never from libc: see [`users`](super::users).
+//! libc is never used for that: see [`users`](super::users).
 
 use std::fs;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::{Process, SystemView};
 
 impl SystemView {
-    /// Returns the addresses of a host; none if it is not known.
+    /// Returns the addresses of a host; empty if it is unknown.
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
             return vec![address];
@@ -37,7 +37,7 @@ impl SystemView {
         unique
     }
 
-    /// Returns the node's name with its domain, as far as /etc/hosts tells.
+    /// Returns the node's name including its domain, if /etc/hosts gives it.
     pub fn full_host_name(&self) -> String {
         let name = self.host_name();
         if name.contains('.') {

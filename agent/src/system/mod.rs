@@ -1,4 +1,4 @@
-//! The one door to the node.
+//! The modules' access to the node. Only this directory reads and writes the node on behalf of modules.
 
 mod accounts;
 mod batch;
@@ -40,7 +40,7 @@ use crate::changes::Recorder;
 use crate::content::ContentStore;
 use crate::failure::Failure;
 
-/// What a module may see of the node. Has no method that writes.
+/// Read access to the node. Has no method that changes it.
 pub struct SystemView {
     diff: bool,
     check: bool,
@@ -48,12 +48,12 @@ pub struct SystemView {
     environment: Vec<(String, String)>,
     deadline: Option<Deadline>,
     contents: Box<dyn ContentStore + Send>,
-    /// What every change goes by, and knows of runs before.
+    /// Records changes for undo.
     recorder: Recorder,
     offered: Cell<Option<Offer>>,
     users: RefCell<accounts::Cache>,
     umask: OnceCell<u32>,
-    /// What processes print is written there as it comes.
+    /// Receives the output of processes while they run.
     output_log: Option<output_log::OutputLog>,
 }
 
@@ -64,31 +64,31 @@ struct Deadline {
 }
 
 impl SystemView {
-    /// Returns whether differences are wanted.
+    /// Returns whether differences are requested.
     pub fn wants_diff(&self) -> bool {
         self.diff
     }
 
-    /// Returns whether the order is in check mode. Only wording may depend on it; what is written is the engine's
-    /// business.
+    /// Returns whether the order is in check mode. This may affect only the wording of messages; check mode itself is up to
+    /// the engine.
     pub fn is_check_mode(&self) -> bool {
         self.check
     }
 
-    /// Returns what records changes.
+    /// Returns the recorder of changes.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Returns the time at which the running order is given up.
+    /// Returns the time at which the running order times out.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline.map(|deadline| deadline.at)
     }
 
-    /// Sleeps, but not beyond the order's deadline.
+    /// Sleeps, but not irreversible the order's deadline.
     ///
     /// # Errors
-    /// If the deadline comes first.
+    /// If the deadline is reached.
     pub fn sleep(&self, span: Duration) -> Result<(), Failure> {
         match self.deadline().map(|at| at.saturating_duration_since(Instant::now())) {
             Some(left) if left <= span => {
@@ -102,7 +102,7 @@ impl SystemView {
         }
     }
 
-    /// Returns the failure of an order that was given up, in Ansible's words.
+    /// Returns the failure of an order that timed out, in Ansible's wording.
     pub fn timed_out(&self) -> Failure {
         let seconds = self.deadline.map_or(0, |deadline| deadline.seconds);
         Failure::new(format!(
@@ -121,14 +121,14 @@ impl fmt::Debug for SystemView {
     }
 }
 
-/// What a module may do to the node.
+/// Read and write access to the node.
 #[derive(Debug)]
 pub struct System {
     view: SystemView,
 }
 
 impl System {
-    /// Opens the door; content known by digest comes from `contents`, changes are recorded by `recorder`.
+    /// Makes one that gets content from `contents` and has `recorder` record changes.
     pub fn new(contents: Box<dyn ContentStore + Send>, recorder: Recorder) -> Self {
         Self {
             view: SystemView {
@@ -147,13 +147,13 @@ impl System {
         }
     }
 
-    /// Has what processes print written to a file as it comes, besides being collected.
+    /// Sets a file to which the output of processes is written while they run.
     pub(crate) fn set_output_log(&mut self, file: Option<std::fs::File>) {
         self.view.output_log = file.map(output_log::OutputLog::new);
     }
 
-    /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked
-    /// up for an earlier order is forgotten.
+    /// Prepares for one order: its environment, its deadline and whether differences are requested. Cached lookups of earlier
+    /// orders are dropped.
     pub fn begin(&mut self, order: &Order) {
         self.view.diff = order.diff;
         self.view.check = order.check;
@@ -167,12 +167,12 @@ impl System {
         self.recorder.set_order(order);
     }
 
-    /// Tells that an order is about to be done in earnest. `beyond` says what of it cannot be undone, if anything.
+    /// Prepares for changes. If `irreversible` gives a reason why the order cannot be undone, that is recorded.
     ///
     /// # Errors
-    /// If that cannot be recorded; nothing must be done then.
-    pub fn before_apply(&mut self, beyond: Option<&str>) -> Result<(), Failure> {
-        beyond.map_or(Ok(()), |why| self.recorder.record_irreversible(&self.view.module, why))
+    /// If it cannot be recorded; the order must not be carried out then.
+    pub fn before_apply(&mut self, irreversible: Option<&str>) -> Result<(), Failure> {
+        irreversible.map_or(Ok(()), |why| self.recorder.record_irreversible(&self.view.module, why))
     }
 }
 

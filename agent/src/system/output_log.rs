@@ -1,10 +1,10 @@
-//! The file in which others see what processes print while they run.
+//! A file through which others can follow the output of a running process.
 
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Write as _;
 
-/// A file with what processes have printed, in the order in which it came.
+/// A file that receives the output of processes as it is produced.
 #[derive(Debug)]
 pub(super) struct OutputLog {
     file: File,
@@ -12,18 +12,18 @@ pub(super) struct OutputLog {
 }
 
 impl OutputLog {
-    /// How much is written at most, in bytes.
-    const MOST: usize = 16 << 20;
+    /// The largest number of bytes written.
+    const LIMIT: usize = 16 << 20;
 
     pub(super) fn new(file: File) -> Self {
-        Self { file, left: Cell::new(Self::MOST) }
+        Self { file, left: Cell::new(Self::LIMIT) }
     }
 
-    /// Adds something. Beyond the limit the file only shows, by its time, that something came.
+    /// Appends output. Beyond the limit, only the modification time of the file shows that there was more output.
     pub(super) fn add(&self, bytes: &[u8]) {
         let fits = bytes.len().min(self.left.get());
         self.left.set(self.left.get() - fits);
-        // The bytes are collected as well; without the file nobody sees how far it is.
+        // A write error only affects those who follow the output, which is collected in memory as well.
         if fits > 0 {
             (&self.file).write_all(&bytes[..fits]).ok();
         } else {

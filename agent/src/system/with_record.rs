@@ -1,4 +1,5 @@
-//! Changes with their records: announced before, so that they can be undone also if they are cut off.
+//! Changes that are recorded for undo. Each is announced before it is made, so that it can be undone even if it is
+//! interrupted.
 
 use std::fs;
 use std::io;
@@ -17,10 +18,10 @@ use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
 
 impl SystemView {
-    /// Checks that `path` still is what it was when it was looked at, but for having been given another name meanwhile.
+    /// Verifies that `path` has not changed since it was examined, apart from a new hard link to it.
     ///
     /// # Errors
-    /// If something else has changed it since.
+    /// If another program has changed it.
     pub(super) fn expect_same_content(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let same = |then: &Meta, now: &Meta| {
             (then.dev, then.ino, then.size, then.mtime) == (now.dev, now.ino, now.size, now.mtime)
@@ -33,7 +34,7 @@ impl SystemView {
 }
 
 impl System {
-    /// Makes a change after which `path` is as `left`.
+    /// Makes a change that leaves `path` in the state `left`.
     pub(super) fn with_record(
         &self,
         path: &Path,
@@ -48,7 +49,7 @@ impl System {
         self.conclude(&announcement, None, make())
     }
 
-    /// Lets a new file, link or the like take its place, where is `expected`.
+    /// Puts a new file or link in place of `expected`.
     pub(super) fn install_with_record(
         &self,
         temporary: Temporary,
@@ -60,16 +61,16 @@ impl System {
         let target = temporary.target.clone();
         let left = self.resulting_state(temporary.path(), temporary.digest)?;
         let announcement = self.recorder.announce(&target, ChangeKind::LosesContent, left)?;
-        // Keeping takes time, and the other name of what is kept is a change, too.
+        // Keeping the old file takes time, and may have added a hard link to it.
         let done = self.expect_same_content(&target, expected).and_then(|()| temporary.install());
         self.conclude(&announcement, None, done)
     }
 
-    /// Returns the state of a path that what is at `path` is moved or linked to.
+    /// Returns the state of a target after `path` is moved or linked to it.
     pub(super) fn resulting_state(&self, path: &Path, digest: Option<Digest>) -> Result<PathState, Failure> {
         let meta = self.lstat(path)?;
         let state =
-            PathState::observe(path, meta.as_ref()).map_err(|error| cannot("look at", path, &error))?;
+            PathState::observe(path, meta.as_ref()).map_err(|error| cannot("access", path, &error))?;
         let content = match (&state.kind, digest) {
             (PathKind::File, Some(digest)) => ContentState::Digest(digest),
             (PathKind::File, None) => ContentState::Digest(self.sha256(path)?),
@@ -78,7 +79,7 @@ impl System {
         Ok(PathState { content, mtime: None, ..state })
     }
 
-    /// Removes a directory with all it holds: by moving it to where it is kept, or by `remove`.
+    /// Removes a directory tree: by moving it to where it is kept, or else with `remove`.
     pub(super) fn remove_with_record(
         &self,
         path: &Path,
@@ -95,7 +96,7 @@ impl System {
                 let done = match moved {
                     Ok(()) => Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                    // Whoever may remove a directory need not be allowed to move it.
+                    // Permission to remove a directory does not imply permission to move it.
                     Err(_) => self.recorder.keep_copy(&announcement, path, meta).and_then(|()| remove()),
                 };
                 (announcement, done)
@@ -107,7 +108,7 @@ impl System {
         self.conclude(&announcement, None, done)
     }
 
-    /// Changes attributes of what is at `path`, or what that leads to.
+    /// Changes attributes of `path`, or of what it links to.
     pub(super) fn set_attributes_with_record(
         &self,
         path: &Path,
@@ -125,7 +126,7 @@ impl System {
         }
         let Some(meta) = self.lstat(&place)? else { return make() };
         let mut left =
-            PathState::observe(&place, Some(&meta)).map_err(|error| cannot("look at", &place, &error))?;
+            PathState::observe(&place, Some(&meta)).map_err(|error| cannot("access", &place, &error))?;
         let next = Attributes {
             mode: wanted.mode.or(Some(meta.mode)),
             uid: wanted.uid.or(Some(meta.uid)),
@@ -137,7 +138,7 @@ impl System {
             gid: next.gid.unwrap_or(meta.gid),
         };
         let time = match mtime {
-            // Those of a directory change with what it holds.
+            // The times of a directory change whenever its entries do.
             Some(_) if meta.is_dir() => None,
             None | Some(SetTime::Keep) => None,
             Some(SetTime::To(time)) => Some(time),
@@ -151,10 +152,10 @@ impl System {
         self.conclude(&announcement, Some(&left), make())
     }
 
-    /// Removes a directory, if it is empty.
+    /// Removes an empty directory.
     ///
     /// # Errors
-    /// If it is not, or cannot be removed.
+    /// If it is not empty or cannot be removed.
     pub(crate) fn remove_empty_directory(&mut self, path: &Path) -> Result<(), Failure> {
         self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || {
             fs::remove_dir(path).map_err(|error| cannot("remove the directory", path, &error))
@@ -163,7 +164,7 @@ impl System {
         Ok(())
     }
 
-    /// Gives a new file extended attributes and the time when it was changed.
+    /// Sets extended attributes and the modification time of a new file.
     ///
     /// # Errors
     /// If one cannot be set.
@@ -183,7 +184,7 @@ impl System {
         mtime.map_or(Ok(()), |time| self.set_time_of_link(path, time))
     }
 
-    /// Sets the time of change of what is at `path` itself, without recording it.
+    /// Sets the modification time of `path` itself, without recording it.
     ///
     /// # Errors
     /// If it cannot be set.
@@ -195,13 +196,13 @@ impl System {
             .map_err(|error| cannot("set the times of", path, &error.into()))
     }
 
-    /// Brings a directory back from where it is kept, with all it holds; nothing is at `path`.
+    /// Restores a directory tree from where it is kept. Nothing must be at `path`.
     ///
     /// # Errors
     /// If it cannot be moved or copied.
     pub(crate) fn restore_tree(&mut self, kept: &Path, path: &Path) -> Result<(), Failure> {
         let state = |place: &Path| {
-            let survey = survey(place).map_err(|error| cannot("look at", place, &error))?;
+            let survey = survey(place).map_err(|error| cannot("access", place, &error))?;
             let content = ContentState::Digest(survey.digest);
             Ok::<_, Failure>(PathState { content, ..PathState::new(PathKind::Tree) })
         };
@@ -221,7 +222,7 @@ impl System {
         Ok(())
     }
 
-    /// Records what was made under a name that nobody knew before.
+    /// Records the creation of a path whose name was not known beforehand.
     pub(super) fn record_created(&self, path: &Path) -> Result<(), Failure> {
         if !self.recorder.is_enabled() {
             return Ok(());
@@ -247,7 +248,7 @@ impl System {
     }
 }
 
-/// Returns the time of the clock.
+/// Returns the current time.
 fn now() -> Time {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Time { seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX), nanos: now.subsec_nanos().into() }

@@ -1,4 +1,4 @@
-//! Taking back what a run has changed: looked at first, all of it, the last change first.
+//! Undoes the changes of a run, the last one first. Everything is planned before anything is changed.
 
 mod perform;
 mod plan;

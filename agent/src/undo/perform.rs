@@ -1,4 +1,4 @@
-//! Doing it.
+//! Carries out the plan of an undo.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::{Attributes, Bytes, SetTime, System};
 
-/// Takes back all that the plan says, the last change first. These are changes like others: they can be taken back,
-/// too.
+/// Undoes everything in the plan, the last change first. The undo is recorded like other changes, so that it can be undone
+/// as well.
 ///
 /// # Errors
-/// If something stands in the way, or cannot be done; what came before it is done, and the next undo does the rest.
+/// If there are problems, or something cannot be undone; earlier steps are done then, and the next undo does the rest.
 pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
     if let Some(first) = plan.problems.first() {
         return Err(Failure::new(first.text.clone()));
@@ -33,7 +33,7 @@ pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
         let done = step.perform(node);
         node.recorder().set_secret(false);
         done?;
-        // What was kept may have been moved: looked at again, it would be missing.
+        // The old file may have been moved back, and would be missed if the undo were repeated.
         note(&[&step.id], false)?;
     }
     note(&plan.ids.iter().collect::<Vec<_>>(), true)
@@ -58,7 +58,7 @@ impl Step {
         }
     }
 
-    /// Gives what is there the attributes that it had.
+    /// Restores the attributes of a path.
     fn attribute(&self, node: &mut System, path: &Path) -> Result<(), Failure> {
         let Some(meta) = node.lstat(path)? else { return Ok(()) };
         let wanted = self.attributes();
@@ -80,9 +80,9 @@ impl Step {
     fn restore(&self, node: &mut System) -> Result<(), Failure> {
         let path = &self.path;
         let now = node.lstat(path)?;
-        // Looked at again: time has passed.
+        // Verified again, since time has passed.
         if !kept_is_whole(&self.was, node)? {
-            return Err(Failure::new(format!("what is kept of {} has changed meanwhile", path.display())));
+            return Err(Failure::new(format!("the backup of {} has changed in the meantime", path.display())));
         }
         match (&self.was.kind, &self.was.kept) {
             (PathKind::File, Some(kept)) => {
@@ -97,7 +97,7 @@ impl Step {
                 let found = node.sha256(temporary.path())?;
                 if self.was.content != ContentState::Digest(found) {
                     return Err(Failure::new(format!(
-                        "what is kept of {} has changed meanwhile",
+                        "the backup of {} has changed in the meantime",
                         path.display()
                     )));
                 }
@@ -122,7 +122,7 @@ impl Step {
                 }
                 node.restore_tree(kept, path)
             }
-            _ => Err(Failure::new(format!("nothing is kept of {}", path.display()))),
+            _ => Err(Failure::new(format!("there is no backup of {}", path.display()))),
         }
     }
 }

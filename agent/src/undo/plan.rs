@@ -1,4 +1,4 @@
-//! What is to be done to take back a run, and what stands in the way.
+//! Plans the undo of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -13,41 +13,41 @@ use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::SystemView;
 
-/// What is to be done, and what stands in the way.
+/// What to do, and what prevents it.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// The record.
+    /// The path of the record.
     pub(super) record: PathBuf,
     pub(crate) steps: Vec<Step>,
     pub(crate) problems: Vec<Problem>,
-    /// Paths that stay as they are, since what they held is not kept, and why it is not.
+    /// Paths that stay as they are because their old content was not kept, with the reason.
     pub(crate) lost: Vec<(PathBuf, &'static str)>,
-    /// Whatever is or was to be done, by its names in the record.
+    /// The names of all entries that are done when the plan is.
     pub(super) ids: Vec<String>,
-    /// The run that has taken it back already.
+    /// The run that has undone the changes already.
     pub(crate) undone_by: Option<String>,
-    /// What modules did besides.
+    /// What modules did that is irreversible.
     pub(crate) irreversible: Vec<IrreversibleWork>,
 }
 
-/// Looks at what a run has changed, by the record in this directory; nothing if there is none.
+/// Plans the undo of the run with this directory; `None` if nothing was recorded.
 ///
 /// # Errors
-/// If something cannot be looked at, or the record is damaged.
+/// If something is not accessible, or the record is damaged.
 pub(crate) fn plan(directory: &Path, view: &SystemView) -> Result<Option<Plan>, Failure> {
     let path = directory.join(RECORD);
     let Some(record) = Record::read(&path).map_err(|error| cannot("read", &path, &error))? else {
         return Ok(None);
     };
-    // It is used: it must not be removed meanwhile, as that of an old run.
+    // Mark the record as recently used, so that it is not removed as old.
     if let Ok(file) = std::fs::File::options().append(true).open(&path) {
         file.set_modified(std::time::SystemTime::now()).ok();
     }
-    let mut plan = Plan { record: path, irreversible: record.cannot, ..Plan::default() };
+    let mut plan = Plan { record: path, irreversible: record.irreversible, ..Plan::default() };
     let mut projection = Projection::new(view);
     let mut later: Vec<PathBuf> = Vec::new();
     for mut entry in record.entries.into_iter().rev() {
-        // A tree that was brought back, and changed then, is not as it was brought back.
+        // A restored tree that was changed later is no longer as it was restored.
         if later.iter().any(|path| path.starts_with(&entry.path)) {
             entry
                 .left_states
@@ -68,12 +68,12 @@ impl Plan {
             return Ok(());
         }
         if entry.cancelled_out || entry.left_states.is_empty() {
-            // It came to nothing.
+            // Nothing came of it.
             return Ok(());
         }
         let mut now = projection.observe(&entry.path)?;
         let [last, before] = entry.left();
-        // The time of a directory changes with what it holds.
+        // The modification time of a directory changes whenever its entries do.
         let mtime = entry.was.mtime.filter(|_| entry.was.kind != PathKind::Directory);
         let was = PathState { mtime, ..entry.was.clone() };
         if now.is(&was)? {
@@ -81,7 +81,7 @@ impl Plan {
             return Ok(());
         }
         if !now.is(last)? && !now.is(before)? {
-            // Somebody may have put it back by hand.
+            // Somebody may have restored it by hand.
             if last.mtime.is_none() && now.is(&PathState { mtime: None, ..was })? {
                 self.ids.push(entry.id);
             } else {
@@ -100,7 +100,7 @@ impl Plan {
             self.problems.push(problem::kept(&entry));
             return Ok(());
         }
-        // Where a directory was made, what the run put into it is gone by now.
+        // If a directory was created, what the run put into it is removed by now.
         let was_made = now.state.kind == PathKind::Directory && last.kind == PathKind::Directory;
         if was_made && matches!(action, Action::RemoveDirectory | Action::Restore) {
             let holds = projection.below(&entry.path)?;
@@ -122,24 +122,24 @@ impl Plan {
         Ok(())
     }
 
-    /// Returns what is at each path that is to be as it was, once that is done, as a text that tells states apart.
+    /// Returns, for each path of the plan, a text that identifies its state after the undo.
     pub(crate) fn becomes(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.steps.iter().map(|step| (step.path.as_path(), step.becomes.as_str()))
     }
 }
 
-/// Returns what is to be done where `now` is what the run left; or why it cannot be done.
+/// Returns what to do if `now` is the state that the run left, or why nothing can be done.
 fn action(
     was: &PathState,
     left: &PathState,
     now: &mut Observed,
 ) -> Result<Result<Action, &'static str>, Failure> {
     Ok(match (&was.kind, &was.content) {
-        (PathKind::File | PathKind::Tree, ContentState::Secret) => Err("it held a secret, which is not kept"),
+        (PathKind::File | PathKind::Tree, ContentState::Secret) => Err("it contained a secret, and secrets are not backed up"),
         (PathKind::File | PathKind::Tree, ContentState::Unreadable) => {
-            Err("what it held could not be read by the user of the run")
+            Err("the user of the run could not read it")
         }
-        (PathKind::Tree, _) if was.kept.is_none() => Err("it was neither file, directory nor link"),
+        (PathKind::Tree, _) if was.kept.is_none() => Err("it was not a file, directory or link"),
         (PathKind::Absent, _) if now.state.kind == PathKind::Directory && left.kind != PathKind::Tree => {
             Ok(Action::RemoveDirectory)
         }

@@ -1,4 +1,4 @@
-//! The node as it will be while a run is taken back, without changing it.
+//! Predicts the state of the node in the course of an undo, without changing it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,22 @@ use crate::os_error::cannot;
 use crate::stat::Time;
 use crate::system::SystemView;
 
-/// The node as it will be.
+/// The predicted state of the node.
 pub(super) struct Projection<'a> {
     pub(super) view: &'a SystemView,
-    /// What will be at a path.
+    /// The predicted states of paths.
     states: HashMap<PathBuf, PathState>,
-    /// Where what will be at a path and below it is now; `None`: nowhere, but for what `states` says.
+    /// Where the future content of a path and everything below it is now; `None` if it is nowhere, except for what `states`
+    /// contains.
     places: HashMap<PathBuf, Option<PathBuf>>,
 }
 
-/// What is, or will be, at a path.
+/// The predicted state of one path.
 pub(super) struct Observed {
     pub(super) state: PathState,
-    /// Where it can be looked at now.
+    /// Where its content can be read now.
     place: PathBuf,
-    /// Device, inode and time of change.
+    /// Device, inode and `ctime`.
     pub(super) stamp: Option<(u64, u64, Time)>,
     digest: Option<Digest>,
     survey: Option<Digest>,
@@ -37,13 +38,13 @@ impl<'a> Projection<'a> {
         Self { view, states: HashMap::new(), places: HashMap::new() }
     }
 
-    /// Notes that a path will be as it was.
+    /// Predicts that a path will be restored.
     pub(super) fn restored(&mut self, path: &Path, was: &PathState, action: Action) {
         if action == Action::Attributes {
             self.states.insert(path.to_owned(), was.clone());
             return;
         }
-        // What is below was looked at before, and goes or comes with it.
+        // Everything below was planned earlier, and is removed or restored together with it.
         self.states.retain(|known, _| !known.starts_with(path));
         self.places.retain(|known, _| !known.starts_with(path));
         let kept = was.kept.clone().filter(|_| was.kind == PathKind::Tree);
@@ -53,7 +54,7 @@ impl<'a> Projection<'a> {
         self.places.insert(path.to_owned(), kept);
     }
 
-    /// Returns where what will be at a path is now; nothing if it is nowhere.
+    /// Returns where the future content of a path is now; `None` if it is nowhere.
     fn place(&self, path: &Path) -> Option<PathBuf> {
         for above in path.ancestors() {
             if let Some(place) = self.places.get(above) {
@@ -81,12 +82,12 @@ impl<'a> Projection<'a> {
         let Some(place) = place else { return Ok(nothing) };
         let meta = self.view.lstat(&place)?;
         let state =
-            PathState::observe(&place, meta.as_ref()).map_err(|error| cannot("look at", &place, &error))?;
+            PathState::observe(&place, meta.as_ref()).map_err(|error| cannot("access", &place, &error))?;
         let stamp = meta.map(|meta| (meta.dev, meta.ino, meta.ctime));
         Ok(Observed { state, place, stamp, ..nothing })
     }
 
-    /// Returns what will be in the directory at a path.
+    /// Returns the predicted entries of the directory at a path.
     pub(super) fn below(&self, path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let Some(place) = self.place(path) else { return Ok(Vec::new()) };
         let names = self.view.list(&place)?;
@@ -98,7 +99,7 @@ impl<'a> Projection<'a> {
 }
 
 impl Observed {
-    /// Returns the digest of a file.
+    /// Returns the digest of the file's content.
     pub(super) fn digest(&mut self) -> Result<Option<Digest>, Failure> {
         if self.digest.is_none() && self.state.kind == PathKind::File {
             let read = std::fs::File::open(&self.place).and_then(|mut file| Digest::of_reader(&mut file));
@@ -107,7 +108,7 @@ impl Observed {
         Ok(self.digest)
     }
 
-    /// Returns the digest of it as a tree; nothing if nothing is there.
+    /// Returns the digest of the tree's metadata; `None` if nothing is there.
     pub(super) fn survey(&mut self) -> Result<Option<Digest>, Failure> {
         if self.survey.is_none() && !self.state.is_absent() {
             self.survey = Some(survey(&self.place)?);
@@ -117,7 +118,7 @@ impl Observed {
 }
 
 impl Observed {
-    /// Returns whether it holds this; what does not matter it always does.
+    /// Returns whether it has this content; always true for irrelevant content.
     pub(super) fn holds(&mut self, content: &ContentState) -> Result<bool, Failure> {
         Ok(match content {
             ContentState::Any => true,

@@ -1,4 +1,4 @@
-//! One path that is to be as it was.
+//! The steps of an undo.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,34 +9,34 @@ use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::SystemView;
 
-/// One path that is to be as it was.
+/// The undo of one path.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(super) id: String,
     pub(crate) path: PathBuf,
     pub(crate) action: Action,
     pub(super) was: PathState,
-    /// What will be there, as a text that tells states apart.
+    /// A text that identifies the state after this step.
     pub(super) becomes: String,
-    /// Whether what is there is secret.
+    /// Whether its current content is secret.
     pub(super) secret: bool,
 }
 
-/// What is to be done to it.
+/// How a path is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// It goes.
+    /// Remove it.
     Remove,
-    /// A directory that was made goes, when it is empty.
+    /// Remove a directory that the run created, once it is empty.
     RemoveDirectory,
-    /// What was there comes back.
+    /// Restore what was there before the run.
     Restore,
-    /// Owner, mode and time alone.
+    /// Restore only owner, mode and time.
     Attributes,
 }
 
 impl Action {
-    /// Returns it in a word.
+    /// Returns its word in results.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Remove | Self::RemoveDirectory => "removed",
@@ -46,7 +46,7 @@ impl Action {
     }
 }
 
-/// Returns whether what is kept is what was there before the run.
+/// Returns whether the kept content is complete and unmodified.
 pub(super) fn kept_is_whole(was: &PathState, view: &SystemView) -> Result<bool, Failure> {
     let Some(kept) = &was.kept else { return Ok(!matches!(was.kind, PathKind::File | PathKind::Tree)) };
     let ContentState::Digest(wanted) = was.content else { return Ok(false) };
@@ -60,7 +60,7 @@ pub(super) fn kept_is_whole(was: &PathState, view: &SystemView) -> Result<bool, 
     Ok(found == wanted)
 }
 
-/// Returns the digest of a tree.
+/// Returns the digest of a tree's metadata.
 pub(super) fn survey(path: &Path) -> Result<convoy_protocol::Digest, Failure> {
-    survey_tree(path).map(|survey| survey.digest).map_err(|error: io::Error| cannot("look at", path, &error))
+    survey_tree(path).map(|survey| survey.digest).map_err(|error: io::Error| cannot("access", path, &error))
 }

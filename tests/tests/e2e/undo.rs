@@ -114,10 +114,10 @@ fn what_was_edited_on_one_host_holds_up_all_until_it_is_left_out() {
         None => line.to_owned(),
     });
     let expected = [
-        "error: b: [folder]/nodes/b/place/made was made by the run, and holds what is not the run's: note",
+        "error: b: [folder]/nodes/b/place/made was created by the run, but contains what the run did not create: note",
         "",
-        "error: b: [folder]/nodes/b/place/app.conf was changed since the run left it: it holds something else; its state \
-         before the run is kept in [state]/kept/[id]",
+        "error: b: [folder]/nodes/b/place/app.conf has changed since the run: its content differs; a backup \
+         is in [state]/kept/[id]",
         "hint: nothing was changed on any host; -l takes back what was changed on others, see docs/undo.md",
     ];
     assert_eq!(said.map(|line| line.trim().to_owned()).collect::<Vec<_>>(), expected, "{refused}");
@@ -227,7 +227,7 @@ fn users_that_were_become() {
     assert_eq!(looked.code, Some(0), "{looked}");
     let done = undo(&project, &[&first(&project)]);
     assert_eq!(done.code, Some(0), "{done}");
-    let stays = "l: stays as it is: /etc/secret.conf: it held a secret, which is not kept";
+    let stays = "l: stays as it is: /etc/secret.conf: it contained a secret, and secrets are not backed up";
     assert!(done.stderr.lines().any(|line| line == stays), "{done}");
     let found = exec("cat /etc/app.conf /etc/secret.conf; echo; ls /srv");
     assert_eq!(found, "l | CHANGED | rc=0 >>\nold\nhunter2\n", "{done}");

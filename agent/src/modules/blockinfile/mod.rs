@@ -31,7 +31,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 /// # Errors
 /// If there is no file, or a regular expression is none.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let path = view.expand(&args.path);
     edit::refuse_directory(view, &path)?;
     let shown = path.display().to_string();
@@ -45,7 +45,7 @@ pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
         }
         None => None,
     };
-    let told = |fault: encoding::NoText| fault.failure(&format!("what {shown} holds"), &args.encoding);
+    let told = |fault: encoding::EncodingError| fault.failure(&format!("what {shown} holds"), &args.encoding);
     let text =
         old.as_deref().map(|old| encoding::decode(view, old, &args.encoding)).transpose().map_err(told)?;
     let (text, msg) = block::edit(args, text.as_deref())?;

@@ -46,7 +46,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
 /// # Errors
 /// If something is in the way, or the arguments contradict each other.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let mut path = view.expand(&args.path);
     let src = args.src.as_ref().map(|src| view.expand(src));
     if !matches!(args.state, Some(State::Link | State::Absent))

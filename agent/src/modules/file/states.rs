@@ -9,7 +9,7 @@ use super::args::Args;
 use super::plan::{Action, Plan, refuse};
 use super::times::Times;
 use crate::failure::Failure;
-use crate::files::attributes::{Wanted, differing, state};
+use crate::files::attributes::{RequestedAttributes, differing, state};
 use crate::files::mode::Base;
 use crate::stat::Meta;
 use crate::system::{Attributes, SystemView};
@@ -26,7 +26,7 @@ fn text(path: &Path) -> Value {
 }
 
 impl Task<'_> {
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(super) fn wanted(&self) -> RequestedAttributes<'_> {
         self.args.file.wanted()
     }
 

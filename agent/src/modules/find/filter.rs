@@ -8,7 +8,7 @@ use convoy_protocol::{Kind, Value};
 
 use super::args::{AgeStamp, Args, FileType};
 use crate::failure::Failure;
-use crate::files::encoding::{self, NoText};
+use crate::files::encoding::{self, EncodingError};
 use crate::files::glob;
 use crate::files::mode::{self, Base};
 use crate::pattern::Pattern;
@@ -125,7 +125,7 @@ impl<'a> Filter<'a> {
         let mut lines = BufReader::new(file);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let text = str::from_utf8(&line).map_err(|_| self.no_text(path, NoText::Malformed))?;
+            let text = str::from_utf8(&line).map_err(|_| self.no_text(path, EncodingError::Malformed))?;
             if pattern.matches_start(text).map_err(gave_up)? {
                 return Ok(true);
             }
@@ -134,11 +134,11 @@ impl<'a> Filter<'a> {
         Ok(false)
     }
 
-    fn no_text(&self, path: &Path, fault: NoText) -> String {
+    fn no_text(&self, path: &Path, fault: EncodingError) -> String {
         let none = r#"None (default determined by the Python built-in function "open")"#;
         let encoding = self.args.encoding.as_deref().unwrap_or(none);
         match fault {
-            NoText::Malformed => format!(
+            EncodingError::Malformed => format!(
                 "Failed to read the file {} due to an encoding error. current encoding: {encoding}",
                 path.display()
             ),

@@ -13,7 +13,7 @@ pub use args::Args;
 
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::files::put::{self, Found, Put, Source};
+use crate::files::put::{self, Inspection, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_directory};
 use crate::http::{self, Download, Request, Response};
 use crate::metadata::{Access, Behavior, Doc};
@@ -67,7 +67,7 @@ fn since(view: &SystemView, request: &mut Request, seconds: i64) {
 /// # Errors
 /// If the arguments make no request, or the file could not be written.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let dest = dest(args, view);
     let mut head = request(args, view, "HEAD", &args.url)?;
     let there = view.stat(&dest)?;
@@ -230,13 +230,13 @@ fn place(
     let mut put = Put::new(dest.to_owned(), Source::Node(download.path().to_owned()), args.file.wanted());
     put.backup = args.backup;
     let changed = match put::inspect(put, node)? {
-        Found::Differs(plan, _) => {
+        Inspection::Differs(plan, _) => {
             let done = put::apply(*plan, node)?;
             let kept = done.values.get("backup_file").cloned();
             values.extend(kept.map(|path| ("backup_file".into(), path)));
             done.changed
         }
-        Found::Same(_) | Found::Kept(_) => false,
+        Inspection::Same(_) | Inspection::Kept(_) => false,
     };
     attributes::describe(node, dest, values)?;
     Ok(changed)

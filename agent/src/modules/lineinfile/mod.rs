@@ -33,7 +33,7 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 /// # Errors
 /// If there is no file, the arguments contradict each other, or a regular expression is none.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     let path = view.expand(&args.path);
     files::edit::refuse_directory(view, &path)?;
     arguments(args)?;

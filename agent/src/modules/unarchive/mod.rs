@@ -72,7 +72,7 @@ pub struct Work {
 /// # Errors
 /// If there is no archive or no directory, if the archive must not be unpacked, or something is in the way.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     if let Some(creates) = args.creates.as_ref().map(|path| view.expand(path))
         && view.stat(&creates)?.is_some()
     {

@@ -13,7 +13,7 @@ pub use args::{Args, Format};
 
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::files::put::{self, Found, Put, Source};
+use crate::files::put::{self, Inspection, Put, Source};
 use crate::files::{ends_with_slash, json};
 use crate::http::{self, Request, Response};
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
@@ -61,7 +61,7 @@ pub struct Plan {
 /// # Errors
 /// If the arguments make no request.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(view)?;
+    args.file.refuse_unsupported(view)?;
     if args.method.is_empty() || !args.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(Failure::new(
             "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
@@ -227,8 +227,8 @@ fn write(
     };
     let put = Put::new(dest.to_owned(), source, args.file.wanted());
     let changed = match put::inspect(put, node)? {
-        Found::Differs(plan, _) => put::apply(*plan, node)?.changed,
-        Found::Same(_) | Found::Kept(_) => false,
+        Inspection::Differs(plan, _) => put::apply(*plan, node)?.changed,
+        Inspection::Same(_) | Inspection::Kept(_) => false,
     };
     drop(download);
     Ok(changed)

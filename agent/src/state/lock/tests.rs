@@ -238,7 +238,7 @@ fn all_directories_are_looked_at() {
     fs::remove_dir_all(&last).unwrap();
     fs::write(&last, "").unwrap();
     let (what, why, _) = named(take(&mut lock(&places, "c", Claim::default())).unwrap_err());
-    let expected = format!("{}: it is no directory that only this user can write to", best.display());
+    let expected = format!("{}: not a directory that only this user can write to", best.display());
     assert_eq!((what, why), ("unable", expected));
 }
 
