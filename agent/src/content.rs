@@ -114,10 +114,9 @@ fn member<'v>(map: &'v Map, name: &str) -> Result<&'v Value, String> {
 
 fn number(map: &Map, name: &str) -> Result<u64, String> {
     let value = member(map, name)?;
-    value
-        .as_int()
-        .and_then(|i| u64::try_from(i).ok())
-        .ok_or_else(|| format!("'{name}' in the description of a file is {}, not a number", value.kind_name()))
+    value.as_int().and_then(|i| u64::try_from(i).ok()).ok_or_else(|| {
+        format!("'{name}' in the description of a file is {}, not a number", value.kind_name())
+    })
 }
 
 fn text<'v>(map: &'v Map, name: &str) -> Result<&'v str, String> {

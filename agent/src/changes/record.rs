@@ -67,8 +67,7 @@ impl Record {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes?,
         };
-        let damaged =
-            |number: usize| io::Error::other(format!("line {} is damaged", number + 1));
+        let damaged = |number: usize| io::Error::other(format!("line {} is damaged", number + 1));
         let mut record = Self::default();
         for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let Some(body) = line.strip_suffix(b"\n") else { break };
@@ -250,6 +249,9 @@ mod tests {
         fs::write(&path, "convoy-changes 1\n00000000 void 1.1\n").unwrap();
         assert_eq!(Record::read(&path).unwrap_err().to_string(), "line 2 is damaged");
         fs::write(&path, "convoy-changes 2\n").unwrap();
-        assert_eq!(Record::read(&path).unwrap_err().to_string(), "it was written by another version of convoy");
+        assert_eq!(
+            Record::read(&path).unwrap_err().to_string(),
+            "it was written by another version of convoy"
+        );
     }
 }

@@ -87,10 +87,7 @@ pub(crate) enum Removal {
 }
 
 fn cannot_record(error: &io::Error) -> Failure {
-    Failure::new(format!(
-        "cannot record a change for undo: {}; nothing was changed",
-        reason(error)
-    ))
+    Failure::new(format!("cannot record a change for undo: {}; nothing was changed", reason(error)))
 }
 
 impl Recorder {

@@ -49,7 +49,11 @@ crate::arguments! {
 impl FileArgs {
     /// Returns the requested attributes.
     pub fn wanted(&self) -> RequestedAttributes<'_> {
-        RequestedAttributes { mode: self.mode.as_ref(), owner: self.owner.as_deref(), group: self.group.as_deref() }
+        RequestedAttributes {
+            mode: self.mode.as_ref(),
+            owner: self.owner.as_deref(),
+            group: self.group.as_deref(),
+        }
     }
 
     /// Returns whether the mode of the source is to be kept.

@@ -46,9 +46,10 @@ impl KeyedArgs {
         match self.in_place.find(view)? {
             (path, Some(bytes)) => Ok((path, bytes)),
             (path, None) if self.create => Ok((path, Vec::new())),
-            (path, None) => {
-                Err(Failure::new(format!("{} does not exist; set `create: true` to create it", path.display())))
-            }
+            (path, None) => Err(Failure::new(format!(
+                "{} does not exist; set `create: true` to create it",
+                path.display()
+            ))),
         }
     }
 

@@ -163,7 +163,8 @@ fn has_content(view: &SystemView, dest: &Path, meta: &Meta, source: &Source) -> 
 fn resolved(put: &Put<'_>, view: &SystemView, old: Option<&Meta>) -> Result<Attributes, Failure> {
     let umask = view.umask();
     let mode = old.filter(|meta| meta.is_file()).map_or(0o666 & !umask, |meta| meta.mode);
-    let wanted = RequestedAttributes { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
+    let wanted =
+        RequestedAttributes { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
     let mut attributes = wanted.resolve(view, &put.dest, Base { mode, is_dir: false, umask })?;
     attributes.mode = put.preserve.or(attributes.mode);
     Ok(attributes)
@@ -324,10 +325,7 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
     if let Source::Controller(content) = &writing.source
         && content.digest != sums.sha256
     {
-        return Err(Failure::new(format!(
-            "the content for {} arrived damaged",
-            dest.display()
-        )));
+        return Err(Failure::new(format!("the content for {} arrived damaged", dest.display())));
     }
     verify(&sums, writing.checksum.as_deref())?;
     if let Some(command) = &writing.validate {

@@ -14,7 +14,7 @@ use crate::files::glob;
 use crate::files::status::whole;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The most text that is returned of one file, in bytes.
 const TEXT: u64 = 1 << 20;

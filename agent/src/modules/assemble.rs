@@ -16,7 +16,7 @@ use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error::cannot;
 use crate::pattern::Pattern;
-use crate::system::{Checksums, SystemView, System};
+use crate::system::{Checksums, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

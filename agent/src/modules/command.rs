@@ -4,11 +4,11 @@ use convoy_protocol::Value;
 
 pub use crate::user_command::Plan;
 
-use crate::user_command::{self, RunArgs};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
+use crate::user_command::{self, RunArgs};
 use crate::words;
 
 /// Documentation.

@@ -14,7 +14,7 @@ use crate::files::tree::{self, Item};
 use crate::files::{ends_with_slash, json, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, SystemView, System};
+use crate::system::{Attributes, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -114,7 +114,10 @@ fn bytes(content: &Value) -> Result<Vec<u8>, Failure> {
 }
 
 fn wanted(args: &Args) -> RequestedAttributes<'_> {
-    RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
+    RequestedAttributes {
+        mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()),
+        ..args.file.wanted()
+    }
 }
 
 fn directory_wanted(args: &Args) -> RequestedAttributes<'_> {
@@ -221,7 +224,12 @@ fn controller_items<'a>(
     Ok(items)
 }
 
-fn from_node(args: &Args, view: &SystemView, dest: PathBuf, path: &NodePath) -> Result<Checked<Plan>, Failure> {
+fn from_node(
+    args: &Args,
+    view: &SystemView,
+    dest: PathBuf,
+    path: &NodePath,
+) -> Result<Checked<Plan>, Failure> {
     let source = view.expand(path);
     let Some(meta) = view.stat(&source)? else {
         return Err(Failure::new(format!("Source {} not found", source.display())));
@@ -255,7 +263,12 @@ fn from_node(args: &Args, view: &SystemView, dest: PathBuf, path: &NodePath) -> 
     boxed(put::check(put, view, map! { "src" => source.to_string_lossy().as_ref() })?)
 }
 
-fn many(view: &SystemView, items: Vec<Item<'_>>, dest: PathBuf, source: &str) -> Result<Checked<Plan>, Failure> {
+fn many(
+    view: &SystemView,
+    items: Vec<Item<'_>>,
+    dest: PathBuf,
+    source: &str,
+) -> Result<Checked<Plan>, Failure> {
     let mut plan = tree::Plan::default();
     for item in items {
         plan.add(item, view)?;

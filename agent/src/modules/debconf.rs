@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Process, System};
+use crate::system::{Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -6,7 +6,7 @@ use super::setup;
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

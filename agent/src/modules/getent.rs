@@ -7,7 +7,7 @@ use convoy_protocol::{Key, Map, Value, map};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Process, System};
+use crate::system::{Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Group, SystemView, Process, System};
+use crate::system::{Group, Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -166,7 +166,8 @@ fn values(args: &Args, group: Option<&Group>) -> Map {
 /// # Errors
 /// If the program fails; with what it says.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    let output = node.run_checked(&Process::new(plan.0)).map_err(|failure| failure.with("name", &*args.name))?;
+    let output =
+        node.run_checked(&Process::new(plan.0)).map_err(|failure| failure.with("name", &*args.name))?;
     let mut values = values(args, existing(args, node).as_ref());
     values.extend(output.nonempty_values());
     Ok(Done { changed: true, values })

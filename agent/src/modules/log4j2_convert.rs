@@ -15,7 +15,7 @@ use crate::formats::properties::{Properties, decoded, encoded};
 use crate::key_changes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The largest file of the old kind that is read.
 const LIMIT: u64 = 1024 * 1024;

@@ -1,13 +1,12 @@
 //! `package`: packages, whatever manages them on the node.
 
+pub use super::apt::Plan;
+
+use super::apt;
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
-
-use super::apt;
-
-pub use super::apt::Plan;
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -5,8 +5,8 @@ use convoy_protocol::{Kind, Taint, Value};
 pub use crate::files::put::Plan;
 
 use crate::carry::{
-    CarryArgs, Finding, Flat, Dialect, Sides, Source, Verdict, compare, log4j2, patterns, scalar_text, property,
-    property_path, values,
+    CarryArgs, Dialect, Finding, Flat, Sides, Source, Verdict, compare, log4j2, patterns, property,
+    property_path, scalar_text, values,
 };
 use crate::failure::Failure;
 use crate::files::keyed::InPlaceArgs;
@@ -16,7 +16,7 @@ use crate::formats::properties::{Properties, decoded, encoded};
 use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use convoy_protocol::map;
 
-use crate::user_command;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Process, System};
+use crate::system::{Process, System, SystemView};
+use crate::user_command;
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -12,7 +12,7 @@ use crate::files::encoding;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::pattern::Pattern;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -6,11 +6,11 @@ use convoy_protocol::{Map, map};
 
 use crate::args::NodePath;
 use crate::content::StagedScript;
-use crate::user_command;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Process, System};
+use crate::system::{Process, System, SystemView};
+use crate::user_command;
 use crate::words;
 
 /// Documentation.
@@ -57,7 +57,9 @@ pub struct Plan {
 /// # Errors
 /// If there is no script, or `chdir` is no whole path.
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
-    let Some(script) = args._raw_params.clone() else { return Err(user_command::missing_command("no command given")) };
+    let Some(script) = args._raw_params.clone() else {
+        return Err(user_command::missing_command("no command given"));
+    };
     let skipped = |path: &Path, why: &str| {
         let msg = format!("{} {why}", path.display());
         Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }))

@@ -7,7 +7,7 @@ use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::services::systemd::Scope;
 use crate::services::{State, systemd, sysv};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -2,11 +2,11 @@
 
 pub use crate::user_command::Plan;
 
-use crate::user_command::{self, RunArgs};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
+use crate::user_command::{self, RunArgs};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error::reason;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
 const LIMIT: usize = MAX_FRAME / 8 * 3;

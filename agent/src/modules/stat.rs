@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::status;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Algorithm, SystemView, Process, System};
+use crate::system::{Algorithm, Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

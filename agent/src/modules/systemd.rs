@@ -1,13 +1,13 @@
 //! `systemd`: a unit of systemd.
 
+pub use crate::services::systemd::Plan;
+
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::services::State;
 use crate::services::systemd::{self, Request, Scope};
-use crate::system::{SystemView, System};
-
-pub use crate::services::systemd::Plan;
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::attributes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

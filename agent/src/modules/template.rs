@@ -14,7 +14,7 @@ use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -81,7 +81,8 @@ pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
         dest = dest.join(&content.name);
     }
     let preserve = args.file.keeps_mode();
-    let wanted = RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
+    let wanted =
+        RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
     let mut put = Put::new(dest, Source::Controller(content.clone()), wanted);
     put.header.clone_from(&content.name);
     put.preserve = preserve.then_some(content.mode);

@@ -14,7 +14,7 @@ use crate::formats::toml::{KeyPath, Toml, TomlError, changes};
 use crate::key_changes::KeyChange;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

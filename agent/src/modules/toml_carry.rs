@@ -5,7 +5,7 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 pub use crate::files::put::Plan;
 
 use super::toml::{hide, of_file};
-use crate::carry::{CarryArgs, Finding, Flat, Dialect, Sides, Source, Verdict, equivalent, compare, values};
+use crate::carry::{CarryArgs, Dialect, Finding, Flat, Sides, Source, Verdict, compare, equivalent, values};
 use crate::failure::Failure;
 use crate::files::keyed::InPlaceArgs;
 use crate::files::put;
@@ -15,7 +15,7 @@ use crate::formats::toml::{KeyPath, Merge, Toml, TomlError, value_text};
 use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -10,7 +10,7 @@ use crate::changes::record::IrreversibleWork;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 use crate::undo::{self, Action, Plan as Steps, Problem};
 
 /// Documentation.

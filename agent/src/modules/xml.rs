@@ -13,7 +13,7 @@ use crate::formats::xml::{
 };
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is read.
 const LIMIT: u64 = 8 * 1024 * 1024;

@@ -167,7 +167,9 @@ impl SystemView {
         result.map_err(|error| match error {
             ProcessError::TimedOut => self.timed_out(),
             ProcessError::Start(error) => Failure::new(format!("cannot run {name}: {}", reason(&error))),
-            ProcessError::Pipe(error) => Failure::new(format!("cannot communicate with {name}: {}", reason(&error))),
+            ProcessError::Pipe(error) => {
+                Failure::new(format!("cannot communicate with {name}: {}", reason(&error)))
+            }
         })
     }
 

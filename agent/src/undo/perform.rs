@@ -82,7 +82,10 @@ impl Step {
         let now = node.lstat(path)?;
         // Verified again, since time has passed.
         if !kept_is_whole(&self.was, node)? {
-            return Err(Failure::new(format!("the backup of {} has changed in the meantime", path.display())));
+            return Err(Failure::new(format!(
+                "the backup of {} has changed in the meantime",
+                path.display()
+            )));
         }
         match (&self.was.kind, &self.was.kept) {
             (PathKind::File, Some(kept)) => {

@@ -135,7 +135,9 @@ fn action(
     now: &mut Observed,
 ) -> Result<Result<Action, &'static str>, Failure> {
     Ok(match (&was.kind, &was.content) {
-        (PathKind::File | PathKind::Tree, ContentState::Secret) => Err("it contained a secret, and secrets are not backed up"),
+        (PathKind::File | PathKind::Tree, ContentState::Secret) => {
+            Err("it contained a secret, and secrets are not backed up")
+        }
         (PathKind::File | PathKind::Tree, ContentState::Unreadable) => {
             Err("the user of the run could not read it")
         }

@@ -79,8 +79,7 @@ pub(super) fn changed(entry: &Entry, now: &mut Observed) -> Result<Problem, Fail
         }
     };
     let path = entry.path.clone();
-    let text =
-        format!("{} has changed since the run: {what}; {}", path.display(), before(&entry.was));
+    let text = format!("{} has changed since the run: {what}; {}", path.display(), before(&entry.was));
     Ok(Problem { path, text, fits: vec![state_words(left), state_words(&entry.was)], holds: Vec::new() })
 }
 
@@ -94,11 +93,7 @@ pub(super) fn kept(entry: &Entry) -> Problem {
             kept.display()
         ),
         Some(kept) => {
-            format!(
-                "the backup of {} is missing from {}",
-                path.display(),
-                kept.display()
-            )
+            format!("the backup of {} is missing from {}", path.display(), kept.display())
         }
         None => format!("there is no backup of {}", path.display()),
     };
@@ -108,8 +103,11 @@ pub(super) fn kept(entry: &Entry) -> Problem {
 /// A directory created by the run contains other files.
 pub(super) fn holds(entry: &Entry, holds: Vec<PathBuf>) -> Problem {
     let path = entry.path.clone();
-    let text =
-        format!("{} was created by the run, but contains what the run did not create: {}", path.display(), named(&holds));
+    let text = format!(
+        "{} was created by the run, but contains what the run did not create: {}",
+        path.display(),
+        named(&holds)
+    );
     Problem { path, text, fits: Vec::new(), holds }
 }
 

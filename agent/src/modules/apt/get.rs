@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::system::{SystemView, Output, Process, System};
+use crate::system::{Output, Process, System, SystemView};
 use crate::words;
 
 /// What `apt-get` and dpkg say while someone else is at work.

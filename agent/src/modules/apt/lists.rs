@@ -9,7 +9,7 @@ use super::args::Args;
 use super::get::AptGet;
 use crate::failure::Failure;
 use crate::stat::Time;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// When the lists were read.
 #[derive(Debug, Clone, Copy, PartialEq)]

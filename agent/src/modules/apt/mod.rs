@@ -13,7 +13,7 @@ pub use args::{Args, State, Upgrade};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use get::AptGet;
 use lists::Lists;

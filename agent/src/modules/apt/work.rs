@@ -6,7 +6,7 @@ use super::args::{Args, State, Upgrade};
 use super::get::{AptGet, plain};
 use super::packages::{Installed, Spec, Version, automatic, candidates, expanded, is_at_least};
 use crate::failure::Failure;
-use crate::system::{SystemView, Output, System};
+use crate::system::{Output, System, SystemView};
 
 /// What `apt-get` says if there is nothing to do.
 const NOTHING: &str = "\n0 upgraded, 0 newly installed, 0 to remove";
@@ -190,7 +190,12 @@ fn installation(
 }
 
 /// Returns the packages as `apt-get` is to install them.
-fn wanted(args: &Args, open: &[&Spec], installed: &Installed, view: &SystemView) -> Result<Vec<String>, Failure> {
+fn wanted(
+    args: &Args,
+    open: &[&Spec],
+    installed: &Installed,
+    view: &SystemView,
+) -> Result<Vec<String>, Failure> {
     let names: Vec<&str> = open.iter().map(|spec| spec.name.as_str()).collect();
     let known = candidates(&names, args.default_release.as_deref(), view)?;
     let mut words = Vec::new();

@@ -13,7 +13,7 @@ use crate::files::edit::{self, Edit};
 use crate::files::encoding;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, SystemView, Process, System};
+use crate::system::{Attributes, Bytes, Process, System, SystemView};
 
 use table::{Place, Table};
 

@@ -17,7 +17,7 @@ use crate::files::attributes::{self as shared};
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Bytes, SystemView, System};
+use crate::system::{Bytes, System, SystemView};
 
 use plan::{Action, refuse};
 

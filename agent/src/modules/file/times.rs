@@ -5,7 +5,7 @@ use convoy_protocol::Map;
 use super::args::{Args, State};
 use crate::failure::Failure;
 use crate::stat::{Meta, Time};
-use crate::system::{SystemView, SetTime};
+use crate::system::{SetTime, SystemView};
 
 /// The two times as they shall be.
 #[derive(Debug, Clone, Copy)]

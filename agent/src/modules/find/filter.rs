@@ -63,7 +63,13 @@ impl<'a> Filter<'a> {
         })
     }
 
-    pub(super) fn fits(&self, path: &Path, name: &str, meta: &Meta, view: &SystemView) -> Result<bool, String> {
+    pub(super) fn fits(
+        &self,
+        path: &Path,
+        name: &str,
+        meta: &Meta,
+        view: &SystemView,
+    ) -> Result<bool, String> {
         let is_file = self.args.file_type == FileType::File;
         let kind = match self.args.file_type {
             FileType::Any => true,

@@ -16,7 +16,7 @@ use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error;
 use crate::stat::Meta;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use filter::Filter;
 

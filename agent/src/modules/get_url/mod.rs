@@ -19,7 +19,7 @@ use crate::http::{self, Download, Request, Response};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use checksum::Checksum;
 use request::request;

@@ -9,10 +9,10 @@ use std::convert::Infallible;
 pub use args::{Args, Expired, Type, Wanted};
 
 use crate::failure::Failure;
-use crate::formats::keystore::{KeyMatch, Entry, Format, Keystore, Kind, format_of};
+use crate::formats::keystore::{Entry, Format, KeyMatch, Keystore, Kind, format_of};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
 const LIMIT: u64 = 8 * 1024 * 1024;

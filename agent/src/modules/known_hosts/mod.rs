@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, SystemView, System};
+use crate::system::{Attributes, Bytes, System, SystemView};
 
 use line::{Line, hashed};
 

@@ -13,7 +13,7 @@ use crate::files;
 use crate::files::edit::Edit;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use edit::Edited;
 

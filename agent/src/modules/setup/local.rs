@@ -6,7 +6,7 @@ use convoy_protocol::{Key, Map, Value};
 
 use crate::failure::Failure;
 use crate::files::json;
-use crate::system::{SystemView, Process};
+use crate::system::{Process, SystemView};
 
 pub(super) fn collect(view: &SystemView, directory: &Path, facts: &mut Map) {
     let mut all = Map::new();

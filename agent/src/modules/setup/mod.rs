@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::files::glob;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use files::Files;
 

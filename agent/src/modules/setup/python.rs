@@ -2,7 +2,7 @@
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::system::{SystemView, Process};
+use crate::system::{Process, SystemView};
 
 /// Prints what is asked for, a line each; started without the user's own modules and settings.
 const ASK: &str = "import sys, importlib.util

@@ -10,10 +10,10 @@ use super::job::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
 use crate::dates::civil_from_days;
+use crate::digest_cache::DigestCache;
 use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
-use crate::digest_cache::DigestCache;
 use crate::stat::{Meta, Time};
 use crate::system::{Attributes, SystemView};
 

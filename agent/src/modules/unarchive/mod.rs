@@ -20,7 +20,7 @@ use crate::files::attributes;
 use crate::files::with_directory;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use compare::Comparison;
 use job::Job;

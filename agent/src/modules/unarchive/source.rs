@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::http::{self, Download, Request, Url};
 use crate::os_error::cannot;
 use crate::stat::Meta;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// How long a server may take for each piece of the archive.
 const TIMEOUT: Duration = Duration::from_secs(10);

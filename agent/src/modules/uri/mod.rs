@@ -19,7 +19,7 @@ use crate::http::{self, Request, Response};
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
 const LIMIT: u64 = 16 << 20;

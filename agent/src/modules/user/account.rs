@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::{libuser, password, ssh_key};
 use crate::dates::civil_from_days;
 use crate::failure::Failure;
-use crate::system::{Group, SystemView, Shadow, User};
+use crate::system::{Group, Shadow, SystemView, User};
 
 pub(super) fn gone(args: &Args) -> Changes {
     let mut changes = Changes::default();

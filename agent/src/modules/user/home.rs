@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::Args;
 use crate::failure::Failure;
 use crate::files::tree;
-use crate::system::{Attributes, Bytes, SystemView, System, User};
+use crate::system::{Attributes, Bytes, System, SystemView, User};
 
 /// Makes the home directory with what is in the skeleton, all of it the account's own. Links are copied as they are.
 pub(super) fn create(args: &Args, home: &Path, user: &User, node: &mut System) -> Result<(), Failure> {

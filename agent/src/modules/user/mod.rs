@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{SystemView, Process, System, User};
+use crate::system::{Process, System, SystemView, User};
 
 /// Documentation.
 pub const DOC: Doc = Doc {

@@ -8,7 +8,7 @@ use convoy_protocol::{Map, map};
 use super::args::Args;
 use super::home::home_of;
 use crate::failure::Failure;
-use crate::system::{Attributes, Bytes, SystemView, Process, System, User};
+use crate::system::{Attributes, Bytes, Process, System, SystemView, User};
 
 /// Returns where the key is.
 pub(super) fn path(args: &Args, view: &SystemView, home: &Path) -> PathBuf {

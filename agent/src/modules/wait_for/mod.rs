@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::pattern::Groups;
-use crate::system::{SystemView, System};
+use crate::system::{System, SystemView};
 
 use probe::Probe;
 

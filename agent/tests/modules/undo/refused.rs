@@ -35,9 +35,7 @@ fn after_an_edit_by_hand() {
     here.node.write("a", "mine\n");
     fs::remove_file(here.node.path("made")).unwrap();
     let id = here.record().split_whitespace().nth(4).unwrap().to_owned();
-    let says = format!(
-        "/a has changed since the run: its content differs; a backup is in STATE/kept/{id}"
-    );
+    let says = format!("/a has changed since the run: its content differs; a backup is in STATE/kept/{id}");
     assert_eq!(here.refused(), [says]);
     // Who puts it back by hand can go on; what somebody has removed is gone already.
     fs::copy(kept_of(&here, &id), here.node.path("a")).unwrap();
@@ -101,8 +99,7 @@ fn after_what_is_kept_was_written_to() {
     );
     assert_eq!(here.refused(), [says]);
     fs::remove_file(&kept).unwrap();
-    let says =
-        format!("the backup of /log is missing from STATE/kept/{}", name(&kept));
+    let says = format!("the backup of /log is missing from STATE/kept/{}", name(&kept));
     assert_eq!(here.refused(), [says]);
 }
 
@@ -176,8 +173,7 @@ fn a_secret_that_was_edited_by_hand() {
     let args = map! { "dest" => here.node.text("new"), "content" => secret };
     here.does("copy", args);
     here.node.write("new", "hunter2\n");
-    let says =
-        "/new has changed since the run: its content differs; nothing was there before the run";
+    let says = "/new has changed since the run: its content differs; nothing was there before the run";
     assert_eq!(here.refused(), [says]);
 }
 
