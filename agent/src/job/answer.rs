@@ -1,4 +1,4 @@
-//! What is told of a job.
+//! Answers to questions about a job.
 
 use std::io;
 
@@ -8,16 +8,16 @@ use super::directory::{JobDirectory, JobResult, JobState, uptime};
 use crate::failure::Failure;
 use crate::outputs;
 
-/// What `async_status` says of a job.
+/// The state of a job, as `async_status` returns it.
 #[derive(Debug)]
 pub(crate) enum JobStatus {
-    /// It has not ended.
+    /// It is in progress.
     Running(Map),
-    /// It has.
+    /// It has finished.
     Finished(Outcome),
 }
 
-/// The failure of who asks for a job that is not there, in Ansible's words.
+/// Returns the failure for a job that does not exist, in Ansible's wording.
 fn unknown(id: &str) -> Failure {
     Failure::new("could not find job").with("ansible_job_id", id).with("started", 1).with("finished", 1)
 }
@@ -29,7 +29,7 @@ fn unreadable(id: &str, error: &io::Error) -> Failure {
         .with("finished", 1)
 }
 
-/// What is common to all answers about a job, under Ansible's names.
+/// Returns the values that all answers about a job have, with Ansible's names.
 pub(crate) fn common_values(id: &str, directory: &JobDirectory, finished: bool) -> Map {
     map! {
         "started" => 1,
@@ -39,12 +39,12 @@ pub(crate) fn common_values(id: &str, directory: &JobDirectory, finished: bool) 
     }
 }
 
-/// Answers who follows a job: in `_job` how things stand and what was printed from a byte on, and beside it the outcome of
-/// its order once that is there.
+/// Answers a controller that follows a job. `_job` has the job's state and what it printed from byte `from` on. Beside it is
+/// the outcome of the job's order, once there is one.
 pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
     let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
-    // Asked before what was printed is read: of a job that has ended that is whole.
+    // The state is read before the output, so that the output of a finished job is complete.
     let state = directory.state().map_err(failed)?;
     let (output, next) = directory.output(from).map_err(failed)?;
     let mut news = common_values(id, &directory, matches!(state, JobState::Finished(_)));
@@ -56,27 +56,27 @@ pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let mut outcome = match state {
         JobState::Absent => return Err(unknown(id)),
         JobState::Starting => ran_outcome(Map::new()),
-        JobState::Running(read_start) => {
-            news.insert("seconds".into(), ((uptime() - read_start.at).max(0.0) as i64).into());
-            news.insert("detached".into(), read_start.detached.into());
+        JobState::Running(start) => {
+            news.insert("seconds".into(), ((uptime() - start.at).max(0.0) as i64).into());
+            news.insert("detached".into(), start.detached.into());
             ran_outcome(Map::new())
         }
-        JobState::Finished(read_result) => {
-            news.insert("detached".into(), read_result.detached.as_str().into());
-            let late = read_result
+        JobState::Finished(result) => {
+            news.insert("detached".into(), result.detached.as_str().into());
+            let late = result
                 .late
                 .map(|limit| format!("async task did not complete within the requested time - {limit}s"));
-            with_message(read_result.outcome, late)
+            with_message(result.outcome, late)
         }
     };
     outcome.values.insert("_job".into(), news.into());
     Ok(outcome)
 }
 
-/// Says how things stand with a job, as `async_status` does.
+/// Returns the state of a job, as `async_status` does.
 ///
 /// # Errors
-/// If there is no such job, or what is kept of it cannot be read.
+/// Fails if there is no such job, or if its files cannot be read.
 pub(crate) fn status(id: &str) -> Result<JobStatus, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
     let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
@@ -87,38 +87,38 @@ pub(crate) fn status(id: &str) -> Result<JobStatus, Failure> {
     match state {
         JobState::Absent => Err(unknown(id)),
         JobState::Starting | JobState::Running(_) => Ok(JobStatus::Running(values)),
-        JobState::Finished(read_result) => {
-            let late = read_result.late.map(|_| "Timeout exceeded".to_owned());
-            let read_result = JobResult { outcome: with_message(read_result.outcome, late), ..*read_result };
-            let told = if read_result.silent {
-                with_secrets_marked(read_result.outcome.values)
+        JobState::Finished(result) => {
+            let late = result.late.map(|_| "Timeout exceeded".to_owned());
+            let result = JobResult { outcome: with_message(result.outcome, late), ..*result };
+            let told = if result.silent {
+                with_secrets_marked(result.outcome.values)
             } else {
-                read_result.outcome.values
+                result.outcome.values
             };
             values.extend(told);
-            Ok(JobStatus::Finished(Outcome { values, ..read_result.outcome }))
+            Ok(JobStatus::Finished(Outcome { values, ..result.outcome }))
         }
     }
 }
 
-/// Returns where the outcome is of a job of which what is kept can be removed.
+/// Returns the path of a job's outcome if the job's files can be removed.
 ///
 /// # Errors
-/// If there is no such job, or it is at work.
+/// Fails if there is no such job, or if it is in progress.
 pub(crate) fn removable(id: &str) -> Result<String, Failure> {
     let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
-    // What cannot be read can be removed all the same.
+    // Unreadable files can be removed, too.
     if let Ok(JobState::Starting | JobState::Running(_)) = directory.state() {
-        let msg = "the job is at work: what is kept of it can be removed when it has ended";
+        let msg = "the job is in progress: its files can be removed when it has finished";
         return Err(Failure { msg: msg.to_owned(), values: common_values(id, &directory, false) });
     }
     Ok(directory.results_file())
 }
 
-/// Removes what is kept of a job; nothing if that is gone already.
+/// Removes the files of a job, if there are any.
 ///
 /// # Errors
-/// If it cannot be removed.
+/// Fails if they cannot be removed.
 pub(crate) fn forget(id: &str) -> Result<(), Failure> {
     let removed = JobDirectory::find(id)
         .map(|directory| directory.remove().map_err(|error| Failure::new(directory.describe_error(&error))));
@@ -134,7 +134,7 @@ fn with_message(mut outcome: Outcome, msg: Option<String>) -> Outcome {
     outcome
 }
 
-/// Marks as secret what a job answered that was given secrets.
+/// Marks the values of a job that was given secrets as secret.
 fn with_secrets_marked(values: Map) -> Map {
     let secret = |(key, value): (Key, Value)| {
         let tells = value.as_str().is_none() && value.as_list().is_none() && value.as_map().is_none();

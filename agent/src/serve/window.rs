@@ -279,7 +279,7 @@ impl Worker<'_> {
         let looks = order.check || !execute;
         if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
         {
-            return Ok(self.jobs.ask(job, order, &self.system).unwrap_or_else(Outcome::from));
+            return Ok(self.jobs.execute(job, order, &self.system).unwrap_or_else(Outcome::from));
         }
         self.system.begin(order);
         let mut outcome = modules::run(order, execute, &mut self.system).unwrap_or_else(|failure| {
@@ -316,7 +316,7 @@ pub(crate) fn answer(mut answer: Answer, writer: &FrameWriter) -> Result<(), Fra
     };
     for outcome in first.steps.iter_mut().flatten() {
         let status = format!("{:?}", outcome.status);
-        let text = format!("the result cannot be sent: {error}; without that it would have been {status}");
+        let text = format!("the result cannot be sent: {error}; its status was {status}");
         *outcome = Outcome {
             values: map! { "msg" => text },
             diff: Vec::new(),
@@ -366,15 +366,10 @@ mod tests {
     fn an_answer_that_is_too_large_says_so() {
         let small = || vec![outcome(Status::Same, "x".into())];
         let large = |status| vec![outcome(status, "x".repeat(MAX_FRAME))];
-        assert_eq!(
-            sent(vec![small(), large(Status::Same)]),
-            [small()],
-            "what was only looked at is left out"
-        );
+        assert_eq!(sent(vec![small(), large(Status::Same)]), [small()], "unchanged outcomes are left out");
         let steps = sent(vec![large(Status::Changed)]);
         let msg = steps[0][0].values.get("msg").and_then(|msg| msg.as_str()).unwrap();
-        let (begin, end) =
-            ("the result cannot be sent: a message of ", "without that it would have been Changed");
+        let (begin, end) = ("the result cannot be sent: a message of ", "its status was Changed");
         assert!(msg.starts_with(begin) && msg.ends_with(end), "{msg}");
         assert_eq!((steps[0][0].status, steps[0].len()), (Status::Failed, 1));
     }

@@ -401,8 +401,7 @@ fn errors() {
         ),
         (
             map! { "unsafe_writes" => true },
-            "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted"
-                .into(),
+            "unsafe_writes is not supported by convoy: an interruption would leave a partial file".into(),
         ),
     ] {
         assert_eq!(node.fails("unarchive", with(&args, more)), why);

@@ -235,8 +235,8 @@ fn a_job_whose_process_is_killed() {
     let failed = ran.stdout.lines().find(|line| line.starts_with("fatal: ")).unwrap().replace(&name, "[job]");
     assert!(
         failed.contains(
-            "\"msg\": \"the job [job] ended without an outcome: it was killed, or this node went down; what it had done \
-             until then is not known\""
+            "\"msg\": \"the job [job] ended without a result: it was killed, or the node went down; how far it \
+             came is unknown\""
         ),
         "{ran}"
     );
@@ -438,10 +438,7 @@ fn in_a_scope_of_its_own_where_systemd_runs() {
     );
     let _machine = project.machine("m").unwrap();
     let would = project.apply(["-C", "-v"]).unwrap();
-    assert!(
-        would.stdout.contains("\"detached\": \"systemd-run --scope, or if that does not work setsid\""),
-        "{would}"
-    );
+    assert!(would.stdout.contains("\"detached\": \"systemd-run --scope, otherwise setsid\""), "{would}");
     let ran = project.apply(["-v"]).unwrap();
     assert_eq!((ran.recap("m").as_str(), ran.code), ("ok=2 changed=1", Some(0)), "{ran}");
     let name = name_of_job(&ran);

@@ -1,5 +1,5 @@
-//! What a job's process is told: its order, and the content that it cannot fetch. It is handed over in memory, never on
-//! disk, since there may be secrets in it.
+//! The input of a job's process: its order, and the content that it cannot fetch itself. The agent passes it in memory
+//! and never on disk, because it may contain secrets.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -16,25 +16,25 @@ use crate::module::Module;
 use crate::os_error::reason;
 use crate::serve::cache::{Cache, anonymous_file};
 
-/// What a job's process is told.
+/// The input of a job's process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct JobInput {
     pub(super) id: String,
     pub(super) order: Order,
     pub(super) limit: u32,
     pub(super) silent: bool,
-    /// The run whose lock it enters, and who runs that.
+    /// The run whose lock it takes and who started that run, if the run holds one.
     pub(super) lock: Option<(String, String)>,
-    /// The run in whose name its changes are recorded, if they are.
+    /// The run under which its changes are recorded, if they are.
     pub(super) recorded: Option<String>,
-    /// The content that follows.
+    /// The digests of the content that follows.
     pub(super) contents: Vec<Digest>,
 }
 
 impl JobInput {
-    /// Writes it down for the process: into a file without a name.
+    /// Writes the input into a memory file.
     pub(super) fn write(&self, cache: &std::sync::Arc<Cache>) -> Result<File, Failure> {
-        let cannot = |error: FrameError| Failure::new(format!("cannot hand a job its order: {error}"));
+        let cannot = |error: FrameError| Failure::new(format!("cannot pass the order to the job: {error}"));
         let mut file = anonymous_file(cache.directory()).map_err(|error| cannot(error.into()))?;
         frame::write(&mut file, self).map_err(cannot)?;
         for digest in &self.contents {
@@ -45,9 +45,9 @@ impl JobInput {
         Ok(file)
     }
 
-    /// Reads it, and puts the content into the cache.
+    /// Reads the input, and adds the content to the cache.
     pub(super) fn read(mut source: impl io::Read, cache: &Cache) -> Result<Self, String> {
-        let ended = || "its order is not whole".to_owned();
+        let ended = || "its order is incomplete".to_owned();
         let input: Self = frame::read(&mut source).map_err(|error| error.to_string())?.ok_or_else(ended)?;
         for digest in &input.contents {
             let next = || frame::read::<Chunk>(&mut source).ok().flatten();
@@ -57,7 +57,7 @@ impl JobInput {
     }
 }
 
-/// Writes content, part by part. It must not come to lie on a disk, whether it is secret or not.
+/// Writes content in parts. It must not reach a disk, whether it is secret or not.
 fn parts(digest: Digest, path: &std::path::Path, sink: &mut File) -> Result<(), FrameError> {
     let mut content = File::open(path)?;
     loop {
@@ -71,7 +71,7 @@ fn parts(digest: Digest, path: &std::path::Path, sink: &mut File) -> Result<(), 
     }
 }
 
-/// Fetches all content that an order names, as long as there is a controller to ask; returns what of it the job's process
+/// Fetches all content that an order names, while there is a controller to ask. Returns the part that the job's process
 /// will not find in the cache.
 pub(super) fn collect_content(
     order: &Order,
@@ -92,7 +92,7 @@ pub(super) fn collect_content(
     for digest in named {
         let path = cache.fetch(&digest)?;
         if !cache.is_kept(&digest) {
-            // It is read when it is handed over.
+            // The file is read when it is passed on.
             File::open(&path).map_err(|error| Failure::new(reason(&error)))?;
             handed.push(digest);
         }

@@ -1,4 +1,4 @@
-//! Jobs begin: the order is handed to a process of its own that is not the agent's any more.
+//! Starts jobs: passes the order to a new process that outlives the agent.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -21,29 +21,29 @@ use crate::os_error::reason;
 use crate::serve::cache::Cache;
 use crate::system::SystemView;
 
-/// How long a process may take to begin.
+/// How long to wait for a process to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where systemd says that it runs: <https://www.freedesktop.org/software/systemd/man/latest/sd_booted.html>.
+/// Exists if systemd is the init system: <https://www.freedesktop.org/software/systemd/man/latest/sd_booted.html>.
 const BOOTED: &str = "/run/systemd/system";
 
-/// Where systemd notes users whose processes outlive their sessions.
+/// Where systemd records users whose processes outlive their sessions.
 const LINGER: &str = "/var/lib/systemd/linger";
 
-/// A way for a process not to be the agent's any more.
+/// A way to detach a process from the agent.
 #[derive(Debug, Clone, PartialEq)]
 enum Detachment {
-    /// In a scope of its own of the machine's systemd, or of the user's.
+    /// In a scope of the system's systemd, or of the user's.
     Scope { user: bool },
     /// In a session of its own.
     Session,
 }
 
 impl Detachment {
-    /// Returns the ways to try on this node, the best first.
+    /// Returns the ways to try on this node, the preferred way first.
     fn of(view: &SystemView) -> Vec<Self> {
         let name = view.user_by_id(view.uid()).map(|user| user.name).unwrap_or_default();
-        // Without that all of the user's own systemd ends with the last session.
+        // Without lingering, the user's systemd and all its processes end with the user's last session.
         let lingers = !name.is_empty() && Path::new(LINGER).join(name).exists();
         let is_booted = Path::new(BOOTED).is_dir();
         let scope = match view.uid() {
@@ -62,7 +62,7 @@ impl Detachment {
         }
     }
 
-    /// Says which it is, with the name of the scope.
+    /// Describes it, with the name of the scope.
     fn description(&self, id: &str) -> String {
         match self {
             Self::Scope { .. } => format!("{} ({}.scope)", self.word(), unit(id)),
@@ -83,28 +83,28 @@ fn unit(id: &str) -> String {
     format!("convoy-{id}")
 }
 
-/// Returns where our own program is, for others to start it.
+/// Returns a path under which other processes can execute our own program.
 fn own_program() -> io::Result<PathBuf> {
     let path = std::fs::read_link("/proc/self/exe")?;
     if path.exists() { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
-/// Says how a job would be detached on this node.
+/// Describes how a job would be detached on this node.
 pub(crate) fn plan(view: &SystemView) -> String {
     let ways: Vec<&str> = Detachment::of(view).iter().map(Detachment::word).collect();
-    ways.join(", or if that does not work ")
+    ways.join(", otherwise ")
 }
 
 /// The jobs of an agent.
 pub(crate) struct Jobs {
     cache: Arc<Cache>,
-    /// The name of the run that they belong to.
+    /// The run that they belong to.
     run: String,
-    /// Who runs it, from where.
+    /// Who started the run, from where.
     by: String,
-    /// Whether the node is locked for it.
+    /// Whether the run locks the node.
     is_locked: bool,
-    /// The processes that were started and may have ended since.
+    /// The processes that were started. They may have ended since.
     processes: Vec<Child>,
 }
 
@@ -113,21 +113,21 @@ impl Jobs {
         Self { cache, run: String::new(), by: String::new(), is_locked: false, processes: Vec::new() }
     }
 
-    /// Takes note of which run they belong to.
+    /// Sets the run that they belong to.
     pub(crate) fn begin_run(&mut self, hello: &Hello) {
         self.run.clone_from(&hello.run);
         self.by.clone_from(&hello.by);
         self.is_locked = hello.claim.is_some();
     }
 
-    /// Does what is asked of a job, in earnest.
-    pub(crate) fn ask(
+    /// Executes a request about a job.
+    pub(crate) fn execute(
         &mut self,
         job: &JobOrder,
         order: &Order,
         view: &SystemView,
     ) -> Result<Outcome, Failure> {
-        // What has ended is no zombie any longer than that.
+        // Reap the processes that have ended.
         self.processes.retain_mut(|process| matches!(process.try_wait(), Ok(None)));
         match job.ask {
             JobAsk::Begin { limit_seconds, silent } => {
@@ -147,13 +147,13 @@ impl Jobs {
         view: &SystemView,
     ) -> Result<Outcome, Failure> {
         let no_directory = |error: io::Error| {
-            Failure::new(format!("no directory for a job on this node: {}", reason(&error)))
+            Failure::new(format!("cannot create a job directory on this node: {}", reason(&error)))
         };
         let directory = JobDirectory::of(&self.run, id).map_err(no_directory)?;
-        let trouble = |error: io::Error| Failure::new(directory.describe_error(&error));
-        let detached = match settled(&directory).map_err(trouble)? {
-            JobState::Finished(left) => left.detached,
-            JobState::Running(begun) => begun.detached,
+        let failed = |error: io::Error| Failure::new(directory.describe_error(&error));
+        let detached = match wait_for_start(&directory).map_err(failed)? {
+            JobState::Finished(result) => result.detached,
+            JobState::Running(start) => start.detached,
             JobState::Absent | JobState::Starting => {
                 let detached = self.input(id, order, limit, silent, view).and_then(|input| {
                     directory.make().map_err(no_directory)?;
@@ -171,7 +171,7 @@ impl Jobs {
         Ok(Outcome { status: Status::Changed, ..job::ran_outcome(values) })
     }
 
-    /// Writes down what the process is told, with the content that it cannot fetch.
+    /// Returns the input of the job's process, with the content that it cannot fetch itself.
     fn input(
         &self,
         id: &str,
@@ -189,7 +189,7 @@ impl Jobs {
         JobInput { id: id.to_owned(), order, limit, silent, lock, recorded, contents }.write(&self.cache)
     }
 
-    /// Starts the process, in the best way that works; returns which it was.
+    /// Starts the process in the first way that works. Returns a description of that way.
     fn detach(
         &mut self,
         id: &str,
@@ -197,25 +197,25 @@ impl Jobs {
         input: &File,
         view: &SystemView,
     ) -> Result<String, Failure> {
-        let mut why = Vec::new();
+        let mut errors = Vec::new();
         for way in Detachment::of(view) {
             let description = way.description(id);
             match start(&way, id, directory, input) {
                 Ok(process) => {
                     self.processes.push(process);
-                    // Another may have been faster.
-                    let begun = directory.read_start().ok().flatten();
-                    return Ok(begun.map_or(description, |begun| begun.detached));
+                    // Another process may have started the job first.
+                    let start = directory.read_start().ok().flatten();
+                    return Ok(start.map_or(description, |start| start.detached));
                 }
-                Err(error) => why.push(format!("{description}: {error}")),
+                Err(error) => errors.push(format!("{description}: {error}")),
             }
         }
-        Err(Failure::new(format!("cannot start a process for the job: {}", why.join("; "))))
+        Err(Failure::new(format!("cannot start a process for the job: {}", errors.join("; "))))
     }
 }
 
-/// Waits as long as a job is about to begin.
-fn settled(directory: &JobDirectory) -> io::Result<JobState> {
+/// Waits while a job is about to start.
+fn wait_for_start(directory: &JobDirectory) -> io::Result<JobState> {
     let until = Instant::now() + PATIENCE;
     loop {
         match directory.state()? {
@@ -225,35 +225,35 @@ fn settled(directory: &JobDirectory) -> io::Result<JobState> {
     }
 }
 
-/// Starts the process and waits until it has begun.
+/// Starts the process and waits until it has started the job.
 fn start(way: &Detachment, id: &str, directory: &JobDirectory, input: &File) -> Result<Child, String> {
     let description = |error: io::Error| reason(&error);
-    // Each process reads from the beginning.
+    // Each attempt reads the input from its beginning.
     let input = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(input)))
         .map_err(description)?;
     let mut command = way.command(id).map_err(description)?;
     command.arg(WORD).arg(directory.path()).arg(way.description(id));
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().map_err(description)?;
-    let said = process.stdout.take().map(|pipe| line(pipe.into())).unwrap_or_default();
-    if said.trim_ascii() == BEGUN.as_bytes() {
+    let answer = process.stdout.take().map(|pipe| read_line(pipe.into())).unwrap_or_default();
+    if answer.trim_ascii() == BEGUN.as_bytes() {
         return Ok(process);
     }
     process.kill().ok();
     process.wait().ok();
-    let mut complaint = String::new();
-    process.stderr.take().and_then(|mut pipe| pipe.read_to_string(&mut complaint).ok());
-    let complaint = complaint.trim();
-    Err(if complaint.is_empty() { "it did not begin".to_owned() } else { complaint.to_owned() })
+    let mut error = String::new();
+    process.stderr.take().and_then(|mut pipe| pipe.read_to_string(&mut error).ok());
+    let error = error.trim();
+    Err(if error.is_empty() { "it did not start".to_owned() } else { error.to_owned() })
 }
 
-/// Reads up to the end of a line, of the pipe, or of our patience.
-fn line(pipe: std::os::fd::OwnedFd) -> Vec<u8> {
+/// Reads until the end of the line or of the pipe, or until the time is over.
+fn read_line(pipe: std::os::fd::OwnedFd) -> Vec<u8> {
     let mut pipe = File::from(pipe);
     let until = Instant::now() + PATIENCE;
-    let mut said = Vec::new();
+    let mut line = Vec::new();
     let mut buffer = [0; 256];
-    while !said.contains(&b'\n') {
+    while !line.contains(&b'\n') {
         let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
         let mut ready = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
         match poll(&mut ready, left.as_ref()) {
@@ -262,9 +262,9 @@ fn line(pipe: std::os::fd::OwnedFd) -> Vec<u8> {
             _ => break,
         }
         match pipe.read(&mut buffer) {
-            Ok(read @ 1..) => said.extend_from_slice(&buffer[..read]),
+            Ok(read @ 1..) => line.extend_from_slice(&buffer[..read]),
             _ => break,
         }
     }
-    said
+    line
 }

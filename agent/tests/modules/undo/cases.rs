@@ -154,7 +154,7 @@ fn in_check_mode_and_without_a_run_nothing_is_recorded() {
     assert_eq!((looked.status, looked.values["recorded"].as_bool()), (Status::Same, Some(false)));
     for name in ["", "..", "a/b", ".hidden"] {
         let done = here.view(name);
-        assert_eq!(super::text(&done, "msg"), format!("no run is called '{name}'"));
+        assert_eq!(super::text(&done, "msg"), format!("'{name}' is not a valid run name"));
     }
 }
 
