@@ -1,4 +1,4 @@
-//! The sending half of a conversation, shared by threads.
+//! The sending half of a conversation.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -20,13 +20,13 @@ impl FrameWriter {
         Self(Mutex::new(Some(Box::new(sink))))
     }
 
-    /// Sends one message, in one write.
+    /// Sends one message in a single write.
     pub(crate) fn send(&self, message: &impl Serialize) -> Result<(), FrameError> {
         let bytes = frame::encode(message)?;
         Ok(self.send_raw(&bytes)?)
     }
 
-    /// Sends bytes that are no message.
+    /// Sends bytes that are not a message.
     pub(crate) fn send_raw(&self, bytes: &[u8]) -> io::Result<()> {
         let mut sink = lock(&self.0);
         let sink = sink.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -34,7 +34,7 @@ impl FrameWriter {
         sink.flush()
     }
 
-    /// Closes it: the other side sees the end.
+    /// Closes it, so that the other side reads the end of the stream.
     pub(crate) fn close(&self) {
         lock(&self.0).take();
     }
@@ -46,7 +46,7 @@ impl fmt::Debug for FrameWriter {
     }
 }
 
-/// Gives a sign of life now and then, until the line is gone. Without it the child would leave.
+/// Sends pings at an interval until the writer is dropped. An agent that receives none ends.
 pub(crate) fn keep_alive(writer: Weak<FrameWriter>, every: Duration) {
     let ping = move || {
         let mut number = 0;
@@ -59,6 +59,6 @@ pub(crate) fn keep_alive(writer: Weak<FrameWriter>, every: Duration) {
             }
         }
     };
-    // Without the thread the child leaves when it is idle for too long, and is started again.
+    // Without the thread, an idle child ends after a while and is started again.
     thread::Builder::new().name("ping".into()).spawn(ping).ok();
 }

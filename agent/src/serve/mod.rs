@@ -1,4 +1,8 @@
-//! The agent's conversation with its controller: one thread reads, one works, one watches the clock.
+//! The agent's conversation with its controller.
+//!
+//! Four threads share it: `read` receives messages, `work` runs [windows](window) of orders, `watch` enforces deadlines and
+//! detects a silent controller, and `give` sends content that the controller pulls. The main thread waits for the end of
+//! the conversation and then cleans up.
 
 mod become_user;
 mod cache;
@@ -40,27 +44,27 @@ use frame_writer::FrameWriter;
 use jobs::Jobs;
 use window::{Progress, StopReason, Worker, answer};
 
-/// How often the clock is looked at.
+/// How often `watch` checks the time.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How long a running order has to end once the conversation has.
+/// How long a running order may take to end after the conversation.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// What a controller may never exceed with its first message's silence, in seconds.
+/// The longest silence that a controller may ask for, in seconds.
 const LONGEST_SILENCE: u32 = 24 * 3600;
 
 /// Why the conversation ended.
 #[derive(Debug)]
 enum ConversationEnd {
-    /// The controller said so; what it asked for before is done first.
+    /// The controller said goodbye. Its earlier orders are run first.
     Bye,
-    /// The worker has done all there was after a goodbye.
+    /// The worker has run all orders from before the goodbye.
     Finished,
-    /// It was cut off.
+    /// The connection was lost.
     Disconnected,
-    /// The run may not work here; the worker has ended.
+    /// Another run works here. The worker has ended.
     Refused(Box<Refusal>),
-    /// We cannot go on.
+    /// The agent cannot continue.
     Fault(String),
 }
 
@@ -70,18 +74,18 @@ struct Shared {
     progress: Progress,
     child_processes: Arc<ChildProcesses>,
     cancelled: AtomicBool,
-    /// Whether the controller has left on purpose, and what runs may take as long as it takes.
+    /// Whether the controller detached on purpose, so that running orders are not limited by the allowed silence.
     detached: AtomicBool,
     heard: Mutex<Instant>,
     silence: Mutex<Duration>,
-    /// Parts of content that the controller asks for: digest and offset.
+    /// Parts of content that the controller pulls: digest and offset.
     pulls: Sender<(Digest, u64)>,
 }
 
-/// Talks with a controller until it leaves, is cut off or falls silent, then cleans up.
+/// Talks to a controller until it says goodbye, the connection is lost or it is silent for too long. Then cleans up.
 ///
-/// Nothing that runs for an order outlives that. An order that runs when the conversation is cut off is finished first, if
-/// it ends within the silence allowed.
+/// Nothing that an order started outlives this, except asynchronous jobs. If the connection is lost, the running order may
+/// finish within the allowed silence.
 pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> ExitCode {
     let writer = Arc::new(FrameWriter::new(output));
     if writer.send_raw(MAGIC).is_err() {
@@ -89,7 +93,9 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     }
     let cache = match Cache::open(writer.clone()) {
         Ok(cache) => Arc::new(cache),
-        Err(error) => return fault(&writer, &format!("no directory for content on this node: {error}")),
+        Err(error) => {
+            return fault(&writer, &format!("cannot create a directory for content on this node: {error}"));
+        }
     };
     enter_accessible_directory();
     let (pulls, pulled) = mpsc::channel();
@@ -106,13 +112,13 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     });
     let (ends, ended) = mpsc::channel();
     let (windows, work) = mpsc::channel();
-    for job in [
+    for started in [
         read_thread(&shared, input, windows, &ends),
         watch_thread(&shared, &ends),
         work_thread(&shared, work, &ends),
         offer_thread(&shared, pulled, &ends),
     ] {
-        if let Err(error) = job {
+        if let Err(error) = started {
             return fault(&shared.writer, &format!("cannot start a thread: {error}"));
         }
     }
@@ -121,12 +127,12 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
 }
 
 fn fault(writer: &FrameWriter, why: &str) -> ExitCode {
-    // Whether anybody still listens does not matter any more.
+    // It does not matter whether the controller still listens.
     writer.send(&FromAgent::Fault(why.to_owned())).ok();
     ExitCode::FAILURE
 }
 
-/// A process started by `sudo` may stand in a directory that its user cannot enter.
+/// Changes to another directory if the current one cannot be entered. `sudo` may have started the agent in such a directory.
 fn enter_accessible_directory() {
     if rustix::fs::access(".", rustix::fs::Access::EXEC_OK).is_err() {
         let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
@@ -143,14 +149,14 @@ fn read_thread(
     ends: &Sender<ConversationEnd>,
 ) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         let end = listen(&shared, &mut input, &windows);
         ends.send(end).ok();
     };
-    thread::Builder::new().name("read".into()).spawn(job).map(drop)
+    thread::Builder::new().name("read".into()).spawn(body).map(drop)
 }
 
-/// What the worker is told.
+/// A message to the worker.
 enum WorkerMessage {
     Hello(Hello),
     Window(Window),
@@ -158,38 +164,38 @@ enum WorkerMessage {
     Forget,
 }
 
-fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<WorkerMessage>) -> ConversationEnd {
-    let mut known = false;
+fn listen(shared: &Shared, input: &mut impl Read, worker: &Sender<WorkerMessage>) -> ConversationEnd {
+    let mut greeted = false;
     loop {
         let message = match frame::read::<ToAgent>(input) {
             Ok(Some(message)) => message,
             Ok(None) => return ConversationEnd::Disconnected,
             Err(error) => {
-                return ConversationEnd::Fault(format!("cannot read what the controller says: {error}"));
+                return ConversationEnd::Fault(format!("cannot read a message from the controller: {error}"));
             }
         };
         *lock(&shared.heard) = Instant::now();
-        if !known && !matches!(message, ToAgent::Hello(_)) {
-            return ConversationEnd::Fault("the controller did not introduce itself first".into());
+        if !greeted && !matches!(message, ToAgent::Hello(_)) {
+            return ConversationEnd::Fault("the controller's first message is not a hello".into());
         }
         let gone = match message {
             ToAgent::Hello(hello) => {
-                known = true;
+                greeted = true;
                 let seconds = hello.silence_seconds.clamp(1, LONGEST_SILENCE);
                 *lock(&shared.silence) = Duration::from_secs(seconds.into());
-                jobs.send(WorkerMessage::Hello(hello)).is_err()
+                worker.send(WorkerMessage::Hello(hello)).is_err()
             }
-            ToAgent::Window(window) => jobs.send(WorkerMessage::Window(window)).is_err(),
+            ToAgent::Window(window) => worker.send(WorkerMessage::Window(window)).is_err(),
             ToAgent::Ping(number) => shared.writer.send(&FromAgent::Pong(number)).is_err(),
             ToAgent::Cancel => {
                 shared.cancelled.store(true, Ordering::Relaxed);
                 false
             }
-            ToAgent::Acknowledge(tickets) => jobs.send(WorkerMessage::Acknowledge(tickets)).is_err(),
-            ToAgent::Forget => jobs.send(WorkerMessage::Forget).is_err(),
+            ToAgent::Acknowledge(tickets) => worker.send(WorkerMessage::Acknowledge(tickets)).is_err(),
+            ToAgent::Forget => worker.send(WorkerMessage::Forget).is_err(),
             ToAgent::Detach => {
                 shared.detached.store(true, Ordering::Relaxed);
-                // Whether the controller still hears it makes no difference here.
+                // It does not matter whether the controller still receives it.
                 shared.writer.send(&FromAgent::Detached).ok();
                 return ConversationEnd::Disconnected;
             }
@@ -210,14 +216,14 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<WorkerMessage>) 
     }
 }
 
-/// Sends content on a thread of its own: a slow disk holds up nothing else.
+/// Sends content on a thread of its own, so that a slow disk does not block the others.
 fn offer_thread(
     shared: &Arc<Shared>,
     pulled: Receiver<(Digest, u64)>,
     ends: &Sender<ConversationEnd>,
 ) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         for (digest, offset) in pulled {
             if shared.cache.offers.send_part(digest, offset, &shared.writer).is_err() {
                 ends.send(ConversationEnd::Disconnected).ok();
@@ -225,12 +231,12 @@ fn offer_thread(
             }
         }
     };
-    thread::Builder::new().name("give".into()).spawn(job).map(drop)
+    thread::Builder::new().name("give".into()).spawn(body).map(drop)
 }
 
 fn watch_thread(shared: &Arc<Shared>, ends: &Sender<ConversationEnd>) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         shared.cache.prune();
         order_log::prune();
         job::prune();
@@ -238,12 +244,12 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<ConversationEnd>) -> Started
             thread::sleep(TICK);
             let silence = *lock(&shared.silence);
             if lock(&shared.heard).elapsed() > silence && !shared.detached.load(Ordering::Relaxed) {
-                let why = format!("heard nothing from the controller for {} seconds", silence.as_secs());
+                let why = format!("the controller was silent for {} seconds", silence.as_secs());
                 return ends.send(ConversationEnd::Fault(why)).ok();
             }
             if let Some(late) = shared.progress.overdue() {
                 answer(late, &shared.writer).ok();
-                let why = "an order did not end when its time was over: this agent cannot go on";
+                let why = "an order did not end when its time was over, so this agent must end";
                 return ends.send(ConversationEnd::Fault(why.into())).ok();
             }
         }
@@ -251,18 +257,18 @@ fn watch_thread(shared: &Arc<Shared>, ends: &Sender<ConversationEnd>) -> Started
     thread::Builder::new()
         .name("watch".into())
         .spawn(move || {
-            job();
+            body();
         })
         .map(drop)
 }
 
 fn work_thread(
     shared: &Arc<Shared>,
-    jobs: Receiver<WorkerMessage>,
+    messages: Receiver<WorkerMessage>,
     ends: &Sender<ConversationEnd>,
 ) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         let recorder = Recorder::default();
         let new_system = || System::new(Box::new(shared.cache.clone()), recorder.clone());
         let system = new_system();
@@ -283,8 +289,8 @@ fn work_thread(
             order_log: OrderLog::of(""),
             is_starved: &|| shared.cache.is_starved(),
         };
-        for job in jobs {
-            let done = match job {
+        for message in messages {
+            let done = match message {
                 WorkerMessage::Hello(hello) => {
                     recorder.begin(hello.records.then_some(&hello.run));
                     worker.begin_run(hello);
@@ -318,7 +324,7 @@ fn work_thread(
     thread::Builder::new()
         .name("work".into())
         .spawn(move || {
-            job();
+            body();
         })
         .map(drop)
 }
@@ -329,7 +335,7 @@ fn welcome(system: &System) -> Welcome {
     Welcome { pid: getpid().as_raw_nonzero().get().unsigned_abs(), user }
 }
 
-/// Waits for the end and cleans up.
+/// Waits for the end of the conversation and cleans up.
 fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
     let mut end = ended.recv().unwrap_or(ConversationEnd::Disconnected);
     if matches!(end, ConversationEnd::Bye) {
@@ -339,13 +345,13 @@ fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
         ConversationEnd::Bye | ConversationEnd::Finished => ExitCode::SUCCESS,
         ConversationEnd::Disconnected => ExitCode::from(2),
         ConversationEnd::Refused(refusal) => {
-            // Whether anybody still listens does not matter any more.
+            // It does not matter whether the controller still listens.
             shared.writer.send(&FromAgent::Refused(Refusal::clone(refusal))).ok();
             ExitCode::FAILURE
         }
         ConversationEnd::Fault(why) => fault(&shared.writer, why),
     };
-    // The worker ends by itself when what it waits for is gone: then no temporary file of it is left either.
+    // A worker that waits for something ends by itself then, and removes its temporary files.
     shared.progress.stop();
     shared.cache.close();
     if matches!(end, ConversationEnd::Disconnected) {
@@ -358,7 +364,7 @@ fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
     let deadline = Instant::now() + SHUTDOWN_GRACE;
     while !matches!(end, ConversationEnd::Finished | ConversationEnd::Refused(_)) && Instant::now() < deadline
     {
-        // Other users' agents end with their input, and then kill what they have started.
+        // The agents of other users end when their input ends, and kill their own children.
         kill_children(|pid| shared.child_processes.contains(pid));
         match ended.recv_timeout(Duration::from_millis(20)) {
             Ok(next) => end = next,
@@ -370,9 +376,9 @@ fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
     code
 }
 
-/// Waits for the running order of a conversation that was cut off. Whoever asked for it can ask again what came of it.
+/// Waits for the running order after the connection was lost, so that a returning controller can ask for its outcome.
 ///
-/// That takes no longer than the silence allowed, unless the controller has left on purpose.
+/// This takes no longer than the allowed silence, unless the controller detached on purpose.
 fn wait_for_running_order(ended: &Receiver<ConversationEnd>) -> ConversationEnd {
     loop {
         match ended.recv() {

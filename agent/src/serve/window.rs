@@ -1,4 +1,5 @@
-//! Windows: the first step in earnest, a look at the others.
+//! Windows: the controller's batches of orders. The first step of a window is executed. The steps after it are checked
+//! ahead of time, and their outcomes count as long as nothing would change.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +21,8 @@ use crate::state::order_log::{OrderLog, PriorState};
 use crate::sync::lock;
 use crate::system::System;
 
-/// What is known of the window being done. Whoever takes it out answers: the one who does the work, or the one who
-/// watches.
+/// The progress of the current window. Whoever takes `running` out sends the answer: the worker, or the `watch` thread if the
+/// worker's order hangs.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     running: Mutex<Option<Running>>,
@@ -34,36 +35,36 @@ struct Running {
     answer: Answer,
     /// The outcomes of the running step, if it is the first.
     first: Option<Vec<Outcome>>,
-    /// How many orders that step has.
+    /// The number of orders in that step.
     orders: usize,
-    /// The running order's module, its limit in seconds and when it is given up.
-    late: Option<(String, u32, Instant)>,
+    /// The running order's module, its limit in seconds, and the time at which it is given up.
+    deadline: Option<(String, u32, Instant)>,
 }
 
 impl Progress {
     /// Returns the answer to a window whose running order is long past its deadline.
     pub(crate) fn overdue(&self) -> Option<Answer> {
         let mut running = lock(&self.running);
-        let late =
-            running.as_ref().and_then(|r| r.late.as_ref()).is_some_and(|(.., at)| Instant::now() > *at);
-        let Running { mut answer, first, orders, late } = running.take_if(|_| late)?;
-        let (module, seconds, _) = late?;
+        let is_late =
+            running.as_ref().and_then(|r| r.deadline.as_ref()).is_some_and(|(.., at)| Instant::now() > *at);
+        let Running { mut answer, first, orders, deadline } = running.take_if(|_| is_late)?;
+        let (module, seconds, _) = deadline?;
         if let Some(mut outcomes) = first {
             outcomes.push(Outcome::from(timed_out(&module, seconds)));
-            let others = "not done, since an earlier item of the loop was given up";
+            let others = "not run because an earlier item of the loop timed out";
             outcomes.resize_with(orders, || Outcome::from(Failure::new(others)));
             answer.steps.push(outcomes);
         }
         Some(answer)
     }
 
-    /// Lets no further order begin: nobody is there any more to hear of it.
+    /// Prevents further orders from starting, because no controller will read their outcomes.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         lock(&self.running).take();
     }
 
-    /// Notes that what the running order has started is killed: what comes of it says nothing.
+    /// Records that the processes of the running order were killed, so that its outcome must not be stored.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::SeqCst);
     }
@@ -85,12 +86,12 @@ fn timed_out(module: &str, seconds: u32) -> Failure {
     ))
 }
 
-/// Why no further window is done.
+/// Why no further window is run.
 #[derive(Debug)]
 pub(crate) enum StopReason {
-    /// The controller is gone.
+    /// The connection to the controller was lost.
     Disconnected,
-    /// The run may not work here.
+    /// Another run works here.
     Refused(Box<Refusal>),
 }
 
@@ -106,27 +107,28 @@ impl From<Box<Refusal>> for StopReason {
     }
 }
 
-/// Does windows, one after the other.
+/// Runs windows, one after the other.
 pub(crate) struct Worker<'s> {
     pub(crate) system: System,
     pub(crate) lock: Lock,
-    /// How the user is called.
+    /// The name of the user.
     pub(crate) user: String,
-    /// Makes another `system` where one cannot be trusted any more.
+    /// Creates a replacement for `system` after a panic.
     pub(crate) new_system: &'s dyn Fn() -> System,
     pub(crate) user_agents: UserAgents,
     pub(crate) jobs: Jobs,
     pub(crate) progress: &'s Progress,
-    /// Set while looking ahead is not wanted.
+    /// Set to stop the current look-ahead.
     pub(crate) cancelled: &'s AtomicBool,
-    /// What came of orders with a ticket.
+    /// The outcomes of orders with a ticket.
     pub(crate) order_log: OrderLog,
-    /// Whether content is missing since the controller is gone: what failed may have failed for that.
+    /// Returns whether content was missing because the connection was lost. An order that failed may have failed for that
+    /// reason.
     pub(crate) is_starved: &'s dyn Fn() -> bool,
 }
 
 impl Worker<'_> {
-    /// Takes note of the run.
+    /// Sets the run.
     pub(crate) fn begin_run(&mut self, hello: Hello) {
         self.lock.begin_run(&hello);
         self.order_log = OrderLog::of(&hello.run);
@@ -134,16 +136,16 @@ impl Worker<'_> {
         self.user_agents.begin_run(hello);
     }
 
-    /// Does one window and sends its answer.
+    /// Runs one window and sends its answer.
     ///
     /// # Errors
-    /// If the controller is gone, or the run may not work here: then nobody answers.
+    /// Fails if the connection was lost or another run works here. No answer is sent then.
     pub(crate) fn run_window(&mut self, window: &Window, writer: &FrameWriter) -> Result<(), StopReason> {
         *lock(&self.progress.running) = Some(Running {
             answer: Answer { window: window.id, steps: Vec::new() },
             first: None,
             orders: 0,
-            late: None,
+            deadline: None,
         });
         for (index, step) in window.steps.iter().enumerate() {
             let first = index == 0;
@@ -184,26 +186,26 @@ impl Worker<'_> {
             if self.progress.is_stopped() {
                 break;
             }
-            // Before the time of the order runs.
+            // The wait for the lock does not count toward the order's time limit.
             if first && execute {
                 self.take_lock(order, writer)?;
             }
             let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
-            let late = order.deadline_seconds.map(|seconds| {
+            let deadline = order.deadline_seconds.map(|seconds| {
                 let at = Instant::now() + Duration::from_secs(seconds.into()) + grace;
                 (order.module.to_string(), seconds, at)
             });
             self.progress.update(|running| {
                 running.first = first.then(|| outcomes.clone());
                 running.orders = step.orders.len();
-                running.late = late;
+                running.deadline = deadline;
             });
-            let does = first && execute && !order.check && modules::writes(order);
-            let outcome = match order.ticket.filter(|ticket| ticket.once && does) {
+            let may_change = first && execute && !order.check && modules::writes(order);
+            let outcome = match order.ticket.filter(|ticket| ticket.once && may_change) {
                 Some(ticket) => self.run_once(order, ticket)?,
                 None => self.run_order(order, first && execute)?,
             };
-            self.progress.update(|running| (running.first, running.late) = (None, None));
+            self.progress.update(|running| (running.first, running.deadline) = (None, None));
             let same = outcome.status == Status::Same;
             outcomes.push(outcome);
             if !first && !same {
@@ -213,45 +215,44 @@ impl Worker<'_> {
         Ok(outcomes)
     }
 
-    /// Does an order in earnest that may have been asked for before.
+    /// Executes an order that may have been sent before.
     fn run_once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, StopReason> {
         let progress = self.progress;
-        let (note, outcome) = match self.order_log.begin(ticket, || !progress.is_stopped()) {
+        let (entry, outcome) = match self.order_log.begin(ticket, || !progress.is_stopped()) {
             Err(failure) => return Ok(Outcome::from(failure)),
-            Ok(PriorState::Done(note, outcome)) => match self.still_holds(order, &outcome)? {
+            Ok(PriorState::Done(entry, outcome)) => match self.still_holds(order, &outcome)? {
                 true => return Ok(outcome),
-                false => (note, self.run_order(order, true)?),
+                false => (entry, self.run_order(order, true)?),
             },
-            Ok(PriorState::NotStarted(note)) => match self.run_order(order, true) {
-                Ok(outcome) => (note, outcome),
-                Err(refused) => {
-                    // Nothing was begun.
+            Ok(PriorState::NotStarted(entry)) => match self.run_order(order, true) {
+                Ok(outcome) => (entry, outcome),
+                Err(reason) => {
+                    // Nothing was started.
                     self.order_log.forget(&[ticket.number]);
-                    return Err(refused);
+                    return Err(reason);
                 }
             },
-            Ok(PriorState::Interrupted(note)) => (note, self.recover(order)?),
+            Ok(PriorState::Interrupted(entry)) => (entry, self.recover(order)?),
         };
         let given_up = progress.given_up.load(Ordering::SeqCst) || (self.is_starved)();
         if outcome.status != Status::Interrupted && !given_up {
-            note.done(&outcome, ticket.quiet);
+            entry.done(&outcome, ticket.quiet);
         }
         Ok(outcome)
     }
 
-    /// Returns whether what an order has come to still is so, as far as that can be seen: what was done since then may have
-    /// changed it.
+    /// Returns whether an outcome still holds, as far as the module can check: later changes may have undone it.
     fn still_holds(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, StopReason> {
         Ok(outcome.status == Status::Failed || self.run_order(order, false)?.status != Status::WouldChange)
     }
 
-    /// Goes on with an order that was broken off. What is as asked now may be so since then.
+    /// Recovers an interrupted order. If the node is in the requested state, the interrupted order may have brought it there.
     fn recover(&mut self, order: &Order) -> Result<Outcome, StopReason> {
-        let looked = self.run_order(order, false)?;
-        let outcome = match looked.status {
-            Status::Unknown => Outcome { status: Status::Interrupted, ..looked },
+        let checked = self.run_order(order, false)?;
+        let outcome = match checked.status {
+            Status::Unknown => Outcome { status: Status::Interrupted, ..checked },
             Status::WouldChange => self.run_order(order, true)?,
-            _ => looked,
+            _ => checked,
         };
         Ok(match outcome.status {
             Status::Same | Status::Ran => Outcome { status: Status::Changed, ..outcome },
@@ -259,25 +260,26 @@ impl Worker<'_> {
         })
     }
 
-    /// Takes the lock if the order needs it. The agent of another user takes that user's.
+    /// Takes the lock if the order needs it. An order for another user is left to that user's agent.
     fn take_lock(&mut self, order: &Order, writer: &FrameWriter) -> Result<(), StopReason> {
         if order.check || !self.lock.is_due(modules::writes(order)) || self.other(order).is_some() {
             return Ok(());
         }
-        let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
-        Ok(writer.send(&FromAgent::LockTaken(entry))?)
+        let taken = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
+        Ok(writer.send(&FromAgent::LockTaken(taken))?)
     }
 
     fn run_order(&mut self, order: &Order, execute: bool) -> Result<Outcome, StopReason> {
         if let Some(other) = self.other(order) {
-            return match self.user_agents.ask(other, order, execute) {
+            return match self.user_agents.execute(other, order, execute) {
                 Ok(outcome) => Ok(outcome),
                 Err(OrderError::Failed(failure)) => Ok(Outcome::from(failure)),
                 Err(OrderError::Refused(refusal)) => Err(refusal.into()),
             };
         }
-        let looks = order.check || !execute;
-        if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
+        let only_checks = order.check || !execute;
+        if let Some(job) =
+            order.job.as_ref().filter(|job| !only_checks || !matches!(job.ask, JobAsk::Begin { .. }))
         {
             return Ok(self.jobs.execute(job, order, &self.system).unwrap_or_else(Outcome::from));
         }
@@ -292,22 +294,22 @@ impl Worker<'_> {
         Ok(outcome)
     }
 
-    /// Returns the user as whom the order is to be done, if that is another one.
+    /// Returns the user to become for the order, if that is another user.
     fn other<'o>(&self, order: &'o Order) -> Option<&'o Become> {
-        order.become_user.as_ref().filter(|other| !self.is_me(&other.user))
+        order.become_user.as_ref().filter(|other| !self.is_own_user(&other.user))
     }
 
-    fn is_me(&self, name: &str) -> bool {
+    fn is_own_user(&self, name: &str) -> bool {
         self.system.user(name).is_some_and(|user| user.uid == self.system.uid())
     }
 }
 
-/// Sends an answer. If it is too large, without what was only looked at; if that is not enough, without results.
+/// Sends an answer. If it is too large, leaves out the look-ahead; if it is still too large, leaves out the results.
 pub(crate) fn answer(mut answer: Answer, writer: &FrameWriter) -> Result<(), FrameError> {
     let message = FromAgent::Answer(answer);
     let sent = writer.send(&message);
-    let (Err(FrameError::TooLarge(_)), FromAgent::Answer(whole)) = (&sent, message) else { return sent };
-    answer = whole;
+    let (Err(FrameError::TooLarge(_)), FromAgent::Answer(unsent)) = (&sent, message) else { return sent };
+    answer = unsent;
     answer.steps.truncate(1);
     let message = FromAgent::Answer(answer);
     let sent = writer.send(&message);
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_large_says_so() {
+    fn a_too_large_answer_is_replaced_by_a_failure() {
         let small = || vec![outcome(Status::Same, "x".into())];
         let large = |status| vec![outcome(status, "x".repeat(MAX_FRAME))];
         assert_eq!(sent(vec![small(), large(Status::Same)]), [small()], "unchanged outcomes are left out");
@@ -375,14 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_hangs_is_answered_for() {
+    fn a_hanging_order_is_answered_by_the_watcher() {
         let progress = Progress::default();
         let hang = |at| {
             *lock(&progress.running) = Some(Running {
                 answer: Answer { window: 3, steps: Vec::new() },
                 first: Some(vec![outcome(Status::Same, "x".into())]),
                 orders: 3,
-                late: Some(("command".into(), 5, at)),
+                deadline: Some(("command".into(), 5, at)),
             });
         };
         hang(Instant::now() + Duration::from_secs(1000));

@@ -6,7 +6,7 @@ use convoy_protocol::bootstrap::AgentBinary;
 use crate::failure::Failure;
 use crate::os_error::reason;
 
-/// The agent's own program, to be sent to others: they cannot read it where it is.
+/// The agent's own program. It is sent to other users because they cannot read its file.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) bytes: Vec<u8>,

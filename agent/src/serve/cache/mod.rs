@@ -1,4 +1,4 @@
-//! Content that has come from the controller, kept by digest in the directory that holds the agent itself.
+//! The content cache: content from the controller, stored by digest in the directory that holds the agent itself.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -24,40 +24,40 @@ use crate::state::is_private;
 use crate::sync::lock;
 use crate::system::PROGRAM_DIRECTORY_PREFIX;
 
-/// Content that was not used for so long is removed.
+/// Content that was not used for this time is removed.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Content that was used within this time is never removed: another agent of this user may be about to read it.
+/// Content that was used within this time is never removed, because another agent of this user may be about to read it.
 const IN_USE: Duration = Duration::from_secs(3600);
 
-/// When there is more content than this, in bytes, what was not used for longest is removed.
+/// The maximum size of all content, in bytes. Beyond that, the least recently used is removed.
 const ROOM: u64 = 1 << 30;
 
-/// Why no content comes once the conversation is over.
+/// Why content is missing after the conversation has ended.
 const ENDED: &str = "the connection to the controller has ended";
 
-/// Content by digest.
+/// The content cache.
 #[derive(Debug)]
 pub(crate) struct Cache {
     directory: PathBuf,
     /// Whether the directory is removed at the end.
-    temporary: bool,
+    is_temporary: bool,
     writer: Arc<FrameWriter>,
-    /// What goes the other way.
+    /// Content that goes from the node to the controller.
     pub(crate) offers: Offers,
-    /// Held while content is fetched: one at a time.
-    turn: Mutex<()>,
+    /// Held while content is fetched, so that only one fetch runs at a time.
+    fetching: Mutex<()>,
     incoming: Mutex<Option<Incoming>>,
     arrived: Condvar,
-    /// Secret content: in memory, as long as the agent runs.
+    /// Secret content, which is kept in memory while the agent runs.
     secrets: Mutex<HashMap<Digest, File>>,
-    /// Set when no content can come any more.
+    /// Set when no more content can arrive.
     closed: AtomicBool,
-    /// Set when content was wanted that could not come.
+    /// Set when content was requested after the cache was closed.
     starved: AtomicBool,
 }
 
-/// Content on its way.
+/// Content that is arriving.
 #[derive(Debug)]
 struct Incoming {
     digest: Digest,
@@ -72,17 +72,17 @@ enum State {
     Failed(String),
 }
 
-/// Where content comes to lie.
+/// Where content is stored.
 #[derive(Debug)]
 enum Place {
-    /// In a file of the cache; under this name until it is whole.
+    /// In a file of the cache. It has this name until it is complete.
     Disk(PathBuf),
     Memory,
 }
 
 impl Cache {
-    /// Opens the cache in the directory of the running program if that is the bootstrap's, else in a private directory
-    /// that is removed at the end. What the cache lacks is asked for over `line`.
+    /// Opens the cache in the directory of the running program if the bootstrap created that, otherwise in a private directory
+    /// that is removed at the end. Missing content is requested through `writer`.
     pub(crate) fn open(writer: Arc<FrameWriter>) -> io::Result<Self> {
         let beside = fs::read_link("/proc/self/exe")
             .ok()
@@ -94,9 +94,20 @@ impl Cache {
         }
     }
 
-    pub(crate) fn at(directory: PathBuf, temporary: bool, writer: Arc<FrameWriter>) -> Self {
-        let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
-        Self { directory, temporary, writer, offers, turn, incoming, arrived, secrets, closed, starved }
+    pub(crate) fn at(directory: PathBuf, is_temporary: bool, writer: Arc<FrameWriter>) -> Self {
+        let (offers, fetching, incoming, arrived, secrets, closed, starved) = Default::default();
+        Self {
+            directory,
+            is_temporary,
+            writer,
+            offers,
+            fetching,
+            incoming,
+            arrived,
+            secrets,
+            closed,
+            starved,
+        }
     }
 
     fn contents(&self) -> PathBuf {
@@ -107,7 +118,7 @@ impl Cache {
         self.directory.join("notes")
     }
 
-    /// Returns the cached file if it really holds that content; removes it if it does not.
+    /// Returns the cached file if its content has this digest. Removes it otherwise.
     fn cached_file(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.contents().join(digest.to_string());
         let mut file = File::options().read(true).custom_flags(nofollow()).open(&path).ok()?;
@@ -116,22 +127,22 @@ impl Cache {
             fs::remove_file(&path).ok();
             return None;
         }
-        // Says that it was used; a cache that cannot be written serves all the same.
+        // Record that it was used. A read-only cache works without that.
         file.set_modified(SystemTime::now()).ok();
         Some(path)
     }
 
-    /// Returns whether the content is here, and secret.
+    /// Returns whether this content is here and secret.
     pub(crate) fn is_secret(&self, digest: &Digest) -> bool {
         lock(&self.secrets).contains_key(digest)
     }
 
-    /// Returns whether another process of this user finds the content in its cache.
+    /// Returns whether other processes of this user find the content in the cache.
     pub(crate) fn is_kept(&self, digest: &Digest) -> bool {
-        !self.temporary && !self.is_secret(digest)
+        !self.is_temporary && !self.is_secret(digest)
     }
 
-    /// Takes content that is handed over part by part, without having been asked for.
+    /// Adds content that arrives in parts without having been requested.
     pub(crate) fn import(
         &self,
         digest: Digest,
@@ -141,7 +152,7 @@ impl Cache {
         loop {
             match next() {
                 Some(chunk) => self.receive_chunk(&chunk),
-                None => self.refuse(Some(&digest), "it is not whole"),
+                None => self.refuse(Some(&digest), "it is incomplete"),
             }
             let mut incoming = lock(&self.incoming);
             match incoming.take() {
@@ -150,14 +161,14 @@ impl Cache {
                     return Ok(());
                 }
                 Some(Incoming { state: State::Failed(why), .. }) => {
-                    return Err(Failure::new(format!("cannot take over the content {digest}: {why}")));
+                    return Err(Failure::new(format!("cannot import the content {digest}: {why}")));
                 }
                 open => *incoming = open,
             }
         }
     }
 
-    /// Takes a part of the content that was asked for; others are dropped.
+    /// Adds a part of the requested content. Other content is dropped.
     pub(crate) fn receive_chunk(&self, chunk: &Chunk) {
         let mut incoming = lock(&self.incoming);
         let Some(content) = incoming.as_mut().filter(|content| content.digest == chunk.digest) else {
@@ -167,12 +178,12 @@ impl Cache {
         self.arrived.notify_all();
     }
 
-    /// Passes on to the controller what the agent of another user says to it.
+    /// Forwards a message of another user's agent to the controller.
     pub(crate) fn forward(&self, message: &FromAgent) -> Result<(), FrameError> {
         self.writer.send(message)
     }
 
-    /// Ends the wait for `digest`, or for any content if that is `None`.
+    /// Ends the wait for `digest`, or for any content if it is `None`.
     pub(crate) fn refuse(&self, digest: Option<&Digest>, why: &str) {
         let mut incoming = lock(&self.incoming);
         if let Some(content) = incoming.as_mut().filter(|c| digest.is_none_or(|d| c.digest == *d)) {
@@ -181,7 +192,7 @@ impl Cache {
         }
     }
 
-    /// Removes what was not used for long and what broken transfers left.
+    /// Removes content that was not used for long, and the files of interrupted transfers.
     pub(crate) fn prune(&self) {
         let now = SystemTime::now();
         let age = |meta: &fs::Metadata| {
@@ -224,26 +235,26 @@ impl Cache {
         }
     }
 
-    /// Ends the wait for content: none can come any more.
+    /// Ends the wait for content, because no more can arrive.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.refuse(None, ENDED);
     }
 
-    /// Returns whether content was wanted that could not come since the cache was closed.
+    /// Returns whether content was requested after the cache was closed.
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Ordering::SeqCst)
     }
 
-    /// Removes what must not outlive the agent.
+    /// Removes everything that must not outlive the agent.
     pub(crate) fn clean(&self) {
-        if self.temporary {
+        if self.is_temporary {
             fs::remove_dir_all(&self.directory).ok();
         }
     }
 }
 
-/// Removes the directories in which agents ran something and that they could not remove, since they were killed.
+/// Removes the directories in which killed agents ran programs.
 fn remove_stale_program_directories(directory: &Path, now: SystemTime) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -269,7 +280,7 @@ impl ContentStore for Arc<Cache> {
     }
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
-        let _turn = lock(&self.turn);
+        let _fetching = lock(&self.fetching);
         if let Some(path) = lock(&self.secrets).get(digest).map(fd_path).or_else(|| self.cached_file(digest))
         {
             return Ok(path);
@@ -311,14 +322,14 @@ impl ContentStore for Arc<Cache> {
     }
 
     fn store_note(&self, name: &str, bytes: &[u8]) {
-        if !self.temporary {
-            // Without a note the work is done again, no more.
+        if !self.is_temporary {
+            // A lost note costs time only.
             write_note(&self.notes(), &Digest::of(name.as_bytes()).to_string(), bytes).ok();
         }
     }
 }
 
-/// Writes a note; a reader finds it whole or not at all.
+/// Writes a note. It is complete as soon as it can be seen.
 fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
     let path = directory.join(format!(".{name}-{}", std::process::id()));
@@ -374,7 +385,7 @@ impl Incoming {
     }
 }
 
-/// Makes the file that content is written to.
+/// Creates the file that content is written to.
 fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, File)> {
     if secret {
         return Ok((Place::Memory, anonymous_file(directory)?));
@@ -386,8 +397,8 @@ fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, 
     Ok((Place::Disk(path), file))
 }
 
-/// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
-/// gone with the agent.
+/// Creates a file without a name in memory. On kernels without such files (before 3.17, or forbidden), creates one on disk
+/// that vanishes with the agent.
 pub(crate) fn anonymous_file(directory: &Path) -> io::Result<File> {
     use rustix::fs::MemfdFlags;
     match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
@@ -419,7 +430,7 @@ fn nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
 }
 
-/// Makes a directory that only this user can enter.
+/// Creates a directory that only this user can enter.
 fn private_directory() -> io::Result<PathBuf> {
     let base = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
     for attempt in 0..100 {

@@ -1,4 +1,4 @@
-//! Content that comes, is kept, is damaged, is secret.
+//! Content arrives, is cached, is damaged, is secret.
 
 use std::thread;
 
@@ -10,7 +10,7 @@ fn cache(directory: &Path) -> Arc<Cache> {
     Arc::new(Cache::at(directory.to_owned(), false, Arc::new(FrameWriter::new(io::sink()))))
 }
 
-/// Fetches while the content is delivered by `deliver`, once it is awaited.
+/// Fetches content, which `deliver` delivers once it is awaited.
 fn fetch(cache: &Arc<Cache>, digest: Digest, deliver: impl FnOnce(&Cache)) -> Result<PathBuf, Failure> {
     thread::scope(|scope| {
         let fetched = scope.spawn(|| cache.fetch(&digest));
@@ -31,11 +31,11 @@ fn left(directory: &Path) -> usize {
 }
 
 #[test]
-fn content_comes_once_and_is_checked_before_each_use() {
+fn content_is_fetched_once_and_verified_before_each_use() {
     let dir = tempfile::tempdir().unwrap();
     let (cache, digest) = (cache(dir.path()), Digest::of(b"one two"));
     let deliver = |cache: &Cache| {
-        cache.receive_chunk(&chunk(Digest::of(b"other"), b"not asked for", true));
+        cache.receive_chunk(&chunk(Digest::of(b"other"), b"not requested", true));
         cache.receive_chunk(&chunk(digest, b"one ", false));
         cache.receive_chunk(&chunk(digest, b"two", true));
     };
@@ -111,7 +111,7 @@ fn secret_content_is_kept_in_memory() {
 }
 
 #[test]
-fn what_is_old_is_removed() {
+fn old_content_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let content = dir.path().join("content");
     fs::create_dir(&content).unwrap();

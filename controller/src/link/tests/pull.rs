@@ -49,7 +49,7 @@ async fn a_file_comes_as_long_as_it_was() {
     let gone = format!("{}: No such file or directory", path.display());
     assert_eq!(pulled(&link, offer).await.unwrap_err().to_string(), gone);
     let secret = Offer { digest: Digest::of(b"secret"), size: 6 };
-    assert_eq!(pulled(&link, secret).await.unwrap_err().to_string(), "it is not on offer");
+    assert_eq!(pulled(&link, secret).await.unwrap_err().to_string(), "it is not offered");
     link.close().await;
 }
 
