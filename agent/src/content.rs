@@ -1,4 +1,4 @@
-//! Content that the controller describes by digest, and how a module receives it as an argument.
+//! Content that the controller describes by its digest, and the arguments that refer to it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,121 +7,121 @@ use convoy_protocol::{Digest, Map, Value};
 use crate::args::{Arg, NodePath, ParamKind};
 use crate::failure::Failure;
 
-/// Where content that is known by its digest comes from.
-pub trait Contents {
-    /// Returns a file that holds exactly the bytes named by `digest`.
+/// Supplies content by digest, and stores what orders want to keep between them.
+pub trait ContentStore {
+    /// Returns a file with exactly the content named by `digest`.
     ///
     /// # Errors
-    /// If the content cannot be had.
+    /// If the content is not available.
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure>;
 
-    /// Lets the controller ask for the beginning of a file by its digest.
-    fn offer(&self, digest: Digest, file: Held);
+    /// Offers the beginning of a file to the controller, under its digest.
+    fn offer(&self, digest: Digest, file: OfferedFile);
 
-    /// Returns a directory of this user's own in which programs may be run.
+    /// Returns a directory of this user in which programs may be executed.
     fn directory(&self) -> &Path;
 
-    /// Returns what was noted under `name`. A note only spares work: it may be gone at any time.
-    fn note(&self, _name: &str) -> Option<Vec<u8>> {
+    /// Returns what was stored under `name`. Stored notes only save work: they may disappear at any time.
+    fn load_note(&self, _name: &str) -> Option<Vec<u8>> {
         None
     }
 
-    /// Notes something under `name`, in the place of what was noted before.
-    fn keep_note(&self, _name: &str, _bytes: &[u8]) {}
+    /// Stores a note under `name`, replacing an earlier one.
+    fn store_note(&self, _name: &str, _bytes: &[u8]) {}
 }
 
-/// The beginning of a file, as long as the file stays the same one. It may grow: that is not given.
+/// The beginning of a file that is offered to the controller, as long as that file is not replaced. The file may grow; the
+/// new part is not offered.
 #[derive(Debug, Clone)]
-pub struct Held {
-    /// Where the file is.
+pub struct OfferedFile {
+    /// The file's path.
     pub path: PathBuf,
     /// The device it is on.
     pub dev: u64,
-    /// Its number there.
+    /// Its inode number.
     pub ino: u64,
-    /// How many bytes are given.
+    /// How many bytes are offered.
     pub size: u64,
 }
 
-/// A file on the workstation, described.
+/// Describes a file on the workstation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// The digest of its bytes.
+    /// The digest of its content.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Its permission bits.
     pub mode: u32,
-    /// Its name without the directories before it.
+    /// Its file name.
     pub name: String,
 }
 
-/// A directory on the workstation, described.
+/// Describes a directory on the workstation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     /// The directory's name.
     pub name: String,
-    /// Whether the source ended with a slash: what is in the directory is meant, not the directory.
+    /// Whether the source ended with a slash, so that the content of the directory is meant and not the directory itself.
     pub slash: bool,
-    /// What is in it, each directory before what it holds.
+    /// Its entries; each directory precedes its own entries.
     pub entries: Vec<Entry>,
 }
 
 /// One entry of a [`Tree`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path below the directory; never absolute, never with `..`.
+    /// Its path below the directory; never absolute, and without `..`.
     pub path: PathBuf,
-    /// What it is.
+    /// Its type.
     pub kind: EntryKind,
 }
 
-/// What an [`Entry`] is.
+/// The type of an [`Entry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// A file.
     File(Content),
-    /// A directory with its permission bits.
+    /// A directory, with its permission bits.
     Dir(u32),
-    /// A symbolic link with its target.
+    /// A symbolic link, with its target.
     Link(PathBuf),
 }
 
-/// What a parameter holds that names a file of the workstation, after the controller has staged it.
+/// A parameter that names a file on the workstation, as the controller passes it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Supplied {
+pub enum StagedSource {
     /// One file.
     File(Content),
     /// A directory.
     Tree(Tree),
-    /// A path on the node (`remote_src`).
+    /// A path on the node, given with `remote_src`.
     Node(NodePath),
 }
 
-/// What a parameter holds that names an archive, after the controller has staged it.
+/// A parameter that names an archive, as the controller passes it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Packed {
-    /// An archive of the workstation, and the digest of its manifest.
+pub enum StagedArchive {
+    /// An archive on the workstation, with the digest of its manifest.
     Controller(Content, Digest),
-    /// A path on the node, or an address to fetch it from.
+    /// A path on the node, or a URL to download from.
     Node(NodePath),
 }
 
 fn member<'v>(map: &'v Map, name: &str) -> Result<&'v Value, String> {
-    map.get(name).ok_or_else(|| format!("a description of a file lacks '{name}'"))
+    map.get(name).ok_or_else(|| format!("the description of a file has no '{name}'"))
 }
 
 fn number(map: &Map, name: &str) -> Result<u64, String> {
     let value = member(map, name)?;
-    value
-        .as_int()
-        .and_then(|i| u64::try_from(i).ok())
-        .ok_or_else(|| format!("'{name}' in a description of a file is {}, not a size", value.kind_name()))
+    value.as_int().and_then(|i| u64::try_from(i).ok()).ok_or_else(|| {
+        format!("'{name}' in the description of a file is {}, not a number", value.kind_name())
+    })
 }
 
 fn text<'v>(map: &'v Map, name: &str) -> Result<&'v str, String> {
     let value = member(map, name)?;
-    value.as_str().ok_or_else(|| format!("'{name}' in a description of a file is {}", value.kind_name()))
+    value.as_str().ok_or_else(|| format!("'{name}' in the description of a file is {}", value.kind_name()))
 }
 
 fn mode(map: &Map) -> Result<u32, String> {
@@ -129,7 +129,7 @@ fn mode(map: &Map) -> Result<u32, String> {
 }
 
 fn digest(map: &Map, name: &str) -> Result<Digest, String> {
-    text(map, name)?.parse().map_err(|e: convoy_protocol::digest::NotADigest| e.to_string())
+    text(map, name)?.parse().map_err(|e: convoy_protocol::digest::ParseDigestError| e.to_string())
 }
 
 fn content(map: &Map, name: String) -> Result<Content, String> {
@@ -139,22 +139,22 @@ fn content(map: &Map, name: String) -> Result<Content, String> {
 fn single_name(name: &str) -> Result<String, String> {
     let plain =
         Path::new(name).components().count() == 1 && !matches!(name, "." | "..") && !name.contains('/');
-    if plain { Ok(name.to_owned()) } else { Err(format!("'{name}' is no name of a file")) }
+    if plain { Ok(name.to_owned()) } else { Err(format!("'{name}' is not a file name")) }
 }
 
-/// Returns `path` if it leads to no place but below the directory it is relative to.
-fn inside(path: &str) -> Result<PathBuf, String> {
+/// Returns `path` if it denotes something below the directory that it is relative to.
+fn below_directory(path: &str) -> Result<PathBuf, String> {
     let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if plain && !path.is_empty() && !path.contains('\0') {
         Ok(path.into())
     } else {
-        Err(format!("'{path}' leads out of the directory that is copied"))
+        Err(format!("'{path}' leads out of the copied directory"))
     }
 }
 
 fn entry(value: &Value) -> Result<Entry, String> {
     let map = value.as_map().ok_or_else(|| format!("an entry of a directory is {}", value.kind_name()))?;
-    let path = inside(text(map, "path")?)?;
+    let path = below_directory(text(map, "path")?)?;
     let kind = match text(map, "kind")? {
         "file" => {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -162,7 +162,7 @@ fn entry(value: &Value) -> Result<Entry, String> {
         }
         "dir" => EntryKind::Dir(mode(map)?),
         "link" => EntryKind::Link(text(map, "target")?.into()),
-        other => return Err(format!("an entry of a directory is of the unknown kind '{other}'")),
+        other => return Err(format!("an entry of a directory has the unknown type '{other}'")),
     };
     Ok(Entry { path, kind })
 }
@@ -171,21 +171,21 @@ impl Arg for Content {
     const KIND: ParamKind = ParamKind::Raw;
 
     fn convert(value: &Value) -> Result<Self, String> {
-        let map = value.as_map().ok_or_else(|| format!("{} describes no file", value.kind_name()))?;
+        let map = value.as_map().ok_or_else(|| format!("{} does not describe a file", value.kind_name()))?;
         content(map, single_name(text(map, "name")?)?)
     }
 }
 
-/// A script on the workstation, described, with its arguments.
+/// A script on the workstation with its arguments, as the controller passes it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
+pub struct StagedScript {
     /// The script.
     pub content: Content,
-    /// What follows its name, as the user quoted it for the shell.
+    /// The arguments, quoted by the user as for a shell.
     pub arguments: String,
 }
 
-impl Arg for Script {
+impl Arg for StagedScript {
     const KIND: ParamKind = ParamKind::Str;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -195,7 +195,7 @@ impl Arg for Script {
     }
 }
 
-impl Arg for Packed {
+impl Arg for StagedArchive {
     const KIND: ParamKind = ParamKind::Path;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -206,7 +206,7 @@ impl Arg for Packed {
     }
 }
 
-impl Arg for Supplied {
+impl Arg for StagedSource {
     const KIND: ParamKind = ParamKind::Raw;
 
     fn convert(value: &Value) -> Result<Self, String> {
@@ -236,16 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn files_directories_and_paths_are_told_apart() {
-        let Supplied::File(content) = Supplied::convert(&file().into()).unwrap() else {
+    fn files_directories_and_paths_are_distinguished() {
+        let StagedSource::File(content) = StagedSource::convert(&file().into()).unwrap() else {
             panic!("not a file")
         };
         assert_eq!((content.size, content.mode, content.name.as_str()), (1, 0o644, "x"));
-        assert_eq!(Supplied::convert(&"~/a".into()), Ok(Supplied::Node(NodePath("~/a".into()))));
+        assert_eq!(StagedSource::convert(&"~/a".into()), Ok(StagedSource::Node(NodePath("~/a".into()))));
         let mut entry = file();
         entry.extend(map! { "path" => "a/x", "kind" => "file" });
         let tree = map! { "name" => "t", "slash" => true, "tree" => vec![Value::from(entry)] };
-        let Supplied::Tree(tree) = Supplied::convert(&tree.into()).unwrap() else { panic!("not a tree") };
+        let StagedSource::Tree(tree) = StagedSource::convert(&tree.into()).unwrap() else {
+            panic!("not a tree")
+        };
         assert_eq!(
             (tree.name.as_str(), tree.slash, tree.entries[0].path.as_path()),
             ("t", true, Path::new("a/x"))
@@ -253,13 +255,13 @@ mod tests {
     }
 
     #[test]
-    fn no_path_leads_out_of_the_directory() {
+    fn paths_that_lead_out_of_the_directory_are_refused() {
         for path in ["/etc/passwd", "../x", "a/../../x", "", ".", "a\0b"] {
             let entry = map! { "path" => path, "kind" => "link", "target" => "t" };
             let tree = map! { "name" => "t", "slash" => false, "tree" => vec![Value::from(entry)] };
             assert_eq!(
-                Supplied::convert(&tree.into()).unwrap_err(),
-                format!("'{path}' leads out of the directory that is copied")
+                StagedSource::convert(&tree.into()).unwrap_err(),
+                format!("'{path}' leads out of the copied directory")
             );
         }
         for name in ["a/b", "..", "", "/"] {
@@ -267,7 +269,7 @@ mod tests {
             content.insert("name".into(), name.into());
             assert_eq!(
                 Content::convert(&content.into()).unwrap_err(),
-                format!("'{name}' is no name of a file")
+                format!("'{name}' is not a file name")
             );
         }
     }

@@ -1,11 +1,11 @@
-//! Why a module, or an action of the controller, could not do its work.
+//! The failure of a module, or of an action of the controller.
 
 use convoy_protocol::{Map, Outcome, Status, Value};
 
-/// A message with return values: what the user sees of a task that failed.
+/// A message with return values: what the user sees of a failed task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// What is wrong, why, and, where it helps, what to do.
+    /// What is wrong and why, and possibly a hint.
     pub msg: String,
     /// Further return values, such as `rc` and `stderr`.
     pub values: Map,
@@ -26,7 +26,7 @@ impl Failure {
 }
 
 impl From<Failure> for Outcome {
-    /// Returns the outcome of an order that failed so.
+    /// Returns the outcome of an order that failed this way.
     fn from(failure: Failure) -> Self {
         let mut values = failure.values;
         values.insert("msg".into(), failure.msg.into());

@@ -1,19 +1,19 @@
-//! What differs between two states of a file, key by key.
+//! The differences between two versions of a file, key by key.
 
-/// A key whose value is different.
+/// A key whose value differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyChange {
     /// The key's name.
     pub key: String,
-    /// Its value before, as written in the file; `None`: it was not there.
+    /// The old value, as written in the file; `None` if the key is new.
     pub before: Option<String>,
-    /// Its value after.
+    /// The new value; `None` if the key is gone.
     pub after: Option<String>,
     /// Whether neither value may be shown.
     pub secret: bool,
 }
 
-/// Returns the keys of `old` and `new` that differ, in the order of `new`, those that are gone at the end.
+/// Returns the keys that differ: first those of `new` in its order, then those that only `old` has.
 pub(crate) fn between(old: &[(String, String)], new: &[(String, String)]) -> Vec<KeyChange> {
     let find = |all: &[(String, String)], key: &str| {
         all.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())

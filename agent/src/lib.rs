@@ -1,13 +1,13 @@
-//! What convoy runs on a node: the modules, and the loop that serves them to a controller.
+//! The part of convoy that runs on a node: the modules, and the program that runs them for a controller.
 //!
-//! The controller links this library too, for the modules' argument specifications and documentation alone.
+//! The controller links this library too, but only for the modules' metadata: arguments, behavior and documentation.
 
 pub mod args;
 pub mod carry;
 pub mod changes;
 pub mod content;
 mod dates;
-pub mod execute;
+pub mod digest_cache;
 pub mod failure;
 pub mod files;
 pub mod formats;
@@ -15,7 +15,6 @@ mod hex;
 pub mod http;
 mod job;
 mod key_changes;
-pub mod known;
 pub mod metadata;
 pub mod module;
 pub mod modules;
@@ -30,12 +29,13 @@ mod state;
 mod sync;
 pub mod system;
 mod undo;
+pub mod user_command;
 pub mod words;
 
 pub use serve::{enter_job, enter_terminal};
 
 #[doc(hidden)]
 pub mod __private {
-    //! Names that the macros use.
+    //! Names used by the macros.
     pub use convoy_protocol::{Map, Value};
 }

@@ -1,4 +1,4 @@
-//! The agent's binary.
+//! The agent's program.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     if let Some(code) = convoy_agent::enter_terminal(words()).or_else(|| convoy_agent::enter_job(words())) {
         return code;
     }
-    // Without the buffer that `Stdout` has: it splits at line ends, and each message is to be one write.
+    // Bypasses the buffer of `Stdout`, which flushes at line ends: each message must be a single write.
     match io::stdout().as_fd().try_clone_to_owned() {
         Ok(output) => convoy_agent::serve::serve(io::stdin(), File::from(output)),
         Err(_) => ExitCode::FAILURE,

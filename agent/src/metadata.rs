@@ -41,13 +41,13 @@ impl Behavior {
 /// earlier change makes uncertain.
 #[derive(Debug, Clone, Copy)]
 pub enum Access {
-    /// Reads the paths, and changes nothing on the node.
+    /// Reads the paths; changes nothing on the node.
     Read,
-    /// Reads the paths and everything below them, and changes nothing on the node.
+    /// Reads the paths and everything below them; changes nothing on the node.
     ReadTree,
-    /// Writes, or may write, the paths, and does not depend on what is below them.
+    /// Writes the paths, or may write them; does not depend on what is below them.
     Write,
-    /// Writes, or may write, anything below the paths as well.
+    /// Writes the paths or anything below them, or may do so.
     WriteTree,
     /// Depends on the arguments.
     ByArguments(fn(&Map) -> Self),
@@ -63,7 +63,7 @@ impl Access {
         }
     }
 
-    /// Returns whether everything below the paths is concerned too.
+    /// Returns whether everything below the paths is affected as well.
     pub fn is_recursive(self, args: &Map) -> bool {
         match self {
             Self::Read | Self::Write => false,

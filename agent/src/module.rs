@@ -1,4 +1,4 @@
-//! What a module is, and the one path by which every module is called.
+//! What a module is, and the single function through which every module is called.
 
 use std::time::Instant;
 
@@ -8,35 +8,35 @@ use convoy_protocol::{Diff, Map, Outcome, Status};
 use crate::args::{Arguments, Spec, Staged};
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
-/// What `check` found.
+/// The result of `check`.
 #[derive(Debug)]
 pub enum Checked<P> {
-    /// Already as asked; with the return values.
+    /// Everything is in the requested state already; with the return values.
     Same(Map),
-    /// Not as asked; `plan` says how to get there.
+    /// Something differs from the requested state.
     Differs {
-        /// Handed to `apply`.
+        /// The plan for `apply`.
         plan: P,
-        /// What would be different; made only if asked for ([`Look::wants_diff`]).
+        /// The differences; computed only if they are requested ([`SystemView::wants_diff`]).
         diff: Vec<Diff>,
-        /// The return values as far as they are known.
+        /// The return values that are known so far.
         values: Map,
     },
-    /// Cannot be known without doing it.
+    /// The effect cannot be known without running.
     Unknown {
-        /// Handed to `apply`.
+        /// The plan for `apply`.
         plan: P,
         /// Ansible's sentence for check mode, such as "Command would have run if not in check mode".
         why: &'static str,
-        /// The return values as far as they are known.
+        /// The return values that are known so far.
         values: Map,
     },
 }
 
 impl<P> Checked<P> {
-    /// Returns the same with another plan.
+    /// Converts the plan.
     pub fn map<Q>(self, make: impl FnOnce(P) -> Q) -> Checked<Q> {
         match self {
             Self::Same(values) => Checked::Same(values),
@@ -52,16 +52,16 @@ impl<P> Checked<P> {
     }
 }
 
-/// What `apply` did.
+/// The result of `apply`.
 #[derive(Debug)]
 pub struct Done {
-    /// Whether anything is different now.
+    /// Whether anything changed.
     pub changed: bool,
-    /// The return values; they replace those of the check under the same names.
+    /// The return values; they override those of the check.
     pub values: Map,
 }
 
-/// A module as the engine sees it.
+/// A module.
 #[derive(Debug, Clone, Copy)]
 pub struct Module {
     /// Its name, as in a task.
@@ -72,34 +72,34 @@ pub struct Module {
     pub behavior: Behavior,
     /// Its arguments.
     pub spec: Spec,
-    /// Does one order: check, then, if `earnest` and the order is not in check mode, apply.
-    pub run: fn(order: &Order, earnest: bool, node: &mut System) -> Outcome,
+    /// Carries out an order: checks it and, if `execute` is set and the order is not in check mode, applies it.
+    pub run: fn(order: &Order, execute: bool, node: &mut System) -> Outcome,
 }
 
 impl Module {
-    /// Returns whether it can be an asynchronous job: one needs no controller while it runs.
+    /// Returns whether it can run as an asynchronous job, which has no controller to download content to.
     pub fn supports_async(&self) -> bool {
-        let offers_content = self.spec.params.iter().any(|param| param.staged == Staged::Landing);
+        let offers_content = self.spec.params.iter().any(|param| param.staged == Staged::Download);
         !self.behavior.polls_job && !offers_content
     }
 }
 
-/// A module's function that looks.
-pub type Check<A, P> = fn(&A, &Look) -> Result<Checked<P>, Failure>;
+/// The function of a module that compares the current with the requested state. It changes nothing.
+pub type Check<A, P> = fn(&A, &SystemView) -> Result<Checked<P>, Failure>;
 
-/// A module's function that does it.
+/// The function of a module that carries out the plan, right after the check.
 pub type Apply<A, P> = fn(&A, P, &mut System) -> Result<Done, Failure>;
 
-/// Carries out one order with a module's functions. All modules are called through this.
-pub fn drive<A: Arguments, P>(
+/// Carries out one order with a module's functions.
+pub fn run_order<A: Arguments, P>(
     order: &Order,
-    earnest: bool,
+    execute: bool,
     node: &mut System,
     behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match steps(order, earnest, node, behavior, (check, apply)) {
+    let (status, values, diff) = match check_and_apply(order, execute, node, behavior, (check, apply)) {
         Ok(result) => result,
         Err(failure) => {
             let mut values = failure.values;
@@ -111,9 +111,9 @@ pub fn drive<A: Arguments, P>(
     Outcome { status, values, diff, offer: node.take_offer(), millis }
 }
 
-fn steps<A: Arguments, P>(
+fn check_and_apply<A: Arguments, P>(
     order: &Order,
-    earnest: bool,
+    execute: bool,
     node: &mut System,
     behavior: Behavior,
     (check, apply): (Check<A, P>, Apply<A, P>),
@@ -124,16 +124,16 @@ fn steps<A: Arguments, P>(
         Checked::Differs { plan, diff, values } => (plan, values, diff, None),
         Checked::Unknown { plan, why, values } => (plan, values, Vec::new(), Some(why)),
     };
-    if order.check || !earnest {
+    if order.check || !execute {
         return Ok(match unseen {
             None => (Status::WouldChange, values, diff),
             Some(why) => {
                 values.insert("msg".into(), why.into());
-                (Status::Undecided, values, diff)
+                (Status::Unknown, values, diff)
             }
         });
     }
-    node.undertake(behavior.reversibility.why_irreversible(&order.args))?;
+    node.before_apply(behavior.reversibility.why_irreversible(&order.args))?;
     let done = apply(&args, plan, node)?;
     values.extend(done.values);
     Ok((if done.changed { Status::Changed } else { Status::Ran }, values, diff))

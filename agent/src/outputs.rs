@@ -1,8 +1,8 @@
-//! Return values for what a program printed, under Ansible's names.
+//! Return values for the output of a program, under Ansible's names.
 
 use convoy_protocol::{Map, Value, map};
 
-/// Splits text into lines as Python's `splitlines` does.
+/// Splits text into lines like Python's `splitlines`.
 fn lines(text: &str) -> Value {
     let mut lines = Vec::new();
     let mut rest = text;
@@ -17,7 +17,7 @@ fn lines(text: &str) -> Value {
     lines.into()
 }
 
-/// Returns the values of an answer with these outputs.
+/// Returns the return values for these outputs.
 pub(crate) fn values(stdout: &str, stderr: &str) -> Map {
     map! {
         "stdout" => stdout,
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_as_python_splits_them() {
+    fn lines_are_split_as_in_python() {
         let of = |items: &[&str]| items.iter().map(|item| Value::from(*item)).collect::<Value>();
         assert_eq!(lines("a\r\nb\n\nc"), of(&["a", "b", "", "c"]));
         assert_eq!(lines("a\u{2028}b\n"), of(&["a", "b"]));

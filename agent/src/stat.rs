@@ -1,9 +1,9 @@
-//! What the file system says about a path.
+//! File metadata.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-/// What is at a path.
+/// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -22,7 +22,7 @@ pub enum FileKind {
     Socket,
 }
 
-/// A point in time as the file system keeps it.
+/// A file timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
     /// Seconds since 1970.
@@ -32,42 +32,42 @@ pub struct Time {
 }
 
 impl Time {
-    /// Returns the seconds since 1970 with their fraction, as Python does.
+    /// Returns the seconds since 1970 as a floating point number, like Python.
     pub fn as_f64(self) -> f64 {
         self.seconds as f64 + 1e-9 * self.nanos as f64
     }
 }
 
-/// What the file system says about a path.
+/// The metadata of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
-    /// What it is.
+    /// The type.
     pub kind: FileKind,
-    /// The permission bits, with set-user-id and its like: at most 0o7777.
+    /// The permission bits, including set-user-ID, set-group-ID and sticky: at most 0o7777.
     pub mode: u32,
-    /// The owner's number.
+    /// The owner's user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
-    /// Its length in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When its content was changed.
+    /// When the content was last modified.
     pub mtime: Time,
-    /// When it was read.
+    /// When it was last read.
     pub atime: Time,
-    /// When anything of it was changed.
+    /// When the content or the metadata last changed.
     pub ctime: Time,
-    /// The device it is on.
+    /// The device that the file is on.
     pub dev: u64,
-    /// Its number on that device.
+    /// The inode number.
     pub ino: u64,
-    /// How many names it has.
+    /// The number of hard links.
     pub nlink: u64,
-    /// For a device, which.
+    /// The device number, for a device file.
     pub rdev: u64,
-    /// The blocks of 512 bytes that it takes.
+    /// The number of allocated 512-byte blocks.
     pub blocks: u64,
-    /// The size of a block that is good for reading it.
+    /// The preferred block size for reading.
     pub block_size: u64,
 }
 
@@ -87,8 +87,7 @@ impl Meta {
         self.kind == FileKind::Link
     }
 
-    /// Returns whether `other` is the same file with the same content and attributes, as far as the file system
-    /// can tell without reading it.
+    /// Returns whether `other` is the same file with the same content and attributes, as far as metadata can tell.
     pub fn is_unchanged(&self, other: &Self) -> bool {
         (self.dev, self.ino, self.size, self.mtime, self.ctime)
             == (other.dev, other.ino, other.size, other.mtime, other.ctime)

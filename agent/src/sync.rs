@@ -1,8 +1,8 @@
-//! Locking that outlives a panic.
+//! Locking of mutexes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks; a thread that panicked while it held the lock has left nothing half done that matters here.
+/// Locks a mutex, even if another thread panicked while it held the lock: the data in this program stay consistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

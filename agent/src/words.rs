@@ -1,9 +1,9 @@
-//! A command line in words, as Python's `shlex.split` makes them.
+//! Command lines as lists of words, as in Python's `shlex`.
 
-/// Splits `line` at white space; quotes and backslashes keep it together.
+/// Splits a line into words at white space outside of quotes.
 ///
 /// # Errors
-/// If a quote is not closed or nothing follows a backslash, in Python's words.
+/// If a quote is not closed or nothing follows a backslash, in Python's wording.
 pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut rest = line;
@@ -14,7 +14,7 @@ pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// Takes the first word off a line; returns it and what is behind it, as it is. `None` if there is none.
+/// Returns the first word of a line and the rest, unchanged; `None` if there is no word.
 ///
 /// # Errors
 /// As [`split`].
@@ -44,7 +44,7 @@ pub fn first(line: &str) -> Result<Option<(String, &str)>, &'static str> {
     Ok(word.map(|word| (word, rest)))
 }
 
-/// Returns words as one line that a shell reads as the same words.
+/// Joins words into a line that a shell splits into the same words.
 pub fn join(words: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     let quote = |word: &String| {
@@ -76,7 +76,7 @@ mod tests {
 
     // The expected words are those of CPython's shlex.split.
     #[test]
-    fn words_as_python_splits_them() {
+    fn words_are_split_as_in_python() {
         for (line, words) in [
             ("a  b\tc\n", &["a", "b", "c"][..]),
             ("'a b' \"c d\"", &["a b", "c d"]),

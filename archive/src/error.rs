@@ -1,32 +1,34 @@
-//! Why an archive is not unpacked.
+//! Why an archive cannot be unpacked.
 
 use std::io;
 
-/// Why an archive is not unpacked. The texts go on a sentence that names the archive.
+/// Why an archive cannot be unpacked. The messages complete a sentence that names the archive.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither zip nor tar.
-    #[error("it is neither a zip archive nor a tar archive, plain or packed by gzip, bzip2, xz or zstd")]
+    #[error(
+        "it is neither a zip archive nor a tar archive, plain or compressed with gzip, bzip2, xz or zstd"
+    )]
     Unknown,
     /// It ends too early.
-    #[error("it is cut off: it ends before its end")]
+    #[error("it is truncated")]
     Truncated,
-    /// It contradicts itself.
+    /// Its contents are inconsistent.
     #[error("it is damaged: {0}")]
     Damaged(String),
-    /// It is of a kind that is not supported.
+    /// It uses a feature that is not supported.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
-    /// More members than anyone means.
+    /// It has more members than any honest archive.
     #[error("it has more than {} members", crate::limits::MEMBERS)]
     TooMany,
-    /// A bomb.
-    #[error("it unpacks to more than {0} bytes, too much for its own size to be honest")]
+    /// It is a decompression bomb.
+    #[error("it unpacks to more than {0} bytes, implausibly many for its size")]
     Bomb(u64),
-    /// One member is at fault.
+    /// One of its members is at fault.
     #[error("'{}' {fault}", name.escape_debug())]
     Member {
-        /// Its name.
+        /// The member's name.
         name: String,
         /// What is wrong with it.
         fault: Fault,
@@ -36,70 +38,70 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// What is wrong with a member. The texts go on a sentence that begins with its name.
+/// What is wrong with a member. The messages follow the member's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// `..` in its name.
-    #[error("leads out of the directory that it would be unpacked into")]
+    /// Its name contains `..`.
+    #[error("leads out of the destination directory")]
     Outside,
-    /// A slash first.
+    /// Its name begins with a slash.
     #[error("has an absolute name")]
     Absolute,
-    /// A line end, a NUL or something like it.
+    /// Its name contains a line break, a NUL byte or another control character.
     #[error("has a control character in its name")]
     Control,
-    /// Bytes that are no text.
+    /// Its name is not UTF-8.
     #[error("has a name that is not UTF-8")]
     NotUtf8,
-    /// Nothing at all.
+    /// Its name is empty.
     #[error("has no name")]
     Nameless,
-    /// Longer than a file system takes.
+    /// Its name is longer than file systems allow.
     #[error("has a name that is too long")]
     TooLong,
-    /// A device, a pipe, a socket.
-    #[error("is {0}, which is not unpacked")]
+    /// It is a device, a pipe or a socket.
+    #[error("is {0}, which cannot be unpacked")]
     Special(&'static str),
-    /// A kind that tar does not tell.
-    #[error("is of the kind '{}', which is not known", .0.escape_debug())]
+    /// It has a type that tar does not define.
+    #[error("has the unknown type '{}'", .0.escape_debug())]
     UnknownKind(char),
-    /// Needs a password.
+    /// It needs a password.
     #[error("is encrypted")]
     Encrypted,
-    /// Packed in a way that is not read.
-    #[error("is packed by {0}, which is not supported")]
+    /// It uses a compression method that is not supported.
+    #[error("is compressed with {0}, which is not supported")]
     Method(String),
-    /// Its bytes are others.
-    #[error("does not have the checksum that the archive says")]
+    /// Its checksum is wrong.
+    #[error("does not match its checksum")]
     Checksum,
-    /// Its length is another.
-    #[error("does not have the length that the archive says")]
+    /// Its size is wrong.
+    #[error("does not match its declared size")]
     Size,
-    /// Two of that name.
-    #[error("is in it twice")]
+    /// Another member has the same name.
+    #[error("occurs twice")]
     Twice,
-    /// Two that some file systems take for one.
-    #[error("differs from '{0}' in upper and lower case alone")]
+    /// Another member's name differs only in case, so that some file systems would take them for one.
+    #[error("differs from '{0}' only in case")]
     Case(String),
-    /// A link on the way.
-    #[error("lies beyond the symbolic link '{0}' of the same archive")]
+    /// A symbolic link of the archive is part of its path.
+    #[error("would be unpacked through the symbolic link '{0}' of the same archive")]
     BeyondLink(String),
-    /// A file on the way.
-    #[error("lies in '{0}', which is a file in the same archive")]
+    /// A file of the archive is part of its path.
+    #[error("lies below '{0}', which is a file in the same archive")]
     BelowFile(String),
-    /// A hard link to something else.
-    #[error("is a hard link to '{}', which is no file that comes before it in the archive", .0.escape_debug())]
+    /// It is a hard link to something that is not an earlier file.
+    #[error("is a hard link to '{}', which is not an earlier file of the archive", .0.escape_debug())]
     HardLink(String),
-    /// Its central and its local header disagree.
-    #[error("has another name where it is packed than in the list of members")]
+    /// Its own header and the list of members give different names.
+    #[error("has a different name in its own header")]
     TwoNames,
-    /// Shares its bytes with another member.
+    /// It shares bytes with another member.
     #[error("overlaps another member")]
     Overlap,
 }
 
 impl Fault {
-    /// Returns the error of the member `name`.
+    /// Returns the error that blames the member `name`.
     pub fn of(self, name: &str) -> Error {
         Error::Member { name: name.to_owned(), fault: self }
     }
@@ -115,7 +117,7 @@ impl From<Error> for io::Error {
 }
 
 impl Error {
-    /// Returns the sentence that names the archive; for one that is none, it begins as Ansible's.
+    /// Returns a message that names the archive. If it is not an archive, the message begins as Ansible's does.
     pub fn of_archive(&self, shown: &str) -> String {
         match self {
             Self::Unknown => format!("Failed to find handler for \"{shown}\": {self}"),
@@ -123,7 +125,7 @@ impl Error {
         }
     }
 
-    /// Returns the error behind one that came through a reader.
+    /// Converts an I/O error to the error that caused it.
     pub(crate) fn of_reading(error: io::Error) -> Self {
         if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>) {
             let inner = error.into_inner().and_then(|inner| inner.downcast::<Self>().ok());
@@ -131,7 +133,7 @@ impl Error {
         }
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Truncated,
-            // Decoders make these of bytes that they cannot make sense of.
+            // Decoders report undecodable bytes with these kinds.
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::Other => {
                 Self::Damaged(error.to_string())
             }
@@ -139,7 +141,7 @@ impl Error {
         }
     }
 
-    /// Returns the error behind one that came up while the bytes of the member `name` were read.
+    /// Converts an I/O error that occurred while reading the member `name`.
     pub fn in_member(error: io::Error, name: &str) -> Self {
         match Self::of_reading(error) {
             Self::Damaged(why) => Self::Damaged(format!("'{}': {why}", name.escape_debug())),

@@ -1,8 +1,8 @@
-//! Reading a known number of bytes.
+//! Filling a buffer from a stream.
 
 use std::io::{self, Read};
 
-/// Reads until `buffer` is full; returns how much there was.
+/// Reads until `buffer` is full or the stream ends; returns how many bytes were read.
 pub(crate) fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

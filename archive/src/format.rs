@@ -1,4 +1,4 @@
-//! Which kind of archive it is, by its first bytes and never by its name, and what unpacks it.
+//! The kinds of archives.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the end of the names of such files, without the dot.
+    /// Returns the usual file name extension, without the leading dot.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zip => "zip",
@@ -32,7 +32,7 @@ impl Format {
         }
     }
 
-    /// Returns Ansible's name of what handles it.
+    /// Returns the name of Ansible's handler for this format.
     pub fn handler(self) -> &'static str {
         match self {
             Self::Zip => "ZipArchive",

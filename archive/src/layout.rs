@@ -1,4 +1,4 @@
-//! Which names members may have, and which may stand beside each other.
+//! The names that members may have, and the combinations that are refused.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,17 +6,17 @@ use std::collections::hash_map::Entry;
 use crate::error::{Error, Fault};
 use crate::manifest::Kind;
 
-/// The longest path that Linux takes, in bytes.
+/// The longest path that Linux accepts, in bytes.
 const PATH: usize = 4095;
 
-/// The longest name that its file systems take, in bytes.
+/// The longest file name that its file systems accept, in bytes.
 const NAME: usize = 255;
 
-/// Returns the path below the destination that a member's name means, without `.` and needless slashes; empty for the
+/// Returns the path that a member's name denotes below the destination, without `.` and redundant slashes; empty for the
 /// destination itself.
 ///
 /// # Errors
-/// If the name is none that a file of that directory may have.
+/// If no file in the destination may have that name.
 pub fn path(name: &str) -> Result<String, Fault> {
     if name.is_empty() {
         return Err(Fault::Nameless);
@@ -43,15 +43,15 @@ pub fn path(name: &str) -> Result<String, Fault> {
     if path.len() > PATH { Err(Fault::TooLong) } else { Ok(path) }
 }
 
-/// The directories above `path`, the uppermost first.
+/// Returns the directories above `path`, the topmost first.
 pub fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
 
-/// What is at a path, as far as it matters to others.
+/// What a member puts at a path, as far as other members are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// A file, under its first or another name.
+    /// A file, or a hard link to one.
     File,
     /// A directory.
     Dir,
@@ -69,24 +69,24 @@ impl<D> From<&Kind<D>> for Place {
     }
 }
 
-/// The tree that members make; refuses what cannot, or must not, stand beside each other.
+/// The tree that the members form. Refuses members that cannot or must not coexist.
 #[derive(Debug, Default)]
 pub struct Tree {
     places: HashMap<String, Place>,
-    /// Directories on the way to a member, with the name of the first that lies in them.
+    /// Directories above members, each with the name of the first member in it.
     crossed: HashMap<String, String>,
-    /// Each path in lower case, with how it is really written.
+    /// Each path in lower case, with its actual spelling.
     folded: HashMap<String, String>,
 }
 
 impl Tree {
-    /// Adds the member `name` at `at`, as [`path`] returns it.
+    /// Adds the member `name` at the path `at`, as returned by [`path`].
     ///
     /// # Errors
-    /// If it cannot be there beside those before it.
+    /// If it conflicts with an earlier member.
     pub fn add(&mut self, name: &str, at: &str, place: Place) -> Result<(), Error> {
         if at.is_empty() {
-            // The destination itself is a directory and nothing else.
+            // The destination itself can only be a directory.
             return if place == Place::Dir { Ok(()) } else { Err(Fault::Nameless.of(name)) };
         }
         for parent in parents(at) {
@@ -107,13 +107,13 @@ impl Tree {
         }
         self.fold(name, at)?;
         match self.places.insert(at.to_owned(), place) {
-            // A directory may be named as often as one likes.
+            // A directory may occur any number of times.
             Some(before) if (before, place) != (Place::Dir, Place::Dir) => Err(Fault::Twice.of(name)),
             _ => Ok(()),
         }
     }
 
-    /// Returns whether a file is at this path.
+    /// Returns whether there is a file at this path.
     pub fn has_file(&self, at: &str) -> bool {
         self.places.get(at) == Some(&Place::File)
     }

@@ -1,7 +1,7 @@
-//! Reads zip and tar archives: what is in them, told before anything is placed, and their files' bytes.
+//! Reads zip and tar archives: first the list of their members, then the content of files.
 //!
-//! The controller makes the manifest of an archive that it sends, an agent that of one it finds on its node; both by
-//! this one reader. It reads a stream that it is given and writes nothing.
+//! The controller uses it to make the manifest of an archive that it sends; an agent, for an archive on its node. It reads
+//! a stream that it is given, and writes nothing.
 
 pub mod error;
 mod fill;
@@ -18,32 +18,32 @@ use std::io::{Read, Seek, SeekFrom};
 pub use error::{Error, Fault};
 pub use format::Format;
 pub use limits::{HARMLESS, MEMBERS, RATIO};
-pub use manifest::{Each, Entry, Kind, Manifest, Owner, When};
+pub use manifest::{Entry, Kind, Manifest, ModificationTime, Owner, Visitor};
 
-/// Goes through an archive, always in the same order.
+/// Visits all members of an archive, always in the same order.
 ///
 /// # Errors
-/// If it is no archive or a damaged one, if a member is of a kind that is refused, and what `each` returns.
-pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), each: Each<'_, E>) -> Result<Format, E> {
+/// If it is not an archive, is damaged, or has a member of a refused type; and errors of `visit`.
+pub fn walk<E: From<Error>>(source: &mut (impl Read + Seek), visit: Visitor<'_, E>) -> Result<Format, E> {
     let size = source.seek(SeekFrom::End(0)).map_err(Error::Io)?;
     let format = packing::detect(source, size)?;
     source.rewind().map_err(Error::Io)?;
     match format {
-        Format::Zip => zip::walk(source, size, each)?,
-        packed => tar::walk(packing::unpacked(packed, source, limits::limit(size))?, each)?,
+        Format::Zip => zip::walk(source, size, visit)?,
+        packed => tar::walk(packing::unpacked(packed, source, limits::limit(size))?, visit)?,
     }
     Ok(format)
 }
 
-/// Reads an archive whole and returns what is in it. Then every file's bytes are what the archive's own checksums say,
-/// and no member leads out of the directory that it will be unpacked into, as far as names alone can tell.
+/// Reads a whole archive and returns its manifest. On success, all files match the archive's checksums, and no member leads
+/// out of the destination directory, as far as names can tell.
 ///
 /// # Errors
-/// If the archive is not one, is damaged, or has a member that is refused.
+/// If it is not an archive, is damaged, or has a member that is refused.
 pub fn read(source: &mut (impl Read + Seek)) -> Result<Manifest, Error> {
     let mut entries = Vec::new();
     let mut tree = layout::Tree::default();
-    let mut each = |entry: Entry<()>, bytes: &mut dyn Read| -> Result<(), Error> {
+    let mut visit = |entry: Entry<()>, bytes: &mut dyn Read| -> Result<(), Error> {
         if entries.len() == MEMBERS {
             return Err(Error::TooMany);
         }
@@ -63,6 +63,6 @@ pub fn read(source: &mut (impl Read + Seek)) -> Result<Manifest, Error> {
         })?);
         Ok(())
     };
-    let format = walk(source, &mut each)?;
+    let format = walk(source, &mut visit)?;
     Ok(Manifest { format, entries })
 }

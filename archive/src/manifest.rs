@@ -1,4 +1,4 @@
-//! What is in an archive, as data.
+//! The list of an archive's members, as data.
 
 use std::io::Read;
 
@@ -8,72 +8,72 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::format::Format;
 
-/// What is in an archive.
+/// The list of an archive's members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Its format.
     pub format: Format,
-    /// Its members, in the order in which [`walk`](crate::walk) comes by them.
+    /// The members, in the order in which [`walk`](crate::walk) visits them.
     pub entries: Vec<Entry<Digest>>,
 }
 
-/// One member; `D` is what is known of a file's content.
+/// One member. `D` is the type of a file's digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<D> {
-    /// Its name as the archive has it.
+    /// Its name as given in the archive.
     pub name: String,
-    /// What it is.
+    /// Its type.
     pub kind: Kind<D>,
-    /// Its permission bits, if the archive has any.
+    /// Its permission bits, if the archive records them.
     pub mode: Option<u32>,
-    /// Whose it was, if the archive says so.
+    /// Its owner, if the archive records it.
     pub owner: Option<Owner>,
-    /// When it was changed.
-    pub mtime: When,
+    /// When it was last modified.
+    pub mtime: ModificationTime,
 }
 
-/// What a member is.
+/// The type of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind<D> {
     /// A file.
     File {
         /// Its length in bytes.
         size: u64,
-        /// What is known of its content.
+        /// The digest of its content.
         digest: D,
     },
     /// A directory.
     Dir,
-    /// A symbolic link with what it says.
+    /// A symbolic link, with its target.
     Link(String),
-    /// Another name of a file that came before, with that file's name.
+    /// A hard link, with the name of an earlier file.
     Hard(String),
 }
 
-/// Whose a member was where the archive was made.
+/// The owner of a member on the machine where the archive was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// The user's number.
+    /// The user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
-    /// The user's name; empty if it is not known.
+    /// The user's name; empty if unknown.
     pub user: String,
-    /// The group's name; empty if it is not known.
+    /// The group's name; empty if unknown.
     pub group: String,
 }
 
-/// When a member was changed.
+/// When a member was last modified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum When {
+pub enum ModificationTime {
     /// Seconds since 1970.
-    At(i64),
-    /// What the clock on the wall said, in seconds since it said 1970: zip archives do not know in which zone.
-    Wall(i64),
+    Utc(i64),
+    /// Local time in an unknown time zone, which is all that zip records: in seconds since 1970-01-01 00:00 local time.
+    WallClock(i64),
 }
 
 impl Entry<()> {
-    /// Returns the entry with its content's digest, which `digest` makes of a file with its size.
+    /// Adds the digest of the content, which `digest` computes for a file of the given size.
     pub(crate) fn digested(
         self,
         digest: impl FnOnce(u64) -> Result<Digest, Error>,
@@ -89,21 +89,21 @@ impl Entry<()> {
 }
 
 impl Manifest {
-    /// Returns the manifest as bytes.
+    /// Encodes the manifest.
     pub fn encode(&self) -> Vec<u8> {
-        // Encoding to memory fails only for types that say they cannot be encoded; there is none here.
+        // Encoding to memory fails only for types that cannot be encoded; this one has none.
         postcard::to_stdvec(self).unwrap_or_default()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Decodes the result of [`encode`](Self::encode).
     ///
     /// # Errors
-    /// If it is something else.
+    /// If the bytes are not a manifest.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         postcard::from_bytes(bytes).map_err(|error| Error::Damaged(format!("its manifest: {error}")))
     }
 }
 
-/// What is to be done with each member: its header, without a digest, and its bytes. Whoever does not read them all
-/// skips them; whoever does is told of wrong checksums and sizes at their end.
-pub type Each<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;
+/// Receives each member: its header, without a digest, and its content. It need not read the content; if it does, wrong
+/// checksums and sizes are reported when the content ends.
+pub type Visitor<'e, E> = &'e mut dyn FnMut(Entry<()>, &mut dyn Read) -> Result<(), E>;

@@ -1,4 +1,4 @@
-//! Recognizing an archive by its first bytes, and the decoders for what packs a tar archive.
+//! Recognizes an archive by its first bytes, never by its name, and decompresses tar archives.
 
 use std::io::{self, BufRead, BufReader, Read, Seek};
 
@@ -7,16 +7,16 @@ use crate::fill::fill;
 use crate::format::Format;
 use crate::{tar, zip};
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const BUFFER: usize = 128 * 1024;
 
-/// The most memory that a decoder may want, in bytes: what the strongest settings of xz and zstd need.
+/// How much memory a decoder may use, in bytes: enough for the strongest settings of xz and zstd.
 const MEMORY: u32 = 128 << 20;
 
 /// Returns the format of `source`, which has `size` bytes.
 ///
 /// # Errors
-/// If it has none of them, or cannot be read.
+/// If it has none of the supported formats, or cannot be read.
 pub(crate) fn detect(source: &mut (impl Read + Seek), size: u64) -> Result<Format, Error> {
     let mut head = [0; tar::BLOCK];
     source.rewind().map_err(Error::Io)?;
@@ -35,16 +35,16 @@ pub(crate) fn detect(source: &mut (impl Read + Seek), size: u64) -> Result<Forma
         }
     }
     if head.starts_with(b"$ANSIBLE_VAULT;") {
-        return Err(Error::Unsupported("an archive that a vault encrypts"));
+        return Err(Error::Unsupported("a vault-encrypted archive"));
     }
     if tar::is_header(head) {
         return Ok(Format::Tar);
     }
-    // A zip archive may have something before it: a program that unpacks it, for example.
+    // A zip archive may follow other data, such as a self-extracting program.
     if zip::has_end(source, size)? { Ok(Format::Zip) } else { Err(Error::Unknown) }
 }
 
-/// Returns the bytes of the tar archive in `source`; more than `limit` of them are an error.
+/// Returns a reader of the tar archive in `source`. Reading more than `limit` bytes is an error.
 pub(crate) fn unpacked<'s>(
     format: Format,
     source: &'s mut (impl Read + Seek),
@@ -61,7 +61,7 @@ pub(crate) fn unpacked<'s>(
     Ok(Box::new(Limited { bytes: BufReader::with_capacity(BUFFER, bytes), left: limit, limit }))
 }
 
-/// Bytes of which there may only be so many.
+/// A reader that fails beyond a number of bytes.
 struct Limited<R> {
     bytes: R,
     left: u64,
@@ -78,7 +78,7 @@ impl<R: Read> Read for Limited<R> {
 
 type Frame<R> = ruzstd::decoding::StreamingDecoder<R, ruzstd::decoding::FrameDecoder>;
 
-/// All frames of a file in zstd's format, one after the other, each with its checksum compared.
+/// Decodes all frames of a zstd file, one after the other, and verifies their checksums.
 struct Zstd<R: Read> {
     source: Option<R>,
     frame: Option<Frame<R>>,
@@ -97,7 +97,7 @@ impl<R: BufRead> Read for Zstd<R> {
                 let (source, decoder) = frame.into_parts();
                 let promised = decoder.get_checksum_from_data();
                 if promised.is_some() && promised != decoder.get_calculated_checksum() {
-                    return Err(Error::Damaged("a frame does not have its checksum".into()).into());
+                    return Err(Error::Damaged("a frame does not match its checksum".into()).into());
                 }
                 self.source = Some(source);
             }
@@ -117,7 +117,7 @@ mod tests {
     use std::io::{Cursor, Write as _};
 
     #[test]
-    fn no_more_than_the_limit_is_unpacked() {
+    fn decompression_stops_at_the_limit() {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packer.write_all(&[0; 5000]).unwrap();
         let packed = packer.finish().unwrap();
@@ -127,7 +127,7 @@ mod tests {
             unpacked(Format::TarGz, &mut source, limit)?.read_to_end(&mut bytes).map_err(Error::of_reading)
         };
         assert_eq!(unpack(5000).unwrap(), 5000);
-        let why = "it unpacks to more than 4999 bytes, too much for its own size to be honest";
+        let why = "it unpacks to more than 4999 bytes, implausibly many for its size";
         assert_eq!(unpack(4999).unwrap_err().to_string(), why);
     }
 }

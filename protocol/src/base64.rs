@@ -1,8 +1,8 @@
-//! Base64, as results, files of SSH and the filters have it.
+//! Base64 (RFC 4648) with padding, as results, SSH key files and template filters use it.
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Returns `bytes` in Base64, with padding and in one line.
+/// Returns `bytes` in Base64, with padding and without line breaks.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -17,7 +17,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Returns the bytes of a text in Base64, with padding; `None` if it is none.
+/// Decodes padded Base64; returns `None` if the text is not valid Base64.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
@@ -41,7 +41,7 @@ mod tests {
 
     // The test vectors of RFC 4648.
     #[test]
-    fn as_the_standard_has_it() {
+    fn test_vectors_of_the_rfc() {
         for (bytes, text) in [
             ("", ""),
             ("f", "Zg=="),

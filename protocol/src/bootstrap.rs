@@ -1,42 +1,43 @@
-//! The shell line that starts an agent, and how its output is read.
+//! The shell script that starts an agent on a node, and the parser for what it prints.
 //!
-//! A node needs `sh`, `dd`, `sha256sum` and the usual small tools, of coreutils or of busybox.
+//! The node needs `sh`, `dd`, `sha256sum` and a few more standard tools, from coreutils or busybox.
 
 use std::fmt::Write as _;
 
 use crate::Digest;
 use crate::frame::MAGIC;
 
-/// An agent that can be sent.
+/// An agent program that can be sent to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// What `uname -m` says on machines that it runs on.
+pub struct AgentBinary {
+    /// The output of `uname -m` on machines that can run it.
     pub machine: String,
     /// The digest of the program.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub size: usize,
-    /// Its length compressed by gzip; `None` if it can only be sent as it is.
+    /// Its size after gzip compression; `None` if no compressed copy exists.
     pub packed: Option<usize>,
 }
 
-/// What every line of the bootstrap begins with. The shell text has it in two pieces, so that a shell that echoes
-/// what it was given is not taken for an answer.
+/// The prefix of every line that the bootstrap script prints. The script spells it in two pieces, so that a shell that
+/// echoes its input is not mistaken for an answer.
 const MARK: &[u8] = b"convoy-bootstrap-1 ";
 
-/// How much other text (a login shell's greeting) is accepted before the agent speaks, in bytes.
+/// How many bytes of other output, such as a login banner, are accepted before the agent's first frame.
 const NOISE: usize = 64 * 1024;
 
-/// How much of that text is shown when something is wrong, in characters.
+/// How many characters of that output are quoted in error messages.
 const SHOWN: usize = 1000;
 
-/// Returns the shell text that starts one of the agents offered, whichever fits the machine.
+/// Returns the shell script that starts whichever of the offered agents fits the machine.
 ///
-/// It runs the agent at once if the node has it. If not it says so and reads the program from its input, after it
-/// has thrown away the `ahead` bytes that were sent before the sender could know: they have to be sent again.
-pub fn script(offers: &[Offer], ahead: usize) -> String {
+/// If the node has the agent already, the script runs it at once. Otherwise it asks for the program and reads it from
+/// standard input, after discarding the first `ahead` bytes: the sender had sent them before it could know that the agent
+/// is missing, and has to send them again.
+pub fn script(offers: &[AgentBinary], ahead: usize) -> String {
     let mut agents = String::new();
-    for Offer { machine, digest, size, packed } in offers {
+    for AgentBinary { machine, digest, size, packed } in offers {
         let _ = write!(agents, "{machine}) d={digest}; s={size}; z={};; ", packed.unwrap_or(0));
     }
     let lines = include_str!("bootstrap.sh").lines().filter(|line| !line.starts_with('#'));
@@ -44,30 +45,30 @@ pub fn script(offers: &[Offer], ahead: usize) -> String {
     text.replace("@AGENTS@ ", &agents).replace("@AHEAD@", &ahead.to_string())
 }
 
-/// What the bootstrap says.
+/// What the bootstrap script reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// The agent for this machine is wanted, packed by gzip or as it is.
+pub enum BootstrapMessage {
+    /// The node needs the agent for its machine type.
     Need {
-        /// The machine, as in [`Offer::machine`].
+        /// The machine, as in [`AgentBinary::machine`].
         machine: String,
-        /// Whether packed.
+        /// Whether it wants the gzip-compressed copy.
         packed: bool,
     },
     /// A part of the agent has arrived.
     Progress,
-    /// It cannot go on.
+    /// The agent cannot be started, for this reason.
     Failed(String),
-    /// The agent runs; frames follow.
+    /// The agent is running; frames follow.
     Ready,
 }
 
-/// No agent spoke within the text that is accepted before it.
+/// The node printed more other output than is accepted before the agent starts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the node prints other text instead of starting an agent")]
 pub struct TooMuchNoise;
 
-/// Reads what comes from a node up to the agent's first frame.
+/// Parses the output of a node up to the agent's first frame.
 #[derive(Debug, Default)]
 pub struct Scanner {
     bytes: Vec<u8>,
@@ -81,11 +82,12 @@ impl Scanner {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Takes the next thing said, if it is there. After [`Said::Ready`] only [`Scanner::into_rest`] is of use.
+    /// Returns the next report, if it has arrived completely. After [`BootstrapMessage::Ready`], only [`Scanner::into_rest`]
+    /// is useful.
     ///
     /// # Errors
-    /// If there is too much other text.
-    pub fn take(&mut self) -> Result<Option<Said>, TooMuchNoise> {
+    /// If there is too much other output.
+    pub fn take(&mut self) -> Result<Option<BootstrapMessage>, TooMuchNoise> {
         loop {
             let from = self.searched;
             let found = (from..self.bytes.len())
@@ -99,11 +101,11 @@ impl Scanner {
             if rest.starts_with(MAGIC) {
                 self.drop_noise(at);
                 self.bytes.drain(..MAGIC.len());
-                return Ok(Some(Said::Ready));
+                return Ok(Some(BootstrapMessage::Ready));
             }
             let whole = rest.starts_with(MARK).then(|| rest.iter().position(|&b| b == b'\n')).flatten();
             let Some(end) = whole else {
-                // What is there may be the beginning of something, but of nothing that long.
+                // An incomplete line may still be a report, but not one of this length.
                 return if rest.len() > NOISE { Err(TooMuchNoise) } else { Ok(None) };
             };
             let line = String::from_utf8_lossy(&rest[MARK.len()..end]).trim_end().to_owned();
@@ -120,10 +122,10 @@ impl Scanner {
         self.noise.extend(self.bytes.drain(..at));
     }
 
-    /// Returns the end of the other text, fit to be shown.
+    /// Returns the end of the other output, in printable form.
     pub fn noise(&self) -> String {
         let all = [self.noise.as_slice(), &self.bytes].concat();
-        shown(&all)
+        printable_tail(&all)
     }
 
     /// Returns the bytes after the agent's magic.
@@ -132,29 +134,29 @@ impl Scanner {
     }
 }
 
-/// Returns the end of a text from a node, without control characters that a terminal would obey.
-pub fn shown(bytes: &[u8]) -> String {
+/// Returns the last characters of a node's output, without control characters that a terminal would obey.
+pub fn printable_tail(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim();
     let skip = text.chars().count().saturating_sub(SHOWN);
     text.chars().skip(skip).filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
-/// Returns whether `text` and `pattern` agree as far as both go.
+/// Returns whether `text` and `pattern` agree up to the length of the shorter one.
 fn starts(text: &[u8], pattern: &[u8]) -> bool {
     let both = text.len().min(pattern.len());
     text[..both] == pattern[..both]
 }
 
-fn parse(line: &str) -> Option<Said> {
+fn parse(line: &str) -> Option<BootstrapMessage> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     match word {
         "need" => {
             let (machine, form) = rest.split_once(' ')?;
-            Some(Said::Need { machine: machine.to_owned(), packed: form == "gz" })
+            Some(BootstrapMessage::Need { machine: machine.to_owned(), packed: form == "gz" })
         }
-        "got" => Some(Said::Progress),
-        "fail" => Some(Said::Failed(shown(rest.as_bytes()))),
+        "got" => Some(BootstrapMessage::Progress),
+        "fail" => Some(BootstrapMessage::Failed(printable_tail(rest.as_bytes()))),
         _ => None,
     }
 }
@@ -164,8 +166,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_survives_every_shell() {
-        let offer = Offer { machine: "x86_64".into(), digest: Digest::of(b""), size: 10, packed: Some(5) };
+    fn the_script_needs_no_quoting_in_any_shell() {
+        let offer =
+            AgentBinary { machine: "x86_64".into(), digest: Digest::of(b""), size: 10, packed: Some(5) };
         let text = script(&[offer], 7);
         assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
         assert!(text.contains(
@@ -174,11 +177,11 @@ mod tests {
         assert!(text.contains("count=7"));
         let mut scanner = Scanner::default();
         scanner.push(text.as_bytes());
-        assert_eq!(scanner.take(), Ok(None), "an echo of the text is no answer");
+        assert_eq!(scanner.take(), Ok(None), "an echo of the script is not a report");
     }
 
     #[test]
-    fn what_is_said_is_found_in_any_split() {
+    fn reports_are_found_however_the_output_is_split() {
         let mut bytes =
             b"Welcome!\nconvoy-boot convoy-bootstrap-1 need x86_64 gz\nconvoy-bootstrap-1 got 5\nx".to_vec();
         bytes.extend_from_slice(MAGIC);
@@ -188,19 +191,19 @@ mod tests {
             let mut said = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
                 scanner.push(part);
-                while said.last() != Some(&Said::Ready) {
+                while said.last() != Some(&BootstrapMessage::Ready) {
                     let Some(next) = scanner.take().unwrap() else { break };
                     said.push(next);
                 }
             }
-            let need = Said::Need { machine: "x86_64".into(), packed: true };
-            assert_eq!(said, [need, Said::Progress, Said::Ready], "{cut}");
+            let need = BootstrapMessage::Need { machine: "x86_64".into(), packed: true };
+            assert_eq!(said, [need, BootstrapMessage::Progress, BootstrapMessage::Ready], "{cut}");
             assert_eq!(scanner.into_rest(), b"rest");
         }
     }
 
     #[test]
-    fn noise_is_bounded_and_shown_without_control_characters() {
+    fn other_output_is_bounded_and_loses_its_control_characters() {
         let mut scanner = Scanner::default();
         scanner.push(b"\x1b[31mno such user\x07\n");
         assert_eq!(scanner.take(), Ok(None));

@@ -1,4 +1,4 @@
-//! Parts of content.
+//! Content in transit, split into chunks.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,26 +13,26 @@ use crate::Digest;
 /// The size of a chunk before compression, in bytes.
 pub const CHUNK: usize = 256 * 1024;
 
-/// A part of some content, in order, without gaps.
+/// A part of some content. The chunks of one content arrive in order and without gaps.
 #[derive(Serialize, Deserialize)]
 pub struct Chunk {
-    /// The whole content's digest.
+    /// The digest of the whole content.
     pub digest: Digest,
     /// Whether this is the last part.
     pub last: bool,
     /// Whether `bytes` is compressed (deflate, each chunk on its own).
     pub deflated: bool,
-    /// Whether it must not lie on the node's disks, but where it is asked for.
+    /// Whether the receiver must not store it on disk, except where the task asks for that.
     pub secret: bool,
-    /// The part; at most [`CHUNK`] bytes when unpacked.
+    /// The data; at most [`CHUNK`] bytes after decompression.
     pub bytes: Vec<u8>,
 }
 
 impl Chunk {
-    /// Packs a part, compressed if that makes it shorter.
+    /// Makes a chunk, compressed if that makes it smaller.
     pub fn pack(digest: Digest, last: bool, secret: bool, bytes: Vec<u8>) -> Self {
         let mut packer = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
-        // Writing to memory does not fail; were it to, the part would go as it is.
+        // Writing to memory does not fail; if it did, the data would be sent uncompressed.
         let packed = packer.write_all(&bytes).and_then(|()| packer.finish()).ok();
         match packed.filter(|packed| packed.len() < bytes.len()) {
             Some(bytes) => Self { digest, last, deflated: true, secret, bytes },
@@ -40,10 +40,10 @@ impl Chunk {
         }
     }
 
-    /// Returns the part.
+    /// Returns the data, decompressed.
     ///
     /// # Errors
-    /// If it is larger than a part may be, or damaged.
+    /// If it is corrupt, or larger than [`CHUNK`].
     pub fn unpack(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if self.deflated {
@@ -52,7 +52,7 @@ impl Chunk {
             bytes.extend_from_slice(&self.bytes);
         }
         if bytes.len() > CHUNK {
-            return Err(io::Error::other("a part of it is larger than a part may be"));
+            return Err(io::Error::other("a chunk is larger than allowed"));
         }
         Ok(bytes)
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_survive_packing_and_have_a_limit() {
+    fn chunks_survive_compression_and_are_limited_in_size() {
         let digest = Digest::of(b"x");
         for (bytes, deflated) in [(vec![7; CHUNK], true), (b"a".to_vec(), false), (Vec::new(), false)] {
             let chunk = Chunk::pack(digest, true, false, bytes.clone());
@@ -77,6 +77,6 @@ mod tests {
         }
         let bomb = Chunk::pack(digest, true, false, vec![0; 100 * CHUNK]);
         assert!(bomb.bytes.len() < CHUNK);
-        assert_eq!(bomb.unpack().unwrap_err().to_string(), "a part of it is larger than a part may be");
+        assert_eq!(bomb.unpack().unwrap_err().to_string(), "a chunk is larger than allowed");
     }
 }

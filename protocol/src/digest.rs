@@ -1,4 +1,4 @@
-//! SHA-256 digests: how content is named on the wire and in caches.
+//! SHA-256 digests, which name content on the wire and in caches.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -62,16 +62,16 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A text is no SHA-256 digest in hexadecimal.
+/// The text is not a SHA-256 digest in hexadecimal.
 #[derive(Debug, thiserror::Error)]
 #[error("not a SHA-256 digest of 64 hexadecimal digits: {0}")]
-pub struct NotADigest(String);
+pub struct ParseDigestError(String);
 
 impl FromStr for Digest {
-    type Err = NotADigest;
+    type Err = ParseDigestError;
 
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let wrong = || NotADigest(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let wrong = || ParseDigestError(text.to_owned());
         if text.len() != 64 || !text.is_ascii() {
             return Err(wrong());
         }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_back() {
+    fn digests_are_parsed_as_they_are_printed() {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);

@@ -1,6 +1,6 @@
-//! Frames: a length of four bytes, little endian, then one message in postcard's encoding.
+//! Framing: a length of four bytes, little endian, followed by one message in postcard's encoding.
 //!
-//! The agent writes [`MAGIC`] before its first frame, since a login shell may print what it likes before.
+//! The agent writes [`MAGIC`] before its first frame, since a login shell may print anything before it.
 
 use std::io::{self, Read, Write};
 
@@ -10,11 +10,10 @@ use serde::de::DeserializeOwned;
 /// What an agent writes first.
 pub const MAGIC: &[u8; 16] = b"\0convoy-agent-1\n";
 
-/// The largest message, in bytes. A longer one is refused by the side that would send it and by the one that
-/// would read it.
+/// The largest message, in bytes. Both the sender and the receiver refuse a larger one.
 pub const MAX_FRAME: usize = 32 * 1024 * 1024;
 
-/// Why a frame could not be read or written.
+/// Why a frame cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The stream failed.
@@ -23,7 +22,7 @@ pub enum FrameError {
     /// The message is larger than [`MAX_FRAME`].
     #[error("a message of {0} bytes is larger than the {MAX_FRAME} bytes allowed")]
     TooLarge(usize),
-    /// The bytes are no message.
+    /// The bytes do not decode to a message.
     #[error("not a message: {0}")]
     Garbled(#[from] postcard::Error),
 }
@@ -50,10 +49,10 @@ pub fn write(sink: &mut impl Write, message: &impl Serialize) -> Result<(), Fram
     Ok(sink.flush()?)
 }
 
-/// Reads one frame; `None` at the end of the stream between two frames.
+/// Reads one frame; returns `None` if the stream ends between two frames.
 ///
 /// # Errors
-/// If the stream ends within a frame or fails, or if the frame is too large or no message.
+/// If the stream fails or ends within a frame, or if the frame is too large or not a message.
 pub fn read<T: DeserializeOwned>(source: &mut impl Read) -> Result<Option<T>, FrameError> {
     let mut header = [0; 4];
     let first = loop {
@@ -67,7 +66,7 @@ pub fn read<T: DeserializeOwned>(source: &mut impl Read) -> Result<Option<T>, Fr
     }
     source.read_exact(&mut header[first..])?;
     let length = checked_length(header)?;
-    // Not allocated beforehand: memory grows with what really arrives.
+    // Not allocated up front: memory grows only with the bytes that arrive.
     let mut body = Vec::new();
     source.take(length as u64).read_to_end(&mut body)?;
     if body.len() < length {
@@ -76,7 +75,7 @@ pub fn read<T: DeserializeOwned>(source: &mut impl Read) -> Result<Option<T>, Fr
     Ok(Some(postcard::from_bytes(&body)?))
 }
 
-/// Collects bytes as they come and gives out the messages in them.
+/// Collects bytes as they arrive and returns the messages in them.
 #[derive(Debug, Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
@@ -91,10 +90,10 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Takes the next whole message, if there is one.
+    /// Returns the next complete message, if there is one.
     ///
     /// # Errors
-    /// If the frame is too large or no message.
+    /// If the frame is too large or not a message.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let rest = &self.bytes[self.start..];
         let Some((header, body)) = rest.split_first_chunk::<4>() else { return Ok(None) };
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_survive_any_split() {
+    fn frames_are_decoded_however_the_bytes_are_split() {
         let mut bytes = encode(&"one").unwrap();
         bytes.extend(encode(&"two").unwrap());
         for cut in 0..bytes.len() {
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_giant_length_allocates_nothing() {
+    fn an_oversized_length_is_refused_without_allocating() {
         let mut source = &[0xff, 0xff, 0xff, 0xff, 1][..];
         assert!(matches!(read::<String>(&mut source), Err(FrameError::TooLarge(_))));
         let mut decoder = Decoder::default();

@@ -16,7 +16,7 @@ pub enum Key {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Text; by far the most frequent.
+    /// Text, by far the most common kind.
     Text(Arc<str>),
 }
 
@@ -30,7 +30,7 @@ impl Key {
     }
 }
 
-// A text key hashes as its text does, so that a map is searched by `&str` without making a key.
+// A text key hashes like its text, so that a map can be searched with a `&str`.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {

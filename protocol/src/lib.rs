@@ -1,5 +1,5 @@
-//! What controller and agent say to each other: pure data and its encoding, no input or output of its own
-//! beyond the codec.
+//! The messages between controller and agent: pure data and its encoding. It does no input or output beyond reading and
+//! writing frames on a stream that it is given.
 
 pub mod base64;
 pub mod bootstrap;

@@ -1,92 +1,92 @@
-//! What is said about the lock of a node, which keeps two runs from working there at once.
+//! Messages about a node's lock, which keeps two runs from changing a node at the same time.
 
 use serde::{Deserialize, Serialize};
 
-/// What a controller shows before its run may work on a node.
+/// What a controller presents to an agent before its run may change the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// Whether this controller had a link to the node before: then the run may have worked there without its
-    /// controller having been told.
+    /// Whether this controller was connected to the node before. The run may then have taken the lock without the controller
+    /// having received the news.
     pub returning: bool,
-    /// What the run was given on this node before.
-    pub held: Vec<Held>,
+    /// The locks that the run was granted on this node before.
+    pub held: Vec<HeldLock>,
 }
 
-/// The lock as a run has it: whose, and the generation it was given.
+/// A lock that a run was granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// The number of the user whose lock it is.
+pub struct HeldLock {
+    /// The ID of the user whose lock it is.
     pub uid: u32,
-    /// Grows with each run that takes the lock.
+    /// Increases whenever another run takes the lock.
     pub generation: u64,
 }
 
-/// A run has the lock of a user.
+/// News that a run has taken the lock of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LockTaken {
     /// The lock.
-    pub held: Held,
-    /// Why it is not known which runs were there before, where that should be known.
-    pub lost: Option<String>,
+    pub held: HeldLock,
+    /// Why the node no longer knows which runs held the lock before, if it should know but does not.
+    pub record_lost: Option<String>,
 }
 
 /// A run that has, or had, the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Its name.
+    /// The run's name.
     pub run: String,
-    /// Who began it, and on which machine.
+    /// Who started it, and on which machine.
     pub by: String,
-    /// When it took the lock, by the clock of the node, in seconds since 1970.
+    /// When it took the lock, by the node's clock, in seconds since 1970.
     pub since: i64,
-    /// The generation it was given.
+    /// The generation it was granted.
     pub generation: u64,
 }
 
-/// A run may not work on a node.
+/// The run may not change the node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The name of the user whose lock it is.
     pub user: String,
-    /// The path of the lock.
+    /// The path of the lock file.
     pub lock: String,
-    /// Why not.
-    pub why: Why,
+    /// The reason.
+    pub why: RefusalReason,
 }
 
-/// Why a run may not work on a node.
+/// Why a run may not change a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Why {
-    /// Another run works there.
+pub enum RefusalReason {
+    /// Another run is in progress there.
     Busy {
-        /// Which; `None` if its record cannot be read.
+        /// That run; `None` if the record of the lock cannot be read.
         holder: Option<Holder>,
-        /// What holds the lock, as far as it can be seen.
+        /// The processes that hold the lock, as far as they are visible.
         processes: Vec<Process>,
     },
-    /// Another run came between.
-    Between {
-        /// The last one that did.
+    /// Another run held the lock in between.
+    Intervened {
+        /// The last run that did.
         holder: Holder,
-        /// The generation that the refused run had, if its controller knows it.
+        /// The generation that the refused run was granted, if its controller knows it.
         given: Option<u64>,
     },
-    /// The node does not know any more which runs were there.
-    Lost {
-        /// The generation that the refused run had.
+    /// The node lost its record of the runs that held the lock.
+    RecordLost {
+        /// The generation that the refused run was granted.
         given: u64,
-        /// What is the matter with the record.
+        /// What is wrong with the record.
         why: String,
     },
-    /// It cannot be found out whether another run works there, or not noted that this one does.
-    Unable(String),
+    /// It cannot be determined whether another run is in progress, or the new holder cannot be recorded.
+    Unavailable(String),
 }
 
 /// A process of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// Its number.
+    /// Its process ID.
     pub pid: u32,
-    /// Its name, as the kernel has it.
+    /// Its name, as the kernel reports it.
     pub name: String,
 }

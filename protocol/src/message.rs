@@ -1,4 +1,4 @@
-//! The messages themselves.
+//! The messages that controller and agent exchange.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,91 +6,91 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::chunk::{CHUNK, Chunk};
-use crate::lock::{Claim, Entry, Refusal};
+use crate::lock::{Claim, LockTaken, Refusal};
 use crate::{Digest, Map, Outcome};
 
-/// What a controller says to an agent.
+/// A message from the controller to an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToAgent {
     /// The first message of a connection.
     Hello(Hello),
-    /// Work to do. Windows are done one after the other, in the order they come.
+    /// Work to do. An agent processes windows one at a time, in the order of their arrival.
     Window(Window),
-    /// A part of the content that the agent asked for with [`FromAgent::Need`].
+    /// A part of the content that the agent requested with [`FromAgent::Need`].
     Chunk(Chunk),
-    /// The content that the agent asked for cannot be had.
+    /// The content that the agent requested is not available.
     NoContent {
         /// Its digest.
         digest: Digest,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// A part of the content that an outcome offers is wanted: answered by one [`FromAgent::Chunk`] or
+    /// Requests a part of the content that an outcome offers; answered by one [`FromAgent::Chunk`] or
     /// [`FromAgent::NoContent`].
     Pull {
         /// The content's digest.
         digest: Digest,
-        /// Where the part begins, in bytes.
+        /// The offset at which the part starts, in bytes.
         offset: u64,
     },
-    /// A sign of life; answered at once by [`FromAgent::Pong`], also while a step runs.
+    /// A heartbeat, answered at once by [`FromAgent::Pong`], even while a step is running.
     Ping(u64),
-    /// Finish the running step, then answer the window with what was done.
+    /// Finish the running step, then answer the window with the results so far.
     Cancel,
-    /// What came of the orders with these tickets is in the controller's journal; it need not be kept any longer.
+    /// The controller has recorded the outcomes of the orders with these tickets; the agent need not keep them any longer.
     Acknowledge(Vec<u64>),
-    /// The run is finished: nothing that is kept of its orders is needed any longer.
+    /// The run is finished; the agent need not keep anything of its orders any longer.
     Forget,
-    /// The controller leaves in the middle of the work: finish the running order, however long it takes, keep what comes of
-    /// it, clean up and leave.
+    /// The controller leaves before the work is done: finish the running order, however long it takes, keep its outcome, clean
+    /// up and exit.
     Detach,
-    /// The last message: finish, clean up and leave.
+    /// The last message: finish, clean up and exit.
     Bye,
 }
 
-/// What an agent says to its controller.
+/// A message from an agent to its controller.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum FromAgent {
     /// The answer to [`ToAgent::Hello`].
     Welcome(Welcome),
     /// The answer to one [`Window`].
     Answer(Answer),
-    /// Content is wanted, of which the agent knows only the digest.
+    /// Requests content by its digest.
     Need(Digest),
-    /// The part that [`ToAgent::Pull`] asked for.
+    /// The part requested by [`ToAgent::Pull`].
     Chunk(Chunk),
-    /// The part that [`ToAgent::Pull`] asked for cannot be had.
+    /// The part requested by [`ToAgent::Pull`] is not available.
     NoContent {
         /// The content's digest.
         digest: Digest,
-        /// Why not.
+        /// The reason.
         why: String,
     },
     /// The answer to [`ToAgent::Ping`], with its number.
     Pong(u64),
-    /// The answer to [`ToAgent::Detach`]: the agent goes on alone, and says nothing any more.
+    /// The answer to [`ToAgent::Detach`]: the agent continues alone and sends nothing more.
     Detached,
-    /// The run has the lock of the agent's user, or of another one on the same node: said before the first order that is
-    /// done under it.
-    Entered(Entry),
-    /// The run may not work on this node: said in place of an answer, nothing of that order was done. The agent leaves.
+    /// The run has taken the lock of the agent's user, or of another user on the same node. Sent before the first order that
+    /// needs the lock is carried out.
+    LockTaken(LockTaken),
+    /// The run may not change this node. Sent instead of an answer: the order was not started, and the agent exits.
     Refused(Refusal),
-    /// The agent cannot go on and leaves.
+    /// The agent cannot continue, for this reason, and exits.
     Fault(String),
 }
 
 /// Introduces the controller.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Hello {
-    /// The run's name, for the node's own records.
+    /// The run's name, for the records on the node.
     pub run: String,
-    /// Who began the run, and on which machine.
+    /// Who started the run, and on which machine.
     pub by: String,
-    /// What the run shows for the lock of the node; `None`: it works there without one.
+    /// What the run presents for the node's lock; `None` if it runs without a lock.
     pub claim: Option<Claim>,
-    /// Whether the node records what the run changes and keeps what it replaces, so that it can be undone.
+    /// Whether the node records the run's changes and keeps what it replaces, so that they can be undone.
     pub records: bool,
-    /// After so many seconds without a message the agent gives up.
+    /// How many seconds without a message the agent waits before it gives up.
     pub silence_seconds: u32,
 }
 
@@ -103,23 +103,24 @@ pub struct Welcome {
     pub user: String,
 }
 
-/// Tasks for one host: the first is done in earnest, the others are only looked at, to save round trips.
+/// Tasks for one host. The first is executed; the others are only checked ahead, to save round trips.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Window {
-    /// Repeated in the answer.
+    /// An ID, repeated in the answer.
     pub id: u64,
-    /// Whether the first step is done in earnest. A controller always says yes; an agent that looks ahead on behalf
-    /// of another user's agent says no.
-    pub earnest: bool,
-    /// The first step is checked and, if in earnest and unless its orders say `check`, applied. The others are only checked, in
-    /// order, up to the first that is not [`crate::Status::Same`]; none is looked at once the first did anything.
+    /// Whether to execute the first step. A controller always sets this; an agent that checks ahead on behalf of another
+    /// user's agent does not.
+    pub execute: bool,
+    /// The first step is checked and then, if it is to be executed and its orders are not in check mode, applied. The others
+    /// are only checked, in order, up to the first that is not [`crate::Status::Same`]. None is checked if the first step
+    /// changed or ran anything.
     pub steps: Vec<Step>,
 }
 
 /// One task for one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// One order for each item of the task's loop; one if it has none. All are done, also after one failed.
+    /// One order for each item of the task's loop, or a single one without a loop. A failed order does not stop the others.
     pub orders: Vec<Order>,
 }
 
@@ -130,25 +131,25 @@ pub struct Order {
     pub module: Arc<str>,
     /// Its rendered arguments.
     pub args: Map,
-    /// Check mode: look, and say what would be done.
+    /// Check mode: only report what would be done.
     pub check: bool,
-    /// Whether differences are wanted.
+    /// Whether to return differences.
     pub diff: bool,
-    /// Added to the environment of what the module starts.
+    /// Variables added to the environment of the processes that the module starts.
     pub environment: Vec<(String, String)>,
-    /// The user to do it as, if not the one who logged in.
+    /// The user to run as, if not the one who logged in.
     pub become_user: Option<Become>,
-    /// The step is given up after so many seconds.
+    /// How many seconds the order may take.
     pub deadline_seconds: Option<u32>,
-    /// What makes it one and the same when it is asked for again.
+    /// Identifies the order when it is sent again.
     pub ticket: Option<Ticket>,
-    /// Done as a job, which outlives the agent and the connection; or something about such a job, and then the rest of
-    /// the order only says whose it is.
+    /// Runs the order as an asynchronous job, which outlives the agent and the connection; or asks about such a job, and then
+    /// the rest of the order only identifies it.
     pub job: Option<JobOrder>,
 }
 
 impl Order {
-    /// Returns a call of a module in earnest, as the user who logged in, with nothing else asked for.
+    /// Makes an order to execute a module as the user who logged in, with all options off.
     pub fn new(module: impl Into<Arc<str>>, args: Map) -> Self {
         Self {
             module: module.into(),
@@ -164,64 +165,64 @@ impl Order {
     }
 }
 
-/// The name of an order that is done once, however often it is asked for: over another connection, or by another
-/// process of the same run.
+/// An idempotency key: an order with a ticket is carried out once, however often it is sent, even over another connection
+/// or by another process of the same run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Its number, which no other order of the run has.
+    /// A number that no other order of the run has.
     pub number: u64,
-    /// Whether the values of its outcome must not be kept on the node's disk: they, or what it is asked for, are secret.
+    /// Whether the outcome must not be stored on the node's disk, since the arguments or the results are secret.
     pub quiet: bool,
-    /// Whether the agent sees to it that it is done once; else another does, and the number only names it in the record of
-    /// changes.
+    /// Whether this agent ensures that the order is carried out only once. If not, another agent does, and the number only
+    /// identifies the order in the record of changes.
     pub once: bool,
 }
 
-/// An order as a job.
+/// An order about an asynchronous job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobOrder {
-    /// The job's name: letters, digits, dots and dashes. The controller makes it, so that it is known before the job
-    /// begins, and asking for it a second time begins nothing.
+    /// The job's ID: letters, digits, dots and dashes. The controller chooses it before the job starts; starting the same ID
+    /// again has no effect.
     pub id: Arc<str>,
-    /// What is asked.
+    /// What to do with the job.
     pub ask: JobAsk,
 }
 
-/// What is asked of a job.
+/// What to do with a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobAsk {
-    /// Begin, unless it has begun already, and answer at once. In check mode: look, and say how it would be begun.
+    /// Start it, unless it was started before, and answer at once. In check mode: report how it would be started.
     Begin {
-        /// After so many seconds the job ends itself.
+        /// After how many seconds the job ends itself.
         limit_seconds: u32,
-        /// Whether nothing of what it prints may be kept before its end: it was given secrets.
+        /// Whether its output must not be stored while it runs, since it was given secrets.
         silent: bool,
     },
-    /// Tell what has become of it.
+    /// Report its state.
     Follow {
-        /// What it printed is wanted from this byte on.
+        /// The offset from which on its output is wanted, in bytes.
         from: u64,
     },
     /// Its outcome is known: remove what is kept of it.
     Forget,
 }
 
-/// Another user to be, and how.
+/// Another user to run as, and how to become that user.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Become {
     /// The user's name.
     pub user: String,
-    /// The program that makes us that user.
+    /// The program that switches to that user.
     pub method: Method,
-    /// Where that program is, if not under its own name: words in one line, quoted as for a shell.
+    /// The path of that program, if it is not found by its name; words on one line, quoted as for a shell.
     pub exe: Option<String>,
-    /// Options for it, in one line; `None`: what it is given by default.
+    /// Options for it, on one line; `None` for the default ones.
     pub flags: Option<String>,
     /// Its password, if one was given.
     pub password: Option<String>,
 }
 
-/// A program that makes another user of us.
+/// A program that runs commands as another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Method {
     /// `sudo`
@@ -245,14 +246,14 @@ impl Method {
         }
     }
 
-    /// Returns the method of this name, with or without a collection before it.
+    /// Returns the method with this name, which may be qualified by a collection.
     pub fn named(name: &str) -> Option<Self> {
         let short = name.rsplit('.').next()?;
         Self::ALL.into_iter().find(|method| method.name() == short)
     }
 }
 
-/// Never shows the password.
+/// Omits the password.
 impl fmt::Debug for Become {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Become")
@@ -265,9 +266,9 @@ impl fmt::Debug for Become {
 /// The answer to a [`Window`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Answer {
-    /// The window's number.
+    /// The window's ID.
     pub window: u64,
-    /// For each step, in order, the outcomes of its orders: always of the first step, then of those that are
-    /// all [`crate::Status::Same`].
+    /// For each step, in order, the outcomes of its orders: always for the first step, then for the following ones as long as
+    /// all are [`crate::Status::Same`].
     pub steps: Vec<Vec<Outcome>>,
 }

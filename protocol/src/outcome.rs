@@ -1,25 +1,25 @@
-//! What became of one call of a module.
+//! The result of one call of a module.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Map};
 
-/// What became of one call of a module.
+/// The result of one call of a module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// In one word.
+    /// The result in one word.
     pub status: Status,
-    /// The module's return values, under Ansible's names. Of a failure: `msg` and what else is known.
+    /// The module's return values, under Ansible's names. A failure has `msg` and possibly more.
     pub values: Map,
-    /// What was, or would be, different; only if it was asked for.
+    /// What changed or would change; only if differences were requested.
     pub diff: Vec<Diff>,
-    /// Content that the controller may ask for, part by part.
+    /// Content that the controller may request, in parts.
     pub offer: Option<Offer>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub millis: u64,
 }
 
-/// Content that a node has to give.
+/// Content that a node offers to its controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// Its digest.
@@ -28,44 +28,43 @@ pub struct Offer {
     pub size: u64,
 }
 
-/// The outcome in one word.
+/// The result of an order in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Everything was as asked; nothing was done.
+    /// Everything is in the requested state already; nothing was done.
     Same,
-    /// It was run, and says that it changed nothing (a command that only asks, a wait).
+    /// It ran without changing anything, such as a query or a wait.
     Ran,
-    /// It was changed.
+    /// It changed something.
     Changed,
-    /// Check mode: it would be changed.
+    /// Check mode: it would change something.
     WouldChange,
-    /// Check mode: what would happen cannot be known without doing it.
-    Undecided,
+    /// Check mode: the effect cannot be known without running it.
+    Unknown,
     /// It failed.
     Failed,
-    /// It was begun when it was asked for before, and broken off; how far it came is not known, and cannot be found out by
-    /// looking. Nothing was done now.
-    Broken,
+    /// An earlier attempt was interrupted. How far it came is unknown, and checking cannot tell. Nothing was done this time.
+    Interrupted,
 }
 
-/// One difference, before and after.
+/// A difference between two states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Diff {
-    /// Texts to be compared line by line.
+    /// Two texts to be compared line by line.
     Text {
-        /// What was there.
+        /// The current state.
         before: DiffSide,
-        /// What is or would be there.
+        /// The new state.
         after: DiffSide,
     },
-    /// A difference that is already prepared for reading.
+    /// A difference that is already formatted.
     Prepared(String),
 }
 
 /// One side of a [`Diff::Text`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DiffSide {
-    /// What it is called, such as a path.
+    /// Its title, such as a path.
     pub header: String,
     /// Its text.
     pub text: String,

@@ -1,4 +1,4 @@
-//! The one value type: what variables hold and what crosses the wire.
+//! The single value type: what variables hold and what is sent over the wire.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,22 +11,22 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::key::Key;
 
-/// How deep lists and maps may nest in a value that comes over the wire.
+/// How deeply lists and maps in a received value may be nested.
 pub const MAX_DEPTH: usize = 128;
 
-/// What stands where a secret would.
+/// What is printed instead of a secret.
 pub const HIDDEN: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
-/// A value with what is known about it: whether it is secret or unsafe, and where the user wrote it.
+/// A value with its taint, and with the place where the user wrote it.
 ///
-/// Equality looks at the value alone, not at taint or origin.
+/// Equality compares the value alone, not taint or origin.
 #[derive(Clone, Default, Serialize)]
 pub struct Value {
     /// What it is.
     pub kind: Kind,
-    /// What must be remembered about it wherever it goes.
+    /// What must be known about it wherever it is used.
     pub taint: Taint,
-    /// Where it was written; known at the controller only, never sent.
+    /// Where it was written; known to the controller only and never sent.
     #[serde(skip)]
     pub origin: Option<Arc<Origin>>,
 }
@@ -53,11 +53,11 @@ pub enum Kind {
     Map(Arc<Map>),
     /// A value that a dry run cannot know, with the reason.
     Unknown(Arc<str>),
-    /// Text that a vault encrypts, as it was written. Known at the controller only: it is decrypted when it is used.
+    /// Text encrypted by a vault, as it was written. Exists in the controller only, which decrypts it on use.
     Vaulted(Arc<str>),
 }
 
-/// A map from scalar keys to values, in the order of insertion as Python's dictionaries. Equality ignores the order.
+/// A map from scalar keys to values, in insertion order like Python's dictionaries. Equality ignores the order.
 pub type Map = IndexMap<Key, Value>;
 
 /// Builds a [`Map`]: `map! { "path" => path, "size" => 3 }`.
@@ -69,7 +69,7 @@ macro_rules! map {
 }
 
 impl Key {
-    /// Returns the key as a value of its own.
+    /// Returns the key as a value.
     pub fn to_value(&self) -> Value {
         match self {
             Self::Null => Value::null(),
@@ -80,7 +80,7 @@ impl Key {
     }
 }
 
-/// Where the user wrote something. Lines and columns count from 1; columns count characters.
+/// Where the user wrote something. Lines and columns start at 1; columns count characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The file as the user named it, or a name in angle brackets such as `<command line>`.
@@ -97,19 +97,19 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What must be remembered about a value wherever it goes.
+/// What must be known about a value wherever it is used.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taint(u8);
 
 impl Taint {
-    /// Nothing to remember.
+    /// No taint.
     pub const NONE: Self = Self(0);
-    /// Must not be shown, logged or stored in clear.
+    /// Must not be shown, logged or stored in clear text.
     pub const SECRET: Self = Self(1);
-    /// Came from a node or was marked `!unsafe`: data, never rendered as a template.
+    /// Came from a node or was marked `!unsafe`: never rendered as a template.
     pub const UNSAFE: Self = Self(2);
 
-    /// Returns it less what `other` says.
+    /// Returns this taint without the marks of `other`.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -151,7 +151,7 @@ impl Value {
         Self::default()
     }
 
-    /// Returns the value with `taint` added to it and to all that it holds.
+    /// Returns the value with `taint` added to it and to everything in it.
     #[must_use]
     pub fn tainted(mut self, taint: Taint) -> Self {
         if taint == Taint::NONE {
@@ -170,14 +170,14 @@ impl Value {
         self
     }
 
-    /// Returns the value with `origin` as the place where it was written.
+    /// Returns the value with this origin.
     #[must_use]
     pub fn at(mut self, origin: Arc<Origin>) -> Self {
         self.origin = Some(origin);
         self
     }
 
-    /// Returns the taint of the value and of all that it holds.
+    /// Returns the taint of the value together with that of everything in it.
     pub fn deep_taint(&self) -> Taint {
         match &self.kind {
             Kind::List(list) => list.iter().fold(self.taint, |taint, v| taint | v.deep_taint()),
@@ -231,12 +231,12 @@ impl Value {
         }
     }
 
-    /// Returns the member `key` of a map.
+    /// Returns the value of `key`, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)
     }
 
-    /// Returns what a user calls a value of this kind, with its article.
+    /// Returns what a user calls a value of this kind, with an article.
     pub fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Null => "null",
@@ -259,7 +259,7 @@ impl PartialEq for Value {
     }
 }
 
-/// Shows the value for people who debug convoy; never a secret.
+/// Shows the value to developers; never a secret.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.taint.is_secret() {
@@ -337,7 +337,7 @@ impl<'de> Deserialize<'de> for Value {
             kind: Kind,
             taint: Taint,
         }
-        // A node must not be able to exhaust the controller's stack.
+        // A malicious node must not exhaust the controller's stack.
         thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
         struct Level;
         impl Drop for Level {
@@ -360,14 +360,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taint_reaches_all_that_a_value_holds() {
+    fn taint_spreads_to_everything_in_a_value() {
         let value = Value::from(map! { "a" => vec![Value::from("x")] }).tainted(Taint::SECRET);
         assert!(value.get("a").unwrap().as_list().unwrap()[0].taint.is_secret());
         assert_eq!(format!("{value:?}"), "<secret>");
     }
 
     #[test]
-    fn keys_of_every_kind_are_found() {
+    fn keys_of_different_types_are_distinct() {
         let mut map = map! { "80" => "text" };
         map.insert(Key::Int(80), "number".into());
         assert_eq!(map.get("80").unwrap().as_str(), Some("text"));
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_not_followed() {
+    fn deep_nesting_is_refused() {
         let mut value = Value::null();
         for _ in 0..MAX_DEPTH * 2 {
             value = Value::from(vec![value]);

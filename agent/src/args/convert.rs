@@ -8,24 +8,24 @@ use super::kind::ParamKind;
 
 /// A type that a parameter can have.
 pub trait Arg: Sized {
-    /// What it takes.
+    /// The parameter type that it implements.
     const KIND: ParamKind;
-    /// The values allowed; empty: any.
+    /// The allowed values; if empty, any value is allowed.
     const CHOICES: &'static [&'static str] = &[];
 
-    /// Reads a value.
+    /// Converts a value.
     ///
     /// # Errors
     /// The reason, as Ansible words it.
     fn convert(value: &Value) -> Result<Self, String>;
 
-    /// Returns what an absent argument is; `None` if there must be one.
+    /// Returns the value of an absent argument; `None` if the argument is required.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// Returns Python's name for the class of a value.
+/// Returns the name of the value's class in Python.
 pub(super) fn python_class(value: &Value) -> &'static str {
     match value.kind {
         Kind::Null => "<class 'NoneType'>",
@@ -104,8 +104,8 @@ impl Arg for f64 {
     }
 }
 
-/// A path on the node, with `~`, `~user` and `$NAME` still to be expanded there
-/// ([`Look::expand`](crate::system::Look::expand)).
+/// A path on the node, in which `~`, `~user` and `$NAME` are not yet expanded
+/// ([`SystemView::expand`](crate::system::SystemView::expand)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodePath(pub PathBuf);
 
@@ -126,19 +126,19 @@ impl Arg for Mode {
 
     fn convert(value: &Value) -> Result<Self, String> {
         match &value.kind {
-            // YAML has already read `0644` as an octal number.
+            // YAML has read `0644` as an octal number already.
             Kind::Int(i) => Ok(Self(format!("{i:o}"))),
             _ => Ok(Self(String::convert(value)?)),
         }
     }
 }
 
-/// An argument with its taint, which a plain one loses.
+/// An argument together with its taint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tainted<T> {
     /// The argument.
     pub value: T,
-    /// The taint of what was given.
+    /// The taint of the given value.
     pub taint: Taint,
 }
 

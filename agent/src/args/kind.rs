@@ -1,30 +1,30 @@
 //! Types of parameters.
 
-/// What a parameter takes.
+/// The type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamKind {
-    /// Text; numbers and booleans are written out.
+    /// Text; numbers and booleans are converted to text.
     Str,
     /// `yes`, `no`, `true`, `false`, `on`, `off`, `1`, `0` …
     Bool,
-    /// A whole number, also as text.
+    /// An integer, possibly given as text.
     Int,
-    /// A number, also as text.
+    /// A number, possibly given as text.
     Float,
     /// A path on the node; `~` and `$NAME` are expanded there.
     Path,
-    /// A file mode: octal digits, or symbolic as `chmod` takes it.
+    /// A file mode, octal or symbolic as for `chmod`.
     Mode,
     /// A list; text is split at commas.
     List,
     /// A map.
     Dict,
-    /// Anything.
+    /// Any value.
     Raw,
 }
 
 impl ParamKind {
-    /// Returns Ansible's name of the type.
+    /// Returns Ansible's name for the type.
     pub fn name(self) -> &'static str {
         match self {
             Self::Str => "str",

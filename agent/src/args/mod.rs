@@ -1,7 +1,7 @@
-//! Arguments of modules: declared once, with their documentation, and read with Ansible's conversions and wording.
+//! Arguments of modules: declared once together with their documentation, and read with Ansible's conversions.
 //!
-//! The texts of the errors are those of ansible-core 2.18 (`module_utils/common/arg_spec.py` and neighbours), since
-//! playbooks assert on them.
+//! Error messages are those of ansible-core 2.18 (`module_utils/common/arg_spec.py` and others), since playbooks compare
+//! them.
 
 mod convert;
 mod kind;
@@ -11,22 +11,23 @@ use convoy_protocol::{Key, Map, Value};
 pub use convert::{Arg, Mode, NodePath, Tainted};
 pub use kind::ParamKind;
 
-/// What the controller puts in the place of an argument before the task is sent.
+/// How the controller transforms an argument before it sends a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Staged {
-    /// Sent as it is.
+    /// Not at all.
     No,
-    /// Names a file or directory on the workstation; replaced by description of it by digest,
-    /// unless the boolean parameter `remote_src` is, or is by default, true.
+    /// The argument names a file or directory on the workstation. It is replaced by a description with digests, unless the
+    /// boolean parameter `remote_src` is true.
     File,
-    /// Names a template on the workstation; rendered there, then as [`Staged::File`].
+    /// The argument names a template on the workstation. The template is rendered, then treated like [`Staged::File`].
     Template,
-    /// A command line whose first word names a file on the workstation; replaced by the file's description with the
-    /// rest of the line.
+    /// The argument is a command line that starts with a script on the workstation. It is replaced by a description of the
+    /// script and the rest of the line.
     Script,
-    /// Names a place on the workstation, where the content that the outcome offers is put.
-    Landing,
-    /// Names an archive on the workstation; as [`Staged::File`], with the digest of its manifest beside it.
+    /// The argument names a path on the workstation, to which the content offered by the outcome is downloaded.
+    Download,
+    /// The argument names an archive on the workstation. It is treated like [`Staged::File`], with the digest of the archive's
+    /// manifest added.
     Archive,
 }
 
@@ -37,24 +38,24 @@ pub struct Param {
     pub name: &'static str,
     /// Other names for it.
     pub aliases: &'static [&'static str],
-    /// What it takes.
+    /// Its type.
     pub kind: ParamKind,
-    /// Whether it must be given.
+    /// Whether it is required.
     pub required: bool,
-    /// The values allowed; empty: any.
+    /// The allowed values; if empty, any value is allowed.
     pub choices: &'static [&'static str],
-    /// What it is when it is not given, as text.
+    /// The default value, as text.
     pub default: Option<&'static str>,
     /// Its documentation.
     pub doc: &'static str,
-    /// What the controller does with it.
+    /// How the controller transforms it.
     pub staged: Staged,
-    /// Whether it is never shown.
+    /// Whether its value is never shown.
     pub no_log: bool,
 }
 
 impl Param {
-    /// Starts the declaration of a parameter.
+    /// Declares an optional parameter.
     pub const fn new<T: Arg>(name: &'static str, doc: &'static str) -> Self {
         Self {
             name,
@@ -69,63 +70,63 @@ impl Param {
         }
     }
 
-    /// It must be given.
+    /// Makes it required.
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// It is never shown.
+    /// Marks its value as one that is never shown.
     #[must_use]
     pub const fn no_log(mut self) -> Self {
         self.no_log = true;
         self
     }
 
-    /// It has other names.
+    /// Adds aliases.
     #[must_use]
     pub const fn aliases(mut self, names: &'static [&'static str]) -> Self {
         self.aliases = names;
         self
     }
 
-    /// What it is when it is not given.
+    /// Sets the default value.
     #[must_use]
     pub const fn default(mut self, text: &'static [&'static str; 1]) -> Self {
         self.default = Some(text[0]);
         self
     }
 
-    /// It names a file on the workstation.
+    /// Declares that it names a file on the workstation.
     #[must_use]
     pub const fn controller_file(mut self) -> Self {
         self.staged = Staged::File;
         self
     }
 
-    /// It is a command line that begins with a file on the workstation.
+    /// Declares that it is a command line that starts with a script on the workstation.
     #[must_use]
     pub const fn controller_script(mut self) -> Self {
         self.staged = Staged::Script;
         self
     }
 
-    /// It names a place on the workstation for what the module offers.
+    /// Declares that it names a path on the workstation to download to.
     #[must_use]
-    pub const fn controller_landing(mut self) -> Self {
-        self.staged = Staged::Landing;
+    pub const fn controller_download(mut self) -> Self {
+        self.staged = Staged::Download;
         self
     }
 
-    /// It names an archive on the workstation.
+    /// Declares that it names an archive on the workstation.
     #[must_use]
     pub const fn controller_archive(mut self) -> Self {
         self.staged = Staged::Archive;
         self
     }
 
-    /// It names a template on the workstation.
+    /// Declares that it names a template on the workstation.
     #[must_use]
     pub const fn controller_template(mut self) -> Self {
         self.staged = Staged::Template;
@@ -133,31 +134,31 @@ impl Param {
     }
 }
 
-/// All parameters of a module and the rules between them.
+/// All parameters of a module, and the rules between them.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
-    /// The parameters, in the order of the documentation.
+    /// The parameters, in the order of their documentation.
     pub params: &'static [Param],
-    /// Groups of which at most one may be given.
+    /// Groups of parameters of which at most one may be given.
     pub mutually_exclusive: &'static [&'static [&'static str]],
-    /// Groups of which at least one must be given.
+    /// Groups of parameters of which at least one must be given.
     pub required_one_of: &'static [&'static [&'static str]],
-    /// Whether the task's text is an argument by itself (`command: ls`), under the name `_raw_params`.
+    /// Whether the task may be given as plain text (`command: ls`), which becomes the argument `_raw_params`.
     pub free_form: bool,
-    /// Whether the module marks what is secret in its answer. Of any other all of the answer is secret as soon as one
-    /// argument is.
+    /// Whether the module marks the secrets in its result. If it does not, the whole result is secret as soon as one argument
+    /// is.
     pub marks_secrets: bool,
-    /// What is said if a parameter is missing that must be given; Ansible's own sentence if none.
+    /// The message if a required parameter is missing; `None` for Ansible's usual message.
     pub missing: Option<&'static str>,
 }
 
 impl Spec {
-    /// Finds a parameter by its name or one of its aliases.
+    /// Finds a parameter by its name or an alias.
     pub fn param(&self, name: &str) -> Option<&'static Param> {
         self.params.iter().find(|p| p.name == name || p.aliases.contains(&name))
     }
 
-    /// Returns the error for the keys that are no parameter of `module`, if there are such.
+    /// Returns the error message if `module` has no parameters for some of the keys.
     pub fn unsupported<'k>(&self, module: &str, keys: impl Iterator<Item = &'k str>) -> Option<String> {
         let mut unknown: Vec<&str> = keys.filter(|key| self.param(key).is_none()).collect();
         unknown.retain(|key| !(self.free_form && *key == "_raw_params"));
@@ -187,10 +188,10 @@ impl Spec {
         ))
     }
 
-    /// Returns the arguments under their own names, defaults filled in.
+    /// Resolves aliases and fills in defaults.
     ///
     /// # Errors
-    /// Unknown keys, missing ones, and those that exclude each other.
+    /// If keys are unknown, missing or mutually exclusive.
     pub fn resolve(&self, module: &str, args: &Map) -> Result<Map, String> {
         if let Some(error) = self.unsupported(module, args.keys().filter_map(Key::as_str)) {
             return Err(error);
@@ -237,25 +238,25 @@ impl Spec {
 
 /// Typed arguments; implemented by [`arguments!`](crate::arguments).
 pub trait Arguments: Sized {
-    /// What they are read by.
+    /// The specification of the arguments.
     const SPEC: Spec;
 
-    /// Takes them out of resolved ones, among which may be others.
+    /// Extracts the arguments from resolved ones, which may include others.
     ///
     /// # Errors
-    /// A text in Ansible's wording.
+    /// A message in Ansible's wording.
     fn take(resolved: &Map) -> Result<Self, String>;
 
-    /// Reads the arguments of one call.
+    /// Resolves and extracts the arguments of one call.
     ///
     /// # Errors
-    /// A text in Ansible's wording.
+    /// A message in Ansible's wording.
     fn read(module: &str, args: &Map) -> Result<Self, String> {
         Self::take(&Self::SPEC.resolve(module, args)?)
     }
 }
 
-/// Returns the lists one after the other; `any` is what the array is made of before they are in it.
+/// Concatenates lists; `any` fills the array before its elements are copied.
 pub const fn join<T: Copy, const N: usize>(lists: &[&[T]], any: T) -> [T; N] {
     let mut joined = [any; N];
     let (mut list, mut from, mut to) = (0, 0, 0);
@@ -270,7 +271,7 @@ pub const fn join<T: Copy, const N: usize>(lists: &[&[T]], any: T) -> [T; N] {
     joined
 }
 
-/// Returns how many there are in all lists together.
+/// Returns the total length of the lists.
 pub const fn count<T>(lists: &[&[T]]) -> usize {
     let (mut list, mut count) = (0, 0);
     while list < lists.len() {
@@ -279,7 +280,7 @@ pub const fn count<T>(lists: &[&[T]]) -> usize {
     count
 }
 
-/// Takes one argument out of resolved ones.
+/// Extracts one argument from resolved ones.
 ///
 /// # Errors
 /// If it is missing or cannot be converted.
@@ -303,14 +304,15 @@ fn describe(param: &Param, value: &Value, why: &str) -> String {
     )
 }
 
-/// Declares the arguments of a module: a struct, its [`Spec`](crate::args::Spec), and the reading of it.
+/// Declares the arguments of a module: a struct, its [`Spec`](crate::args::Spec) and the implementation of
+/// [`Arguments`](crate::args::Arguments).
 ///
-/// Parameters that several modules have are arguments by themselves, declared and documented once. A module is
-/// `including` them: they lie in a field of their own, the user sees them among the others.
+/// Parameters that several modules share are declared and documented once. A module is `including` them: they are in a
+/// field of their own, but the user sees them among the others.
 ///
 /// ```
 /// convoy_agent::arguments! {
-///     /// How something is said.
+///     /// How a greeting is given.
 ///     pub struct Manner {
 ///         /// How often.
 ///         times: i64 [default("1")],
@@ -351,7 +353,7 @@ macro_rules! arguments {
         #[derive(Debug)]
         pub struct $name {
             $( $(#[doc = $doc])+ pub $field: $type, )*
-            $($( #[doc = "Parameters that other modules have as well."] pub $part: $group, )*)?
+            $($( #[doc = "Parameters shared with other modules."] pub $part: $group, )*)?
         }
 
         impl $crate::args::Arguments for $name {
@@ -393,7 +395,7 @@ macro_rules! arguments {
     };
 }
 
-/// Joins constant lists; for [`arguments!`].
+/// Concatenates constant lists; for [`arguments!`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! joined {
@@ -404,7 +406,8 @@ macro_rules! joined {
     }};
 }
 
-/// Declares an enum whose variants are the choices of a parameter: `choices! { /// … pub enum State { Absent = "absent" } }`.
+/// Declares an enum whose variants are the allowed values of a parameter:
+/// `choices! { /// … pub enum State { Absent = "absent" } }`.
 #[macro_export]
 macro_rules! choices {
     ($(#[$outer:meta])* pub enum $name:ident { $( $(#[$inner:meta])* $variant:ident = $word:literal, )* }) => {
@@ -426,7 +429,7 @@ macro_rules! choices {
     };
 }
 
-/// Returns the parameter's name for a field: Rust's keywords are written with `r#`.
+/// Returns the parameter's name for a field, which is written with `r#` if it is a Rust keyword.
 pub const fn parameter_name(field: &'static str) -> &'static str {
     match field.as_bytes() {
         [b'r', b'#', ..] => field.split_at(2).1,
@@ -435,5 +438,5 @@ pub const fn parameter_name(field: &'static str) -> &'static str {
 }
 
 #[cfg(test)]
-#[expect(unreachable_pub, reason = "the macros declare public types, as modules need them")]
+#[expect(unreachable_pub, reason = "the macros declare public types, since modules need them")]
 mod tests;

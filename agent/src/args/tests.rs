@@ -1,4 +1,4 @@
-//! Declared arguments, and Ansible's words for what is wrong with given ones.
+//! Declared arguments, and Ansible's messages for invalid ones.
 
 use super::*;
 use convoy_protocol::map;
@@ -14,7 +14,7 @@ choices! {
 }
 
 arguments! {
-    /// Arguments of no module.
+    /// Sample arguments.
     pub struct Sample {
         /// Where.
         path: String [required, aliases("dest", "name")],
@@ -29,7 +29,7 @@ arguments! {
 }
 
 arguments! {
-    /// Arguments of another module, which has those of the first as well.
+    /// Arguments that include others.
     pub struct Wider {
         /// Whether it is wide.
         wide: bool [default("true")],
@@ -43,7 +43,7 @@ fn error(args: &Map) -> String {
 }
 
 #[test]
-fn shared_parameters_come_with_their_rules() {
+fn included_parameters_bring_their_rules() {
     let args = Wider::read("wider", &map! { "name" => "/a", "count" => 2, "wide" => "no" }).unwrap();
     assert_eq!((args.wide, args.sample.path.as_str(), args.sample.count), (false, "/a", Some(2)));
     let names: Vec<&str> = Wider::SPEC.params.iter().map(|param| param.name).collect();
@@ -56,7 +56,7 @@ fn shared_parameters_come_with_their_rules() {
 }
 
 #[test]
-fn reads_by_name_alias_and_default() {
+fn arguments_are_read_by_name_alias_and_default() {
     let args = Sample::read("sample", &map! { "dest" => "/a", "count" => "3", "type" => () }).unwrap();
     assert_eq!(
         (args.path.as_str(), args.state, args.count, args.r#type),
@@ -65,7 +65,7 @@ fn reads_by_name_alias_and_default() {
 }
 
 #[test]
-fn errors_are_ansibles() {
+fn errors_have_the_wording_of_ansible() {
     assert_eq!(
         error(&map! { "path" => "/a", "pth" => 1 }),
         "Unsupported parameters for (sample) module: pth. Supported parameters include: count, path (dest, name), state, type."

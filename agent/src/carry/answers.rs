@@ -77,7 +77,7 @@ fn answer(value: &Value) -> Option<Answer> {
 fn is_within(key: &KeyPath, table: &KeyPath) -> bool {
     let same = |(a, b): (&Part, &Part)| match (a, b) {
         (Part::Where(key, value), Part::Where(other, theirs)) => {
-            key == other && super::dialect::alike(value, theirs)
+            key == other && super::dialect::equivalent(value, theirs)
         }
         _ => a == b,
     };

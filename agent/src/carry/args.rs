@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use convoy_protocol::{Map, Taint};
 
-use super::{Answers, Pattern, Rule, Wishes};
+use super::{Answers, Choices, Pattern, Rule};
 use crate::args::{NodePath, Tainted};
 use crate::failure::Failure;
 use crate::formats::toml::TomlError;
-use crate::system::Look;
+use crate::system::SystemView;
 
 crate::arguments! {
     /// Parameters of all modules that carry a user's changes.
@@ -59,32 +59,32 @@ impl CarryArgs {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn source(&self, look: &Look) -> Result<Source, Failure> {
-        file("src", &self.src, look)
+    pub fn source(&self, view: &SystemView) -> Result<Source, Failure> {
+        file("src", &self.src, view)
     }
 
     /// Returns the old version's default.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn base(&self, look: &Look) -> Result<Option<Source>, Failure> {
-        given("base", self.base.as_ref(), self.base_content.as_ref(), look)
+    pub fn base(&self, view: &SystemView) -> Result<Option<Source>, Failure> {
+        given("base", self.base.as_ref(), self.base_content.as_ref(), view)
     }
 
     /// Returns the new version's default.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn new_base(&self, look: &Look) -> Result<Option<Source>, Failure> {
-        given("new_base", self.new_base.as_ref(), self.new_base_content.as_ref(), look)
+    pub fn new_base(&self, view: &SystemView) -> Result<Option<Source>, Failure> {
+        given("new_base", self.new_base.as_ref(), self.new_base_content.as_ref(), view)
     }
 
     /// Returns what is said of keys.
     ///
     /// # Errors
     /// If any of it has no meaning.
-    pub fn wishes(&self) -> Result<Wishes, Failure> {
-        Ok(Wishes {
+    pub fn choices(&self) -> Result<Choices, Failure> {
+        Ok(Choices {
             rules: self.rules.iter().map(Rule::read).collect::<Result<_, _>>()?,
             answers: Answers::read(self.decisions.as_ref())?,
             only: patterns("only", &self.only)?,
@@ -106,10 +106,10 @@ fn given(
     name: &str,
     path: Option<&NodePath>,
     content: Option<&Tainted<String>>,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Option<Source>, Failure> {
     match (path, content) {
-        (Some(path), _) => file(name, path, look).map(Some),
+        (Some(path), _) => file(name, path, view).map(Some),
         (None, Some(Tainted { value: text, taint })) => {
             let bytes = text.clone().into_bytes();
             Ok(Some(Source { name: format!("{name}_content"), bytes, taint: *taint }))
@@ -118,15 +118,15 @@ fn given(
     }
 }
 
-fn file(name: &str, path: &NodePath, look: &Look) -> Result<Source, Failure> {
-    let path: PathBuf = look.expand(path);
-    match look.stat(&path)? {
+fn file(name: &str, path: &NodePath, view: &SystemView) -> Result<Source, Failure> {
+    let path: PathBuf = view.expand(path);
+    match view.stat(&path)? {
         None => Err(Failure::new(format!("{name}: {} does not exist", path.display()))),
         Some(meta) if meta.is_dir() => {
             Err(Failure::new(format!("{name}: {} is a directory", path.display())))
         }
         Some(_) => {
-            let bytes = look.read(&path)?;
+            let bytes = view.read(&path)?;
             // A byte order mark says nothing; in a file of properties it would be a part of the first key.
             let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map_or(bytes.clone(), <[u8]>::to_vec);
             Ok(Source { name: path.display().to_string(), bytes, taint: Taint::NONE })

@@ -2,15 +2,15 @@
 
 use convoy_protocol::Value;
 
-use super::dialect::Manner;
-use super::rule::Do;
+use super::dialect::Dialect;
+use super::rule::Action;
 use super::{Rule, Verdict};
 use crate::files::secret::is_secret;
 use crate::formats::toml::KeyPath;
 
 /// One key on all sides.
 pub(super) struct Case<'a> {
-    pub(super) manner: Manner,
+    pub(super) dialect: Dialect,
     pub(super) key: KeyPath,
     pub(super) to: KeyPath,
     /// The old default, if there is an old default of the file.
@@ -31,19 +31,19 @@ impl Case<'_> {
     pub(super) fn verdict(&self, has_new_base: bool) -> Verdict {
         let reason =
             |or: &str| self.rule.and_then(|rule| rule.reason.clone()).unwrap_or_else(|| or.to_owned());
-        let is_there = self.manner.same(self.now, self.yours.as_ref());
-        match self.rule.map(|rule| rule.does) {
-            Some(Do::Drop) => return Verdict::Dropped(reason("a rule drops it")),
-            Some(Do::Carry | Do::Replace) => return set(self.yours.clone()),
+        let is_there = self.dialect.same(self.now, self.yours.as_ref());
+        match self.rule.map(|rule| rule.action) {
+            Some(Action::Drop) => return Verdict::Dropped(reason("a rule drops it")),
+            Some(Action::Carry | Action::Replace) => return set(self.yours.clone()),
             _ if is_there => return Verdict::Same,
-            Some(Do::Ask) => return Verdict::Undecided(reason("a rule asks for a decision")),
-            Some(Do::Rename) | None => {}
+            Some(Action::Ask) => return Verdict::Undecided(reason("a rule asks for a decision")),
+            Some(Action::Rename) | None => {}
         }
-        if has_new_base && !self.manner.same(self.now, self.new) {
+        if has_new_base && !self.dialect.same(self.now, self.new) {
             return Verdict::Undecided(format!(
                 "the file has {} here, which is not the new default; yours is {}",
-                self.shown(self.now),
-                self.shown(self.yours.as_ref())
+                self.display(self.now),
+                self.display(self.yours.as_ref())
             ));
         }
         self.difference()
@@ -52,7 +52,7 @@ impl Case<'_> {
     /// Returns the verdict of a key for which the new file has its default.
     fn difference(&self) -> Verdict {
         let is_renamed = self.rule.is_some();
-        let [new, mine] = [self.new, self.yours.as_ref()].map(|value| self.shown(value));
+        let [new, mine] = [self.new, self.yours.as_ref()].map(|value| self.display(value));
         let Some(yours) = &self.yours else {
             return Verdict::Undecided(format!("you removed it, and the new default has it: {new}"));
         };
@@ -64,10 +64,10 @@ impl Case<'_> {
             }
             (Some(Some(_)) | None, None) if is_renamed => carried(),
             (Some(Some(_)), None) => Verdict::Undecided("the new default no longer has it".to_owned()),
-            (Some(old), Some(_)) if self.manner.same(self.new, old.as_ref()) => carried(),
+            (Some(old), Some(_)) if self.dialect.same(self.new, old.as_ref()) => carried(),
             (Some(old), Some(_)) => Verdict::Undecided(format!(
                 "the default changed, too: from {} to {new}; yours is {mine}",
-                self.shown(old.as_ref())
+                self.display(old.as_ref())
             )),
             (None, None) => Verdict::Undecided(
                 "the new file does not have it: without the old default it cannot be told whether it is yours".to_owned(),
@@ -80,19 +80,19 @@ impl Case<'_> {
     }
 
     /// Returns a verdict less what is already so.
-    pub(super) fn settled(&self, verdict: Verdict) -> Verdict {
+    pub(super) fn without_noop(&self, verdict: Verdict) -> Verdict {
         match &verdict {
-            Verdict::Set(value) if self.manner.same(self.now, Some(value)) => Verdict::Same,
+            Verdict::Set(value) if self.dialect.same(self.now, Some(value)) => Verdict::Same,
             Verdict::Remove if self.now.is_none() => Verdict::Same,
             _ => verdict,
         }
     }
 
-    fn shown(&self, value: Option<&Value>) -> String {
+    fn display(&self, value: Option<&Value>) -> String {
         match value {
             None => "nothing".to_owned(),
             Some(value) if is_secret(&self.key, value) || is_secret(&self.to, value) => "(secret)".to_owned(),
-            Some(value) => (self.manner.shown)(value),
+            Some(value) => (self.dialect.display)(value),
         }
     }
 }

@@ -6,8 +6,8 @@ use convoy_protocol::Value;
 
 use super::answers::Answer;
 use super::case::{Case, set};
-use super::dialect::Manner;
-use super::rule::{Do, Ruled};
+use super::dialect::Dialect;
+use super::rule::{Action, RuleMatch};
 use super::{Answers, Finding, Flat, Pattern, Rule, Verdict};
 use crate::failure::Failure;
 use crate::formats::toml::KeyPath;
@@ -27,7 +27,7 @@ pub struct Sides {
 
 /// What is said of keys beforehand.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub struct Choices {
     /// The first that fits counts.
     pub rules: Vec<Rule>,
     /// They go before the rules.
@@ -44,16 +44,16 @@ pub struct Wishes {
 /// If a regular expression takes too much to match.
 pub fn compare(
     sides: &Sides,
-    wishes: &Wishes,
-    manner: Manner,
+    choices: &Choices,
+    dialect: Dialect,
 ) -> Result<(Vec<Finding>, Vec<String>), Failure> {
-    let mut comparison = Comparison { sides, wishes, manner, used: Vec::new() };
+    let mut comparison = Comparison { sides, choices, dialect, used: Vec::new() };
     let mut findings = Vec::new();
     for key in comparison.keys() {
-        findings.extend(comparison.judge(&key)?);
+        findings.extend(comparison.evaluate(&key)?);
     }
     refuse_second(&mut findings);
-    Ok((findings, wishes.answers.unused(&comparison.used)))
+    Ok((findings, choices.answers.unused(&comparison.used)))
 }
 
 /// Of several keys that come to one place only the first can be carried: which is meant, the user has to say.
@@ -73,8 +73,8 @@ fn refuse_second(findings: &mut [Finding]) {
 
 struct Comparison<'a> {
     sides: &'a Sides,
-    wishes: &'a Wishes,
-    manner: Manner,
+    choices: &'a Choices,
+    dialect: Dialect,
     /// The answers that made a difference.
     used: Vec<usize>,
 }
@@ -84,10 +84,10 @@ impl<'a> Comparison<'a> {
         self.sides.new.as_ref().unwrap_or(&self.sides.now)
     }
 
-    fn is_meant(&self, key: &KeyPath) -> bool {
-        let only = &self.wishes.only;
+    fn is_selected(&self, key: &KeyPath) -> bool {
+        let only = &self.choices.only;
         (only.is_empty() || only.iter().any(|pattern| pattern.fits(key)))
-            && !self.wishes.except.iter().any(|pattern| pattern.fits(key))
+            && !self.choices.except.iter().any(|pattern| pattern.fits(key))
     }
 
     /// Returns the keys of the user's file and of the old default, in their order, with whole tables where these are
@@ -111,31 +111,32 @@ impl<'a> Comparison<'a> {
         let Sides { old, yours, .. } = self.sides;
         let is_added = old.as_ref().is_some_and(|old| old.get(table).is_none());
         let is_gone = yours.get(table).is_none() || self.default().get(table).is_none();
-        let rule = |key: &KeyPath| self.wishes.rules.iter().position(|rule| rule.is_about(key));
+        let rule = |key: &KeyPath| self.choices.rules.iter().position(|rule| rule.concerns(key));
         let of_table = rule(table);
-        let is_one = of_table.is_none_or(|at| self.wishes.rules.get(at).is_some_and(Rule::takes_whole));
+        let is_one = of_table.is_none_or(|at| self.choices.rules.get(at).is_some_and(Rule::takes_whole));
         let inside =
             |flat: &'a Flat| flat.keys().iter().map(|(key, _)| key).filter(|key| key.0.starts_with(&table.0));
-        let is_alike = |key: &KeyPath| rule(key) == of_table && self.is_meant(key) == self.is_meant(table);
+        let is_alike =
+            |key: &KeyPath| rule(key) == of_table && self.is_selected(key) == self.is_selected(table);
         !is_added && is_gone && is_one && inside(yours).chain(old.iter().flat_map(inside)).all(is_alike)
     }
 
-    fn judge(&mut self, key: &KeyPath) -> Result<Option<Finding>, Failure> {
+    fn evaluate(&mut self, key: &KeyPath) -> Result<Option<Finding>, Failure> {
         let Sides { old: base, yours, now, .. } = self.sides;
         let old = base.as_ref().and_then(|base| base.get(key));
         let yours = yours.get(key);
-        let is_changed = if base.is_some() { !self.manner.same(old, yours) } else { yours.is_some() };
-        if !is_changed || !self.is_meant(key) {
+        let is_changed = if base.is_some() { !self.dialect.same(old, yours) } else { yours.is_some() };
+        if !is_changed || !self.is_selected(key) {
             return Ok(None);
         }
-        let ruled = self.ruled(key, old, yours)?;
-        let (rule, to, mapped, wanted) = match ruled {
-            Some(Ruled { rule, to, old, yours }) => (Some(rule), to, old, yours),
+        let rule_match = self.rule_match(key, old, yours)?;
+        let (rule, to, mapped, wanted) = match rule_match {
+            Some(RuleMatch { rule, to, old, yours }) => (Some(rule), to, old, yours),
             None => (None, key.clone(), old.cloned(), yours.cloned()),
         };
         let (new, now) = (self.default().get(&to), now.get(&to));
         let case = Case {
-            manner: self.manner,
+            dialect: self.dialect,
             key: key.clone(),
             old: base.is_some().then_some(mapped),
             yours: wanted,
@@ -145,11 +146,11 @@ impl<'a> Comparison<'a> {
             to,
         };
         let by_itself = case.verdict(self.sides.new.is_some());
-        let is_acting = rule.is_some_and(|rule| !matches!(rule.does, Do::Drop | Do::Ask));
+        let is_acting = rule.is_some_and(|rule| !matches!(rule.action, Action::Drop | Action::Ask));
         // Without an old default what is the same in both files tells nothing.
-        let is_plain = base.is_none() && !is_acting && self.manner.same(case.now, case.yours.as_ref());
+        let is_plain = base.is_none() && !is_acting && self.dialect.same(case.now, case.yours.as_ref());
         let dropped = matches!(by_itself, Verdict::Dropped(_)).then(|| by_itself.clone());
-        let verdict = case.settled(self.answered(&case, by_itself));
+        let verdict = case.without_noop(self.answered(&case, by_itself));
         let is_dropped_by_rule = dropped.as_ref() == Some(&verdict);
         if is_plain && (verdict == Verdict::Same || is_dropped_by_rule) {
             return Ok(None);
@@ -165,15 +166,15 @@ impl<'a> Comparison<'a> {
         }))
     }
 
-    fn ruled(
+    fn rule_match(
         &self,
         key: &KeyPath,
         old: Option<&Value>,
         yours: Option<&Value>,
-    ) -> Result<Option<Ruled<'a>>, Failure> {
-        for rule in &self.wishes.rules {
-            if let Some(ruled) = rule.apply(key, [old, yours], |to| self.default().get(to))? {
-                return Ok(Some(ruled));
+    ) -> Result<Option<RuleMatch<'a>>, Failure> {
+        for rule in &self.choices.rules {
+            if let Some(rule_match) = rule.apply(key, [old, yours], |to| self.default().get(to))? {
+                return Ok(Some(rule_match));
             }
         }
         Ok(None)
@@ -181,13 +182,13 @@ impl<'a> Comparison<'a> {
 
     /// Returns what the operator's answer makes of a verdict.
     fn answered(&mut self, case: &Case<'_>, verdict: Verdict) -> Verdict {
-        let Some((at, answer)) = self.wishes.answers.find(&case.key) else { return verdict };
+        let Some((at, answer)) = self.choices.answers.find(&case.key) else { return verdict };
         let wanted = match answer {
             Answer::Mine => set(case.yours.clone()),
             Answer::Value(value) => Verdict::Set(value.clone()),
             // What was the default is not known any more where it has been edited already.
             Answer::New if self.sides.new.is_none() && verdict == Verdict::Same => return verdict,
-            Answer::New if case.manner.same(case.now, case.new) => {
+            Answer::New if case.dialect.same(case.now, case.new) => {
                 Verdict::Dropped("decided: the new default".into())
             }
             Answer::New => set(case.new.cloned()),

@@ -17,14 +17,14 @@ mod rule;
 
 pub use answers::Answers;
 pub use args::{CarryArgs, Source, patterns};
-pub use compare::{Sides, Wishes, compare};
+pub use compare::{Choices, Sides, compare};
 pub use finding::{Finding, Verdict};
 pub use flat::{Flat, property, property_path};
 pub use pattern::Pattern;
 pub use report::values;
 pub use rule::Rule;
 
-pub use dialect::{Manner, alike, plain};
+pub use dialect::{Dialect, equivalent, scalar_text};
 
 #[cfg(test)]
 mod tests;

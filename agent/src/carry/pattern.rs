@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dialect::alike;
+use super::dialect::equivalent;
 use crate::formats::toml::{KeyPath, KeyReader, Part, TomlError};
 
 /// A key path with wildcards. What names a table means all that is in it.
@@ -25,7 +25,7 @@ enum Piece {
 
 /// What the wildcards of a pattern stand for.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Fit {
+pub struct Captures {
     stars: Vec<Part>,
     rest: Vec<Part>,
 }
@@ -68,7 +68,7 @@ impl Pattern {
     }
 
     /// Returns what the wildcards stand for if the pattern fits a key, or a table that the key is in.
-    pub fn fit(&self, key: &KeyPath) -> Option<Fit> {
+    pub fn captures(&self, key: &KeyPath) -> Option<Captures> {
         let mut stars = Vec::new();
         let mut parts = key.0.iter();
         for piece in &self.pieces {
@@ -84,25 +84,25 @@ impl Pattern {
         let rest = parts.as_slice().to_vec();
         // A star is one part, no more: `a.*` is not what is deeper in `a`.
         let ends = rest.is_empty() || self.deep || self.pieces.last() != Some(&Piece::AnyKey);
-        ends.then_some(Fit { stars, rest })
+        ends.then_some(Captures { stars, rest })
     }
 
     /// Returns whether it fits a key.
     pub fn fits(&self, key: &KeyPath) -> bool {
-        self.fit(key).is_some()
+        self.captures(key).is_some()
     }
 
     /// Returns the key that this becomes with the wildcards of another pattern that fitted.
-    pub fn filled(&self, fit: &Fit) -> KeyPath {
-        let mut keys = fit.stars.iter().filter(|part| matches!(part, Part::Key(_)));
-        let mut tables = fit.stars.iter().filter(|part| !matches!(part, Part::Key(_)));
+    pub fn filled(&self, captures: &Captures) -> KeyPath {
+        let mut keys = captures.stars.iter().filter(|part| matches!(part, Part::Key(_)));
+        let mut tables = captures.stars.iter().filter(|part| !matches!(part, Part::Key(_)));
         let part = |piece: &Piece| match piece {
             Piece::Part(part) => Some(part.clone()),
             Piece::AnyKey => keys.next().cloned(),
             Piece::AnyTable => tables.next().cloned(),
         };
         let begin: Vec<Part> = self.pieces.iter().filter_map(part).collect();
-        KeyPath(begin.into_iter().chain(fit.rest.iter().cloned()).collect())
+        KeyPath(begin.into_iter().chain(captures.rest.iter().cloned()).collect())
     }
 
     /// Returns whether each wildcard of this has one of `other` to stand for.
@@ -114,7 +114,7 @@ impl Pattern {
 
 fn is_same(a: &Part, b: &Part) -> bool {
     match (a, b) {
-        (Part::Where(key, value), Part::Where(other, theirs)) => key == other && alike(value, theirs),
+        (Part::Where(key, value), Part::Where(other, theirs)) => key == other && equivalent(value, theirs),
         _ => a == b,
     }
 }

@@ -3,14 +3,14 @@
 use convoy_protocol::{Key, Kind, Map, Value};
 
 use super::Pattern;
-use super::dialect::alike;
+use super::dialect::equivalent;
 use crate::failure::Failure;
 use crate::formats::toml::{KeyPath, Part, TomlError};
 use crate::pattern;
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Do {
+pub(super) enum Action {
     /// The user's value is carried, whatever became of the default.
     Carry,
     /// The key is left out.
@@ -27,7 +27,7 @@ pub(super) enum Do {
 #[derive(Debug)]
 pub struct Rule {
     key: Pattern,
-    pub(super) does: Do,
+    pub(super) action: Action,
     to: Option<Pattern>,
     /// What is looked for in the user's value, and what takes its place.
     from: Option<(pattern::Pattern, pattern::Template)>,
@@ -39,7 +39,7 @@ pub struct Rule {
 
 /// What a rule makes of a key.
 #[derive(Debug)]
-pub(super) struct Ruled<'r> {
+pub(super) struct RuleMatch<'r> {
     pub(super) rule: &'r Rule,
     /// The key in the new file.
     pub(super) to: KeyPath,
@@ -70,12 +70,12 @@ impl Rule {
             Some((value, None)) => Err(format!("`{name}` is {}, not text", value.kind_name())),
         };
         let key = Pattern::parse(text("key")?.ok_or("`key` is missing")?).map_err(wrong)?;
-        let does = match text("do")? {
-            Some("carry") => Do::Carry,
-            Some("drop") => Do::Drop,
-            Some("rename") => Do::Rename,
-            Some("ask") => Do::Ask,
-            Some("replace") => Do::Replace,
+        let action = match text("do")? {
+            Some("carry") => Action::Carry,
+            Some("drop") => Action::Drop,
+            Some("rename") => Action::Rename,
+            Some("ask") => Action::Ask,
+            Some("replace") => Action::Replace,
             Some(other) => {
                 return Err(format!("`{other}` is nothing to do: carry, drop, rename, ask or replace"));
             }
@@ -84,12 +84,12 @@ impl Rule {
         let to = text("to")?.map(Pattern::parse).transpose().map_err(wrong)?;
         let from = text("from")?;
         let value = map.get("value").filter(|value| !value.is_null()).cloned();
-        match (does, &to) {
-            (Do::Rename, None) => return Err("`rename` needs `to`, the key's new name".to_owned()),
-            (Do::Rename, Some(to)) if !to.is_filled_by(&key) => {
+        match (action, &to) {
+            (Action::Rename, None) => return Err("`rename` needs `to`, the key's new name".to_owned()),
+            (Action::Rename, Some(to)) if !to.is_filled_by(&key) => {
                 return Err(format!("`{to}` has more wildcards than the key"));
             }
-            (Do::Rename, _) | (_, None) => {}
+            (Action::Rename, _) | (_, None) => {}
             (_, Some(_)) => {
                 return Err(
                     "`to` is the key that `rename` leads to; what takes the place of `from` is `value`"
@@ -97,31 +97,31 @@ impl Rule {
                 );
             }
         }
-        match (does, from, &value) {
-            (Do::Replace, _, None) | (Do::Rename, Some(_), None) => {
+        match (action, from, &value) {
+            (Action::Replace, _, None) | (Action::Rename, Some(_), None) => {
                 return Err("`value` is missing: what takes the place".to_owned());
             }
-            (Do::Carry | Do::Drop | Do::Ask, Some(_), _) => {
+            (Action::Carry | Action::Drop | Action::Ask, Some(_), _) => {
                 return Err("`from` goes with `rename` and `replace`".to_owned());
             }
-            (Do::Carry | Do::Drop | Do::Ask, None, Some(_)) | (Do::Rename, None, Some(_)) => {
+            (Action::Carry | Action::Drop | Action::Ask, None, Some(_)) | (Action::Rename, None, Some(_)) => {
                 return Err("`value` goes with `replace`, or with `from`".to_owned());
             }
             _ => {}
         }
         let from = from.map(|from| expression(from, value.as_ref())).transpose()?;
         let when = map.get("when").map(when).transpose()?.unwrap_or_default();
-        Ok(Self { key, does, to, from, value, when, reason: text("reason")?.map(str::to_owned) })
+        Ok(Self { key, action, to, from, value, when, reason: text("reason")?.map(str::to_owned) })
     }
 
     /// Returns whether its key fits, whatever the values are.
-    pub(super) fn is_about(&self, key: &KeyPath) -> bool {
+    pub(super) fn concerns(&self, key: &KeyPath) -> bool {
         self.key.fits(key)
     }
 
     /// Returns whether it treats all keys of a table as one.
     pub(super) fn takes_whole(&self) -> bool {
-        self.does != Do::Rename && self.from.is_none()
+        self.action != Action::Rename && self.from.is_none()
     }
 
     /// Returns what it makes of a key; none if it is not about it.
@@ -133,9 +133,9 @@ impl Rule {
         key: &KeyPath,
         [old, yours]: [Option<&Value>; 2],
         new: impl Fn(&KeyPath) -> Option<&'n Value>,
-    ) -> Result<Option<Ruled<'_>>, Failure> {
-        let Some(fit) = self.key.fit(key) else { return Ok(None) };
-        let to = self.to.as_ref().map_or_else(|| key.clone(), |to| to.filled(&fit));
+    ) -> Result<Option<RuleMatch<'_>>, Failure> {
+        let Some(captures) = self.key.captures(key) else { return Ok(None) };
+        let to = self.to.as_ref().map_or_else(|| key.clone(), |to| to.filled(&captures));
         let sides = [old, yours, new(&to)];
         if self
             .when
@@ -165,7 +165,7 @@ impl Rule {
         {
             (old, yours) = (old.map(|_| name.clone()), yours.map(|_| name.clone()));
         }
-        Ok(Some(Ruled { rule: self, to, old, yours }))
+        Ok(Some(RuleMatch { rule: self, to, old, yours }))
     }
 
     /// Puts what is to take the place there, in all texts of a value.
@@ -219,5 +219,6 @@ fn when(value: &Value) -> Result<[Option<Value>; 3], String> {
 /// Returns whether a value is as wanted: this one, or one of these; null means that it is not there.
 fn is(wanted: &Value, value: Option<&Value>) -> bool {
     let Some(value) = value else { return wanted.is_null() };
-    alike(wanted, value) || wanted.as_list().is_some_and(|all| all.iter().any(|one| alike(one, value)))
+    equivalent(wanted, value)
+        || wanted.as_list().is_some_and(|all| all.iter().any(|one| equivalent(one, value)))
 }

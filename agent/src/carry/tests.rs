@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::formats::toml::KeyPath;
 
-const MANNER: Manner = Manner { alike, shown: |value| plain(value).unwrap_or_default() };
+const MANNER: Dialect = Dialect { equivalent, display: |value| scalar_text(value).unwrap_or_default() };
 
 /// A file in which each of some keys has one of some values, or is not there.
 fn files() -> impl Strategy<Value = Flat> {
@@ -38,7 +38,7 @@ fn applied(flat: &Flat, findings: &[Finding]) -> Flat {
     Flat::new(keys)
 }
 
-fn wishes(rules: usize, answers: &[Option<usize>]) -> Wishes {
+fn choices(rules: usize, answers: &[Option<usize>]) -> Choices {
     let all = [
         map! { "key" => "a", "do" => "rename", "to" => "b.c" },
         map! { "key" => "b.*", "do" => "drop" },
@@ -57,7 +57,7 @@ fn wishes(rules: usize, answers: &[Option<usize>]) -> Wishes {
             decisions.insert((*key).into(), kinds[*answer].clone());
         }
     }
-    Wishes { rules, answers: Answers::read(Some(&decisions)).unwrap(), ..Wishes::default() }
+    Choices { rules, answers: Answers::read(Some(&decisions)).unwrap(), ..Choices::default() }
 }
 
 proptest! {
@@ -70,13 +70,13 @@ proptest! {
         old in prop::option::of(files()), yours in files(), now in files(), pristine in prop::option::of(files()),
         rules in 0_usize..64, answers in prop::collection::vec(prop::option::of(0_usize..4), 4),
     ) {
-        let wishes = wishes(rules, &answers);
+        let choices = choices(rules, &answers);
         let first = Sides { old, yours, new: pristine, now };
-        let (findings, _) = compare(&first, &wishes, MANNER).unwrap();
+        let (findings, _) = compare(&first, &choices, MANNER).unwrap();
         let after = applied(&first.now, &findings);
         // What is carried to one place is not undone by what stood there.
         let second = Sides { now: after.clone(), ..first };
-        let (again, _) = compare(&second, &wishes, MANNER).unwrap();
+        let (again, _) = compare(&second, &choices, MANNER).unwrap();
         for finding in &again {
             let changes = matches!(finding.verdict, Verdict::Set(_) | Verdict::Remove);
             prop_assert!(!changes, "{:?}\nthen {:?}", findings, finding);
@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn only_what_is_certain_is_carried(old in files(), yours in files(), new in files()) {
         let sides = Sides { old: Some(old), yours, new: None, now: new };
-        let (findings, _) = compare(&sides, &Wishes::default(), MANNER).unwrap();
+        let (findings, _) = compare(&sides, &Choices::default(), MANNER).unwrap();
         let old = sides.old.as_ref().unwrap();
         for finding in &findings {
             prop_assert_ne!(old.get(&finding.key), sides.yours.get(&finding.key));
@@ -133,16 +133,16 @@ fn patterns_fit_keys_and_what_is_in_tables() {
         ("a", "x", "a.b.c", "x.b.c"),
         ("l[*].k", "m[*].*", "l[name=\"x\"].k", "m[name=\"x\"]"),
     ] {
-        let fit = Pattern::parse(pattern).unwrap().fit(&path(key)).unwrap();
-        assert_eq!(Pattern::parse(to).unwrap().filled(&fit).to_string(), expected);
+        let captures = Pattern::parse(pattern).unwrap().captures(&path(key)).unwrap();
+        assert_eq!(Pattern::parse(to).unwrap().filled(&captures).to_string(), expected);
     }
 }
 
 #[test]
 fn values_are_alike_however_they_are_written() {
     let list = |items: &[Value]| Value::from(items.to_vec());
-    assert!(alike(&3.into(), &"3".into()) && alike(&true.into(), &"true".into()));
-    assert!(alike(&list(&[1.into(), "b".into()]), &list(&["1".into(), "b".into()])));
-    assert!(alike(&map! { "a" => 1 }.into(), &map! { "a" => "1" }.into()));
-    assert!(!alike(&list(&[1.into()]), &1.into()) && !alike(&"a".into(), &"A".into()));
+    assert!(equivalent(&3.into(), &"3".into()) && equivalent(&true.into(), &"true".into()));
+    assert!(equivalent(&list(&[1.into(), "b".into()]), &list(&["1".into(), "b".into()])));
+    assert!(equivalent(&map! { "a" => 1 }.into(), &map! { "a" => "1" }.into()));
+    assert!(!equivalent(&list(&[1.into()]), &1.into()) && !equivalent(&"a".into(), &"A".into()));
 }

@@ -1,4 +1,4 @@
-//! Keeping what is about to be replaced or removed: by hard link, else by reflink, else by copy.
+//! Keeps what is about to be replaced or removed: by hard link, else by reflink, else by copying.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -9,31 +9,31 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 
 use super::line::path_line;
-use super::state::{Content, State, Thing, xattrs};
+use super::state::{ContentState, PathKind, PathState, xattrs};
 use super::{KEPT, PLACES, tree};
 use crate::failure::Failure;
 use crate::os_error::{cannot, reason};
 use crate::stat::Meta;
 use crate::state::is_private;
 
-/// This part of a file system, one in so many, is left free by copies.
-const RESERVE: u64 = 20;
+/// Copies leave this share of the file system free, as a divisor.
+const RESERVED_SHARE: u64 = 20;
 
-/// Keeps things for one run.
+/// Keeps the old files of one run.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    /// The directory of the run.
+    /// The run's directory.
     directory: PathBuf,
     run: String,
     device: u64,
-    /// For each other file system, where things of it can be kept without being copied, if anywhere.
+    /// For each other file system, the directory that can keep its files without copying, if there is one.
     places: HashMap<u64, Option<PathBuf>>,
 }
 
-/// Returns the error as a failure to keep `path`; nothing was changed.
-fn unkept(path: &Path, error: &io::Error) -> Failure {
+/// Returns the failure that `path` cannot be kept; nothing was changed.
+fn cannot_keep(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!(
-        "cannot keep what {} is now, so that it could be undone: {}; nothing was changed",
+        "cannot back up {} for undo: {}; nothing was changed",
         path.display(),
         reason(error)
     ))
@@ -45,21 +45,21 @@ impl Keeper {
         Ok(Self { directory: directory.to_owned(), run: run.to_owned(), device, places: HashMap::new() })
     }
 
-    /// Returns the state of what is at `path` with where it is kept now, under a name made of `id`.
-    pub(super) fn keep(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
-        let mut state = State::seen(path, Some(meta)).map_err(|error| unkept(path, &error))?;
-        if state.thing != Thing::File {
+    /// Keeps the file at `path` under a name derived from `id`, and returns its state.
+    pub(super) fn keep(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<PathState, Failure> {
+        let mut state = PathState::observe(path, Some(meta)).map_err(|error| cannot_keep(path, &error))?;
+        if state.kind != PathKind::File {
             return Ok(state);
         }
         state.xattrs = xattrs(path);
         let digest = match File::open(path).and_then(|mut file| Digest::of_reader(&mut file)) {
             Ok((digest, _)) => digest,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(State { content: Content::Unreadable, ..state });
+                return Ok(PathState { content: ContentState::Unreadable, ..state });
             }
-            Err(error) => return Err(unkept(path, &error)),
+            Err(error) => return Err(cannot_keep(path, &error)),
         };
-        state.content = Content::Digest(digest);
+        state.content = ContentState::Digest(digest);
         if let Some(place) = self.place(path, meta.dev)? {
             let name = place.join(id);
             if fs::hard_link(path, &name).is_ok() {
@@ -67,46 +67,56 @@ impl Keeper {
                 return Ok(state);
             }
             if reflink(path, &name).is_ok() {
-                dress(path, &name);
+                copy_attributes(path, &name);
                 state.kept = Some(name);
                 return Ok(state);
             }
         }
-        let place = self.own_place().map_err(|error| unkept(path, &error))?;
+        let place = self.own_place().map_err(|error| cannot_keep(path, &error))?;
         self.expect_space(path, meta.size)?;
         let name = place.join(id);
-        copy(path, &name).map_err(|error| unkept(path, &error))?;
-        dress(path, &name);
+        copy(path, &name).map_err(|error| cannot_keep(path, &error))?;
+        copy_attributes(path, &name);
         state.kept = Some(name);
         Ok(state)
     }
 
-    /// Returns the state of the directory at `path` with all it holds, and where it is to be moved; `None` if it cannot be
-    /// moved and has to be [copied](Self::keep_copy_of_tree).
-    pub(super) fn keep_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<Option<State>, Failure> {
+    /// Returns the state of the directory tree at `path` and where it is to be moved; `None` if it cannot be moved and must be
+    /// [copied](Self::keep_copy_of_tree).
+    pub(super) fn keep_tree(
+        &mut self,
+        path: &Path,
+        meta: &Meta,
+        id: &str,
+    ) -> Result<Option<PathState>, Failure> {
         let Some(place) = self.place(path, meta.dev)? else { return Ok(None) };
-        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
-        let state = State {
-            content: Content::Digest(survey.digest),
+        let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
+        let state = PathState {
+            content: ContentState::Digest(survey.digest),
             kept: Some(place.join(id)),
-            owned: Some(meta.into()),
-            ..State::of(Thing::Tree)
+            ownership: Some(meta.into()),
+            ..PathState::new(PathKind::Tree)
         };
         Ok(survey.one_system.then_some(state))
     }
 
-    /// Copies the directory at `path` with all it holds, and returns its state.
-    pub(super) fn keep_copy_of_tree(&mut self, path: &Path, meta: &Meta, id: &str) -> Result<State, Failure> {
-        let kept = self.own_place().map_err(|error| unkept(path, &error))?.join(id);
-        let survey = tree::survey(path).map_err(|error| unkept(path, &error))?;
+    /// Copies the directory tree at `path`, and returns its state.
+    pub(super) fn keep_copy_of_tree(
+        &mut self,
+        path: &Path,
+        meta: &Meta,
+        id: &str,
+    ) -> Result<PathState, Failure> {
+        let kept = self.own_place().map_err(|error| cannot_keep(path, &error))?.join(id);
+        let survey = tree::survey(path).map_err(|error| cannot_keep(path, &error))?;
         self.expect_space(path, survey.bytes)?;
         let copied = tree::copy(path, &kept).and_then(|()| tree::survey(&kept));
-        let survey = copied.map_err(|error| unkept(path, &error))?;
-        Ok(State {
-            content: Content::Digest(survey.digest),
+        let survey = copied.map_err(|error| cannot_keep(path, &error))?;
+        Ok(PathState {
+            content: ContentState::Digest(survey.digest),
             kept: Some(kept),
-            owned: Some(meta.into()),
-            ..State::of(Thing::Tree)
+            ownership: Some(meta.into()),
+            ..PathState::new(PathKind::Tree)
         })
     }
 
@@ -116,10 +126,10 @@ impl Keeper {
         Ok(place)
     }
 
-    /// Returns where things of the file system of `path` are kept without being copied, if there is such a place.
+    /// Returns the directory that keeps files of the file system of `path` without copying, if there is one.
     fn place(&mut self, path: &Path, device: u64) -> Result<Option<PathBuf>, Failure> {
         if device == self.device {
-            return self.own_place().map(Some).map_err(|error| unkept(path, &error));
+            return self.own_place().map(Some).map_err(|error| cannot_keep(path, &error));
         }
         if let Some(place) = self.places.get(&device) {
             return Ok(place.clone());
@@ -132,13 +142,13 @@ impl Keeper {
                 file.write_all(path_line(place).as_bytes())?;
                 file.sync_data()
             };
-            note().map_err(|error| unkept(path, &error))?;
+            note().map_err(|error| cannot_keep(path, &error))?;
         }
         self.places.insert(device, place.clone());
         Ok(place)
     }
 
-    /// Makes a private directory where the file system of `path` is mounted.
+    /// Creates a private directory at the mount point of the file system of `path`.
     fn place_on(&self, path: &Path, device: u64) -> Option<PathBuf> {
         let on_it =
             |directory: &&Path| fs::symlink_metadata(directory).is_ok_and(|meta| meta.dev() == device);
@@ -151,16 +161,16 @@ impl Keeper {
 
     fn expect_space(&self, path: &Path, bytes: u64) -> Result<(), Failure> {
         let stat = rustix::fs::statvfs(&self.directory)
-            .map_err(|error| cannot("look at the file system of", &self.directory, &error.into()))?;
+            .map_err(|error| cannot("access the file system of", &self.directory, &error.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        let reserve = stat.f_blocks.saturating_mul(stat.f_frsize) / RESERVE;
+        let reserve = stat.f_blocks.saturating_mul(stat.f_frsize) / RESERVED_SHARE;
         if bytes <= free.saturating_sub(reserve) {
             return Ok(());
         }
         let all = self.directory.parent().unwrap_or(&self.directory);
         Err(Failure::new(format!(
-            "cannot keep what {} is now, so that it could be undone: it has {} kB, and {} is on a file system with {} kB \
-             free, of which {} kB are left alone; nothing was changed. Make room there: {} has what earlier runs replaced, \
+            "cannot back up {} for undo: it has {} kB, but {} is on a file system with only {} kB \
+             free, of which {} kB are reserved; nothing was changed. Free some space: {} has the backups of earlier runs, \
              the oldest first",
             path.display(),
             bytes.div_ceil(1000),
@@ -172,7 +182,7 @@ impl Keeper {
     }
 }
 
-/// Makes a directory for its owner alone.
+/// Creates a directory that only its owner can access.
 fn private(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -183,7 +193,7 @@ fn private(directory: &Path) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::PermissionDenied,
-        format!("{} is no directory that only this user can enter", directory.display()),
+        format!("{} is not a directory that only this user can enter", directory.display()),
     ))
 }
 
@@ -191,9 +201,9 @@ fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Gives what is kept the attributes of the file, as far as possible: whoever puts it back by hand needs them.
-fn dress(path: &Path, kept: &Path) {
-    fs::symlink_metadata(path).and_then(|meta| tree::attribute(path, kept, &meta)).ok();
+/// Copies the file's attributes, as far as possible, for the benefit of users who restore it by hand.
+fn copy_attributes(path: &Path, kept: &Path) {
+    fs::symlink_metadata(path).and_then(|meta| tree::copy_attributes(path, kept, &meta)).ok();
 }
 
 fn reflink(from: &Path, to: &Path) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The lines of a record.
+//! The lines of a record of changes.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::state::{Content, Owned, State, Thing};
+use super::state::{ContentState, Ownership, PathKind, PathState};
 use crate::stat::Time;
 
-/// What the first line says: the version of the format.
+/// The first line: the version of the format.
 pub(crate) const HEADING: &str = "convoy-changes 1\n";
 
-/// What a line says.
+/// A line of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// Something at a path is about to be changed for the first time.
-    Change { id: String, path: PathBuf, was: State, left: State },
-    /// It is about to be changed again. What was there before is told if it is known, or kept, only now.
-    Again { id: String, was: Option<State>, left: State },
-    /// Its last change did not come to be.
-    Void { id: String },
-    /// A module is about to do what cannot be undone, for the order of this ticket.
-    Cannot { module: String, why: String, ticket: Option<u64> },
-    /// It was taken back by this run.
+pub(crate) enum RecordLine {
+    /// A path is about to be changed for the first time.
+    Change { id: String, path: PathBuf, was: PathState, left: PathState },
+    /// It is about to be changed again. `was` is given if the original state becomes known, or is kept, only now.
+    ChangeAgain { id: String, was: Option<PathState>, left: PathState },
+    /// Its last change was not made.
+    Cancelled { id: String },
+    /// A module is about to do something irreversible, for the order with this ticket.
+    Irreversible { module: String, why: String, ticket: Option<u64> },
+    /// The changes of the path were undone by the run `by`.
     Undone { id: String, by: String },
 }
 
-impl Line {
-    /// Returns the line with its check sum and its end.
+impl RecordLine {
+    /// Returns the line with its checksum and line end.
     pub(crate) fn text(&self) -> String {
         let mut body = String::new();
         match self {
@@ -42,7 +42,7 @@ impl Line {
                 body.push_str(" >");
                 state(left, &mut body);
             }
-            Self::Again { id, was, left } => {
+            Self::ChangeAgain { id, was, left } => {
                 body.push_str("again ");
                 word(id.as_bytes(), &mut body);
                 if let Some(was) = was {
@@ -51,7 +51,7 @@ impl Line {
                 }
                 state(left, &mut body);
             }
-            Self::Void { id } => {
+            Self::Cancelled { id } => {
                 body.push_str("void ");
                 word(id.as_bytes(), &mut body);
             }
@@ -61,13 +61,13 @@ impl Line {
                 body.push(' ');
                 word(by.as_bytes(), &mut body);
             }
-            Self::Cannot { module, why, ticket } => {
+            Self::Irreversible { module, why, ticket } => {
                 body.push_str("cannot ");
                 word(module.as_bytes(), &mut body);
                 body.push(' ');
                 word(why.as_bytes(), &mut body);
                 if let Some(ticket) = ticket {
-                    // Writing to a text cannot fail.
+                    // Writing to a string cannot fail.
                     let _ = write!(body, " {ticket}");
                 }
             }
@@ -75,7 +75,7 @@ impl Line {
         format!("{:08x} {body}\n", sum(body.as_bytes()))
     }
 
-    /// Reads a line without its end; `None` if it is not as it was written.
+    /// Parses a line without its line end; `None` if it is damaged.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let (wanted, body) = text.split_once(' ')?;
@@ -97,14 +97,14 @@ impl Line {
                 left: read_state(sides.next()?)?,
             },
             "again" => match (read_state(sides.next()?)?, sides.next()) {
-                (left, None) => Self::Again { id, was: None, left },
-                (was, Some(left)) => Self::Again { id, was: Some(was), left: read_state(left)? },
+                (left, None) => Self::ChangeAgain { id, was: None, left },
+                (was, Some(left)) => Self::ChangeAgain { id, was: Some(was), left: read_state(left)? },
             },
-            "void" => Self::Void { id },
+            "void" => Self::Cancelled { id },
             "undone" => Self::Undone { id, by: utf8(rest.first()?)? },
             "cannot" => {
                 let ticket = rest.get(1).map(|ticket| ticket.parse()).transpose().ok()?;
-                Self::Cannot { module: id, why: utf8(rest.first()?)?, ticket }
+                Self::Irreversible { module: id, why: utf8(rest.first()?)?, ticket }
             }
             _ => return None,
         })
@@ -117,13 +117,13 @@ fn sum(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// Writes bytes as one word: all but a few characters as `%` and two digits.
+/// Writes bytes as one word, with all but a few characters percent-encoded.
 fn word(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"/._-:,@+".contains(byte) {
             out.push(char::from(*byte));
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(out, "%{byte:02x}");
         }
     }
@@ -162,21 +162,21 @@ fn read_time(text: &str) -> Option<Time> {
     Some(Time { seconds: seconds.parse().ok()?, nanos: nanos.parse().ok()? })
 }
 
-/// Writes a state as words, each after a blank.
-fn state(state: &State, out: &mut String) {
+/// Writes a state as words, each preceded by a blank.
+fn state(state: &PathState, out: &mut String) {
     let mut add = |name: &str, value: &[u8]| {
         out.push(' ');
         out.push_str(name);
         word(value, out);
     };
-    match &state.thing {
-        Thing::Nothing => add("nothing", b""),
-        Thing::File => add("file", b""),
-        Thing::Directory => add("folder", b""),
-        Thing::Tree => add("tree", b""),
-        Thing::Link(target) => add("link=", target.as_os_str().as_bytes()),
+    match &state.kind {
+        PathKind::Absent => add("nothing", b""),
+        PathKind::File => add("file", b""),
+        PathKind::Directory => add("folder", b""),
+        PathKind::Tree => add("tree", b""),
+        PathKind::Link(target) => add("link=", target.as_os_str().as_bytes()),
     }
-    if let Some(Owned { mode, uid, gid }) = state.owned {
+    if let Some(Ownership { mode, uid, gid }) = state.ownership {
         add("mode=", format!("{mode:04o}").as_bytes());
         add("owner=", format!("{uid}:{gid}").as_bytes());
     }
@@ -184,13 +184,13 @@ fn state(state: &State, out: &mut String) {
         add("mtime=", time(mtime).as_bytes());
     }
     match &state.content {
-        Content::Any => {}
-        Content::Digest(digest) => add("sha256=", digest.to_string().as_bytes()),
-        Content::Stamp(device, inode, at) => {
+        ContentState::Any => {}
+        ContentState::Digest(digest) => add("sha256=", digest.to_string().as_bytes()),
+        ContentState::Stamp(device, inode, at) => {
             add("stamp=", format!("{device}:{inode}:{}", time(*at)).as_bytes());
         }
-        Content::Secret => add("secret", b""),
-        Content::Unreadable => add("unreadable", b""),
+        ContentState::Secret => add("secret", b""),
+        ContentState::Unreadable => add("unreadable", b""),
     }
     if let Some(kept) = &state.kept {
         add("kept=", kept.as_os_str().as_bytes());
@@ -203,32 +203,32 @@ fn state(state: &State, out: &mut String) {
     }
 }
 
-fn read_state(words: &[&str]) -> Option<State> {
+fn read_state(words: &[&str]) -> Option<PathState> {
     let (first, rest) = words.split_first()?;
-    let mut state = State::of(match *first {
-        "nothing" => Thing::Nothing,
-        "file" => Thing::File,
-        "folder" => Thing::Directory,
-        "tree" => Thing::Tree,
-        link => Thing::Link(path(link.strip_prefix("link=")?)?),
+    let mut state = PathState::new(match *first {
+        "nothing" => PathKind::Absent,
+        "file" => PathKind::File,
+        "folder" => PathKind::Directory,
+        "tree" => PathKind::Tree,
+        link => PathKind::Link(path(link.strip_prefix("link=")?)?),
     });
     let (mut mode, mut owner) = (None, None);
     for word in rest {
         match word.split_once('=') {
-            None if *word == "secret" => state.content = Content::Secret,
-            None if *word == "unreadable" => state.content = Content::Unreadable,
+            None if *word == "secret" => state.content = ContentState::Secret,
+            None if *word == "unreadable" => state.content = ContentState::Unreadable,
             Some(("mode", digits)) => mode = Some(u32::from_str_radix(digits, 8).ok()?),
             Some(("owner", text)) => {
                 let (uid, gid) = text.split_once(':')?;
                 owner = Some((uid.parse().ok()?, gid.parse().ok()?));
             }
             Some(("mtime", text)) => state.mtime = Some(read_time(text)?),
-            Some(("sha256", text)) => state.content = Content::Digest(text.parse::<Digest>().ok()?),
+            Some(("sha256", text)) => state.content = ContentState::Digest(text.parse::<Digest>().ok()?),
             Some(("stamp", text)) => {
                 let mut parts = text.splitn(3, ':');
                 let mut part = || parts.next();
                 state.content =
-                    Content::Stamp(part()?.parse().ok()?, part()?.parse().ok()?, read_time(part()?)?);
+                    ContentState::Stamp(part()?.parse().ok()?, part()?.parse().ok()?, read_time(part()?)?);
             }
             Some(("kept", text)) => state.kept = Some(path(text)?),
             Some(("xattr", text)) => {
@@ -238,18 +238,18 @@ fn read_state(words: &[&str]) -> Option<State> {
             _ => return None,
         }
     }
-    state.owned = mode.zip(owner).map(|(mode, (uid, gid))| Owned { mode, uid, gid });
+    state.ownership = mode.zip(owner).map(|(mode, (uid, gid))| Ownership { mode, uid, gid });
     Some(state)
 }
 
-/// Returns a state in the words of a record.
-pub(crate) fn state_text(of: &State) -> String {
+/// Formats a state as in the record.
+pub(crate) fn state_text(of: &PathState) -> String {
     let mut text = String::new();
     state(of, &mut text);
     text.trim_start().to_owned()
 }
 
-/// Returns words as a line of their own.
+/// Formats words as a line.
 pub(crate) fn words(words: &[&str]) -> String {
     let mut line = String::new();
     for (index, text) in words.iter().enumerate() {
@@ -262,12 +262,12 @@ pub(crate) fn words(words: &[&str]) -> String {
     line
 }
 
-/// Reads a line that [`words`] made, without its end.
+/// Parses a line formatted by [`words`], without its line end.
 pub(crate) fn read_words(line: &str) -> Option<Vec<String>> {
     line.split(' ').map(utf8).collect()
 }
 
-/// Returns a path as a line of its own.
+/// Formats a path as a line.
 pub(crate) fn path_line(path: &Path) -> String {
     let mut line = String::new();
     word(path.as_os_str().as_bytes(), &mut line);
@@ -275,7 +275,7 @@ pub(crate) fn path_line(path: &Path) -> String {
     line
 }
 
-/// Reads a line that [`path_line`] made, without its end.
+/// Parses a line formatted by [`path_line`], without its line end.
 pub(crate) fn read_path_line(line: &str) -> Option<PathBuf> {
     path(line).filter(|path| path.is_absolute())
 }
@@ -285,59 +285,59 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn any_state() -> impl Strategy<Value = State> {
+    fn any_state() -> impl Strategy<Value = PathState> {
         let bytes = || proptest::collection::vec(1..=255u8, 1..9);
         let path = move || bytes().prop_map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
         let time =
             || (any::<i32>(), 0..1_000_000_000i64).prop_map(|(s, nanos)| Time { seconds: s.into(), nanos });
-        let thing = prop_oneof![
-            Just(Thing::Nothing),
-            Just(Thing::File),
-            Just(Thing::Directory),
-            Just(Thing::Tree),
-            path().prop_map(Thing::Link)
+        let kind = prop_oneof![
+            Just(PathKind::Absent),
+            Just(PathKind::File),
+            Just(PathKind::Directory),
+            Just(PathKind::Tree),
+            path().prop_map(PathKind::Link)
         ];
-        let owned = (0..0o7777u32, any::<u32>(), any::<u32>());
-        let owned = proptest::option::of(owned.prop_map(|(mode, uid, gid)| Owned { mode, uid, gid }));
+        let ownership = (0..0o7777u32, any::<u32>(), any::<u32>());
+        let ownership =
+            proptest::option::of(ownership.prop_map(|(mode, uid, gid)| Ownership { mode, uid, gid }));
         let content = prop_oneof![
-            Just(Content::Any),
-            Just(Content::Secret),
-            Just(Content::Unreadable),
-            bytes().prop_map(|bytes| Content::Digest(Digest::of(&bytes))),
-            (any::<u64>(), any::<u64>(), time()).prop_map(|(d, i, at)| Content::Stamp(d, i, at)),
+            Just(ContentState::Any),
+            Just(ContentState::Secret),
+            Just(ContentState::Unreadable),
+            bytes().prop_map(|bytes| ContentState::Digest(Digest::of(&bytes))),
+            (any::<u64>(), any::<u64>(), time()).prop_map(|(d, i, at)| ContentState::Stamp(d, i, at)),
         ];
         let xattrs = proptest::collection::vec((bytes(), proptest::collection::vec(any::<u8>(), 0..5)), 0..3);
-        (thing, owned, proptest::option::of(time()), content, proptest::option::of(path()), xattrs).prop_map(
-            |(thing, owned, mtime, content, kept, xattrs)| State {
-                thing,
-                owned,
+        (kind, ownership, proptest::option::of(time()), content, proptest::option::of(path()), xattrs)
+            .prop_map(|(kind, ownership, mtime, content, kept, xattrs)| PathState {
+                kind,
+                ownership,
                 mtime,
                 content,
                 kept,
                 xattrs,
-            },
-        )
+            })
     }
 
     proptest! {
         #[test]
-        fn lines_are_read_as_they_were_written(was in any_state(), left in any_state(), name in "\\PC{1,9}") {
+        fn lines_are_parsed_as_they_were_formatted(was in any_state(), left in any_state(), name in "\\PC{1,9}") {
             let id = || "7.1".to_owned();
             for line in [
-                Line::Change { id: id(), path: name.clone().into(), was: was.clone(), left: left.clone() },
-                Line::Again { id: id(), was: Some(was), left: left.clone() },
-                Line::Again { id: id(), was: None, left },
-                Line::Void { id: id() },
-                Line::Undone { id: id(), by: "r".to_owned() },
-                Line::Cannot { module: name.clone(), why: name.clone(), ticket: None },
-                Line::Cannot { module: name.clone(), why: name, ticket: Some(7) },
+                RecordLine::Change { id: id(), path: name.clone().into(), was: was.clone(), left: left.clone() },
+                RecordLine::ChangeAgain { id: id(), was: Some(was), left: left.clone() },
+                RecordLine::ChangeAgain { id: id(), was: None, left },
+                RecordLine::Cancelled { id: id() },
+                RecordLine::Undone { id: id(), by: "r".to_owned() },
+                RecordLine::Irreversible { module: name.clone(), why: name.clone(), ticket: None },
+                RecordLine::Irreversible { module: name.clone(), why: name, ticket: Some(7) },
             ] {
                 let text = line.text();
                 let body = text.strip_suffix('\n').unwrap();
                 assert!(!body.contains('\n'));
-                assert_eq!(Line::read(body.as_bytes()), Some(line));
+                assert_eq!(RecordLine::read(body.as_bytes()), Some(line));
                 let damaged = body.replacen(' ', "  ", 1);
-                assert_eq!(Line::read(damaged.as_bytes()), None);
+                assert_eq!(RecordLine::read(damaged.as_bytes()), None);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Removes what earlier runs have kept, when it is old or too much.
+//! Removes the old files of earlier runs when they are too old or take too much space.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,19 +9,19 @@ use super::line::read_path_line;
 use super::{KEPT, PLACES, RECORD, USERS};
 use crate::state::is_private;
 
-/// What a run has kept is removed after this time.
+/// How long the old files of a run are kept.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Of so many runs of one user, the last ones, it stays at most.
+/// How many runs of one user are kept at most.
 const RUNS: usize = 20;
 
-/// What all runs have kept takes at most this part of the file system, one in so many; else that of the oldest goes.
+/// All old files together may take this share of the file system, as a divisor; then those of the oldest runs are removed.
 const SHARE: u64 = 10;
 
-/// What a run has kept within this time is never removed.
+/// Old files of this age are never removed.
 const IN_USE: Duration = Duration::from_secs(24 * 3600);
 
-/// A run that has kept something.
+/// A run that has kept old files.
 #[derive(Debug)]
 struct Run {
     directory: PathBuf,
@@ -29,10 +29,10 @@ struct Run {
     places: Vec<PathBuf>,
 }
 
-/// Removes what runs beside the one with this directory have kept, as far as it is old or too much, on a thread of its own.
+/// Starts a thread that removes old files of runs other than the current one.
 pub(super) fn in_background(current: &Path) {
     let current = current.to_owned();
-    // Without the thread it is done another time.
+    // Without the thread, the next run removes them.
     std::thread::Builder::new().name("prune".into()).spawn(move || prune(&current, SystemTime::now())).ok();
 }
 
@@ -45,7 +45,7 @@ fn prune(current: &Path, now: SystemTime) {
         .filter(|entry| entry.path() != current)
         .filter_map(|entry| run(entry.path(), now))
         .collect();
-    // The youngest first; the current one is younger still.
+    // The youngest first; the current run is younger than all of them.
     runs.sort_by_key(|run| run.age);
     let room = rustix::fs::statvfs(all).map_or(u64::MAX, |stat| stat.f_blocks * stat.f_frsize / SHARE);
     let mut total = bytes(&current.join(KEPT));
@@ -64,7 +64,7 @@ fn run(directory: PathBuf, now: SystemTime) -> Option<Run> {
     let age = now.duration_since(changed).unwrap_or_default();
     let name = directory.file_name()?.to_owned();
     let others = fs::read_to_string(directory.join(PLACES)).unwrap_or_default();
-    // What is noted is believed only as far as it is what this user would have made.
+    // Listed directories are removed only if their names show that this user created them.
     let user = format!(".convoy-{}", rustix::process::geteuid().as_raw());
     let ours = |place: &PathBuf| {
         place.file_name() == Some(&name)
@@ -75,9 +75,9 @@ fn run(directory: PathBuf, now: SystemTime) -> Option<Run> {
     Some(Run { directory, age, places })
 }
 
-/// Removes all that undo has of a run, and its directory if nothing else is in it.
+/// Removes everything that undo keeps of a run, and its directory if nothing else is in it.
 fn remove(run: &Run) {
-    // Without its record, what is left is only taken away.
+    // Once the record is gone, the remaining files can only be removed.
     for name in [RECORD, USERS] {
         fs::remove_file(run.directory.join(name)).ok();
     }
@@ -93,7 +93,7 @@ fn remove(run: &Run) {
     fs::remove_dir(&run.directory).ok();
 }
 
-/// Returns how many bytes a directory takes with all it holds. A file that still is somewhere else takes none.
+/// Returns the disk usage of a directory in bytes. Space that is shared with other hard links does not count fully.
 fn bytes(directory: &Path) -> u64 {
     let mut total = 0;
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_goes_and_what_is_not_of_undo_stays() {
+    fn old_runs_are_removed_but_not_other_files() {
         let (here, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
         let all = here.path();
         for (name, days) in [("now", 99), ("old", 31), ("older", 40), ("young", 29)] {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_runs_stay() {
+    fn the_latest_runs_are_kept() {
         let (here, now) = (tempfile::tempdir().unwrap(), SystemTime::now());
         for day in 2..27 {
             keep(here.path(), &format!("{day:02}"), day, now);

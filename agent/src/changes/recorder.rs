@@ -1,4 +1,4 @@
-//! Records each change before it is made, and keeps what would be gone.
+//! Records each change before it is made, and keeps what the change would destroy.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,61 +9,61 @@ use std::sync::{Arc, Mutex};
 use convoy_protocol::message::{Become, Order};
 
 use super::keep::Keeper;
-use super::known::{All, Known};
-use super::line::Line;
+use super::line::RecordLine;
 use super::record::Writer;
-use super::state::{Content, State, Thing};
+use super::state::{ContentState, PathKind, PathState};
+use super::tracked::{TrackedPath, TrackedPaths};
 use super::users::user_line;
-use super::{RECORD, USERS, prune, real};
+use super::{RECORD, USERS, prune, with_real_parent};
 use crate::failure::Failure;
 use crate::os_error::reason;
 use crate::stat::{Meta, Time};
 use crate::state;
 use crate::sync::lock;
 
-/// Records what a run changes, if it has a name. All that work for one user share it.
+/// Records the changes of a run, if it has a name. All parts of an agent share one recorder.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The directory of what outlives the agent, if it is not that of the user.
+    /// The state directory, if it is not the user's default one.
     state: Option<PathBuf>,
     run: Option<String>,
     open: Option<Open>,
-    /// The ticket of the order that is done.
+    /// The ticket of the current order.
     ticket: Option<u64>,
-    /// Whether that was given secrets.
+    /// Whether that order was given secrets.
     secret: bool,
 }
 
-/// The record of a run.
+/// The open record of a run.
 #[derive(Debug)]
 struct Open {
     writer: Writer,
     keeper: Keeper,
-    known: All,
-    /// How many names were given.
+    tracked: TrackedPaths,
+    /// How many entries were created.
     names: u64,
 }
 
-/// Whether a change takes away what is there.
+/// How a change affects the content of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Loses {
-    /// It is about attributes, or nothing is there.
-    Nothing,
-    /// It does.
-    Content,
-    /// It is made already, under a name that nothing had.
-    Made,
+pub(crate) enum ChangeKind {
+    /// The content is kept: the change only affects attributes, or the path does not exist.
+    KeepsContent,
+    /// The content is replaced or removed.
+    LosesContent,
+    /// The path was just created, under a name that was not known beforehand.
+    Created,
 }
 
-/// A change that was announced.
+/// An announced change.
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct Noted(Option<(PathBuf, Known)>, First);
+pub(crate) struct Announcement(Option<(PathBuf, TrackedPath)>, First);
 
-/// Whether a change is the first of its path.
+/// Whether a change is the first one of its path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum First {
     Yes,
@@ -72,85 +72,82 @@ enum First {
 }
 
 impl First {
-    fn of(line: &Line) -> Self {
-        if matches!(line, Line::Change { .. }) { Self::Yes } else { Self::No }
+    fn of(line: &RecordLine) -> Self {
+        if matches!(line, RecordLine::Change { .. }) { Self::Yes } else { Self::No }
     }
 }
 
-/// How a directory is to be removed.
+/// How to remove a directory.
 #[derive(Debug)]
 pub(crate) enum Removal {
-    /// For good: it is empty, or the run has made it.
-    Discard(Noted),
-    /// By moving it here.
-    Move(Noted, PathBuf),
+    /// Permanently: it is empty, or the run created it.
+    Discard(Announcement),
+    /// By moving it to this path.
+    Move(Announcement, PathBuf),
 }
 
 fn cannot_record(error: &io::Error) -> Failure {
-    Failure::new(format!(
-        "cannot record what is about to be changed, so that it could be undone: {}; nothing was changed",
-        reason(error)
-    ))
+    Failure::new(format!("cannot record a change for undo: {}; nothing was changed", reason(error)))
 }
 
 impl Recorder {
-    /// Makes one whose records are below this directory, not below the user's own.
+    /// Makes one that uses this state directory instead of the user's default one.
     pub fn below(state: &Path) -> Self {
         Self(Arc::new(Mutex::new(Inner { state: Some(state.to_owned()), ..Inner::default() })))
     }
 
-    /// Begins to record what the run of this name changes; with `None`, records nothing from now on.
+    /// Starts recording the changes of a run; with `None`, stops recording.
     pub fn begin(&self, run: Option<&str>) {
         let mut inner = lock(&self.0);
         inner.run = run.map(str::to_owned);
         inner.open = None;
     }
 
-    /// Returns whether anything is recorded.
-    pub(crate) fn is_on(&self) -> bool {
+    /// Returns whether changes are recorded.
+    pub(crate) fn is_enabled(&self) -> bool {
         lock(&self.0).run.is_some()
     }
 
-    /// Tells which order is done.
-    pub(crate) fn order(&self, order: &Order) {
+    /// Sets the current order.
+    pub(crate) fn set_order(&self, order: &Order) {
         let quiet = order.ticket.is_some_and(|ticket| ticket.quiet);
         let mut inner = lock(&self.0);
         inner.ticket = order.ticket.map(|ticket| ticket.number);
         inner.secret = quiet || order.args.values().any(|value| value.deep_taint().is_secret());
     }
 
-    /// Tells whether what is handled is secret, whatever the order says.
-    pub(crate) fn handle_secret(&self, secret: bool) {
+    /// Sets whether file contents are secret, whatever the order says.
+    pub(crate) fn set_secret(&self, secret: bool) {
         lock(&self.0).secret = secret;
     }
 
-    /// Returns the name of the run that is recorded.
+    /// Returns the name of the recorded run.
     pub(crate) fn run(&self) -> Option<String> {
         lock(&self.0).run.clone()
     }
 
-    /// Returns the directory of the run of this name, which may not be there.
+    /// Returns the directory of a run, which need not exist.
     ///
     /// # Errors
-    /// If that is no name of a run, or there is no directory of what outlives the agent.
+    /// If `run` is not a valid name of a run, or there is no state directory.
     pub(crate) fn directory_of(&self, run: &str) -> io::Result<PathBuf> {
         lock(&self.0).directory_of(run)
     }
 
-    /// Records that a module is about to do what cannot be undone.
+    /// Records that a module is about to do something irreversible.
     ///
     /// # Errors
-    /// If that cannot be recorded.
-    pub(crate) fn cannot(&self, module: &str, why: &str) -> Result<(), Failure> {
+    /// If it cannot be recorded.
+    pub(crate) fn record_irreversible(&self, module: &str, why: &str) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
         let ticket = inner.ticket;
         let Some(open) = inner.opened()? else { return Ok(()) };
-        let line = Line::Cannot { module: module.to_owned(), why: why.to_owned(), ticket };
+        let line = RecordLine::Irreversible { module: module.to_owned(), why: why.to_owned(), ticket };
         open.writer.append(&[line], false).map_err(|error| cannot_record(&error))
     }
 
     /// Records that the agent of another user is about to work for the run.
-    pub(crate) fn becoming(&self, other: &Become) -> Result<(), Failure> {
+    pub(crate) fn record_user(&self, other: &Become) -> Result<(), Failure> {
         let inner = lock(&self.0);
         let Some(run) = &inner.run else { return Ok(()) };
         let write = || -> io::Result<()> {
@@ -167,134 +164,164 @@ impl Recorder {
         write().map_err(|error| cannot_record(&error))
     }
 
-    /// Announces a change at `path`, after which it is as `left`, and keeps what is lost by it.
+    /// Announces a change that will leave `path` in the state `left`, and keeps the old content if it would be lost.
     ///
     /// # Errors
     /// If it cannot be recorded or kept; the change must not be made then.
-    pub(crate) fn change(&self, path: &Path, loses: Loses, left: State) -> Result<Noted, Failure> {
-        Ok(self.change_all(vec![(path.to_owned(), left)], loses)?.pop().unwrap_or_default())
+    pub(crate) fn announce(
+        &self,
+        path: &Path,
+        change: ChangeKind,
+        left: PathState,
+    ) -> Result<Announcement, Failure> {
+        Ok(self.announce_all(vec![(path.to_owned(), left)], change)?.pop().unwrap_or_default())
     }
 
     /// Announces changes that are made together.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
-    pub(crate) fn change_all(
+    /// As [`announce`](Self::announce).
+    pub(crate) fn announce_all(
         &self,
-        changes: Vec<(PathBuf, State)>,
-        loses: Loses,
-    ) -> Result<Vec<Noted>, Failure> {
+        changes: Vec<(PathBuf, PathState)>,
+        change: ChangeKind,
+    ) -> Result<Vec<Announcement>, Failure> {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
         let Some(open) = inner.opened()? else { return Ok(Vec::new()) };
-        let (mut lines, mut noted) = (Vec::new(), Vec::new());
+        let (mut lines, mut announcement) = (Vec::new(), Vec::new());
         for (path, left) in changes {
-            match open.announce(real(&path), loses, left, secret)? {
-                Some((line, path, known)) => {
-                    noted.push(Noted(Some((path, known)), First::of(&line)));
+            match open.announce(with_real_parent(&path), change, left, secret)? {
+                Some((line, path, tracked)) => {
+                    announcement.push(Announcement(Some((path, tracked)), First::of(&line)));
                     lines.push(line);
                 }
-                None => noted.push(Noted::default()),
+                None => announcement.push(Announcement::default()),
             }
         }
-        open.write(&lines, &noted, loses == Loses::Content)?;
-        Ok(noted)
+        open.write(&lines, &announcement, change == ChangeKind::LosesContent)?;
+        Ok(announcement)
     }
 
-    /// Announces that the directory at `path` is removed, and says how.
+    /// Announces the removal of the directory at `path`, and returns how to remove it.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
-    pub(crate) fn removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
+    /// As [`announce`](Self::announce).
+    pub(crate) fn announce_removal(&self, path: &Path, meta: &Meta) -> Result<Removal, Failure> {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
-        let Some(open) = inner.opened()? else { return Ok(Removal::Discard(Noted::default())) };
-        let path = real(path);
+        let Some(open) = inner.opened()? else { return Ok(Removal::Discard(Announcement::default())) };
+        let path = with_real_parent(path);
         let is_empty = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
-        if is_empty || open.known.is_new(&path) {
-            let noted = open.announce(path, Loses::Content, State::nothing(), secret)?;
-            let noted = match noted {
-                Some((line, path, known)) => {
-                    let noted = Noted(Some((path, known)), First::of(&line));
-                    open.write(&[line], std::slice::from_ref(&noted), true)?;
-                    noted
+        if is_empty || open.tracked.is_new(&path) {
+            let announcement = open.announce(path, ChangeKind::LosesContent, PathState::absent(), secret)?;
+            let announcement = match announcement {
+                Some((line, path, tracked)) => {
+                    let announcement = Announcement(Some((path, tracked)), First::of(&line));
+                    open.write(&[line], std::slice::from_ref(&announcement), true)?;
+                    announcement
                 }
-                None => Noted::default(),
+                None => Announcement::default(),
             };
-            return Ok(Removal::Discard(noted));
+            return Ok(Removal::Discard(announcement));
         }
         let id = open.name();
-        let known = Known { id: id.clone(), nothing: false, content: true, stamped: false, tree: false };
-        let noted = Noted(Some((path.clone(), known)), First::Yes);
+        let tracked = TrackedPath {
+            id: id.clone(),
+            was_absent: false,
+            content_kept: true,
+            is_stamped: false,
+            is_tree: false,
+        };
+        let announcement = Announcement(Some((path.clone(), tracked)), First::Yes);
         let (was, kept) = if secret {
-            (State { content: Content::Secret, owned: Some(meta.into()), ..State::of(Thing::Tree) }, None)
+            (
+                PathState {
+                    content: ContentState::Secret,
+                    ownership: Some(meta.into()),
+                    ..PathState::new(PathKind::Tree)
+                },
+                None,
+            )
         } else {
             match open.keeper.keep_tree(&path, meta, &id)? {
                 Some(state) => (state.clone(), state.kept),
                 None => (open.keeper.keep_copy_of_tree(&path, meta, &id)?, None),
             }
         };
-        let line = Line::Change { id, path, was, left: State::nothing() };
+        let line = RecordLine::Change { id, path, was, left: PathState::absent() };
         open.write(&[line], &[], true)?;
         Ok(match kept {
-            Some(kept) => Removal::Move(noted, kept),
-            None => Removal::Discard(noted),
+            Some(kept) => Removal::Move(announcement, kept),
+            None => Removal::Discard(announcement),
         })
     }
 
-    /// Keeps the directory at `path` by a copy, since it could not be moved.
+    /// Keeps a copy of the directory at `path`, since it could not be moved.
     ///
     /// # Errors
-    /// As [`change`](Self::change).
-    pub(crate) fn copy_instead(&self, noted: &Noted, path: &Path, meta: &Meta) -> Result<(), Failure> {
+    /// As [`announce`](Self::announce).
+    pub(crate) fn keep_copy(
+        &self,
+        announcement: &Announcement,
+        path: &Path,
+        meta: &Meta,
+    ) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((_, known))) = (inner.opened()?, &noted.0) else { return Ok(()) };
-        let was = open.keeper.keep_copy_of_tree(&real(path), meta, &known.id)?;
-        let line = Line::Again { id: known.id.clone(), was: Some(was), left: State::nothing() };
+        let (Some(open), Some((_, tracked))) = (inner.opened()?, &announcement.0) else { return Ok(()) };
+        let was = open.keeper.keep_copy_of_tree(&with_real_parent(path), meta, &tracked.id)?;
+        let line =
+            RecordLine::ChangeAgain { id: tracked.id.clone(), was: Some(was), left: PathState::absent() };
         open.write(&[line], &[], true)
     }
 
-    /// Forgets a directory that was removed, and what was below it: what comes there is something else.
+    /// Stops tracking a removed directory and everything below it: whatever appears there is something else.
     pub(crate) fn forget(&self, path: &Path) {
         if let Some(open) = lock(&self.0).open.as_mut() {
-            open.known.forget(&real(path));
+            open.tracked.forget(&with_real_parent(path));
         }
     }
 
-    /// Records that a change did not come to be. Should this not be possible, [`Entry::left`](super::record::Entry::left)
-    /// allows for it.
-    pub(crate) fn void(&self, noted: &Noted) {
+    /// Records that a change was not made. If this fails, [`Entry::left`](super::record::Entry::left) still allows for it.
+    pub(crate) fn cancel(&self, announcement: &Announcement) {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return };
-        open.writer.append(&[Line::Void { id: known.id.clone() }], false).ok();
-        if noted.1 == First::Yes {
-            open.known.remove(path);
+        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else { return };
+        open.writer.append(&[RecordLine::Cancelled { id: tracked.id.clone() }], false).ok();
+        if announcement.1 == First::Yes {
+            open.tracked.remove(path);
         }
     }
 
-    /// Records how a change has left a path where that was not known before: `owned` is what was announced.
+    /// Records the actual state after a change, if it differs from the announced state or was not known.
     ///
     /// # Errors
-    /// If it cannot be recorded; the change is made.
-    pub(crate) fn settle(&self, noted: &Noted, announced: Option<&State>) -> Result<(), Failure> {
+    /// If it cannot be recorded; the change was made.
+    pub(crate) fn confirm(
+        &self,
+        announcement: &Announcement,
+        announced: Option<&PathState>,
+    ) -> Result<(), Failure> {
         let mut inner = lock(&self.0);
-        let (Some(open), Some((path, known))) = (inner.open.as_mut(), &noted.0) else { return Ok(()) };
+        let (Some(open), Some((path, tracked))) = (inner.open.as_mut(), &announcement.0) else {
+            return Ok(());
+        };
         let Ok(meta) = fs::symlink_metadata(path) else { return Ok(()) };
-        let seen = State::seen(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
+        let seen =
+            PathState::observe(path, Some(&Meta::from(&meta))).map_err(|error| cannot_record(&error))?;
         let stamp = Time { seconds: meta.ctime(), nanos: meta.ctime_nsec() };
-        let left = if known.stamped {
-            State { content: Content::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
+        let left = if tracked.is_stamped {
+            PathState { content: ContentState::Stamp(meta.dev(), meta.ino(), stamp), mtime: None, ..seen }
         } else {
-            let told = |state: &&State| {
-                state.owned == seen.owned && state.mtime.is_none_or(|time| Some(time) == seen.mtime)
+            let told = |state: &&PathState| {
+                state.ownership == seen.ownership && state.mtime.is_none_or(|time| Some(time) == seen.mtime)
             };
             let Some(announced) = announced.filter(|state| !told(state)) else { return Ok(()) };
-            State { mtime: announced.mtime.and(seen.mtime), ..seen }
+            PathState { mtime: announced.mtime.and(seen.mtime), ..seen }
         };
-        let line = Line::Again { id: known.id.clone(), was: None, left };
+        let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
         open.writer.append(&[line], false).map_err(|error| {
             Failure::new(format!(
-                "{} was changed, but how it was left cannot be recorded: {}",
+                "{} was changed, but its new state cannot be recorded: {}",
                 path.display(),
                 reason(&error)
             ))
@@ -310,7 +337,7 @@ impl Inner {
         }
     }
 
-    /// Returns the record, begun if it was not; nothing if none is kept.
+    /// Returns the open record, opening it first if necessary; `None` if changes are not recorded.
     fn opened(&mut self) -> Result<Option<&mut Open>, Failure> {
         if self.open.is_none() {
             let Some(run) = self.run.clone() else { return Ok(None) };
@@ -319,7 +346,12 @@ impl Inner {
                 let (writer, record) = Writer::open(&directory.join(RECORD))?;
                 prune::in_background(&directory);
                 let keeper = Keeper::new(&directory, &run)?;
-                Ok(Open { writer, keeper, known: All::of(&record), names: record.entries.len() as u64 })
+                Ok(Open {
+                    writer,
+                    keeper,
+                    tracked: TrackedPaths::from_record(&record),
+                    names: record.entries.len() as u64,
+                })
             });
             self.open = Some(open.map_err(|error| cannot_record(&error))?);
         }
@@ -328,77 +360,84 @@ impl Inner {
 }
 
 impl Open {
-    /// Returns a name for an entry that no other has, also none of another process.
+    /// Returns a name for an entry that is unique, even among other processes.
     fn name(&mut self) -> String {
         self.names += 1;
         format!("{}.{}", std::process::id(), self.names)
     }
 
-    /// Returns the line that announces a change, and what is known of the path then; nothing if nothing was there and
-    /// nothing will be.
+    /// Returns the line that announces a change and the tracked state of the path; `None` if the path does not exist and will
+    /// not exist.
     fn announce(
         &mut self,
         path: PathBuf,
-        loses: Loses,
-        mut left: State,
+        change: ChangeKind,
+        mut left: PathState,
         secret: bool,
-    ) -> Result<Option<(Line, PathBuf, Known)>, Failure> {
-        let stamped = secret && left.thing == Thing::File && left.content != Content::Any;
-        if stamped {
-            left.content = Content::Secret;
+    ) -> Result<Option<(RecordLine, PathBuf, TrackedPath)>, Failure> {
+        let is_stamped = secret && left.kind == PathKind::File && left.content != ContentState::Any;
+        if is_stamped {
+            left.content = ContentState::Secret;
         }
         let meta = fs::symlink_metadata(&path).ok().map(|meta| Meta::from(&meta));
-        let known = self.known.get(&path).cloned();
-        if let Some(known) = &known
-            && (loses != Loses::Content || known.content)
+        let tracked = self.tracked.get(&path).cloned();
+        if let Some(tracked) = &tracked
+            && (change != ChangeKind::LosesContent || tracked.content_kept)
         {
-            let line = Line::Again { id: known.id.clone(), was: None, left };
-            let known =
-                Known { stamped: stamped || known.stamped && loses != Loses::Content, ..known.clone() };
-            return Ok(Some((line, path, known)));
+            let line = RecordLine::ChangeAgain { id: tracked.id.clone(), was: None, left };
+            let tracked = TrackedPath {
+                is_stamped: is_stamped || tracked.is_stamped && change != ChangeKind::LosesContent,
+                ..tracked.clone()
+            };
+            return Ok(Some((line, path, tracked)));
         }
-        let nothing = loses == Loses::Made || meta.is_none() || self.known.is_new(&path);
-        if meta.is_none() && left.is_nothing() && known.is_none() {
+        let was_absent = change == ChangeKind::Created || meta.is_none() || self.tracked.is_new(&path);
+        if meta.is_none() && left.is_absent() && tracked.is_none() {
             return Ok(None);
         }
-        let id = known.as_ref().map_or_else(|| self.name(), |known| known.id.clone());
+        let id = tracked.as_ref().map_or_else(|| self.name(), |tracked| tracked.id.clone());
         let was = match &meta {
-            Some(meta) if !nothing => self.before(&path, meta, loses, secret, &id)?,
-            _ => State::nothing(),
+            Some(meta) if !was_absent => self.before(&path, meta, change, secret, &id)?,
+            _ => PathState::absent(),
         };
-        let content = nothing || loses == Loses::Content;
-        let tree = left.thing == Thing::Tree;
-        let next = Known { id: id.clone(), nothing, content, stamped, tree };
-        let line = match known {
-            None => Line::Change { id, path: path.clone(), was, left },
-            Some(_) => Line::Again { id, was: Some(was), left },
+        let content_kept = was_absent || change == ChangeKind::LosesContent;
+        let is_tree = left.kind == PathKind::Tree;
+        let next = TrackedPath { id: id.clone(), was_absent, content_kept, is_stamped, is_tree };
+        let line = match tracked {
+            None => RecordLine::Change { id, path: path.clone(), was, left },
+            Some(_) => RecordLine::ChangeAgain { id, was: Some(was), left },
         };
         Ok(Some((line, path, next)))
     }
 
-    /// Returns what is at `path`, kept if it is lost.
+    /// Returns the state of `path`, and keeps its content if it would be lost.
     fn before(
         &mut self,
         path: &Path,
         meta: &Meta,
-        loses: Loses,
+        change: ChangeKind,
         secret: bool,
         id: &str,
-    ) -> Result<State, Failure> {
-        if loses == Loses::Content && !secret {
+    ) -> Result<PathState, Failure> {
+        if change == ChangeKind::LosesContent && !secret {
             return self.keeper.keep(path, meta, id);
         }
-        let mut state = State::seen(path, Some(meta)).map_err(|error| cannot_record(&error))?;
-        if loses == Loses::Content && state.thing == Thing::File {
-            state.content = Content::Secret;
+        let mut state = PathState::observe(path, Some(meta)).map_err(|error| cannot_record(&error))?;
+        if change == ChangeKind::LosesContent && state.kind == PathKind::File {
+            state.content = ContentState::Secret;
         }
         Ok(state)
     }
 
-    fn write(&mut self, lines: &[Line], noted: &[Noted], durably: bool) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        lines: &[RecordLine],
+        announcement: &[Announcement],
+        durably: bool,
+    ) -> Result<(), Failure> {
         self.writer.append(lines, durably).map_err(|error| cannot_record(&error))?;
-        for (path, known) in noted.iter().filter_map(|noted| noted.0.clone()) {
-            self.known.insert(path, known);
+        for (path, tracked) in announcement.iter().filter_map(|announcement| announcement.0.clone()) {
+            self.tracked.insert(path, tracked);
         }
         Ok(())
     }

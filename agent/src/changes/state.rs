@@ -1,4 +1,4 @@
-//! What is, or was, at a path.
+//! States of a path, as recorded for undo.
 
 use std::fs;
 use std::io;
@@ -9,97 +9,104 @@ use convoy_protocol::Digest;
 
 use crate::stat::{Meta, Time};
 
-/// What there is.
+/// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Thing {
-    Nothing,
+pub(crate) enum PathKind {
+    Absent,
     File,
     Directory,
-    /// A symbolic link with what it says.
+    /// A symbolic link, with its target.
     Link(PathBuf),
-    /// A directory with all it holds, or what is neither file, directory nor link: as one.
+    /// A directory tree as a unit, or a special file.
     Tree,
 }
 
 /// Owner, group and permission bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owned {
+pub(crate) struct Ownership {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// What a file holds.
+/// What is known about a file's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// It does not matter, since it was not changed.
+pub(crate) enum ContentState {
+    /// Nothing, since the content does not change.
     Any,
-    /// What has this digest. Of a tree: of all that the file system says about it.
+    /// Its digest; for a tree, the digest of all metadata.
     Digest(Digest),
-    /// A secret. So long as device, inode and time of change are these, it is the same.
+    /// It is a secret. The content is the same as long as device, inode and `ctime` are.
     Stamp(u64, u64, Time),
-    /// A secret, not kept.
+    /// It is a secret, and was not kept.
     Secret,
-    /// What could not be read, and was not kept.
+    /// It could not be read, and was not kept.
     Unreadable,
 }
 
-/// What is, or was, at a path.
+/// The state of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) thing: Thing,
-    /// `None`: they do not matter.
-    pub(crate) owned: Option<Owned>,
-    /// `None`: it does not matter.
+pub(crate) struct PathState {
+    pub(crate) kind: PathKind,
+    /// `None` if irrelevant.
+    pub(crate) ownership: Option<Ownership>,
+    /// `None` if irrelevant.
     pub(crate) mtime: Option<Time>,
-    pub(crate) content: Content,
-    /// Where it is kept.
+    pub(crate) content: ContentState,
+    /// Where the old content is kept.
     pub(crate) kept: Option<PathBuf>,
-    /// Extended attributes.
+    /// The extended attributes.
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl From<&Meta> for Owned {
+impl From<&Meta> for Ownership {
     fn from(meta: &Meta) -> Self {
         Self { mode: meta.mode, uid: meta.uid, gid: meta.gid }
     }
 }
 
-impl State {
-    pub(crate) fn of(thing: Thing) -> Self {
-        Self { thing, owned: None, mtime: None, content: Content::Any, kept: None, xattrs: Vec::new() }
-    }
-
-    pub(crate) fn nothing() -> Self {
-        Self::of(Thing::Nothing)
-    }
-
-    /// Returns what is at `path`, of which `meta` tells; the content is not looked at.
-    pub(crate) fn seen(path: &Path, meta: Option<&Meta>) -> io::Result<Self> {
-        let Some(meta) = meta else { return Ok(Self::nothing()) };
-        let thing = match meta {
-            meta if meta.is_file() => Thing::File,
-            meta if meta.is_dir() => Thing::Directory,
-            meta if meta.is_link() => Thing::Link(fs::read_link(path)?),
-            _ => Thing::Tree,
-        };
-        Ok(Self { owned: Some(meta.into()), mtime: Some(meta.mtime), ..Self::of(thing) })
-    }
-
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.thing == Thing::Nothing
-    }
-
-    /// Returns this state after a change to `next`, which says nothing of what did not change.
-    pub(crate) fn then(&self, next: &Self) -> Self {
-        let mut merged = next.clone();
-        // A directory that came back with all it holds stays one, whatever its attributes.
-        if self.thing == Thing::Tree && next.thing == Thing::Directory {
-            return Self { thing: Thing::Tree, content: Content::Any, ..merged };
+impl PathState {
+    pub(crate) fn new(kind: PathKind) -> Self {
+        Self {
+            kind,
+            ownership: None,
+            mtime: None,
+            content: ContentState::Any,
+            kept: None,
+            xattrs: Vec::new(),
         }
-        if self.thing == next.thing {
-            merged.owned = next.owned.or(self.owned);
-            if next.content == Content::Any {
+    }
+
+    pub(crate) fn absent() -> Self {
+        Self::new(PathKind::Absent)
+    }
+
+    /// Returns the state of `path` with the metadata `meta`, without its content.
+    pub(crate) fn observe(path: &Path, meta: Option<&Meta>) -> io::Result<Self> {
+        let Some(meta) = meta else { return Ok(Self::absent()) };
+        let kind = match meta {
+            meta if meta.is_file() => PathKind::File,
+            meta if meta.is_dir() => PathKind::Directory,
+            meta if meta.is_link() => PathKind::Link(fs::read_link(path)?),
+            _ => PathKind::Tree,
+        };
+        Ok(Self { ownership: Some(meta.into()), mtime: Some(meta.mtime), ..Self::new(kind) })
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        self.kind == PathKind::Absent
+    }
+
+    /// Returns this state after a change to `next`, which omits what the change leaves alone.
+    pub(crate) fn followed_by(&self, next: &Self) -> Self {
+        let mut merged = next.clone();
+        // A restored directory tree remains a tree when only its attributes change.
+        if self.kind == PathKind::Tree && next.kind == PathKind::Directory {
+            return Self { kind: PathKind::Tree, content: ContentState::Any, ..merged };
+        }
+        if self.kind == next.kind {
+            merged.ownership = next.ownership.or(self.ownership);
+            if next.content == ContentState::Any {
                 merged.content = self.content.clone();
             }
         }
@@ -107,7 +114,7 @@ impl State {
     }
 }
 
-/// Returns the extended attributes of what is at `path` itself, as far as they can be read.
+/// Returns the extended attributes of `path` itself, as far as they can be read.
 pub(crate) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut names = vec![0; 16 * 1024];
     let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Directories with all they hold, as one.
+//! Directory trees as units.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,22 +15,21 @@ use sha2::{Digest as _, Sha256};
 
 use super::state::xattrs;
 
-/// What there is.
+/// A summary of a directory tree.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// Of what the file system says about it: nothing in it can be changed without changing this. The directory itself
-    /// can be moved.
+    /// The digest of all metadata, except for those that change when the tree is moved. Any change in the tree changes it.
     pub(crate) digest: Digest,
-    /// How many bytes its files take.
+    /// The disk usage of its files in bytes.
     pub(super) bytes: u64,
-    /// Whether all is on one file system.
+    /// Whether everything is on one file system.
     pub(super) one_system: bool,
 }
 
-/// Looks at a directory and all that is below it, without reading files.
+/// Summarizes a directory tree without reading files.
 ///
 /// # Errors
-/// If something cannot be looked at.
+/// If something is not accessible.
 pub(crate) fn survey(top: &Path) -> io::Result<Survey> {
     let device = fs::symlink_metadata(top)?.dev();
     let mut survey = Survey { digest: Digest::of(b""), bytes: 0, one_system: true };
@@ -62,7 +61,7 @@ pub(crate) fn survey(top: &Path) -> io::Result<Survey> {
     Ok(survey)
 }
 
-/// Calls `each` with everything below and at `top`, a directory before what is in it, names sorted.
+/// Calls `each` with `top` and everything below it, sorted by name, each directory before its entries.
 fn walk(
     top: &Path,
     below: &Path,
@@ -82,11 +81,11 @@ fn walk(
     Ok(())
 }
 
-/// Copies everything at and below `from` to `to`, where nothing is, with owners, modes, times, links and extended
+/// Copies the directory tree `from` to `to`, which must not exist, with owners, modes, times, links and extended
 /// attributes. Sockets are left out.
 ///
 /// # Errors
-/// If something cannot be copied; nothing is left of the copy then.
+/// If something cannot be copied; the copy is removed then.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut directories: Vec<(PathBuf, Metadata)> = Vec::new();
     let mut names: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
@@ -106,14 +105,14 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
             return fs::hard_link(first, &target);
         }
         copy_one(source, &target, meta)?;
-        attribute(source, &target, meta)
+        copy_attributes(source, &target, meta)
     });
-    // Those inside first: their times are changed by what comes into them.
+    // Inner directories first: adding entries changes the times of a directory.
     let done = done.and_then(|()| {
         directories.iter().rev().try_for_each(|(directory, meta)| {
             let below = directory.strip_prefix(to).unwrap_or(Path::new(""));
             let source = if below.as_os_str().is_empty() { from.to_owned() } else { from.join(below) };
-            attribute(&source, directory, meta)
+            copy_attributes(&source, directory, meta)
         })
     });
     let done = done.and_then(|()| Ok(rustix::fs::syncfs(File::open(to.parent().unwrap_or(to))?)?));
@@ -140,8 +139,8 @@ fn copy_one(source: &Path, target: &Path, meta: &Metadata) -> io::Result<()> {
     Ok(rustix::fs::mknodat(CWD, target, kind, Mode::RUSR | Mode::WUSR, meta.rdev())?)
 }
 
-/// Gives a copy the attributes of what it is a copy of.
-pub(super) fn attribute(source: &Path, target: &Path, meta: &Metadata) -> io::Result<()> {
+/// Copies the attributes of the original.
+pub(super) fn copy_attributes(source: &Path, target: &Path, meta: &Metadata) -> io::Result<()> {
     let (uid, gid) = (rustix::fs::Uid::from_raw(meta.uid()), rustix::fs::Gid::from_raw(meta.gid()));
     rustix::fs::chownat(CWD, target, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     if !meta.is_symlink() {
@@ -155,7 +154,7 @@ pub(super) fn attribute(source: &Path, target: &Path, meta: &Metadata) -> io::Re
     Ok(rustix::fs::utimensat(CWD, target, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// Sets an extended attribute of what is at `path` itself, unless it has it.
+/// Sets an extended attribute of `path` itself, unless it is set already.
 ///
 /// # Errors
 /// If it cannot be set.
@@ -166,10 +165,10 @@ pub(crate) fn set_xattr(path: &Path, name: &[u8], value: &[u8]) -> io::Result<()
     Ok(rustix::fs::lsetxattr(path, OsStr::from_bytes(name), value, XattrFlags::empty())?)
 }
 
-/// Removes what is at `path`, a directory with all it holds.
+/// Removes a file or a directory tree.
 ///
 /// # Errors
-/// If something of it stays.
+/// If something cannot be removed.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }

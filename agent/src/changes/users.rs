@@ -1,4 +1,4 @@
-//! The users that were become in a run: their agents have records of their own.
+//! The users that a run became. Their agents keep records of their own.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use convoy_protocol::message::{Become, Method};
 use super::USERS;
 use super::line::{read_words, words};
 
-/// Returns how another user was become, as a line of a run's directory.
+/// Formats how a user was become, as a line in a run's directory.
 pub(super) fn user_line(other: &Become) -> String {
     let option =
         |value: &Option<String>| value.as_ref().map_or_else(|| "-".to_owned(), |text| format!("={text}"));
     words(&[&other.user, other.method.name(), &option(&other.exe), &option(&other.flags)])
 }
 
-/// Returns the users that were become in a run, without their passwords.
+/// Returns the users that a run became, without passwords.
 pub(crate) fn users(directory: &Path) -> Vec<Become> {
     let text = std::fs::read_to_string(directory.join(USERS)).unwrap_or_default();
     let option = |text: &String| text.strip_prefix('=').map(str::to_owned);

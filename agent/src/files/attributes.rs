@@ -1,4 +1,4 @@
-//! Owner, group and mode: what a task asks for, and what is there.
+//! Owner, group and mode: the requested and the current ones.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use super::mode::{self, Base};
 use crate::args::Mode;
 use crate::failure::Failure;
 use crate::stat::{FileKind, Meta};
-use crate::system::{Attributes, Look, System};
+use crate::system::{Attributes, System, SystemView};
 
-/// What a task says about a file besides its content.
+/// The attributes that a task requests for a file.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'a> {
+pub struct RequestedAttributes<'a> {
     /// `mode`
     pub mode: Option<&'a Mode>,
     /// `owner`
@@ -22,54 +22,58 @@ pub struct Wanted<'a> {
 }
 
 crate::arguments! {
-    /// What every module that writes files takes besides their content: in Ansible, the common file arguments.
+    /// Parameters of modules that write files: Ansible's common file arguments.
     pub struct FileArgs {
-        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`. Where a file of the
-        /// workstation is copied, `preserve` means those that it has.
+        /// The permission bits: octal digits in quotes, or symbolic such as `u+rwX,g=r`. When a file of the workstation is
+        /// copied, `preserve` keeps the bits that it has there.
         mode: Option<Mode>,
-        /// The owner, by name or number.
+        /// The owner, by name or ID.
         owner: Option<String>,
-        /// The group, by name or number.
+        /// The group, by name or ID.
         group: Option<String>,
-        /// A user of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        /// The user of an SELinux context. Ignored if SELinux is disabled, refused if it is enabled.
         seuser: Option<String>,
-        /// A role of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        /// The role of an SELinux context. Ignored if SELinux is disabled, refused if it is enabled.
         serole: Option<String>,
-        /// A type of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        /// The type of an SELinux context. Ignored if SELinux is disabled, refused if it is enabled.
         setype: Option<String>,
-        /// A level of an SELinux context. Means nothing where SELinux is off, and is refused where it is on.
+        /// The level of an SELinux context. Ignored if SELinux is disabled, refused if it is enabled.
         selevel: Option<String>,
-        /// Flags as `chattr` takes them. Not supported: run `chattr` by the `command` module.
+        /// Flags for `chattr`. Not supported: run `chattr` with the `command` module.
         attributes: Option<String> [aliases("attr")],
-        /// Not supported: files are replaced whole or not at all.
+        /// Not supported: files are always replaced atomically.
         unsafe_writes: bool [default("false")],
     }
 }
 
 impl FileArgs {
-    /// Returns what is asked for, as far as convoy does it.
-    pub fn wanted(&self) -> Wanted<'_> {
-        Wanted { mode: self.mode.as_ref(), owner: self.owner.as_deref(), group: self.group.as_deref() }
+    /// Returns the requested attributes.
+    pub fn wanted(&self) -> RequestedAttributes<'_> {
+        RequestedAttributes {
+            mode: self.mode.as_ref(),
+            owner: self.owner.as_deref(),
+            group: self.group.as_deref(),
+        }
     }
 
-    /// Returns whether the mode is that of the source.
+    /// Returns whether the mode of the source is to be kept.
     pub fn keeps_mode(&self) -> bool {
         self.mode.as_ref().is_some_and(|mode| mode.0 == "preserve")
     }
 
-    /// Refuses what convoy cannot do. SELinux contexts are accepted where SELinux is off: they mean nothing there.
+    /// Refuses parameters that convoy does not support.
     ///
     /// # Errors
-    /// With the name of the parameter and the reason.
-    pub fn refuse_foreign(&self, look: &Look) -> Result<(), Failure> {
+    /// Names the parameter and the reason.
+    pub fn refuse_unsupported(&self, view: &SystemView) -> Result<(), Failure> {
         if self.unsafe_writes {
             return Err(Failure::new(
-                "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted",
+                "unsafe_writes is not supported by convoy: an interruption would leave a partial file",
             ));
         }
         if self.attributes.as_ref().is_some_and(|text| !text.is_empty()) {
             return Err(Failure::new(
-                "attributes is not supported by convoy: run chattr by the command module to set them",
+                "attributes is not supported by convoy: set them by running chattr with the command module",
             ));
         }
         let selinux = [
@@ -80,38 +84,38 @@ impl FileArgs {
         ];
         let given = selinux.iter().find(|(_, value)| value.is_some());
         if let Some((name, _)) = given
-            && look.has_selinux()
+            && view.has_selinux()
         {
             return Err(Failure::new(format!(
-                "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon by the command module"
+                "{name} is not supported by convoy on a node with SELinux: run chcon or restorecon with the command module"
             )));
         }
         Ok(())
     }
 }
 
-impl Wanted<'_> {
-    /// Returns whether nothing is asked for.
+impl RequestedAttributes<'_> {
+    /// Returns whether no attribute is requested.
     pub fn is_empty(&self) -> bool {
         self.mode.is_none() && self.owner.is_none() && self.group.is_none()
     }
 
-    /// Returns what is asked for in numbers, for something at `path` that is, or would be made as, `base`.
+    /// Resolves names and symbolic modes for something at `path`, which is `base` or would be created as `base`.
     ///
     /// # Errors
-    /// If a user or group is unknown, or the mode is none.
-    pub fn resolve(&self, look: &Look, path: &Path, base: Base) -> Result<Attributes, Failure> {
+    /// If a user or group is unknown, or the mode is invalid.
+    pub fn resolve(&self, view: &SystemView, path: &Path, base: Base) -> Result<Attributes, Failure> {
         let unknown = |verb: &str, what: &str, name: &str| {
             Failure::new(format!("{verb} failed: failed to look up {what} {name}"))
                 .with("path", path.to_string_lossy().as_ref())
         };
         let uid = self.owner.map(|name| match name.parse() {
             Ok(uid) => Ok(uid),
-            Err(_) => look.user(name).map(|user| user.uid).ok_or_else(|| unknown("chown", "user", name)),
+            Err(_) => view.user(name).map(|user| user.uid).ok_or_else(|| unknown("chown", "user", name)),
         });
         let gid = self.group.map(|name| match name.parse() {
             Ok(gid) => Ok(gid),
-            Err(_) => look.group_id(name).ok_or_else(|| unknown("chgrp", "group", name)),
+            Err(_) => view.group_id(name).ok_or_else(|| unknown("chgrp", "group", name)),
         });
         let mode = self.mode.map(|mode| {
             mode::parse(&mode.0, base)
@@ -120,20 +124,25 @@ impl Wanted<'_> {
         Ok(Attributes { mode: mode.transpose()?, uid: uid.transpose()?, gid: gid.transpose()? })
     }
 
-    /// Returns what is asked for and is not so; `None` if all is.
+    /// Returns the requested attributes that differ from the current ones; `None` if there are none.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
-    pub fn missing(&self, look: &Look, path: &Path, meta: &Meta) -> Result<Option<Attributes>, Failure> {
+    pub fn missing(
+        &self,
+        view: &SystemView,
+        path: &Path,
+        meta: &Meta,
+    ) -> Result<Option<Attributes>, Failure> {
         if self.is_empty() {
             return Ok(None);
         }
-        let base = Base { mode: meta.mode, is_dir: meta.is_dir(), umask: look.umask() };
-        Ok(differing(self.resolve(look, path, base)?, meta))
+        let base = Base { mode: meta.mode, is_dir: meta.is_dir(), umask: view.umask() };
+        Ok(differing(self.resolve(view, path, base)?, meta))
     }
 }
 
-/// Returns the part of `wanted` that `meta` has not; `None` if it has all. A symbolic link has no mode of its own.
+/// Returns the part of `wanted` that differs from `meta`; `None` if nothing does. A symbolic link has no mode of its own.
 pub fn differing(wanted: Attributes, meta: &Meta) -> Option<Attributes> {
     let left = Attributes {
         mode: wanted.mode.filter(|mode| *mode != meta.mode && !meta.is_link()),
@@ -143,7 +152,7 @@ pub fn differing(wanted: Attributes, meta: &Meta) -> Option<Attributes> {
     (left != Attributes::default()).then_some(left)
 }
 
-/// Sets attributes of what is at `path` itself.
+/// Sets attributes of `path` itself; a symbolic link is not followed.
 ///
 /// # Errors
 /// If one cannot be set.
@@ -151,11 +160,11 @@ pub fn set(node: &mut System, path: &Path, attributes: Attributes) -> Result<(),
     if attributes.uid.is_some() || attributes.gid.is_some() {
         node.lchown(path, attributes.uid, attributes.gid)?;
     }
-    // After the owner: a change of owner takes the set-user-id bit away.
+    // After the owner, since a change of owner clears the set-user-ID bit.
     attributes.mode.map_or(Ok(()), |mode| node.chmod(path, mode))
 }
 
-/// Returns Ansible's word for what is at a path.
+/// Returns Ansible's word for the type of a file.
 pub fn state(meta: Option<&Meta>) -> &'static str {
     match meta {
         None => "absent",
@@ -168,17 +177,17 @@ pub fn state(meta: Option<&Meta>) -> &'static str {
     }
 }
 
-/// Adds what Ansible says about a path in each answer that names one.
+/// Adds the return values that describe a path in Ansible's results.
 ///
 /// # Errors
-/// If the path cannot be looked at.
-pub fn describe(look: &Look, path: &Path, values: &mut Map) -> Result<(), Failure> {
-    if look.stat(path)?.is_none() {
+/// If the metadata cannot be read.
+pub fn describe(view: &SystemView, path: &Path, values: &mut Map) -> Result<(), Failure> {
+    if view.stat(path)?.is_none() {
         return Ok(());
     }
-    let Some(meta) = look.lstat(path)? else { return Ok(()) };
-    let owner = look.user_by_id(meta.uid).map_or_else(|| meta.uid.to_string(), |user| user.name);
-    let group = look.group_name(meta.gid).unwrap_or_else(|| meta.gid.to_string());
+    let Some(meta) = view.lstat(path)? else { return Ok(()) };
+    let owner = view.user_by_id(meta.uid).map_or_else(|| meta.uid.to_string(), |user| user.name);
+    let group = view.group_name(meta.gid).unwrap_or_else(|| meta.gid.to_string());
     values.extend(convoy_protocol::map! {
         "uid" => meta.uid,
         "gid" => meta.gid,

@@ -1,12 +1,12 @@
-//! Copies of files that are about to be replaced.
+//! Backup copies of files that are about to be replaced.
 
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::system::{Attributes, Bytes, SetTime, System};
 
-/// Copies the file at `path` to a name beside it that tells when, with its attributes and times; returns that name.
-/// Returns `None` if there is no file.
+/// Copies the file at `path`, with its attributes and times, to a name with a timestamp beside it, and returns that name;
+/// `None` if there is no file.
 ///
 /// # Errors
 /// If it cannot be copied.

@@ -1,4 +1,4 @@
-//! Differences for people to read.
+//! Differences in a readable form.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use convoy_protocol::{Diff, DiffSide, Map, Value};
 
 use crate::failure::Failure;
 use crate::stat::Meta;
-use crate::system::{Attributes, DIFF_LIMIT, Look};
+use crate::system::{Attributes, DIFF_LIMIT, SystemView};
 
-/// The new side of a difference.
+/// The new version of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct After<'a> {
-    /// What it is called.
+    /// Its title.
     pub header: &'a str,
-    /// Its length in bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// A file that holds it.
+    /// A file with the content.
     pub file: Option<&'a Path>,
-    /// Its bytes, if they are in memory.
+    /// The content, if it is in memory.
     pub bytes: Option<&'a [u8]>,
 }
 
@@ -29,18 +29,23 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Returns the difference between the file at `path`, which is `old`, and what would come there.
+/// Returns the difference between the file at `path`, with the metadata `old`, and its new version.
 ///
 /// # Errors
 /// If either cannot be read.
-pub fn of_content(look: &Look, path: &Path, old: Option<&Meta>, after: After<'_>) -> Result<Diff, Failure> {
+pub fn of_content(
+    view: &SystemView,
+    path: &Path,
+    old: Option<&Meta>,
+    after: After<'_>,
+) -> Result<Diff, Failure> {
     let before = match old {
         None => DiffSide { header: String::new(), text: String::new() },
         Some(meta) if meta.size > DIFF_LIMIT => {
             return Ok(skipped(&format!("destination file size is greater than {DIFF_LIMIT}")));
         }
         Some(_) => {
-            let bytes = look.read_head(path, DIFF_LIMIT)?;
+            let bytes = view.read_head(path, DIFF_LIMIT)?;
             if bytes.contains(&0) {
                 return Ok(skipped("destination file appears to be binary"));
             }
@@ -52,7 +57,7 @@ pub fn of_content(look: &Look, path: &Path, old: Option<&Meta>, after: After<'_>
     }
     let bytes = match (after.bytes, after.file) {
         (Some(bytes), _) => bytes.to_vec(),
-        (None, Some(file)) => look.read_head(file, DIFF_LIMIT)?,
+        (None, Some(file)) => view.read_head(file, DIFF_LIMIT)?,
         (None, None) => Vec::new(),
     };
     if bytes.contains(&0) {
@@ -61,7 +66,7 @@ pub fn of_content(look: &Look, path: &Path, old: Option<&Meta>, after: After<'_>
     Ok(Diff::Text { before, after: DiffSide { header: after.header.to_owned(), text: text(&bytes) } })
 }
 
-/// Adds what `wanted` changes about `meta` to the two sides of a difference.
+/// Adds the attributes that `wanted` would change to both sides of a difference.
 pub fn of_attributes(meta: &Meta, wanted: Attributes, before: &mut Map, after: &mut Map) {
     let mut both = |name: &str, old: Value, new: Value| {
         before.insert(name.into(), old);
@@ -78,7 +83,7 @@ pub fn of_attributes(meta: &Meta, wanted: Attributes, before: &mut Map, after: &
     }
 }
 
-/// Returns a difference between two maps, each written as JSON with sorted keys.
+/// Returns the difference between two maps, formatted as JSON with sorted keys.
 pub fn of_maps(before: &Map, after: &Map) -> Diff {
     let side = |map: &Map| {
         let text = super::json::pretty(&Value::from(map.clone()));
@@ -93,7 +98,7 @@ mod tests {
     use convoy_protocol::map;
 
     #[test]
-    fn maps_are_written_as_ansible_prints_them() {
+    fn maps_are_formatted_as_ansible_prints_them() {
         let before = map! { "path" => "/a", "mode" => "0644", "n" => 1.5, "list" => vec![Value::from("é")] };
         let Diff::Text { before, after } = of_maps(&before, &map! {}) else { panic!("no text") };
         let expected = "{\n    \"list\": [\n        \"\\u00e9\"\n    ],\n    \"mode\": \"0644\",\n    \"n\": 1.5,\n    \"path\": \"/a\"\n}\n";

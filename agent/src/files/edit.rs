@@ -1,31 +1,31 @@
-//! A text file whose content and attributes are changed in place: the end of `blockinfile`, `lineinfile` and `replace`.
+//! Editing a text file and its attributes in place: the common end of `blockinfile`, `lineinfile` and `replace`.
 
 use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Diff, DiffSide, Map};
 
-use super::attributes::{self, Wanted};
+use super::attributes::{self, RequestedAttributes};
 use super::mode::Base;
 use super::{backup, difference, dirname, tree, validate};
 use crate::failure::Failure;
 use crate::module::Done;
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Look, System};
+use crate::system::{Attributes, Bytes, System, SystemView};
 
-/// What is asked for.
+/// A requested edit.
 #[derive(Debug)]
 pub struct Edit<'a> {
     /// The file, as the user named it.
     pub path: PathBuf,
-    /// Its content; `None` if it does not exist.
+    /// The current content; `None` if the file does not exist.
     pub old: Option<Vec<u8>>,
-    /// What it shall hold, and what is said of that; `None` if it holds that.
+    /// The new content and a message about the change; `None` if the content need not change.
     pub new: Option<(Vec<u8>, String)>,
-    /// Its attributes.
-    pub wanted: Wanted<'a>,
+    /// The requested attributes.
+    pub wanted: RequestedAttributes<'a>,
 }
 
-/// How to get there.
+/// What to do.
 #[derive(Debug)]
 pub struct Plan {
     path: PathBuf,
@@ -36,28 +36,28 @@ pub struct Plan {
     directories: Vec<PathBuf>,
 }
 
-/// What [`inspect`] found.
+/// The result of [`Edit::inspect`].
 #[derive(Debug)]
 pub struct Inspected {
-    /// What is done, in Ansible's words; empty if nothing.
+    /// What changes, in Ansible's wording; empty if nothing does.
     pub msg: String,
-    /// How, if anything is to be done.
+    /// What to do; `None` if nothing.
     pub plan: Option<Plan>,
-    /// The difference of the content, then that of the attributes, as far as there is one and it is wanted.
+    /// The differences of content and attributes, if they are requested.
     pub diff: Vec<Diff>,
 }
 
 impl Edit<'_> {
-    /// Compares the file with what is asked for. A symbolic link is followed.
+    /// Compares the file with the request. A symbolic link is followed.
     ///
     /// # Errors
-    /// If that cannot be seen, or an attribute has no meaning.
-    pub fn inspect(self, look: &Look) -> Result<Inspected, Failure> {
-        let target = look.real_path(&self.path);
-        let expected = look.lstat(&target)?;
-        let umask = look.umask();
+    /// If the file cannot be read, or an attribute is invalid.
+    pub fn inspect(self, view: &SystemView) -> Result<Inspected, Failure> {
+        let target = view.real_path(&self.path);
+        let expected = view.lstat(&target)?;
+        let umask = view.umask();
         let mode = expected.as_ref().map_or(0o666 & !umask, |meta| meta.mode);
-        let all = self.wanted.resolve(look, &self.path, Base { mode, is_dir: false, umask })?;
+        let all = self.wanted.resolve(view, &self.path, Base { mode, is_dir: false, umask })?;
         let missing = expected.as_ref().and_then(|meta| attributes::differing(all, meta));
         let mut msg = self.new.as_ref().map(|(_, msg)| msg.clone()).unwrap_or_default();
         let is_made = self.old.is_none() && self.new.is_some();
@@ -68,11 +68,11 @@ impl Edit<'_> {
         if self.new.is_none() && missing.is_none() {
             return Ok(Inspected { msg, plan: None, diff: Vec::new() });
         }
-        let diff = if look.wants_diff() { self.differences(missing, expected.as_ref()) } else { Vec::new() };
+        let diff = if view.wants_diff() { self.differences(missing, expected.as_ref()) } else { Vec::new() };
         let directories = if self.old.is_some() {
             Vec::new()
         } else {
-            tree::missing_directories(look, &dirname(&self.path))?
+            tree::missing_directories(view, &dirname(&self.path))?
         };
         let content = self.new.map(|(content, _)| content);
         let attributes = if content.is_some() { all } else { missing.unwrap_or_default() };
@@ -101,14 +101,14 @@ impl Edit<'_> {
     }
 }
 
-/// Carries out a plan; the old file is copied to a name that the answer holds as `keep_as`, if that is given.
+/// Carries out a plan. If `backup_value` is given, the old file is backed up and the return value of that name is its path.
 ///
 /// # Errors
-/// If the file cannot be written or `validate` does not accept it; the old file is untouched then.
+/// If the file cannot be written or `validate` rejects it; the old file is unchanged then.
 pub fn apply(
     plan: Plan,
     validate: Option<&str>,
-    keep_as: Option<&str>,
+    backup_value: Option<&str>,
     node: &mut System,
 ) -> Result<Done, Failure> {
     let mut values = Map::new();
@@ -128,7 +128,7 @@ pub fn apply(
             return Err(validate::refused(&output));
         }
     }
-    if let Some(name) = keep_as
+    if let Some(name) = backup_value
         && let Some(kept) = backup::make(node, &plan.path)?
     {
         values.insert(name.into(), kept.to_string_lossy().as_ref().into());
@@ -137,12 +137,12 @@ pub fn apply(
     Ok(Done { changed: true, values })
 }
 
-/// Refuses a path that is a directory, in Ansible's words.
+/// Refuses a directory, in Ansible's wording.
 ///
 /// # Errors
-/// If it is one, or cannot be looked at.
-pub fn refuse_directory(look: &Look, path: &Path) -> Result<(), Failure> {
-    if look.stat(path)?.is_some_and(|meta| meta.is_dir()) {
+/// If `path` is a directory or cannot be accessed.
+pub fn refuse_directory(view: &SystemView, path: &Path) -> Result<(), Failure> {
+    if view.stat(path)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("Path {} is a directory !", path.display())).with("rc", 256));
     }
     Ok(())

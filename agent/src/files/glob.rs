@@ -1,8 +1,8 @@
-//! Paths with `*`, `?` and `[…]`, as Python's `glob` reads them.
+//! Path patterns with `*`, `?` and `[…]`, as in Python's `glob`.
 
 use std::path::{Path, PathBuf};
 
-/// Returns whether anything is at a path that matches `pattern`, relative to `directory`.
+/// Returns whether any path matches `pattern`, relative to `directory`.
 pub fn any(pattern: &str, directory: &Path) -> bool {
     let start = if pattern.starts_with('/') { PathBuf::from("/") } else { directory.to_owned() };
     let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
@@ -49,10 +49,10 @@ fn matches_from(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
-/// Returns what is between the brackets and what follows them.
+/// Splits off a character class: returns its content and the rest of the pattern.
 fn class(rest: &[char]) -> Option<(&[char], &[char])> {
     let negated = usize::from(rest.first() == Some(&'!'));
-    // A bracket that comes first stands for itself.
+    // A closing bracket in the first position is part of the class.
     let end = rest.iter().enumerate().skip(negated + 1).find(|(_, c)| **c == ']')?.0;
     Some((&rest[..end], &rest[end + 1..]))
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_match_as_in_a_shell() {
+    fn names_match_shell_patterns() {
         for (pattern, name, expected) in [
             ("*", "a", true),
             ("a*c", "abbc", true),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_found_below_a_directory() {
+    fn patterns_match_paths_below_a_directory() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("logs")).unwrap();
         std::fs::write(directory.path().join("logs/.hidden.log"), "").unwrap();

@@ -1,15 +1,15 @@
-//! JSON: written as Python's `json.dumps` does, and read.
+//! JSON, formatted like Python's `json.dumps`, and a parser for it.
 
 use convoy_protocol::{Kind, Value};
 
-/// Returns `value` in one line, in the order of its keys' insertion.
+/// Formats `value` on one line, with keys in insertion order.
 pub fn compact(value: &Value) -> String {
     let mut out = String::new();
     write(value, None, &mut out);
     out
 }
 
-/// Returns `value` over several lines, four spaces for each level, with sorted keys.
+/// Formats `value` on several lines, indented by four spaces, with sorted keys.
 pub fn pretty(value: &Value) -> String {
     let mut out = String::new();
     write(value, Some(0), &mut out);
@@ -90,7 +90,7 @@ fn write(value: &Value, level: Option<usize>, out: &mut String) {
     }
 }
 
-/// Reads JSON; `None` if it is none, or nested deeper than values may be.
+/// Parses JSON; `None` if it is invalid or nested too deeply.
 pub fn parse(text: &str) -> Option<Value> {
     let mut reader = Reader { rest: text };
     let value = reader.value(0)?;
@@ -214,7 +214,7 @@ mod tests {
     use convoy_protocol::map;
 
     #[test]
-    fn values_as_python_writes_them() {
+    fn values_are_formatted_as_in_python() {
         let value = Value::from(
             map! { "b" => "é\n", "a" => vec![Value::from(1.5), ().into(), true.into()], "e" => map! {} },
         );
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read() {
+    fn values_are_parsed() {
         let text = r#" {"a": [1, -2.5, 1e2, null, true], "b": {"c": "\u00e9\ud83d\ude00\n"}, "d": []} "#;
         let value = parse(text).unwrap();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Files of keys and values, edited in place: what their modules have in common.
+//! Editing files of keys and values in place: what these modules share.
 
 use std::path::{Path, PathBuf};
 
@@ -13,99 +13,100 @@ use crate::failure::Failure;
 use crate::formats::toml::KeyPath;
 use crate::key_changes::KeyChange;
 use crate::module::Checked;
-use crate::system::Look;
+use crate::system::SystemView;
 
 crate::arguments! {
-    /// Parameters of all modules that edit a file of keys and values, which may have to be made.
+    /// Parameters of modules that edit a file of keys and values and can create it.
     pub struct KeyedArgs {
-        /// Whether a missing file is made.
+        /// Whether to create a missing file.
         create: bool [default("false")],
     }
     including [in_place: InPlaceArgs]
 }
 
 crate::arguments! {
-    /// Parameters of all modules that edit a file of keys and values.
+    /// Parameters of modules that edit a file of keys and values.
     pub struct InPlaceArgs {
         /// The file.
         path: NodePath [required, aliases("dest")],
-        /// Whether the old file is copied to a name with the time in it.
+        /// Whether to copy the old file to a name with a timestamp.
         backup: bool [default("false")],
-        /// A command that must accept the new file, named by `%s`, before it takes its place.
+        /// A command that validates the new file before it is put in place. `%s` stands for the file's path.
         validate: Option<String>,
     }
     including [file: FileArgs]
 }
 
 impl KeyedArgs {
-    /// Returns the file's path, links followed, and what it holds: nothing if it shall be made.
+    /// Returns the file's path, with links resolved, and its content, which is empty if the file is to be created.
     ///
     /// # Errors
-    /// If it is missing and shall not be made, is a directory, or cannot be read.
-    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
-        match self.in_place.find(look)? {
+    /// If it is missing and not to be created, is a directory, or cannot be read.
+    pub fn read(&self, view: &SystemView) -> Result<(PathBuf, Vec<u8>), Failure> {
+        match self.in_place.find(view)? {
             (path, Some(bytes)) => Ok((path, bytes)),
             (path, None) if self.create => Ok((path, Vec::new())),
-            (path, None) => {
-                Err(Failure::new(format!("{} does not exist; `create: true` makes it", path.display())))
-            }
+            (path, None) => Err(Failure::new(format!(
+                "{} does not exist; set `create: true` to create it",
+                path.display()
+            ))),
         }
     }
 
-    /// Answers that the file was only read, with what stands at `at` in it; what is secret there is marked so.
+    /// Returns the result of only reading the file: the data at `at`, with secrets marked.
     pub fn answer<P>(path: &Path, at: &KeyPath, data: Value) -> Checked<P> {
         let data = secret::marked(at, data);
         Checked::Same(map! { "path" => path.to_string_lossy().as_ref(), "data" => data })
     }
 
-    /// Answers with what is to be written: see [`InPlaceArgs::finish`].
+    /// Returns the result of an edit: see [`InPlaceArgs::finish`].
     ///
     /// # Errors
     /// If the file could not be written.
     pub fn finish(
         &self,
-        look: &Look,
+        view: &SystemView,
         path: &Path,
         new: Vec<u8>,
         changed: &[KeyChange],
     ) -> Result<Checked<Plan>, Failure> {
-        self.in_place.finish(look, path, new, changed)
+        self.in_place.finish(view, path, new, changed)
     }
 }
 
 impl InPlaceArgs {
-    /// Returns the file's path, links followed, and what it holds, if it is there.
-    fn find(&self, look: &Look) -> Result<(PathBuf, Option<Vec<u8>>), Failure> {
-        self.file.refuse_foreign(look)?;
-        let path = look.real_path(&look.expand(&self.path));
-        let bytes = match look.stat(&path)? {
+    /// Returns the file's path, with links resolved, and its content if it exists.
+    fn find(&self, view: &SystemView) -> Result<(PathBuf, Option<Vec<u8>>), Failure> {
+        self.file.refuse_unsupported(view)?;
+        let path = view.real_path(&view.expand(&self.path));
+        let bytes = match view.stat(&path)? {
             Some(meta) if meta.is_dir() => {
                 return Err(Failure::new(format!("{} is a directory", path.display())));
             }
-            Some(_) => Some(look.read(&path)?),
+            Some(_) => Some(view.read(&path)?),
             None => None,
         };
         Ok((path, bytes))
     }
 
-    /// Returns the file's path, links followed, and what it holds.
+    /// Returns the file's path, with links resolved, and its content.
     ///
     /// # Errors
     /// If it is missing, is a directory, or cannot be read.
-    pub fn read(&self, look: &Look) -> Result<(PathBuf, Vec<u8>), Failure> {
-        let (path, bytes) = self.find(look)?;
+    pub fn read(&self, view: &SystemView) -> Result<(PathBuf, Vec<u8>), Failure> {
+        let (path, bytes) = self.find(view)?;
         let missing = || Failure::new(format!("{} does not exist", path.display()));
         let bytes = bytes.ok_or_else(missing)?;
         Ok((path, bytes))
     }
 
-    /// Answers with what is to be written, and with the keys that differ.
+    /// Returns the result of an edit, with the plan to write the new content and the names of the changed keys.
     ///
     /// # Errors
     /// If the file could not be written.
     pub fn finish(
         &self,
-        look: &Look,
+        view: &SystemView,
         path: &Path,
         new: Vec<u8>,
         changed: &[KeyChange],
@@ -117,8 +118,8 @@ impl InPlaceArgs {
             ..Put::new(path.to_owned(), Source::Memory(new), self.file.wanted())
         };
         let values = map! { "path" => path.to_string_lossy().as_ref(), "keys" => keys };
-        Ok(match put::check(put, look, values)? {
-            Checked::Differs { plan, values, .. } if !changed.is_empty() && look.wants_diff() => {
+        Ok(match put::check(put, view, values)? {
+            Checked::Differs { plan, values, .. } if !changed.is_empty() && view.wants_diff() => {
                 Checked::Differs { plan, diff: vec![difference(path, changed)], values }
             }
             checked => checked,
@@ -126,7 +127,7 @@ impl InPlaceArgs {
     }
 }
 
-/// Returns a difference that names the keys, each in a line, those that are secret without their values.
+/// Returns a difference with one line per key; the values of secret keys are hidden.
 fn difference(path: &Path, changed: &[KeyChange]) -> Diff {
     let side = |value: fn(&KeyChange) -> Option<&String>, hidden: fn(&KeyChange) -> String| DiffSide {
         header: path.display().to_string(),
@@ -139,7 +140,7 @@ fn difference(path: &Path, changed: &[KeyChange]) -> Diff {
             })
             .collect(),
     };
-    // The lines must differ, or nothing is seen.
+    // The lines must differ, or the difference would be empty.
     let other =
         |change: &KeyChange| format!("{HIDDEN}{}", if change.before.is_some() { " (another)" } else { "" });
     Diff::Text {
@@ -148,7 +149,7 @@ fn difference(path: &Path, changed: &[KeyChange]) -> Diff {
     }
 }
 
-/// Returns the keys and values of a map as pairs of text, as arguments have them.
+/// Returns the keys and values of an argument as pairs of text.
 ///
 /// # Errors
 /// If a value is a list or a map.

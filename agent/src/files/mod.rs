@@ -1,4 +1,4 @@
-//! What the modules that write files have in common.
+//! What modules that write files share.
 
 pub mod attributes;
 pub mod backup;
@@ -17,7 +17,7 @@ pub mod validate;
 
 use std::path::{Path, PathBuf};
 
-/// Returns `path` with a directory before it, so that `name` alone is in the running one.
+/// Prefixes a path without a slash with `./`, so that it is relative to the current directory.
 pub(crate) fn with_directory(path: PathBuf) -> PathBuf {
     if path.to_string_lossy().contains('/') { path } else { Path::new(".").join(path) }
 }
@@ -27,7 +27,7 @@ pub(crate) fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// Returns the directory that `path` is in, with a trailing slash of `path` meaning the directory itself.
+/// Returns the directory part of `path`; if `path` ends with a slash, that is the whole path.
 pub(crate) fn dirname(path: &Path) -> PathBuf {
     if ends_with_slash(path) {
         let text = path.to_string_lossy();

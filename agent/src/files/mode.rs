@@ -1,22 +1,22 @@
-//! File modes as text: octal digits, or symbolic as `chmod` takes it.
+//! File modes as text: octal digits, or symbolic as for `chmod`.
 
 use crate::failure::Failure;
 
-/// What a symbolic mode starts from.
+/// What a symbolic mode is relative to.
 #[derive(Debug, Clone, Copy)]
 pub struct Base {
-    /// The permission bits there are.
+    /// The current permission bits.
     pub mode: u32,
-    /// Whether it is a directory, which `X` makes a difference for.
+    /// Whether it is a directory, which matters for `X`.
     pub is_dir: bool,
-    /// The bits that a change without a user leaves alone.
+    /// The bits that are not affected by a change that names no user.
     pub umask: u32,
 }
 
-/// Returns the permission bits that `text` asks for.
+/// Returns the permission bits that `text` denotes.
 ///
 /// # Errors
-/// If it is no mode.
+/// If it is not a mode.
 pub fn parse(text: &str, base: Base) -> Result<u32, Failure> {
     let digits = text.trim().trim_start_matches("0o");
     let bits = match u32::from_str_radix(digits, 8) {
@@ -59,7 +59,7 @@ fn symbolic(text: &str, base: Base) -> Result<u32, String> {
     Ok(mode)
 }
 
-/// Returns how far a user's three bits are from the lowest.
+/// Returns how far a user's permission bits are shifted.
 fn shift(user: char) -> u32 {
     match user {
         'u' => 6,
@@ -107,7 +107,7 @@ mod tests {
 
     // The expected modes are those that ansible-core 2.18 computes.
     #[test]
-    fn symbolic_modes() {
+    fn symbolic_modes_are_resolved() {
         for (text, mode, is_dir, expected) in [
             ("0644", 0, false, 0o644),
             ("644", 0, false, 0o644),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mode_is_refused() {
+    fn invalid_modes_are_refused() {
         let base = Base { mode: 0o644, is_dir: false, umask: 0o022 };
         for text in ["rw", "u+q", "z=r", "ua+r", "0689", ""] {
             let error = parse(text, base).unwrap_err();

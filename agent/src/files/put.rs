@@ -1,10 +1,10 @@
-//! "This content at that path with those attributes": the core of `copy`, `template` and what resembles them.
+//! Putting a file with given content and attributes at a path: the core of `copy`, `template` and similar modules.
 
 use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Diff, Digest, Map, map};
 
-use super::attributes::{self, Wanted};
+use super::attributes::{self, RequestedAttributes};
 use super::difference::{self, After};
 use super::mode::Base;
 use super::{backup, dirname, validate};
@@ -12,57 +12,57 @@ use crate::content::Content;
 use crate::failure::Failure;
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Checksums, Look, Output, System};
+use crate::system::{Attributes, Bytes, Checksums, Output, System, SystemView};
 
 /// Where the content comes from.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// From the task itself.
+    /// The task itself.
     Memory(Vec<u8>),
-    /// From the workstation.
+    /// The workstation.
     Controller(Content),
-    /// From a file on the node.
+    /// A file on the node.
     Node(PathBuf),
 }
 
-/// What is asked for.
+/// A requested file.
 #[derive(Debug, Clone)]
 pub struct Put<'a> {
-    /// The file.
+    /// Its path.
     pub dest: PathBuf,
     /// Its content.
     pub source: Source,
-    /// What the content is called in differences.
+    /// The title of the content in differences.
     pub header: String,
-    /// Its attributes.
-    pub wanted: Wanted<'a>,
-    /// The mode of the source, if it shall be kept.
+    /// The requested attributes.
+    pub wanted: RequestedAttributes<'a>,
+    /// The mode of the source, if it is to be kept.
     pub preserve: Option<u32>,
-    /// The attributes that a replaced file gets where none are asked for.
+    /// Attributes for a file whose content is replaced, where none are requested.
     pub written: Attributes,
-    /// The mode that a new file gets where none is asked for.
+    /// The mode for a new file, if none is requested.
     pub new_mode: Option<u32>,
-    /// Whether a file with other content is replaced.
+    /// Whether to replace a file with other content.
     pub force: bool,
-    /// Whether a symbolic link is followed, not replaced.
+    /// Whether to follow a symbolic link instead of replacing it.
     pub follow: bool,
-    /// Whether the old file is copied before.
+    /// Whether to back up the old file.
     pub backup: bool,
-    /// The command that must accept the new file.
+    /// A command that validates the new file.
     pub validate: Option<&'a str>,
-    /// The failure of a new file that it does not accept.
+    /// Makes the failure if the new file is rejected.
     pub refused: fn(&Output) -> Failure,
-    /// The SHA-1 that the content must have.
+    /// The SHA-1 digest that the content must have.
     pub checksum: Option<&'a str>,
-    /// Directories to be made before, with their attributes.
+    /// Directories to create first, with their attributes.
     pub parents: Vec<(PathBuf, Attributes)>,
-    /// Whether something else in the same plan makes the directory.
+    /// Whether the directory is created by an earlier part of the same plan.
     pub directory_is_planned: bool,
 }
 
 impl<'a> Put<'a> {
-    /// Asks for `source` at `dest` and nothing more.
-    pub fn new(dest: PathBuf, source: Source, wanted: Wanted<'a>) -> Self {
+    /// Requests `source` at `dest`, with all options off.
+    pub fn new(dest: PathBuf, source: Source, wanted: RequestedAttributes<'a>) -> Self {
         Self {
             dest,
             source,
@@ -83,18 +83,18 @@ impl<'a> Put<'a> {
     }
 }
 
-/// How to get there.
+/// What to do.
 #[derive(Debug)]
 pub struct Plan {
     dest: PathBuf,
     expected: Option<Meta>,
     attributes: Attributes,
-    content: Option<Writing>,
+    content: Option<Replacement>,
     parents: Vec<(PathBuf, Attributes)>,
 }
 
 #[derive(Debug)]
-struct Writing {
+struct Replacement {
     source: Source,
     backup: bool,
     validate: Option<String>,
@@ -102,82 +102,83 @@ struct Writing {
     checksum: Option<String>,
 }
 
-/// What [`inspect`] found.
+/// The result of [`inspect`].
 #[derive(Debug)]
-pub enum Found {
-    /// All is as asked, at this path.
+pub enum Inspection {
+    /// The file is in the requested state, at this path.
     Same(PathBuf),
-    /// Something else is there and may not be replaced (`force: false`).
+    /// The path has other content, which must not be replaced (`force: false`).
     Kept(PathBuf),
-    /// Something is to be done.
+    /// Something has to be done.
     Differs(Box<Plan>, Vec<Diff>),
 }
 
-/// Compares what is there with what is asked for.
+/// Compares the current with the requested state.
 ///
 /// # Errors
-/// If that cannot be seen or the file could not be written.
-pub fn inspect(mut put: Put<'_>, look: &Look) -> Result<Found, Failure> {
-    let mut old = look.lstat(&put.dest)?;
-    if put.follow && old.as_ref().is_some_and(Meta::is_link) && look.stat(&put.dest)?.is_some() {
-        put.dest = look.real_path(&put.dest);
-        old = look.lstat(&put.dest)?;
+/// If the current state cannot be read or the file could not be written.
+pub fn inspect(mut put: Put<'_>, view: &SystemView) -> Result<Inspection, Failure> {
+    let mut old = view.lstat(&put.dest)?;
+    if put.follow && old.as_ref().is_some_and(Meta::is_link) && view.stat(&put.dest)?.is_some() {
+        put.dest = view.real_path(&put.dest);
+        old = view.lstat(&put.dest)?;
     }
     if old.as_ref().is_some_and(Meta::is_dir) {
         return Err(Failure::new(format!("cannot write {}: it is a directory", put.dest.display())));
     }
-    if old.is_some() && !put.force && look.stat(&put.dest)?.is_some() {
-        return Ok(Found::Kept(put.dest));
+    if old.is_some() && !put.force && view.stat(&put.dest)?.is_some() {
+        return Ok(Inspection::Kept(put.dest));
     }
     match &old {
-        Some(meta) if meta.is_file() && has_content(look, &put.dest, meta, &put.source)? => {
-            inspect_attributes(put, look, meta)
+        Some(meta) if meta.is_file() && has_content(view, &put.dest, meta, &put.source)? => {
+            inspect_attributes(put, view, meta)
         }
-        _ => plan_writing(put, look, old),
+        _ => plan_writing(put, view, old),
     }
 }
 
-fn identity(look: &Look, source: &Source) -> Result<(u64, Digest), Failure> {
+fn identity(view: &SystemView, source: &Source) -> Result<(u64, Digest), Failure> {
     Ok(match source {
         Source::Memory(bytes) => (bytes.len() as u64, Digest::of(bytes)),
         Source::Controller(content) => (content.size, content.digest),
         Source::Node(path) => {
-            let size = look.stat(path)?.map_or(0, |meta| meta.size);
-            (size, look.sha256(path)?)
+            let size = view.stat(path)?.map_or(0, |meta| meta.size);
+            (size, view.sha256(path)?)
         }
     })
 }
 
-fn has_content(look: &Look, dest: &Path, meta: &Meta, source: &Source) -> Result<bool, Failure> {
+fn has_content(view: &SystemView, dest: &Path, meta: &Meta, source: &Source) -> Result<bool, Failure> {
     let size = match source {
         Source::Memory(bytes) => bytes.len() as u64,
         Source::Controller(content) => content.size,
-        Source::Node(path) => look.stat(path)?.map_or(0, |meta| meta.size),
+        Source::Node(path) => view.stat(path)?.map_or(0, |meta| meta.size),
     };
-    if meta.size != size || !look.can_read(dest) {
+    if meta.size != size || !view.can_read(dest) {
         return Ok(false);
     }
-    Ok(look.sha256(dest)? == identity(look, source)?.1)
+    Ok(view.sha256(dest)? == identity(view, source)?.1)
 }
 
-fn resolved(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Attributes, Failure> {
-    let umask = look.umask();
+fn resolved(put: &Put<'_>, view: &SystemView, old: Option<&Meta>) -> Result<Attributes, Failure> {
+    let umask = view.umask();
     let mode = old.filter(|meta| meta.is_file()).map_or(0o666 & !umask, |meta| meta.mode);
-    let wanted = Wanted { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
-    let mut attributes = wanted.resolve(look, &put.dest, Base { mode, is_dir: false, umask })?;
+    let wanted =
+        RequestedAttributes { mode: put.wanted.mode.filter(|_| put.preserve.is_none()), ..put.wanted };
+    let mut attributes = wanted.resolve(view, &put.dest, Base { mode, is_dir: false, umask })?;
     attributes.mode = put.preserve.or(attributes.mode);
     Ok(attributes)
 }
 
-fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, Failure> {
+fn inspect_attributes(put: Put<'_>, view: &SystemView, meta: &Meta) -> Result<Inspection, Failure> {
     if let Some(expected) = put.checksum {
-        verify(&look.checksums(&put.dest)?, Some(expected))?;
+        verify(&view.checksums(&put.dest)?, Some(expected))?;
     }
-    let Some(attributes) = attributes::differing(resolved(&put, look, Some(meta))?, meta) else {
-        return Ok(Found::Same(put.dest));
+    let Some(attributes) = attributes::differing(resolved(&put, view, Some(meta))?, meta) else {
+        return Ok(Inspection::Same(put.dest));
     };
     let mut diff = Vec::new();
-    if look.wants_diff() {
+    if view.wants_diff() {
         let mut before = map! { "path" => put.dest.to_string_lossy().as_ref() };
         let mut after = before.clone();
         difference::of_attributes(meta, attributes, &mut before, &mut after);
@@ -185,23 +186,23 @@ fn inspect_attributes(put: Put<'_>, look: &Look, meta: &Meta) -> Result<Found, F
     }
     let plan =
         Plan { dest: put.dest, expected: Some(meta.clone()), attributes, content: None, parents: Vec::new() };
-    Ok(Found::Differs(Box::new(plan), diff))
+    Ok(Inspection::Differs(Box::new(plan), diff))
 }
 
-fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, Failure> {
+fn plan_writing(put: Put<'_>, view: &SystemView, old: Option<Meta>) -> Result<Inspection, Failure> {
     let directory = dirname(&put.dest);
     if put.parents.is_empty() && !put.directory_is_planned {
-        if look.stat(&directory)?.is_none() {
+        if view.stat(&directory)?.is_none() {
             return Err(Failure::new(format!(
                 "Destination directory {} does not exist",
                 directory.display()
             )));
         }
-        if !look.can_write(&directory) {
+        if !view.can_write(&directory) {
             return Err(Failure::new(format!("Destination {} not writable", directory.display())));
         }
     }
-    let mut attributes = resolved(&put, look, old.as_ref())?;
+    let mut attributes = resolved(&put, view, old.as_ref())?;
     if old.is_some() {
         attributes.mode = attributes.mode.or(put.written.mode);
         attributes.uid = attributes.uid.or(put.written.uid);
@@ -210,8 +211,8 @@ fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, F
         attributes.mode = attributes.mode.or(put.new_mode);
     }
     let diff =
-        if look.wants_diff() { vec![content_difference(&put, look, old.as_ref())?] } else { Vec::new() };
-    let content = Some(Writing {
+        if view.wants_diff() { vec![content_difference(&put, view, old.as_ref())?] } else { Vec::new() };
+    let content = Some(Replacement {
         source: put.source,
         backup: put.backup,
         validate: put.validate.map(str::to_owned),
@@ -219,48 +220,48 @@ fn plan_writing(put: Put<'_>, look: &Look, old: Option<Meta>) -> Result<Found, F
         checksum: put.checksum.map(str::to_owned),
     });
     let plan = Plan { dest: put.dest, expected: old, attributes, content, parents: put.parents };
-    Ok(Found::Differs(Box::new(plan), diff))
+    Ok(Inspection::Differs(Box::new(plan), diff))
 }
 
-fn content_difference(put: &Put<'_>, look: &Look, old: Option<&Meta>) -> Result<Diff, Failure> {
+fn content_difference(put: &Put<'_>, view: &SystemView, old: Option<&Meta>) -> Result<Diff, Failure> {
     let old = old.filter(|meta| meta.is_file());
     let after = |size| After { header: &put.header, size, file: None, bytes: None };
     match &put.source {
         Source::Memory(bytes) => {
             let after = After { bytes: Some(bytes), ..after(bytes.len() as u64) };
-            difference::of_content(look, &put.dest, old, after)
+            difference::of_content(view, &put.dest, old, after)
         }
         Source::Controller(content) if content.size > crate::system::DIFF_LIMIT => {
-            difference::of_content(look, &put.dest, old, after(content.size))
+            difference::of_content(view, &put.dest, old, after(content.size))
         }
         Source::Controller(content) => {
-            let file = look.content(&content.digest)?;
-            difference::of_content(look, &put.dest, old, After { file: Some(&file), ..after(content.size) })
+            let file = view.content(&content.digest)?;
+            difference::of_content(view, &put.dest, old, After { file: Some(&file), ..after(content.size) })
         }
         Source::Node(path) => {
-            let size = look.stat(path)?.map_or(0, |meta| meta.size);
-            difference::of_content(look, &put.dest, old, After { file: Some(path), ..after(size) })
+            let size = view.stat(path)?.map_or(0, |meta| meta.size);
+            difference::of_content(view, &put.dest, old, After { file: Some(path), ..after(size) })
         }
     }
 }
 
-/// Answers for a module that puts one file.
+/// Checks a module that puts a single file.
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn check(put: Put<'_>, look: &Look, mut values: Map) -> Result<Checked<Plan>, Failure> {
-    match inspect(put, look)? {
-        Found::Same(dest) => {
+pub fn check(put: Put<'_>, view: &SystemView, mut values: Map) -> Result<Checked<Plan>, Failure> {
+    match inspect(put, view)? {
+        Inspection::Same(dest) => {
             values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
-            values.insert("checksum".into(), look.checksums(&dest)?.sha1.into());
-            attributes::describe(look, &dest, &mut values)?;
+            values.insert("checksum".into(), view.checksums(&dest)?.sha1.into());
+            attributes::describe(view, &dest, &mut values)?;
             Ok(Checked::Same(values))
         }
-        Found::Kept(dest) => {
+        Inspection::Kept(dest) => {
             values.insert("dest".into(), dest.to_string_lossy().as_ref().into());
             Ok(Checked::Same(values))
         }
-        Found::Differs(plan, diff) => {
+        Inspection::Differs(plan, diff) => {
             values.insert("dest".into(), plan.dest.to_string_lossy().as_ref().into());
             Ok(Checked::Differs { plan: *plan, diff, values })
         }
@@ -278,10 +279,10 @@ fn verify(sums: &Checksums, expected: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// Carries out a plan, and returns what is known then.
+/// Carries out a plan and returns the module's result.
 ///
 /// # Errors
-/// If something cannot be written or the new file is not accepted; the old file is untouched then.
+/// If something cannot be written or the new file is rejected; the old file is unchanged then.
 pub fn apply(plan: Plan, node: &mut System) -> Result<Done, Failure> {
     let mut values = perform(&plan, node)?;
     let dest = &plan.dest;
@@ -293,7 +294,7 @@ pub fn apply(plan: Plan, node: &mut System) -> Result<Done, Failure> {
     Ok(Done { changed: true, values })
 }
 
-/// Carries out a plan, and returns the values that only its execution knows.
+/// Carries out a plan and returns the values that are known only afterwards.
 ///
 /// # Errors
 /// As [`apply`].
@@ -318,16 +319,13 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
         (None, Source::Memory(bytes)) => node.prepare(dest, Bytes::Memory(bytes), plan.attributes)?,
         (None, _) => return Err(Failure::new(format!("no content for {}", dest.display()))),
     };
-    // Of what was really written, not of what was announced.
+    // Verify what was actually written, not what was announced.
     let sums = node.checksums(temporary.path())?;
-    temporary.holds(sums.sha256);
+    temporary.set_digest(sums.sha256);
     if let Source::Controller(content) = &writing.source
         && content.digest != sums.sha256
     {
-        return Err(Failure::new(format!(
-            "what arrived for {} is not what the controller sent",
-            dest.display()
-        )));
+        return Err(Failure::new(format!("the content for {} arrived damaged", dest.display())));
     }
     verify(&sums, writing.checksum.as_deref())?;
     if let Some(command) = &writing.validate {
@@ -339,7 +337,7 @@ pub fn perform(plan: &Plan, node: &mut System) -> Result<Map, Failure> {
     let kept = if writing.backup { backup::make(node, dest)? } else { None };
     node.place(temporary, plan.expected.as_ref())?;
     let mut values = map! { "checksum" => sums.sha1, "md5sum" => sums.md5 };
-    // What is secret has no place on the node's disk.
+    // Secret content must not be stored on the node's disk.
     let source = file.as_ref().filter(|path| !path.starts_with("/proc"));
     if let (Source::Controller(_), Some(path)) = (&writing.source, source) {
         values.insert("src".into(), path.to_string_lossy().as_ref().into());

@@ -1,24 +1,25 @@
-//! Keys whose values are not to be shown, by their names.
+//! Recognizes keys whose values must not be shown.
 
 use convoy_protocol::{Kind, Map, Taint, Value};
 
 use crate::formats::toml::{KeyPath, Part};
 
-/// What the last part of such a key holds.
+/// Words that occur in the last part of a secret key.
 const WORDS: [&str; 8] =
     ["password", "passwd", "passphrase", "secret", "credential", "private_key", "privatekey", "apikey"];
 
-/// What it ends with, if it holds none of these.
+/// Endings of the last part of a secret key.
 const ENDS: [&str; 4] = ["token", "tokens", "_pass", "pwd"];
 
-/// Returns whether the value of a key is secret, by the key's name or by what it says: a password in an address.
+/// Returns whether the value of a key is secret, judging by the key's name, or by the value if it is a URL with a
+/// password.
 pub fn is_secret(key: &KeyPath, value: &Value) -> bool {
     let begin = matches!(key.0.first(), Some(Part::Key(first)) if first == "secrets");
     let last = key.0.iter().rev().find_map(|part| match part {
         Part::Key(key) => Some(key.to_lowercase()),
         _ => None,
     });
-    // A token's address or life is none; `auth_token` is.
+    // The URL or lifetime of a token is not secret; `auth_token` is.
     let is_named = last.is_some_and(|last| {
         WORDS.iter().any(|word| last.contains(word)) || ENDS.iter().any(|word| last.ends_with(word))
     });
@@ -32,7 +33,7 @@ pub fn is_secret(key: &KeyPath, value: &Value) -> bool {
         }
 }
 
-/// Marks what is secret in the value of a key, part by part.
+/// Marks the secrets in the value of a key.
 pub fn marked(key: &KeyPath, value: Value) -> Value {
     match &value.kind {
         Kind::Map(map) => {
@@ -49,7 +50,7 @@ pub fn marked(key: &KeyPath, value: Value) -> Value {
     }
 }
 
-/// Returns whether a text only says where the value is: `$ref{…}`, `$secret{…}`, `$env{…}`, `$sys{…}`, `${…}`.
+/// Returns whether a text only refers to the value: `$ref{…}`, `$secret{…}`, `$env{…}`, `$sys{…}`, `${…}`.
 fn is_reference(text: &str) -> bool {
     let inside =
         ["$ref{", "$secret{", "$env{", "$sys{", "${"].iter().find_map(|begin| text.strip_prefix(begin));
@@ -57,7 +58,7 @@ fn is_reference(text: &str) -> bool {
         || inside.and_then(|rest| rest.strip_suffix('}')).is_some_and(|name| !name.contains(['{', '}']))
 }
 
-/// Returns whether an address holds a password: `//user:password@host`, `;password=…`.
+/// Returns whether a URL contains a password: `//user:password@host`, `;password=…`.
 fn holds_password(text: &str) -> bool {
     let lower = text.to_lowercase();
     let login =
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_secret_by_its_name_or_by_what_it_says() {
+    fn keys_are_secret_by_name_or_value() {
         for (key, value, secret) in [
             ("super_admin.password", Value::from("admin"), true),
             ("keystore.tls.KEY_PASSWORD", "x".into(), true),

@@ -1,17 +1,17 @@
-//! What the file system says about a path, under Ansible's names.
+//! File metadata under Ansible's names.
 
 use convoy_protocol::{Map, Value, map};
 
 use crate::stat::{FileKind, Meta};
-use crate::system::Look;
+use crate::system::SystemView;
 
-/// Returns a count of the file system as a value.
+/// Converts a count to a value.
 pub fn whole(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-/// Returns what `stat` and `find` both tell.
-pub fn of(look: &Look, meta: &Meta) -> Map {
+/// Returns the values that `stat` and `find` both return.
+pub fn of(view: &SystemView, meta: &Meta) -> Map {
     let bit = |mask: u32| meta.mode & mask != 0;
     map! {
         "mode" => format!("{:04o}", meta.mode),
@@ -31,8 +31,8 @@ pub fn of(look: &Look, meta: &Meta) -> Map {
         "atime" => meta.atime.as_f64(),
         "mtime" => meta.mtime.as_f64(),
         "ctime" => meta.ctime.as_f64(),
-        "gr_name" => look.group_name(meta.gid).unwrap_or_default(),
-        "pw_name" => look.user_by_id(meta.uid).map(|user| user.name).unwrap_or_default(),
+        "gr_name" => view.group_name(meta.gid).unwrap_or_default(),
+        "pw_name" => view.user_by_id(meta.uid).map(|user| user.name).unwrap_or_default(),
         "wusr" => bit(0o200),
         "rusr" => bit(0o400),
         "xusr" => bit(0o100),

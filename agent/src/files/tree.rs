@@ -1,39 +1,39 @@
-//! Copies of whole directories.
+//! Copying whole directories.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use convoy_protocol::Diff;
 
-use super::attributes::{self, Wanted};
+use super::attributes::{self, RequestedAttributes};
 use super::mode::Base;
-use super::put::{self, Found, Put, Source};
+use super::put::{self, Inspection, Put, Source};
 use crate::failure::Failure;
 use crate::stat::Meta;
-use crate::system::{Attributes, Look, System};
+use crate::system::{Attributes, System, SystemView};
 
-/// One thing that shall be there.
+/// One requested item of a tree.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// A directory; `new` is for one that has to be made.
+    /// A directory.
     Dir {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What is asked of it, also if it is there.
-        wanted: Wanted<'a>,
-        /// The mode of one that has to be made, if none is asked for.
+        /// The requested attributes.
+        wanted: RequestedAttributes<'a>,
+        /// The mode if it has to be created and none is requested.
         new: Option<u32>,
     },
     /// A file.
     File(Put<'a>),
     /// A symbolic link.
     Link {
-        /// Where.
+        /// Its path.
         path: PathBuf,
-        /// What it says.
+        /// Its target.
         target: PathBuf,
-        /// Who shall own it; a link has no mode.
-        wanted: Wanted<'a>,
+        /// The requested owner and group; a link has no mode.
+        wanted: RequestedAttributes<'a>,
     },
 }
 
@@ -48,15 +48,15 @@ enum Step {
         target: PathBuf,
         expected: Option<Meta>,
     },
-    /// Of a link itself.
+    /// Sets the owner of a link itself.
     Owner(PathBuf, Attributes),
 }
 
-/// What is to be done, in order.
+/// What to do, in order.
 #[derive(Debug, Default)]
 pub struct Plan {
     steps: Vec<Step>,
-    /// What would be different.
+    /// What would change.
     pub diff: Vec<Diff>,
     made: HashSet<PathBuf>,
 }
@@ -67,41 +67,41 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Adds what `item` needs.
+    /// Adds the steps for one item.
     ///
     /// # Errors
-    /// If what is there cannot be seen or is in the way.
-    pub fn add(&mut self, item: Item<'_>, look: &Look) -> Result<(), Failure> {
+    /// If the current state cannot be read, or something is in the way.
+    pub fn add(&mut self, item: Item<'_>, view: &SystemView) -> Result<(), Failure> {
         match item {
-            Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, look),
+            Item::Dir { path, wanted, new } => self.add_dir(path, wanted, new, view),
             Item::File(mut put) => {
                 put.directory_is_planned = put.dest.parent().is_some_and(|parent| self.made.contains(parent));
-                if let Found::Differs(plan, diff) = put::inspect(put, look)? {
+                if let Inspection::Differs(plan, diff) = put::inspect(put, view)? {
                     self.steps.push(Step::Put(plan));
                     self.diff.extend(diff);
                 }
                 Ok(())
             }
             Item::Link { path, target, wanted } => {
-                let expected = look.lstat(&path)?;
-                let wanted = Wanted { mode: None, ..wanted };
+                let expected = view.lstat(&path)?;
+                let wanted = RequestedAttributes { mode: None, ..wanted };
                 match &expected {
-                    Some(meta) if meta.is_link() && look.read_link(&path)? == target => {
-                        if let Some(missing) = wanted.missing(look, &path, meta)? {
+                    Some(meta) if meta.is_link() && view.read_link(&path)? == target => {
+                        if let Some(missing) = wanted.missing(view, &path, meta)? {
                             self.steps.push(Step::Owner(path, missing));
                         }
                         return Ok(());
                     }
                     Some(meta) if meta.is_dir() => {
                         return Err(Failure::new(format!(
-                            "cannot make the link {}: a directory is there",
+                            "cannot create the link {}: a directory is in the way",
                             path.display()
                         )));
                     }
                     _ => {}
                 }
-                let base = Base { mode: 0o777, is_dir: false, umask: look.umask() };
-                let owner = wanted.resolve(look, &path, base)?;
+                let base = Base { mode: 0o777, is_dir: false, umask: view.umask() };
+                let owner = wanted.resolve(view, &path, base)?;
                 self.steps.push(Step::Link { path: path.clone(), target, expected });
                 if owner != Attributes::default() {
                     self.steps.push(Step::Owner(path, owner));
@@ -114,31 +114,31 @@ impl Plan {
     fn add_dir(
         &mut self,
         path: PathBuf,
-        wanted: Wanted<'_>,
+        wanted: RequestedAttributes<'_>,
         new: Option<u32>,
-        look: &Look,
+        view: &SystemView,
     ) -> Result<(), Failure> {
         if self.made.contains(&path) {
             return Ok(());
         }
-        match look.stat(&path)? {
+        match view.stat(&path)? {
             Some(meta) if meta.is_dir() => {
-                if let Some(missing) = wanted.missing(look, &path, &meta)? {
+                if let Some(missing) = wanted.missing(view, &path, &meta)? {
                     self.steps.push(Step::Attributes(path, missing));
                 }
             }
             Some(_) => {
                 return Err(Failure::new(format!(
-                    "cannot make the directory {}: a file is there",
+                    "cannot create the directory {}: a file is in the way",
                     path.display()
                 )));
             }
             None => {
-                for parent in missing_directories(look, &path)? {
+                for parent in missing_directories(view, &path)? {
                     if self.made.insert(parent.clone()) {
-                        let umask = look.umask();
+                        let umask = view.umask();
                         let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
-                        let mut attributes = wanted.resolve(look, &parent, base)?;
+                        let mut attributes = wanted.resolve(view, &parent, base)?;
                         attributes.mode = attributes.mode.or(new);
                         self.steps.push(Step::MakeDir(parent, attributes));
                     }
@@ -148,10 +148,10 @@ impl Plan {
         Ok(())
     }
 
-    /// Does it.
+    /// Carries out the plan.
     ///
     /// # Errors
-    /// If a step fails; those before it are done.
+    /// If a step fails; earlier steps are done then.
     pub fn perform(self, node: &mut System) -> Result<(), Failure> {
         for step in self.steps {
             match step {
@@ -171,14 +171,14 @@ impl Plan {
     }
 }
 
-/// Returns `path` and the directories above it that do not exist, the uppermost first.
+/// Returns those of `path` and the directories above it that do not exist, the topmost first.
 ///
 /// # Errors
-/// If one cannot be looked at.
-pub fn missing_directories(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// If one cannot be accessed.
+pub fn missing_directories(view: &SystemView, path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut missing = Vec::new();
     for directory in path.ancestors().filter(|directory| !directory.as_os_str().is_empty()) {
-        if look.stat(directory)?.is_some() {
+        if view.stat(directory)?.is_some() {
             break;
         }
         missing.push(directory.to_owned());
@@ -187,29 +187,29 @@ pub fn missing_directories(look: &Look, path: &Path) -> Result<Vec<PathBuf>, Fai
     Ok(missing)
 }
 
-/// Returns what is needed to have the directory `source` of the node at `dest`.
+/// Returns the items to copy the directory `source` of the node to `dest`.
 ///
 /// # Errors
 /// If the directory cannot be read.
 pub fn items_of_node<'a>(
-    look: &Look,
+    view: &SystemView,
     source: &Path,
     dest: &Path,
-    wanted: Wanted<'a>,
+    wanted: RequestedAttributes<'a>,
     follow_links: bool,
 ) -> Result<Vec<Item<'a>>, Failure> {
     let meta = |path: &Path| {
-        let meta = if follow_links { look.stat(path)? } else { look.lstat(path)? };
-        meta.ok_or_else(|| Failure::new(format!("{} has vanished", path.display())))
+        let meta = if follow_links { view.stat(path)? } else { view.lstat(path)? };
+        meta.ok_or_else(|| Failure::new(format!("{} no longer exists", path.display())))
     };
     let mut items = vec![Item::Dir { path: dest.to_owned(), wanted, new: Some(meta(source)?.mode) }];
-    for path in look.list(source)? {
+    for path in view.list(source)? {
         let target = dest.join(path.file_name().unwrap_or_default());
         let meta = meta(&path)?;
         if meta.is_dir() {
-            items.extend(items_of_node(look, &path, &target, wanted, follow_links)?);
+            items.extend(items_of_node(view, &path, &target, wanted, follow_links)?);
         } else if meta.is_link() {
-            items.push(Item::Link { target: look.read_link(&path)?, path: target, wanted });
+            items.push(Item::Link { target: view.read_link(&path)?, path: target, wanted });
         } else if meta.is_file() {
             let mut put = Put::new(target, Source::Node(path), wanted);
             put.written.mode = Some(meta.mode);
@@ -217,7 +217,7 @@ pub fn items_of_node<'a>(
             items.push(Item::File(put));
         } else {
             return Err(Failure::new(format!(
-                "cannot copy {}: neither file, directory nor link",
+                "cannot copy {}: it is not a file, directory or link",
                 path.display()
             )));
         }

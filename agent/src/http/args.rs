@@ -9,7 +9,7 @@ use super::request::{Request, Tls};
 use super::url::Url;
 use crate::args::{Arg, NodePath};
 use crate::failure::Failure;
-use crate::system::Look;
+use crate::system::SystemView;
 
 crate::arguments! {
     /// What every module that asks a server takes.
@@ -48,7 +48,7 @@ impl HttpArgs {
     /// If something is asked for that convoy cannot do, or the address is none.
     pub fn request(
         &self,
-        look: &Look,
+        view: &SystemView,
         method: &str,
         url: &str,
         timeout: i64,
@@ -77,7 +77,7 @@ impl HttpArgs {
         request.login_at_once = self.force_basic_auth;
         request.use_proxy = self.use_proxy;
         request.decompress = self.decompress;
-        let path = |given: &Option<NodePath>| given.as_ref().map(|path| look.expand(path));
+        let path = |given: &Option<NodePath>| given.as_ref().map(|path| view.expand(path));
         let (cert, key) = (path(&self.client_cert), path(&self.client_key));
         request.tls = Tls { validate: self.validate_certs, ca: None, cert, key };
         Ok(request)

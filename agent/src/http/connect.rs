@@ -9,7 +9,7 @@ use super::error::{Error, is_timeout};
 use super::request::Request;
 use super::url::Url;
 use super::{proxy, tls};
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// A connection that can be talked over.
 pub(super) trait Stream: Read + Write {}
@@ -64,15 +64,15 @@ impl Write for Socket {
 
 /// Connects to where the request goes.
 pub(super) fn connect(
-    look: &Look,
+    view: &SystemView,
     request: &Request,
     through: Option<&proxy::Proxy>,
 ) -> Result<Box<dyn Stream>, Error> {
     let wire = match &request.unix_socket {
         Some(path) => Wire::Unix(UnixStream::connect(path).map_err(Error::Connect)?),
-        None => Wire::Tcp(tcp(look, through.map_or(&request.url, |proxy| &proxy.url), request.timeout)?),
+        None => Wire::Tcp(tcp(view, through.map_or(&request.url, |proxy| &proxy.url), request.timeout)?),
     };
-    let mut socket = Socket { wire, timeout: request.timeout, deadline: look.deadline() };
+    let mut socket = Socket { wire, timeout: request.timeout, deadline: view.deadline() };
     if !request.url.secure {
         return Ok(Box::new(socket));
     }
@@ -82,11 +82,11 @@ pub(super) fn connect(
     Ok(Box::new(tls::wrap(socket, &request.url.host, &request.tls)?))
 }
 
-fn tcp(look: &Look, url: &Url, timeout: Duration) -> Result<TcpStream, Error> {
-    let left = look.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+fn tcp(view: &SystemView, url: &Url, timeout: Duration) -> Result<TcpStream, Error> {
+    let left = view.deadline().map(|at| at.saturating_duration_since(Instant::now()));
     let wait = left.map_or(timeout, |left| left.min(timeout)).max(Duration::from_millis(1));
     let mut last = Error::UnknownHost;
-    for address in look.addresses(&url.host) {
+    for address in view.addresses(&url.host) {
         match TcpStream::connect_timeout(&SocketAddr::new(address, url.port()), wait) {
             Ok(stream) => {
                 stream.set_nodelay(true).ok();

@@ -10,16 +10,16 @@ use super::head::{basic, read_head};
 use super::request::{Body, Request};
 use super::response::Response;
 use super::{connect, proxy};
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Sends the request once.
 pub(super) fn exchange(
-    look: &Look,
+    view: &SystemView,
     request: &mut Request,
     login: Option<(String, String)>,
 ) -> Result<Response, Error> {
-    let proxy = proxy::of(look, &request.url).filter(|_| request.use_proxy && request.unix_socket.is_none());
-    let mut stream = connect::connect(look, request, proxy.as_ref())?;
+    let proxy = proxy::of(view, &request.url).filter(|_| request.use_proxy && request.unix_socket.is_none());
+    let mut stream = connect::connect(view, request, proxy.as_ref())?;
     let head = head(request, login, proxy.as_ref().filter(|_| !request.url.secure));
     let sent = stream.write_all(head.as_bytes()).and_then(|()| send_body(&mut stream, &mut request.body));
     if let Err(error) = sent.and_then(|()| stream.flush()) {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 and HTTPS, one request per connection: what `uri` and `get_url` need, and no more.
 //!
-//! Names of hosts are resolved as everywhere in the agent ([`Look::addresses`]), never by libc.
+//! Names of hosts are resolved as everywhere in the agent ([`SystemView::addresses`]), never by libc.
 
 mod args;
 mod body;
@@ -24,7 +24,7 @@ pub use request::{Body, Follow, Request, Tls};
 pub use response::{Response, file_name, joined, read_all, status_text};
 pub use url::Url;
 
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
@@ -33,14 +33,14 @@ const REDIRECTS: usize = 10;
 ///
 /// # Errors
 /// If there is no answer.
-pub fn send(look: &Look, mut request: Request) -> Result<Response, Error> {
+pub fn send(view: &SystemView, mut request: Request) -> Result<Response, Error> {
     let origin = request.url.clone();
     let mut sent_login = request.login_at_once;
     let mut cookies = Vec::new();
     for _ in 0..=REDIRECTS {
         // What the user must not be told elsewhere either.
         let login = request.login.clone().filter(|_| sent_login && request.url.has_origin_of(&origin));
-        let mut response = exchange::exchange(look, &mut request, login)?;
+        let mut response = exchange::exchange(view, &mut request, login)?;
         cookies.extend(response.own_cookies());
         let asked = response.header("www-authenticate").is_some_and(|how| basic(&how));
         if response.status == 401 && asked && !sent_login && request.login.is_some() {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use super::error::Error;
 use super::head::{basic, read_head};
 use super::url::Url;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// A proxy.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub(super) struct Proxy {
 }
 
 /// Returns the proxy for `url`, if the environment names one.
-pub(super) fn of(look: &Look, url: &Url) -> Option<Proxy> {
-    let variable = |name: &str| look.variable(name).or_else(|| look.variable(&name.to_uppercase()));
+pub(super) fn of(view: &SystemView, url: &Url) -> Option<Proxy> {
+    let variable = |name: &str| view.variable(name).or_else(|| view.variable(&name.to_uppercase()));
     if variable("no_proxy").is_some_and(|list| is_exempt(&url.host, &list)) {
         return None;
     }

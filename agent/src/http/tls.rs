@@ -55,9 +55,9 @@ fn config(how: &Tls) -> Result<ClientConfig, Error> {
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|_| Error::TlsFile("no certificates are trusted on this node: say ca_path".into()))?;
-        Arc::new(Known { inner, trusted })
+        Arc::new(TrustedRoots { inner, trusted })
     } else {
-        Arc::new(Anyone(Arc::clone(&provider)))
+        Arc::new(AcceptAny(Arc::clone(&provider)))
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -112,12 +112,12 @@ fn trusted(given: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Error> 
 /// Trusts what was signed by a trusted certificate, and a trusted certificate itself: servers that made their own
 /// certificate have nothing else to show.
 #[derive(Debug)]
-struct Known {
+struct TrustedRoots {
     inner: Arc<WebPkiServerVerifier>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Known {
+impl ServerCertVerifier for TrustedRoots {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -169,9 +169,9 @@ impl ServerCertVerifier for Known {
 
 /// Trusts anyone, as the user asked for.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,23 +1,23 @@
-//! What is told of a job.
+//! Answers to questions about a job.
 
 use std::io;
 
 use convoy_protocol::{Key, Map, Outcome, Status, Taint, Value, map};
 
-use super::directory::{Directory, Left, State, uptime};
+use super::directory::{JobDirectory, JobResult, JobState, uptime};
 use crate::failure::Failure;
 use crate::outputs;
 
-/// What `async_status` says of a job.
+/// The state of a job, as `async_status` returns it.
 #[derive(Debug)]
-pub(crate) enum Told {
-    /// It has not ended.
-    Working(Map),
-    /// It has.
-    Over(Outcome),
+pub(crate) enum JobStatus {
+    /// It is in progress.
+    Running(Map),
+    /// It has finished.
+    Finished(Outcome),
 }
 
-/// The failure of who asks for a job that is not there, in Ansible's words.
+/// Returns the failure for a job that does not exist, in Ansible's wording.
 fn unknown(id: &str) -> Failure {
     Failure::new("could not find job").with("ansible_job_id", id).with("started", 1).with("finished", 1)
 }
@@ -29,8 +29,8 @@ fn unreadable(id: &str, error: &io::Error) -> Failure {
         .with("finished", 1)
 }
 
-/// What is common to all answers about a job, under Ansible's names.
-pub(crate) fn heading(id: &str, directory: &Directory, finished: bool) -> Map {
+/// Returns the values that all answers about a job have, with Ansible's names.
+pub(crate) fn common_values(id: &str, directory: &JobDirectory, finished: bool) -> Map {
     map! {
         "started" => 1,
         "finished" => i64::from(finished),
@@ -39,89 +39,93 @@ pub(crate) fn heading(id: &str, directory: &Directory, finished: bool) -> Map {
     }
 }
 
-/// Answers who follows a job: in `_job` how things stand and what was printed from a byte on, and beside it the outcome of
-/// its order once that is there.
+/// Answers a controller that follows a job. `_job` has the job's state and what it printed from byte `from` on. Beside it is
+/// the outcome of the job's order, once there is one.
 pub(crate) fn follow(id: &str, from: u64) -> Result<Outcome, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
-    // Asked before what was printed is read: of a job that has ended that is whole.
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
+    // The state is read before the output, so that the output of a finished job is complete.
     let state = directory.state().map_err(failed)?;
     let (output, next) = directory.output(from).map_err(failed)?;
-    let mut news = heading(id, &directory, matches!(state, State::Over(_)));
+    let mut news = common_values(id, &directory, matches!(state, JobState::Finished(_)));
     news.extend(map! {
         "output" => output,
         "next" => i64::try_from(next).unwrap_or(i64::MAX),
-        "pulse" => directory.pulse(),
+        "pulse" => directory.output_fingerprint(),
     });
     let mut outcome = match state {
-        State::Nothing => return Err(unknown(id)),
-        State::Beginning => ran(Map::new()),
-        State::Working(begun) => {
-            news.insert("seconds".into(), ((uptime() - begun.at).max(0.0) as i64).into());
-            news.insert("detached".into(), begun.detached.into());
-            ran(Map::new())
+        JobState::Absent => return Err(unknown(id)),
+        JobState::Starting => ran_outcome(Map::new()),
+        JobState::Running(start) => {
+            news.insert("seconds".into(), ((uptime() - start.at).max(0.0) as i64).into());
+            news.insert("detached".into(), start.detached.into());
+            ran_outcome(Map::new())
         }
-        State::Over(left) => {
-            news.insert("detached".into(), left.detached.as_str().into());
-            let late = left
+        JobState::Finished(result) => {
+            news.insert("detached".into(), result.detached.as_str().into());
+            let late = result
                 .late
                 .map(|limit| format!("async task did not complete within the requested time - {limit}s"));
-            with_message(left.outcome, late)
+            with_message(result.outcome, late)
         }
     };
     outcome.values.insert("_job".into(), news.into());
     Ok(outcome)
 }
 
-/// Says how things stand with a job, as `async_status` does.
+/// Returns the state of a job, as `async_status` does.
 ///
 /// # Errors
-/// If there is no such job, or what is kept of it cannot be read.
-pub(crate) fn status(id: &str) -> Result<Told, Failure> {
+/// Fails if there is no such job, or if its files cannot be read.
+pub(crate) fn status(id: &str) -> Result<JobStatus, Failure> {
     let failed = |error: io::Error| unreadable(id, &error);
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
     let state = directory.state().map_err(failed)?;
-    let is_over = matches!(state, State::Over(_));
+    let is_over = matches!(state, JobState::Finished(_));
     let mut values = outputs::values("", "");
-    values.extend(heading(id, &directory, is_over));
+    values.extend(common_values(id, &directory, is_over));
     match state {
-        State::Nothing => Err(unknown(id)),
-        State::Beginning | State::Working(_) => Ok(Told::Working(values)),
-        State::Over(left) => {
-            let late = left.late.map(|_| "Timeout exceeded".to_owned());
-            let left = Left { outcome: with_message(left.outcome, late), ..*left };
-            let told = if left.silent { hidden(left.outcome.values) } else { left.outcome.values };
+        JobState::Absent => Err(unknown(id)),
+        JobState::Starting | JobState::Running(_) => Ok(JobStatus::Running(values)),
+        JobState::Finished(result) => {
+            let late = result.late.map(|_| "Timeout exceeded".to_owned());
+            let result = JobResult { outcome: with_message(result.outcome, late), ..*result };
+            let told = if result.silent {
+                with_secrets_marked(result.outcome.values)
+            } else {
+                result.outcome.values
+            };
             values.extend(told);
-            Ok(Told::Over(Outcome { values, ..left.outcome }))
+            Ok(JobStatus::Finished(Outcome { values, ..result.outcome }))
         }
     }
 }
 
-/// Returns where the outcome is of a job of which what is kept can be removed.
+/// Returns the path of a job's outcome if the job's files can be removed.
 ///
 /// # Errors
-/// If there is no such job, or it is at work.
+/// Fails if there is no such job, or if it is in progress.
 pub(crate) fn removable(id: &str) -> Result<String, Failure> {
-    let directory = Directory::find(id).ok_or_else(|| unknown(id))?;
-    // What cannot be read can be removed all the same.
-    if let Ok(State::Beginning | State::Working(_)) = directory.state() {
-        let msg = "the job is at work: what is kept of it can be removed when it has ended";
-        return Err(Failure { msg: msg.to_owned(), values: heading(id, &directory, false) });
+    let directory = JobDirectory::find(id).ok_or_else(|| unknown(id))?;
+    // Unreadable files can be removed, too.
+    if let Ok(JobState::Starting | JobState::Running(_)) = directory.state() {
+        let msg = "the job is in progress: its files can be removed when it has finished";
+        return Err(Failure { msg: msg.to_owned(), values: common_values(id, &directory, false) });
     }
     Ok(directory.results_file())
 }
 
-/// Removes what is kept of a job; nothing if that is gone already.
+/// Removes the files of a job, if there are any.
 ///
 /// # Errors
-/// If it cannot be removed.
+/// Fails if they cannot be removed.
 pub(crate) fn forget(id: &str) -> Result<(), Failure> {
-    let removed = Directory::find(id)
-        .map(|directory| directory.remove().map_err(|error| Failure::new(directory.trouble(&error))));
+    let removed = JobDirectory::find(id)
+        .map(|directory| directory.remove().map_err(|error| Failure::new(directory.describe_error(&error))));
     removed.unwrap_or(Ok(()))
 }
 
-pub(crate) fn ran(values: Map) -> Outcome {
+pub(crate) fn ran_outcome(values: Map) -> Outcome {
     Outcome { status: Status::Ran, values, diff: Vec::new(), offer: None, millis: 0 }
 }
 
@@ -130,8 +134,8 @@ fn with_message(mut outcome: Outcome, msg: Option<String>) -> Outcome {
     outcome
 }
 
-/// Marks as secret what a job answered that was given secrets.
-fn hidden(values: Map) -> Map {
+/// Marks the values of a job that was given secrets as secret.
+fn with_secrets_marked(values: Map) -> Map {
     let secret = |(key, value): (Key, Value)| {
         let tells = value.as_str().is_none() && value.as_list().is_none() && value.as_map().is_none();
         (key, if tells { value } else { value.tainted(Taint::SECRET) })

@@ -1,4 +1,4 @@
-//! The directory in which a job keeps what belongs to it.
+//! The directory of a job: what it holds, and how it is read and written.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -17,58 +17,58 @@ use crate::outputs;
 use crate::processes::kill_session;
 use crate::state;
 
-/// What is kept of jobs that have ended and that nobody asked to remove is removed after this time.
+/// The files of a finished job that nobody removed are removed after this time.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The variable that tells a process which job it belongs to.
+/// The environment variable with the job's ID, which marks the processes that belong to the job.
 pub(crate) const VARIABLE: &str = "CONVOY_JOB";
 
-/// Where one job keeps what belongs to it.
+/// The directory of one job.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory(PathBuf);
+pub(crate) struct JobDirectory(PathBuf);
 
-/// How a job began.
+/// How a job started.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Begun {
-    /// The job's process, which is the first of its session.
+pub(crate) struct JobStart {
+    /// The job's process, which is the leader of its session.
     pub(crate) pid: Option<Pid>,
     /// How it was detached from the agent.
     pub(crate) detached: String,
-    /// By the clock that counts from the start of the machine, in seconds: no other clock is sure not to jump.
+    /// The start time in seconds since boot. Unlike the time of day, this never jumps.
     pub(crate) at: f64,
 }
 
-/// What is left of a job that has ended.
+/// The result of a finished job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Left {
-    /// What became of its order.
+pub(crate) struct JobResult {
+    /// The outcome of its order.
     pub(crate) outcome: Outcome,
-    /// The limit, in seconds, if it was given up since its time was over.
+    /// The limit in seconds, if the job was given up because it exceeded that.
     pub(crate) late: Option<u32>,
-    /// Whether it was given secrets: its outcome may quote them.
+    /// Whether it was given secrets, which its outcome may quote.
     pub(crate) silent: bool,
     /// How it was detached from the agent.
     pub(crate) detached: String,
 }
 
-/// How things stand with a job.
+/// The state of a job.
 #[derive(Debug)]
-pub(crate) enum State {
-    /// It never began, and nobody is about to begin it.
-    Nothing,
-    /// It is about to begin.
-    Beginning,
-    /// It is at work.
-    Working(Begun),
-    /// It has ended.
-    Over(Box<Left>),
+pub(crate) enum JobState {
+    /// It never started, and no process is about to start it.
+    Absent,
+    /// It is about to start.
+    Starting,
+    /// It is in progress.
+    Running(JobStart),
+    /// It has finished.
+    Finished(Box<JobResult>),
 }
 
-impl Directory {
-    /// The directory of a job of this run; that of the run is made.
+impl JobDirectory {
+    /// Returns the directory of a job of this run. Creates the directory of the run.
     pub(crate) fn of(run: &str, id: &str) -> io::Result<Self> {
         if !state::is_name(id) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no job is called '{id}'")));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("'{id}' is not a valid job ID")));
         }
         Ok(Self(state::run_directory(run)?.join("jobs").join(id)))
     }
@@ -87,7 +87,7 @@ impl Directory {
         &self.0
     }
 
-    /// Returns where its outcome will be.
+    /// Returns the path of its outcome file.
     pub(crate) fn results_file(&self) -> String {
         self.file("outcome").display().to_string()
     }
@@ -98,7 +98,7 @@ impl Directory {
 
     pub(crate) fn make(&self) -> io::Result<()> {
         let above = self.0.parent().unwrap_or(Path::new("/"));
-        // Whoever removes the last job of a run removes the directories above as well.
+        // Whoever removes the last job of a run removes the parent directories, too.
         for _ in 0..10 {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(above)?;
             match fs::DirBuilder::new().mode(0o700).create(&self.0) {
@@ -110,12 +110,12 @@ impl Directory {
         Ok(())
     }
 
-    /// Opens the file that the job has locked as long as it lives.
-    pub(crate) fn alive(&self) -> io::Result<File> {
+    /// Opens the file that the job holds locked while it lives.
+    pub(crate) fn open_lock_file(&self) -> io::Result<File> {
         File::options().write(true).create(true).truncate(false).mode(0o600).open(self.file("alive"))
     }
 
-    /// Removes what is kept, and the directories of its run that are empty then.
+    /// Removes the job's files, and the directories of its run that are empty then.
     pub(crate) fn remove(&self) -> io::Result<()> {
         fs::remove_dir_all(&self.0)?;
         self.tidy();
@@ -131,44 +131,46 @@ impl Directory {
         }
     }
 
-    /// Says how things stand. Of a job that was killed the rest is ended, and the outcome written.
+    /// Returns the state of the job. If the job was killed, ends its remaining processes and writes its outcome.
     ///
     /// # Errors
-    /// If what is in the directory cannot be read.
-    pub(crate) fn state(&self) -> io::Result<State> {
-        if let Some(left) = self.left()? {
-            return Ok(State::Over(Box::new(left)));
+    /// Fails if the directory cannot be read.
+    pub(crate) fn state(&self) -> io::Result<JobState> {
+        if let Some(result) = self.read_result()? {
+            return Ok(JobState::Finished(Box::new(result)));
         }
-        let alive = match self.alive() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Nothing),
+        let open_lock_file = match self.open_lock_file() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(JobState::Absent),
             other => other?,
         };
-        let is_dead = flock(&alive, FlockOperation::NonBlockingLockExclusive).is_ok();
-        let begun = self.begun()?;
-        // It may have ended in between.
-        if let Some(left) = self.left()? {
-            return Ok(State::Over(Box::new(left)));
+        let is_dead = flock(&open_lock_file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let start = self.read_start()?;
+        // It may have finished in the meantime.
+        if let Some(result) = self.read_result()? {
+            return Ok(JobState::Finished(Box::new(result)));
         }
-        match (begun, is_dead) {
-            (Some(begun), false) => Ok(State::Working(begun)),
-            (None, false) => Ok(State::Beginning),
-            (None, true) => Ok(State::Nothing),
-            (Some(begun), true) => self.bury(&begun).map(|left| State::Over(Box::new(left))),
+        match (start, is_dead) {
+            (Some(start), false) => Ok(JobState::Running(start)),
+            (None, false) => Ok(JobState::Starting),
+            (None, true) => Ok(JobState::Absent),
+            (Some(start), true) => {
+                self.finish_dead_job(&start).map(|result| JobState::Finished(Box::new(result)))
+            }
         }
     }
 
-    pub(crate) fn begun(&self) -> io::Result<Option<Begun>> {
-        let Some(text) = absent(fs::read_to_string(self.file("begun")))? else { return Ok(None) };
+    pub(crate) fn read_start(&self) -> io::Result<Option<JobStart>> {
+        let Some(text) = if_exists(fs::read_to_string(self.file("begun")))? else { return Ok(None) };
         let mut lines = text.lines();
         let pid = lines.next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
         let at = lines.next().and_then(|at| at.parse().ok()).unwrap_or_default();
-        Ok(Some(Begun { pid, at, detached: lines.next().unwrap_or_default().to_owned() }))
+        Ok(Some(JobStart { pid, at, detached: lines.next().unwrap_or_default().to_owned() }))
     }
 
-    /// Notes that this process begins; `false` if another has begun before.
-    pub(crate) fn begin(&self, begun: &Begun) -> io::Result<bool> {
-        let pid = begun.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
-        let text = format!("{pid}\n{}\n{}\n", begun.at, begun.detached);
+    /// Records that this process starts the job. Returns false if another process started it before.
+    pub(crate) fn write_start(&self, start: &JobStart) -> io::Result<bool> {
+        let pid = start.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        let text = format!("{pid}\n{}\n{}\n", start.at, start.detached);
         let mut file = match File::options().write(true).create_new(true).mode(0o600).open(self.file("begun"))
         {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -180,17 +182,17 @@ impl Directory {
         Ok(true)
     }
 
-    fn left(&self) -> io::Result<Option<Left>> {
-        let Some(mut file) = absent(File::open(self.file("outcome")))? else { return Ok(None) };
-        let left = frame::read(&mut file).map_err(io::Error::other)?;
-        left.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    fn read_result(&self) -> io::Result<Option<JobResult>> {
+        let Some(mut file) = if_exists(File::open(self.file("outcome")))? else { return Ok(None) };
+        let result = frame::read(&mut file).map_err(io::Error::other)?;
+        result.map(Some).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// Leaves the outcome: it is on the disk, whole, before anyone can see it.
-    pub(crate) fn leave(&self, left: &Left) -> io::Result<()> {
+    /// Writes the outcome. It is complete and on disk before anyone can see it.
+    pub(crate) fn write_result(&self, result: &JobResult) -> io::Result<()> {
         let fresh = self.file(".outcome");
-        let bytes = frame::encode(left).map_err(io::Error::other)?;
-        absent(fs::remove_file(&fresh))?;
+        let bytes = frame::encode(result).map_err(io::Error::other)?;
+        if_exists(fs::remove_file(&fresh))?;
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
@@ -198,29 +200,28 @@ impl Directory {
         File::open(&self.0)?.sync_all()
     }
 
-    /// Ends what is left of a job that was killed, and writes its outcome.
-    fn bury(&self, begun: &Begun) -> io::Result<Left> {
+    /// Ends the remaining processes of a job that was killed, and writes its outcome.
+    fn finish_dead_job(&self, start: &JobStart) -> io::Result<JobResult> {
         let id = self.0.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(session) = begun.pid {
+        if let Some(session) = start.pid {
             kill_session(session, &format!("{VARIABLE}={id}"));
         }
         let (printed, _) = self.output(0)?;
         let msg = format!(
-            "the job {id} ended without an outcome: it was killed, or this node went down; what it had done until then \
-             is not known"
+            "the job {id} ended without a result: it was killed, or the node went down; how far it came is unknown"
         );
         let mut values = outputs::values(&printed, "");
         values.extend(map! { "msg" => msg, "lost" => true });
         let outcome = Outcome { status: Status::Failed, values, diff: Vec::new(), offer: None, millis: 0 };
-        let left = Left { outcome, late: None, silent: false, detached: begun.detached.clone() };
-        self.leave(&left)?;
-        Ok(left)
+        let result = JobResult { outcome, late: None, silent: false, detached: start.detached.clone() };
+        self.write_result(&result)?;
+        Ok(result)
     }
 
-    /// Returns what was printed from a byte on, the last part of it if that is much; and where it ends.
+    /// Returns what was printed from byte `from` on, or only the end of it if it is long; and where it ends.
     pub(crate) fn output(&self, from: u64) -> io::Result<(String, u64)> {
         const MOST: u64 = 64 * 1024;
-        let Some(mut file) = absent(File::open(self.file("output")))? else {
+        let Some(mut file) = if_exists(File::open(self.file("output")))? else {
             return Ok((String::new(), from));
         };
         let end = file.metadata()?.size();
@@ -231,8 +232,8 @@ impl Directory {
         Ok((text, from.max(end.saturating_sub(MOST)).min(end) + read))
     }
 
-    /// Returns a text that is another one whenever something was printed.
-    pub(crate) fn pulse(&self) -> String {
+    /// Returns a text that changes whenever something is printed.
+    pub(crate) fn output_fingerprint(&self) -> String {
         let meta = fs::metadata(self.file("output"));
         meta.map_or_else(
             |_| String::new(),
@@ -240,42 +241,42 @@ impl Directory {
         )
     }
 
-    /// Says in words that something of the directory could not be read or written.
-    pub(crate) fn trouble(&self, error: &io::Error) -> String {
-        format!("cannot keep a job in {}: {}", self.0.display(), reason(error))
+    /// Returns the message for an error in reading or writing the directory.
+    pub(crate) fn describe_error(&self, error: &io::Error) -> String {
+        format!("cannot access the job directory {}: {}", self.0.display(), reason(error))
     }
 }
 
-fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
 }
 
-/// Returns the directories of all jobs.
-fn all() -> impl Iterator<Item = Directory> {
+/// Returns the directories of all jobs of this user.
+fn all() -> impl Iterator<Item = JobDirectory> {
     let inside = |directory: PathBuf| {
         fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
     };
     let runs = state::existing().flat_map(move |state| inside(state.join("runs")));
-    runs.flat_map(move |run| inside(run.join("jobs"))).map(Directory::open)
+    runs.flat_map(move |run| inside(run.join("jobs"))).map(JobDirectory::open)
 }
 
-/// Removes what is kept of jobs that ended long ago.
+/// Removes the files of jobs that finished long ago.
 pub(crate) fn prune() {
     for directory in all() {
         let newest =
             ["outcome", "begun", "alive"].iter().find_map(|name| fs::metadata(directory.file(name)).ok());
         let changed = newest.and_then(|meta| meta.modified().ok());
         let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-        if age > KEEP && matches!(directory.state(), Ok(State::Over(_) | State::Nothing)) {
+        if age > KEEP && matches!(directory.state(), Ok(JobState::Finished(_) | JobState::Absent)) {
             directory.remove().ok();
         }
     }
 }
 
-/// Returns the time since the machine was started, in seconds.
+/// Returns the time since boot in seconds.
 pub(crate) fn uptime() -> f64 {
     let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split_whitespace().next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default()

@@ -1,14 +1,17 @@
-//! Jobs: orders that outlive the agent that was given them. A process of its own does one order, and leaves what it prints
-//! and its outcome in a directory, where any later agent of the same user finds it.
+//! Asynchronous jobs: orders that outlive the agent that received them. A process of its own runs the order, and leaves
+//! its output and its outcome in a directory, where any later agent of the same user finds them.
 //!
-//! The directory is `runs/RUN/jobs/ID` in the [state directory](crate::state). In it:
-//! - `alive`, on which the job holds a lock as long as it lives: the system takes it away however the job ends;
-//! - `begun`, made by the job right before it begins, which only one process can: so nothing is done twice;
-//! - `output`, what its processes print, as it comes;
-//! - `outcome`, which is there whole or not at all.
+//! The directory is `runs/RUN/jobs/ID` in the [state directory](crate::state). In it are:
+//!
+//! - `alive`, which the job holds locked while it lives: the kernel releases it however the job ends;
+//! - `begun`, which the job creates right before it starts. Only one process can create it, so the order runs at most once;
+//! - `output`, what its processes print, as they print it;
+//! - `outcome`, which is either complete or missing.
+//!
+//! This module reads and writes that directory. [`serve::jobs`](crate::serve) starts the process.
 
 mod answer;
 mod directory;
 
-pub(crate) use answer::{Told, follow, forget, heading, ran, removable, status};
-pub(crate) use directory::{Begun, Directory, Left, State, VARIABLE, prune, uptime};
+pub(crate) use answer::{JobStatus, common_values, follow, forget, ran_outcome, removable, status};
+pub(crate) use directory::{JobDirectory, JobResult, JobStart, JobState, VARIABLE, prune, uptime};

@@ -14,7 +14,7 @@ use crate::files::glob;
 use crate::files::status::whole;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The most text that is returned of one file, in bytes.
 const TEXT: u64 = 1 << 20;
@@ -51,10 +51,10 @@ crate::arguments! {
 ///
 /// # Errors
 /// If it is missing, no archive or a damaged one, or if what was asked for is no text or too much.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
-    let path = look.expand(&args.path);
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
+    let path = view.expand(&args.path);
     let shown = path.display().to_string();
-    match look.stat(&path)? {
+    match view.stat(&path)? {
         None => return Err(Failure::new(format!("{shown} does not exist"))),
         Some(meta) if !meta.is_file() => return Err(Failure::new(format!("{shown} is not a file"))),
         Some(_) => {}

@@ -7,7 +7,7 @@ use convoy_protocol::map;
 pub use crate::files::put::Plan;
 
 use crate::args::NodePath;
-use crate::content::{EntryKind, Supplied, Tree};
+use crate::content::{EntryKind, StagedSource, Tree};
 use crate::failure::Failure;
 use crate::files::attributes::FileArgs;
 use crate::files::put::{self, Put, Source};
@@ -16,7 +16,7 @@ use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error::cannot;
 use crate::pattern::Pattern;
-use crate::system::{Checksums, Look, System};
+use crate::system::{Checksums, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -33,7 +33,7 @@ crate::arguments! {
     /// Arguments of `assemble`.
     pub struct Args {
         /// The directory with the fragments. Directories within it are left out.
-        src: Supplied [required, controller_file],
+        src: StagedSource [required, controller_file],
         /// The file.
         dest: NodePath [required],
         /// Whether the directory is on the node.
@@ -59,28 +59,28 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no such directory, a fragment cannot be read, or something is in the way.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
     if let Some(command) = args.validate.as_ref().filter(|command| !command.contains("%s")) {
         return Err(Failure::new(format!("validate must contain %s: {command}")));
     }
     let (src, fragments) = match &args.src {
-        Supplied::Node(path) => of_node(look, look.expand(path))?,
-        Supplied::Tree(tree) => (tree.name.clone(), of_tree(tree)),
-        Supplied::File(content) => {
+        StagedSource::Node(path) => of_node(view, view.expand(path))?,
+        StagedSource::Tree(tree) => (tree.name.clone(), of_tree(tree)),
+        StagedSource::File(content) => {
             return Err(Failure::new(format!("Source ({}) is not a directory", content.name)));
         }
     };
-    let content = join(args, look, fragments)?;
+    let content = join(args, view, fragments)?;
     let sums =
         Checksums::of_reader(&mut &content[..]).map_err(|error| cannot("read", src.as_ref(), &error))?;
-    let dest = with_directory(look.expand(&args.dest));
+    let dest = with_directory(view.expand(&args.dest));
     let mut put = Put::new(dest, Source::Memory(content), args.file.wanted());
     put.header.clone_from(&src);
     put.backup = args.backup;
     put.validate = args.validate.as_deref();
     put.refused = validate::refused;
-    put::check(put, look, map! { "src" => src, "checksum" => sums.sha1, "md5sum" => sums.md5, "msg" => "OK" })
+    put::check(put, view, map! { "src" => src, "checksum" => sums.sha1, "md5sum" => sums.md5, "msg" => "OK" })
 }
 
 /// A fragment's name, and where its bytes are.
@@ -94,16 +94,16 @@ enum Place {
     Controller(convoy_protocol::Digest),
 }
 
-fn of_node(look: &Look, src: PathBuf) -> Result<(String, Vec<Fragment>), Failure> {
+fn of_node(view: &SystemView, src: PathBuf) -> Result<(String, Vec<Fragment>), Failure> {
     let shown = src.to_string_lossy().into_owned();
-    match look.stat(&src)? {
+    match view.stat(&src)? {
         Some(meta) if meta.is_dir() => {}
         Some(_) => return Err(Failure::new(format!("Source ({shown}) is not a directory"))),
         None => return Err(Failure::new(format!("Source ({shown}) does not exist"))),
     }
     let mut fragments = Vec::new();
-    for path in look.list(&src)? {
-        if look.stat(&path)?.is_some_and(|meta| meta.is_file()) {
+    for path in view.list(&src)? {
+        if view.stat(&path)?.is_some_and(|meta| meta.is_file()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             fragments.push(Fragment { name, place: Place::Node(path) });
         }
@@ -121,7 +121,7 @@ fn of_tree(tree: &Tree) -> Vec<Fragment> {
     tree.entries.iter().filter_map(|entry| fragment((&entry.path, &entry.kind))).collect()
 }
 
-fn join(args: &Args, look: &Look, fragments: Vec<Fragment>) -> Result<Vec<u8>, Failure> {
+fn join(args: &Args, view: &SystemView, fragments: Vec<Fragment>) -> Result<Vec<u8>, Failure> {
     let pattern = args.regexp.as_deref().map(Pattern::new).transpose()?;
     let delimiter = args.delimiter.as_deref().map(unescape).transpose()?.filter(|bytes| !bytes.is_empty());
     let mut whole = Vec::new();
@@ -134,9 +134,9 @@ fn join(args: &Args, look: &Look, fragments: Vec<Fragment>) -> Result<Vec<u8>, F
         }
         let path = match fragment.place {
             Place::Node(path) => path,
-            Place::Controller(digest) => look.content(&digest)?,
+            Place::Controller(digest) => view.content(&digest)?,
         };
-        let bytes = look.read(&path)?;
+        let bytes = view.read(&path)?;
         if !is_first {
             end_line(&mut whole);
             if let Some(delimiter) = &delimiter {

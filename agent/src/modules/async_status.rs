@@ -3,11 +3,11 @@
 use convoy_protocol::{Map, Status, map};
 
 use crate::failure::Failure;
-use crate::job::{self, Told};
+use crate::job::{self, JobStatus};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::outputs;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -56,19 +56,19 @@ pub enum Plan {
 ///
 /// # Errors
 /// If there is no such job, or it failed.
-pub fn check(args: &Args, _look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, _look: &SystemView) -> Result<Checked<Plan>, Failure> {
     if matches!(args.mode, Mode::Cleanup) {
         let erased = job::removable(&args.jid)?;
         let mut values = outputs::values("", "");
         values.extend(map! {
             "started" => 0, "finished" => 0, "ansible_job_id" => args.jid.as_str(), "erased" => erased,
         });
-        let why = "what is kept of the job would have been removed if not in check mode";
+        let why = "the files of the job would have been removed if not in check mode";
         return Ok(Checked::Unknown { plan: Plan::Remove, why, values });
     }
     let outcome = match job::status(&args.jid)? {
-        Told::Working(values) => return Ok(Checked::Same(values)),
-        Told::Over(outcome) => outcome,
+        JobStatus::Running(values) => return Ok(Checked::Same(values)),
+        JobStatus::Finished(outcome) => outcome,
     };
     match outcome.status {
         Status::Failed => Err(failure(outcome.values)),
@@ -83,7 +83,7 @@ fn failure(mut values: Map) -> Failure {
     let msg = values.shift_remove("msg").unwrap_or_default();
     let text = match msg.as_str() {
         Some(_) if msg.taint.is_secret() => {
-            "the job failed; why is not said here, since it was given secrets"
+            "the job failed; the message is hidden because the job was given secrets"
         }
         text => text.unwrap_or_default(),
     };

@@ -2,13 +2,13 @@
 
 use convoy_protocol::Value;
 
-pub use crate::execute::Plan;
+pub use crate::user_command::Plan;
 
-use crate::execute::{self, RunArgs};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
+use crate::user_command::{self, RunArgs};
 use crate::words;
 
 /// Documentation.
@@ -45,11 +45,11 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is nothing to run, or no such directory to run in.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
     let words = match line {
         Some(_) if !args.argv.is_empty() => {
-            return Err(execute::no_command("only command or argv can be given, not both"));
+            return Err(user_command::missing_command("only command or argv can be given, not both"));
         }
         Some(line) => {
             words::split(line).map_err(|why| Failure::new(format!("cannot split the command: {why}")))?
@@ -57,13 +57,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         None => args.argv.clone(),
     };
     if words.is_empty() {
-        return Err(execute::no_command("no command given"));
+        return Err(user_command::missing_command("no command given"));
     }
     let expand =
-        |word: &String| if args.expand_argument_vars { look.expand_text(word) } else { word.clone() };
+        |word: &String| if args.expand_argument_vars { view.expand_text(word) } else { word.clone() };
     let shown = words.iter().map(|word| Value::from(word.as_str())).collect();
     let argv = words.iter().map(expand).collect();
-    let mut checked = execute::check(args.run.request(shown, argv, look), look)?;
+    let mut checked = user_command::check(args.run.request(shown, argv, view), view)?;
     if let Some(executable) = &args.executable {
         let warning = format!(
             "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '{executable}'."
@@ -78,5 +78,5 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// # Errors
 /// If it cannot be started, ends with another code than 0, or does not end in time.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    execute::apply(&plan, args.run.strip_empty_ends, node)
+    user_command::apply(&plan, args.run.strip_empty_ends, node)
 }

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Kind, Map, Value, map};
 
 use crate::args::{Arg, Mode, NodePath};
-use crate::content::{Content, EntryKind, Supplied, Tree};
+use crate::content::{Content, EntryKind, StagedSource, Tree};
 use crate::failure::Failure;
-use crate::files::attributes::{self, FileArgs, Wanted};
+use crate::files::attributes::{self, FileArgs, RequestedAttributes};
 use crate::files::mode::Base;
 use crate::files::put::{self, Put, Source};
 use crate::files::tree::{self, Item};
 use crate::files::{ends_with_slash, json, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Attributes, Look, System};
+use crate::system::{Attributes, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -35,7 +35,7 @@ crate::arguments! {
     /// Arguments of `copy`.
     pub struct Args {
         /// The file or directory on the workstation; with `remote_src`, on the node.
-        src: Option<Supplied> [controller_file],
+        src: Option<StagedSource> [controller_file],
         /// The content itself, instead of `src`.
         content: Option<Value> [no_log],
         /// Where it shall be.
@@ -77,9 +77,9 @@ pub enum Plan {
 ///
 /// # Errors
 /// If the arguments contradict each other, or something is in the way.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let dest = with_directory(look.expand(&args.dest));
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let dest = with_directory(view.expand(&args.dest));
     if args.dest.0.as_os_str().is_empty() {
         return Err(Failure::new("dest is required"));
     }
@@ -87,18 +87,18 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         (None, None) => Err(Failure::new("src (or content) is required")),
         (Some(_), Some(_)) => Err(Failure::new("src and content are mutually exclusive")),
         (None, Some(content)) => {
-            if ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
+            if ends_with_slash(&dest) || view.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
                 return Err(Failure::new("can not use content with a dir as dest"));
             }
             let header = dest.display().to_string();
-            one(args, look, dest, Source::Memory(bytes(content)?), header, None)
+            one(args, view, dest, Source::Memory(bytes(content)?), header, None)
         }
-        (Some(Supplied::File(content)), None) => from_controller(args, look, dest, content),
-        (Some(Supplied::Tree(tree)), None) => {
-            many(look, controller_items(args, look, &dest, tree)?, dest, &tree.name)
+        (Some(StagedSource::File(content)), None) => from_controller(args, view, dest, content),
+        (Some(StagedSource::Tree(tree)), None) => {
+            many(view, controller_items(args, view, &dest, tree)?, dest, &tree.name)
         }
-        (Some(Supplied::Node(path)), None) if args.remote_src => from_node(args, look, dest, path),
-        (Some(Supplied::Node(path)), None) => Err(Failure::new(format!(
+        (Some(StagedSource::Node(path)), None) if args.remote_src => from_node(args, view, dest, path),
+        (Some(StagedSource::Node(path)), None) => Err(Failure::new(format!(
             "{} is a file of the workstation, but its content was not sent with the task",
             path.0.display()
         ))),
@@ -113,12 +113,15 @@ fn bytes(content: &Value) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()), ..args.file.wanted() }
+fn wanted(args: &Args) -> RequestedAttributes<'_> {
+    RequestedAttributes {
+        mode: args.file.mode.as_ref().filter(|_| !args.file.keeps_mode()),
+        ..args.file.wanted()
+    }
 }
 
-fn directory_wanted(args: &Args) -> Wanted<'_> {
-    Wanted { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
+fn directory_wanted(args: &Args) -> RequestedAttributes<'_> {
+    RequestedAttributes { mode: args.directory_mode.as_ref(), ..args.file.wanted() }
 }
 
 fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put<'a> {
@@ -134,19 +137,19 @@ fn put<'a>(args: &'a Args, dest: PathBuf, source: Source, header: String) -> Put
 /// Returns the file that is meant by `dest`, and the directories to be made for it.
 fn file_in(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     dest: PathBuf,
     name: &Path,
 ) -> Result<(PathBuf, Vec<(PathBuf, Attributes)>), Failure> {
     if !ends_with_slash(&dest) {
-        let is_dir = look.stat(&dest)?.is_some_and(|meta| meta.is_dir());
+        let is_dir = view.stat(&dest)?.is_some_and(|meta| meta.is_dir());
         return Ok((if is_dir { dest.join(name) } else { dest }, Vec::new()));
     }
-    let umask = look.umask();
+    let umask = view.umask();
     let base = Base { mode: 0o777 & !umask, is_dir: true, umask };
-    let parents = tree::missing_directories(look, &crate::files::dirname(&dest))?.into_iter();
+    let parents = tree::missing_directories(view, &crate::files::dirname(&dest))?.into_iter();
     let parents = parents.map(|path| {
-        let attributes = directory_wanted(args).resolve(look, &path, base)?;
+        let attributes = directory_wanted(args).resolve(view, &path, base)?;
         Ok((path, attributes))
     });
     Ok((dest.join(name), parents.collect::<Result<_, Failure>>()?))
@@ -154,7 +157,7 @@ fn file_in(
 
 fn one(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     dest: PathBuf,
     source: Source,
     header: String,
@@ -163,7 +166,7 @@ fn one(
     let mut put = put(args, dest, source, header);
     put.preserve = preserve;
     put.checksum = args.checksum.as_deref();
-    boxed(put::check(put, look, Map::new())?)
+    boxed(put::check(put, view, Map::new())?)
 }
 
 fn boxed(checked: Checked<put::Plan>) -> Result<Checked<Plan>, Failure> {
@@ -180,28 +183,28 @@ fn boxed(checked: Checked<put::Plan>) -> Result<Checked<Plan>, Failure> {
 
 fn from_controller(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     dest: PathBuf,
     content: &Content,
 ) -> Result<Checked<Plan>, Failure> {
-    let (dest, parents) = file_in(args, look, dest, Path::new(&content.name))?;
+    let (dest, parents) = file_in(args, view, dest, Path::new(&content.name))?;
     let mut put = put(args, dest, Source::Controller(content.clone()), content.name.clone());
     put.parents = parents;
     put.preserve = args.file.keeps_mode().then_some(content.mode);
     put.checksum = args.checksum.as_deref();
-    boxed(put::check(put, look, Map::new())?)
+    boxed(put::check(put, view, Map::new())?)
 }
 
 fn controller_items<'a>(
     args: &'a Args,
-    look: &Look,
+    view: &SystemView,
     dest: &Path,
     tree: &Tree,
 ) -> Result<Vec<Item<'a>>, Failure> {
     let root = if tree.slash { dest.to_owned() } else { dest.join(&tree.name) };
     let mut items = Vec::new();
     // What is asked of directories is asked of those in the tree; the destination itself only has to be there.
-    if look.stat(&root)?.is_none() || !tree.slash {
+    if view.stat(&root)?.is_none() || !tree.slash {
         items.push(Item::Dir { path: root.clone(), wanted: directory_wanted(args), new: None });
     }
     for entry in &tree.entries {
@@ -221,12 +224,17 @@ fn controller_items<'a>(
     Ok(items)
 }
 
-fn from_node(args: &Args, look: &Look, dest: PathBuf, path: &NodePath) -> Result<Checked<Plan>, Failure> {
-    let source = look.expand(path);
-    let Some(meta) = look.stat(&source)? else {
+fn from_node(
+    args: &Args,
+    view: &SystemView,
+    dest: PathBuf,
+    path: &NodePath,
+) -> Result<Checked<Plan>, Failure> {
+    let source = view.expand(path);
+    let Some(meta) = view.stat(&source)? else {
         return Err(Failure::new(format!("Source {} not found", source.display())));
     };
-    if !look.can_read(&source) {
+    if !view.can_read(&source) {
         return Err(Failure::new(format!("Source {} not readable", source.display())));
     }
     if meta.is_dir() {
@@ -235,34 +243,39 @@ fn from_node(args: &Args, look: &Look, dest: PathBuf, path: &NodePath) -> Result
         } else {
             dest.join(source.file_name().unwrap_or_default())
         };
-        let contents = Wanted { mode: None, ..args.file.wanted() };
-        let mut items = tree::items_of_node(look, &source, &root, contents, args.local_follow == Some(true))?;
+        let contents = RequestedAttributes { mode: None, ..args.file.wanted() };
+        let mut items = tree::items_of_node(view, &source, &root, contents, args.local_follow == Some(true))?;
         // The mode is that of the destination alone, as Ansible has it.
         if args.file.mode.is_some() && !args.file.keeps_mode() {
             items.push(Item::Dir { path: dest.clone(), wanted: wanted(args), new: None });
         }
-        return many(look, items, dest, &source.to_string_lossy());
+        return many(view, items, dest, &source.to_string_lossy());
     }
     if !meta.is_file() {
         return Err(Failure::new(format!("Cannot copy invalid source '{}': not a file", source.display())));
     }
-    let (dest, parents) = file_in(args, look, dest, Path::new(source.file_name().unwrap_or_default()))?;
+    let (dest, parents) = file_in(args, view, dest, Path::new(source.file_name().unwrap_or_default()))?;
     let mut put = put(args, dest, Source::Node(source.clone()), source.display().to_string());
     put.parents = parents;
     put.preserve = args.file.keeps_mode().then_some(meta.mode);
-    put.written = Attributes { mode: Some(meta.mode), uid: Some(look.uid()), gid: Some(look.gid()) };
+    put.written = Attributes { mode: Some(meta.mode), uid: Some(view.uid()), gid: Some(view.gid()) };
     put.checksum = args.checksum.as_deref();
-    boxed(put::check(put, look, map! { "src" => source.to_string_lossy().as_ref() })?)
+    boxed(put::check(put, view, map! { "src" => source.to_string_lossy().as_ref() })?)
 }
 
-fn many(look: &Look, items: Vec<Item<'_>>, dest: PathBuf, source: &str) -> Result<Checked<Plan>, Failure> {
+fn many(
+    view: &SystemView,
+    items: Vec<Item<'_>>,
+    dest: PathBuf,
+    source: &str,
+) -> Result<Checked<Plan>, Failure> {
     let mut plan = tree::Plan::default();
     for item in items {
-        plan.add(item, look)?;
+        plan.add(item, view)?;
     }
     let mut values = map! { "dest" => dest.join("").to_string_lossy().as_ref(), "src" => source };
     if plan.is_empty() {
-        attributes::describe(look, &dest, &mut values)?;
+        attributes::describe(view, &dest, &mut values)?;
         return Ok(Checked::Same(values));
     }
     let diff = std::mem::take(&mut plan.diff);

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Process, System};
+use crate::system::{Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -85,8 +85,8 @@ struct Answer {
 ///
 /// # Errors
 /// If the arguments are not enough, or debconf does not answer.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let known = answers(args, look)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let known = answers(args, view)?;
     let all =
         || known.iter().map(|(question, answer)| (question.as_str().into(), answer.value.as_str().into()));
     let (question, vtype, value) = match (&args.question, args.vtype, &args.value) {
@@ -100,7 +100,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let wanted = text(vtype, value)?;
     let answer = known.get(question);
     let old = match answer {
-        Some(answer) => existing(args, question, vtype, answer, look)?,
+        Some(answer) => existing(args, question, vtype, answer, view)?,
         None => String::new(),
     };
     let shown = |text: &str| {
@@ -115,15 +115,15 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     // The name of the type is the word that it is given by.
     let word = Type::CHOICES[vtype as usize];
     let line = format!("{} {question} {word} {wanted}\n", args.name);
-    let diff = if look.wants_diff() { difference_of(vtype, question, &old, &wanted) } else { Vec::new() };
+    let diff = if view.wants_diff() { difference_of(vtype, question, &old, &wanted) } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan { line }, diff, values })
 }
 
-fn answers(args: &Args, look: &Look) -> Result<BTreeMap<String, Answer>, Failure> {
-    let program = look.require_program("debconf-show")?;
-    let output = look.ask(&Process::new([program.as_os_str(), args.name.as_ref()]))?;
+fn answers(args: &Args, view: &SystemView) -> Result<BTreeMap<String, Answer>, Failure> {
+    let program = view.require_program("debconf-show")?;
+    let output = view.query(&Process::new([program.as_os_str(), args.name.as_ref()]))?;
     if output.rc != 0 {
-        return Err(output.failure(output.complaint()));
+        return Err(output.failure(output.error_output()));
     }
     let line = |line: &str| {
         let (question, value) = line.split_once(':')?;
@@ -168,23 +168,23 @@ fn existing(
     question: &str,
     vtype: Type,
     answer: &Answer,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<String, Failure> {
     match vtype {
         Type::Seen => Ok(answer.seen.to_string()),
         Type::Boolean => Ok(answer.value.to_lowercase()),
-        Type::Password => password(args, question, look),
+        Type::Password => password(args, question, view),
         _ => Ok(answer.value.clone()),
     }
 }
 
 /// Returns a password, which `debconf-show` hides.
-fn password(args: &Args, question: &str, look: &Look) -> Result<String, Failure> {
-    let program = look.require_program("debconf-get-selections")?;
-    let output = look.ask(&Process::new([program.as_os_str()]))?;
+fn password(args: &Args, question: &str, view: &SystemView) -> Result<String, Failure> {
+    let program = view.require_program("debconf-get-selections")?;
+    let output = view.query(&Process::new([program.as_os_str()]))?;
     if output.rc != 0 {
         let msg =
-            format!("Failed to get the value '{question}' from '{}': {}", args.name, output.complaint());
+            format!("Failed to get the value '{question}' from '{}': {}", args.name, output.error_output());
         // What it printed are everybody's answers.
         return Err(Failure::new(msg));
     }
@@ -222,6 +222,6 @@ fn difference_of(vtype: Type, question: &str, old: &str, new: &str) -> Vec<Diff>
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
     let program = node.require_program("debconf-set-selections")?;
     let words = std::iter::once(program.into_os_string()).chain(args.unseen.then(|| "-u".into()));
-    let output = node.run_well(&Process::new(words).stdin(plan.line.into_bytes()))?;
+    let output = node.run_checked(&Process::new(words).stdin(plan.line.into_bytes()))?;
     Ok(Done { changed: true, values: map! { "msg" => output.stdout_text() } })
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error::reason;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -30,7 +30,7 @@ crate::arguments! {
         /// The file on the node.
         src: NodePath [required],
         /// The directory on the workstation, relative to that of the playbook.
-        dest: Value [required, controller_landing],
+        dest: Value [required, controller_download],
         /// Whether `dest` is the file itself; if it ends with a slash, the directory that the file comes to.
         flat: bool [default("false")],
         /// Whether it is a failure if the file is not there or cannot be read.
@@ -45,8 +45,8 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no such file, unless that is no failure.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
-    let path = look.expand(&args.src);
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
+    let path = view.expand(&args.src);
     let shown = path.to_string_lossy().into_owned();
     let missing = |msg: String, ignored: &str| {
         if args.fail_on_missing {
@@ -74,7 +74,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
     if !meta.is_file() {
         return missing(format!("{shown} is neither a file nor a directory"), ", not transferring, ignored");
     }
-    match look.offer(&path, &file) {
+    match view.offer(&path, &file) {
         Ok(sums) => {
             Ok(Checked::Same(map! { "file" => shown, "checksum" => sums.sha1, "md5sum" => sums.md5 }))
         }

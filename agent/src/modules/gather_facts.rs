@@ -6,7 +6,7 @@ use super::setup;
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -31,8 +31,8 @@ crate::arguments! {
 ///
 /// # Errors
 /// As [`setup::check`].
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
-    setup::check(&args.setup, look)
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
+    setup::check(&args.setup, view)
 }
 
 /// Is never reached: there is nothing to do.

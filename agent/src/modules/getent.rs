@@ -7,7 +7,7 @@ use convoy_protocol::{Key, Map, Value, map};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Process, System};
+use crate::system::{Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -40,14 +40,14 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no such database, or no such entry, or it cannot be listed.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
-    let program = look.program("getent").ok_or_else(|| {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
+    let program = view.program("getent").ok_or_else(|| {
         Failure::new("Failed to find required executable \"getent\": it is in libc-bin or glibc-common")
     })?;
     let mut argv = vec![program.into_os_string(), args.database.as_str().into()];
     argv.extend(args.key.as_ref().map(Into::into));
     argv.extend(args.service.iter().flat_map(|service| ["-s".into(), service.into()]));
-    let output = look.ask(&Process::new(argv))?;
+    let output = view.query(&Process::new(argv))?;
     let tree = format!("getent_{}", args.database);
     let facts = |entries: Map| map! { "ansible_facts" => map! { tree.as_str() => entries } };
     let missing = "One or more supplied key could not be found in the database.";

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Group, Look, Process, System};
+use crate::system::{Group, Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -77,20 +77,20 @@ fn validate(args: &Args) -> Result<(), Failure> {
     Err(Failure::new(refused))
 }
 
-fn existing(args: &Args, look: &Look) -> Option<Group> {
+fn existing(args: &Args, view: &SystemView) -> Option<Group> {
     if args.local {
-        return look.local_groups().into_iter().find(|group| group.name == args.name);
+        return view.local_groups().into_iter().find(|group| group.name == args.name);
     }
-    look.group(&args.name)
+    view.group(&args.name)
 }
 
 /// Compares the group with what is asked for.
 ///
 /// # Errors
 /// If the arguments contradict each other, the number is another group's, or a program is missing.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     validate(args)?;
-    let group = existing(args, look);
+    let group = existing(args, view);
     let verb = match (args.state, &group) {
         (State::Absent, None) => return Ok(Checked::Same(values(args, None))),
         (State::Absent, Some(_)) => "del",
@@ -99,18 +99,18 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         (State::Present, Some(_)) => return Ok(Checked::Same(values(args, group.as_ref()))),
     };
     if args.state == State::Present {
-        number_is_free(args, look)?;
+        number_is_free(args, view)?;
     }
-    let plan = Plan(command(args, verb, look)?);
-    let diff = if look.wants_diff() { vec![diff(args, group.as_ref())] } else { Vec::new() };
+    let plan = Plan(command(args, verb, view)?);
+    let diff = if view.wants_diff() { vec![diff(args, group.as_ref())] } else { Vec::new() };
     Ok(Checked::Differs { plan, diff, values: values(args, group.as_ref()) })
 }
 
-fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
+fn number_is_free(args: &Args, view: &SystemView) -> Result<(), Failure> {
     let Some(gid) = args.gid else { return Ok(()) };
     let number =
         u32::try_from(gid).map_err(|_| Failure::new(format!("gid is {gid}, not a number of a group")))?;
-    match look.group_by_id(number) {
+    match view.group_by_id(number) {
         Some(other) if other.name != args.name && !args.non_unique => {
             Err(Failure::new(format!("GID '{gid}' already exists with group '{}'", other.name))
                 .with("name", &*args.name))
@@ -119,9 +119,9 @@ fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
     }
 }
 
-fn command(args: &Args, verb: &str, look: &Look) -> Result<Vec<OsString>, Failure> {
+fn command(args: &Args, verb: &str, view: &SystemView) -> Result<Vec<OsString>, Failure> {
     let program = format!("{}group{verb}", if args.local { "l" } else { "" });
-    let mut argv: Vec<OsString> = vec![look.require_program(&program)?.into()];
+    let mut argv: Vec<OsString> = vec![view.require_program(&program)?.into()];
     match verb {
         "del" => argv.extend(args.force.then(|| "-f".into())),
         _ => {
@@ -166,8 +166,9 @@ fn values(args: &Args, group: Option<&Group>) -> Map {
 /// # Errors
 /// If the program fails; with what it says.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    let output = node.run_well(&Process::new(plan.0)).map_err(|failure| failure.with("name", &*args.name))?;
+    let output =
+        node.run_checked(&Process::new(plan.0)).map_err(|failure| failure.with("name", &*args.name))?;
     let mut values = values(args, existing(args, node).as_ref());
-    values.extend(output.printed());
+    values.extend(output.nonempty_values());
     Ok(Done { changed: true, values })
 }

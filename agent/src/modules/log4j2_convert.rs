@@ -15,7 +15,7 @@ use crate::formats::properties::{Properties, decoded, encoded};
 use crate::key_changes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The largest file of the old kind that is read.
 const LIMIT: u64 = 1024 * 1024;
@@ -55,18 +55,18 @@ crate::arguments! {
 ///
 /// # Errors
 /// If a file is missing or of the wrong kind, or the old one refers to what is not there.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let src = look.expand(&args.src);
-    let old = configuration(&src, look.read_small(&src, LIMIT)?)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let src = view.expand(&args.src);
+    let old = configuration(&src, view.read_small(&src, LIMIT)?)?;
     let base = match (&args.base, &args.base_content) {
         (Some(path), _) => {
-            let path = look.expand(path);
-            Some(configuration(&path, look.read_small(&path, LIMIT)?)?)
+            let path = view.expand(path);
+            Some(configuration(&path, view.read_small(&path, LIMIT)?)?)
         }
         (None, Some(text)) => Some(configuration(Path::new("base_content"), text.clone().into_bytes())?),
         (None, None) => None,
     };
-    let (path, bytes) = args.keyed.read(look)?;
+    let (path, bytes) = args.keyed.read(view)?;
     let (text, utf8) = decoded(bytes);
     let file = Properties::parse(text);
     let before = file.pairs();
@@ -81,7 +81,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     }
     let changed = key_changes::between(&before, &conversion.file.pairs());
     let new = encoded(conversion.file.text(), utf8);
-    let mut checked = args.keyed.finish(look, &path, new, &changed)?;
+    let mut checked = args.keyed.finish(view, &path, new, &changed)?;
     checked.values_mut().extend(told);
     Ok(checked)
 }

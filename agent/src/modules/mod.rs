@@ -7,7 +7,7 @@ use convoy_protocol::Outcome;
 use convoy_protocol::message::Order;
 
 use crate::failure::Failure;
-use crate::module::{Module, drive};
+use crate::module::{Module, run_order};
 use crate::system::System;
 
 /// Declares modules and a table of them.
@@ -22,7 +22,7 @@ macro_rules! modules {
                 doc: $name::DOC,
                 behavior: $name::BEHAVIOR,
                 spec: <$name::Args as crate::args::Arguments>::SPEC,
-                run: |order, earnest, node| drive(order, earnest, node, $name::BEHAVIOR, ($name::check, $name::apply)),
+                run: |order, execute, node| run_order(order, execute, node, $name::BEHAVIOR, ($name::check, $name::apply)),
             },
         )*];
     };
@@ -91,10 +91,10 @@ pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
 ///
 /// # Errors
 /// If there is no such module, or it crashed: then `system` is not to be used again.
-pub(crate) fn run(order: &Order, earnest: bool, system: &mut System) -> Result<Outcome, Failure> {
+pub(crate) fn run(order: &Order, execute: bool, system: &mut System) -> Result<Outcome, Failure> {
     let module = find_any(&order.module)
         .ok_or_else(|| Failure::new(format!("this agent has no module '{}'", order.module)))?;
-    catch_unwind(AssertUnwindSafe(|| (module.run)(order, earnest, system)))
+    catch_unwind(AssertUnwindSafe(|| (module.run)(order, execute, system)))
         .map_err(|panic| Failure::new(format!("the module crashed: {}", words(&*panic))))
 }
 

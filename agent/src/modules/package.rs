@@ -1,13 +1,12 @@
 //! `package`: packages, whatever manages them on the node.
 
+pub use super::apt::Plan;
+
+use super::apt;
 use crate::failure::Failure;
 use crate::metadata::{Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
-
-use super::apt;
-
-pub use super::apt::Plan;
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -31,7 +30,7 @@ crate::arguments! {
 /// Package managers that are told by their name.
 const OTHERS: [&str; 8] = ["dnf5", "dnf", "yum", "zypper", "apk", "pacman", "emerge", "xbps-install"];
 
-fn is_apt(args: &Args, look: &Look) -> Result<(), Failure> {
+fn is_apt(args: &Args, view: &SystemView) -> Result<(), Failure> {
     if args.apt.package.is_empty() {
         return Err(Failure::new("missing required arguments: name"));
     }
@@ -42,10 +41,10 @@ fn is_apt(args: &Args, look: &Look) -> Result<(), Failure> {
             args.r#use
         )));
     }
-    if look.program("dpkg").is_some() {
+    if view.program("dpkg").is_some() {
         return Ok(());
     }
-    Err(Failure::new(match OTHERS.iter().find(|name| look.program(name).is_some()) {
+    Err(Failure::new(match OTHERS.iter().find(|name| view.program(name).is_some()) {
         Some(name) => format!(
             "the packages of this node are managed by {name}, which convoy does not know: use command"
         ),
@@ -57,9 +56,9 @@ fn is_apt(args: &Args, look: &Look) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If something else than dpkg manages the packages, or as for `apt`.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    is_apt(args, look)?;
-    apt::check(&args.apt, look)
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    is_apt(args, view)?;
+    apt::check(&args.apt, view)
 }
 
 /// Installs or removes.

@@ -7,7 +7,7 @@ use convoy_protocol::map;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -31,7 +31,7 @@ crate::arguments! {
 ///
 /// # Errors
 /// If `data` is `crash`.
-pub fn check(args: &Args, _node: &Look) -> Result<Checked<Infallible>, Failure> {
+pub fn check(args: &Args, _node: &SystemView) -> Result<Checked<Infallible>, Failure> {
     if args.data == "crash" {
         return Err(Failure::new("boom")
             .with("module_stdout", "")

@@ -13,7 +13,7 @@ use crate::formats::toml::KeyPath;
 use crate::key_changes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -48,8 +48,8 @@ crate::arguments! {
 ///
 /// # Errors
 /// If the file is missing, or a value is no text.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let (path, bytes) = args.keyed.read(look)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let (path, bytes) = args.keyed.read(view)?;
     let (text, utf8) = decoded(bytes);
     let old = Properties::parse(text);
     if args.set.is_none() && args.remove.is_empty() && args.members.is_none() && args.remove_members.is_none()
@@ -75,7 +75,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let given = [&args.set, &args.members, &args.remove_members];
     let given = |key: &str| given.into_iter().flatten().filter_map(|map| map.get(key)).any(is_secret);
     changed.iter_mut().for_each(|change| change.secret = given(&change.key));
-    args.keyed.finish(look, &path, encoded(new.text(), utf8), &changed)
+    args.keyed.finish(view, &path, encoded(new.text(), utf8), &changed)
 }
 
 /// Writes the file.

@@ -5,8 +5,8 @@ use convoy_protocol::{Kind, Taint, Value};
 pub use crate::files::put::Plan;
 
 use crate::carry::{
-    CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, compare, log4j2, patterns, plain, property,
-    property_path, values,
+    CarryArgs, Dialect, Finding, Flat, Sides, Source, Verdict, compare, log4j2, patterns, property,
+    property_path, scalar_text, values,
 };
 use crate::failure::Failure;
 use crate::files::keyed::InPlaceArgs;
@@ -16,7 +16,7 @@ use crate::formats::properties::{Properties, decoded, encoded};
 use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -59,13 +59,13 @@ crate::arguments! {
 /// # Errors
 /// If one is missing, a rule or a decision has no meaning, or a log4j 2 file would refer to appenders that are not
 /// there.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let wishes = args.carry.wishes()?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let choices = args.carry.choices()?;
     let mut lists = patterns("lists", &args.lists)?;
     if args.format == Format::Log4j2 {
         lists.extend(patterns("lists", &log4j2::LISTS.map(|(list, _)| list.to_owned()))?);
     }
-    let (path, bytes) = args.in_place.read(look)?;
+    let (path, bytes) = args.in_place.read(view)?;
     let name = path.display().to_string();
     let flat = |source: Option<Source>| -> Result<Option<Flat>, Failure> {
         let Some(source) = source else { return Ok(None) };
@@ -73,11 +73,11 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         let (file, _) = read(source, args.format)?;
         Ok(Some(Flat::of_properties(&file, &lists).tainted(taint)))
     };
-    let yours = flat(Some(args.carry.source(look)?))?.unwrap_or_default();
-    let (old, new) = (flat(args.carry.base(look)?)?, flat(args.carry.new_base(look)?)?);
+    let yours = flat(Some(args.carry.source(view)?))?.unwrap_or_default();
+    let (old, new) = (flat(args.carry.base(view)?)?, flat(args.carry.new_base(view)?)?);
     let (before, utf8) = read(Source { name, bytes, taint: Taint::NONE }, args.format)?;
     let sides = Sides { old, yours, new, now: Flat::of_properties(&before, &lists) };
-    let (mut findings, unused) = compare(&sides, &wishes, Manner { alike, shown })?;
+    let (mut findings, unused) = compare(&sides, &choices, Dialect { equivalent, display })?;
     let mut file = before.clone();
     findings.iter_mut().for_each(|finding| carry(finding, &mut file));
     let mut answer = values(&findings, unused, sides.old.is_some());
@@ -86,7 +86,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         answer.insert("dead".into(), log4j2::dead(&file).into_iter().map(Value::from).collect());
     }
     let changed = difference(&before, &file, &findings);
-    let mut checked = args.in_place.finish(look, &path, encoded(file.text(), utf8), &changed)?;
+    let mut checked = args.in_place.finish(view, &path, encoded(file.text(), utf8), &changed)?;
     checked.values_mut().extend(answer);
     Ok(checked)
 }
@@ -112,17 +112,17 @@ fn read(source: Source, format: Format) -> Result<(Properties, bool), Failure> {
 }
 
 /// Returns whether two values are equal but for white space around them.
-fn alike(a: &Value, b: &Value) -> bool {
-    match (plain(a), plain(b)) {
+fn equivalent(a: &Value, b: &Value) -> bool {
+    match (scalar_text(a), scalar_text(b)) {
         (Some(a), Some(b)) => a.trim() == b.trim(),
         _ => a == b,
     }
 }
 
-fn shown(value: &Value) -> String {
+fn display(value: &Value) -> String {
     match &value.kind {
         Kind::Bool(true) => "a member of the list".to_owned(),
-        _ => plain(value).unwrap_or_default(),
+        _ => scalar_text(value).unwrap_or_default(),
     }
 }
 
@@ -131,7 +131,7 @@ fn carry(finding: &mut Finding, file: &mut Properties) {
     let (key, member) = property(&finding.to);
     match (&finding.verdict, member) {
         (Verdict::Set(_), Some(member)) => file.add_member(&key, member),
-        (Verdict::Set(value), None) => match plain(value) {
+        (Verdict::Set(value), None) => match scalar_text(value) {
             Some(text) => file.set(&key, &text),
             None => {
                 finding.verdict =

@@ -12,7 +12,7 @@ use crate::files::encoding;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::pattern::Pattern;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -52,16 +52,16 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no file, a regular expression is none, or `replace` refers to a group that is not there.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let path = look.expand(&args.path);
-    edit::refuse_directory(look, &path)?;
-    if look.stat(&path)?.is_none() {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let path = view.expand(&args.path);
+    edit::refuse_directory(view, &path)?;
+    if view.stat(&path)?.is_none() {
         return Err(Failure::new(format!("Path {} does not exist !", path.display())).with("rc", 257));
     }
-    let old = look.read(&path)?;
+    let old = view.read(&path)?;
     let shown = path.display().to_string();
-    let text = encoding::decode(look, &old, &args.encoding)
+    let text = encoding::decode(view, &old, &args.encoding)
         .map_err(|fault| fault.failure(&format!("what {shown} holds"), &args.encoding))?;
     let Some(section) = section(args, &text)? else {
         let pattern = section_pattern(args).unwrap_or_default();
@@ -77,16 +77,16 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let mut diff = Vec::new();
     if count > 0 && replaced != text[section.clone()] {
         let whole = [&text[..section.start], &replaced, &text[section.end..]].concat();
-        let bytes = encoding::encode(look, &whole, &args.encoding)
+        let bytes = encoding::encode(view, &whole, &args.encoding)
             .map_err(|fault| fault.failure("what comes in its place", &args.encoding))?;
         new = Some((bytes, format!("{count} replacements made")));
-        if look.wants_diff() {
+        if view.wants_diff() {
             let side = |text: &str| DiffSide { header: shown.clone(), text: text.to_owned() };
             diff.push(Diff::Text { before: side(&text), after: side(&whole) });
         }
     }
     let edit = Edit { path, old: Some(old), new, wanted: args.file.wanted() };
-    let inspected = edit.inspect(look)?;
+    let inspected = edit.inspect(view)?;
     let values = map! { "msg" => inspected.msg, "rc" => 0 };
     Ok(match inspected.plan {
         None => Checked::Same(values),

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::{Map, map};
 
 use crate::args::NodePath;
-use crate::content::Script;
-use crate::execute;
+use crate::content::StagedScript;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Process, System};
+use crate::system::{Process, System, SystemView};
+use crate::user_command;
 use crate::words;
 
 /// Documentation.
@@ -31,7 +31,7 @@ crate::arguments! {
     /// Arguments of `script`.
     pub struct Args {
         /// The script and its arguments in one line, quoted as for a shell.
-        _raw_params: Option<Script> [aliases("cmd"), controller_script],
+        _raw_params: Option<StagedScript> [aliases("cmd"), controller_script],
         /// The directory to run in, by its whole path.
         chdir: Option<NodePath>,
         /// Not run if this exists.
@@ -48,7 +48,7 @@ crate::arguments! {
 /// What is to be run.
 #[derive(Debug)]
 pub struct Plan {
-    script: Script,
+    script: StagedScript,
     directory: Option<PathBuf>,
 }
 
@@ -56,25 +56,27 @@ pub struct Plan {
 ///
 /// # Errors
 /// If there is no script, or `chdir` is no whole path.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let Some(script) = args._raw_params.clone() else { return Err(execute::no_command("no command given")) };
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let Some(script) = args._raw_params.clone() else {
+        return Err(user_command::missing_command("no command given"));
+    };
     let skipped = |path: &Path, why: &str| {
         let msg = format!("{} {why}", path.display());
         Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }))
     };
-    let creates = args.creates.as_ref().map(|path| look.expand(path));
+    let creates = args.creates.as_ref().map(|path| view.expand(path));
     if let Some(path) = &creates
-        && look.stat(path)?.is_some()
+        && view.stat(path)?.is_some()
     {
         return skipped(path, "exists, matching creates option");
     }
-    let removes = args.removes.as_ref().map(|path| look.expand(path));
+    let removes = args.removes.as_ref().map(|path| view.expand(path));
     if let Some(path) = &removes
-        && look.stat(path)?.is_none()
+        && view.stat(path)?.is_none()
     {
         return skipped(path, "does not exist, matching removes option");
     }
-    let directory = args.chdir.as_ref().map(|path| look.expand(path));
+    let directory = args.chdir.as_ref().map(|path| view.expand(path));
     if let Some(directory) = directory.as_ref().filter(|directory| !directory.is_absolute()) {
         let msg =
             format!("chdir {} must be an absolute path for a Unix-aware remote node", directory.display());
@@ -93,14 +95,14 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// # Errors
 /// If it cannot be had or started, ends with another code than 0, or does not end in time.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    let Script { content, arguments } = &plan.script;
+    let StagedScript { content, arguments } = &plan.script;
     let source = node.content(&content.digest)?;
-    let workshop = node.make_workshop(&source, &content.name)?;
-    let program = words::join(&[workshop.program().to_string_lossy().into_owned()]);
+    let copy = node.copy_program(&source, &content.name)?;
+    let program = words::join(&[copy.program().to_string_lossy().into_owned()]);
     let line = match args.executable.as_deref().filter(|executable| !executable.is_empty()) {
         Some(executable) => format!("{executable} {program}{arguments}"),
         None => format!("{program}{arguments}"),
     };
     let shell = "/bin/sh";
-    execute::bare(&Process::new([shell, "-c", &line]).directory(plan.directory), shell, node)
+    user_command::run_plain(&Process::new([shell, "-c", &line]).directory(plan.directory), shell, node)
 }

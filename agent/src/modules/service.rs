@@ -7,7 +7,7 @@ use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::services::systemd::Scope;
 use crate::services::{State, systemd, sysv};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -67,10 +67,10 @@ pub enum Plan {
     Sysv(sysv::Plan),
 }
 
-fn is_systemd(args: &Args, look: &Look) -> Result<bool, Failure> {
+fn is_systemd(args: &Args, view: &SystemView) -> Result<bool, Failure> {
     let name = args.r#use.rsplit('.').next().unwrap_or_default().to_lowercase();
     match name.as_str() {
-        "auto" | "service" => Ok(look.service_manager() == "systemd"),
+        "auto" | "service" => Ok(view.service_manager() == "systemd"),
         "systemd" | "systemd_service" => Ok(true),
         "sysvinit" => Ok(false),
         _ => Err(Failure::new(format!(
@@ -129,12 +129,12 @@ fn refuse_systemds(args: &Args) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If there is no such service, or its state cannot be told.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    if !is_systemd(args, look)? {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    if !is_systemd(args, view)? {
         refuse_systemds(args)?;
-        return Ok(sysv::check(&of_sysv(args), look)?.map(Plan::Sysv));
+        return Ok(sysv::check(&of_sysv(args), view)?.map(Plan::Sysv));
     }
-    let mut checked = systemd::check(&of_systemd(args), look)?.map(Plan::Systemd);
+    let mut checked = systemd::check(&of_systemd(args), view)?.map(Plan::Systemd);
     ignored(args, checked.values_mut());
     Ok(checked)
 }

@@ -1,12 +1,12 @@
 //! `shell`: a line is given to a shell.
 
-pub use crate::execute::Plan;
+pub use crate::user_command::Plan;
 
-use crate::execute::{self, RunArgs};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
+use crate::user_command::{self, RunArgs};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -40,12 +40,12 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is nothing to run, or no such directory to run in.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     let line = args._raw_params.as_deref().filter(|line| !line.trim().is_empty());
-    let line = line.ok_or_else(|| execute::no_command("no command given"))?;
+    let line = line.ok_or_else(|| user_command::missing_command("no command given"))?;
     let shell = args.executable.as_deref().unwrap_or("/bin/sh");
     let argv = [shell, "-c", line].map(str::to_owned).to_vec();
-    execute::check(args.run.request(line.into(), argv, look), look)
+    user_command::check(args.run.request(line.into(), argv, view), view)
 }
 
 /// Runs it.
@@ -53,5 +53,5 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 /// # Errors
 /// If it cannot be started, ends with another code than 0, or does not end in time.
 pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure> {
-    execute::apply(&plan, args.run.strip_empty_ends, node)
+    user_command::apply(&plan, args.run.strip_empty_ends, node)
 }

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error::reason;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is returned: in Base64 it takes half a message, so that something else fits in beside it.
 const LIMIT: usize = MAX_FRAME / 8 * 3;
@@ -40,8 +40,8 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no such file, or it cannot be read or is too large.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
-    let path = look.expand(&args.src);
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
+    let path = view.expand(&args.src);
     let shown = path.display();
     let mut bytes = Vec::new();
     // Of what is no regular file, such as those in /proc, nobody can tell beforehand how long it is.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::status;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Algorithm, Look, Process, System};
+use crate::system::{Algorithm, Process, System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -43,14 +43,14 @@ crate::arguments! {
 ///
 /// # Errors
 /// If that is not permitted.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallible>, Failure> {
-    let path = look.expand(&args.path);
-    let meta = if args.follow { look.stat(&path)? } else { look.lstat(&path)? };
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<std::convert::Infallible>, Failure> {
+    let path = view.expand(&args.path);
+    let meta = if args.follow { view.stat(&path)? } else { view.lstat(&path)? };
     let Some(meta) = meta else {
         return Ok(Checked::Same(map! { "stat" => map! { "exists" => false } }));
     };
     let mut stat = map! { "exists" => true, "path" => path.to_string_lossy().as_ref() };
-    stat.extend(status::of(look, &meta));
+    stat.extend(status::of(view, &meta));
     // Unlike `find`, `stat` leaves out the names that there are none for.
     for name in ["pw_name", "gr_name"] {
         if stat.get(name).and_then(Value::as_str) == Some("") {
@@ -61,46 +61,46 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallibl
         "blocks" => status::whole(meta.blocks),
         "block_size" => status::whole(meta.block_size),
         "device_type" => status::whole(meta.rdev),
-        "readable" => look.can_read(&path),
-        "writeable" => look.can_write(&path),
-        "executable" => look.can_execute(&path),
+        "readable" => view.can_read(&path),
+        "writeable" => view.can_write(&path),
+        "executable" => view.can_execute(&path),
     });
     if meta.is_link() {
-        stat.insert("lnk_source".into(), look.real_path(&path).to_string_lossy().as_ref().into());
-        stat.insert("lnk_target".into(), look.read_link(&path)?.to_string_lossy().as_ref().into());
+        stat.insert("lnk_source".into(), view.real_path(&path).to_string_lossy().as_ref().into());
+        stat.insert("lnk_target".into(), view.read_link(&path)?.to_string_lossy().as_ref().into());
     }
-    if args.get_checksum && meta.is_file() && look.can_read(&path) {
-        stat.insert("checksum".into(), look.checksum(&path, args.checksum_algorithm)?.into());
+    if args.get_checksum && meta.is_file() && view.can_read(&path) {
+        stat.insert("checksum".into(), view.checksum(&path, args.checksum_algorithm)?.into());
     }
     if args.get_mime {
-        let (kind, charset) = mime(look, &path).unwrap_or(("unknown".into(), "unknown".into()));
+        let (kind, charset) = mime(view, &path).unwrap_or(("unknown".into(), "unknown".into()));
         stat.extend(map! { "mimetype" => kind, "charset" => charset });
     }
     if args.get_attributes {
-        stat.extend(flags(look, &path));
+        stat.extend(flags(view, &path));
     }
     Ok(Checked::Same(map! { "stat" => stat }))
 }
 
-fn answer(look: &Look, process: &Process) -> Option<String> {
-    let output = look.ask(process).ok().filter(|output| output.rc == 0)?;
+fn answer(view: &SystemView, process: &Process) -> Option<String> {
+    let output = view.query(process).ok().filter(|output| output.rc == 0)?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn mime(look: &Look, path: &Path) -> Option<(String, String)> {
-    let program = look.program("file")?;
+fn mime(view: &SystemView, path: &Path) -> Option<(String, String)> {
+    let program = view.program("file")?;
     let options = ["--mime-type", "--mime-encoding"].map(Path::new);
-    let said = answer(look, &Process::new([&program, options[0], options[1], path]))?;
+    let said = answer(view, &Process::new([&program, options[0], options[1], path]))?;
     let (kind, charset) = said.rsplit_once(':')?.1.split_once(';')?;
     Some((kind.trim().to_owned(), charset.split_once('=')?.1.trim().to_owned()))
 }
 
 /// Returns what `lsattr` says, under Ansible's names.
-fn flags(look: &Look, path: &Path) -> Map {
+fn flags(view: &SystemView, path: &Path) -> Map {
     let mut values = map! { "version" => (), "attributes" => Vec::<Value>::new(), "attr_flags" => "" };
-    let said = look
+    let said = view
         .program("lsattr")
-        .and_then(|program| answer(look, &Process::new([&program, Path::new("-vd"), path])));
+        .and_then(|program| answer(view, &Process::new([&program, Path::new("-vd"), path])));
     let mut words = said.as_deref().unwrap_or_default().split_whitespace();
     if let (Some(version), Some(flags)) = (words.next(), words.next()) {
         let flags = flags.replace('-', "");

@@ -1,13 +1,13 @@
 //! `systemd`: a unit of systemd.
 
+pub use crate::services::systemd::Plan;
+
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::services::State;
 use crate::services::systemd::{self, Request, Scope};
-use crate::system::{Look, System};
-
-pub use crate::services::systemd::Plan;
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -67,8 +67,8 @@ fn request(args: &Args) -> Request<'_> {
 ///
 /// # Errors
 /// If there is no such unit, it is faulty, or there is no `systemctl`.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    systemd::check(&request(args), look)
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    systemd::check(&request(args), view)
 }
 
 /// Does it.

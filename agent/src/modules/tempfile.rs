@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::files::attributes;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -50,12 +50,12 @@ crate::arguments! {
 ///
 /// # Errors
 /// If there is no such directory, or the name would lead out of it.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<PathBuf>, Failure> {
-    let directory = args.path.as_ref().map_or_else(|| look.temporary_directory(), |path| look.expand(path));
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<PathBuf>, Failure> {
+    let directory = args.path.as_ref().map_or_else(|| view.temporary_directory(), |path| view.expand(path));
     if let Some(part) = [&args.prefix, &args.suffix].into_iter().find(|part| part.contains('/')) {
         return Err(Failure::new(format!("prefix and suffix are parts of a name, not of a path: {part}")));
     }
-    if !look.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
+    if !view.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("No such file or directory: {}", directory.display())));
     }
     let why = "remote module (tempfile) does not support check mode";

@@ -7,14 +7,14 @@ use convoy_protocol::Map;
 pub use crate::files::put::Plan;
 
 use crate::args::NodePath;
-use crate::content::Supplied;
+use crate::content::StagedSource;
 use crate::failure::Failure;
-use crate::files::attributes::{FileArgs, Wanted};
+use crate::files::attributes::{FileArgs, RequestedAttributes};
 use crate::files::put::{self, Put, Source};
 use crate::files::{ends_with_slash, with_directory};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -31,7 +31,7 @@ crate::arguments! {
     /// Arguments of `template`.
     pub struct Args {
         /// The template on the workstation.
-        src: Supplied [required, controller_template],
+        src: StagedSource [required, controller_template],
         /// The file; if it is a directory or ends with a slash, the template's name is added.
         dest: NodePath [required],
         /// Whether a file with other content is replaced.
@@ -71,17 +71,18 @@ crate::arguments! {
 ///
 /// # Errors
 /// If something is in the way.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let Supplied::File(content) = &args.src else {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let StagedSource::File(content) = &args.src else {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
-    let mut dest = with_directory(look.expand(&args.dest));
-    if ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
+    let mut dest = with_directory(view.expand(&args.dest));
+    if ends_with_slash(&dest) || view.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         dest = dest.join(&content.name);
     }
     let preserve = args.file.keeps_mode();
-    let wanted = Wanted { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
+    let wanted =
+        RequestedAttributes { mode: args.file.mode.as_ref().filter(|_| !preserve), ..args.file.wanted() };
     let mut put = Put::new(dest, Source::Controller(content.clone()), wanted);
     put.header.clone_from(&content.name);
     put.preserve = preserve.then_some(content.mode);
@@ -89,7 +90,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     put.follow = args.follow;
     put.backup = args.backup;
     put.validate = args.validate.as_deref();
-    put::check(put, look, Map::new())
+    put::check(put, view, Map::new())
 }
 
 /// Writes it.

@@ -5,7 +5,7 @@ use convoy_protocol::Map;
 pub use crate::files::put::Plan;
 
 use crate::args::Tainted;
-use crate::content::Supplied;
+use crate::content::StagedSource;
 use crate::failure::Failure;
 use crate::files::keyed::KeyedArgs;
 use crate::files::put;
@@ -14,7 +14,7 @@ use crate::formats::toml::{KeyPath, Toml, TomlError, changes};
 use crate::key_changes::KeyChange;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -37,7 +37,7 @@ crate::arguments! {
         /// The table that all keys are named from; without it, the whole file.
         table: Option<String>,
         /// What the file shall hold, as a template on the workstation that comes to TOML.
-        src: Option<Tainted<Supplied>> [controller_template],
+        src: Option<Tainted<StagedSource>> [controller_template],
         /// For lists of tables the key by which each table is known. Tables of such a list are merged, and added where they
         /// are not there; those of other lists become exactly as given.
         known_by: Option<Map>,
@@ -50,8 +50,8 @@ crate::arguments! {
 ///
 /// # Errors
 /// If the file is missing or no TOML, or a key cannot be set.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let (path, bytes) = args.keyed.read(look)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let (path, bytes) = args.keyed.read(view)?;
     let text = String::from_utf8(bytes)
         .map_err(|error| Failure::new(format!("{} is not in UTF-8: {error}", path.display())))?;
     let old = Toml::parse(text).map_err(|error| of_file(&path.to_string_lossy(), &error))?;
@@ -62,10 +62,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     }
     let mut new = old.clone();
     let merge = args.edits.merge(args.known_by.as_ref(), &table)?;
-    let secret = args.edits.apply(&table, &merge, template(args, look)?, &mut new)?;
+    let secret = args.edits.apply(&table, &merge, template(args, view)?, &mut new)?;
     let mut changed = changes(&old.data(), &new.data());
     hide(&mut changed, &secret, &new);
-    args.keyed.finish(look, &path, new.text().as_bytes().to_vec(), &changed)
+    args.keyed.finish(view, &path, new.text().as_bytes().to_vec(), &changed)
 }
 
 /// Marks changes of what was given as secret.
@@ -99,12 +99,12 @@ pub(super) fn of_file(name: &str, error: &TomlError) -> Failure {
 }
 
 /// Returns what the template has come to.
-fn template(args: &Args, look: &Look) -> Result<Vec<Tainted<String>>, Failure> {
+fn template(args: &Args, view: &SystemView) -> Result<Vec<Tainted<String>>, Failure> {
     let Some(src) = &args.src else { return Ok(Vec::new()) };
-    let Supplied::File(content) = &src.value else {
+    let StagedSource::File(content) = &src.value else {
         return Err(Failure::new("src is no template that the controller has rendered"));
     };
-    let bytes = look.read(&look.content(&content.digest)?)?;
+    let bytes = view.read(&view.content(&content.digest)?)?;
     let text =
         String::from_utf8(bytes).map_err(|error| Failure::new(format!("src is not in UTF-8: {error}")))?;
     Ok(vec![Tainted { value: text, taint: src.taint }])

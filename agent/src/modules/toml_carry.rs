@@ -5,7 +5,7 @@ use convoy_protocol::{Kind, Map, Taint, Value};
 pub use crate::files::put::Plan;
 
 use super::toml::{hide, of_file};
-use crate::carry::{CarryArgs, Finding, Flat, Manner, Sides, Source, Verdict, alike, compare, values};
+use crate::carry::{CarryArgs, Dialect, Finding, Flat, Sides, Source, Verdict, compare, equivalent, values};
 use crate::failure::Failure;
 use crate::files::keyed::InPlaceArgs;
 use crate::files::put;
@@ -15,7 +15,7 @@ use crate::formats::toml::{KeyPath, Merge, Toml, TomlError, value_text};
 use crate::key_changes::{self, KeyChange};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -49,18 +49,18 @@ crate::arguments! {
 ///
 /// # Errors
 /// If one is missing or no TOML, or a rule or a decision has no meaning.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let wishes = args.carry.wishes()?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let choices = args.carry.choices()?;
     let merge = args.edits.merge(args.known_by.as_ref(), &KeyPath::default())?;
-    let (path, bytes) = args.in_place.read(look)?;
+    let (path, bytes) = args.in_place.read(view)?;
     let name = path.display().to_string();
-    let (yours, yours_flat) = parse(args.carry.source(look)?, &merge)?;
+    let (yours, yours_flat) = parse(args.carry.source(view)?, &merge)?;
     let optional = |source: Option<Source>| source.map(|source| parse(source, &merge)).transpose();
-    let old = optional(args.carry.base(look)?)?.map(|(_, flat)| flat);
-    let new = optional(args.carry.new_base(look)?)?.map(|(_, flat)| flat);
+    let old = optional(args.carry.base(view)?)?.map(|(_, flat)| flat);
+    let new = optional(args.carry.new_base(view)?)?.map(|(_, flat)| flat);
     let (mut file, now) = parse(Source { name: name.clone(), bytes, taint: Taint::NONE }, &merge)?;
     let sides = Sides { old, yours: yours_flat, new, now };
-    let (mut findings, unused) = compare(&sides, &wishes, Manner { alike, shown })?;
+    let (mut findings, unused) = compare(&sides, &choices, Dialect { equivalent, display })?;
     for finding in &mut findings {
         let mut trial = file.clone();
         match carry(finding, &yours, &mut trial, &merge) {
@@ -73,7 +73,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     let after = flat(&name, &file, &merge)?;
     let mut changed = difference(&sides.now, &after, &findings);
     hide(&mut changed, &secret, &file);
-    let mut checked = args.in_place.finish(look, &path, file.text().as_bytes().to_vec(), &changed)?;
+    let mut checked = args.in_place.finish(view, &path, file.text().as_bytes().to_vec(), &changed)?;
     checked.values_mut().extend(values(&findings, unused, sides.old.is_some()));
     Ok(checked)
 }
@@ -100,7 +100,7 @@ fn flat(name: &str, file: &Toml, merge: &Merge) -> Result<Flat, Failure> {
 }
 
 /// Returns a value as it is told in a sentence: plain text without quotes.
-fn shown(value: &Value) -> String {
+fn display(value: &Value) -> String {
     match &value.kind {
         Kind::Text(text) if !text.trim().is_empty() && text.trim().len() == text.len() => text.to_string(),
         _ => value_text(value).unwrap_or_default(),

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use convoy_protocol::{Map, Value, map};
 
 use crate::changes;
-use crate::changes::record::Beyond;
+use crate::changes::record::IrreversibleWork;
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
-use crate::undo::{self, How, Plan as Steps, Problem};
+use crate::system::{System, SystemView};
+use crate::undo::{self, Action, Plan as Steps, Problem};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -43,9 +43,9 @@ pub struct Plan(Steps);
 ///
 /// # Errors
 /// If that is no run's name, or something cannot be looked at.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     let directory =
-        look.recorder().directory_of(&args.run).map_err(|error| Failure::new(error.to_string()))?;
+        view.recorder().directory_of(&args.run).map_err(|error| Failure::new(error.to_string()))?;
     let users = changes::users(&directory).into_iter().map(|user| {
         let option = |value: Option<String>| value.map_or_else(Value::null, Value::from);
         Value::from(map! {
@@ -53,7 +53,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         })
     });
     let users: Vec<Value> = users.collect();
-    let Some(plan) = undo::look(&directory, look)? else {
+    let Some(plan) = undo::plan(&directory, view)? else {
         return Ok(Checked::Same(map! { "recorded" => false, "users" => users }));
     };
     let mut values = map! {
@@ -63,7 +63,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         "items" => items(&plan),
         "problems" => plan.problems.iter().map(problem).collect::<Value>(),
         "lost" => plan.lost.iter().map(|(path, why)| Value::from(format!("{}: {why}", path.display()))).collect::<Value>(),
-        "beyond" => beyond(&plan, &args.elsewhere),
+        "beyond" => irreversible(&plan, &args.elsewhere),
     };
     if args.becomes {
         let becomes =
@@ -86,10 +86,10 @@ pub fn apply(_args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failur
 }
 
 /// Returns what modules did besides, each kind with how often.
-fn beyond(plan: &Steps, elsewhere: &[i64]) -> Value {
+fn irreversible(plan: &Steps, elsewhere: &[i64]) -> Value {
     let elsewhere: HashSet<u64> = elsewhere.iter().map(|ticket| ticket.cast_unsigned()).collect();
     let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for Beyond { module, why, ticket } in &plan.beyond {
+    for IrreversibleWork { module, why, ticket } in &plan.irreversible {
         if ticket.is_none_or(|ticket| !elsewhere.contains(&ticket)) {
             *counts.entry((module, why)).or_default() += 1;
         }
@@ -113,7 +113,7 @@ fn problem(problem: &Problem) -> Value {
 
 /// Returns what is done, one item a path; what goes with a directory above it is counted there.
 fn items(plan: &Steps) -> Value {
-    let directories = plan.steps.iter().filter(|step| step.how == How::RemoveDirectory);
+    let directories = plan.steps.iter().filter(|step| step.action == Action::RemoveDirectory);
     let mut counts: BTreeMap<PathBuf, u32> = directories.map(|step| (step.path.clone(), 0)).collect();
     let mut shown = Vec::new();
     for step in &plan.steps {
@@ -127,7 +127,7 @@ fn items(plan: &Steps) -> Value {
     let item = |step: &&undo::Step| {
         let within = counts.get(&step.path).copied().unwrap_or_default();
         let path = step.path.to_string_lossy().into_owned();
-        Value::from(map! { "path" => path, "what" => step.how.word(), "within" => within })
+        Value::from(map! { "path" => path, "what" => step.action.word(), "within" => within })
     };
     shown.iter().map(item).collect()
 }

@@ -13,7 +13,7 @@ use crate::formats::xml::{
 };
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is read.
 const LIMIT: u64 = 8 * 1024 * 1024;
@@ -58,11 +58,11 @@ crate::arguments! {
 ///
 /// # Errors
 /// If the file is no XML that is read, a path cannot be read, or something required is not there.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
     let paths = paths(args)?;
     let namespaces = namespaces(args)?;
-    let file = look.expand(&args.path);
-    let text = decoded(look, &file, look.read_small(&file, LIMIT)?)?;
+    let file = view.expand(&args.path);
+    let text = decoded(view, &file, view.read_small(&file, LIMIT)?)?;
     let document =
         parse(&text).map_err(|error| Failure::new(format!("{}:{}: {error}", file.display(), error.at)))?;
     let mut all: Vec<(&Asked, Vec<Found<'_>>)> = Vec::new();
@@ -132,12 +132,12 @@ fn namespaces(args: &Args) -> Result<Namespaces, Failure> {
 }
 
 /// Returns the text of a file in the encoding that it says it has; UTF-8 if it says nothing.
-fn decoded(look: &Look, path: &File, bytes: Vec<u8>) -> Result<String, Failure> {
+fn decoded(view: &SystemView, path: &File, bytes: Vec<u8>) -> Result<String, Failure> {
     let name = match bytes.as_slice() {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16".to_owned(),
         bytes => declared_encoding(bytes).unwrap_or_else(|| "UTF-8".into()),
     };
-    let stray = |valid: &[u8]| {
+    let escape_byte = |valid: &[u8]| {
         let valid = String::from_utf8_lossy(valid);
         let at = position(&valid, valid.len());
         Failure::new(format!("{}:{at}: a byte that is no text in the encoding {name}", path.display()))
@@ -145,12 +145,12 @@ fn decoded(look: &Look, path: &File, bytes: Vec<u8>) -> Result<String, Failure> 
     match name.to_ascii_lowercase().as_str() {
         "iso-8859-1" | "latin1" => Ok(bytes.into_iter().map(char::from).collect()),
         "us-ascii" | "ascii" if !bytes.is_ascii() => {
-            Err(stray(bytes.split(|byte| !byte.is_ascii()).next().unwrap_or_default()))
+            Err(escape_byte(bytes.split(|byte| !byte.is_ascii()).next().unwrap_or_default()))
         }
         "us-ascii" | "ascii" | "utf-8" | "utf8" => String::from_utf8(bytes)
-            .map_err(|error| stray(&error.as_bytes()[..error.utf8_error().valid_up_to()])),
+            .map_err(|error| escape_byte(&error.as_bytes()[..error.utf8_error().valid_up_to()])),
         _ => {
-            let text = encoding::decode_strict(look, &bytes, &name);
+            let text = encoding::decode_strict(view, &bytes, &name);
             text.map_err(|error| error.failure(&path.display().to_string(), &name))
         }
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use fancy_regex::{Regex, RegexBuilder};
 
-pub use template::{BadTemplate, Template};
+pub use template::{Template, TemplateError};
 
 use crate::failure::Failure;
 
@@ -127,7 +127,7 @@ impl Pattern {
     ///
     /// # Errors
     /// If the syntax is wrong, or it refers to a group that the expression does not have.
-    pub fn template(&self, text: &str) -> Result<Template, BadTemplate> {
+    pub fn template(&self, text: &str) -> Result<Template, TemplateError> {
         let names: Vec<Option<&str>> = self.regex.capture_names().collect();
         Template::parse(text, &names)
     }

@@ -12,7 +12,7 @@ enum Part {
 
 /// Why text is no template, in Python's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadTemplate {
+pub enum TemplateError {
     /// It is written wrongly.
     #[error("{what} at position {position}{}", on_line(.line))]
     Wrong {
@@ -37,7 +37,7 @@ impl Template {
     ///
     /// # Errors
     /// If the syntax is wrong, or it refers to a group that the expression does not have.
-    pub(super) fn parse(text: &str, names: &[Option<&str>]) -> Result<Self, BadTemplate> {
+    pub(super) fn parse(text: &str, names: &[Option<&str>]) -> Result<Self, TemplateError> {
         let mut reader = Reader { text, chars: text.chars().collect(), at: 0, names, parts: Vec::new() };
         while let Some(c) = reader.next() {
             if c == '\\' { reader.escape()? } else { reader.push(c) }
@@ -82,17 +82,17 @@ impl Reader<'_> {
         }
     }
 
-    fn wrong(&self, what: impl Into<String>, position: usize) -> BadTemplate {
+    fn wrong(&self, what: impl Into<String>, position: usize) -> TemplateError {
         let before: String = self.chars[..position].iter().collect();
         let line = self.text.contains('\n').then(|| {
             let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
             (before.matches('\n').count() + 1, column + 1)
         });
-        BadTemplate::Wrong { what: what.into(), position, line }
+        TemplateError::Wrong { what: what.into(), position, line }
     }
 
     /// Reads what follows a backslash.
-    fn escape(&mut self) -> Result<(), BadTemplate> {
+    fn escape(&mut self) -> Result<(), TemplateError> {
         let start = self.at - 1;
         let Some(c) = self.next() else { return Err(self.wrong("bad escape (end of pattern)", start)) };
         match c {
@@ -118,7 +118,7 @@ impl Reader<'_> {
     }
 
     /// Reads a group's number, or the number of a character in three octal digits.
-    fn numbered(&mut self, first: char, start: usize) -> Result<(), BadTemplate> {
+    fn numbered(&mut self, first: char, start: usize) -> Result<(), TemplateError> {
         let mut number = first.to_digit(10).unwrap_or_default();
         if number == 0 {
             for _ in 0..2 {
@@ -143,7 +143,7 @@ impl Reader<'_> {
         self.group(number as usize, start + 1)
     }
 
-    fn named(&mut self) -> Result<(), BadTemplate> {
+    fn named(&mut self) -> Result<(), TemplateError> {
         if self.peek() != Some('<') {
             return Err(self.wrong("missing <", self.at));
         }
@@ -165,13 +165,13 @@ impl Reader<'_> {
         match self.names.iter().position(|known| *known == Some(name.as_str())) {
             Some(number) => self.group(number, start),
             None if name.chars().all(|c| c.is_alphanumeric() || c == '_') => {
-                Err(BadTemplate::UnknownName(name))
+                Err(TemplateError::UnknownName(name))
             }
             None => Err(self.wrong(format!("bad character in group name '{name}'"), start)),
         }
     }
 
-    fn group(&mut self, number: usize, position: usize) -> Result<(), BadTemplate> {
+    fn group(&mut self, number: usize, position: usize) -> Result<(), TemplateError> {
         if number >= self.names.len() {
             return Err(self.wrong(format!("invalid group reference {number}"), position));
         }

@@ -1,10 +1,14 @@
-//! The agent's conversation with its controller: one thread reads, one works, one watches the clock.
+//! The agent's conversation with its controller.
+//!
+//! Four threads share it: `read` receives messages, `work` runs [windows](window) of orders, `watch` enforces deadlines and
+//! detects a silent controller, and `give` sends content that the controller pulls. The main thread waits for the end of
+//! the conversation and then cleans up.
 
 mod become_user;
 mod cache;
 mod deadline;
+mod frame_writer;
 mod jobs;
-mod line;
 mod offers;
 mod window;
 
@@ -30,74 +34,76 @@ use crate::job;
 use crate::processes::kill_children;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::state::steps::{self, Steps};
+use crate::state::order_log::{self, OrderLog};
 use crate::sync::lock;
 use crate::system::System;
 
-use become_user::{Children, Relatives};
+use become_user::{ChildProcesses, UserAgents};
 use cache::Cache;
+use frame_writer::FrameWriter;
 use jobs::Jobs;
-use line::Line;
-use window::{Progress, Stop, Worker, answer};
+use window::{Progress, StopReason, Worker, answer};
 
-/// How often the clock is looked at.
+/// How often `watch` checks the time.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How long a running order has to end once the conversation has.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a running order may take to end after the conversation.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// What a controller may never exceed with its first message's silence, in seconds.
+/// The longest silence that a controller may ask for, in seconds.
 const LONGEST_SILENCE: u32 = 24 * 3600;
 
 /// Why the conversation ended.
 #[derive(Debug)]
-enum End {
-    /// The controller said so; what it asked for before is done first.
+enum ConversationEnd {
+    /// The controller said goodbye. Its earlier orders are run first.
     Bye,
-    /// The worker has done all there was after a goodbye.
+    /// The worker has run all orders from before the goodbye.
     Finished,
-    /// It was cut off.
-    Cut,
-    /// The run may not work here; the worker has ended.
+    /// The connection was lost.
+    Disconnected,
+    /// Another run works here. The worker has ended.
     Refused(Box<Refusal>),
-    /// We cannot go on.
+    /// The agent cannot continue.
     Fault(String),
 }
 
 struct Shared {
-    line: Arc<Line>,
+    writer: Arc<FrameWriter>,
     cache: Arc<Cache>,
     progress: Progress,
-    relatives: Arc<Relatives>,
+    child_processes: Arc<ChildProcesses>,
     cancelled: AtomicBool,
-    /// Whether the controller has left on purpose, and what runs may take as long as it takes.
+    /// Whether the controller detached on purpose, so that running orders are not limited by the allowed silence.
     detached: AtomicBool,
     heard: Mutex<Instant>,
     silence: Mutex<Duration>,
-    /// Parts of content that the controller asks for: digest and offset.
+    /// Parts of content that the controller pulls: digest and offset.
     pulls: Sender<(Digest, u64)>,
 }
 
-/// Talks with a controller until it leaves, is cut off or falls silent, then cleans up.
+/// Talks to a controller until it says goodbye, the connection is lost or it is silent for too long. Then cleans up.
 ///
-/// Nothing that runs for an order outlives that. An order that runs when the conversation is cut off is finished first, if
-/// it ends within the silence allowed.
+/// Nothing that an order started outlives this, except asynchronous jobs. If the connection is lost, the running order may
+/// finish within the allowed silence.
 pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> ExitCode {
-    let line = Arc::new(Line::new(output));
-    if line.raw(MAGIC).is_err() {
+    let writer = Arc::new(FrameWriter::new(output));
+    if writer.send_raw(MAGIC).is_err() {
         return ExitCode::FAILURE;
     }
-    let cache = match Cache::open(line.clone()) {
+    let cache = match Cache::open(writer.clone()) {
         Ok(cache) => Arc::new(cache),
-        Err(error) => return fault(&line, &format!("no directory for content on this node: {error}")),
+        Err(error) => {
+            return fault(&writer, &format!("cannot create a directory for content on this node: {error}"));
+        }
     };
-    enter_a_directory();
+    enter_accessible_directory();
     let (pulls, pulled) = mpsc::channel();
     let shared = Arc::new(Shared {
-        line,
+        writer,
         cache,
         progress: Progress::default(),
-        relatives: Arc::default(),
+        child_processes: Arc::default(),
         cancelled: AtomicBool::new(false),
         detached: AtomicBool::new(false),
         heard: Mutex::new(Instant::now()),
@@ -106,28 +112,28 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     });
     let (ends, ended) = mpsc::channel();
     let (windows, work) = mpsc::channel();
-    for job in [
+    for started in [
         read_thread(&shared, input, windows, &ends),
         watch_thread(&shared, &ends),
         work_thread(&shared, work, &ends),
-        give_thread(&shared, pulled, &ends),
+        offer_thread(&shared, pulled, &ends),
     ] {
-        if let Err(error) = job {
-            return fault(&shared.line, &format!("cannot start a thread: {error}"));
+        if let Err(error) = started {
+            return fault(&shared.writer, &format!("cannot start a thread: {error}"));
         }
     }
     drop(ends);
     finish(&shared, &ended)
 }
 
-fn fault(line: &Line, why: &str) -> ExitCode {
-    // Whether anybody still listens does not matter any more.
-    line.send(&FromAgent::Fault(why.to_owned())).ok();
+fn fault(writer: &FrameWriter, why: &str) -> ExitCode {
+    // It does not matter whether the controller still listens.
+    writer.send(&FromAgent::Fault(why.to_owned())).ok();
     ExitCode::FAILURE
 }
 
-/// A process started by `sudo` may stand in a directory that its user cannot enter.
-fn enter_a_directory() {
+/// Changes to another directory if the current one cannot be entered. `sudo` may have started the agent in such a directory.
+fn enter_accessible_directory() {
     if rustix::fs::access(".", rustix::fs::Access::EXEC_OK).is_err() {
         let home = std::env::var_os("HOME").unwrap_or_else(|| "/".into());
         std::env::set_current_dir(home).or_else(|_| std::env::set_current_dir("/")).ok();
@@ -139,60 +145,62 @@ type Started = std::io::Result<()>;
 fn read_thread(
     shared: &Arc<Shared>,
     mut input: impl Read + Send + 'static,
-    windows: Sender<Job>,
-    ends: &Sender<End>,
+    windows: Sender<WorkerMessage>,
+    ends: &Sender<ConversationEnd>,
 ) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         let end = listen(&shared, &mut input, &windows);
         ends.send(end).ok();
     };
-    thread::Builder::new().name("read".into()).spawn(job).map(drop)
+    thread::Builder::new().name("read".into()).spawn(body).map(drop)
 }
 
-/// What the worker is told.
-enum Job {
+/// A message to the worker.
+enum WorkerMessage {
     Hello(Hello),
     Window(Window),
     Acknowledge(Vec<u64>),
     Forget,
 }
 
-fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
-    let mut known = false;
+fn listen(shared: &Shared, input: &mut impl Read, worker: &Sender<WorkerMessage>) -> ConversationEnd {
+    let mut greeted = false;
     loop {
         let message = match frame::read::<ToAgent>(input) {
             Ok(Some(message)) => message,
-            Ok(None) => return End::Cut,
-            Err(error) => return End::Fault(format!("cannot read what the controller says: {error}")),
+            Ok(None) => return ConversationEnd::Disconnected,
+            Err(error) => {
+                return ConversationEnd::Fault(format!("cannot read a message from the controller: {error}"));
+            }
         };
         *lock(&shared.heard) = Instant::now();
-        if !known && !matches!(message, ToAgent::Hello(_)) {
-            return End::Fault("the controller did not introduce itself first".into());
+        if !greeted && !matches!(message, ToAgent::Hello(_)) {
+            return ConversationEnd::Fault("the controller's first message is not a hello".into());
         }
         let gone = match message {
             ToAgent::Hello(hello) => {
-                known = true;
+                greeted = true;
                 let seconds = hello.silence_seconds.clamp(1, LONGEST_SILENCE);
                 *lock(&shared.silence) = Duration::from_secs(seconds.into());
-                jobs.send(Job::Hello(hello)).is_err()
+                worker.send(WorkerMessage::Hello(hello)).is_err()
             }
-            ToAgent::Window(window) => jobs.send(Job::Window(window)).is_err(),
-            ToAgent::Ping(number) => shared.line.send(&FromAgent::Pong(number)).is_err(),
+            ToAgent::Window(window) => worker.send(WorkerMessage::Window(window)).is_err(),
+            ToAgent::Ping(number) => shared.writer.send(&FromAgent::Pong(number)).is_err(),
             ToAgent::Cancel => {
                 shared.cancelled.store(true, Ordering::Relaxed);
                 false
             }
-            ToAgent::Acknowledge(tickets) => jobs.send(Job::Acknowledge(tickets)).is_err(),
-            ToAgent::Forget => jobs.send(Job::Forget).is_err(),
+            ToAgent::Acknowledge(tickets) => worker.send(WorkerMessage::Acknowledge(tickets)).is_err(),
+            ToAgent::Forget => worker.send(WorkerMessage::Forget).is_err(),
             ToAgent::Detach => {
                 shared.detached.store(true, Ordering::Relaxed);
-                // Whether the controller still hears it makes no difference here.
-                shared.line.send(&FromAgent::Detached).ok();
-                return End::Cut;
+                // It does not matter whether the controller still receives it.
+                shared.writer.send(&FromAgent::Detached).ok();
+                return ConversationEnd::Disconnected;
             }
             ToAgent::Chunk(chunk) => {
-                shared.cache.take(&chunk);
+                shared.cache.receive_chunk(&chunk);
                 false
             }
             ToAgent::NoContent { digest, why } => {
@@ -200,111 +208,123 @@ fn listen(shared: &Shared, input: &mut impl Read, jobs: &Sender<Job>) -> End {
                 false
             }
             ToAgent::Pull { digest, offset } => shared.pulls.send((digest, offset)).is_err(),
-            ToAgent::Bye => return End::Bye,
+            ToAgent::Bye => return ConversationEnd::Bye,
         };
         if gone {
-            return End::Cut;
+            return ConversationEnd::Disconnected;
         }
     }
 }
 
-/// Sends content on a thread of its own: a slow disk holds up nothing else.
-fn give_thread(shared: &Arc<Shared>, pulled: Receiver<(Digest, u64)>, ends: &Sender<End>) -> Started {
+/// Sends content on a thread of its own, so that a slow disk does not block the others.
+fn offer_thread(
+    shared: &Arc<Shared>,
+    pulled: Receiver<(Digest, u64)>,
+    ends: &Sender<ConversationEnd>,
+) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         for (digest, offset) in pulled {
-            if shared.cache.offers.give(digest, offset, &shared.line).is_err() {
-                ends.send(End::Cut).ok();
+            if shared.cache.offers.send_part(digest, offset, &shared.writer).is_err() {
+                ends.send(ConversationEnd::Disconnected).ok();
                 return;
             }
         }
     };
-    thread::Builder::new().name("give".into()).spawn(job).map(drop)
+    thread::Builder::new().name("give".into()).spawn(body).map(drop)
 }
 
-fn watch_thread(shared: &Arc<Shared>, ends: &Sender<End>) -> Started {
+fn watch_thread(shared: &Arc<Shared>, ends: &Sender<ConversationEnd>) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         shared.cache.prune();
-        steps::prune();
+        order_log::prune();
         job::prune();
         loop {
             thread::sleep(TICK);
             let silence = *lock(&shared.silence);
             if lock(&shared.heard).elapsed() > silence && !shared.detached.load(Ordering::Relaxed) {
-                let why = format!("heard nothing from the controller for {} seconds", silence.as_secs());
-                return ends.send(End::Fault(why)).ok();
+                let why = format!("the controller was silent for {} seconds", silence.as_secs());
+                return ends.send(ConversationEnd::Fault(why)).ok();
             }
             if let Some(late) = shared.progress.overdue() {
-                answer(late, &shared.line).ok();
-                let why = "an order did not end when its time was over: this agent cannot go on";
-                return ends.send(End::Fault(why.into())).ok();
+                answer(late, &shared.writer).ok();
+                let why = "an order did not end when its time was over, so this agent must end";
+                return ends.send(ConversationEnd::Fault(why.into())).ok();
             }
         }
     };
     thread::Builder::new()
         .name("watch".into())
         .spawn(move || {
-            job();
+            body();
         })
         .map(drop)
 }
 
-fn work_thread(shared: &Arc<Shared>, jobs: Receiver<Job>, ends: &Sender<End>) -> Started {
+fn work_thread(
+    shared: &Arc<Shared>,
+    messages: Receiver<WorkerMessage>,
+    ends: &Sender<ConversationEnd>,
+) -> Started {
     let (shared, ends) = (shared.clone(), ends.clone());
-    let job = move || {
+    let body = move || {
         let recorder = Recorder::default();
-        let renew = || System::new(Box::new(shared.cache.clone()), recorder.clone());
-        let system = renew();
+        let new_system = || System::new(Box::new(shared.cache.clone()), recorder.clone());
+        let system = new_system();
         let welcome = welcome(&system);
         let mut worker = Worker {
             system,
             lock: Lock::at(state::places()),
             user: welcome.user.clone(),
-            renew: &renew,
-            children: Children::new(shared.cache.clone(), shared.relatives.clone(), recorder.clone()),
+            new_system: &new_system,
+            user_agents: UserAgents::new(
+                shared.cache.clone(),
+                shared.child_processes.clone(),
+                recorder.clone(),
+            ),
             jobs: Jobs::new(shared.cache.clone()),
             progress: &shared.progress,
             cancelled: &shared.cancelled,
-            steps: Steps::of(""),
-            starved: &|| shared.cache.is_starved(),
+            order_log: OrderLog::of(""),
+            is_starved: &|| shared.cache.is_starved(),
         };
-        for job in jobs {
-            let done = match job {
-                Job::Hello(hello) => {
+        for message in messages {
+            let done = match message {
+                WorkerMessage::Hello(hello) => {
                     recorder.begin(hello.records.then_some(&hello.run));
-                    worker.hello(hello);
-                    shared.line.send(&FromAgent::Welcome(welcome.clone())).map_err(Stop::from)
+                    worker.begin_run(hello);
+                    shared.writer.send(&FromAgent::Welcome(welcome.clone())).map_err(StopReason::from)
                 }
-                Job::Window(window) => worker.window(&window, &shared.line),
-                Job::Forget => {
-                    worker.steps.forget_all();
+                WorkerMessage::Window(window) => worker.run_window(&window, &shared.writer),
+                WorkerMessage::Forget => {
+                    worker.order_log.forget_all();
                     Ok(())
                 }
-                Job::Acknowledge(tickets) => {
-                    worker.steps.forget(&tickets);
+                WorkerMessage::Acknowledge(tickets) => {
+                    worker.order_log.forget(&tickets);
                     Ok(())
                 }
             };
             match done {
                 Ok(()) => {}
-                Err(Stop::Line) => {
-                    ends.send(End::Cut).ok();
+                Err(StopReason::Disconnected) => {
+                    ends.send(ConversationEnd::Disconnected).ok();
                     break;
                 }
-                Err(Stop::Refused(refusal)) => {
+                Err(StopReason::Refused(refusal)) => {
                     drop(worker);
-                    return ends.send(End::Refused(refusal)).ok();
+                    return ends.send(ConversationEnd::Refused(refusal)).ok();
                 }
             }
         }
         drop(worker);
-        ends.send(End::Finished).ok()
+        ends.send(ConversationEnd::Finished).ok()
     };
     thread::Builder::new()
         .name("work".into())
         .spawn(move || {
-            job();
+            body();
         })
         .map(drop)
 }
@@ -315,36 +335,37 @@ fn welcome(system: &System) -> Welcome {
     Welcome { pid: getpid().as_raw_nonzero().get().unsigned_abs(), user }
 }
 
-/// Waits for the end and cleans up.
-fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
-    let mut end = ended.recv().unwrap_or(End::Cut);
-    if matches!(end, End::Bye) {
-        end = ended.recv().unwrap_or(End::Cut);
+/// Waits for the end of the conversation and cleans up.
+fn finish(shared: &Shared, ended: &Receiver<ConversationEnd>) -> ExitCode {
+    let mut end = ended.recv().unwrap_or(ConversationEnd::Disconnected);
+    if matches!(end, ConversationEnd::Bye) {
+        end = ended.recv().unwrap_or(ConversationEnd::Disconnected);
     }
     let code = match &end {
-        End::Bye | End::Finished => ExitCode::SUCCESS,
-        End::Cut => ExitCode::from(2),
-        End::Refused(refusal) => {
-            // Whether anybody still listens does not matter any more.
-            shared.line.send(&FromAgent::Refused(Refusal::clone(refusal))).ok();
+        ConversationEnd::Bye | ConversationEnd::Finished => ExitCode::SUCCESS,
+        ConversationEnd::Disconnected => ExitCode::from(2),
+        ConversationEnd::Refused(refusal) => {
+            // It does not matter whether the controller still listens.
+            shared.writer.send(&FromAgent::Refused(Refusal::clone(refusal))).ok();
             ExitCode::FAILURE
         }
-        End::Fault(why) => fault(&shared.line, why),
+        ConversationEnd::Fault(why) => fault(&shared.writer, why),
     };
-    // The worker ends by itself when what it waits for is gone: then no temporary file of it is left either.
+    // A worker that waits for something ends by itself then, and removes its temporary files.
     shared.progress.stop();
     shared.cache.close();
-    if matches!(end, End::Cut) {
-        end = let_finish(ended);
+    if matches!(end, ConversationEnd::Disconnected) {
+        end = wait_for_running_order(ended);
     }
-    if !matches!(end, End::Finished) {
+    if !matches!(end, ConversationEnd::Finished) {
         shared.progress.give_up();
     }
-    shared.relatives.dismiss();
-    let deadline = Instant::now() + LAST_WORDS;
-    while !matches!(end, End::Finished | End::Refused(_)) && Instant::now() < deadline {
-        // Other users' agents end with their input, and then kill what they have started.
-        kill_children(|pid| shared.relatives.contains(pid));
+    shared.child_processes.dismiss();
+    let deadline = Instant::now() + SHUTDOWN_GRACE;
+    while !matches!(end, ConversationEnd::Finished | ConversationEnd::Refused(_)) && Instant::now() < deadline
+    {
+        // The agents of other users end when their input ends, and kill their own children.
+        kill_children(|pid| shared.child_processes.contains(pid));
         match ended.recv_timeout(Duration::from_millis(20)) {
             Ok(next) => end = next,
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -355,15 +376,15 @@ fn finish(shared: &Shared, ended: &Receiver<End>) -> ExitCode {
     code
 }
 
-/// Waits for the running order of a conversation that was cut off. Whoever asked for it can ask again what came of it.
+/// Waits for the running order after the connection was lost, so that a returning controller can ask for its outcome.
 ///
-/// That takes no longer than the silence allowed, unless the controller has left on purpose.
-fn let_finish(ended: &Receiver<End>) -> End {
+/// This takes no longer than the allowed silence, unless the controller detached on purpose.
+fn wait_for_running_order(ended: &Receiver<ConversationEnd>) -> ConversationEnd {
     loop {
         match ended.recv() {
-            Ok(End::Cut | End::Bye) => {}
+            Ok(ConversationEnd::Disconnected | ConversationEnd::Bye) => {}
             Ok(end) => return end,
-            Err(mpsc::RecvError) => return End::Finished,
+            Err(mpsc::RecvError) => return ConversationEnd::Finished,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Content that this node has to give: offered by outcomes, sent part by part as the controller asks.
+//! Files that this node offers to the controller, which pulls them in parts.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,75 +10,80 @@ use convoy_protocol::Digest;
 use convoy_protocol::frame::FrameError;
 use convoy_protocol::message::{CHUNK, Chunk, FromAgent, ToAgent};
 
-use crate::content::Held;
+use crate::content::OfferedFile;
 use crate::os_error::reason;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::sync::lock;
 
-/// How many contents are on offer at most; then all that were offered before are forgotten.
-const MOST: usize = 100_000;
+/// The maximum number of offers. When there are more, all earlier ones are forgotten.
+const MAX_OFFERS: usize = 100_000;
 
 #[derive(Debug, Clone)]
 enum Source {
-    File(Held),
-    /// The agent of another user has it.
-    Child(Arc<Line>),
+    File(OfferedFile),
+    /// The agent of another user offers it.
+    Child(Arc<FrameWriter>),
 }
 
-/// What this node has to give, by digest.
+/// The offered content, by digest.
 #[derive(Debug, Default)]
 pub(crate) struct Offers(Mutex<HashMap<Digest, Source>>);
 
 impl Offers {
-    /// Adds a file of this user's.
-    pub(crate) fn add(&self, digest: Digest, file: Held) {
+    /// Adds a file of this user.
+    pub(crate) fn add(&self, digest: Digest, file: OfferedFile) {
         self.insert(digest, Source::File(file));
     }
 
-    /// Adds what the agent at the other end of `line` offers.
-    pub(crate) fn add_of_child(&self, digest: Digest, line: Arc<Line>) {
-        self.insert(digest, Source::Child(line));
+    /// Adds content that another user's agent offers. `writer` leads to that agent.
+    pub(crate) fn add_from_child(&self, digest: Digest, writer: Arc<FrameWriter>) {
+        self.insert(digest, Source::Child(writer));
     }
 
     fn insert(&self, digest: Digest, source: Source) {
-        let mut known = lock(&self.0);
-        if known.len() >= MOST {
-            known.clear();
+        let mut offers = lock(&self.0);
+        if offers.len() >= MAX_OFFERS {
+            offers.clear();
         }
-        known.insert(digest, source);
+        offers.insert(digest, source);
     }
 
-    /// Sends the part that begins at `offset` to the controller, or has it sent.
-    pub(crate) fn give(&self, digest: Digest, offset: u64, line: &Line) -> Result<(), FrameError> {
+    /// Sends the part at `offset` to the controller, or asks the other user's agent to send it.
+    pub(crate) fn send_part(
+        &self,
+        digest: Digest,
+        offset: u64,
+        writer: &FrameWriter,
+    ) -> Result<(), FrameError> {
         let source = lock(&self.0).get(&digest).cloned();
         let part = match source {
-            None => Err("it is not on offer".to_owned()),
+            None => Err("it is not offered".to_owned()),
             Some(Source::File(file)) => part(&file, offset),
             Some(Source::Child(child)) => match child.send(&ToAgent::Pull { digest, offset }) {
                 Ok(()) => return Ok(()),
-                Err(_) => Err("the agent that has it is gone".to_owned()),
+                Err(_) => Err("the agent that offered it has ended".to_owned()),
             },
         };
-        line.send(&match part {
+        writer.send(&match part {
             Ok((bytes, last)) => FromAgent::Chunk(Chunk::pack(digest, last, false, bytes)),
             Err(why) => FromAgent::NoContent { digest, why },
         })
     }
 }
 
-/// Reads the part that begins at `offset`; tells whether it is the last.
-fn part(held: &Held, offset: u64) -> Result<(Vec<u8>, bool), String> {
+/// Reads the part at `offset`. Returns whether it is the last one, too.
+fn part(held: &OfferedFile, offset: u64) -> Result<(Vec<u8>, bool), String> {
     let failed = |error: io::Error| format!("{}: {}", held.path.display(), reason(&error));
     let file = File::open(&held.path).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if (meta.dev(), meta.ino()) != (held.dev, held.ino) {
-        return Err(format!("{} has been replaced meanwhile", held.path.display()));
+        return Err(format!("{} was replaced in the meantime", held.path.display()));
     }
-    let left = held.size.checked_sub(offset).ok_or("a part behind the end was asked for")?;
+    let left = held.size.checked_sub(offset).ok_or("the requested part is beyond the end")?;
     let mut bytes = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
     match file.read_exact_at(&mut bytes, offset) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(format!("{} has become shorter meanwhile", held.path.display()))
+            Err(format!("{} was truncated in the meantime", held.path.display()))
         }
         Err(error) => Err(failed(error)),
         Ok(()) => {
@@ -93,13 +98,13 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
-    fn held(path: &std::path::Path, size: u64) -> Held {
+    fn held(path: &std::path::Path, size: u64) -> OfferedFile {
         let meta = std::fs::metadata(path).unwrap();
-        Held { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), size }
+        OfferedFile { path: path.to_owned(), dev: meta.dev(), ino: meta.ino(), size }
     }
 
     #[test]
-    fn the_beginning_of_a_file_is_given_in_parts() {
+    fn the_offered_size_of_a_file_is_sent_in_parts() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, vec![7; CHUNK + 10]).unwrap();
@@ -108,22 +113,22 @@ mod tests {
         assert_eq!(part(&file, 0), Ok((vec![7; CHUNK], false)));
         assert_eq!(part(&file, CHUNK as u64), Ok((vec![7; 10], true)));
         assert_eq!(part(&file, CHUNK as u64 + 10), Ok((Vec::new(), true)));
-        assert_eq!(part(&file, CHUNK as u64 + 11), Err("a part behind the end was asked for".into()));
+        assert_eq!(part(&file, CHUNK as u64 + 11), Err("the requested part is beyond the end".into()));
         File::options().write(true).open(&path).unwrap().set_len(5).unwrap();
-        assert_eq!(part(&file, 0), Err(format!("{} has become shorter meanwhile", path.display())));
+        assert_eq!(part(&file, 0), Err(format!("{} was truncated in the meantime", path.display())));
         std::fs::rename(&path, dir.path().join("log.1")).unwrap();
         std::fs::write(&path, "new").unwrap();
-        assert_eq!(part(&file, 0), Err(format!("{} has been replaced meanwhile", path.display())));
+        assert_eq!(part(&file, 0), Err(format!("{} was replaced in the meantime", path.display())));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(part(&file, 0), Err(format!("{}: No such file or directory", path.display())));
     }
 
     #[test]
-    fn what_is_not_on_offer_is_not_given() {
+    fn content_that_is_not_offered_is_refused() {
         let offers = Offers::default();
         let (mut reader, writer) = std::io::pipe().unwrap();
-        offers.give(Digest::of(b"x"), 0, &Line::new(writer)).unwrap();
+        offers.send_part(Digest::of(b"x"), 0, &FrameWriter::new(writer)).unwrap();
         let said = convoy_protocol::frame::read::<FromAgent>(&mut reader).unwrap();
-        assert!(matches!(said, Some(FromAgent::NoContent { why, .. }) if why == "it is not on offer"));
+        assert!(matches!(said, Some(FromAgent::NoContent { why, .. }) if why == "it is not offered"));
     }
 }

@@ -1,4 +1,5 @@
-//! Windows: the first step in earnest, a look at the others.
+//! Windows: the controller's batches of orders. The first step of a window is executed. The steps after it are checked
+//! ahead of time, and their outcomes count as long as nothing would change.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,17 +12,17 @@ use convoy_protocol::{Outcome, Status, map};
 
 use crate::failure::Failure;
 use crate::modules;
-use crate::serve::become_user::{Children, Trouble};
+use crate::serve::become_user::{OrderError, UserAgents};
 use crate::serve::deadline::{GRACE, GRACE_OF_CHILD};
+use crate::serve::frame_writer::FrameWriter;
 use crate::serve::jobs::{self, Jobs};
-use crate::serve::line::Line;
 use crate::state::lock::{Lock, PATIENCE};
-use crate::state::steps::{Before, Steps};
+use crate::state::order_log::{OrderLog, PriorState};
 use crate::sync::lock;
 use crate::system::System;
 
-/// What is known of the window being done. Whoever takes it out answers: the one who does the work, or the one who
-/// watches.
+/// The progress of the current window. Whoever takes `running` out sends the answer: the worker, or the `watch` thread if the
+/// worker's order hangs.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     running: Mutex<Option<Running>>,
@@ -34,36 +35,36 @@ struct Running {
     answer: Answer,
     /// The outcomes of the running step, if it is the first.
     first: Option<Vec<Outcome>>,
-    /// How many orders that step has.
+    /// The number of orders in that step.
     orders: usize,
-    /// The running order's module, its limit in seconds and when it is given up.
-    late: Option<(String, u32, Instant)>,
+    /// The running order's module, its limit in seconds, and the time at which it is given up.
+    deadline: Option<(String, u32, Instant)>,
 }
 
 impl Progress {
     /// Returns the answer to a window whose running order is long past its deadline.
     pub(crate) fn overdue(&self) -> Option<Answer> {
         let mut running = lock(&self.running);
-        let late =
-            running.as_ref().and_then(|r| r.late.as_ref()).is_some_and(|(.., at)| Instant::now() > *at);
-        let Running { mut answer, first, orders, late } = running.take_if(|_| late)?;
-        let (module, seconds, _) = late?;
+        let is_late =
+            running.as_ref().and_then(|r| r.deadline.as_ref()).is_some_and(|(.., at)| Instant::now() > *at);
+        let Running { mut answer, first, orders, deadline } = running.take_if(|_| is_late)?;
+        let (module, seconds, _) = deadline?;
         if let Some(mut outcomes) = first {
             outcomes.push(Outcome::from(timed_out(&module, seconds)));
-            let others = "not done, since an earlier item of the loop was given up";
+            let others = "not run because an earlier item of the loop timed out";
             outcomes.resize_with(orders, || Outcome::from(Failure::new(others)));
             answer.steps.push(outcomes);
         }
         Some(answer)
     }
 
-    /// Lets no further order begin: nobody is there any more to hear of it.
+    /// Prevents further orders from starting, because no controller will read their outcomes.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         lock(&self.running).take();
     }
 
-    /// Notes that what the running order has started is killed: what comes of it says nothing.
+    /// Records that the processes of the running order were killed, so that its outcome must not be stored.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::SeqCst);
     }
@@ -85,72 +86,73 @@ fn timed_out(module: &str, seconds: u32) -> Failure {
     ))
 }
 
-/// Why no further window is done.
+/// Why no further window is run.
 #[derive(Debug)]
-pub(crate) enum Stop {
-    /// The controller is gone.
-    Line,
-    /// The run may not work here.
+pub(crate) enum StopReason {
+    /// The connection to the controller was lost.
+    Disconnected,
+    /// Another run works here.
     Refused(Box<Refusal>),
 }
 
-impl From<FrameError> for Stop {
+impl From<FrameError> for StopReason {
     fn from(_: FrameError) -> Self {
-        Self::Line
+        StopReason::Disconnected
     }
 }
 
-impl From<Box<Refusal>> for Stop {
+impl From<Box<Refusal>> for StopReason {
     fn from(refusal: Box<Refusal>) -> Self {
         Self::Refused(refusal)
     }
 }
 
-/// Does windows, one after the other.
+/// Runs windows, one after the other.
 pub(crate) struct Worker<'s> {
     pub(crate) system: System,
     pub(crate) lock: Lock,
-    /// How the user is called.
+    /// The name of the user.
     pub(crate) user: String,
-    /// Makes another `system` where one cannot be trusted any more.
-    pub(crate) renew: &'s dyn Fn() -> System,
-    pub(crate) children: Children,
+    /// Creates a replacement for `system` after a panic.
+    pub(crate) new_system: &'s dyn Fn() -> System,
+    pub(crate) user_agents: UserAgents,
     pub(crate) jobs: Jobs,
     pub(crate) progress: &'s Progress,
-    /// Set while looking ahead is not wanted.
+    /// Set to stop the current look-ahead.
     pub(crate) cancelled: &'s AtomicBool,
-    /// What came of orders with a ticket.
-    pub(crate) steps: Steps,
-    /// Whether content is missing since the controller is gone: what failed may have failed for that.
-    pub(crate) starved: &'s dyn Fn() -> bool,
+    /// The outcomes of orders with a ticket.
+    pub(crate) order_log: OrderLog,
+    /// Returns whether content was missing because the connection was lost. An order that failed may have failed for that
+    /// reason.
+    pub(crate) is_starved: &'s dyn Fn() -> bool,
 }
 
 impl Worker<'_> {
-    /// Takes note of the run.
-    pub(crate) fn hello(&mut self, hello: Hello) {
-        self.lock.hello(&hello);
-        self.steps = Steps::of(&hello.run);
-        self.jobs.hello(&hello);
-        self.children.hello(hello);
+    /// Sets the run.
+    pub(crate) fn begin_run(&mut self, hello: Hello) {
+        self.lock.begin_run(&hello);
+        self.order_log = OrderLog::of(&hello.run);
+        self.jobs.begin_run(&hello);
+        self.user_agents.begin_run(hello);
     }
 
-    /// Does one window and sends its answer.
+    /// Runs one window and sends its answer.
     ///
     /// # Errors
-    /// If the controller is gone, or the run may not work here: then nobody answers.
-    pub(crate) fn window(&mut self, window: &Window, line: &Line) -> Result<(), Stop> {
+    /// Fails if the connection was lost or another run works here. No answer is sent then.
+    pub(crate) fn run_window(&mut self, window: &Window, writer: &FrameWriter) -> Result<(), StopReason> {
         *lock(&self.progress.running) = Some(Running {
             answer: Answer { window: window.id, steps: Vec::new() },
             first: None,
             orders: 0,
-            late: None,
+            deadline: None,
         });
         for (index, step) in window.steps.iter().enumerate() {
             let first = index == 0;
             if self.progress.is_stopped() || !first && self.cancelled.load(Ordering::Relaxed) {
                 break;
             }
-            let outcomes = match self.step(step, first, window.earnest, line) {
+            let outcomes = match self.run_step(step, first, window.execute, writer) {
                 Ok(outcomes) => outcomes,
                 Err(stop) => {
                     lock(&self.progress.running).take();
@@ -167,37 +169,43 @@ impl Worker<'_> {
         }
         self.cancelled.store(false, Ordering::Relaxed);
         match lock(&self.progress.running).take() {
-            Some(running) => Ok(answer(running.answer, line)?),
+            Some(running) => Ok(answer(running.answer, writer)?),
             None => Ok(()),
         }
     }
 
-    fn step(&mut self, step: &Step, first: bool, earnest: bool, line: &Line) -> Result<Vec<Outcome>, Stop> {
+    fn run_step(
+        &mut self,
+        step: &Step,
+        first: bool,
+        execute: bool,
+        writer: &FrameWriter,
+    ) -> Result<Vec<Outcome>, StopReason> {
         let mut outcomes = Vec::new();
         for order in &step.orders {
             if self.progress.is_stopped() {
                 break;
             }
-            // Before the time of the order runs.
-            if first && earnest {
-                self.enter(order, line)?;
+            // The wait for the lock does not count toward the order's time limit.
+            if first && execute {
+                self.take_lock(order, writer)?;
             }
             let grace = if order.become_user.is_some() { GRACE_OF_CHILD } else { GRACE };
-            let late = order.deadline_seconds.map(|seconds| {
+            let deadline = order.deadline_seconds.map(|seconds| {
                 let at = Instant::now() + Duration::from_secs(seconds.into()) + grace;
                 (order.module.to_string(), seconds, at)
             });
             self.progress.update(|running| {
                 running.first = first.then(|| outcomes.clone());
                 running.orders = step.orders.len();
-                running.late = late;
+                running.deadline = deadline;
             });
-            let does = first && earnest && !order.check && modules::writes(order);
-            let outcome = match order.ticket.filter(|ticket| ticket.once && does) {
-                Some(ticket) => self.once(order, ticket)?,
-                None => self.order(order, first && earnest)?,
+            let may_change = first && execute && !order.check && modules::writes(order);
+            let outcome = match order.ticket.filter(|ticket| ticket.once && may_change) {
+                Some(ticket) => self.run_once(order, ticket)?,
+                None => self.run_order(order, first && execute)?,
             };
-            self.progress.update(|running| (running.first, running.late) = (None, None));
+            self.progress.update(|running| (running.first, running.deadline) = (None, None));
             let same = outcome.status == Status::Same;
             outcomes.push(outcome);
             if !first && !same {
@@ -207,45 +215,44 @@ impl Worker<'_> {
         Ok(outcomes)
     }
 
-    /// Does an order in earnest that may have been asked for before.
-    fn once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, Stop> {
+    /// Executes an order that may have been sent before.
+    fn run_once(&mut self, order: &Order, ticket: Ticket) -> Result<Outcome, StopReason> {
         let progress = self.progress;
-        let (note, outcome) = match self.steps.begin(ticket, || !progress.is_stopped()) {
+        let (entry, outcome) = match self.order_log.begin(ticket, || !progress.is_stopped()) {
             Err(failure) => return Ok(Outcome::from(failure)),
-            Ok(Before::Done(note, outcome)) => match self.stands(order, &outcome)? {
+            Ok(PriorState::Done(entry, outcome)) => match self.still_holds(order, &outcome)? {
                 true => return Ok(outcome),
-                false => (note, self.order(order, true)?),
+                false => (entry, self.run_order(order, true)?),
             },
-            Ok(Before::Untouched(note)) => match self.order(order, true) {
-                Ok(outcome) => (note, outcome),
-                Err(refused) => {
-                    // Nothing was begun.
-                    self.steps.forget(&[ticket.number]);
-                    return Err(refused);
+            Ok(PriorState::NotStarted(entry)) => match self.run_order(order, true) {
+                Ok(outcome) => (entry, outcome),
+                Err(reason) => {
+                    // Nothing was started.
+                    self.order_log.forget(&[ticket.number]);
+                    return Err(reason);
                 }
             },
-            Ok(Before::Broken(note)) => (note, self.take_up(order)?),
+            Ok(PriorState::Interrupted(entry)) => (entry, self.recover(order)?),
         };
-        let given_up = progress.given_up.load(Ordering::SeqCst) || (self.starved)();
-        if outcome.status != Status::Broken && !given_up {
-            note.done(&outcome, ticket.quiet);
+        let given_up = progress.given_up.load(Ordering::SeqCst) || (self.is_starved)();
+        if outcome.status != Status::Interrupted && !given_up {
+            entry.done(&outcome, ticket.quiet);
         }
         Ok(outcome)
     }
 
-    /// Returns whether what an order has come to still is so, as far as that can be seen: what was done since then may have
-    /// changed it.
-    fn stands(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, Stop> {
-        Ok(outcome.status == Status::Failed || self.order(order, false)?.status != Status::WouldChange)
+    /// Returns whether an outcome still holds, as far as the module can check: later changes may have undone it.
+    fn still_holds(&mut self, order: &Order, outcome: &Outcome) -> Result<bool, StopReason> {
+        Ok(outcome.status == Status::Failed || self.run_order(order, false)?.status != Status::WouldChange)
     }
 
-    /// Goes on with an order that was broken off. What is as asked now may be so since then.
-    fn take_up(&mut self, order: &Order) -> Result<Outcome, Stop> {
-        let looked = self.order(order, false)?;
-        let outcome = match looked.status {
-            Status::Undecided => Outcome { status: Status::Broken, ..looked },
-            Status::WouldChange => self.order(order, true)?,
-            _ => looked,
+    /// Recovers an interrupted order. If the node is in the requested state, the interrupted order may have brought it there.
+    fn recover(&mut self, order: &Order) -> Result<Outcome, StopReason> {
+        let checked = self.run_order(order, false)?;
+        let outcome = match checked.status {
+            Status::Unknown => Outcome { status: Status::Interrupted, ..checked },
+            Status::WouldChange => self.run_order(order, true)?,
+            _ => checked,
         };
         Ok(match outcome.status {
             Status::Same | Status::Ran => Outcome { status: Status::Changed, ..outcome },
@@ -253,31 +260,32 @@ impl Worker<'_> {
         })
     }
 
-    /// Takes the lock if the order needs it. The agent of another user takes that user's.
-    fn enter(&mut self, order: &Order, line: &Line) -> Result<(), Stop> {
+    /// Takes the lock if the order needs it. An order for another user is left to that user's agent.
+    fn take_lock(&mut self, order: &Order, writer: &FrameWriter) -> Result<(), StopReason> {
         if order.check || !self.lock.is_due(modules::writes(order)) || self.other(order).is_some() {
             return Ok(());
         }
-        let entry = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
-        Ok(line.send(&FromAgent::Entered(entry))?)
+        let taken = self.lock.take(PATIENCE, &self.user, || self.progress.is_stopped())?;
+        Ok(writer.send(&FromAgent::LockTaken(taken))?)
     }
 
-    fn order(&mut self, order: &Order, earnest: bool) -> Result<Outcome, Stop> {
+    fn run_order(&mut self, order: &Order, execute: bool) -> Result<Outcome, StopReason> {
         if let Some(other) = self.other(order) {
-            return match self.children.ask(other, order, earnest) {
+            return match self.user_agents.execute(other, order, execute) {
                 Ok(outcome) => Ok(outcome),
-                Err(Trouble::Failed(failure)) => Ok(Outcome::from(failure)),
-                Err(Trouble::Refused(refusal)) => Err(refusal.into()),
+                Err(OrderError::Failed(failure)) => Ok(Outcome::from(failure)),
+                Err(OrderError::Refused(refusal)) => Err(refusal.into()),
             };
         }
-        let looks = order.check || !earnest;
-        if let Some(job) = order.job.as_ref().filter(|job| !looks || !matches!(job.ask, JobAsk::Begin { .. }))
+        let only_checks = order.check || !execute;
+        if let Some(job) =
+            order.job.as_ref().filter(|job| !only_checks || !matches!(job.ask, JobAsk::Begin { .. }))
         {
-            return Ok(self.jobs.ask(job, order, &self.system).unwrap_or_else(Outcome::from));
+            return Ok(self.jobs.execute(job, order, &self.system).unwrap_or_else(Outcome::from));
         }
         self.system.begin(order);
-        let mut outcome = modules::run(order, earnest, &mut self.system).unwrap_or_else(|failure| {
-            self.system = (self.renew)();
+        let mut outcome = modules::run(order, execute, &mut self.system).unwrap_or_else(|failure| {
+            self.system = (self.new_system)();
             Outcome::from(failure)
         });
         if order.job.is_some() && outcome.status != Status::Failed {
@@ -286,31 +294,31 @@ impl Worker<'_> {
         Ok(outcome)
     }
 
-    /// Returns the user as whom the order is to be done, if that is another one.
+    /// Returns the user to become for the order, if that is another user.
     fn other<'o>(&self, order: &'o Order) -> Option<&'o Become> {
-        order.become_user.as_ref().filter(|other| !self.is_me(&other.user))
+        order.become_user.as_ref().filter(|other| !self.is_own_user(&other.user))
     }
 
-    fn is_me(&self, name: &str) -> bool {
+    fn is_own_user(&self, name: &str) -> bool {
         self.system.user(name).is_some_and(|user| user.uid == self.system.uid())
     }
 }
 
-/// Sends an answer. If it is too large, without what was only looked at; if that is not enough, without results.
-pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> {
+/// Sends an answer. If it is too large, leaves out the look-ahead; if it is still too large, leaves out the results.
+pub(crate) fn answer(mut answer: Answer, writer: &FrameWriter) -> Result<(), FrameError> {
     let message = FromAgent::Answer(answer);
-    let sent = line.send(&message);
-    let (Err(FrameError::TooLarge(_)), FromAgent::Answer(whole)) = (&sent, message) else { return sent };
-    answer = whole;
+    let sent = writer.send(&message);
+    let (Err(FrameError::TooLarge(_)), FromAgent::Answer(unsent)) = (&sent, message) else { return sent };
+    answer = unsent;
     answer.steps.truncate(1);
     let message = FromAgent::Answer(answer);
-    let sent = line.send(&message);
+    let sent = writer.send(&message);
     let (Err(error @ FrameError::TooLarge(_)), FromAgent::Answer(mut first)) = (&sent, message) else {
         return sent;
     };
     for outcome in first.steps.iter_mut().flatten() {
         let status = format!("{:?}", outcome.status);
-        let text = format!("the result cannot be sent: {error}; without that it would have been {status}");
+        let text = format!("the result cannot be sent: {error}; its status was {status}");
         *outcome = Outcome {
             values: map! { "msg" => text },
             diff: Vec::new(),
@@ -319,7 +327,7 @@ pub(crate) fn answer(mut answer: Answer, line: &Line) -> Result<(), FrameError> 
             ..*outcome
         };
     }
-    line.send(&FromAgent::Answer(first))
+    writer.send(&FromAgent::Answer(first))
 }
 
 #[cfg(test)]
@@ -348,7 +356,7 @@ mod tests {
 
     fn sent(steps: Vec<Vec<Outcome>>) -> Vec<Vec<Outcome>> {
         let sink = Sink::default();
-        answer(Answer { window: 1, steps }, &Line::new(sink.clone())).unwrap();
+        answer(Answer { window: 1, steps }, &FrameWriter::new(sink.clone())).unwrap();
         let bytes = lock(&sink.0).clone();
         let Some(FromAgent::Answer(answer)) = frame::read(&mut &bytes[..]).unwrap() else {
             panic!("no answer")
@@ -357,31 +365,26 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_large_says_so() {
+    fn a_too_large_answer_is_replaced_by_a_failure() {
         let small = || vec![outcome(Status::Same, "x".into())];
         let large = |status| vec![outcome(status, "x".repeat(MAX_FRAME))];
-        assert_eq!(
-            sent(vec![small(), large(Status::Same)]),
-            [small()],
-            "what was only looked at is left out"
-        );
+        assert_eq!(sent(vec![small(), large(Status::Same)]), [small()], "unchanged outcomes are left out");
         let steps = sent(vec![large(Status::Changed)]);
         let msg = steps[0][0].values.get("msg").and_then(|msg| msg.as_str()).unwrap();
-        let (begin, end) =
-            ("the result cannot be sent: a message of ", "without that it would have been Changed");
+        let (begin, end) = ("the result cannot be sent: a message of ", "its status was Changed");
         assert!(msg.starts_with(begin) && msg.ends_with(end), "{msg}");
         assert_eq!((steps[0][0].status, steps[0].len()), (Status::Failed, 1));
     }
 
     #[test]
-    fn an_order_that_hangs_is_answered_for() {
+    fn a_hanging_order_is_answered_by_the_watcher() {
         let progress = Progress::default();
         let hang = |at| {
             *lock(&progress.running) = Some(Running {
                 answer: Answer { window: 3, steps: Vec::new() },
                 first: Some(vec![outcome(Status::Same, "x".into())]),
                 orders: 3,
-                late: Some(("command".into(), 5, at)),
+                deadline: Some(("command".into(), 5, at)),
             });
         };
         hang(Instant::now() + Duration::from_secs(1000));

@@ -1,8 +1,8 @@
-//! The directory of what outlives an agent: one for each user of a node.
+//! The state directory: files that outlive an agent. Each user of a node has one.
 
 pub(crate) mod lock;
+pub(crate) mod order_log;
 mod record;
-pub(crate) mod steps;
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,35 +10,34 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where the superuser's is.
+/// The superuser's state directory.
 const ROOT: &str = "/var/lib/convoy";
 
-/// How long the name of a run may be, in bytes.
+/// The maximum length of a run's name, in bytes.
 const LONGEST_NAME: usize = 100;
 
-/// Returns whether the directory is ours and no other user can write to it.
+/// Returns whether the directory belongs to this user and no other user can write to it.
 pub(crate) fn is_private(directory: &Path) -> bool {
     fs::symlink_metadata(directory).is_ok_and(|meta| {
         meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
     })
 }
 
-/// Returns the directory of this user, made if it is missing. Only this user can enter it.
-///
+/// Returns this user's state directory, which only this user can enter. Creates it if it is missing.
 /// # Errors
 /// As [`first`].
 pub(crate) fn directory() -> io::Result<PathBuf> {
-    first(&places())
+    first_usable(&places())
 }
 
-/// Returns the first of these directories that can be had, made if it is missing. Only this user can enter it.
+/// Returns the first usable directory of `places`, which only this user can enter. Creates it if it is missing.
 ///
 /// # Errors
-/// If there is no place in which it can be made, or what is there is not this user's alone; with the path.
-fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
+/// Fails if no directory can be created, or if an existing one is not private to this user. The error names the path.
+fn first_usable(places: &[PathBuf]) -> io::Result<PathBuf> {
     let mut first = None;
     for directory in places {
-        match made(directory) {
+        match create_private(directory) {
             Ok(()) => return Ok(directory.clone()),
             Err(error) => {
                 let text = format!("{}: {}", directory.display(), crate::os_error::reason(&error));
@@ -49,54 +48,55 @@ fn first(places: &[PathBuf]) -> io::Result<PathBuf> {
     Err(first.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Returns the directories of this user that are there.
+/// Returns this user's state directories that exist.
 pub(crate) fn existing() -> impl Iterator<Item = PathBuf> {
     places().into_iter().filter(|directory| is_private(directory))
 }
 
-/// Returns whether a controller may call a run or a job so: it becomes a part of paths.
+/// Returns whether `name` is a valid name of a run or a job. Such a name becomes a part of paths.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain)
 }
 
-/// Returns the directory of a run in that of its user, which need not be there.
+/// Returns the directory of a run within a state directory. It need not exist.
 ///
 /// # Errors
-/// If the run's name is none that a controller gives.
+/// Fails if the run's name is not valid.
 pub(crate) fn run_directory_in(directory: &Path, run: &str) -> io::Result<PathBuf> {
     if !is_name(run) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("no run is called '{run}'")));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("'{run}' is not a valid run name")));
     }
     Ok(directory.join("runs").join(run))
 }
 
-/// Makes a directory in that of this user, and those above it.
+/// Creates a private directory, and its missing parents, within the state directory.
 ///
 /// # Errors
-/// If it cannot be made.
+/// Fails if it cannot be created.
 pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Returns the directory of a run, made if it is missing.
+/// Returns the directory of a run. Creates it if it is missing.
 ///
 /// # Errors
-/// As [`directory`], and if the run's name is none that a controller gives.
+/// Fails as [`directory`] does, and if the run's name is not valid.
 pub(crate) fn run_directory(run: &str) -> io::Result<PathBuf> {
     let directory = run_directory_in(&directory()?, run)?;
     make_private(&directory)?;
     Ok(directory)
 }
 
-/// Returns where the directory of this user may be, the best place first.
+/// Returns where this user's state directory may be, the preferred place first.
 pub(crate) fn places() -> Vec<PathBuf> {
     places_of(rustix::process::geteuid().as_raw(), |name| std::env::var_os(name))
 }
 
-/// Returns where the directory of a user may be, the best place first: <https://specifications.freedesktop.org/basedir-spec>.
+/// Returns where a user's state directory may be, the preferred place first; see
+/// <https://specifications.freedesktop.org/basedir-spec>.
 ///
-/// The last place is for users whose home is not there or may not be written, such as `nobody`.
+/// The last place is for users without a writable home directory, such as `nobody`.
 fn places_of(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").map(|directory| directory.join("convoy"));
@@ -108,24 +108,21 @@ fn places_of(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Vec<Path
     state.or(own).into_iter().chain([last]).collect()
 }
 
-fn made(directory: &Path) -> io::Result<()> {
+fn create_private(directory: &Path) -> io::Result<()> {
     if fs::symlink_metadata(directory).is_err() {
         let above = directory.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
         match fs::DirBuilder::new().mode(0o700).create(directory) {
-            // Another agent was faster.
+            // Another agent created it first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => other?,
         }
     }
     if is_private(directory) {
-        // A file system may be read-only.
+        // The file system may be read-only.
         return Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK)?);
     }
-    Err(io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "it is no directory that only this user can write to",
-    ))
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a directory that only this user can write to"))
 }
 
 #[cfg(test)]
@@ -134,7 +131,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn places_in_their_order() {
+    fn xdg_state_home_is_preferred_to_the_home_directory() {
         let of = |user, set: &[(&str, &str)]| {
             let find =
                 |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_runs() {
+    fn run_names_are_validated() {
         assert!(["20261128-141529", "test", "a.b"].into_iter().all(is_name));
         assert!(!["", ".", "..", "a/b", ".gone-1", "a b", "é"].into_iter().any(is_name));
     }
@@ -156,17 +153,17 @@ mod tests {
     fn a_directory_that_others_can_write_to_is_refused() {
         let here = tempfile::tempdir().unwrap();
         let directory = here.path().join("a/convoy");
-        made(&directory).unwrap();
-        made(&directory).unwrap();
+        create_private(&directory).unwrap();
+        create_private(&directory).unwrap();
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(
-            made(&directory).unwrap_err().to_string(),
-            "it is no directory that only this user can write to"
+            create_private(&directory).unwrap_err().to_string(),
+            "not a directory that only this user can write to"
         );
     }
     #[test]
-    fn a_run_cannot_lead_elsewhere() {
+    fn a_run_name_cannot_escape_the_state_directory() {
         for name in ["20261128-140307-abcde", "a", "A.b"] {
             assert!(is_name(name), "{name}");
         }

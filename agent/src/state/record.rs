@@ -1,4 +1,4 @@
-//! The record of who has the lock, and who had it before: a few lines that people can read, too.
+//! The record of the run that holds the lock and of those that held it before, in a text format that people can read.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -9,64 +9,64 @@ use std::path::Path;
 use convoy_protocol::lock::Holder;
 use flate2::Crc;
 
-use crate::dates::civil_from_days;
+use crate::dates::rfc3339;
 use crate::os_error::reason;
 
-/// The file's name, and that under which it is written first. Only one writes: who has closed the gate.
+/// The file's name, and the name of the new version until it is complete. Only the process that holds the gate writes it.
 const FILE: &str = "holder";
 const NEW: &str = ".holder.new";
 
-/// The version of the format, in the first line. A reader of another version leaves the file alone.
+/// The version of the format, in the first line. A file of another version is never changed.
 const VERSION: &str = "1";
 
-/// How many of those before are kept.
+/// How many earlier holders are kept.
 const BEFORE: usize = 16;
 
-/// A longer record is none, in bytes.
+/// The maximum size of a record, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// Who has the lock, and who had it before.
+/// Who holds the lock, and who held it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Who has it, or had it last.
+    /// The current or last holder.
     pub(super) holder: Holder,
     /// The process that took it.
     pub(super) process: u32,
-    /// Those before, the last one first.
+    /// The earlier holders, the latest first.
     pub(super) before: Vec<Holder>,
 }
 
 /// Why there is no record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// It is not there.
+pub(super) enum RecordError {
+    /// The file does not exist.
     Missing,
-    /// It is not as it was written: why.
+    /// It is damaged; with the reason.
     Damaged(String),
-    /// It cannot be read, or must not be replaced: why.
+    /// It cannot be read or must not be replaced; with the reason.
     Closed(String),
 }
 
 impl Record {
     /// Reads the record of a directory.
-    pub(super) fn read(directory: &Path) -> Result<Self, Unread> {
+    pub(super) fn read(directory: &Path) -> Result<Self, RecordError> {
         let path = directory.join(FILE);
         let text = fs::symlink_metadata(&path).and_then(|meta| match meta.len() {
-            _ if !meta.is_file() => Err(io::Error::other("it is no file")),
+            _ if !meta.is_file() => Err(io::Error::other("it is not a regular file")),
             LONGEST.. => Ok(Vec::new()),
             _ => fs::read(&path),
         });
         match text {
             Ok(text) => Self::parse(&String::from_utf8_lossy(&text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unread::Missing),
-            Err(error) => Err(Unread::Closed(format!("{}: {}", path.display(), reason(&error)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RecordError::Missing),
+            Err(error) => Err(RecordError::Closed(format!("{}: {}", path.display(), reason(&error)))),
         }
     }
 
-    /// Replaces the record of a directory. It is on the disk when this returns.
+    /// Replaces the record of a directory. It is on disk when this returns.
     ///
     /// # Errors
-    /// If it cannot be written; then the old one is there.
+    /// Fails if it cannot be written. The old record is kept then.
     pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
         let new = directory.join(NEW);
         fs::remove_file(&new).or_else(|error| match error.kind() {
@@ -80,7 +80,7 @@ impl Record {
         File::open(directory)?.sync_all()
     }
 
-    /// Returns the record that follows when `holder` takes the lock from whom `last` tells of.
+    /// Returns the record for when `holder` takes the lock after the holder in `last`.
     pub(super) fn after(last: Option<Self>, holder: Holder, process: u32) -> Self {
         let mut before: Vec<Holder> =
             last.map_or_else(Vec::new, |last| [vec![last.holder], last.before].concat());
@@ -96,28 +96,28 @@ impl Record {
             holder.run,
             one_line(&holder.by),
             holder.since,
-            utc(holder.since)
+            rfc3339(holder.since)
         );
         for Holder { generation, run, since, by } in before {
-            let (by, at) = (one_line(by), utc(*since));
-            // Writing to a text does not fail.
+            let (by, at) = (one_line(by), rfc3339(*since));
+            // Writing to a string does not fail.
             let _ = writeln!(text, "before {generation} {run} {since} {at} {by}");
         }
         let sum = checksum(&text);
         text + &format!("check {sum}\n")
     }
 
-    fn parse(text: &str) -> Result<Self, Unread> {
+    fn parse(text: &str) -> Result<Self, RecordError> {
         let version = text.split_once('\n').and_then(|(first, _)| first.strip_prefix("convoy-lock "));
         if version.is_some_and(|version| version != VERSION && version.parse::<u32>().is_ok()) {
-            return Err(Unread::Closed("it was written by another version of convoy".into()));
+            return Err(RecordError::Closed("it was written by another version of convoy".into()));
         }
-        let damaged = |why: &str| Unread::Damaged(why.into());
-        let (body, sum) = text.rsplit_once("check ").ok_or_else(|| damaged("it has no end"))?;
+        let damaged = |why: &str| RecordError::Damaged(why.into());
+        let (body, sum) = text.rsplit_once("check ").ok_or_else(|| damaged("it is incomplete"))?;
         if !body.starts_with(&format!("convoy-lock {VERSION}\n")) || sum != format!("{}\n", checksum(body)) {
-            return Err(damaged("its checksum is another one"));
+            return Err(damaged("its checksum does not match"));
         }
-        Self::fields(body).ok_or_else(|| damaged("it does not say what it should"))
+        Self::fields(body).ok_or_else(|| damaged("it has invalid fields"))
     }
 
     fn fields(body: &str) -> Option<Self> {
@@ -146,17 +146,9 @@ fn checksum(text: &str) -> String {
     format!("{:08x}", crc.sum())
 }
 
-/// Replaces what would begin another line.
+/// Replaces characters that would start a new line.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).take(200).collect()
-}
-
-/// Returns a time for people.
-fn utc(seconds: i64) -> String {
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-    let rest = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -173,10 +165,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_by_people_and_again() {
+    fn a_record_is_readable_and_round_trips() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(Record::read(directory.path()), Err(Unread::Missing));
-        fs::write(directory.path().join(NEW), "left by one that was killed").unwrap();
+        assert_eq!(Record::read(directory.path()), Err(RecordError::Missing));
+        fs::write(directory.path().join(NEW), "left by a killed process").unwrap();
         record().write(directory.path()).unwrap();
         let text = fs::read_to_string(directory.path().join(FILE)).unwrap();
         let expected = "convoy-lock 1\ngeneration 8\nrun 20261128-2\nby bob as root@ws2\n\
@@ -189,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_kept() {
+    fn old_holders_are_dropped() {
         let mut last = None;
         for generation in 1..=40 {
             last = Some(Record::after(last, holder(generation, "a", "b"), 1));
@@ -199,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn every_damage_is_seen() {
+    fn every_damage_is_detected() {
         let text = record().text();
         for end in 0..text.len() {
             let cut = Record::parse(&text[..end]);
-            assert!(matches!(cut, Err(Unread::Damaged(_))), "{end}: {cut:?}");
+            assert!(matches!(cut, Err(RecordError::Damaged(_))), "{end}: {cut:?}");
         }
         for at in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
@@ -211,16 +203,16 @@ mod tests {
             assert!(Record::parse(&String::from_utf8(bytes).unwrap()).is_err(), "{at}");
         }
         let later = "convoy-lock 2\nall is different\n";
-        let closed = Unread::Closed("it was written by another version of convoy".into());
+        let closed = RecordError::Closed("it was written by another version of convoy".into());
         assert_eq!(Record::parse(later), Err(closed));
     }
 
     #[test]
-    fn what_is_no_file_is_not_replaced() {
+    fn a_directory_in_its_place_is_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
         fs::create_dir(&path).unwrap();
-        let why = format!("{}: it is no file", path.display());
-        assert_eq!(Record::read(directory.path()), Err(Unread::Closed(why)));
+        let why = format!("{}: it is not a regular file", path.display());
+        assert_eq!(Record::read(directory.path()), Err(RecordError::Closed(why)));
     }
 }

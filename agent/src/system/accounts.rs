@@ -1,17 +1,17 @@
-//! Lines of the databases of users, groups and passwords.
+//! Entries of the user, group and shadow databases.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// One line of the user database.
+/// An entry of the user database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name to log in with.
+    /// The login name.
     pub name: String,
-    /// The user's number.
+    /// The user ID.
     pub uid: u32,
-    /// The number of the user's first group.
+    /// The ID of the primary group.
     pub gid: u32,
     /// The full name.
     pub gecos: String,
@@ -36,14 +36,14 @@ impl User {
     }
 }
 
-/// One line of the group database.
+/// An entry of the group database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its name.
+    /// The group's name.
     pub name: String,
-    /// Its number.
+    /// The group ID.
     pub gid: u32,
-    /// The users that have it besides their first group.
+    /// The users that have it as a supplementary group.
     pub members: Vec<String>,
 }
 
@@ -60,27 +60,27 @@ impl Group {
     }
 }
 
-/// One line of the database of passwords. Days count from 1970; `None` where the field is empty.
+/// An entry of the shadow database. Days are counted from 1970-01-01; empty fields are `None`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Shadow {
-    /// The hash, with `!` before it if the account is locked. A secret.
+    /// The password hash, prefixed with `!` if the account is locked. A secret.
     pub password: String,
-    /// The days before a password may be changed.
+    /// The minimum age of the password in days.
     pub min: Option<i64>,
-    /// The days after which it must be changed.
+    /// The maximum age of the password in days.
     pub max: Option<i64>,
-    /// The days of warning before.
+    /// The number of days before its expiry at which warnings begin.
     pub warn: Option<i64>,
-    /// The days after that until the account is closed.
+    /// The number of days after its expiry at which the account is disabled.
     pub inactive: Option<i64>,
-    /// The day on which the account ends.
+    /// The day on which the account expires.
     pub expires: Option<i64>,
 }
 
 impl Shadow {
     pub(super) fn parse(line: &str) -> Self {
         let fields: Vec<&str> = line.split(':').collect();
-        // Some tools write -1 for what is not set.
+        // Some tools write -1 for an unset field.
         let number = |index: usize| fields.get(index)?.trim().parse().ok().filter(|days| *days >= 0);
         Self {
             password: fields.get(1).copied().unwrap_or_default().to_owned(),
@@ -99,7 +99,7 @@ impl fmt::Debug for Shadow {
     }
 }
 
-/// What was looked up for the running order.
+/// Lookups cached for the running order.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     pub(super) files: HashMap<&'static str, Arc<str>>,

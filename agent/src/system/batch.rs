@@ -1,4 +1,4 @@
-//! Many new files that take their places together, made durable at once and not one by one.
+//! Installs many new files together, with one sync of the file system instead of one per file.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -11,29 +11,29 @@ use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::write::{beside, directory};
+use super::write::{directory, unused_sibling};
 use super::{Attributes, System, Temporary};
-use crate::changes::{Content, Loses, Noted, State, Thing};
+use crate::changes::{Announcement, ChangeKind, ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Meta;
 
-/// How many files wait for each other at most. Each is open until then, and each time all that others have written to
-/// that file system has to reach the disk, too: better seldom.
+/// The largest number of files in a batch. Each keeps a file open, and each sync also waits for everything that other
+/// programs have written to the file system, so it should be rare.
 const FILES: u64 = 8192;
 
-/// How many bytes wait at most.
+/// The largest total size of a batch in bytes.
 pub const BYTES: u64 = 512 << 20;
 
-/// The right to have many files open, given back when dropped: what is started later must not inherit it.
+/// Raises the limit of open files. Dropping it restores the limit, so that processes started later do not inherit it.
 #[derive(Debug)]
-pub struct OpenFiles {
+pub struct OpenFileLimit {
     before: Rlimit,
     most: usize,
 }
 
-impl OpenFiles {
-    /// Takes as many as are allowed and useful.
+impl OpenFileLimit {
+    /// Raises the limit as far as allowed and useful.
     pub fn take() -> Self {
         let before = getrlimit(Resource::Nofile);
         let wanted = before.maximum.unwrap_or(u64::MAX).min(2 * FILES);
@@ -42,30 +42,29 @@ impl OpenFiles {
             Ok(()) => wanted,
             Err(_) => before.current.unwrap_or(256),
         };
-        // Half of them are for others.
+        // Reserve half of them for other purposes.
         Self { before, most: usize::try_from(allowed / 2).unwrap_or(100).max(1) }
     }
 }
 
-impl Drop for OpenFiles {
+impl Drop for OpenFileLimit {
     fn drop(&mut self) {
-        // Lowering it is always allowed.
+        // Lowering the limit is always allowed.
         setrlimit(Resource::Nofile, self.before).ok();
     }
 }
 
-/// Whole new files that have not taken their places yet. One that has no name yet vanishes by itself, also when the
-/// agent is killed.
+/// Complete new files that are not yet in place. A file without a name disappears by itself, even if the agent is killed.
 #[derive(Debug, Default)]
 pub struct Batch {
-    files: Vec<New>,
+    files: Vec<PendingFile>,
     bytes: u64,
 }
 
 #[derive(Debug)]
-struct New {
+struct PendingFile {
     file: File,
-    /// Where it is; `None` if it has no name.
+    /// Its current path; `None` if it has no name.
     temporary: Option<Temporary>,
     target: PathBuf,
     expected: Option<Meta>,
@@ -73,30 +72,30 @@ struct New {
 }
 
 impl Batch {
-    /// Returns whether its files should take their places before another is added.
-    pub fn is_full(&self, open: &OpenFiles) -> bool {
+    /// Returns whether the batch must be placed before another file is added.
+    pub fn is_full(&self, open: &OpenFileLimit) -> bool {
         self.files.len() >= open.most || self.bytes >= BYTES
     }
 }
 
-/// Makes a file without a name in the directory of `path`; `None` where the file system has no such files.
-fn nameless(path: &Path) -> Option<File> {
+/// Creates an unnamed file in the directory of `path`; `None` if the file system does not support that.
+fn unnamed_file(path: &Path) -> Option<File> {
     let flags = i32::try_from(OFlags::TMPFILE.bits()).ok()?;
     OpenOptions::new().write(true).mode(0o600).custom_flags(flags).open(directory(path)).ok()
 }
 
-/// Gives a file without a name this one.
+/// Gives an unnamed file a name.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     let known = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::linkat(CWD, known, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 impl System {
-    /// Writes a whole new file that shall be at `path`, where now is `expected` (`None`: nothing). `fill` writes its
-    /// content and returns length and digest of that, `mtime` is when that was changed, in seconds since 1970.
+    /// Writes a complete new file for `path`, which currently is `expected` (`None`: nothing). `fill` writes the content and
+    /// returns its size and digest; `mtime` is the modification time in seconds since 1970.
     ///
     /// # Errors
-    /// If it cannot be written, and what `fill` returns; nothing is left of it then.
+    /// If it cannot be written, and errors of `fill`; the file is removed then.
     pub fn add(
         &mut self,
         batch: &mut Batch,
@@ -106,82 +105,82 @@ impl System {
         mtime: i64,
         fill: impl FnOnce(&File) -> Result<(u64, Digest), Failure>,
     ) -> Result<(), Failure> {
-        let (temporary, file) = match nameless(path) {
+        let (temporary, file) = match unnamed_file(path) {
             Some(file) => (None, file),
             None => Temporary::create(path).map(|(temporary, file)| (Some(temporary), file))?,
         };
         let (length, digest) = fill(&file)?;
         batch.bytes += length;
-        let finish = || -> io::Result<()> {
-            self.attribute(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
+        let conclude = || -> io::Result<()> {
+            self.apply_attributes(&file, expected.as_ref().filter(|meta| meta.is_file()), attributes)?;
             let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
             Ok(rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?)
         };
-        finish().map_err(|e| cannot("write", path, &e))?;
-        batch.files.push(New { file, temporary, target: path.to_owned(), expected, digest });
+        conclude().map_err(|e| cannot("write", path, &e))?;
+        batch.files.push(PendingFile { file, temporary, target: path.to_owned(), expected, digest });
         Ok(())
     }
 
-    /// Puts the files of a batch in their places, after their bytes are where a power failure does not reach them.
+    /// Syncs the files of a batch to disk and puts them in place.
     ///
     /// # Errors
-    /// If something else has changed what was there, or a file cannot be moved; those before it are in their places.
+    /// If a path was changed by another program, or a file cannot be moved; earlier files are in place then.
     pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
         sync(&batch.files)?;
-        let noted = self.announce(&batch.files)?;
-        let mut noted = noted.into_iter();
+        let announcement = self.announce(&batch.files)?;
+        let mut announcement = announcement.into_iter();
         for new in batch.files {
-            let change = noted.next().unwrap_or_default();
+            let change = announcement.next().unwrap_or_default();
             let placed = self.place_one(new, &change);
             if placed.is_err() {
-                [change].into_iter().chain(noted).for_each(|change| self.recorder.void(&change));
+                [change].into_iter().chain(announcement).for_each(|change| self.recorder.cancel(&change));
                 return placed;
             }
         }
         Ok(())
     }
 
-    /// Announces that the files take their places, if what is there still is what was expected.
-    fn announce(&self, files: &[New]) -> Result<Vec<Noted>, Failure> {
-        if !self.recorder.is_on() {
+    /// Announces the changes to the recorder, after verifying that the paths are as expected.
+    fn announce(&self, files: &[PendingFile]) -> Result<Vec<Announcement>, Failure> {
+        if !self.recorder.is_enabled() {
             return Ok(Vec::new());
         }
         let mut changes = Vec::with_capacity(files.len());
         for new in files {
             self.expect_still(&new.target, new.expected.as_ref())?;
-            let meta = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?;
-            let left = State {
-                owned: Some((&Meta::from(&meta)).into()),
-                content: Content::Digest(new.digest),
-                ..State::of(Thing::File)
+            let meta = new.file.metadata().map_err(|e| cannot("access", &new.target, &e))?;
+            let left = PathState {
+                ownership: Some((&Meta::from(&meta)).into()),
+                content: ContentState::Digest(new.digest),
+                ..PathState::new(PathKind::File)
             };
             changes.push((new.target.clone(), left));
         }
-        self.recorder.change_all(changes, Loses::Content)
+        self.recorder.announce_all(changes, ChangeKind::LosesContent)
     }
 
-    fn place_one(&self, new: New, change: &Noted) -> Result<(), Failure> {
-        if self.recorder.is_on() {
-            self.expect_kept(&new.target, new.expected.as_ref())?;
+    fn place_one(&self, new: PendingFile, change: &Announcement) -> Result<(), Failure> {
+        if self.recorder.is_enabled() {
+            self.expect_same_content(&new.target, new.expected.as_ref())?;
         } else {
             self.expect_still(&new.target, new.expected.as_ref())?;
         }
         let write = |path: &Path| name(&new.file, path).map_err(|e| cannot("write", &new.target, &e));
         match (new.temporary, &new.expected) {
-            (Some(temporary), _) => temporary.take_place()?,
-            // If something has come there since, it is left alone.
+            (Some(temporary), _) => temporary.install()?,
+            // Fails if something has appeared there in the meantime.
             (None, None) => write(&new.target)?,
             (None, Some(_)) => {
-                let path = beside(&new.target);
+                let path = unused_sibling(&new.target);
                 write(&path)?;
-                Temporary::named(path, &new.target).take_place()?;
+                Temporary::at_path(path, &new.target).install()?;
             }
         }
-        self.recorder.settle(change, None)
+        self.recorder.confirm(change, None)
     }
 
-    /// As [`expect_unchanged`](super::Look::expect_unchanged), for a file that others of the batch may be names of:
-    /// one fewer changes it, too.
+    /// Like [`expect_unchanged`](super::SystemView::expect_unchanged), but tolerates a change of the link count: other files of
+    /// the batch may be links to the same file.
     fn expect_still(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let same = |then: &Meta, now: &Meta| {
             (then.dev, then.ino, then.size, then.mtime) == (now.dev, now.ino, now.size, now.mtime)
@@ -192,25 +191,25 @@ impl System {
         }
     }
 
-    /// Makes durable all that was changed on the file system of `directory`.
+    /// Syncs the file system of `directory` to disk.
     ///
     /// # Errors
-    /// If the file system reports that something was lost.
+    /// If the file system reports an error.
     pub fn sync(&mut self, directory: &Path) -> Result<(), Failure> {
         let sync = |file: File| rustix::fs::syncfs(file).map_err(io::Error::from);
-        File::open(directory).and_then(sync).map_err(|e| cannot("make durable", directory, &e))
+        File::open(directory).and_then(sync).map_err(|e| cannot("sync", directory, &e))
     }
 }
 
-/// Makes durable all that was written to the file systems that the batch's files are on.
-fn sync(files: &[New]) -> Result<(), Failure> {
+/// Syncs all file systems that have files of the batch.
+fn sync(files: &[PendingFile]) -> Result<(), Failure> {
     let mut systems = HashMap::new();
     for new in files {
-        let device = new.file.metadata().map_err(|e| cannot("look at", &new.target, &e))?.dev();
+        let device = new.file.metadata().map_err(|e| cannot("access", &new.target, &e))?.dev();
         systems.entry(device).or_insert(new);
     }
     for new in systems.values() {
-        rustix::fs::syncfs(&new.file).map_err(|e| cannot("make durable", &new.target, &e.into()))?;
+        rustix::fs::syncfs(&new.file).map_err(|e| cannot("sync", &new.target, &e.into()))?;
     }
     Ok(())
 }

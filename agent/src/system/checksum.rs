@@ -1,4 +1,4 @@
-//! Digests of files under the names that Ansible's modules return.
+//! Digests of files, as Ansible's modules return them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::Look;
+use super::SystemView;
 use crate::failure::Failure;
 use crate::hex;
 use crate::os_error::cannot;
 
 crate::choices! {
-    /// A digest's name.
+    /// A digest algorithm.
     pub enum Algorithm {
         /// MD5.
         Md5 = "md5",
@@ -29,20 +29,20 @@ crate::choices! {
     }
 }
 
-/// The digests of one content, made in one pass.
+/// Several digests of the same content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksums {
-    /// By which content is named on the wire.
+    /// Names the content on the wire.
     pub sha256: convoy_protocol::Digest,
-    /// What Ansible calls `checksum`.
+    /// Ansible's `checksum`.
     pub sha1: String,
-    /// What Ansible calls `md5sum`.
+    /// Ansible's `md5sum`.
     pub md5: String,
 }
 
-struct Three(sha2::Sha256, sha1::Sha1, md5::Md5);
+struct Hashers(sha2::Sha256, sha1::Sha1, md5::Md5);
 
-impl io::Write for Three {
+impl io::Write for Hashers {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         self.1.update(bytes);
@@ -56,12 +56,12 @@ impl io::Write for Three {
 }
 
 impl Checksums {
-    /// Reads `source` to its end.
+    /// Reads `source` to its end and computes its digests.
     ///
     /// # Errors
     /// Any error of reading `source`.
     pub fn of_reader(source: &mut impl Read) -> io::Result<Self> {
-        let mut hashers = Three(sha2::Sha256::new(), sha1::Sha1::new(), md5::Md5::new());
+        let mut hashers = Hashers(sha2::Sha256::new(), sha1::Sha1::new(), md5::Md5::new());
         io::copy(&mut io::BufReader::with_capacity(128 * 1024, source), &mut hashers)?;
         let sha256 = hex::encode(&hashers.0.finalize()).parse().map_err(io::Error::other)?;
         Ok(Self { sha256, sha1: hex::encode(&hashers.1.finalize()), md5: hex::encode(&hashers.2.finalize()) })
@@ -81,7 +81,7 @@ fn digest<D: sha2::Digest>(file: &mut File) -> io::Result<String> {
     }
 }
 
-impl Look {
+impl SystemView {
     /// Returns the digest of a file in hexadecimal.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Look {
         File::open(path).and_then(run).map_err(|e| cannot("read", path, &e))
     }
 
-    /// Returns the digest of a file by which content is named on the wire.
+    /// Returns the digest that names the content of a file on the wire.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -107,7 +107,7 @@ impl Look {
         File::open(path).and_then(read).map_err(|e| cannot("read", path, &e))
     }
 
-    /// Returns the digests of a file that Ansible's return values and the wire need.
+    /// Returns the digests of a file that results and the wire need.
     ///
     /// # Errors
     /// If the file cannot be read.

@@ -1,4 +1,4 @@
-//! The clock, and the node's time zone: read from its files, not asked of libc.
+//! The clock and the node's time zone, which is read from files and not requested from libc.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,44 +6,44 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Look;
-use crate::dates::{Civil, days_from_civil};
+use super::SystemView;
+use crate::dates::{CalendarTime, days_from_civil};
 
-impl Look {
+impl SystemView {
     /// Returns the time since 1970.
     pub fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// Returns a moment in UTC.
-    pub fn utc(&self, since_1970: Duration) -> Civil {
-        Civil::new(since_1970, 0, "UTC".into())
+    /// Converts a time to UTC.
+    pub fn utc(&self, since_1970: Duration) -> CalendarTime {
+        CalendarTime::new(since_1970, 0, "UTC".into())
     }
 
-    /// Returns a moment, in seconds since 1970, as HTTP writes it.
+    /// Formats a time, in seconds since 1970, for an HTTP header.
     pub fn http_date(&self, seconds: i64) -> String {
         let civil = self.utc(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
         let day = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][civil.weekday() as usize % 7];
         let months = ["Dec", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov"];
         let month = months[civil.month as usize % 12];
-        let Civil { year, day: number, hour, minute, second, .. } = civil;
+        let CalendarTime { year, day: number, hour, minute, second, .. } = civil;
         format!("{day}, {number:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
-    /// Returns a moment in the node's time zone: that of `TZ`, else of /etc/localtime, else UTC.
-    pub fn local_time(&self, since_1970: Duration) -> Civil {
+    /// Converts a time to the node's time zone: that of `TZ`, else of /etc/localtime, else UTC.
+    pub fn local_time(&self, since_1970: Duration) -> CalendarTime {
         let (offset, zone) = self.zone_at(i64::try_from(since_1970.as_secs()).unwrap_or_default());
-        Civil::new(since_1970, offset, zone)
+        CalendarTime::new(since_1970, offset, zone)
     }
 
-    /// Returns the seconds since 1970 of a moment in the node's time zone.
+    /// Converts a local time in the node's time zone to seconds since 1970.
     pub fn from_local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> i64 {
         let local = days_from_civil(year, month, day) * 86_400 + second_of_day;
         let guess = local - self.zone_at(local).0;
         local - self.zone_at(guess).0
     }
 
-    /// Returns offset from UTC in seconds and short name of the node's time zone at a moment.
+    /// Returns the UTC offset in seconds and the abbreviation of the node's time zone at the given time.
     fn zone_at(&self, at: i64) -> (i64, String) {
         let tz = self.variable("TZ").filter(|tz| !tz.is_empty());
         let zone = time_zone(tz.as_deref()).unwrap_or(TimeZone::UTC);
@@ -56,7 +56,7 @@ fn offset_at(zone: &TimeZone, at: i64) -> (i64, String) {
     (info.offset().seconds().into(), info.abbreviation().to_owned())
 }
 
-/// Returns the time zone that `TZ` has this value for: a file, a name in the node's database, or a rule.
+/// Reads the time zone for this value of `TZ`: a file, a name in the time zone database, or a rule.
 fn time_zone(tz: Option<&str>) -> Option<TimeZone> {
     let read = |path: &str| TimeZone::tzif("", &fs::read(path).ok()?).ok();
     match tz.map(|tz| tz.trim_start_matches(':')) {

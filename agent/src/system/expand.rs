@@ -1,6 +1,6 @@
-//! `~`, `~user`, `$NAME` and `${NAME}` in text, as Python's `expandvars` and `expanduser` read them.
+//! Expands `~`, `~user`, `$NAME` and `${NAME}`, like Python's `expandvars` and `expanduser`.
 
-/// Returns `text` with its variables replaced; unknown ones stay as they are.
+/// Replaces variables in `text`; unknown ones are left as they are.
 pub(super) fn variables(text: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -27,7 +27,7 @@ pub(super) fn variables(text: &str, lookup: impl Fn(&str) -> Option<String>) -> 
     out
 }
 
-/// Returns `text` with a leading `~` or `~user` replaced by that user's home; an unknown user's stays.
+/// Replaces a leading `~` or `~user` with the user's home directory; that of an unknown user is left as it is.
 pub(super) fn home(text: &str, lookup: impl Fn(Option<&str>) -> Option<String>) -> String {
     let Some(after) = text.strip_prefix('~') else { return text.to_owned() };
     let (user, rest) = after.split_at(after.find('/').unwrap_or(after.len()));
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_as_python_reads_them() {
+    fn variables_are_expanded_as_in_python() {
         let lookup = |name: &str| (name == "A").then(|| "x".to_owned());
         for (text, expected) in [
             ("/$A/b", "/x/b"),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn homes_as_python_reads_them() {
+    fn home_directories_are_expanded_as_in_python() {
         let lookup = |user: Option<&str>| match user {
             None => Some("/home/me".to_owned()),
             Some("root") => Some("/root/".to_owned()),

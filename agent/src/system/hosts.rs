@@ -1,14 +1,14 @@
-//! Addresses of host names: from the text itself, from /etc/hosts, then from `getent`.
+//! Resolves host names with /etc/hosts and `getent`.
 //!
-//! Never from libc: see [`users`](super::users).
+//! libc is never used for that: see [`users`](super::users).
 
 use std::fs;
 use std::net::IpAddr;
 
-use super::{Look, Process};
+use super::{Process, SystemView};
 
-impl Look {
-    /// Returns the addresses of a host; none if it is not known.
+impl SystemView {
+    /// Returns the addresses of a host; empty if it is unknown.
     pub fn addresses(&self, host: &str) -> Vec<IpAddr> {
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
             return vec![address];
@@ -23,7 +23,7 @@ impl Look {
             })
             .collect();
         if found.is_empty() && !host.is_empty() && !host.starts_with('-') {
-            let output = self.ask(&Process::new(["getent", "ahosts", host]).env("LC_ALL", "C")).ok();
+            let output = self.query(&Process::new(["getent", "ahosts", host]).env("LC_ALL", "C")).ok();
             let text =
                 output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
             found = text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
@@ -37,7 +37,7 @@ impl Look {
         unique
     }
 
-    /// Returns the node's name with its domain, as far as /etc/hosts tells.
+    /// Returns the node's name including its domain, if /etc/hosts gives it.
     pub fn full_host_name(&self) -> String {
         let name = self.host_name();
         if name.contains('.') {

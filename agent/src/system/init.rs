@@ -1,12 +1,12 @@
-//! What runs the node's services.
+//! Detects the node's service manager.
 
 use std::fs;
 use std::path::Path;
 
-use super::Look;
+use super::SystemView;
 
-impl Look {
-    /// Returns Ansible's name for what runs the node's services, such as `systemd`.
+impl SystemView {
+    /// Returns Ansible's name of the node's service manager, such as `systemd`.
     pub fn service_manager(&self) -> String {
         let first = fs::read_to_string("/proc/1/comm").unwrap_or_default();
         let runs_systemd = ["/run/systemd/system/", "/dev/.run/systemd/", "/dev/.systemd/"];
@@ -17,7 +17,7 @@ impl Look {
             "runit-init" => "runit",
             "svscan" => "svc",
             "openrc-init" => "openrc",
-            // These say nothing of what runs the services.
+            // The other names do not identify the service manager.
             name if !name.is_empty() && name != "init" && !name.ends_with("sh") => name,
             _ if self.program("systemctl").is_some() && runs_systemd.into_iter().any(is_there) => "systemd",
             _ if self.program("initctl").is_some() && is_there("/etc/init/") => "upstart",
@@ -29,10 +29,10 @@ impl Look {
         name.to_owned()
     }
 
-    /// Returns whether the agent sees another root than the node's first process does.
+    /// Returns whether the agent runs in a chroot.
     pub fn is_chroot(&self) -> bool {
         let at = |path: &str| self.stat(Path::new(path)).ok().flatten().map(|meta| (meta.dev, meta.ino));
-        // Who may not see the first process's root is told apart by the inode that a file system's root has.
+        // If the root of process 1 is not accessible, compare with the usual inode numbers of a file system's root.
         match (at("/proc/1/root/."), at("/")) {
             (Some(first), Some(own)) => first != own,
             (None, Some((_, ino))) => !matches!(ino, 2 | 128 | 256),

@@ -1,4 +1,4 @@
-//! The one door to the node.
+//! The modules' access to the node. Only this directory reads and writes the node on behalf of modules.
 
 mod accounts;
 mod batch;
@@ -7,14 +7,14 @@ mod clock;
 mod expand;
 mod hosts;
 mod init;
-mod look;
 mod offer;
-mod printed;
+mod output_log;
 mod process;
-mod recorded;
 mod space;
 mod temporary;
 mod users;
+mod view;
+mod with_record;
 mod write;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -26,35 +26,35 @@ use convoy_protocol::Offer;
 use convoy_protocol::message::Order;
 
 pub use accounts::{Group, Shadow, User};
-pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFiles};
+pub use batch::{BYTES as BATCH_BYTES, Batch, OpenFileLimit};
 pub use checksum::{Algorithm, Checksums};
-pub use look::DIFF_LIMIT;
-pub use process::{Output, Process, RunError};
+pub use process::{Output, Process, ProcessError};
 pub use space::Space;
+pub(crate) use temporary::PROGRAM_DIRECTORY_PREFIX;
+pub use temporary::ProgramCopy;
 pub use temporary::ScratchFile;
-pub(crate) use temporary::WORKSHOP;
-pub use temporary::Workshop;
+pub use view::DIFF_LIMIT;
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 
 use crate::changes::Recorder;
-use crate::content::Contents;
+use crate::content::ContentStore;
 use crate::failure::Failure;
 
-/// What a module may see of the node. Has no method that writes.
-pub struct Look {
+/// Read access to the node. Has no method that changes it.
+pub struct SystemView {
     diff: bool,
     check: bool,
     module: String,
     environment: Vec<(String, String)>,
     deadline: Option<Deadline>,
-    contents: Box<dyn Contents + Send>,
-    /// What every change goes by, and knows of runs before.
+    contents: Box<dyn ContentStore + Send>,
+    /// Records changes for undo.
     recorder: Recorder,
     offered: Cell<Option<Offer>>,
     users: RefCell<accounts::Cache>,
     umask: OnceCell<u32>,
-    /// What processes print is written there as it comes.
-    printed: Option<printed::Printed>,
+    /// Receives the output of processes while they run.
+    output_log: Option<output_log::OutputLog>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,32 +63,32 @@ struct Deadline {
     seconds: u32,
 }
 
-impl Look {
-    /// Returns whether differences are wanted.
+impl SystemView {
+    /// Returns whether differences are requested.
     pub fn wants_diff(&self) -> bool {
         self.diff
     }
 
-    /// Returns whether the order is in check mode. Only wording may depend on it; what is written is the engine's
-    /// business.
+    /// Returns whether the order is in check mode. This may affect only the wording of messages; check mode itself is up to
+    /// the engine.
     pub fn is_check_mode(&self) -> bool {
         self.check
     }
 
-    /// Returns what records changes.
+    /// Returns the recorder of changes.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Returns the time at which the running order is given up.
+    /// Returns the time at which the running order times out.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline.map(|deadline| deadline.at)
     }
 
-    /// Sleeps, but not beyond the order's deadline.
+    /// Sleeps, but not irreversible the order's deadline.
     ///
     /// # Errors
-    /// If the deadline comes first.
+    /// If the deadline is reached.
     pub fn sleep(&self, span: Duration) -> Result<(), Failure> {
         match self.deadline().map(|at| at.saturating_duration_since(Instant::now())) {
             Some(left) if left <= span => {
@@ -102,7 +102,7 @@ impl Look {
         }
     }
 
-    /// Returns the failure of an order that was given up, in Ansible's words.
+    /// Returns the failure of an order that timed out, in Ansible's wording.
     pub fn timed_out(&self) -> Failure {
         let seconds = self.deadline.map_or(0, |deadline| deadline.seconds);
         Failure::new(format!(
@@ -112,7 +112,7 @@ impl Look {
     }
 }
 
-impl fmt::Debug for Look {
+impl fmt::Debug for SystemView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Look")
             .field("module", &self.module)
@@ -121,17 +121,17 @@ impl fmt::Debug for Look {
     }
 }
 
-/// What a module may do to the node.
+/// Read and write access to the node.
 #[derive(Debug)]
 pub struct System {
-    look: Look,
+    view: SystemView,
 }
 
 impl System {
-    /// Opens the door; content known by digest comes from `contents`, changes are recorded by `recorder`.
-    pub fn new(contents: Box<dyn Contents + Send>, recorder: Recorder) -> Self {
+    /// Makes one that gets content from `contents` and has `recorder` record changes.
+    pub fn new(contents: Box<dyn ContentStore + Send>, recorder: Recorder) -> Self {
         Self {
-            look: Look {
+            view: SystemView {
                 recorder,
                 diff: false,
                 check: false,
@@ -142,44 +142,44 @@ impl System {
                 offered: Cell::default(),
                 users: RefCell::default(),
                 umask: OnceCell::new(),
-                printed: None,
+                output_log: None,
             },
         }
     }
 
-    /// Has what processes print written to a file as it comes, besides being collected.
-    pub(crate) fn print_to(&mut self, file: Option<std::fs::File>) {
-        self.look.printed = file.map(printed::Printed::new);
+    /// Sets a file to which the output of processes is written while they run.
+    pub(crate) fn set_output_log(&mut self, file: Option<std::fs::File>) {
+        self.view.output_log = file.map(output_log::OutputLog::new);
     }
 
-    /// Makes ready for one order: its environment, its deadline, whether differences are wanted. What was looked
-    /// up for an earlier order is forgotten.
+    /// Prepares for one order: its environment, its deadline and whether differences are requested. Cached lookups of earlier
+    /// orders are dropped.
     pub fn begin(&mut self, order: &Order) {
-        self.look.diff = order.diff;
-        self.look.check = order.check;
-        self.look.module = order.module.to_string();
-        self.look.environment.clone_from(&order.environment);
-        self.look.deadline = order
+        self.view.diff = order.diff;
+        self.view.check = order.check;
+        self.view.module = order.module.to_string();
+        self.view.environment.clone_from(&order.environment);
+        self.view.deadline = order
             .deadline_seconds
             .map(|seconds| Deadline { at: Instant::now() + Duration::from_secs(seconds.into()), seconds });
-        self.look.offered.take();
-        self.look.forget_users();
-        self.recorder.order(order);
+        self.view.offered.take();
+        self.view.forget_users();
+        self.recorder.set_order(order);
     }
 
-    /// Tells that an order is about to be done in earnest. `beyond` says what of it cannot be undone, if anything.
+    /// Prepares for changes. If `irreversible` gives a reason why the order cannot be undone, that is recorded.
     ///
     /// # Errors
-    /// If that cannot be recorded; nothing must be done then.
-    pub fn undertake(&mut self, beyond: Option<&str>) -> Result<(), Failure> {
-        beyond.map_or(Ok(()), |why| self.recorder.cannot(&self.look.module, why))
+    /// If it cannot be recorded; the order must not be carried out then.
+    pub fn before_apply(&mut self, irreversible: Option<&str>) -> Result<(), Failure> {
+        irreversible.map_or(Ok(()), |why| self.recorder.record_irreversible(&self.view.module, why))
     }
 }
 
 impl Deref for System {
-    type Target = Look;
+    type Target = SystemView;
 
-    fn deref(&self) -> &Look {
-        &self.look
+    fn deref(&self) -> &SystemView {
+        &self.view
     }
 }

@@ -1,4 +1,4 @@
-//! Files that the controller may ask for after it has the outcome.
+//! Offering files to the controller as part of an outcome.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,23 +7,23 @@ use std::path::Path;
 
 use convoy_protocol::Offer;
 
-use super::{Checksums, Look, System};
-use crate::content::Held;
+use super::{Checksums, System, SystemView};
+use crate::content::OfferedFile;
 
-impl Look {
-    /// Reads an open file and offers it to the controller, as long as it is now; returns its digests. What is added
-    /// to the file later does not count.
+impl SystemView {
+    /// Reads an open file and offers its current content to the controller; returns its digests. Data appended later are not
+    /// offered.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn offer(&self, path: &Path, file: &File) -> io::Result<Checksums> {
         let meta = file.metadata()?;
-        // Files in /proc say that they are empty.
+        // Files in /proc have size 0.
         let limit = if meta.len() == 0 { u64::MAX } else { meta.len() };
-        let mut counted = Counted { source: file.take(limit), count: 0 };
+        let mut counted = CountingReader { source: file.take(limit), count: 0 };
         let sums = Checksums::of_reader(&mut counted)?;
         let (path, size) = (path.to_owned(), counted.count);
-        self.contents.offer(sums.sha256, Held { path, dev: meta.dev(), ino: meta.ino(), size });
+        self.contents.offer(sums.sha256, OfferedFile { path, dev: meta.dev(), ino: meta.ino(), size });
         self.offered.set(Some(Offer { digest: sums.sha256, size }));
         Ok(sums)
     }
@@ -32,16 +32,16 @@ impl Look {
 impl System {
     /// Takes what the running order has offered.
     pub(crate) fn take_offer(&mut self) -> Option<Offer> {
-        self.look.offered.take()
+        self.view.offered.take()
     }
 }
 
-struct Counted<R> {
+struct CountingReader<R> {
     source: R,
     count: u64,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
         self.count += read as u64;

@@ -1,30 +1,30 @@
-//! How much room a file system has.
+//! Free space of file systems.
 
 use std::path::Path;
 
-use super::Look;
+use super::SystemView;
 use crate::failure::Failure;
 use crate::os_error::cannot;
 
-/// What the running user may still put on a file system.
+/// The space that is available to the running user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// In bytes.
+    /// Available bytes.
     pub bytes: u64,
-    /// In files; `None` where they are not counted.
+    /// Available inodes; `None` if the file system does not count them.
     pub files: Option<u64>,
-    /// What a file takes is a multiple of this, in bytes.
+    /// The allocation unit in bytes.
     pub block: u64,
 }
 
-impl Look {
-    /// Returns the room on the file system that `path` is on.
+impl SystemView {
+    /// Returns the space available on the file system of `path`.
     ///
     /// # Errors
-    /// If it cannot be asked.
+    /// If the file system cannot be queried.
     pub fn space(&self, path: &Path) -> Result<Space, Failure> {
         let stat =
-            rustix::fs::statvfs(path).map_err(|e| cannot("look at the file system of", path, &e.into()))?;
+            rustix::fs::statvfs(path).map_err(|e| cannot("access the file system of", path, &e.into()))?;
         Ok(Space {
             bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             files: (stat.f_files > 0).then_some(stat.f_favail),

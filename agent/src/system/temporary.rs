@@ -1,4 +1,4 @@
-//! Files and directories under names that nothing has yet.
+//! Temporary files and directories.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -6,40 +6,40 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Look, System};
+use super::{System, SystemView};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 
-/// The characters of a random name, as Python's `tempfile` has them.
+/// The characters of random names, as in Python's `tempfile`.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789_";
 
-/// How many names are tried before the directory is given up.
+/// How many names are tried.
 const TRIES: usize = 100;
 
-/// What the names of directories begin with in which something is run; the number of the agent's process follows.
-pub(crate) const WORKSHOP: &str = "script-";
+/// The prefix of the directories that hold a program to run; the process ID of the agent follows.
+pub(crate) const PROGRAM_DIRECTORY_PREFIX: &str = "script-";
 
-/// A copy of a program in a directory of its own. Removed when dropped.
+/// A copy of a program in its own directory. Removed when dropped.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct ProgramCopy {
     directory: PathBuf,
     program: PathBuf,
 }
 
-impl Workshop {
-    /// Returns where the program is.
+impl ProgramCopy {
+    /// Returns its path.
     pub fn program(&self) -> &Path {
         &self.program
     }
 }
 
-impl Drop for Workshop {
+impl Drop for ProgramCopy {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.directory).ok();
     }
 }
 
-/// Returns eight characters that nobody can guess.
+/// Returns eight random characters.
 fn random() -> String {
     let mut number = RandomState::new().build_hasher().finish();
     let mut text = String::with_capacity(8);
@@ -51,7 +51,7 @@ fn random() -> String {
     text
 }
 
-impl Look {
+impl SystemView {
     /// Returns the directory for temporary files.
     pub fn temporary_directory(&self) -> PathBuf {
         let named =
@@ -64,10 +64,10 @@ impl Look {
 }
 
 impl System {
-    /// Makes an empty file in `directory` that only its owner can use, and returns its path.
+    /// Creates an empty file in `directory` that only its owner can access, and returns its path.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn make_temporary_file(
         &mut self,
         directory: &Path,
@@ -75,14 +75,14 @@ impl System {
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
         let path = make_file(directory, prefix, suffix)?;
-        self.recorded_new(&path)?;
+        self.record_created(&path)?;
         Ok(path)
     }
 
-    /// Makes an empty directory in `directory` that only its owner can use, and returns its path.
+    /// Creates an empty directory in `directory` that only its owner can access, and returns its path.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn make_temporary_directory(
         &mut self,
         directory: &Path,
@@ -90,31 +90,32 @@ impl System {
         suffix: &str,
     ) -> Result<PathBuf, Failure> {
         let path = make_directory(directory, prefix, suffix)?;
-        self.recorded_new(&path)?;
+        self.record_created(&path)?;
         Ok(path)
     }
 }
 
 impl System {
-    /// Copies `source` to where only this user can see it and programs may be run, under this name.
+    /// Copies the program `source`, under the name `name`, to a private directory in which programs may be executed.
     ///
     /// # Errors
-    /// If it cannot be copied; nothing is left of it then.
-    pub fn make_workshop(&mut self, source: &Path, name: &str) -> Result<Workshop, Failure> {
+    /// If it cannot be copied; nothing is left behind then.
+    pub fn copy_program(&mut self, source: &Path, name: &str) -> Result<ProgramCopy, Failure> {
         let base = self.contents.directory().to_owned();
-        let directory = make_directory(&base, &format!("{WORKSHOP}{}-", std::process::id()), "")?;
-        let workshop = Workshop { program: directory.join(name), directory };
+        let directory =
+            make_directory(&base, &format!("{PROGRAM_DIRECTORY_PREFIX}{}-", std::process::id()), "")?;
+        let copied = ProgramCopy { program: directory.join(name), directory };
         let copy = || {
             let mut file = OpenOptions::new();
-            let mut file = file.write(true).create_new(true).mode(0o700).open(&workshop.program)?;
+            let mut file = file.write(true).create_new(true).mode(0o700).open(&copied.program)?;
             io::copy(&mut std::fs::File::open(source)?, &mut file).map(drop)
         };
-        copy().map_err(|error| cannot("write", &workshop.program, &error))?;
-        Ok(workshop)
+        copy().map_err(|error| cannot("write", &copied.program, &error))?;
+        Ok(copied)
     }
 }
 
-/// A new file outside the record of changes. Removed when dropped.
+/// A new temporary file, whose creation is not recorded as a change. Removed when dropped.
 #[derive(Debug)]
 pub struct ScratchFile {
     path: PathBuf,
@@ -122,7 +123,7 @@ pub struct ScratchFile {
 }
 
 impl ScratchFile {
-    /// Returns where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -140,10 +141,10 @@ impl Drop for ScratchFile {
 }
 
 impl System {
-    /// Makes an empty file in `directory` that only its owner can use.
+    /// Creates an empty temporary file in `directory` that only its owner can access.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn make_scratch_file(&mut self, directory: &Path) -> Result<ScratchFile, Failure> {
         let path = make_file(directory, ".convoy-", "")?;
         let file = OpenOptions::new().write(true).open(&path);
@@ -173,8 +174,8 @@ fn make(
         match create(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(cannot("make", &path, &error)),
+            Err(error) => return Err(cannot("create", &path, &error)),
         }
     }
-    Err(Failure::new(format!("no name is free for a temporary file in {}", directory.display())))
+    Err(Failure::new(format!("no unused name found for a temporary file in {}", directory.display())))
 }

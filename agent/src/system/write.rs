@@ -1,4 +1,4 @@
-//! Changing the node's files: each change is whole or not there.
+//! Changes to the node's files. Each change is atomic.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -9,46 +9,47 @@ use std::path::{Path, PathBuf};
 use convoy_protocol::Digest;
 use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 
-use super::{Look, System};
-use crate::changes::{Loses, State, Thing};
+use super::{System, SystemView};
+use crate::changes::{ChangeKind, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::{Meta, Time};
 
-/// Where the bytes of a file come from.
+/// The source of a file's content.
 #[derive(Debug, Clone, Copy)]
 pub enum Bytes<'a> {
-    /// From memory.
+    /// Memory.
     Memory(&'a [u8]),
-    /// From a file, which is copied.
+    /// A file, which is copied.
     File(&'a Path),
 }
 
-/// Attributes of a file. What is `None` stays as it was; of a new file it is what the running user's files have.
+/// Attributes of a file. Those that are `None` are left unchanged; a new file gets the running user's defaults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// The permission bits.
     pub mode: Option<u32>,
-    /// The owner's number.
+    /// The owner's user ID.
     pub uid: Option<u32>,
-    /// The group's number.
+    /// The group ID.
     pub gid: Option<u32>,
 }
 
-/// A whole new file beside the one that it shall replace. Removed when dropped, unless it took its place.
+/// A complete new file beside the path that it will replace. Removed when dropped, unless it was installed.
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
     pub(super) target: PathBuf,
     placed: bool,
-    /// The digest of what it holds, if that is known.
+    /// The digest of its content, if known.
     pub(super) digest: Option<Digest>,
 }
 
 impl Temporary {
-    /// Makes an empty file beside `path`, which only its owner can use.
+    /// Creates an empty file beside `path` that only its owner can access.
     pub(super) fn create(path: &Path) -> Result<(Self, File), Failure> {
-        let temporary = Self { path: beside(path), target: path.to_owned(), placed: false, digest: None };
+        let temporary =
+            Self { path: unused_sibling(path), target: path.to_owned(), placed: false, digest: None };
         let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).custom_flags(flags);
@@ -57,25 +58,25 @@ impl Temporary {
         Ok((temporary, file))
     }
 
-    /// Names an existing file as the one that shall take the place of `target`.
-    pub(super) fn named(path: PathBuf, target: &Path) -> Self {
+    /// Makes one from an existing file that will replace `target`.
+    pub(super) fn at_path(path: PathBuf, target: &Path) -> Self {
         Self { path, target: target.to_owned(), placed: false, digest: None }
     }
 
-    /// Moves it to its place, without making that durable.
-    pub(super) fn take_place(mut self) -> Result<(), Failure> {
+    /// Moves it to its target, without syncing the directory.
+    pub(super) fn install(mut self) -> Result<(), Failure> {
         fs::rename(&self.path, &self.target).map_err(|e| cannot("replace", &self.target, &e))?;
         self.placed = true;
         Ok(())
     }
 
-    /// Returns where it is.
+    /// Returns its current path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Tells the digest of what it holds, so that it need not be read again.
-    pub fn holds(&mut self, digest: Digest) {
+    /// Sets the digest of its content, so that it need not be read again.
+    pub fn set_digest(&mut self, digest: Digest) {
         self.digest = Some(digest);
     }
 }
@@ -88,25 +89,24 @@ impl Drop for Temporary {
     }
 }
 
-/// Returns the directory that `path` is in.
+/// Returns the parent directory of `path`.
 pub(super) fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Returns a name beside `path` that nothing has and nobody can guess. It ends as `path` does, since programs that
-/// validate a file may look at its extension.
-pub(super) fn beside(path: &Path) -> PathBuf {
+/// Returns a random name beside `path` with the same extension, which programs that validate a file may check.
+pub(super) fn unused_sibling(path: &Path) -> PathBuf {
     let random = RandomState::new().build_hasher().finish();
     let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
     directory(path).join(format!(".convoy-{random:016x}{extension}"))
 }
 
-/// Makes what was done in a directory survive a power failure.
+/// Syncs a directory to disk.
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory(path))?.sync_all()
 }
 
-fn fill(mut file: &File, bytes: Bytes<'_>) -> io::Result<()> {
+fn write_bytes(mut file: &File, bytes: Bytes<'_>) -> io::Result<()> {
     match bytes {
         Bytes::Memory(bytes) => file.write_all(bytes)?,
         Bytes::File(source) => {
@@ -120,11 +120,11 @@ fn owner(uid: Option<u32>, gid: Option<u32>) -> (Option<rustix::fs::Uid>, Option
     (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw))
 }
 
-impl Look {
-    /// Checks that `path` still is what it was when it was looked at.
+impl SystemView {
+    /// Verifies that `path` has not changed since it was examined.
     ///
     /// # Errors
-    /// If something else has changed it since.
+    /// If another program has changed it.
     pub fn expect_unchanged(&self, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
         let now = self.lstat(path)?;
         let same = match (expected, &now) {
@@ -136,17 +136,17 @@ impl Look {
             return Ok(());
         }
         Err(Failure::new(format!(
-            "{} was changed by someone else while convoy was at work on it; nothing was written, run again",
+            "{} was changed by another program while convoy was working on it; nothing was written, run the task again",
             path.display()
         )))
     }
 }
 
 impl System {
-    /// Writes a whole new file beside `path`, with the attributes it shall have, and makes it durable.
+    /// Writes a complete new file beside `path`, with its final attributes, and syncs it to disk.
     ///
     /// # Errors
-    /// If it cannot be written; nothing is left of it then.
+    /// If it cannot be written; nothing is left behind then.
     pub fn prepare(
         &mut self,
         path: &Path,
@@ -156,16 +156,16 @@ impl System {
         let old = self.lstat(path)?.filter(Meta::is_file);
         let (temporary, file) = Temporary::create(path)?;
         let write = || -> io::Result<()> {
-            fill(&file, bytes)?;
-            self.attribute(&file, old.as_ref(), attributes)?;
+            write_bytes(&file, bytes)?;
+            self.apply_attributes(&file, old.as_ref(), attributes)?;
             file.sync_all()
         };
         write().map_err(|e| cannot("write", path, &e))?;
         Ok(temporary)
     }
 
-    /// Gives a new file its attributes: those of the `old` one that it shall replace, where none are asked for.
-    pub(super) fn attribute(
+    /// Sets the attributes of a new file; by default, those of the `old` file that it will replace.
+    pub(super) fn apply_attributes(
         &self,
         file: &File,
         old: Option<&Meta>,
@@ -178,7 +178,7 @@ impl System {
         if uid != own_uid || gid.is_some_and(|gid| gid != own_gid) {
             let (uid, gid) = owner(Some(uid), gid);
             match rustix::fs::fchown(file, uid, gid) {
-                // Who may write a file, but does not own it, replaces it by one of their own, as Ansible does.
+                // A user who can write to a file without owning it replaces it with a file of their own, as in Ansible.
                 Err(rustix::io::Errno::PERM) if attributes.uid.is_none() && attributes.gid.is_none() => {}
                 other => other?,
             }
@@ -186,22 +186,22 @@ impl System {
         file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Puts a prepared file in its place, if what is there still is `expected` (`None`: nothing).
+    /// Installs a prepared file, if its target still is `expected` (`None`: nothing).
     ///
     /// # Errors
-    /// If something has changed what was there, or the file cannot be moved; the old one is untouched then.
+    /// If another program has changed the target, or the file cannot be moved; the old file is unchanged then.
     pub fn place(&mut self, temporary: Temporary, expected: Option<&Meta>) -> Result<(), Failure> {
         let target = temporary.target.clone();
         self.expect_unchanged(&target, expected)?;
-        self.recorded_placing(temporary, expected)?;
-        sync_directory(&target).map_err(|e| cannot("make durable", &target, &e))
+        self.install_with_record(temporary, expected)?;
+        sync_directory(&target).map_err(|e| cannot("sync", &target, &e))
     }
 
-    /// Replaces the file at `path`, if what is there still is `expected` (`None`: nothing). At any moment, also
-    /// after a crash, the old file is there or the new one, whole.
+    /// Replaces the file at `path`, if it still is `expected` (`None`: nothing). At any time, even after a crash, either the
+    /// old or the new file is there, complete.
     ///
     /// # Errors
-    /// If it cannot be done; the old file is untouched then.
+    /// If it cannot be replaced; the old file is unchanged then.
     pub fn replace(
         &mut self,
         path: &Path,
@@ -213,36 +213,40 @@ impl System {
         self.place(temporary, expected)
     }
 
-    /// Makes one directory.
+    /// Creates a directory.
     ///
     /// # Errors
-    /// If it is there already or cannot be made.
+    /// If it exists or cannot be created.
     pub fn make_dir(&mut self, path: &Path) -> Result<(), Failure> {
-        self.recorded(path, Loses::Nothing, State::of(Thing::Directory), || {
-            fs::create_dir(path).map_err(|e| cannot("make the directory", path, &e))
+        self.with_record(path, ChangeKind::KeepsContent, PathState::new(PathKind::Directory), || {
+            fs::create_dir(path).map_err(|e| cannot("create the directory", path, &e))
         })
     }
 
-    /// Makes a symbolic link, in the place of what is there if that still is `expected`.
+    /// Creates a symbolic link, replacing what is there if it still is `expected`.
     ///
     /// # Errors
-    /// If it cannot be made; what was there is untouched then.
+    /// If it cannot be created; the old file is unchanged then.
     pub fn symlink(&mut self, target: &Path, path: &Path, expected: Option<&Meta>) -> Result<(), Failure> {
-        let left = State::of(Thing::Link(target.to_owned()));
+        let left = PathState::new(PathKind::Link(target.to_owned()));
         self.link_with(path, expected, left, |new| std::os::unix::fs::symlink(target, new))
     }
 
-    /// Gives the file `existing` another name, in the place of what is there if that still is `expected`.
+    /// Creates a hard link to `existing`, replacing what is there if it still is `expected`.
     ///
     /// # Errors
-    /// If it cannot be done; what was there is untouched then.
+    /// If it cannot be created; the old file is unchanged then.
     pub fn hard_link(
         &mut self,
         existing: &Path,
         path: &Path,
         expected: Option<&Meta>,
     ) -> Result<(), Failure> {
-        let left = if self.recorder.is_on() { self.left_by(existing, None)? } else { State::of(Thing::File) };
+        let left = if self.recorder.is_enabled() {
+            self.resulting_state(existing, None)?
+        } else {
+            PathState::new(PathKind::File)
+        };
         self.link_with(path, expected, left, |new| fs::hard_link(existing, new))
     }
 
@@ -250,32 +254,31 @@ impl System {
         &mut self,
         path: &Path,
         expected: Option<&Meta>,
-        left: State,
+        left: PathState,
         make: impl Fn(&Path) -> io::Result<()>,
     ) -> Result<(), Failure> {
         if expected.is_none() {
-            // Made in place: if something has come there since, it is left alone.
-            return self.recorded(path, Loses::Nothing, left, || {
-                make(path).map_err(|e| cannot("make the link", path, &e))
+            // Created in place: this fails if something has appeared there in the meantime.
+            return self.with_record(path, ChangeKind::KeepsContent, left, || {
+                make(path).map_err(|e| cannot("create the link", path, &e))
             });
         }
-        let temporary = Temporary::named(beside(path), path);
-        make(&temporary.path).map_err(|e| cannot("make the link", path, &e))?;
+        let temporary = Temporary::at_path(unused_sibling(path), path);
+        make(&temporary.path).map_err(|e| cannot("create the link", path, &e))?;
         self.expect_unchanged(path, expected)?;
         if expected.is_some_and(Meta::is_dir) {
             self.remove_empty_directory(path)?;
-            self.recorded(path, Loses::Nothing, left, || temporary.take_place())?;
+            self.with_record(path, ChangeKind::KeepsContent, left, || temporary.install())?;
         } else {
-            self.recorded(path, Loses::Content, left, || {
-                self.expect_kept(path, expected)?;
-                temporary.take_place()
+            self.with_record(path, ChangeKind::LosesContent, left, || {
+                self.expect_same_content(path, expected)?;
+                temporary.install()
             })?;
         }
-        sync_directory(path).map_err(|e| cannot("make durable", path, &e))
+        sync_directory(path).map_err(|e| cannot("sync", path, &e))
     }
 
-    /// Removes a file, a link or an empty place; a directory with all it holds. Links are removed, not followed. That
-    /// it is gone already is no error.
+    /// Removes a file or link, or a directory tree. Symbolic links are not followed. It is not an error if nothing is there.
     ///
     /// # Errors
     /// If something cannot be removed.
@@ -287,18 +290,20 @@ impl System {
         match self.lstat(path)? {
             None => Ok(()),
             Some(meta) if meta.is_dir() => {
-                self.recorded_removal(path, &meta, || gone(fs::remove_dir_all(path)))
+                self.remove_with_record(path, &meta, || gone(fs::remove_dir_all(path)))
             }
-            Some(_) => self.recorded(path, Loses::Content, State::nothing(), || gone(fs::remove_file(path))),
+            Some(_) => self.with_record(path, ChangeKind::LosesContent, PathState::absent(), || {
+                gone(fs::remove_file(path))
+            }),
         }
     }
 
-    /// Sets the permission bits of a file or directory; a link is followed.
+    /// Sets the permission bits of a file or directory; a symbolic link is followed.
     ///
     /// # Errors
     /// If they cannot be set.
     pub fn chmod(&mut self, path: &Path, mode: u32) -> Result<(), Failure> {
-        self.recorded_attributes(
+        self.set_attributes_with_record(
             path,
             true,
             Attributes { mode: Some(mode), ..Attributes::default() },
@@ -310,36 +315,36 @@ impl System {
         )
     }
 
-    /// Sets owner and group of what is at `path` itself; a link is not followed.
+    /// Sets owner and group of `path` itself; a symbolic link is not followed.
     ///
     /// # Errors
     /// If they cannot be set.
     pub fn lchown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        self.recorded_attributes(path, false, Attributes { mode: None, uid, gid }, None, || {
+        self.set_attributes_with_record(path, false, Attributes { mode: None, uid, gid }, None, || {
             let (uid, gid) = owner(uid, gid);
             rustix::fs::chownat(CWD, path, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(|e| cannot("set the owner of", path, &e.into()))
         })
     }
 
-    /// Sets owner and group of what `path` leads to.
+    /// Sets owner and group of `path`; a symbolic link is followed.
     ///
     /// # Errors
     /// If they cannot be set.
     pub fn chown(&mut self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<(), Failure> {
-        self.recorded_attributes(path, true, Attributes { mode: None, uid, gid }, None, || {
+        self.set_attributes_with_record(path, true, Attributes { mode: None, uid, gid }, None, || {
             let (uid, gid) = owner(uid, gid);
             rustix::fs::chownat(CWD, path, uid, gid, AtFlags::empty())
                 .map_err(|e| cannot("set the owner of", path, &e.into()))
         })
     }
 
-    /// Sets the times of access and modification; a link is followed.
+    /// Sets the access and modification times; a symbolic link is followed.
     ///
     /// # Errors
     /// If they cannot be set.
     pub fn set_times(&mut self, path: &Path, atime: SetTime, mtime: SetTime) -> Result<(), Failure> {
-        self.recorded_attributes(path, true, Attributes::default(), Some(mtime), || {
+        self.set_attributes_with_record(path, true, Attributes::default(), Some(mtime), || {
             let times = Timestamps { last_access: atime.timespec(), last_modification: mtime.timespec() };
             utimensat(CWD, path, &times, AtFlags::empty())
                 .map_err(|e| cannot("set the times of", path, &e.into()))
@@ -347,14 +352,14 @@ impl System {
     }
 }
 
-/// What a time of a file shall be.
+/// A new value for a timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetTime {
-    /// What it is.
+    /// Leave it unchanged.
     Keep,
-    /// The moment at which it is set.
+    /// The current time.
     Now,
-    /// This.
+    /// The given time.
     To(Time),
 }
 

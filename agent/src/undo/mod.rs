@@ -1,12 +1,12 @@
-//! Taking back what a run has changed: looked at first, all of it, the last change first.
+//! Undoes the changes of a run, the last one first. Everything is planned before anything is changed.
 
 mod perform;
 mod plan;
 mod problem;
+mod projection;
 mod step;
-mod view;
 
 pub(crate) use perform::perform;
-pub(crate) use plan::{Plan, look};
+pub(crate) use plan::{Plan, plan};
 pub(crate) use problem::Problem;
-pub(crate) use step::{How, Step};
+pub(crate) use step::{Action, Step};

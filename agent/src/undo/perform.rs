@@ -1,21 +1,21 @@
-//! Doing it.
+//! Carries out the plan of an undo.
 
 use std::path::Path;
 
 use super::plan::Plan;
-use super::step::{How, Step, kept_is_whole};
-use crate::changes::line::Line;
+use super::step::{Action, Step, kept_is_whole};
+use crate::changes::line::RecordLine;
 use crate::changes::record::Writer;
-use crate::changes::{Content, Thing};
+use crate::changes::{ContentState, PathKind};
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::system::{Attributes, Bytes, SetTime, System};
 
-/// Takes back all that the plan says, the last change first. These are changes like others: they can be taken back,
-/// too.
+/// Undoes everything in the plan, the last change first. The undo is recorded like other changes, so that it can be undone
+/// as well.
 ///
 /// # Errors
-/// If something stands in the way, or cannot be done; what came before it is done, and the next undo does the rest.
+/// If there are problems, or something cannot be undone; earlier steps are done then, and the next undo does the rest.
 pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
     if let Some(first) = plan.problems.first() {
         return Err(Failure::new(first.text.clone()));
@@ -24,16 +24,16 @@ pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
     let (mut writer, _) = open?;
     let by = node.recorder().run().unwrap_or_default();
     let mut note = |ids: &[&String], durably: bool| {
-        let lines: Vec<Line> =
-            ids.iter().map(|id| Line::Undone { id: (*id).clone(), by: by.clone() }).collect();
+        let lines: Vec<RecordLine> =
+            ids.iter().map(|id| RecordLine::Undone { id: (*id).clone(), by: by.clone() }).collect();
         writer.append(&lines, durably).map_err(|error| cannot("write", &plan.record, &error))
     };
     for step in &plan.steps {
-        node.recorder().handle_secret(step.secret);
+        node.recorder().set_secret(step.secret);
         let done = step.perform(node);
-        node.recorder().handle_secret(false);
+        node.recorder().set_secret(false);
         done?;
-        // What was kept may have been moved: looked at again, it would be missing.
+        // The old file may have been moved back, and would be missed if the undo were repeated.
         note(&[&step.id], false)?;
     }
     note(&plan.ids.iter().collect::<Vec<_>>(), true)
@@ -41,24 +41,24 @@ pub(crate) fn perform(plan: &Plan, node: &mut System) -> Result<(), Failure> {
 
 impl Step {
     fn perform(&self, node: &mut System) -> Result<(), Failure> {
-        match self.how {
-            How::Remove => node.remove(&self.path),
-            How::RemoveDirectory => node.remove_empty_directory(&self.path),
-            How::Attributes => self.attribute(node, &self.path),
-            How::Restore => self.restore(node),
+        match self.action {
+            Action::Remove => node.remove(&self.path),
+            Action::RemoveDirectory => node.remove_empty_directory(&self.path),
+            Action::Attributes => self.attribute(node, &self.path),
+            Action::Restore => self.restore(node),
         }
     }
 
     fn attributes(&self) -> Attributes {
-        let owned = self.was.owned;
+        let ownership = self.was.ownership;
         Attributes {
-            mode: owned.map(|owned| owned.mode),
-            uid: owned.map(|owned| owned.uid),
-            gid: owned.map(|owned| owned.gid),
+            mode: ownership.map(|ownership| ownership.mode),
+            uid: ownership.map(|ownership| ownership.uid),
+            gid: ownership.map(|ownership| ownership.gid),
         }
     }
 
-    /// Gives what is there the attributes that it had.
+    /// Restores the attributes of a path.
     fn attribute(&self, node: &mut System, path: &Path) -> Result<(), Failure> {
         let Some(meta) = node.lstat(path)? else { return Ok(()) };
         let wanted = self.attributes();
@@ -80,12 +80,15 @@ impl Step {
     fn restore(&self, node: &mut System) -> Result<(), Failure> {
         let path = &self.path;
         let now = node.lstat(path)?;
-        // Looked at again: time has passed.
+        // Verified again, since time has passed.
         if !kept_is_whole(&self.was, node)? {
-            return Err(Failure::new(format!("what is kept of {} has changed meanwhile", path.display())));
+            return Err(Failure::new(format!(
+                "the backup of {} has changed in the meantime",
+                path.display()
+            )));
         }
-        match (&self.was.thing, &self.was.kept) {
-            (Thing::File, Some(kept)) => {
+        match (&self.was.kind, &self.was.kept) {
+            (PathKind::File, Some(kept)) => {
                 let now = match now {
                     Some(meta) if meta.is_dir() => {
                         node.remove_empty_directory(path)?;
@@ -95,34 +98,34 @@ impl Step {
                 };
                 let mut temporary = node.prepare(path, Bytes::File(kept), self.attributes())?;
                 let found = node.sha256(temporary.path())?;
-                if self.was.content != Content::Digest(found) {
+                if self.was.content != ContentState::Digest(found) {
                     return Err(Failure::new(format!(
-                        "what is kept of {} has changed meanwhile",
+                        "the backup of {} has changed in the meantime",
                         path.display()
                     )));
                 }
-                temporary.holds(found);
-                node.dress(&temporary, &self.was.xattrs, self.was.mtime)?;
+                temporary.set_digest(found);
+                node.set_xattrs_and_mtime(&temporary, &self.was.xattrs, self.was.mtime)?;
                 node.place(temporary, now.as_ref())
             }
-            (Thing::Link(target), _) => {
+            (PathKind::Link(target), _) => {
                 node.symlink(target, path, now.as_ref())?;
                 self.attribute(node, path)
             }
-            (Thing::Directory, _) => {
+            (PathKind::Directory, _) => {
                 if now.is_some() {
                     node.remove(path)?;
                 }
                 node.make_dir(path)?;
                 self.attribute(node, path)
             }
-            (Thing::Tree, Some(kept)) => {
+            (PathKind::Tree, Some(kept)) => {
                 if now.is_some() {
                     node.remove(path)?;
                 }
-                node.bring_back(kept, path)
+                node.restore_tree(kept, path)
             }
-            _ => Err(Failure::new(format!("nothing is kept of {}", path.display()))),
+            _ => Err(Failure::new(format!("there is no backup of {}", path.display()))),
         }
     }
 }

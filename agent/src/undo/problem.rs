@@ -1,115 +1,113 @@
-//! What stands in the way of taking something back, as the user sees it.
+//! Problems that prevent an undo, as shown to the user.
 
 use std::path::PathBuf;
 
-use super::view::Seen;
+use super::projection::Observed;
 use crate::changes::line::state_text;
 use crate::changes::record::Entry;
-use crate::changes::{State, Thing};
+use crate::changes::{PathKind, PathState};
 use crate::failure::Failure;
 
-/// How many names are told.
+/// How many names are listed.
 const NAMED: usize = 5;
 
-/// What stands in the way.
+/// A problem that prevents an undo.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) path: PathBuf,
-    /// In words.
+    /// The message.
     pub(crate) text: String,
-    /// How the run left it and how it was before, as [`Plan::becomes`](super::Plan::becomes) tells states: if another
-    /// user's work for the run is taken back to one of them first, it does not stand in the way any more.
+    /// Texts that identify the state left by the run and the one before it, as in [`Plan::becomes`](super::Plan::becomes). The
+    /// problem disappears if undoing another user's work leads to one of these states.
     pub(crate) fits: Vec<String>,
-    /// What a directory holds, if that is all: if others take that away first, it does not stand in the way any more.
+    /// What a directory contains, if that is the problem: it disappears when other users' work there is undone.
     pub(crate) holds: Vec<PathBuf>,
 }
 
-/// Returns a state as a text that tells states apart.
-pub(super) fn told(state: &State) -> String {
-    let state = State { mtime: None, kept: None, xattrs: Vec::new(), ..state.clone() };
+/// Returns a text that identifies a state.
+pub(super) fn state_words(state: &PathState) -> String {
+    let state = PathState { mtime: None, kept: None, xattrs: Vec::new(), ..state.clone() };
     state_text(&state)
 }
 
-/// Returns where to find what was there before.
-fn before(was: &State) -> String {
-    match (&was.kept, &was.thing) {
-        (Some(kept), _) => format!("its state before the run is kept in {}", kept.display()),
-        (None, Thing::Nothing) => "before the run nothing was there".to_owned(),
-        (None, Thing::Link(target)) => format!("before the run it was a link to {}", target.display()),
-        (None, _) => match was.owned {
-            Some(owned) => {
+/// Returns where to find the state before the run.
+fn before(was: &PathState) -> String {
+    match (&was.kept, &was.kind) {
+        (Some(kept), _) => format!("a backup is in {}", kept.display()),
+        (None, PathKind::Absent) => "nothing was there before the run".to_owned(),
+        (None, PathKind::Link(target)) => format!("it was a link to {} before the run", target.display()),
+        (None, _) => match was.ownership {
+            Some(ownership) => {
                 format!(
-                    "before the run its mode was {:04o}, its owner {}:{}",
-                    owned.mode, owned.uid, owned.gid
+                    "its mode was {:04o} and its owner {}:{} before the run",
+                    ownership.mode, ownership.uid, ownership.gid
                 )
             }
-            None => "nothing is kept of it".to_owned(),
+            None => "there is no backup of it".to_owned(),
         },
     }
 }
 
-/// It is not as the run left it.
-pub(super) fn changed(entry: &Entry, now: &mut Seen) -> Result<Problem, Failure> {
+/// The path is not in the state that the run left.
+pub(super) fn changed(entry: &Entry, now: &mut Observed) -> Result<Problem, Failure> {
     let [left, _] = entry.left();
     let seen = &now.state;
-    let kind = |thing: &Thing| match thing {
-        Thing::Nothing => "gone".to_owned(),
-        Thing::File => "a file".to_owned(),
-        Thing::Directory => "a directory".to_owned(),
-        Thing::Link(target) => format!("a link to {}", target.display()),
-        Thing::Tree => "something else".to_owned(),
+    let kind = |kind: &PathKind| match kind {
+        PathKind::Absent => "gone".to_owned(),
+        PathKind::File => "a file".to_owned(),
+        PathKind::Directory => "a directory".to_owned(),
+        PathKind::Link(target) => format!("a link to {}", target.display()),
+        PathKind::Tree => "something else".to_owned(),
     };
-    let what = if seen.thing != left.thing && left.thing != Thing::Tree {
-        match left.thing {
-            Thing::Nothing => format!("it is {}, and was removed", kind(&seen.thing)),
-            _ => format!("it is {} now", kind(&seen.thing)),
+    let what = if seen.kind != left.kind && left.kind != PathKind::Tree {
+        match left.kind {
+            PathKind::Absent => format!("it is {} now, but the run removed it", kind(&seen.kind)),
+            _ => format!("it is {} now", kind(&seen.kind)),
         }
     } else if !now.holds(&left.content)? {
-        "it holds something else".to_owned()
+        "its content differs".to_owned()
     } else {
-        let owned = now.state.owned.zip(left.owned);
-        match owned.filter(|(now, left)| now != left) {
+        let ownership = now.state.ownership.zip(left.ownership);
+        match ownership.filter(|(now, left)| now != left) {
             Some((now, left)) if now.mode != left.mode => {
-                format!("its mode is {:04o}, and was {:04o}", now.mode, left.mode)
+                format!("its mode is {:04o} instead of {:04o}", now.mode, left.mode)
             }
             Some((now, left)) => {
-                format!("its owner is {}:{}, and was {}:{}", now.uid, now.gid, left.uid, left.gid)
+                format!("its owner is {}:{} instead of {}:{}", now.uid, now.gid, left.uid, left.gid)
             }
-            None => "it was written again".to_owned(),
+            None => "it was rewritten".to_owned(),
         }
     };
     let path = entry.path.clone();
-    let text =
-        format!("{} was changed since the run left it: {what}; {}", path.display(), before(&entry.was));
-    Ok(Problem { path, text, fits: vec![told(left), told(&entry.was)], holds: Vec::new() })
+    let text = format!("{} has changed since the run: {what}; {}", path.display(), before(&entry.was));
+    Ok(Problem { path, text, fits: vec![state_words(left), state_words(&entry.was)], holds: Vec::new() })
 }
 
-/// What is kept is not what was there.
+/// The backup is missing or was modified.
 pub(super) fn kept(entry: &Entry) -> Problem {
     let path = entry.path.clone();
     let text = match &entry.was.kept {
         Some(kept) if kept.symlink_metadata().is_ok() => format!(
-            "what {} was before the run was changed where it is kept, in {}: something has written to that very file",
+            "the backup of {} in {} was modified: another program has written to that file",
             path.display(),
             kept.display()
         ),
         Some(kept) => {
-            format!(
-                "what {} was before the run is gone from {}, where it was kept",
-                path.display(),
-                kept.display()
-            )
+            format!("the backup of {} is missing from {}", path.display(), kept.display())
         }
-        None => format!("what {} was before the run is not kept", path.display()),
+        None => format!("there is no backup of {}", path.display()),
     };
     Problem { path, text, fits: Vec::new(), holds: Vec::new() }
 }
 
-/// A directory that the run made holds what is not the run's.
+/// A directory created by the run contains other files.
 pub(super) fn holds(entry: &Entry, holds: Vec<PathBuf>) -> Problem {
     let path = entry.path.clone();
-    let text =
-        format!("{} was made by the run, and holds what is not the run's: {}", path.display(), named(&holds));
+    let text = format!(
+        "{} was created by the run, but contains what the run did not create: {}",
+        path.display(),
+        named(&holds)
+    );
     Problem { path, text, fits: Vec::new(), holds }
 }
 

@@ -1,42 +1,42 @@
-//! One path that is to be as it was.
+//! The steps of an undo.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::changes::survey as survey_tree;
-use crate::changes::{Content, State, Thing};
+use crate::changes::{ContentState, PathKind, PathState};
 use crate::failure::Failure;
 use crate::os_error::cannot;
-use crate::system::Look;
+use crate::system::SystemView;
 
-/// One path that is to be as it was.
+/// The undo of one path.
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(super) id: String,
     pub(crate) path: PathBuf,
-    pub(crate) how: How,
-    pub(super) was: State,
-    /// What will be there, as a text that tells states apart.
+    pub(crate) action: Action,
+    pub(super) was: PathState,
+    /// A text that identifies the state after this step.
     pub(super) becomes: String,
-    /// Whether what is there is secret.
+    /// Whether its current content is secret.
     pub(super) secret: bool,
 }
 
-/// What is to be done to it.
+/// How a path is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
-    /// It goes.
+pub(crate) enum Action {
+    /// Remove it.
     Remove,
-    /// A directory that was made goes, when it is empty.
+    /// Remove a directory that the run created, once it is empty.
     RemoveDirectory,
-    /// What was there comes back.
+    /// Restore what was there before the run.
     Restore,
-    /// Owner, mode and time alone.
+    /// Restore only owner, mode and time.
     Attributes,
 }
 
-impl How {
-    /// Returns it in a word.
+impl Action {
+    /// Returns its word in results.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Remove | Self::RemoveDirectory => "removed",
@@ -46,21 +46,21 @@ impl How {
     }
 }
 
-/// Returns whether what is kept is what was there before the run.
-pub(super) fn kept_is_whole(was: &State, look: &Look) -> Result<bool, Failure> {
-    let Some(kept) = &was.kept else { return Ok(!matches!(was.thing, Thing::File | Thing::Tree)) };
-    let Content::Digest(wanted) = was.content else { return Ok(false) };
-    if look.lstat(kept)?.is_none() {
+/// Returns whether the kept content is complete and unmodified.
+pub(super) fn kept_is_whole(was: &PathState, view: &SystemView) -> Result<bool, Failure> {
+    let Some(kept) = &was.kept else { return Ok(!matches!(was.kind, PathKind::File | PathKind::Tree)) };
+    let ContentState::Digest(wanted) = was.content else { return Ok(false) };
+    if view.lstat(kept)?.is_none() {
         return Ok(false);
     }
-    let found = match was.thing {
-        Thing::Tree => survey(kept)?,
-        _ => look.sha256(kept)?,
+    let found = match was.kind {
+        PathKind::Tree => survey(kept)?,
+        _ => view.sha256(kept)?,
     };
     Ok(found == wanted)
 }
 
-/// Returns the digest of a tree.
+/// Returns the digest of a tree's metadata.
 pub(super) fn survey(path: &Path) -> Result<convoy_protocol::Digest, Failure> {
-    survey_tree(path).map(|survey| survey.digest).map_err(|error: io::Error| cannot("look at", path, &error))
+    survey_tree(path).map(|survey| survey.digest).map_err(|error: io::Error| cannot("access", path, &error))
 }

@@ -21,8 +21,8 @@ fn a_job_whose_process_is_killed_is_found_dead() {
     kill_process(pid, Signal::KILL).unwrap();
     let (printed, _, outcome) = agent.finish("j1.1");
     assert_eq!((printed.as_str(), outcome.status), ("one\n", Status::Failed));
-    let msg = "the job j1.1 ended without an outcome: it was killed, or this node went down; what it had done until then \
-        is not known";
+    let msg = "the job j1.1 ended without a result: it was killed, or the node went down; how far it \
+             came is unknown";
     assert_eq!((text(&outcome, "msg"), text(&outcome, "stdout")), (msg, "one\n"));
     wait(|| !lives(inner.trim()), || format!("{inner} is left"));
     // It is not begun again, and stays dead.

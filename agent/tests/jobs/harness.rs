@@ -142,7 +142,7 @@ impl Agent<'_> {
 
     pub(crate) fn ask(&mut self, steps: Vec<Step>) {
         self.windows += 1;
-        self.say(&ToAgent::Window(Window { id: self.windows, earnest: true, steps }));
+        self.say(&ToAgent::Window(Window { id: self.windows, execute: true, steps }));
     }
 
     pub(crate) fn answer(&mut self) -> io::Result<Vec<Vec<Outcome>>> {

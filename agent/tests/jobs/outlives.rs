@@ -99,7 +99,7 @@ fn async_status_tells_what_became_of_it() {
     let refused = agent.run("async_status", ask("cleanup"));
     assert_eq!(
         (refused.status, text(&refused, "msg")),
-        (Status::Failed, "the job is at work: what is kept of it can be removed when it has ended")
+        (Status::Failed, "the job is in progress: its files can be removed when it has finished")
     );
     fs::write(node.path("go"), "").unwrap();
     agent.finish("j1.1");
@@ -140,7 +140,7 @@ fn looking_begins_nothing() {
     let node = Node::new();
     let mut agent = node.agent();
     let would = agent.obey(convoy_protocol::message::Order { check: true, ..shell("j1.1", "touch done") });
-    assert_eq!((would.status, text(&would, "detached")), (Status::Undecided, "setsid"));
+    assert_eq!((would.status, text(&would, "detached")), (Status::Unknown, "setsid"));
     let ahead = agent.window(vec![
         Step { orders: vec![order("ping", map! {})] },
         Step { orders: vec![shell("j1.1", "touch done")] },
@@ -160,7 +160,10 @@ fn what_cannot_begin_leaves_nothing() {
     ));
     assert_eq!(text(&unknown, "msg"), "this agent has no module 'nonsense'");
     let outside = agent.obey(shell("../x", "true"));
-    assert_eq!(text(&outside, "msg"), "no directory for a job on this node: no job is called '../x'");
+    assert_eq!(
+        text(&outside, "msg"),
+        "cannot create a job directory on this node: '../x' is not a valid job ID"
+    );
     assert!(!node.job("j1.1").exists());
     let (_, outcome) = agent.follow("j1.1", 0);
     assert_eq!((outcome.status, text(&outcome, "msg")), (Status::Failed, "could not find job"));

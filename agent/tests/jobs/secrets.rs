@@ -52,7 +52,7 @@ fn why_a_job_with_secrets_failed_is_not_said_elsewhere() {
     let (_, _, outcome) = agent.finish("j1.1");
     assert!(text(&outcome, "msg").contains("hunter2-is-no-program"), "{outcome:?}");
     let told = agent.run("async_status", map! { "jid" => "j1.1" });
-    let msg = "the job failed; why is not said here, since it was given secrets";
+    let msg = "the job failed; the message is hidden because the job was given secrets";
     assert_eq!((told.status, text(&told, "msg")), (Status::Failed, msg));
     assert!(told.values["cmd"].taint.is_secret());
 }

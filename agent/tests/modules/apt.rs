@@ -113,7 +113,7 @@ fn versions() {
         assert_eq!(node.run("apt", present.clone()).status, Status::Same);
         let mut fresh = present.clone();
         fresh.insert("update_cache".into(), true.into());
-        assert_eq!(node.check("apt", fresh.clone()).status, Status::Undecided);
+        assert_eq!(node.check("apt", fresh.clone()).status, Status::Unknown);
         let done = node.run("apt", fresh);
         assert_eq!((done.status, installed("convoyed").as_deref()), (Status::Changed, Some("2.0")));
         assert_eq!(done.values["cache_updated"], true.into());

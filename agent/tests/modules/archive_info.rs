@@ -74,9 +74,9 @@ fn what_is_no_archive_or_no_text_is_refused() {
         (
             "plain",
             all(),
-            "cannot read {}: it is neither a zip archive nor a tar archive, plain or packed by gzip, bzip2, xz or zstd",
+            "cannot read {}: it is neither a zip archive nor a tar archive, plain or compressed with gzip, bzip2, xz or zstd",
         ),
-        ("cut", all(), "cannot read {}: it is cut off: it ends before its end"),
+        ("cut", all(), "cannot read {}: it is truncated"),
         ("a.jar", all(), "{}: org/example/icon.png is not text in UTF-8"),
         ("large", all(), "{}: log has 1048577 bytes, and the text of no more than 1048576 is returned"),
     ] {

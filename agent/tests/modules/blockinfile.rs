@@ -59,7 +59,7 @@ fn other_encodings_and_links_are_kept() {
     node.converges("blockinfile", args);
     assert_eq!(std::fs::read(node.path("latin")).unwrap(), b"\xe9\n#BEGIN\nx\n#END\n");
     let args = map! { "path" => node.text("latin"), "block" => "\u{20ac}", "encoding" => "latin-1" };
-    let error = format!("what {} holds is no text in the encoding latin-1", node.text("latin"));
+    let error = format!("what {} holds is not valid in the encoding latin-1", node.text("latin"));
     assert_eq!(node.fails("blockinfile", args), error);
     let args = map! { "path" => node.text("latin"), "block" => "x", "encoding" => "none" };
     assert_eq!(node.fails("blockinfile", args), "unknown encoding: none");

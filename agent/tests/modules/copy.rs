@@ -189,7 +189,7 @@ fn errors() {
         ),
         (
             map! { "content" => "x", "dest" => dest.as_str(), "attributes" => "+i" },
-            "attributes is not supported by convoy: run chattr by the command module to set them",
+            "attributes is not supported by convoy: set them by running chattr with the command module",
         ),
     ] {
         assert_eq!(node.fails("copy", args), expected);

@@ -13,7 +13,7 @@ fn a_command_is_run_without_a_shell() {
     let mut node = Node::new();
     let args = map! { "_raw_params" => "printf '%s|' \"a b\" $CONVOY_TEST '>' x" };
     let planned = node.check("command", args.clone());
-    assert_eq!(planned.status, Status::Undecided);
+    assert_eq!(planned.status, Status::Unknown);
     assert_eq!(text(&planned, "msg"), "Command would have run if not in check mode");
     let done = node.run("command", args);
     assert_eq!((done.status, text(&done, "stdout")), (Status::Changed, "a b|set|>|x|"));

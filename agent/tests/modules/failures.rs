@@ -19,12 +19,12 @@ fn what_was_changed_in_between_is_not_overwritten() {
     assert_eq!(
         error.msg,
         format!(
-            "{} was changed by someone else while convoy was at work on it; nothing was written, run again",
+            "{} was changed by another program while convoy was working on it; nothing was written, run the task again",
             path.display()
         )
     );
     let error = node.system.replace(&path, None, Bytes::Memory(b"new"), Attributes::default()).unwrap_err();
-    assert!(error.msg.contains("was changed by someone else"));
+    assert!(error.msg.contains("was changed by another program"));
     assert_eq!(
         (node.read("file").as_str(), node.names()),
         ("changed by someone else", vec!["file".to_owned()])

@@ -71,7 +71,7 @@ fn what_the_server_cannot_tell_is_known_after_fetching() {
     let seen = node.check("get_url", args.clone());
     assert_eq!(
         (seen.status, text(&seen, "msg")),
-        (Status::Undecided, "the file would have been fetched, and compared")
+        (Status::Unknown, "the file would have been fetched, and compared")
     );
     assert_eq!(node.run("get_url", args.clone()).status, Status::Ran);
     node.write("f", "other");
@@ -91,7 +91,7 @@ fn a_directory_gets_the_name_that_the_server_or_the_address_has() {
     fs::create_dir(node.path("lib")).unwrap();
     for (path, name) in [("/driver.jar", "lib/driver.jar"), ("/named", "lib/x.jar")] {
         let args = map! { "url" => server.url(path), "dest" => node.text("lib") };
-        assert_eq!(node.check("get_url", args.clone()).status, Status::Undecided);
+        assert_eq!(node.check("get_url", args.clone()).status, Status::Unknown);
         let done = node.run("get_url", args.clone());
         assert_eq!(
             (done.status, text(&done, "dest"), node.read(name).as_str()),
@@ -179,7 +179,7 @@ fn archives_are_fetched_and_compared() {
     let seen = node.check("unarchive", args.clone());
     assert_eq!(
         (seen.status, text(&seen, "msg")),
-        (Status::Undecided, "the archive would have been fetched, and compared")
+        (Status::Unknown, "the archive would have been fetched, and compared")
     );
     let done = node.run("unarchive", args.clone());
     assert_eq!((done.status, node.read("out/a/b").as_str()), (Status::Changed, "packed"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use convoy_agent::changes::Recorder;
-use convoy_agent::content::{Contents, Held};
+use convoy_agent::content::{ContentStore, OfferedFile};
 use convoy_agent::failure::Failure;
 use convoy_agent::modules;
 use convoy_agent::system::System;
@@ -18,16 +18,16 @@ use tempfile::TempDir;
 /// Content by digest, and what was offered.
 struct Directory {
     contents: PathBuf,
-    offers: Arc<Mutex<Vec<(Digest, Held)>>>,
+    offers: Arc<Mutex<Vec<(Digest, OfferedFile)>>>,
 }
 
-impl Contents for Directory {
+impl ContentStore for Directory {
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         let path = self.contents.join(digest.to_string());
         if path.exists() { Ok(path) } else { Err(Failure::new(format!("no content {digest}"))) }
     }
 
-    fn offer(&self, digest: Digest, file: Held) {
+    fn offer(&self, digest: Digest, file: OfferedFile) {
         self.offers.lock().unwrap().push((digest, file));
     }
 
@@ -42,7 +42,7 @@ pub(crate) struct Node {
     pub(crate) environment: Vec<(String, String)>,
     directory: TempDir,
     contents: TempDir,
-    offers: Arc<Mutex<Vec<(Digest, Held)>>>,
+    offers: Arc<Mutex<Vec<(Digest, OfferedFile)>>>,
 }
 
 /// What is below a directory: mode, time of change and content of each path.
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// Takes what was offered to the controller.
-    pub(crate) fn offers(&self) -> Vec<(Digest, Held)> {
+    pub(crate) fn offers(&self) -> Vec<(Digest, OfferedFile)> {
         std::mem::take(&mut *self.offers.lock().unwrap())
     }
 

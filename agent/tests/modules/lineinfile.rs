@@ -64,8 +64,7 @@ fn errors() {
         ),
         (
             map! { "path" => path.as_str(), "line" => "x", "unsafe_writes" => true },
-            "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted"
-                .to_owned(),
+            "unsafe_writes is not supported by convoy: an interruption would leave a partial file".to_owned(),
         ),
     ] {
         assert_eq!(node.fails("lineinfile", args), expected);

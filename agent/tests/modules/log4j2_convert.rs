@@ -466,7 +466,7 @@ fn files_of_the_wrong_kind_are_refused() {
         ),
         ("v1", "v2", map! { "base" => node.text("missing") }, "missing", "does not exist"),
         ("missing", "v2", map! {}, "missing", "does not exist"),
-        ("v1", "missing", map! {}, "missing", "does not exist; `create: true` makes it"),
+        ("v1", "missing", map! {}, "missing", "does not exist; set `create: true` to create it"),
     ] {
         let mut all = map! { "src" => node.text(src), "path" => node.text(path) };
         all.extend(more);

@@ -126,7 +126,7 @@ fn errors() {
     for (args, expected) in [
         (
             map! { "path" => gone.as_str(), "set" => map! { "a" => 1 } },
-            format!("{gone} does not exist; `create: true` makes it"),
+            format!("{gone} does not exist; set `create: true` to create it"),
         ),
         (
             map! { "path" => file.as_str(), "set" => map! { "a" => vec![Value::from(1)] } },

@@ -8,7 +8,7 @@ use super::harness::{Node, text};
 fn raw_gives_a_line_to_the_login_shell() {
     let mut node = Node::new();
     let args = map! { "_raw_params" => "echo 'a,b' | cut -d, -f2; echo \"$CONVOY_TEST\" >&2" };
-    assert_eq!(node.check("raw", args.clone()).status, Status::Undecided);
+    assert_eq!(node.check("raw", args.clone()).status, Status::Unknown);
     let done = node.run("raw", args);
     let expected = map! {
         "stdout" => "b\n",
@@ -46,7 +46,7 @@ fn a_script_is_run_under_its_name_and_removed() {
     let seen = node.check("script", args.clone());
     assert_eq!(
         (seen.status, text(&seen, "msg")),
-        (Status::Undecided, "Check mode is not supported for this task.")
+        (Status::Unknown, "Check mode is not supported for this task.")
     );
     let done = node.run("script", args.clone());
     assert_eq!((done.status, text(&done, "stdout")), (Status::Changed, "my script.sh|700|a b|set|/\n"));

@@ -188,7 +188,7 @@ fn units_without_an_install_section() {
     assert_eq!((same.status, warnings(&same).len()), (Status::Same, 0));
     // What enabling it does to others is known when it is done.
     fake.set("web.file", "indirect");
-    assert_eq!(fake.node.check("systemd", args(map! { "enabled" => true })).status, Status::Undecided);
+    assert_eq!(fake.node.check("systemd", args(map! { "enabled" => true })).status, Status::Unknown);
     let first = fake.node.run("systemd", args(map! { "enabled" => true }));
     let second = fake.node.run("systemd", args(map! { "enabled" => true }));
     assert_eq!((first.status, second.status), (Status::Changed, Status::Ran));
@@ -201,7 +201,7 @@ fn units_are_read_again_first() {
     // Its file has just been written.
     fake.set("web.new", "disabled");
     let wanted = args(map! { "state" => "started", "daemon_reload" => true });
-    assert_eq!(fake.node.check("systemd", wanted.clone()).status, Status::Undecided);
+    assert_eq!(fake.node.check("systemd", wanted.clone()).status, Status::Unknown);
     let done = fake.node.run("systemd", wanted.clone());
     assert_eq!(
         (done.status, fake.calls()),

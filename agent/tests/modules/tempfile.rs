@@ -11,7 +11,7 @@ fn every_run_makes_another_one_for_its_owner_alone() {
     for (state, mode) in [("file", 0o600), ("directory", 0o700)] {
         let args = map! { "path" => directory.clone(), "state" => state, "prefix" => "p.", "suffix" => ".s" };
         let seen = node.check("tempfile", args.clone());
-        assert_eq!(seen.status, Status::Undecided);
+        assert_eq!(seen.status, Status::Unknown);
         let (first, second) = (node.run("tempfile", args.clone()), node.run("tempfile", args));
         for made in [&first, &second] {
             assert_eq!((made.status, text(made, "state")), (Status::Changed, state));

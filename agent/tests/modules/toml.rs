@@ -309,7 +309,7 @@ fn errors() {
         all
     };
     for (args, expected) in [
-        (on(&gone, set("a", 1)), format!("{gone} does not exist; `create: true` makes it")),
+        (on(&gone, set("a", 1)), format!("{gone} does not exist; set `create: true` to create it")),
         (on(&directory, set("a", 1)), format!("{} is a directory", directory.trim_end_matches('/'))),
         (on(&twice, set("a", 1)), format!("{twice}:4:4: duplicate key")),
         (on(&file, set("a..b", 1)), "`a..b` is no TOML key: a key is missing".into()),

@@ -179,7 +179,7 @@ fn members_are_chosen() {
         (map! { "include" => "none" }, format!("{failed}: include: 'none' matches nothing in the archive")),
         (
             map! { "extra_opts" => "--strip-components=1" },
-            format!("cannot unpack {}: 'b/x.txt' is in it twice", node.text("archive")),
+            format!("cannot unpack {}: 'b/x.txt' occurs twice", node.text("archive")),
         ),
         (map! { "extra_opts" => "--strip-components=x" }, "extra_opts: --strip-components needs a number of directories, not 'x'".into()),
         (
@@ -332,19 +332,19 @@ fn archives_made_to_escape_place_nothing() {
     let mut node = Node::new();
     let first = || Tar::default().file("first", "1");
     for (bytes, why) in [
-        (first().file("../x", "").done(), "'../x' leads out of the directory that it would be unpacked into"),
+        (first().file("../x", "").done(), "'../x' leads out of the destination directory"),
         (first().file("/x", "").done(), "'/x' has an absolute name"),
         (
             first().link("l", "/").file("l/x", "").done(),
-            "'l/x' lies beyond the symbolic link 'l' of the same archive",
+            "'l/x' would be unpacked through the symbolic link 'l' of the same archive",
         ),
-        (first().special("dev", b'3').done(), "'dev' is a device, which is not unpacked"),
-        (first().file("FIRST", "").done(), "'FIRST' differs from 'first' in upper and lower case alone"),
+        (first().special("dev", b'3').done(), "'dev' is a device, which cannot be unpacked"),
+        (first().file("FIRST", "").done(), "'FIRST' differs from 'first' only in case"),
         (
             first().hard("h", "/etc/passwd").done(),
-            "'h' is a hard link to '/etc/passwd', which is no file that comes before it in the archive",
+            "'h' is a hard link to '/etc/passwd', which is not an earlier file of the archive",
         ),
-        (first().gz()[..60].to_vec(), "it is cut off: it ends before its end"),
+        (first().gz()[..60].to_vec(), "it is truncated"),
     ] {
         let args = on_node(&node, &bytes);
         assert_eq!(node.fails("unarchive", args), format!("cannot unpack {}: {why}", node.text("archive")));
@@ -379,7 +379,7 @@ fn errors() {
     assert_eq!(
         node.fails("unarchive", args.clone()),
         format!(
-            "Failed to find handler for \"{archive}\": it is neither a zip archive nor a tar archive, plain or packed by gzip, bzip2, xz or zstd"
+            "Failed to find handler for \"{archive}\": it is neither a zip archive nor a tar archive, plain or compressed with gzip, bzip2, xz or zstd"
         )
     );
     node.write("empty", "");
@@ -401,8 +401,7 @@ fn errors() {
         ),
         (
             map! { "unsafe_writes" => true },
-            "unsafe_writes is not supported by convoy: it would leave half a file if it was interrupted"
-                .into(),
+            "unsafe_writes is not supported by convoy: an interruption would leave a partial file".into(),
         ),
     ] {
         assert_eq!(node.fails("unarchive", with(&args, more)), why);

@@ -79,7 +79,7 @@ fn nothing_is_sent_in_check_mode_or_if_it_is_not_needed() {
     let seen = node.check("uri", with(&server.url("/json"), map! {}));
     assert_eq!(
         (seen.status, text(&seen, "msg")),
-        (Status::Undecided, "remote module (uri) does not support check mode")
+        (Status::Unknown, "remote module (uri) does not support check mode")
     );
     node.write("there", "");
     let there = node.text("there");

@@ -239,7 +239,7 @@ fn what_is_no_document_is_told_with_its_place() {
     for (file, expected) in [
         ("none", "does not exist"),
         ("directory", "is a directory"),
-        ("large", "has 8388609 bytes, and at most 8388608 are read"),
+        ("large", "has 8388609 bytes, but at most 8388608 can be read"),
     ] {
         let said = node.fails("xml", map! { "path" => node.text(file), "xpath" => "/a" });
         assert_eq!(said, format!("{} {expected}", node.text(file)));

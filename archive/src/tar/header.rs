@@ -5,19 +5,19 @@ use crate::error::Error;
 /// The size of a block, in bytes.
 pub(crate) const BLOCK: usize = 512;
 
-/// A header.
+/// The header of a member.
 #[derive(Debug, Clone)]
 pub(super) struct Header(pub [u8; BLOCK]);
 
-/// Returns the text of a field, which ends at its first NUL.
+/// Returns the text of a field, which ends at the first NUL byte.
 fn text(field: &[u8]) -> &[u8] {
     &field[..field.iter().position(|byte| *byte == 0).unwrap_or(field.len())]
 }
 
-/// Returns a number: octal digits, or, if the first bit is set, two's complement in all the others (GNU).
+/// Parses a number: octal digits or, if the first bit is set, a big-endian two's complement number (GNU).
 fn number(field: &[u8]) -> Option<i64> {
     if field[0] & 0x80 != 0 {
-        // The sign is the second bit; of long fields only the last eight bytes may say anything.
+        // The second bit is the sign. The value must fit into 64 bits.
         let start =
             if field[0] & 0x40 == 0 { i128::from(field[0] & 0x3f) } else { i128::from(field[0] & 0x3f) - 64 };
         let value = field[1..]
@@ -30,14 +30,14 @@ fn number(field: &[u8]) -> Option<i64> {
 }
 
 impl Header {
-    /// Returns whether it has its checksum: the sum of all bytes, with those of the sum itself taken for blanks.
+    /// Returns whether the checksum is right: the sum of all bytes, counting the checksum field itself as blanks.
     pub(super) fn is_whole(&self) -> bool {
         let sum = |bytes: &[u8]| bytes.iter().map(|byte| i64::from(*byte)).sum::<i64>();
         number(&self.0[148..156]) == Some(sum(&self.0[..148]) + 8 * i64::from(b' ') + sum(&self.0[156..]))
     }
 
     fn field(&self, from: usize, to: usize, what: &str) -> Result<i64, Error> {
-        number(&self.0[from..to]).ok_or_else(|| Error::Damaged(format!("a header with no {what} in it")))
+        number(&self.0[from..to]).ok_or_else(|| Error::Damaged(format!("a header without a valid {what}")))
     }
 
     fn unsigned<T: TryFrom<i64>>(&self, from: usize, to: usize, what: &str) -> Result<T, Error> {
@@ -45,14 +45,14 @@ impl Header {
             .map_err(|_| Error::Damaged(format!("a header with an impossible {what}")))
     }
 
-    /// Returns the letter that tells the kind.
+    /// Returns the type flag.
     pub(super) fn kind(&self) -> u8 {
         self.0[156]
     }
 
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[..100]);
-        // GNU's format keeps other things where POSIX's has the directories.
+        // GNU's format stores other data where POSIX stores the directory part.
         let prefix = if &self.0[257..263] == b"ustar\0" { text(&self.0[345..500]) } else { b"" };
         if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_both_forms() {
+    fn octal_and_binary_numbers_are_parsed() {
         assert_eq!(number(b"0000644\0"), Some(0o644));
         assert_eq!(number(b"   644 \0"), Some(0o644));
         assert_eq!(number(b"\0\0\0\0\0\0\0\0"), Some(0));

@@ -1,4 +1,4 @@
-//! tar archives: the old format, ustar, GNU's and POSIX's (pax).
+//! tar archives in the old format, ustar, GNU's format and POSIX's (pax).
 
 mod header;
 mod pax;
@@ -9,16 +9,16 @@ use crate::error::{Error, Fault};
 pub(crate) use header::{BLOCK, is_header};
 
 use crate::fill::fill;
-use crate::manifest::{Each, Entry, Kind, Owner, When};
+use crate::manifest::{Entry, Kind, ModificationTime, Owner, Visitor};
 
 use header::Header;
 use pax::Records;
 
-/// The most that a long name or a list of attributes may take, in bytes.
+/// The largest size of a long name or an attribute list, in bytes.
 const EXTENSION: u64 = 1 << 20;
 
-/// Goes through all members.
-pub(crate) fn walk<E: From<Error>>(source: impl Read, each: Each<'_, E>) -> Result<(), E> {
+/// Visits all members.
+pub(crate) fn walk<E: From<Error>>(source: impl Read, visit: Visitor<'_, E>) -> Result<(), E> {
     let mut reader = Reader { source, global: Records::default() };
     while let Some(found) = reader.next()? {
         let Some((entry, stored)) = found.entry()? else {
@@ -26,11 +26,11 @@ pub(crate) fn walk<E: From<Error>>(source: impl Read, each: Each<'_, E>) -> Resu
             continue;
         };
         let mut content = Content { source: &mut reader.source, left: stored };
-        each(entry, &mut content)?;
+        visit(entry, &mut content)?;
         let left = content.left;
         reader.skip(left + padding(stored))?;
     }
-    // What follows the end is of no interest, but the checksum of the packed stream stands behind it.
+    // Data after the end of the archive is ignored, but must be read to verify the checksum of the compressed stream.
     io::copy(&mut reader.source, &mut io::sink()).map_err(Error::of_reading)?;
     Ok(())
 }
@@ -39,7 +39,7 @@ fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-/// The bytes of a member.
+/// The content of a member.
 struct Content<'s, R> {
     source: &'s mut R,
     left: u64,
@@ -62,17 +62,17 @@ impl<R: Read> Read for Content<'_, R> {
 
 struct Reader<R> {
     source: R,
-    /// Attributes of all members that follow.
+    /// Attributes that apply to all following members.
     global: Records,
 }
 
-/// A header with what the extensions before it say.
-struct Found {
+/// A header, with the extension records that precede it.
+struct Member {
     header: Header,
     records: Records,
     name: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
-    /// How many bytes follow, without the padding of the last block.
+    /// The size of the content, without the padding of the last block.
     stored: u64,
 }
 
@@ -91,12 +91,12 @@ impl<R: Read> Reader<R> {
         if header.is_whole() {
             Ok(Some(header))
         } else {
-            Err(Error::Damaged("a header does not have its checksum".into()))
+            Err(Error::Damaged("a header does not match its checksum".into()))
         }
     }
 
     /// Returns the next member; `None` at the end of the archive.
-    fn next(&mut self) -> Result<Option<Found>, Error> {
+    fn next(&mut self) -> Result<Option<Member>, Error> {
         let (mut records, mut name, mut target) = (self.global.clone(), None, None);
         loop {
             let Some(header) = self.block()? else { return Ok(None) };
@@ -111,11 +111,11 @@ impl<R: Read> Reader<R> {
                 }
                 _ => {
                     let stored = match header.kind() {
-                        // The length is that of the file it is a link to.
+                        // A hard link gives the size of its target, but has no content.
                         b'1' => 0,
                         _ => records.size()?.map_or_else(|| header.size(), Ok)?,
                     };
-                    return Ok(Some(Found { header, records, name, target, stored }));
+                    return Ok(Some(Member { header, records, name, target, stored }));
                 }
             }
         }
@@ -153,8 +153,8 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
-impl Found {
-    /// Returns the member and how many of its bytes follow; `None` if it is none, but a note about the archive.
+impl Member {
+    /// Returns the member's entry and the size of its content; `None` if it is not a member but a note about the archive.
     fn entry(&self) -> Result<Option<(Entry<()>, u64)>, Error> {
         let name = match (self.records.text("path"), &self.name) {
             (Some(path), _) => path.to_owned(),
@@ -178,8 +178,8 @@ impl Found {
             b'3' | b'4' => return special("a device"),
             b'6' => return special("a named pipe"),
             b'S' => return special("a sparse file"),
-            b'M' => return special("a part of a file that began in another volume"),
-            // The volume's own name.
+            b'M' => return special("a continuation of a file from another volume"),
+            // The name of the volume.
             b'V' => return Ok(None),
             other => return Err(Fault::UnknownKind(char::from(other)).of(&name)),
         };
@@ -189,7 +189,8 @@ impl Found {
             user: self.records.text("uname").map_or_else(|| self.header.user(), str::to_owned),
             group: self.records.text("gname").map_or_else(|| self.header.group(), str::to_owned),
         };
-        let mtime = When::At(self.records.seconds("mtime")?.map_or_else(|| self.header.mtime(), Ok)?);
+        let mtime =
+            ModificationTime::Utc(self.records.seconds("mtime")?.map_or_else(|| self.header.mtime(), Ok)?);
         let mode = Some(self.header.mode()?);
         Ok(Some((Entry { name, kind, mode, owner: Some(owner), mtime }, self.stored)))
     }

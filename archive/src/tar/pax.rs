@@ -1,19 +1,19 @@
-//! POSIX's attributes: records of a length, a blank, a name, `=` and a value.
+//! POSIX extension records: each is a length, a blank, a name, `=` and a value.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Fault};
 
-/// Attributes of one member or of all that follow.
+/// The attributes of one member, or of all following members.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records(BTreeMap<String, String>);
 
 fn damaged() -> Error {
-    Error::Damaged("a list of attributes that is none".into())
+    Error::Damaged("an invalid list of attributes".into())
 }
 
 impl Records {
-    /// Adds what `bytes` say. An empty value takes an attribute back.
+    /// Adds the records in `bytes`. A record with an empty value removes an attribute.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             let blank = bytes.iter().take(20).position(|byte| *byte == b' ').ok_or_else(damaged)?;
@@ -25,7 +25,7 @@ impl Records {
             let record = record[blank + 1..].strip_suffix(b"\n").ok_or_else(damaged)?;
             let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(damaged)?;
             let name = String::from_utf8_lossy(&record[..equals]).into_owned();
-            // Those that are not text, such as extended attributes, are of no interest.
+            // Attributes that are not text, such as extended attributes, are ignored.
             let Ok(value) = str::from_utf8(&record[equals + 1..]) else {
                 if matches!(name.as_str(), "path" | "linkpath") {
                     return Err(Fault::NotUtf8.of(&String::from_utf8_lossy(&record[equals + 1..])));
@@ -49,7 +49,7 @@ impl Records {
         self.text(name).map(|text| text.parse().map_err(|_| damaged())).transpose()
     }
 
-    /// Returns a time without its fraction.
+    /// Returns a time, without its fraction of a second.
     pub(super) fn seconds(&self, name: &str) -> Result<Option<i64>, Error> {
         let whole = self.text(name).map(|text| text.split_once('.').map_or(text, |(whole, _)| whole));
         whole.map(|text| text.parse().map_err(|_| damaged())).transpose()
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_read_or_refused() {
+    fn valid_records_are_parsed_and_others_refused() {
         let mut records = Records::default();
         records.read(b"12 path=a b\n11 size=77\n14 mtime=1.25\n").unwrap();
         assert_eq!(records.text("path"), Some("a b"));

@@ -1,34 +1,34 @@
-//! The record at the end of a zip archive, which says where the list of its members is.
+//! The end-of-archive record of a zip archive, which gives the position of the list of members.
 
 use std::io::{Read, Seek};
 
 use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::Error;
 
-/// The length of the record without its comment.
+/// The size of the record without its comment.
 const RECORD: usize = 22;
 
-/// The length of what says where the record for large archives is.
+/// The size of the locator of the zip64 record.
 const LOCATOR: usize = 20;
 
-/// The length of the record for large archives.
+/// The size of the zip64 record.
 const RECORD_64: usize = 56;
 
-/// What the end of an archive says.
+/// The contents of the end-of-archive record.
 pub(super) struct End {
-    /// How many members there are.
+    /// The number of members.
     pub(super) count: u64,
-    /// Where their list is in the file.
+    /// The offset of the list of members in the file.
     pub(super) list: u64,
-    /// How long it is.
+    /// The size of that list.
     pub(super) list_size: u64,
-    /// How much stands before the archive in the file.
+    /// The size of the data before the archive in the file.
     pub(super) shift: u64,
 }
 
-/// Returns where the record is, and its bytes.
+/// Finds the record; returns its offset and its bytes.
 fn record(source: &mut (impl Read + Seek), size: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
-    // Behind it there is only its comment.
+    // Only a comment may follow it.
     let start = size.saturating_sub(RECORD as u64 + u64::from(u16::MAX));
     let length = usize::try_from(size - start).unwrap_or_default();
     let tail = read_at(source, start, length)?;
@@ -38,7 +38,7 @@ fn record(source: &mut (impl Read + Seek), size: u64) -> Result<Option<(u64, Vec
     Ok(found.map(|at| (start + at as u64, tail[at..at + RECORD].to_vec())))
 }
 
-/// Returns whether the file ends as a zip archive does.
+/// Returns whether the file ends like a zip archive.
 pub(crate) fn has_end(source: &mut (impl Read + Seek), size: u64) -> Result<bool, Error> {
     record(source, size).map(|record| record.is_some())
 }
@@ -53,32 +53,33 @@ pub(super) fn find(source: &mut (impl Read + Seek), size: u64) -> Result<End, Er
     let (count, list_size, offset, list_end) = match large {
         Some((at, record)) => {
             if u32_at(&record, 16) != 0 || u32_at(&record, 20) != 0 {
-                return Err(Error::Unsupported("an archive in several volumes"));
+                return Err(Error::Unsupported("a multi-volume archive"));
             }
             (u64_at(&record, 32), u64_at(&record, 40), u64_at(&record, 48), at)
         }
         None => {
             if u16_at(&record, 4) != 0 || u16_at(&record, 6) != 0 {
-                return Err(Error::Unsupported("an archive in several volumes"));
+                return Err(Error::Unsupported("a multi-volume archive"));
             }
             (u16_at(&record, 10).into(), u32_at(&record, 12).into(), u32_at(&record, 16).into(), at)
         }
     };
     let list =
         list_end.checked_sub(list_size).ok_or_else(|| damaged("its list of members does not fit in it"))?;
-    let shift =
-        list.checked_sub(offset).ok_or_else(|| damaged("its list of members is not where it says"))?;
+    let shift = list
+        .checked_sub(offset)
+        .ok_or_else(|| damaged("its list of members is not at its declared position"))?;
     Ok(End { count, list, list_size, shift })
 }
 
-/// Returns the record for large archives and where it is, if there is one.
+/// Returns the zip64 record and its offset, if there is one.
 fn large(source: &mut (impl Read + Seek), locator: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
     let bytes = read_at(source, locator, LOCATOR)?;
     if !bytes.starts_with(b"PK\x06\x07") {
         return Ok(None);
     }
-    // It stands right before, if nobody has added anything to it; where the archive says otherwise once something
-    // stands before the archive itself.
+    // It directly precedes its locator, unless something was inserted between them. The declared offset is wrong if something
+    // precedes the archive in the file.
     let mut places = vec![u64_at(&bytes, 8)];
     places.extend(locator.checked_sub(RECORD_64 as u64));
     for at in places {
@@ -89,5 +90,5 @@ fn large(source: &mut (impl Read + Seek), locator: u64) -> Result<Option<(u64, V
             }
         }
     }
-    Err(damaged("its record for large archives is not where it says"))
+    Err(damaged("its zip64 record is not at its declared position"))
 }

@@ -1,22 +1,22 @@
-//! One member of a zip archive: its record in the list, and the header before its bytes.
+//! One member of a zip archive: its record in the list of members, and its own header.
 
 use std::io::{Read, Seek};
 
 use super::bytes::{damaged, read_at, u16_at, u32_at, u64_at};
 use crate::error::{Error, Fault};
 use crate::fill::fill;
-use crate::manifest::When;
+use crate::manifest::ModificationTime;
 
-/// The length of a record in the list, without what is as long as it likes.
+/// The size of a record in the list, without the fields of variable length.
 const RECORD: usize = 46;
 
-/// The length of the header before the bytes, likewise.
+/// The size of a member's own header, without the fields of variable length.
 const HEADER: usize = 30;
 
-/// Systems whose file modes are Unix's: Unix and OS X.
+/// The host systems whose file modes are those of Unix: Unix and OS X.
 const UNIX: [u8; 2] = [3, 19];
 
-/// What a member is.
+/// The type of a member.
 pub(super) enum Type {
     File,
     Dir,
@@ -28,21 +28,21 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) method: u16,
     pub(super) crc: u32,
-    /// The length of its bytes as they are stored.
+    /// The size of its stored content.
     pub(super) packed: u64,
-    /// The length of its bytes.
+    /// The size of its unpacked content.
     pub(super) size: u64,
-    /// Where its header is in the file.
+    /// The offset of its own header in the file.
     pub(super) header: u64,
-    /// Where its bytes begin; known once the header was read.
+    /// The offset of its content; known once its own header was read.
     pub(super) data: u64,
-    pub(super) mtime: When,
+    pub(super) mtime: ModificationTime,
     system: u8,
     flags: u16,
     attributes: u32,
 }
 
-/// Returns what packs a member, by the number that zip gives it.
+/// Returns the name of a compression method, by its number in zip.
 pub(super) fn method(number: u16) -> String {
     let name = match number {
         1 => "shrink",
@@ -63,7 +63,7 @@ fn text(bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| Fault::NotUtf8.of(&String::from_utf8_lossy(error.as_bytes())))
 }
 
-/// Returns the fields of an extra block: number and bytes.
+/// Returns the extra fields: numbers and contents.
 fn fields(mut extra: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::from(u16_at(extra, 2));
@@ -73,10 +73,10 @@ fn fields(mut extra: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// Returns the seconds that a clock on the wall had counted since it said 1970.
-fn wall(date: u16, time: u16) -> i64 {
+/// Converts a DOS date and time to seconds since 1970-01-01 00:00 local time.
+fn local_seconds(date: u16, time: u16) -> i64 {
     let (year, month, day) = (1980 + i64::from(date >> 9), i64::from(date >> 5 & 15), i64::from(date & 31));
-    // Days by counting years from March on, as leap days come last then.
+    // Years are counted from March, so that the leap day is the last day of its year.
     let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     let (hour, minute, second) = (i64::from(time >> 11), i64::from(time >> 5 & 63), 2 * i64::from(time & 31));
@@ -84,18 +84,18 @@ fn wall(date: u16, time: u16) -> i64 {
 }
 
 impl Member {
-    /// Reads the next record of the list; `shift` is how much stands before the archive in the file.
+    /// Reads the next record of the list. `shift` is the size of the data before the archive in the file.
     pub(super) fn read(list: &mut impl Read, shift: u64) -> Result<Self, Error> {
         let mut take = |length: usize| {
             let mut bytes = vec![0; length];
             match fill(list, &mut bytes).map_err(Error::Io)? {
                 n if n == length => Ok(bytes),
-                _ => Err(damaged("its list of members is shorter than it says")),
+                _ => Err(damaged("its list of members is shorter than declared")),
             }
         };
         let record = take(RECORD)?;
         if !record.starts_with(b"PK\x01\x02") {
-            return Err(damaged("its list of members has something else in it"));
+            return Err(damaged("its list of members has an invalid record"));
         }
         let name = text(take(u16_at(&record, 28).into())?)?;
         let extra = take(u16_at(&record, 30).into())?;
@@ -107,7 +107,7 @@ impl Member {
             size: u32_at(&record, 24).into(),
             header: u32_at(&record, 42).into(),
             data: 0,
-            mtime: When::Wall(wall(u16_at(&record, 14), u16_at(&record, 12))),
+            mtime: ModificationTime::WallClock(local_seconds(u16_at(&record, 14), u16_at(&record, 12))),
             system: record[5],
             flags: u16_at(&record, 8),
             attributes: u32_at(&record, 38),
@@ -115,14 +115,14 @@ impl Member {
         };
         member.extend(&extra)?;
         member.header =
-            member.header.checked_add(shift).ok_or_else(|| damaged("a member that begins nowhere"))?;
+            member.header.checked_add(shift).ok_or_else(|| damaged("a member starts outside the archive"))?;
         if member.flags & 0x2041 != 0 || member.method == 99 {
             return Err(Fault::Encrypted.of(&member.name));
         }
         Ok(member)
     }
 
-    /// Takes over what the extra fields say: large numbers and the time in seconds since 1970.
+    /// Applies the extra fields: 64-bit numbers, and the modification time in seconds since 1970.
     fn extend(&mut self, extra: &[u8]) -> Result<(), Error> {
         for (number, bytes) in fields(extra) {
             match number {
@@ -131,7 +131,7 @@ impl Member {
                     for slot in [&mut self.size, &mut self.packed, &mut self.header] {
                         if *slot == u64::from(u32::MAX) {
                             if bytes.len() < at + 8 {
-                                return Err(damaged("a member without its length"));
+                                return Err(damaged("a member has no size"));
                             }
                             *slot = u64_at(bytes, at);
                             at += 8;
@@ -139,7 +139,7 @@ impl Member {
                     }
                 }
                 0x5455 if bytes.len() >= 5 && bytes[0] & 1 != 0 => {
-                    self.mtime = When::At(i64::from(u32_at(bytes, 1).cast_signed()));
+                    self.mtime = ModificationTime::Utc(i64::from(u32_at(bytes, 1).cast_signed()));
                 }
                 _ => {}
             }
@@ -152,7 +152,7 @@ impl Member {
         (UNIX.contains(&self.system) && mode != 0).then_some(mode)
     }
 
-    /// Returns the permission bits, if the system it comes from has such.
+    /// Returns the permission bits, if the host system has them.
     pub(super) fn mode(&self) -> Option<u32> {
         self.unix().map(|mode| mode & 0o7777)
     }
@@ -172,11 +172,11 @@ impl Member {
     }
 }
 
-/// Reads the header before the member's bytes; returns where these begin.
+/// Reads a member's own header; returns the offset of the content.
 pub(super) fn local_header(source: &mut (impl Read + Seek), member: &Member) -> Result<u64, Error> {
     let header = read_at(source, member.header, HEADER)?;
     if !header.starts_with(b"PK\x03\x04") {
-        return Err(damaged("a member that is not where the list of members says"));
+        return Err(damaged("a member is not at its declared position"));
     }
     let length = usize::from(u16_at(&header, 26));
     let name = read_at(source, member.header + HEADER as u64, length)?;
@@ -191,10 +191,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_on_the_wall() {
+    fn dos_times_are_converted() {
         // 2017-05-11 15:30:00
-        assert_eq!(wall(37 << 9 | 5 << 5 | 11, 15 << 11 | 30 << 5), 1_494_516_600);
+        assert_eq!(local_seconds(37 << 9 | 5 << 5 | 11, 15 << 11 | 30 << 5), 1_494_516_600);
         // 1980-01-01 00:00:00
-        assert_eq!(wall(1 << 5 | 1, 0), 315_532_800);
+        assert_eq!(local_seconds(1 << 5 | 1, 0), 315_532_800);
     }
 }

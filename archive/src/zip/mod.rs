@@ -1,7 +1,7 @@
-//! zip archives, also those of more than 4 GiB or 65,535 members (zip64).
+//! zip archives, including those of more than 4 GiB or 65,535 members (zip64).
 //!
-//! Read here and not by a crate: those at hand keep members by name, so that of two with the same name one is lost, and
-//! do not tell where a member's bytes begin, which shows those that share theirs.
+//! Parsed here because the available crates keep members by name, which loses one of two members with the same name, and do
+//! not tell the offset of a member's content, which reveals members that share bytes.
 
 mod bytes;
 mod end;
@@ -14,19 +14,19 @@ use flate2::bufread::DeflateDecoder;
 
 use crate::error::{Error, Fault};
 use crate::limits::{MEMBERS, limit};
-use crate::manifest::{Each, Entry, Kind};
+use crate::manifest::{Entry, Kind, Visitor};
 use bytes::damaged;
 use member::{Member, Type};
 
 pub(crate) use end::has_end;
 
-/// The longest that a symbolic link's target may be, in bytes.
+/// The longest target of a symbolic link, in bytes.
 const TARGET: u64 = 4095;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Returns all members as the list at the end of the archive has them.
+/// Reads the list of members at the end of the archive.
 fn members(source: &mut (impl Read + Seek), size: u64) -> Result<Vec<Member>, Error> {
     let end = end::find(source, size)?;
     if end.count > MEMBERS as u64 {
@@ -39,7 +39,7 @@ fn members(source: &mut (impl Read + Seek), size: u64) -> Result<Vec<Member>, Er
         members.push(Member::read(&mut list, end.shift)?);
     }
     if !list.buffer().is_empty() || list.into_inner().limit() > 0 {
-        return Err(damaged("its list of members is longer than it says"));
+        return Err(damaged("its list of members is longer than declared"));
     }
     let total = members.iter().try_fold(0u64, |total, member| total.checked_add(member.size));
     if total.is_none_or(|total| total > limit(size)) {
@@ -49,7 +49,7 @@ fn members(source: &mut (impl Read + Seek), size: u64) -> Result<Vec<Member>, Er
     Ok(members)
 }
 
-/// Finds where the bytes of each member begin. No two may share any: that is how small archives unpack to petabytes.
+/// Finds the content of each member. Members must not overlap: this is how a small archive unpacks to petabytes.
 fn locate(source: &mut (impl Read + Seek), members: &mut [Member], list: u64) -> Result<(), Error> {
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by_key(|i| members[*i].header);
@@ -60,10 +60,13 @@ fn locate(source: &mut (impl Read + Seek), members: &mut [Member], list: u64) ->
             return Err(Fault::Overlap.of(&member.name));
         }
         member.data = member::local_header(source, member)?;
-        free = member.data.checked_add(member.packed).ok_or_else(|| damaged("a member that ends nowhere"))?;
+        free = member
+            .data
+            .checked_add(member.packed)
+            .ok_or_else(|| damaged("a member ends outside the archive"))?;
         if free > list {
             return Err(if member.data > list {
-                damaged("a member that begins nowhere")
+                damaged("a member starts outside the archive")
             } else {
                 Error::Truncated
             });
@@ -72,11 +75,11 @@ fn locate(source: &mut (impl Read + Seek), members: &mut [Member], list: u64) ->
     Ok(())
 }
 
-/// Goes through all members.
+/// Visits all members.
 pub(crate) fn walk<E: From<Error>>(
     source: &mut (impl Read + Seek),
     size: u64,
-    each: Each<'_, E>,
+    visit: Visitor<'_, E>,
 ) -> Result<(), E> {
     for member in members(source, size)? {
         source.seek(SeekFrom::Start(member.data)).map_err(Error::Io)?;
@@ -88,7 +91,7 @@ pub(crate) fn walk<E: From<Error>>(
         };
         let mode = member.mode();
         let entry = Entry { name: member.name, kind, mode, owner: None, mtime: member.mtime };
-        each(entry, &mut bytes)?;
+        visit(entry, &mut bytes)?;
     }
     Ok(())
 }
@@ -107,7 +110,7 @@ enum Bytes<R> {
     Deflated(DeflateDecoder<io::Take<R>>),
 }
 
-/// The bytes of a member, which are compared with its length and checksum as they come.
+/// The content of a member, verified against its size and checksum as it is read.
 struct Content<R> {
     bytes: Bytes<R>,
     left: u64,

@@ -1,4 +1,4 @@
-//! Writes archives, also those that no honest program writes.
+//! Writes archives, including some that no honest program writes.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use std::io::Write as _;
 #[derive(Default)]
 pub(crate) struct Tar(Vec<u8>);
 
-/// What a member of a tar archive has in its header.
+/// The header fields of a member of a tar archive.
 pub(crate) struct Header<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) kind: u8,
@@ -84,16 +84,16 @@ pub(crate) struct Zip {
     count: u16,
 }
 
-/// What a member of a zip archive has in its headers.
+/// The header fields of a member of a zip archive.
 pub(crate) struct Record<'a> {
     pub(crate) name: &'a [u8],
-    /// Where it is packed; the name in the list if `None`.
+    /// The name in the member's own header; the same as in the list if `None`.
     pub(crate) local_name: Option<&'a [u8]>,
     pub(crate) mode: u32,
     pub(crate) system: u8,
     pub(crate) flags: u16,
     pub(crate) method: u16,
-    /// Added to the true checksum and length.
+    /// Added to the true checksum and size.
     pub(crate) lies: (u32, u32),
     pub(crate) extra: &'a [u8],
 }
@@ -177,7 +177,7 @@ impl Zip {
         bytes
     }
 
-    /// As [`done`](Self::done), with all numbers of the end in the record for large archives.
+    /// As [`done`](Self::done), with all numbers of the end-of-archive record in a zip64 record.
     pub(crate) fn done_large(self) -> Vec<u8> {
         let Self { mut bytes, list, count } = self;
         let offset = bytes.len() as u64;

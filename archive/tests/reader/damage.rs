@@ -1,4 +1,4 @@
-//! Archives that are cut off, damaged or contradict themselves.
+//! Archives that are truncated, damaged or inconsistent.
 
 use std::io::Cursor;
 
@@ -16,26 +16,24 @@ fn tar() -> Tar {
 }
 
 #[test]
-fn what_is_no_archive() {
-    let unknown = "it is neither a zip archive nor a tar archive, plain or packed by gzip, bzip2, xz or zstd";
+fn other_files_are_not_archives() {
+    let unknown =
+        "it is neither a zip archive nor a tar archive, plain or compressed with gzip, bzip2, xz or zstd";
     assert_eq!(error(b""), unknown);
     assert_eq!(error(b"just some text"), unknown);
     assert_eq!(error(&[0; 10_240]), unknown);
     assert_eq!(error(b"Rar!\x1a\x07\x01\0"), unknown);
-    assert_eq!(
-        error(b"$ANSIBLE_VAULT;1.1;AES256\n3132"),
-        "an archive that a vault encrypts is not supported"
-    );
+    assert_eq!(error(b"$ANSIBLE_VAULT;1.1;AES256\n3132"), "a vault-encrypted archive is not supported");
 }
 
 #[test]
-fn cut_off_anywhere() {
-    let cut = "it is cut off: it ends before its end";
+fn an_archive_truncated_anywhere_is_refused() {
+    let cut = "it is truncated";
     let whole = zip();
     for length in 4..whole.len() {
         assert_eq!(error(&whole[..length]), cut, "{length}");
     }
-    // The last block but one ends a tar archive.
+    // A tar archive ends at its last block but one.
     let whole = tar().done();
     for length in (512..whole.len() - 1024).step_by(100) {
         assert_eq!(error(&whole[..length]), cut, "{length}");
@@ -47,14 +45,14 @@ fn cut_off_anywhere() {
 }
 
 #[test]
-fn what_contradicts_itself() {
+fn inconsistent_archives_are_refused() {
     let lies = |lies| Zip::default().member(&Record { lies, ..Record::new("a") }, b"content").done();
-    assert_eq!(error(&lies((1, 0))), "'a' does not have the checksum that the archive says");
-    assert_eq!(error(&lies((0, 1))), "'a' does not have the length that the archive says");
-    assert_eq!(error(&lies((0, u32::MAX))), "'a' does not have the length that the archive says");
+    assert_eq!(error(&lies((1, 0))), "'a' does not match its checksum");
+    assert_eq!(error(&lies((0, 1))), "'a' does not match its declared size");
+    assert_eq!(error(&lies((0, u32::MAX))), "'a' does not match its declared size");
     let names = Zip::default().member(&Record { local_name: Some(b"b"), ..Record::new("a") }, b"").done();
-    assert_eq!(error(&names), "'a' has another name where it is packed than in the list of members");
-    // The second member's header is said to be where the first one's is.
+    assert_eq!(error(&names), "'a' has a different name in its own header");
+    // The second member's header is said to be at the position of the first one's.
     let mut shared = Zip::default().file("a", "x").file("a", "x").done();
     let second = shared.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
     shared[second + 42..second + 46].fill(0);
@@ -64,7 +62,7 @@ fn what_contradicts_itself() {
     assert_eq!(error(&header), super::error(b""));
     let mut header = tar().done();
     header[512] = b'b';
-    assert_eq!(error(&header), "it is damaged: a header does not have its checksum");
+    assert_eq!(error(&header), "it is damaged: a header does not match its checksum");
     let mut packed = tar().gz();
     let crc = packed.len() - 8;
     packed[crc] ^= 1;
@@ -72,9 +70,9 @@ fn what_contradicts_itself() {
 }
 
 proptest! {
-    /// Whatever bytes are changed, it is read or refused, and what is read stays inside.
+    /// Whatever bytes are changed: the archive is read or refused, and no member leads out of the destination.
     #[test]
-    fn changed_bytes_never_lead_out(changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8), which in 0..3) {
+    fn changed_bytes_never_lead_out_of_the_destination(changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..8), which in 0..3) {
         let mut bytes = match which {
             0 => zip(),
             1 => tar().done(),
@@ -93,7 +91,7 @@ proptest! {
 }
 
 #[test]
-fn untouched_it_is_read() {
+fn the_unchanged_archives_are_read() {
     assert_eq!(read(&zip()).entries.len(), 3);
     assert_eq!(read(&tar().gz()).entries.len(), 3);
 }

@@ -1,8 +1,8 @@
-//! What is read of archives, and what is refused.
+//! Which archives are read, and which are refused.
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on has failed; clippy spares only the tests' own functions"
+    reason = "a panic fails the test; clippy exempts only the test functions themselves"
 )]
 
 mod builder;
@@ -12,12 +12,12 @@ mod refused;
 
 use std::io::Cursor;
 
-use convoy_archive::{Entry, Kind, Manifest, Owner, When};
+use convoy_archive::{Entry, Kind, Manifest, ModificationTime, Owner};
 use convoy_protocol::Digest;
 
 use builder::{Header, Record, Tar, Zip};
 
-/// Reads an archive, and expects that it is one.
+/// Reads an archive, and panics if it is refused.
 fn read(bytes: &[u8]) -> Manifest {
     convoy_archive::read(&mut Cursor::new(bytes)).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -37,7 +37,7 @@ fn names(manifest: Manifest) -> Vec<(String, Kind<Digest>)> {
 }
 
 #[test]
-fn all_that_tar_tells() {
+fn all_fields_of_tar_are_read() {
     let owned = Header { uid: 7, mode: 0o4750, ..Header::new("a/x", b'0') };
     let bytes = Tar::default()
         .dir("a/", 0o755)
@@ -54,7 +54,7 @@ fn all_that_tar_tells() {
         kind: Kind::File { size: 3, digest: Digest::of(b"one") },
         mode: Some(0o4750),
         owner: Some(Owner { uid: 7, gid: 7, user: String::new(), group: String::new() }),
-        mtime: When::At(1_500_000_000),
+        mtime: ModificationTime::Utc(1_500_000_000),
     };
     assert_eq!(*x, expected);
     assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
@@ -71,7 +71,7 @@ fn all_that_tar_tells() {
 }
 
 #[test]
-fn long_names_of_gnu_and_posix() {
+fn long_names_in_both_formats_are_read() {
     let long = "d/".repeat(100) + "name";
     let gnu = Tar::default()
         .member(&Header::new("././@LongLink", b'L'), format!("{long}\0").as_bytes())
@@ -92,14 +92,14 @@ fn long_names_of_gnu_and_posix() {
         .file("next", "")
         .done();
     let manifest = read(&posix);
-    assert_eq!(manifest.entries[0].mtime, When::At(17));
+    assert_eq!(manifest.entries[0].mtime, ModificationTime::Utc(17));
     let owner = manifest.entries[0].owner.as_ref().unwrap();
     assert_eq!((owner.uid, owner.user.as_str()), (70_000, "é"));
     assert_eq!(names(manifest), [file(&long, "posix"), file("next", "")]);
 }
 
 #[test]
-fn all_that_zip_tells() {
+fn all_fields_of_zip_are_read() {
     let utc = [0x55, 0x54, 5, 0, 1, 4, 0, 0, 0];
     let zip = || {
         Zip::default()
@@ -114,7 +114,7 @@ fn all_that_zip_tells() {
     assert_eq!(modes, [Some(0o755), Some(0o644), None, Some(0o777), Some(0o644)]);
     assert_eq!(
         (manifest.entries[1].mtime, manifest.entries[4].mtime),
-        (When::Wall(1_494_516_600), When::At(4))
+        (ModificationTime::WallClock(1_494_516_600), ModificationTime::Utc(4))
     );
     let expected = [
         ("a/".into(), Kind::Dir),
@@ -125,7 +125,7 @@ fn all_that_zip_tells() {
     ];
     assert_eq!(names(manifest), expected);
     assert_eq!(names(read(&zip().done_large())), expected);
-    // A program that unpacks the rest.
+    // A self-extracting program.
     let shifted = [b"#!/bin/sh\n".repeat(100), zip().done()].concat();
     assert_eq!(names(read(&shifted)), expected);
     assert!(read(&Zip::default().done()).entries.is_empty());

@@ -1,4 +1,4 @@
-//! Archives that the usual programs make.
+//! Archives made by common programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ fn run(directory: &Path, line: &str) {
 }
 
 #[test]
-fn every_packing_of_every_program() {
+fn archives_of_common_programs_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("in");
     fs::create_dir_all(place.join("deep")).unwrap();
@@ -33,7 +33,7 @@ fn every_packing_of_every_program() {
         ("tar -cjf ../out deep empty", Format::TarBz2),
         ("tar -cJf ../out deep empty", Format::TarXz),
         ("tar --zstd -cf ../out deep empty", Format::TarZst),
-        // Several frames, streams and members, one after the other, are one stream.
+        // Several consecutive frames, streams or members form one stream.
         (
             "tar -cf ../tar deep empty && (head -c 700 ../tar | zstd -q; tail -c +701 ../tar | zstd -q) > ../out",
             Format::TarZst,
@@ -53,7 +53,7 @@ fn every_packing_of_every_program() {
 }
 
 #[test]
-fn damage_is_found_in_every_packing() {
+fn damage_is_detected_in_every_compression() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("text"), (0..60_000u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>())
         .unwrap();
@@ -70,8 +70,8 @@ fn damage_is_found_in_every_packing() {
         bytes[middle] ^= 0x10;
         let why = super::error(&bytes);
         let known = why.starts_with("it is damaged: ")
-            || why.starts_with("'text' does not have the ")
-            || why.starts_with("it is cut off");
+            || why.starts_with("'text' does not match its ")
+            || why.starts_with("it is truncated");
         assert!(known, "{line}: {why}");
     }
 }

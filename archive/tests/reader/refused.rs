@@ -1,4 +1,4 @@
-//! Archives that are made to escape, or to fill a disk.
+//! Archives that are made to escape the destination or to fill a disk.
 
 use convoy_archive::{HARMLESS, RATIO};
 
@@ -6,11 +6,11 @@ use super::builder::{Header, Record, Tar, Zip};
 use super::error;
 
 #[test]
-fn members_that_lead_out() {
+fn members_that_lead_out_are_refused() {
     for (name, why) in [
-        ("../x", "leads out of the directory that it would be unpacked into"),
-        ("a/../../x", "leads out of the directory that it would be unpacked into"),
-        ("a/..", "leads out of the directory that it would be unpacked into"),
+        ("../x", "leads out of the destination directory"),
+        ("a/../../x", "leads out of the destination directory"),
+        ("a/..", "leads out of the destination directory"),
         ("/etc/passwd", "has an absolute name"),
         ("//x", "has an absolute name"),
         ("", "has no name"),
@@ -21,7 +21,7 @@ fn members_that_lead_out() {
 }
 
 #[test]
-fn names_that_are_none() {
+fn invalid_names_are_refused() {
     let long = "x".repeat(256);
     for (name, shown, why) in [
         (&b"a\nb"[..], "a\\nb", "has a control character in its name"),
@@ -46,8 +46,8 @@ fn names_that_are_none() {
 }
 
 #[test]
-fn links_that_others_go_through() {
-    let beyond = "'a/x' lies beyond the symbolic link 'a' of the same archive";
+fn members_below_a_link_are_refused() {
+    let beyond = "'a/x' would be unpacked through the symbolic link 'a' of the same archive";
     assert_eq!(error(&Tar::default().link("a", "/etc").file("a/x", "").done()), beyond);
     assert_eq!(error(&Tar::default().link("a", "b").file("a/x", "").done()), beyond);
     assert_eq!(error(&Tar::default().file("a/x", "").link("a", "/etc").done()), beyond);
@@ -56,41 +56,40 @@ fn links_that_others_go_through() {
         beyond.replace("a/x", "a//x")
     );
     assert_eq!(error(&Zip::default().link("a", "..").file("a/x", "").done()), beyond);
-    assert_eq!(error(&Tar::default().link("a", "/etc").file("a", "").done()), "'a' is in it twice");
+    assert_eq!(error(&Tar::default().link("a", "/etc").file("a", "").done()), "'a' occurs twice");
     let hostile = Tar::default().hard("a", "\x1b[2J").done();
     assert!(error(&hostile).starts_with("'a' is a hard link to '\\u{1b}[2J', which"));
     for target in ["/etc/passwd", "../x", "later", "link"] {
         let tar = Tar::default().link("link", "/etc/passwd").hard("a", target).file("later", "").done();
-        let why =
-            format!("'a' is a hard link to '{target}', which is no file that comes before it in the archive");
+        let why = format!("'a' is a hard link to '{target}', which is not an earlier file of the archive");
         assert_eq!(error(&tar), why);
     }
 }
 
 #[test]
-fn kinds_that_are_not_unpacked() {
+fn special_files_are_refused() {
     for (kind, why) in [
-        (b'3', "is a device, which is not unpacked"),
-        (b'4', "is a device, which is not unpacked"),
-        (b'6', "is a named pipe, which is not unpacked"),
-        (b'S', "is a sparse file, which is not unpacked"),
-        (b'M', "is a part of a file that began in another volume, which is not unpacked"),
-        (b'Q', "is of the kind 'Q', which is not known"),
+        (b'3', "is a device, which cannot be unpacked"),
+        (b'4', "is a device, which cannot be unpacked"),
+        (b'6', "is a named pipe, which cannot be unpacked"),
+        (b'S', "is a sparse file, which cannot be unpacked"),
+        (b'M', "is a continuation of a file from another volume, which cannot be unpacked"),
+        (b'Q', "has the unknown type 'Q'"),
     ] {
         assert_eq!(error(&Tar::default().special("a", kind).done()), format!("'a' {why}"));
     }
     for (mode, why) in [
-        (0o010_644, "is a named pipe, which is not unpacked"),
-        (0o020_644, "is a device, which is not unpacked"),
-        (0o060_644, "is a device, which is not unpacked"),
-        (0o140_644, "is a socket, which is not unpacked"),
+        (0o010_644, "is a named pipe, which cannot be unpacked"),
+        (0o020_644, "is a device, which cannot be unpacked"),
+        (0o060_644, "is a device, which cannot be unpacked"),
+        (0o140_644, "is a socket, which cannot be unpacked"),
     ] {
         let zip = Zip::default().member(&Record { mode, ..Record::new("a") }, b"").done();
         assert_eq!(error(&zip), format!("'a' {why}"));
     }
     for (method, packer) in [(12, "bzip2"), (14, "LZMA"), (93, "zstd"), (77, "method 77")] {
         let zip = Zip::default().member(&Record { method, ..Record::new("a") }, b"").done();
-        assert_eq!(error(&zip), format!("'a' is packed by {packer}, which is not supported"));
+        assert_eq!(error(&zip), format!("'a' is compressed with {packer}, which is not supported"));
     }
     for (flags, method) in [(1, 8), (0x41, 8), (0x2000, 8), (0, 99)] {
         let zip = Zip::default().member(&Record { flags, method, ..Record::new("a") }, b"").done();
@@ -99,48 +98,39 @@ fn kinds_that_are_not_unpacked() {
 }
 
 #[test]
-fn names_that_clash() {
+fn conflicting_names_are_refused() {
     let cases = [
-        (Zip::default().file("a", "").file("a", ""), "'a' is in it twice"),
-        (Zip::default().file("a", "").file("./a", ""), "'./a' is in it twice"),
-        (Zip::default().file("a", "").dir("a/"), "'a/' is in it twice"),
-        (
-            Zip::default().file("Read", "").file("READ", ""),
-            "'READ' differs from 'Read' in upper and lower case alone",
-        ),
-        (
-            Zip::default().file("Lib/a", "").file("lib/b", ""),
-            "'lib/b' differs from 'Lib' in upper and lower case alone",
-        ),
-        (Zip::default().file("É", "").file("é", ""), "'é' differs from 'É' in upper and lower case alone"),
+        (Zip::default().file("a", "").file("a", ""), "'a' occurs twice"),
+        (Zip::default().file("a", "").file("./a", ""), "'./a' occurs twice"),
+        (Zip::default().file("a", "").dir("a/"), "'a/' occurs twice"),
+        (Zip::default().file("Read", "").file("READ", ""), "'READ' differs from 'Read' only in case"),
+        (Zip::default().file("Lib/a", "").file("lib/b", ""), "'lib/b' differs from 'Lib' only in case"),
+        (Zip::default().file("É", "").file("é", ""), "'é' differs from 'É' only in case"),
         (
             Zip::default().file("a", "").file("a/b", ""),
-            "'a/b' lies in 'a', which is a file in the same archive",
+            "'a/b' lies below 'a', which is a file in the same archive",
         ),
         (
             Zip::default().file("a/b", "").file("a", ""),
-            "'a/b' lies in 'a', which is a file in the same archive",
+            "'a/b' lies below 'a', which is a file in the same archive",
         ),
     ];
     for (zip, why) in cases {
         assert_eq!(error(&zip.done()), why);
     }
-    // A directory may be named as often as one likes.
+    // A directory may occur any number of times.
     let directories = Zip::default().dir("a/").dir("a/").file("a/b", "").dir("a/").done();
     assert_eq!(super::read(&directories).entries.len(), 4);
 }
 
 #[test]
-fn bombs() {
+fn decompression_bombs_are_refused() {
     let zeros = vec![0; 1 << 20];
     let declared =
         Zip::default().member(&Record { lies: (0, u32::MAX - (1 << 20)), ..Record::new("a") }, &zeros).done();
     assert_eq!(RATIO * declared.len() as u64 / HARMLESS, 0);
-    assert_eq!(
-        error(&declared),
-        "it unpacks to more than 1073741824 bytes, too much for its own size to be honest"
-    );
+    assert_eq!(error(&declared), "it unpacks to more than 1073741824 bytes, implausibly many for its size");
     let lying =
         Zip::default().member(&Record { lies: (0, 1u32.wrapping_sub(1 << 20)), ..Record::new("a") }, &zeros);
-    assert_eq!(error(&lying.done()), "'a' does not have the length that the archive says");
+    assert_eq!(error(&lying.done()), "'a' does not match its declared size");
 }

@@ -163,7 +163,7 @@ const STATUSES: [(Status, &str); 5] = [
     (Status::Ran, "ran"),
     (Status::Changed, "changed"),
     (Status::Failed, "failed"),
-    (Status::Broken, "broken"),
+    (Status::Interrupted, "broken"),
 ];
 
 /// Returns the note as an object.

@@ -385,7 +385,7 @@ pub(super) fn planned(outcome: Outcome) -> Outcome {
     let detached = outcome.values.get("detached").cloned();
     let mut values = map! { "msg" => "The job would have been begun if not in check mode" };
     values.extend(detached.map(|how| ("detached".into(), how)));
-    Outcome { status: Status::Undecided, values, ..outcome }
+    Outcome { status: Status::Unknown, values, ..outcome }
 }
 
 #[cfg(test)]

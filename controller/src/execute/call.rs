@@ -168,7 +168,7 @@ impl CallOutcome {
     pub fn of_outcome(outcome: Outcome, order: &Order, keywords: &CallKeywords, vault: &Vault) -> Self {
         let Outcome { status, mut values, mut diff, .. } = outcome;
         let given = OrderSecrets::of(order, keywords, vault);
-        let status = if status == Status::Broken {
+        let status = if status == Status::Interrupted {
             values = map! { "msg" => OUTCOME_UNKNOWN };
             Status::Failed
         } else {
@@ -188,7 +188,7 @@ impl CallOutcome {
             status => matches!(status, Status::Changed | Status::WouldChange),
         };
         values.insert("changed".into(), changed.into());
-        if status == Status::Undecided {
+        if status == Status::Unknown {
             values.insert("skipped".into(), true.into());
         }
         if keywords.diff && !diff.is_empty() {

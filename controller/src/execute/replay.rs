@@ -245,13 +245,13 @@ impl TaskRun<'_> {
                     "{host}: {title}: it was done before, and cannot be looked at again: {why}; it is taken for done"
                 ));
             }
-            Status::Undecided if !exactly => self.executor.requests.warn(format!(
+            Status::Unknown if !exactly => self.executor.requests.warn(format!(
                 "{host}: {title}: it was done before, with other arguments than it has now; it is not done again"
             )),
             Status::Same => return OrderPlan::Use(recalled(looked, Some(outcome))),
             _ => {}
         }
-        let is_suspect = suspect && looked.status == Status::Undecided;
+        let is_suspect = suspect && looked.status == Status::Unknown;
         let is_lost = self.task().register.is_some() && has_secrets(&outcome.values);
         match self.executor.resume.in_doubt {
             InDoubt::Again if is_lost || is_suspect => OrderPlan::afresh(Some(ticket)),
@@ -310,7 +310,7 @@ impl TaskRun<'_> {
             };
             let before = then.is_some() && outcome.status != Status::Failed;
             let (outcome, ticket) = match outcome.status {
-                Status::Broken => self.resolve(endpoint, order, ticket, outcome).await?,
+                Status::Interrupted => self.resolve(endpoint, order, ticket, outcome).await?,
                 _ => (recalled(outcome, then), ticket),
             };
             replies.push_back(Reply { outcome, ticket, before });

@@ -400,7 +400,7 @@ impl TaskRun<'_> {
             Some(job) if job.poll == 0 && order.check => planned(outcome),
             _ => outcome,
         };
-        let left_out = outcome.status == Status::Undecided;
+        let left_out = outcome.status == Status::Unknown;
         let answer = Box::new(CheckedAnswer {
             endpoint: endpoint.clone(),
             order: order.clone(),

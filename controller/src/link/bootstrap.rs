@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use convoy_protocol::bootstrap::{Offer, script};
+use convoy_protocol::bootstrap::{AgentBinary, script};
 use convoy_protocol::frame;
 use convoy_protocol::message::{Hello, Step, ToAgent, Window};
 
@@ -44,7 +44,7 @@ impl Opening {
         let mut ahead = encode(&ToAgent::Hello(hello))?;
         let shape = first.as_deref().map(shape);
         let mut behind = match first {
-            Some(steps) => encode(&ToAgent::Window(Window { id: FIRST_WINDOW, earnest: true, steps }))?,
+            Some(steps) => encode(&ToAgent::Window(Window { id: FIRST_WINDOW, execute: true, steps }))?,
             None => Vec::new(),
         };
         if ahead.len() + behind.len() <= MAX_AHEAD {
@@ -64,7 +64,7 @@ impl Opening {
         let offers = AGENTS.iter().flat_map(|agent| {
             agent.machines().iter().filter_map(|machine| {
                 let digest = agent.digest.parse().ok()?;
-                Some(Offer {
+                Some(AgentBinary {
                     machine: (*machine).into(),
                     digest,
                     size: agent.size,

@@ -97,7 +97,7 @@ impl Link {
             return Ok(Answer { window: id, steps: Vec::new() });
         }
         let shape = shape(&steps);
-        let window = ToAgent::Window(Window { id, earnest: true, steps });
+        let window = ToAgent::Window(Window { id, execute: true, steps });
         let bytes = frame::encode(&window).map_err(|error| LinkError::TooLarge(error.to_string()))?;
         let receiver = self.state.expect(id, shape);
         // If the channel is closed, the link has failed, and the receiver gets the reason.

@@ -1,7 +1,7 @@
 //! Reads what comes from the node. All of it is bounded, and checked before it is used.
 
 use convoy_protocol::Digest;
-use convoy_protocol::bootstrap::{Said, Scanner, shown};
+use convoy_protocol::bootstrap::{BootstrapMessage, Scanner, shown};
 use convoy_protocol::frame::Decoder;
 use convoy_protocol::message::{Chunk, FromAgent};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -66,14 +66,14 @@ impl Incoming<'_> {
                 |why: &str, scanner: &Scanner| LinkError::Start { why: why.into(), noise: scanner.noise() };
             while let Some(said) = scanner.take().map_err(|error| failed(&error.to_string(), &scanner))? {
                 match said {
-                    Said::Need { machine, packed } => expected = self.supply(&machine, packed)?,
+                    BootstrapMessage::Need { machine, packed } => expected = self.supply(&machine, packed)?,
                     // Each report stands for at least one byte: a node cannot repeat it forever.
-                    Said::Progress if expected > 0 => expected -= 1,
-                    Said::Progress => {
+                    BootstrapMessage::Progress if expected > 0 => expected -= 1,
+                    BootstrapMessage::Progress => {
                         return Err(LinkError::Protocol("it received more than was sent".into()));
                     }
-                    Said::Failed(why) => return Err(LinkError::Start { why, noise: String::new() }),
-                    Said::Ready => {
+                    BootstrapMessage::Failed(why) => return Err(LinkError::Start { why, noise: String::new() }),
+                    BootstrapMessage::Ready => {
                         if let Some(start) = self.start.take() {
                             // The writing half is gone only if the link ends.
                             start.send(Vec::new()).ok();
@@ -125,7 +125,7 @@ impl Incoming<'_> {
             FromAgent::NoContent { digest, why } => self.part(digest, Err(shown(why.as_bytes())))?,
             FromAgent::Pong(_) => {}
             FromAgent::Detached => self.state.detached.notify_one(),
-            FromAgent::Entered(entry) => self.state.locks.add(entry)?,
+            FromAgent::LockTaken(entry) => self.state.locks.add(entry)?,
             FromAgent::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal))),
             FromAgent::Fault(why) => return Err(LinkError::Agent(shown(why.as_bytes()))),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use convoy_protocol::lock::{Claim, Entry, Held};
+use convoy_protocol::lock::{Claim, HeldLock, LockTaken};
 
 use super::error::LinkError;
 use crate::sync::lock;
@@ -25,10 +25,10 @@ struct Locks {
 
 impl HeldLocks {
     /// Records a lock that the run was given.
-    pub(super) fn add(&self, entry: Entry) -> Result<(), LinkError> {
+    pub(super) fn add(&self, entry: LockTaken) -> Result<(), LinkError> {
         let mut locks = lock(&self.0);
         locks.generations.insert(entry.held.uid, entry.held.generation);
-        locks.damage.extend(entry.lost);
+        locks.damage.extend(entry.record_lost);
         if locks.generations.len() > MAX_USERS || locks.damage.len() > MAX_USERS {
             return Err(LinkError::Protocol("it takes locks for too many users".into()));
         }
@@ -38,7 +38,7 @@ impl HeldLocks {
     /// Returns the claim to present at the beginning of a link; `returning` if this is not the first link to the node.
     pub fn claim(&self, returning: bool) -> Claim {
         let locks = lock(&self.0);
-        let held = locks.generations.iter().map(|(&uid, &generation)| Held { uid, generation }).collect();
+        let held = locks.generations.iter().map(|(&uid, &generation)| HeldLock { uid, generation }).collect();
         Claim { returning, held }
     }
 

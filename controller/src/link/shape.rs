@@ -16,8 +16,8 @@ pub(super) fn mismatch(answer: &Answer, shape: &WindowShape) -> Option<String> {
     let same = |outcome: &Outcome| outcome.status == Status::Same;
     let fits = |outcome: &Outcome, check: bool| match outcome.status {
         Status::Same | Status::Failed => true,
-        Status::Ran | Status::Changed | Status::Broken => !check,
-        Status::WouldChange | Status::Undecided => check,
+        Status::Ran | Status::Changed | Status::Interrupted => !check,
+        Status::WouldChange | Status::Unknown => check,
     };
     let [first, others @ ..] = &answer.steps[..] else {
         return Some("an answer without the first step".into());

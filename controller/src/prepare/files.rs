@@ -46,7 +46,7 @@ pub(super) fn stage(view: View<'_>, module: &Module, mut args: Map) -> Result<Ma
     };
     let decrypt = args.get("decrypt").is_none_or(|value| bool::convert(value).unwrap_or(true));
     let decrypting = decrypt.then(|| view.services.templar.vault());
-    let is_sent = |staged| !matches!(staged, Staged::No | Staged::Landing);
+    let is_sent = |staged| !matches!(staged, Staged::No | Staged::Download);
     for param in module.spec.params.iter().filter(|param| is_sent(param.staged) && !remote) {
         let names = std::iter::once(&param.name).chain(param.aliases);
         let Some(name) = names.copied().find(|name| args.contains_key(*name)) else { continue };

@@ -103,7 +103,7 @@ impl Scheduler {
         let CheckedAnswer { endpoint, order, status, values, title, looks } = checked;
         let pending = &mut self.world.dry_run.pending;
         let why = pending.of_answer(endpoint, order, *status, values);
-        if !looks && (why.is_some() || matches!(status, Status::WouldChange | Status::Undecided)) {
+        if !looks && (why.is_some() || matches!(status, Status::WouldChange | Status::Unknown)) {
             pending.record(endpoint, order, values, title);
         }
         why

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use convoy_protocol::bootstrap::shown;
-use convoy_protocol::lock::{Holder, Refusal, Why};
+use convoy_protocol::bootstrap::printable_tail;
+use convoy_protocol::lock::{Holder, Refusal, RefusalReason};
 use jiff::Timestamp;
 
 /// Why a host is lost for the run.
@@ -43,7 +43,7 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
     let (user, lock) = (text(&refusal.user), text(&refusal.lock));
     let again = command.map_or_else(|| "start again".to_owned(), |line| format!("start again with `{line}`"));
     match &refusal.why {
-        Why::Busy { holder, processes } => {
+        RefusalReason::Busy { holder, processes } => {
             let mut said = match holder {
                 Some(holder) => format!(
                     "{} has been working on this node as {user} since {} (generation {})",
@@ -68,7 +68,7 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
             };
             said
         }
-        Why::Between { holder, given } => {
+        RefusalReason::Intervened { holder, given } => {
             let had = given.map(|given| format!("; this run had {given}")).unwrap_or_default();
             format!(
                 "{} intervened at {} as {user} (generation {}{had}) while this run was disconnected; {done}. What this run \
@@ -78,13 +78,13 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
                 holder.generation
             )
         }
-        Why::Lost { given, why } => format!(
+        RefusalReason::RecordLost { given, why } => format!(
             "this run had generation {given} of {lock}, and it is unknown whether another run intervened, because the \
              record beside the lock is lost ({}); {done}. {}",
             text(why),
             capital(&again)
         ),
-        Why::Unable(why) => format!("cannot lock this node for this run as {user}: {}; {done}", text(why)),
+        RefusalReason::Unavailable(why) => format!("cannot lock this node for this run as {user}: {}; {done}", text(why)),
     }
 }
 
@@ -102,7 +102,7 @@ fn run(holder: &Holder) -> String {
 
 /// What a node says is shown without what could change the terminal.
 fn text(said: &str) -> String {
-    shown(said.as_bytes())
+    printable_tail(said.as_bytes())
 }
 
 /// Returns a time of the node's clock.
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    fn of(why: Why, worked: bool, command: Option<&str>) -> String {
+    fn of(why: RefusalReason, worked: bool, command: Option<&str>) -> String {
         refusal(&Refusal { user: "root".into(), lock: "/var/lib/convoy/lock".into(), why }, worked, command)
     }
 
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_said_of_a_run_that_works() {
         let busy =
-            |holder, processes| of(Why::Busy { holder, processes }, false, Some("convoy apply site.yml"));
+            |holder, processes| of(RefusalReason::Busy { holder, processes }, false, Some("convoy apply site.yml"));
         let process = |pid, name: &str| Process { pid, name: name.into() };
         assert_eq!(
             busy(Some(holder(1_795_874_587)), vec![process(4711, "agent-0f3a")]),
@@ -161,14 +161,14 @@ mod tests {
 
     #[test]
     fn what_is_said_to_who_was_away() {
-        let between = |given| Why::Between { holder: holder(-1), given };
+        let between = |given| RefusalReason::Intervened { holder: holder(-1), given };
         assert_eq!(
             of(between(Some(6)), true, None),
             "run 20261128-140307-abcde of alice@ws intervened at 1969-12-31 23:59:59 UTC as root (generation 7; this run \
              had 6) while this run was disconnected; nothing more was done here. What this run knows about the node may \
              be out of date: start again"
         );
-        let lost = Why::Lost { given: 6, why: "it is missing".into() };
+        let lost = RefusalReason::RecordLost { given: 6, why: "it is missing".into() };
         assert_eq!(
             of(lost, true, Some("convoy apply site.yml")),
             "this run had generation 6 of /var/lib/convoy/lock, and it is unknown whether another run intervened, because \
@@ -176,7 +176,7 @@ mod tests {
              site.yml`"
         );
         assert_eq!(
-            of(Why::Unable("/var/lib/convoy: No space left on device".into()), false, None),
+            of(RefusalReason::Unavailable("/var/lib/convoy: No space left on device".into()), false, None),
             "cannot lock this node for this run as root: /var/lib/convoy: No space left on device; nothing was done here"
         );
     }

@@ -139,9 +139,9 @@ impl PendingChanges {
             Status::Same => false,
             Status::WouldChange => true,
             // What it would be, if there were nothing to do.
-            Status::Undecided => true,
+            Status::Unknown => true,
             // Done in earnest.
-            Status::Ran | Status::Changed | Status::Broken => return None,
+            Status::Ran | Status::Changed | Status::Interrupted => return None,
         };
         let changes = self.nodes.get(&Node::of(endpoint))?;
         let looked_at = places(order, values);

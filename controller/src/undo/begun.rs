@@ -88,7 +88,7 @@ impl Begun {
                 }
                 Note::Answered { ticket, status, failed, changed, .. } => {
                     if let Some(order) = orders.get_mut(ticket) {
-                        order.did = *failed || *changed || *status == Status::Broken;
+                        order.did = *failed || *changed || *status == Status::Interrupted;
                     }
                 }
                 _ => {}
@@ -245,7 +245,7 @@ mod tests {
             (Some(answered(1, Status::Changed, false, true)), true),
             (Some(answered(1, Status::Ran, false, true)), true),
             (Some(answered(1, Status::Failed, true, false)), true),
-            (Some(answered(1, Status::Broken, false, false)), true),
+            (Some(answered(1, Status::Interrupted, false, false)), true),
             (Some(answered(1, Status::Same, false, false)), false),
             // A command that says that it only looks.
             (Some(answered(1, Status::Ran, false, false)), false),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use convoy_agent::carry::{Flat, alike};
+use convoy_agent::carry::{Flat, equivalent};
 use convoy_agent::formats::toml::{KeyPath, Merge, Part, Toml};
 use convoy_protocol::{Status, Value, map};
 use convoy_tests::program::wso2_file;
@@ -124,7 +124,7 @@ proptest! {
             let wanted = if carried.contains(&key.to_string()) { &user_file } else { &new };
             let is_id_of_new_table = new.get(key).is_none() && !carried.contains(&key.to_string());
             prop_assert!(!is_id_of_new_table, "{} is unexpected", key);
-            prop_assert!(alike(wanted.get(key).unwrap(), value), "{}: {:?}", key, value);
+            prop_assert!(equivalent(wanted.get(key).unwrap(), value), "{}: {:?}", key, value);
         }
         for (key, _) in new.keys() {
             prop_assert!(after.get(key).is_some(), "{} is lost", key);
@@ -132,7 +132,7 @@ proptest! {
         // Every change is reported once; a removed table is reported as a whole.
         for (key, _) in user_file.keys().iter().chain(old.keys()) {
             let is_changed = match (old.get(key), user_file.get(key)) {
-                (Some(old), Some(user_file)) => !alike(old, user_file),
+                (Some(old), Some(user_file)) => !equivalent(old, user_file),
                 (old, user_file) => old.is_some() != user_file.is_some(),
             };
             let name = key.to_string();

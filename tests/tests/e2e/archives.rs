@@ -78,7 +78,7 @@ fn an_archive_with_a_path_outside_of_dest_is_rejected_before_anything_is_sent() 
     let node = project.node("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("failed=1", Some(2)), "{ran}");
-    let why = "cannot unpack pack.zip: '../../etc/x' leads out of the folder that it would be unpacked into";
+    let why = "cannot unpack pack.zip: '../../etc/x' leads out of the destination directory";
     assert!(ran.stdout.contains(why), "{ran}");
     assert_eq!(fs::read_dir(&node.place).unwrap().count(), 0);
 }

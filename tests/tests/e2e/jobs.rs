@@ -233,8 +233,8 @@ fn a_killed_job_fails_and_is_not_restarted_without_confirmation() {
     let failed = ran.stdout.lines().find(|line| line.starts_with("fatal: ")).unwrap().replace(&name, "[job]");
     assert!(
         failed.contains(
-            "\"msg\": \"the job [job] ended without an outcome: it was killed, or this node went down; what it had done \
-             until then is not known\""
+            "\"msg\": \"the job [job] ended without a result: it was killed, or the node went down; how far it \
+             came is unknown\""
         ),
         "{ran}"
     );
@@ -438,7 +438,7 @@ fn with_systemd_a_job_runs_in_a_scope_of_its_own() {
     let _machine = project.machine("m").unwrap();
     let checked = project.apply(["-C", "-v"]).unwrap();
     assert!(
-        checked.stdout.contains("\"detached\": \"systemd-run --scope, or if that does not work setsid\""),
+        checked.stdout.contains("\"detached\": \"systemd-run --scope, otherwise setsid\""),
         "{checked}"
     );
     let ran = project.apply(["-v"]).unwrap();

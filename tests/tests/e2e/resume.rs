@@ -269,7 +269,7 @@ fn a_pending_handler_runs_in_the_next_run() {
     let second = run_names(&project).swap_remove(1);
     assert_ne!(run, second);
     let warning = format!(
-        "[WARNING]: the run {second} has notified handlers and did not come to run them; they are run in this one: l: restart, \
+        "[WARNING]: the run {second} left handlers pending; running them now: l: restart, \
          listens "
     );
     assert_eq!(unwrapped(&next.stderr), warning, "{next}");

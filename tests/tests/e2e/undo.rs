@@ -106,10 +106,10 @@ fn a_file_edited_after_the_run_blocks_the_undo_on_all_hosts() {
         None => line.to_owned(),
     });
     let expected = [
-        "error: b: [folder]/nodes/b/place/made was made by the run, and holds what is not the run's: note",
+        "error: b: [folder]/nodes/b/place/made was created by the run, but contains what the run did not create: note",
         "",
-        "error: b: [folder]/nodes/b/place/app.conf was changed since the run left it: it holds something else; its state \
-         before the run is kept in [state]/kept/[id]",
+        "error: b: [folder]/nodes/b/place/app.conf has changed since the run: its content differs; a backup \
+         is in [state]/kept/[id]",
         "hint: nothing was changed on any host; -l takes back what was changed on others, see docs/undo.md",
     ];
     assert_eq!(messages.map(|line| line.trim().to_owned()).collect::<Vec<_>>(), expected, "{refused}");
@@ -219,7 +219,7 @@ fn undo_works_as_the_become_users_of_the_run() {
     assert_eq!(checked.code, Some(0), "{checked}");
     let undone = undo(&project, &[&first_run(&project)]);
     assert_eq!(undone.code, Some(0), "{undone}");
-    let kept_line = "l: stays as it is: /etc/secret.conf: it held a secret, which is not kept";
+    let kept_line = "l: stays as it is: /etc/secret.conf: it contained a secret, and secrets are not backed up";
     assert!(undone.stderr.lines().any(|line| line == kept_line), "{undone}");
     let found = exec("cat /etc/app.conf /etc/secret.conf; echo; ls /srv");
     assert_eq!(found, "l | CHANGED | rc=0 >>\nold\nhunter2\n", "{undone}");

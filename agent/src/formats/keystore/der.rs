@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
             return Err(DerError::Unexpected);
         }
         let (content, rest) = match first {
-            0x80 => return self.endless(*tag, after, depth),
+            0x80 => return self.indefinite_length(*tag, after, depth),
             0..0x80 => split(after, usize::from(*first))?,
             0x81..=0x84 => {
                 let (digits, after) = split(after, usize::from(first & 0x7f))?;
@@ -105,7 +105,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns an element whose end is a mark behind what it holds.
-    fn endless(&mut self, tag: u8, content: &'a [u8], depth: usize) -> Result<Element<'a>, DerError> {
+    fn indefinite_length(
+        &mut self,
+        tag: u8,
+        content: &'a [u8],
+        depth: usize,
+    ) -> Result<Element<'a>, DerError> {
         if tag & CONSTRUCTED == 0 || depth > DEPTH {
             return Err(DerError::Unexpected);
         }

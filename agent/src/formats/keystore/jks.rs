@@ -40,7 +40,7 @@ pub(super) fn open(bytes: &[u8], password: &str) -> Result<Keystore, KeystoreErr
         return Err(KeystoreError::Password);
     }
     let entries = raw.into_iter().map(Raw::read).collect::<Result<_, _>>()?;
-    Ok(Keystore { format: Format::Jks, entries, is_proven: true, loose: 0 })
+    Ok(Keystore { format: Format::Jks, entries, is_password_verified: true, orphan_certificates: 0 })
 }
 
 /// Opens a private key: it is mixed with digests, each of the password and the digest before, the first a salt.

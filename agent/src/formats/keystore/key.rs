@@ -8,7 +8,7 @@ use super::oid;
 
 /// Whether a private and a public key are a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Belongs {
+pub enum KeyMatch {
     /// They are.
     Yes,
     /// They are not.
@@ -17,14 +17,14 @@ pub enum Belongs {
     Unknown,
 }
 
-impl From<bool> for Belongs {
+impl From<bool> for KeyMatch {
     fn from(is_pair: bool) -> Self {
         if is_pair { Self::Yes } else { Self::No }
     }
 }
 
 /// Returns whether a `PrivateKeyInfo` and a `SubjectPublicKeyInfo` are a pair.
-pub(super) fn belongs(private: &[u8], public: &[u8]) -> Result<Belongs, DerError> {
+pub(super) fn key_match(private: &[u8], public: &[u8]) -> Result<KeyMatch, DerError> {
     let mut private = Reader::new(private).enter(SEQUENCE)?;
     private.number()?;
     let (kind, curve) = algorithm(&mut private)?;
@@ -35,15 +35,15 @@ pub(super) fn belongs(private: &[u8], public: &[u8]) -> Result<Belongs, DerError
         return Err(DerError::Unexpected);
     };
     match kind {
-        oid::RSA | oid::EC | oid::ED25519 if kind != of_public.0 => Ok(Belongs::No),
+        oid::RSA | oid::EC | oid::ED25519 if kind != of_public.0 => Ok(KeyMatch::No),
         oid::RSA => rsa(private, public),
-        oid::EC if curve != of_public.1 => Ok(Belongs::No),
+        oid::EC if curve != of_public.1 => Ok(KeyMatch::No),
         oid::EC => ec(curve, private, public),
         oid::ED25519 => {
             let seed = Reader::new(private).take(OCTET_STRING)?.content;
             Ok(is_pair(signature::Ed25519KeyPair::from_seed_and_public_key(seed, public)))
         }
-        _ => Ok(Belongs::Unknown),
+        _ => Ok(KeyMatch::Unknown),
     }
 }
 
@@ -55,19 +55,19 @@ fn algorithm<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], &'a [u8]), DerErr
 }
 
 /// The private key begins with a version and then has what the public key is.
-fn rsa(private: &[u8], public: &[u8]) -> Result<Belongs, DerError> {
+fn rsa(private: &[u8], public: &[u8]) -> Result<KeyMatch, DerError> {
     let mut private = Reader::new(private).enter(SEQUENCE)?;
     private.number()?;
     let mut public = Reader::new(public).enter(SEQUENCE)?;
     for _ in ["modulus", "exponent"] {
         if private.take(INTEGER)?.content != public.take(INTEGER)?.content {
-            return Ok(Belongs::No);
+            return Ok(KeyMatch::No);
         }
     }
-    Ok(Belongs::Yes)
+    Ok(KeyMatch::Yes)
 }
 
-fn ec(curve: &[u8], private: &[u8], public: &[u8]) -> Result<Belongs, DerError> {
+fn ec(curve: &[u8], private: &[u8], public: &[u8]) -> Result<KeyMatch, DerError> {
     let mut private = Reader::new(private).enter(SEQUENCE)?;
     private.number()?;
     let scalar = private.take(OCTET_STRING)?.content;
@@ -75,22 +75,22 @@ fn ec(curve: &[u8], private: &[u8], public: &[u8]) -> Result<Belongs, DerError> 
     // Java leaves the public key out, OpenSSL has it there.
     if let Some(beside) = private.maybe(CONTEXT + 1)? {
         let bits = beside.inside().take(BIT_STRING)?.content;
-        return Ok(Belongs::from(bits.get(1..) == Some(public)));
+        return Ok(KeyMatch::from(bits.get(1..) == Some(public)));
     }
     let algorithm = match curve {
         oid::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
         oid::P384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
-        _ => return Ok(Belongs::Unknown),
+        _ => return Ok(KeyMatch::Unknown),
     };
     let random = SystemRandom::new();
     Ok(is_pair(signature::EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar, public, &random)))
 }
 
 /// Ring checks a pair when it takes one.
-fn is_pair<K>(pair: Result<K, KeyRejected>) -> Belongs {
+fn is_pair<K>(pair: Result<K, KeyRejected>) -> KeyMatch {
     match pair {
-        Ok(_) => Belongs::Yes,
-        Err(error) if error.to_string() == "InconsistentComponents" => Belongs::No,
-        Err(_) => Belongs::Unknown,
+        Ok(_) => KeyMatch::Yes,
+        Err(error) if error.to_string() == "InconsistentComponents" => KeyMatch::No,
+        Err(_) => KeyMatch::Unknown,
     }
 }

@@ -11,7 +11,7 @@ mod pkcs12;
 mod sealed;
 mod x509;
 
-pub use key::Belongs;
+pub use key::KeyMatch;
 pub use model::{Entry, Format, KeyError, Keystore, KeystoreError, Kind};
 pub use x509::{Certificate, Moment};
 
@@ -41,7 +41,7 @@ impl Entry {
     ///
     /// # Errors
     /// If there is no key, or the password is not the key's.
-    pub fn open_key(&self, password: &str) -> Result<Belongs, KeyError> {
+    pub fn open_key(&self, password: &str) -> Result<KeyMatch, KeyError> {
         let opened;
         let key = match &self.key {
             None => return Err(KeyError::Damaged),
@@ -52,8 +52,8 @@ impl Entry {
             }
         };
         match self.chain.first() {
-            Some(certificate) => Ok(key::belongs(key, &certificate.public_key)?),
-            None => Ok(Belongs::Unknown),
+            Some(certificate) => Ok(key::key_match(key, &certificate.public_key)?),
+            None => Ok(KeyMatch::Unknown),
         }
     }
 }

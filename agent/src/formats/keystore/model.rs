@@ -66,9 +66,9 @@ pub struct Keystore {
     /// What is in it, in the order of the file.
     pub entries: Vec<Entry>,
     /// Whether anything in it proves that the password is the right one.
-    pub is_proven: bool,
+    pub is_password_verified: bool,
     /// How many certificates are in it that belong to no entry: Java does not see them.
-    pub loose: usize,
+    pub orphan_certificates: usize,
 }
 
 /// Why a file is no keystore that can be opened.

@@ -74,7 +74,7 @@ struct Tags {
 /// What all bags hold.
 #[derive(Default)]
 struct Bags {
-    is_proven: bool,
+    is_password_verified: bool,
     keys: Vec<(Kind, Option<SealedKey>, Tags)>,
     certificates: Vec<CertificateBag>,
 }
@@ -89,8 +89,8 @@ impl Bags {
     ) -> Result<Self, KeystoreError> {
         let mut bags = Self::default();
         if !mac.is_empty() {
-            bags.is_proven = true;
-            prove(safe, mac.enter(SEQUENCE)?, password, budget)?;
+            bags.is_password_verified = true;
+            verify_mac(safe, mac.enter(SEQUENCE)?, password, budget)?;
         }
         let mut parts = Reader::new(safe).enter(SEQUENCE)?;
         while !parts.is_empty() {
@@ -98,12 +98,12 @@ impl Bags {
             let content = match part.take(OID)?.content {
                 oid::DATA => Cow::from(part.enter(CONTEXT)?.any()?.bytes()?.into_owned()),
                 oid::ENCRYPTED_DATA => match encrypted(part.enter(CONTEXT)?, password, budget) {
-                    Err(KeystoreError::Password) if bags.is_proven => {
+                    Err(KeystoreError::Password) if bags.is_password_verified => {
                         let what = "a part of it is encrypted with another password than the whole";
                         return Err(KeystoreError::Unsupported(what.into()));
                     }
                     opened => {
-                        bags.is_proven = true;
+                        bags.is_password_verified = true;
                         Cow::from(opened?)
                     }
                 },
@@ -183,8 +183,13 @@ impl Bags {
             let chain = vec![bag.certificate.clone()];
             entries.push(Entry { alias: alias(&bag.tags), kind: Kind::Certificate, chain, key: None });
         }
-        let loose = used.iter().filter(|used| !**used).count();
-        Keystore { format: Format::Pkcs12, entries, is_proven: self.is_proven, loose }
+        let orphan_certificates = used.iter().filter(|used| !**used).count();
+        Keystore {
+            format: Format::Pkcs12,
+            entries,
+            is_password_verified: self.is_password_verified,
+            orphan_certificates,
+        }
     }
 }
 
@@ -209,7 +214,7 @@ fn chain(all: &[CertificateBag], tags: &Tags, is_only: bool, used: &mut [bool]) 
 }
 
 /// Proves that the checksum is the one of `safe` with the password.
-fn prove(
+fn verify_mac(
     safe: &[u8],
     mut mac: Reader<'_>,
     password: &Password<'_>,

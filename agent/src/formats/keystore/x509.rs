@@ -6,7 +6,7 @@ use ring::digest;
 
 use super::der::{BIT_STRING, CONTEXT, Element, INTEGER, OID, Reader, SEQUENCE};
 use super::name;
-use crate::dates::{civil_from_days, days_from_civil};
+use crate::dates::{days_from_civil, rfc3339};
 use crate::hex;
 
 const UTC_TIME: u8 = 0x17;
@@ -79,10 +79,7 @@ fn number(digits: &str) -> Option<i64> {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil_from_days(self.0.div_euclid(DAY));
-        let rest = self.0.rem_euclid(DAY);
-        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        f.write_str(&rfc3339(self.0))
     }
 }
 

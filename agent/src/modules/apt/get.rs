@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::system::{Look, Output, Process, System};
+use crate::system::{Output, Process, System, SystemView};
 use crate::words;
 
 /// What `apt-get` and dpkg say while someone else is at work.
@@ -38,7 +38,7 @@ pub(super) fn without_caches() -> impl Iterator<Item = String> {
 }
 
 impl AptGet {
-    pub(super) fn new(args: &Args, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn new(args: &Args, view: &SystemView) -> Result<Self, Failure> {
         let mut options = vec!["-y".to_owned()];
         for option in args.dpkg_options.split(',').filter(|option| !option.is_empty()) {
             options.extend(["-o".to_owned(), format!("Dpkg::Options::=--{option}")]);
@@ -60,7 +60,7 @@ impl AptGet {
             options.extend(["-o".to_owned(), format!("APT::Install-Recommends={word}")]);
         }
         let patience = Duration::from_secs(u64::try_from(args.lock_timeout).unwrap_or_default());
-        Ok(Self { program: look.require_program("apt-get")?, options, patience })
+        Ok(Self { program: view.require_program("apt-get")?, options, patience })
     }
 
     fn argv<T: AsRef<str>>(&self, words: &[T]) -> Vec<String> {
@@ -70,10 +70,10 @@ impl AptGet {
     }
 
     /// Asks what would be done.
-    pub(super) fn simulate<T: AsRef<str>>(&self, words: &[T], look: &Look) -> Result<Output, Failure> {
+    pub(super) fn simulate<T: AsRef<str>>(&self, words: &[T], view: &SystemView) -> Result<Output, Failure> {
         let mut argv = self.argv(words);
         argv.splice(1..1, std::iter::once("--simulate".to_owned()).chain(without_caches()));
-        let output = look.ask(&plain(argv))?;
+        let output = view.query(&plain(argv))?;
         if output.rc == 0 { Ok(output) } else { Err(self.failed(words, &output)) }
     }
 
@@ -96,6 +96,6 @@ impl AptGet {
 
     fn failed<T: AsRef<str>>(&self, words: &[T], output: &Output) -> Failure {
         let command = words::join(&self.argv(words));
-        output.failure(format!("'{command}' failed: {}", output.complaint()))
+        output.failure(format!("'{command}' failed: {}", output.error_output()))
     }
 }

@@ -9,16 +9,16 @@ use super::args::Args;
 use super::get::AptGet;
 use crate::failure::Failure;
 use crate::stat::Time;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// When the lists were read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Lists(Option<Time>);
 
 impl Lists {
-    pub(super) fn look(look: &Look) -> Result<Self, Failure> {
+    pub(super) fn view(view: &SystemView) -> Result<Self, Failure> {
         for path in ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"] {
-            if let Some(meta) = look.stat(Path::new(path))? {
+            if let Some(meta) = view.stat(Path::new(path))? {
                 return Ok(Self(Some(meta.mtime)));
             }
         }
@@ -26,9 +26,9 @@ impl Lists {
     }
 
     /// Returns whether they are to be read again.
-    pub(super) fn are_due(self, args: &Args, look: &Look) -> bool {
+    pub(super) fn are_due(self, args: &Args, view: &SystemView) -> bool {
         let is_wanted = args.update_cache == Some(true) || args.cache_valid_time != 0;
-        let now = look.now().as_secs_f64();
+        let now = view.now().as_secs_f64();
         is_wanted && self.0.is_none_or(|time| time.as_f64() + args.cache_valid_time as f64 <= now)
     }
 
@@ -68,12 +68,12 @@ pub(super) fn update(args: &Args, get: &AptGet, node: &mut System) -> Result<Vec
 }
 
 /// Returns whether there are files of packages that were fetched.
-pub(super) fn has_archives(look: &Look) -> Result<bool, Failure> {
+pub(super) fn has_archives(view: &SystemView) -> Result<bool, Failure> {
     let directory = Path::new("/var/cache/apt/archives");
-    if look.stat(directory)?.is_none() {
+    if view.stat(directory)?.is_none() {
         return Ok(false);
     }
-    Ok(look.list(directory)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
+    Ok(view.list(directory)?.iter().any(|path| path.extension().is_some_and(|ending| ending == "deb")))
 }
 
 /// Returns the values that say how old the lists are.

@@ -13,7 +13,7 @@ pub use args::{Args, State, Upgrade};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use get::AptGet;
 use lists::Lists;
@@ -62,13 +62,13 @@ fn validate(args: &Args) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If a package cannot be had, or `apt-get` says that it could not do it.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     validate(args)?;
-    let get = AptGet::new(args, look)?;
-    let lists = Lists::look(look)?;
-    let update = lists.are_due(args, look);
-    let clean = args.clean && lists::has_archives(look)?;
-    let work = match work::decide(args, &get, look) {
+    let get = AptGet::new(args, view)?;
+    let lists = Lists::view(view)?;
+    let update = lists.are_due(args, view);
+    let clean = args.clean && lists::has_archives(view)?;
+    let work = match work::decide(args, &get, view) {
         // What cannot be had now may be there when the lists have been read again.
         Err(_) if update => None,
         work => work?,
@@ -80,8 +80,8 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     }
     let mut diff = Vec::new();
     if let Some(work) = &work {
-        values.extend(work.simulated.printed());
-        if look.wants_diff() && work.changes() {
+        values.extend(work.simulated.nonempty_values());
+        if view.wants_diff() && work.changes() {
             diff.push(Diff::Prepared(work.summary()));
         }
     }
@@ -106,16 +106,16 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let mut changed = plan.clean;
     let mut said = Map::new();
     if plan.clean {
-        said = get.run(&["clean"], node)?.printed();
+        said = get.run(&["clean"], node)?.nonempty_values();
     }
-    let before = Lists::look(node)?;
+    let before = Lists::view(node)?;
     let mut work = plan.work;
     let mut warnings = Vec::new();
     if plan.update {
         warnings = lists::update(args, &get, node)?;
         work = work::decide(args, &get, node)?;
     }
-    let lists = Lists::look(node)?;
+    let lists = Lists::view(node)?;
     let updated = plan.update && lists != before;
     changed |= updated && !args.has_work();
     if let Some(work) = work {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::get::{plain, without_caches};
 use crate::failure::Failure;
 use crate::files::glob;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// A package as a task names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +57,10 @@ pub(super) struct Installed {
 
 impl Installed {
     /// Reads dpkg's records. They are read whole: a name may be what another package provides.
-    pub(super) fn look(look: &Look) -> Result<Self, Failure> {
-        let program = look.require_program("dpkg-query")?.to_string_lossy().into_owned();
+    pub(super) fn view(view: &SystemView) -> Result<Self, Failure> {
+        let program = view.require_program("dpkg-query")?.to_string_lossy().into_owned();
         let format = "${Package}\t${Architecture}\t${db:Status-Status}\t${Version}\t${Provides}\n";
-        let output = look.ask(&plain(vec![program, "-W".into(), format!("-f={format}")]))?;
+        let output = view.query(&plain(vec![program, "-W".into(), format!("-f={format}")]))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let fields = || text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
         // dpkg itself is of the node's own architecture.
@@ -94,33 +94,33 @@ impl Installed {
     }
 
     /// Returns whether the package is there as the task wants it, or another stands in for it.
-    pub(super) fn satisfies(&self, spec: &Spec, look: &Look) -> Result<bool, Failure> {
+    pub(super) fn satisfies(&self, spec: &Spec, view: &SystemView) -> Result<bool, Failure> {
         match (self.version(&spec.name), &spec.version) {
             (None, None) => Ok(self.provided.contains(&spec.name)),
             (None, Some(_)) => Ok(false),
             (Some(_), None) => Ok(true),
             (Some(version), Some(Version::Like(pattern))) => Ok(glob::matches(pattern, version)),
-            (Some(version), Some(Version::AtLeast(least))) => is_at_least(version, least, look),
+            (Some(version), Some(Version::AtLeast(least))) => is_at_least(version, least, view),
         }
     }
 }
 
 /// Returns whether one version is another or newer.
-pub(super) fn is_at_least(version: &str, least: &str, look: &Look) -> Result<bool, Failure> {
-    let program = look.require_program("dpkg")?.to_string_lossy().into_owned();
+pub(super) fn is_at_least(version: &str, least: &str, view: &SystemView) -> Result<bool, Failure> {
+    let program = view.require_program("dpkg")?.to_string_lossy().into_owned();
     let words = ["--compare-versions", version, "ge", least].map(str::to_owned);
-    Ok(look.ask(&plain(std::iter::once(program).chain(words).collect()))?.rc == 0)
+    Ok(view.query(&plain(std::iter::once(program).chain(words).collect()))?.rc == 0)
 }
 
 /// Returns the packages with patterns replaced by the names that they match.
-pub(super) fn expanded(specs: Vec<Spec>, look: &Look) -> Result<Vec<Spec>, Failure> {
+pub(super) fn expanded(specs: Vec<Spec>, view: &SystemView) -> Result<Vec<Spec>, Failure> {
     if !specs.iter().any(Spec::is_pattern) {
         return Ok(specs);
     }
-    let program = look.require_program("apt-cache")?.to_string_lossy().into_owned();
+    let program = view.require_program("apt-cache")?.to_string_lossy().into_owned();
     let mut argv = vec![program];
     argv.extend(without_caches().chain(["pkgnames".to_owned()]));
-    let output = look.ask(&plain(argv))?;
+    let output = view.query(&plain(argv))?;
     let text = output.stdout_text();
     let mut known: Vec<&str> = text.lines().collect();
     known.sort_unstable();
@@ -144,17 +144,17 @@ pub(super) fn expanded(specs: Vec<Spec>, look: &Look) -> Result<Vec<Spec>, Failu
 pub(super) fn candidates(
     names: &[&str],
     release: Option<&str>,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<HashMap<String, Option<String>>, Failure> {
-    let program = look.require_program("apt-cache")?.to_string_lossy().into_owned();
+    let program = view.require_program("apt-cache")?.to_string_lossy().into_owned();
     let mut argv = vec![program];
     argv.extend(without_caches());
     argv.extend(release.into_iter().flat_map(|release| ["-t".to_owned(), release.to_owned()]));
     argv.extend(["policy".to_owned(), "--".to_owned()]);
     argv.extend(names.iter().map(|name| (*name).to_owned()));
-    let output = look.ask(&plain(argv))?;
+    let output = view.query(&plain(argv))?;
     if output.rc != 0 {
-        return Err(output.failure(output.complaint()));
+        return Err(output.failure(output.error_output()));
     }
     let mut all = HashMap::new();
     let mut name = "";
@@ -171,12 +171,12 @@ pub(super) fn candidates(
 }
 
 /// Returns the packages that were installed only because others need them.
-pub(super) fn automatic(look: &Look) -> Result<HashSet<String>, Failure> {
+pub(super) fn automatic(view: &SystemView) -> Result<HashSet<String>, Failure> {
     let file = Path::new("/var/lib/apt/extended_states");
-    if look.stat(file)?.is_none() {
+    if view.stat(file)?.is_none() {
         return Ok(HashSet::new());
     }
-    let bytes = look.read(file)?;
+    let bytes = view.read(file)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut all = HashSet::new();
     let mut name = "";

@@ -6,7 +6,7 @@ use super::args::{Args, State, Upgrade};
 use super::get::{AptGet, plain};
 use super::packages::{Installed, Spec, Version, automatic, candidates, expanded, is_at_least};
 use crate::failure::Failure;
-use crate::system::{Look, Output, System};
+use crate::system::{Output, System, SystemView};
 
 /// What `apt-get` says if there is nothing to do.
 const NOTHING: &str = "\n0 upgraded, 0 newly installed, 0 to remove";
@@ -43,19 +43,19 @@ impl Work {
     pub(super) fn carry_out(&self, get: &AptGet, node: &mut System) -> Result<Map, Failure> {
         let mut said = Map::new();
         if self.changes() {
-            said = get.run(&self.words, node)?.printed();
+            said = get.run(&self.words, node)?.nonempty_values();
         }
         if let (false, Some(program)) = (self.marked.is_empty(), node.program("apt-mark")) {
             let mut argv = vec![program.to_string_lossy().into_owned(), "manual".into(), "--".into()];
             argv.extend(self.marked.iter().cloned());
-            node.run_well(&plain(argv))?;
+            node.run_checked(&plain(argv))?;
         }
         Ok(said)
     }
 }
 
 /// Returns the call that the task comes to, if there is anything to do.
-pub(super) fn decide(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Work>, Failure> {
+pub(super) fn decide(args: &Args, get: &AptGet, view: &SystemView) -> Result<Option<Work>, Failure> {
     let all = args.package.iter().any(|name| name.trim() == "*");
     let names = args.package.iter().map(|name| name.trim()).filter(|name| *name != "*" && !name.is_empty());
     let specs = names.map(Spec::parse).collect::<Result<Vec<_>, _>>()?;
@@ -65,35 +65,35 @@ pub(super) fn decide(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Wo
                 "unable to install additional packages when upgrading all installed packages",
             ));
         }
-        return simulated(vec!["upgrade".into(), "--with-new-pkgs".into()], Vec::new(), get, look);
+        return simulated(vec!["upgrade".into(), "--with-new-pkgs".into()], Vec::new(), get, view);
     }
     let autoremove = || args.autoremove.then(|| "--auto-remove".to_owned());
     match args.upgrade {
         Upgrade::No => {}
         Upgrade::Yes | Upgrade::Safe => {
             let words = ["upgrade".to_owned(), "--with-new-pkgs".to_owned()];
-            return simulated(words.into_iter().chain(autoremove()).collect(), Vec::new(), get, look);
+            return simulated(words.into_iter().chain(autoremove()).collect(), Vec::new(), get, view);
         }
         Upgrade::Full | Upgrade::Dist => {
             let words = std::iter::once("dist-upgrade".to_owned()).chain(autoremove()).collect();
-            return simulated(words, Vec::new(), get, look);
+            return simulated(words, Vec::new(), get, view);
         }
     }
     if let Some(deb) = &args.deb {
-        return file(&look.expand(deb).to_string_lossy(), get, look);
+        return file(&view.expand(deb).to_string_lossy(), get, view);
     }
     if specs.is_empty() {
-        return cleanup(args, get, look);
+        return cleanup(args, get, view);
     }
-    let specs = expanded(specs, look)?;
+    let specs = expanded(specs, view)?;
     match args.state {
-        State::Absent => removal(args, &specs, autoremove(), get, look),
+        State::Absent => removal(args, &specs, autoremove(), get, view),
         State::BuildDep => {
             let words =
                 std::iter::once("build-dep".to_owned()).chain(specs.into_iter().map(|spec| spec.name));
-            simulated(words.collect(), Vec::new(), get, look)
+            simulated(words.collect(), Vec::new(), get, view)
         }
-        State::Present | State::Latest | State::Fixed => installation(args, &specs, autoremove(), get, look),
+        State::Present | State::Latest | State::Fixed => installation(args, &specs, autoremove(), get, view),
     }
 }
 
@@ -102,9 +102,9 @@ fn simulated(
     words: Vec<String>,
     marked: Vec<String>,
     get: &AptGet,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Option<Work>, Failure> {
-    let simulated = get.simulate(&words, look)?;
+    let simulated = get.simulate(&words, view)?;
     let is_nothing = String::from_utf8_lossy(&simulated.stdout).contains(NOTHING);
     let words = if is_nothing { Vec::new() } else { words };
     Ok((!is_nothing || !marked.is_empty()).then_some(Work { words, simulated, marked }))
@@ -114,11 +114,11 @@ fn silent() -> Output {
     Output { rc: 0, stdout: Vec::new(), stderr: Vec::new() }
 }
 
-fn cleanup(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Work>, Failure> {
+fn cleanup(args: &Args, get: &AptGet, view: &SystemView) -> Result<Option<Work>, Failure> {
     let purge = args.purge.then(|| "--purge".to_owned());
     if args.autoclean {
         let words = vec!["autoclean".to_owned()];
-        let simulated = get.simulate(&words, look)?;
+        let simulated = get.simulate(&words, view)?;
         if simulated.stdout_text().lines().any(|line| line.starts_with("Del ")) {
             return Ok(Some(Work { words, simulated, marked: Vec::new() }));
         }
@@ -126,7 +126,7 @@ fn cleanup(args: &Args, get: &AptGet, look: &Look) -> Result<Option<Work>, Failu
     }
     if args.autoremove {
         let words = std::iter::once("autoremove".to_owned()).chain(purge).collect();
-        return simulated(words, Vec::new(), get, look);
+        return simulated(words, Vec::new(), get, view);
     }
     Ok(None)
 }
@@ -136,15 +136,15 @@ fn removal(
     specs: &[Spec],
     autoremove: Option<String>,
     get: &AptGet,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Option<Work>, Failure> {
-    let installed = Installed::look(look)?;
+    let installed = Installed::view(view)?;
     let mut words = vec!["remove".to_owned()];
     words.extend(args.purge.then(|| "--purge".to_owned()));
     words.extend(autoremove);
     let flags = words.len();
     for spec in specs {
-        let is_there = installed.version(&spec.name).is_some() && installed.satisfies(spec, look)?;
+        let is_there = installed.version(&spec.name).is_some() && installed.satisfies(spec, view)?;
         if is_there || args.purge && installed.has_remains(&spec.name) {
             words.push(spec.name.clone());
         }
@@ -152,7 +152,7 @@ fn removal(
     if words.len() == flags {
         return Ok(None);
     }
-    let simulated = get.simulate(&words, look)?;
+    let simulated = get.simulate(&words, view)?;
     Ok(Some(Work { words, simulated, marked: Vec::new() }))
 }
 
@@ -161,18 +161,18 @@ fn installation(
     specs: &[Spec],
     autoremove: Option<String>,
     get: &AptGet,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Option<Work>, Failure> {
-    let installed = Installed::look(look)?;
+    let installed = Installed::view(view)?;
     let mut open = Vec::new();
     for spec in specs {
-        let is_there = installed.satisfies(spec, look)?;
+        let is_there = installed.satisfies(spec, view)?;
         let is_left = args.only_upgrade && installed.version(&spec.name).is_none();
         if !is_left && (!is_there || args.state == State::Latest) {
             open.push(spec);
         }
     }
-    let automatic = automatic(look)?;
+    let automatic = automatic(view)?;
     let is_marked = |spec: &&Spec| installed.version(&spec.name).is_some() && automatic.contains(&spec.name);
     let marked: Vec<String> = specs.iter().filter(is_marked).map(|spec| spec.name.clone()).collect();
     let mut words = vec!["install".to_owned()];
@@ -181,18 +181,23 @@ fn installation(
     words.extend((args.state == State::Fixed).then(|| "--fix-broken".to_owned()));
     let flags = words.len();
     if !open.is_empty() {
-        words.extend(wanted(args, &open, &installed, look)?);
+        words.extend(wanted(args, &open, &installed, view)?);
     }
     if words.len() > flags || args.state == State::Fixed {
-        return simulated(words, marked, get, look).map_err(|failure| explained(failure, &open));
+        return simulated(words, marked, get, view).map_err(|failure| explained(failure, &open));
     }
     Ok((!marked.is_empty()).then(|| Work { words: Vec::new(), simulated: silent(), marked }))
 }
 
 /// Returns the packages as `apt-get` is to install them.
-fn wanted(args: &Args, open: &[&Spec], installed: &Installed, look: &Look) -> Result<Vec<String>, Failure> {
+fn wanted(
+    args: &Args,
+    open: &[&Spec],
+    installed: &Installed,
+    view: &SystemView,
+) -> Result<Vec<String>, Failure> {
     let names: Vec<&str> = open.iter().map(|spec| spec.name.as_str()).collect();
-    let known = candidates(&names, args.default_release.as_deref(), look)?;
+    let known = candidates(&names, args.default_release.as_deref(), view)?;
     let mut words = Vec::new();
     for spec in open {
         let Some(candidate) = known.get(&spec.name) else {
@@ -200,14 +205,14 @@ fn wanted(args: &Args, open: &[&Spec], installed: &Installed, look: &Look) -> Re
         };
         match (&spec.version, candidate) {
             (Some(Version::Like(version)), _) => words.push(format!("{}={version}", spec.name)),
-            (Some(Version::AtLeast(least)), Some(candidate)) if is_at_least(candidate, least, look)? => {
+            (Some(Version::AtLeast(least)), Some(candidate)) if is_at_least(candidate, least, view)? => {
                 if installed.version(&spec.name) != Some(candidate) {
                     words.push(format!("{}={candidate}", spec.name));
                 }
             }
             (Some(Version::AtLeast(_)), _) => return Err(no_candidate(spec)),
             // What others stand in for is `apt-get`'s to choose.
-            (None, None) if installed.satisfies(spec, look)? => {}
+            (None, None) if installed.satisfies(spec, view)? => {}
             (None, None) => words.push(spec.name.clone()),
             (None, Some(candidate)) if installed.version(&spec.name) == Some(candidate) => {}
             (None, Some(_)) => words.push(spec.name.clone()),
@@ -235,23 +240,23 @@ fn explained(failure: Failure, open: &[&Spec]) -> Failure {
 }
 
 /// Returns the call that installs the file of a package.
-fn file(path: &str, get: &AptGet, look: &Look) -> Result<Option<Work>, Failure> {
+fn file(path: &str, get: &AptGet, view: &SystemView) -> Result<Option<Work>, Failure> {
     let path = std::path::absolute(path)
         .map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
-    let program = look.require_program("dpkg-deb")?.to_string_lossy().into_owned();
+    let program = view.require_program("dpkg-deb")?.to_string_lossy().into_owned();
     let format = "--showformat=${Package}\t${Version}\t${Architecture}".to_owned();
-    let output = look.ask(&plain(vec![program, "--show".into(), format, path.clone()]))?;
+    let output = view.query(&plain(vec![program, "--show".into(), format, path.clone()]))?;
     if output.rc != 0 {
-        return Err(output.failure(format!("Unable to install package: {}", output.complaint())));
+        return Err(output.failure(format!("Unable to install package: {}", output.error_output())));
     }
     let text = output.stdout_text();
     let [name, version, arch] = text.split('\t').collect::<Vec<_>>()[..] else {
         return Err(Failure::new(format!("Unable to install package: {path} does not say what it is")));
     };
-    let installed = Installed::look(look)?;
+    let installed = Installed::view(view)?;
     let there = installed.version(&format!("{name}:{arch}"));
     if there == Some(version) {
         return Ok(None);
     }
-    simulated(vec!["install".into(), path], Vec::new(), get, look)
+    simulated(vec!["install".into(), path], Vec::new(), get, view)
 }

@@ -13,7 +13,7 @@ use crate::files::edit::{self, Edit};
 use crate::files::encoding;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -30,13 +30,13 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 ///
 /// # Errors
 /// If there is no file, or a regular expression is none.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let path = look.expand(&args.path);
-    edit::refuse_directory(look, &path)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let path = view.expand(&args.path);
+    edit::refuse_directory(view, &path)?;
     let shown = path.display().to_string();
-    let old = match look.stat(&path)? {
-        Some(_) => Some(look.read(&path)?),
+    let old = match view.stat(&path)? {
+        Some(_) => Some(view.read(&path)?),
         None if !args.create => {
             return Err(Failure::new(format!("Path {shown} does not exist !")).with("rc", 257));
         }
@@ -45,13 +45,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         }
         None => None,
     };
-    let told = |fault: encoding::NoText| fault.failure(&format!("what {shown} holds"), &args.encoding);
+    let told = |fault: encoding::EncodingError| fault.failure(&format!("what {shown} holds"), &args.encoding);
     let text =
-        old.as_deref().map(|old| encoding::decode(look, old, &args.encoding)).transpose().map_err(told)?;
+        old.as_deref().map(|old| encoding::decode(view, old, &args.encoding)).transpose().map_err(told)?;
     let (text, msg) = block::edit(args, text.as_deref())?;
-    let new = encoding::encode(look, &text, &args.encoding).map_err(told)?;
+    let new = encoding::encode(view, &text, &args.encoding).map_err(told)?;
     let new = Some((new, msg.to_owned())).filter(|(new, _)| old.as_ref() != Some(new));
-    let inspected = Edit { path, old, new, wanted: args.file.wanted() }.inspect(look)?;
+    let inspected = Edit { path, old, new, wanted: args.file.wanted() }.inspect(view)?;
     let values = map! { "msg" => inspected.msg };
     Ok(match inspected.plan {
         None => Checked::Same(values),

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Look, Process, System};
+use crate::system::{Attributes, Bytes, Process, System, SystemView};
 
 use table::{Place, Table};
 
@@ -125,11 +125,11 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the arguments contradict each other, or the table cannot be read.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let file = args.cron_file.as_ref().map(|path| Path::new("/etc/cron.d").join(look.expand(path)));
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let file = args.cron_file.as_ref().map(|path| Path::new("/etc/cron.d").join(view.expand(path)));
     refuse(args, file.as_deref())?;
-    let source = source(args, file.as_deref(), look)?;
-    let old = read(&source, look)?;
+    let source = source(args, file.as_deref(), view)?;
+    let old = read(&source, view)?;
     let before = Table::parse(&old);
     let mut table = before.clone();
     edit(args, &mut table, file.is_some())?;
@@ -148,7 +148,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if table == before && !unended {
         return Ok(Checked::Same(values));
     }
-    let diff = if look.wants_diff() { vec![difference(shown, &old, new.as_deref())] } else { Vec::new() };
+    let diff = if view.wants_diff() { vec![difference(shown, &old, new.as_deref())] } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan { source, old, new }, diff, values })
 }
 
@@ -176,34 +176,34 @@ fn refuse(args: &Args, file: Option<&Path>) -> Result<(), Failure> {
     Err(Failure::new(why))
 }
 
-fn source(args: &Args, file: Option<&Path>, look: &Look) -> Result<Source, Failure> {
+fn source(args: &Args, file: Option<&Path>, view: &SystemView) -> Result<Source, Failure> {
     if let Some(file) = file {
-        let path = look.real_path(file);
-        let there = look.lstat(&path)?;
+        let path = view.real_path(file);
+        let there = view.lstat(&path)?;
         return Ok(Source::File(path, there));
     }
-    let mut words = vec![look.require_program("crontab")?.to_string_lossy().into_owned()];
-    let own = look.user_by_id(look.uid()).map(|user| user.name);
+    let mut words = vec![view.require_program("crontab")?.to_string_lossy().into_owned()];
+    let own = view.user_by_id(view.uid()).map(|user| user.name);
     if let Some(user) = args.user.as_ref().filter(|user| Some(*user) != own.as_ref()) {
         words.extend(["-u".to_owned(), user.clone()]);
     }
     Ok(Source::Program(words))
 }
 
-fn read(source: &Source, look: &Look) -> Result<String, Failure> {
+fn read(source: &Source, view: &SystemView) -> Result<String, Failure> {
     let text = |bytes: Vec<u8>, of: &str| {
         String::from_utf8(bytes).map_err(|_| Failure::new(format!("{of} is not UTF-8: it is left as it is")))
     };
     match source {
         Source::File(_, None) => Ok(String::new()),
-        Source::File(path, Some(_)) => text(look.read(path)?, &path.display().to_string()),
+        Source::File(path, Some(_)) => text(view.read(path)?, &path.display().to_string()),
         Source::Program(words) => {
-            let output = look.ask(&Process::new(words.iter().map(String::as_str).chain(["-l"])))?;
+            let output = view.query(&Process::new(words.iter().map(String::as_str).chain(["-l"])))?;
             match output.rc {
                 0 => Ok(table::without_heading(&text(output.stdout, "the crontab")?)),
                 // There is none yet.
                 1 => Ok(String::new()),
-                _ => Err(output.failure(format!("Unable to read crontab: {}", output.complaint()))),
+                _ => Err(output.failure(format!("Unable to read crontab: {}", output.error_output()))),
             }
         }
     }
@@ -326,7 +326,7 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         }
         (Source::Program(words), text) => {
             let process = Process::new(words.iter().map(String::as_str).chain(["-"]));
-            node.run_well(&process.stdin(text.unwrap_or_default().into_bytes()))?;
+            node.run_checked(&process.stdin(text.unwrap_or_default().into_bytes()))?;
         }
     }
     Ok(Done { changed: true, values })

@@ -18,7 +18,7 @@ impl Task<'_> {
         meta: &Meta,
         shown: bool,
     ) -> Result<(), Failure> {
-        if let Some(missing) = self.wanted().missing(self.look, path, meta)? {
+        if let Some(missing) = self.wanted().missing(self.view, path, meta)? {
             if shown {
                 difference::of_attributes(meta, missing, &mut plan.before, &mut plan.after);
             }
@@ -26,11 +26,11 @@ impl Task<'_> {
         }
         // Times are those of what a link leads to.
         if !self.times.is_preserve()
-            && let Some(meta) = self.look.stat(path)?
+            && let Some(meta) = self.view.stat(path)?
             && let Some((atime, mtime)) = self.times.missing(&meta)
         {
             if shown {
-                self.times.show(self.look, &meta, &mut plan.before, &mut plan.after);
+                self.times.show(self.view, &meta, &mut plan.before, &mut plan.after);
             }
             plan.actions.push(Action::Times(path.to_owned(), atime, mtime));
         }
@@ -44,18 +44,18 @@ impl Task<'_> {
         path: &Path,
         seen: &mut HashSet<(u64, u64)>,
     ) -> Result<(), Failure> {
-        for entry in self.look.list(path)? {
-            let Some(meta) = self.look.lstat(&entry)? else { continue };
+        for entry in self.view.list(path)? {
+            let Some(meta) = self.view.lstat(&entry)? else { continue };
             self.attributes(plan, &entry, &meta, false)?;
             if meta.is_dir() {
                 self.enter(plan, &entry, &meta, seen)?;
             } else if meta.is_link() && self.args.follow {
-                let target = path.join(self.look.read_link(&entry)?);
-                if let Some(meta) = self.look.stat(&target)? {
+                let target = path.join(self.view.read_link(&entry)?);
+                if let Some(meta) = self.view.stat(&target)? {
                     if meta.is_dir() {
                         self.enter(plan, &target, &meta, seen)?;
                     }
-                    let real = self.look.real_path(&target);
+                    let real = self.view.real_path(&target);
                     self.attributes(plan, &real, &meta, false)?;
                 }
             }

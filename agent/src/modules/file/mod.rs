@@ -17,7 +17,7 @@ use crate::files::attributes::{self as shared};
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Bytes, Look, System};
+use crate::system::{Bytes, System, SystemView};
 
 use plan::{Action, refuse};
 
@@ -45,17 +45,17 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ByArguments(|args| {
 ///
 /// # Errors
 /// If something is in the way, or the arguments contradict each other.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let mut path = look.expand(&args.path);
-    let src = args.src.as_ref().map(|src| look.expand(src));
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let mut path = view.expand(&args.path);
+    let src = args.src.as_ref().map(|src| view.expand(src));
     if !matches!(args.state, Some(State::Link | State::Absent))
         && let Some(name) = src.as_ref().and_then(|src| src.file_name())
-        && look.stat(&path)?.is_some_and(|meta| meta.is_dir())
+        && view.stat(&path)?.is_some_and(|meta| meta.is_dir())
     {
         path = path.join(name);
     }
-    let there = look.lstat(&path)?;
+    let there = view.lstat(&path)?;
     let state = args.state.unwrap_or(match shared::state(there.as_ref()) {
         "absent" if args.recurse => State::Directory,
         "directory" => State::Directory,
@@ -69,7 +69,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if src.is_some() && !matches!(state, State::Link | State::Hard) {
         return Err(refuse("src option requires state to be 'link' or 'hard'".into(), &path));
     }
-    let task = states::Task { args, look, times: times::Times::read(args, state, look)? };
+    let task = states::Task { args, view, times: times::Times::read(args, state, view)? };
     let plan = match state {
         State::Absent => task.absent(&path, there)?,
         State::Directory => task.directory(path, there)?,
@@ -79,12 +79,12 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         State::Touch => task.touch(&path, there)?,
     };
     let mut values = plan.values.clone();
-    shared::describe(look, &plan.shown, &mut values)?;
+    shared::describe(view, &plan.shown, &mut values)?;
     if plan.actions.is_empty() {
         return Ok(Checked::Same(values));
     }
     let diff =
-        if look.wants_diff() { vec![difference::of_maps(&plan.before, &plan.after)] } else { Vec::new() };
+        if view.wants_diff() { vec![difference::of_maps(&plan.before, &plan.after)] } else { Vec::new() };
     Ok(Checked::Differs { plan, diff, values })
 }
 

@@ -9,15 +9,15 @@ use super::args::Args;
 use super::plan::{Action, Plan, refuse};
 use super::times::Times;
 use crate::failure::Failure;
-use crate::files::attributes::{Wanted, differing, state};
+use crate::files::attributes::{RequestedAttributes, differing, state};
 use crate::files::mode::Base;
 use crate::stat::Meta;
-use crate::system::{Attributes, Look};
+use crate::system::{Attributes, SystemView};
 
 /// One task while it is checked.
 pub(super) struct Task<'a> {
     pub(super) args: &'a Args,
-    pub(super) look: &'a Look,
+    pub(super) view: &'a SystemView,
     pub(super) times: Times,
 }
 
@@ -26,21 +26,21 @@ fn text(path: &Path) -> Value {
 }
 
 impl Task<'_> {
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(super) fn wanted(&self) -> RequestedAttributes<'_> {
         self.args.file.wanted()
     }
 
     fn resolve_new(&self, path: &Path, is_dir: bool) -> Result<Attributes, Failure> {
-        let umask = self.look.umask();
+        let umask = self.view.umask();
         let mode = if is_dir { 0o777 } else { 0o666 } & !umask;
-        self.wanted().resolve(self.look, path, Base { mode, is_dir, umask })
+        self.wanted().resolve(self.view, path, Base { mode, is_dir, umask })
     }
 
     pub(super) fn absent(&self, path: &Path, there: Option<Meta>) -> Result<Plan, Failure> {
         let mut plan = Plan::new(path, map! { "path" => text(path), "state" => "absent" });
         if let Some(meta) = there {
             plan.both("state", state(Some(&meta)), "absent");
-            if meta.is_dir() && self.look.wants_diff() {
+            if meta.is_dir() && self.view.wants_diff() {
                 let (mut directories, mut files) = (Vec::new(), Vec::new());
                 self.walk(path, &mut directories, &mut files)?;
                 let held = map! { "directories" => directories, "files" => files };
@@ -52,8 +52,8 @@ impl Task<'_> {
     }
 
     fn walk(&self, path: &Path, directories: &mut Vec<Value>, files: &mut Vec<Value>) -> Result<(), Failure> {
-        for entry in self.look.list(path)? {
-            if self.look.lstat(&entry)?.is_some_and(|meta| meta.is_dir()) {
+        for entry in self.view.list(path)? {
+            if self.view.lstat(&entry)?.is_some_and(|meta| meta.is_dir()) {
                 directories.push(text(&entry));
                 self.walk(&entry, directories, files)?;
             } else {
@@ -66,8 +66,8 @@ impl Task<'_> {
     /// Returns where a link leads, if links are followed.
     fn followed(&self, path: PathBuf, there: Option<Meta>) -> Result<(PathBuf, Option<Meta>), Failure> {
         if self.args.follow && there.as_ref().is_some_and(Meta::is_link) {
-            let path = self.look.real_path(&path);
-            let there = self.look.lstat(&path)?;
+            let path = self.view.real_path(&path);
+            let there = self.view.lstat(&path)?;
             return Ok((path, there));
         }
         Ok((path, there))
@@ -122,7 +122,7 @@ impl Task<'_> {
             }
             None => {
                 plan.both("state", "absent", "directory");
-                for directory in crate::files::tree::missing_directories(self.look, &path)? {
+                for directory in crate::files::tree::missing_directories(self.view, &path)? {
                     let attributes = self.resolve_new(&directory, true)?;
                     plan.actions.push(Action::MakeDir(directory, attributes));
                 }
@@ -141,17 +141,17 @@ impl Task<'_> {
         src: Option<PathBuf>,
         there: Option<Meta>,
     ) -> Result<Plan, Failure> {
-        let (look, force) = (self.look, self.args.force);
+        let (view, force) = (self.view, self.args.force);
         let src = match src {
             None if self.args.follow && there.as_ref().is_some_and(Meta::is_link) => {
-                Some(look.read_link(path)?)
+                Some(view.read_link(path)?)
             }
             src => src,
         };
         let is_dir = there.as_ref().is_some_and(Meta::is_dir);
         let base = if is_dir { path.to_owned() } else { crate::files::dirname(path) };
         if let (Some(src), false) = (&src, force)
-            && look.stat(&base.join(src))?.is_none()
+            && view.stat(&base.join(src))?.is_none()
         {
             let msg = format!(
                 "src file does not exist, use \"force=yes\" if you really want to create the link: {}",
@@ -160,7 +160,7 @@ impl Task<'_> {
             return Err(refuse(msg, path).with("src", text(src)));
         }
         let found = state(there.as_ref());
-        if is_dir && force && !look.list(path)?.is_empty() {
+        if is_dir && force && !view.list(path)?.is_empty() {
             let msg = format!("the directory {} is not empty, refusing to convert it", path.display());
             return Err(refuse(msg, path));
         }
@@ -178,7 +178,7 @@ impl Task<'_> {
             return self.attributes_of_new_link(plan, &base.join(src));
         }
         if let Some(src) = src {
-            let old = look.read_link(path)?;
+            let old = view.read_link(path)?;
             if old != src {
                 plan.both("src", &old.to_string_lossy(), &src.to_string_lossy());
                 let (path, target) = (path.to_owned(), src.clone());
@@ -211,8 +211,8 @@ impl Task<'_> {
             }
             return Ok(plan);
         }
-        let target = self.look.real_path(target);
-        let there = self.look.lstat(&target)?;
+        let target = self.view.real_path(target);
+        let there = self.view.lstat(&target)?;
         self.attributes_of_link(plan, &target, there)
     }
 
@@ -234,7 +234,7 @@ impl Task<'_> {
             return Ok(plan);
         };
         let refusal = |msg: &str| Failure::new(msg).with("dest", text(path)).with("src", text(&src));
-        let source = self.look.stat(&src)?.ok_or_else(|| refusal("src does not exist"))?;
+        let source = self.view.stat(&src)?.ok_or_else(|| refusal("src does not exist"))?;
         let is_same = there.as_ref().is_some_and(|meta| (meta.dev, meta.ino) == (source.dev, source.ino));
         if is_same {
             if let Some(meta) = there {
@@ -250,15 +250,15 @@ impl Task<'_> {
             "directory" => return Err(refusal("Cannot link: different hard link exists at destination")),
             _ => plan.both("state", found, "hard"),
         }
-        let target = if self.args.follow { self.look.real_path(&src) } else { src };
+        let target = if self.args.follow { self.view.real_path(&src) } else { src };
         plan.actions.push(Action::HardLink {
             path: path.to_owned(),
             target: target.clone(),
             expected: there,
         });
         // The link is the file: it has the attributes that its other name has now.
-        let base = Base { mode: source.mode, is_dir: false, umask: self.look.umask() };
-        if let Some(missing) = differing(self.wanted().resolve(self.look, path, base)?, &source) {
+        let base = Base { mode: source.mode, is_dir: false, umask: self.view.umask() };
+        if let Some(missing) = differing(self.wanted().resolve(self.view, path, base)?, &source) {
             plan.actions.push(Action::Set(path.to_owned(), missing));
         }
         Ok(plan)

@@ -5,7 +5,7 @@ use convoy_protocol::Map;
 use super::args::{Args, State};
 use crate::failure::Failure;
 use crate::stat::{Meta, Time};
-use crate::system::{Look, SetTime};
+use crate::system::{SetTime, SystemView};
 
 /// The two times as they shall be.
 #[derive(Debug, Clone, Copy)]
@@ -16,10 +16,10 @@ pub(super) struct Times {
 
 impl Times {
     /// Reads both arguments.
-    pub(super) fn read(args: &Args, state: State, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn read(args: &Args, state: State, view: &SystemView) -> Result<Self, Failure> {
         let default = if state == State::Touch { "now" } else { "preserve" };
         let one =
-            |text: &Option<String>, format: &str| read(text.as_deref().unwrap_or(default), format, look);
+            |text: &Option<String>, format: &str| read(text.as_deref().unwrap_or(default), format, view);
         Ok(Self {
             atime: one(&args.access_time, &args.access_time_format)?,
             mtime: one(&args.modification_time, &args.modification_time_format)?,
@@ -46,11 +46,11 @@ impl Times {
         (self.atime, self.mtime)
     }
 
-    pub(super) fn show(self, look: &Look, meta: &Meta, before: &mut Map, after: &mut Map) {
+    pub(super) fn show(self, view: &SystemView, meta: &Meta, before: &mut Map, after: &mut Map) {
         for (name, wanted, there) in [("atime", self.atime, meta.atime), ("mtime", self.mtime, meta.mtime)] {
             let new = match wanted {
                 SetTime::Keep => continue,
-                SetTime::Now => look.now().as_secs_f64(),
+                SetTime::Now => view.now().as_secs_f64(),
                 SetTime::To(time) => time.as_f64(),
             };
             before.insert(name.into(), there.as_f64().into());
@@ -59,12 +59,12 @@ impl Times {
     }
 }
 
-fn read(text: &str, format: &str, look: &Look) -> Result<SetTime, Failure> {
+fn read(text: &str, format: &str, view: &SystemView) -> Result<SetTime, Failure> {
     match text {
         "preserve" => Ok(SetTime::Keep),
         "now" => Ok(SetTime::Now),
         _ => {
-            parse(text, format, look).map(|seconds| SetTime::To(Time { seconds, nanos: 0 })).map_err(|why| {
+            parse(text, format, view).map(|seconds| SetTime::To(Time { seconds, nanos: 0 })).map_err(|why| {
                 Failure::new(format!(
                     "Error while obtaining timestamp for time {text} using format {format}: {why}"
                 ))
@@ -74,7 +74,7 @@ fn read(text: &str, format: &str, look: &Look) -> Result<SetTime, Failure> {
 }
 
 /// Reads a local time as Python's `strptime` does, by the directives that are numbers.
-fn parse(text: &str, format: &str, look: &Look) -> Result<i64, String> {
+fn parse(text: &str, format: &str, view: &SystemView) -> Result<i64, String> {
     let mismatch = || format!("time data '{text}' does not match format '{format}'");
     let (mut year, mut month, mut day, mut second) = (1900, 1, 1, 0);
     let mut rest = text;
@@ -116,5 +116,5 @@ fn parse(text: &str, format: &str, look: &Look) -> Result<i64, String> {
             _ => second += number,
         }
     }
-    if rest.is_empty() { Ok(look.from_local(year, month, day, second)) } else { Err(mismatch()) }
+    if rest.is_empty() { Ok(view.from_local(year, month, day, second)) } else { Err(mismatch()) }
 }

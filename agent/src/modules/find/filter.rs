@@ -8,12 +8,12 @@ use convoy_protocol::{Kind, Value};
 
 use super::args::{AgeStamp, Args, FileType};
 use crate::failure::Failure;
-use crate::files::encoding::{self, NoText};
+use crate::files::encoding::{self, EncodingError};
 use crate::files::glob;
 use crate::files::mode::{self, Base};
 use crate::pattern::Pattern;
 use crate::stat::Meta;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// What a name is compared with.
 enum Name<'a> {
@@ -43,7 +43,7 @@ pub(super) struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(args: &'a Args, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn new(args: &'a Args, view: &SystemView) -> Result<Self, Failure> {
         let name = |pattern: &'a String| match args.use_regex {
             true => Pattern::new(pattern).map(Name::Regex),
             false => Ok(Name::Glob(pattern)),
@@ -59,11 +59,17 @@ impl<'a> Filter<'a> {
             age: quantity("age", args.age.as_deref(), &seconds)?,
             size: quantity("size", args.size.as_deref(), &bytes)?,
             mode: args.mode.as_ref().map(wanted_mode).transpose()?.flatten(),
-            now: look.now().as_secs_f64(),
+            now: view.now().as_secs_f64(),
         })
     }
 
-    pub(super) fn fits(&self, path: &Path, name: &str, meta: &Meta, look: &Look) -> Result<bool, String> {
+    pub(super) fn fits(
+        &self,
+        path: &Path,
+        name: &str,
+        meta: &Meta,
+        view: &SystemView,
+    ) -> Result<bool, String> {
         let is_file = self.args.file_type == FileType::File;
         let kind = match self.args.file_type {
             FileType::Any => true,
@@ -76,7 +82,7 @@ impl<'a> Filter<'a> {
             && within(self.age, self.now - self.stamp(meta))
             && (!meta.is_file() || within(self.size, meta.size as f64))
             && self.mode_fits(meta)
-            && (!is_file || self.content_fits(path, look)?))
+            && (!is_file || self.content_fits(path, view)?))
     }
 
     fn name_fits(&self, name: &str) -> Result<bool, String> {
@@ -104,7 +110,7 @@ impl<'a> Filter<'a> {
     }
 
     /// Looks into the file. One that cannot be read does not fit, as in Ansible; one in another encoding ends the search.
-    fn content_fits(&self, path: &Path, look: &Look) -> Result<bool, String> {
+    fn content_fits(&self, path: &Path, view: &SystemView) -> Result<bool, String> {
         let Some(pattern) = &self.contains else { return Ok(true) };
         let Ok(mut file) = File::open(path) else { return Ok(false) };
         let gave_up = |failure: Failure| failure.msg;
@@ -114,7 +120,7 @@ impl<'a> Filter<'a> {
             if file.read_to_end(&mut bytes).is_err() {
                 return Ok(false);
             }
-            let text = encoding::decode_strict(look, &bytes, encoding.unwrap_or("utf-8"));
+            let text = encoding::decode_strict(view, &bytes, encoding.unwrap_or("utf-8"));
             let text = text.map_err(|fault| self.no_text(path, fault))?;
             if self.args.read_whole_file {
                 return pattern.search(&text).map(|found| found.is_some()).map_err(gave_up);
@@ -125,7 +131,7 @@ impl<'a> Filter<'a> {
         let mut lines = BufReader::new(file);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let text = str::from_utf8(&line).map_err(|_| self.no_text(path, NoText::Malformed))?;
+            let text = str::from_utf8(&line).map_err(|_| self.no_text(path, EncodingError::Malformed))?;
             if pattern.matches_start(text).map_err(gave_up)? {
                 return Ok(true);
             }
@@ -134,11 +140,11 @@ impl<'a> Filter<'a> {
         Ok(false)
     }
 
-    fn no_text(&self, path: &Path, fault: NoText) -> String {
+    fn no_text(&self, path: &Path, fault: EncodingError) -> String {
         let none = r#"None (default determined by the Python built-in function "open")"#;
         let encoding = self.args.encoding.as_deref().unwrap_or(none);
         match fault {
-            NoText::Malformed => format!(
+            EncodingError::Malformed => format!(
                 "Failed to read the file {} due to an encoding error. current encoding: {encoding}",
                 path.display()
             ),

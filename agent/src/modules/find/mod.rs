@@ -16,7 +16,7 @@ use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::os_error;
 use crate::stat::Meta;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use filter::Filter;
 
@@ -35,14 +35,14 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::ReadTree);
 ///
 /// # Errors
 /// If an argument has no meaning. What cannot be looked at is told in the answer.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallible>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<std::convert::Infallible>, Failure> {
     if let Some(limit) = args.limit.filter(|limit| *limit <= 0) {
         return Err(Failure::new(format!("limit cannot be {limit} (use None for unlimited)")));
     }
     let mut search = Search {
         args,
-        look,
-        filter: Filter::new(args, look)?,
+        view,
+        filter: Filter::new(args, view)?,
         found: Vec::new(),
         examined: 0,
         skipped: Map::new(),
@@ -50,7 +50,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<std::convert::Infallibl
         limited: false,
     };
     for path in &args.paths {
-        search.root(&look.expand(path));
+        search.root(&view.expand(path));
     }
     Ok(Checked::Same(search.answer()))
 }
@@ -60,7 +60,7 @@ struct Skipped(String);
 
 struct Search<'a> {
     args: &'a Args,
-    look: &'a Look,
+    view: &'a SystemView,
     filter: Filter<'a>,
     found: Vec<Value>,
     examined: i64,
@@ -100,7 +100,7 @@ impl Search<'_> {
     }
 
     fn root(&mut self, path: &Path) {
-        let searched = match self.look.stat(path) {
+        let searched = match self.view.stat(path) {
             Ok(Some(meta)) if meta.is_dir() => {
                 let mut above = HashSet::from([(meta.dev, meta.ino)]);
                 self.directory(path, 1, &mut above)
@@ -134,7 +134,7 @@ impl Search<'_> {
             Err(error) => return Err(Skipped(os_error(&error, directory))),
         };
         self.examined += paths.len() as i64;
-        let is_directory = |path: &PathBuf| self.look.stat(path).ok().flatten().filter(Meta::is_dir);
+        let is_directory = |path: &PathBuf| self.view.stat(path).ok().flatten().filter(Meta::is_dir);
         let (mut directories, mut others) = (Vec::new(), Vec::new());
         for path in paths {
             match is_directory(&path) {
@@ -153,7 +153,7 @@ impl Search<'_> {
             }
         }
         for (path, id) in directories {
-            let is_link = || self.look.lstat(&path).is_ok_and(|meta| meta.is_some_and(|meta| meta.is_link()));
+            let is_link = || self.view.lstat(&path).is_ok_and(|meta| meta.is_some_and(|meta| meta.is_link()));
             if !self.args.recurse || self.is_full() || (!self.args.follow && is_link()) {
                 continue;
             }
@@ -185,13 +185,13 @@ impl Search<'_> {
                 return Ok(());
             }
         };
-        if !self.filter.fits(&path, &name, &meta, self.look).map_err(Skipped)? {
+        if !self.filter.fits(&path, &name, &meta, self.view).map_err(Skipped)? {
             return Ok(());
         }
         let mut values = map! { "path" => path.to_string_lossy().as_ref() };
-        values.extend(status::of(self.look, &meta));
+        values.extend(status::of(self.view, &meta));
         if self.args.get_checksum && meta.is_file() {
-            let sum = self.look.checksum(&path, self.args.checksum_algorithm);
+            let sum = self.view.checksum(&path, self.args.checksum_algorithm);
             // As in `stat`: what may not be read has no digest.
             values.insert("checksum".into(), sum.ok().map_or(Value::null(), Value::from));
         }

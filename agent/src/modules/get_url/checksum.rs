@@ -7,7 +7,7 @@ use super::request::request;
 use crate::args::Arg;
 use crate::failure::Failure;
 use crate::http;
-use crate::system::{Algorithm, Look};
+use crate::system::{Algorithm, SystemView};
 
 /// The longest list of digests, in bytes.
 const LIMIT: u64 = 4 << 20;
@@ -21,7 +21,7 @@ pub struct Checksum {
 
 impl Checksum {
     /// Reads what the task says, and fetches a list of digests if it names one.
-    pub(super) fn of(text: &str, args: &Args, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn of(text: &str, args: &Args, view: &SystemView) -> Result<Self, Failure> {
         let (name, digits) = text.split_once(':').ok_or_else(|| {
             Failure::new("The checksum parameter has to be in format <algorithm>:<checksum>")
         })?;
@@ -31,7 +31,7 @@ impl Checksum {
                 Algorithm::CHOICES.join(", ")
             ))
         })?;
-        let digits = if digits.contains("://") { listed(digits, args, look)? } else { digits.to_owned() };
+        let digits = if digits.contains("://") { listed(digits, args, view)? } else { digits.to_owned() };
         let digits: String = digits.chars().filter(char::is_ascii_alphanumeric).collect();
         if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(Failure::new("The checksum format is invalid"));
@@ -40,13 +40,13 @@ impl Checksum {
     }
 
     /// Returns whether the file at `path` has it.
-    pub(super) fn is_of(&self, look: &Look, path: &Path) -> Result<bool, Failure> {
-        Ok(look.can_read(path) && look.checksum(path, self.algorithm)? == self.digits)
+    pub(super) fn is_of(&self, view: &SystemView, path: &Path) -> Result<bool, Failure> {
+        Ok(view.can_read(path) && view.checksum(path, self.algorithm)? == self.digits)
     }
 
     /// Checks that what was fetched from `url` has it.
-    pub(super) fn verify(&self, look: &Look, url: &str, path: &Path) -> Result<(), Failure> {
-        let found = look.checksum(path, self.algorithm)?;
+    pub(super) fn verify(&self, view: &SystemView, url: &str, path: &Path) -> Result<(), Failure> {
+        let found = view.checksum(path, self.algorithm)?;
         if found == self.digits {
             return Ok(());
         }
@@ -55,9 +55,9 @@ impl Checksum {
     }
 }
 
-fn listed(list: &str, args: &Args, look: &Look) -> Result<String, Failure> {
+fn listed(list: &str, args: &Args, view: &SystemView) -> Result<String, Failure> {
     let failed = |error: http::Error| Failure::new(error.to_string());
-    let mut response = http::send(look, request(args, look, "GET", list)?).map_err(failed)?;
+    let mut response = http::send(view, request(args, view, "GET", list)?).map_err(failed)?;
     let shown = response.url.to_string();
     if response.status != 200 {
         return Err(Failure::new("Request failed")

@@ -13,13 +13,13 @@ pub use args::Args;
 
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::files::put::{self, Found, Put, Source};
+use crate::files::put::{self, Inspection, Put, Source};
 use crate::files::{dirname, ends_with_slash, with_directory};
 use crate::http::{self, Download, Request, Response};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use checksum::Checksum;
 use request::request;
@@ -47,8 +47,8 @@ pub enum Plan {
     Fetch(Option<Checksum>, Option<i64>),
 }
 
-fn dest(args: &Args, look: &Look) -> PathBuf {
-    with_directory(look.expand(&args.dest))
+fn dest(args: &Args, view: &SystemView) -> PathBuf {
+    with_directory(view.expand(&args.dest))
 }
 
 fn shown(args: &Args) -> String {
@@ -58,23 +58,23 @@ fn shown(args: &Args) -> String {
     }
 }
 
-fn since(look: &Look, request: &mut Request, seconds: i64) {
-    request.headers.push(("If-Modified-Since".into(), look.http_date(seconds)));
+fn since(view: &SystemView, request: &mut Request, seconds: i64) {
+    request.headers.push(("If-Modified-Since".into(), view.http_date(seconds)));
 }
 
 /// Looks whether the file is there, and asks the server if it has a newer one.
 ///
 /// # Errors
 /// If the arguments make no request, or the file could not be written.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let dest = dest(args, look);
-    let mut head = request(args, look, "HEAD", &args.url)?;
-    let there = look.stat(&dest)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let dest = dest(args, view);
+    let mut head = request(args, view, "HEAD", &args.url)?;
+    let there = view.stat(&dest)?;
     let is_dir = ends_with_slash(&dest) || there.as_ref().is_some_and(Meta::is_dir);
-    may_write(look, &dest, is_dir)?;
+    may_write(view, &dest, is_dir)?;
     let checksum = args.checksum.as_deref().filter(|text| !text.is_empty());
-    let checksum = checksum.map(|text| Checksum::of(text, args, look)).transpose()?;
+    let checksum = checksum.map(|text| Checksum::of(text, args, view)).transpose()?;
     let values = map! { "url" => shown(args), "dest" => dest.to_string_lossy().as_ref() };
     let unknown = |since| {
         let plan = Plan::Fetch(checksum.clone(), since);
@@ -95,16 +95,16 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return unknown(None);
     }
     match &checksum {
-        Some(wanted) if wanted.is_of(look, &dest)? => already(args, look, dest, values),
+        Some(wanted) if wanted.is_of(view, &dest)? => already(args, view, dest, values),
         // The one that is there is not the one that is wanted, however new it is.
         Some(_) => {
             let plan = Plan::Fetch(checksum.clone(), None);
             Ok(Checked::Differs { plan, diff: Vec::new(), values })
         }
         None => {
-            since(look, &mut head, meta.mtime.seconds);
-            match http::send(look, head) {
-                Ok(response) if response.status == 304 => already(args, look, dest, values),
+            since(view, &mut head, meta.mtime.seconds);
+            match http::send(view, head) {
+                Ok(response) if response.status == 304 => already(args, view, dest, values),
                 _ => unknown(Some(meta.mtime.seconds)),
             }
         }
@@ -112,9 +112,9 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
 }
 
 /// Answers for a file whose content is as asked.
-fn already(args: &Args, look: &Look, dest: PathBuf, mut values: Map) -> Result<Checked<Plan>, Failure> {
+fn already(args: &Args, view: &SystemView, dest: PathBuf, mut values: Map) -> Result<Checked<Plan>, Failure> {
     let put = Put::new(dest.clone(), Source::Node(dest), args.file.wanted());
-    match put::check(put, look, Map::new())? {
+    match put::check(put, view, Map::new())? {
         Checked::Same(found) => {
             values.insert("msg".into(), "file already exists".into());
             values.extend(found);
@@ -129,12 +129,12 @@ fn already(args: &Args, look: &Look, dest: PathBuf, mut values: Map) -> Result<C
     }
 }
 
-fn may_write(look: &Look, dest: &Path, is_dir: bool) -> Result<(), Failure> {
+fn may_write(view: &SystemView, dest: &Path, is_dir: bool) -> Result<(), Failure> {
     let directory = if is_dir { dest.to_owned() } else { dirname(dest) };
-    if !look.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
+    if !view.stat(&directory)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!("Destination {} does not exist", directory.display())));
     }
-    if !look.can_write(&directory) {
+    if !view.can_write(&directory) {
         return Err(Failure::new(format!("Destination {} is not writable", directory.display())));
     }
     Ok(())
@@ -188,11 +188,11 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
 }
 
 /// Returns the directory in which the file waits.
-fn waiting(args: &Args, look: &Look) -> Result<PathBuf, Failure> {
-    let Some(directory) = args.tmp_dest.as_ref().map(|path| look.expand(path)) else {
-        return Ok(look.temporary_directory());
+fn waiting(args: &Args, view: &SystemView) -> Result<PathBuf, Failure> {
+    let Some(directory) = args.tmp_dest.as_ref().map(|path| view.expand(path)) else {
+        return Ok(view.temporary_directory());
     };
-    match look.stat(&directory)? {
+    match view.stat(&directory)? {
         Some(meta) if meta.is_dir() => Ok(directory),
         Some(_) => Err(Failure::new(format!("{} is a file but should be a directory.", directory.display()))),
         None => Err(Failure::new(format!("{} directory does not exist.", directory.display()))),
@@ -230,13 +230,13 @@ fn place(
     let mut put = Put::new(dest.to_owned(), Source::Node(download.path().to_owned()), args.file.wanted());
     put.backup = args.backup;
     let changed = match put::inspect(put, node)? {
-        Found::Differs(plan, _) => {
+        Inspection::Differs(plan, _) => {
             let done = put::apply(*plan, node)?;
             let kept = done.values.get("backup_file").cloned();
             values.extend(kept.map(|path| ("backup_file".into(), path)));
             done.changed
         }
-        Found::Same(_) | Found::Kept(_) => false,
+        Inspection::Same(_) | Inspection::Kept(_) => false,
     };
     attributes::describe(node, dest, values)?;
     Ok(changed)

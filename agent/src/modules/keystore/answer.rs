@@ -30,7 +30,7 @@ pub(super) fn values(
     if let Some(certificate) = named.and_then(|entry| entry.chain.first()) {
         values.insert("key_sha256".into(), certificate.key_sha256.as_str().into());
     }
-    if !keystore.is_proven {
+    if !keystore.is_password_verified {
         let warning = format!(
             "{} opens with any password: it has no checksum, and its certificates are not encrypted",
             path.display()

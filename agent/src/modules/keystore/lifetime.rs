@@ -2,11 +2,11 @@
 
 use super::args::{Args, Expired};
 use crate::formats::keystore::{Certificate, Entry, Keystore, Kind, Moment};
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Returns the time of the node's clock.
-pub(super) fn now(look: &Look) -> Moment {
-    Moment(i64::try_from(look.now().as_secs()).unwrap_or(i64::MAX))
+pub(super) fn now(view: &SystemView) -> Moment {
+    Moment(i64::try_from(view.now().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Returns the entries whose certificates must last: the named one, else all keys.

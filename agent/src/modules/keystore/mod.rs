@@ -9,10 +9,10 @@ use std::convert::Infallible;
 pub use args::{Args, Expired, Type, Wanted};
 
 use crate::failure::Failure;
-use crate::formats::keystore::{Belongs, Entry, Format, Keystore, Kind, format_of};
+use crate::formats::keystore::{Entry, Format, KeyMatch, Keystore, Kind, format_of};
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The largest file that is read: the largest of all trust stores have some hundred kilobytes.
 const LIMIT: u64 = 8 * 1024 * 1024;
@@ -40,10 +40,10 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Read);
 ///
 /// # Errors
 /// If the file does not open, or something in it is not as it must be.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
     refuse_useless(args)?;
-    let path = look.expand(&args.path);
-    let bytes = look.read_small(&path, LIMIT)?;
+    let path = view.expand(&args.path);
+    let bytes = view.read_small(&path, LIMIT)?;
     let of_file = |what: &dyn std::fmt::Display| Failure::new(format!("{} {what}", path.display()));
     let format = format_of(&bytes).map_err(|error| of_file(&error))?;
     refuse_other_type(args.r#type, format).map_err(|what| of_file(&what))?;
@@ -51,7 +51,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
     let named = args.alias.as_deref().map(|alias| named(args, alias, &keystore)).transpose();
     let named = named.map_err(|what| of_file(&what))?;
     open_keys(args, &keystore, named).map_err(|what| of_file(&what))?;
-    let now = lifetime::now(look);
+    let now = lifetime::now(view);
     let values = answer::values(&path, &bytes, &keystore, named, now);
     match lifetime::problem(args, &keystore, named, now) {
         None => Ok(Checked::Same(values)),
@@ -123,11 +123,11 @@ fn holdings(alias: &str, keystore: &Keystore) -> String {
     if more > 0 {
         said.push_str(&format!(" and {more} more"));
     }
-    if keystore.loose > 0 {
+    if keystore.orphan_certificates > 0 {
         said.push_str(&format!(
             "; and {} certificates that belong to no alias, which Java does not see: `keytool -importcert` makes \
              them trusted",
-            keystore.loose
+            keystore.orphan_certificates
         ));
     }
     said
@@ -141,7 +141,7 @@ fn open_keys(args: &Args, keystore: &Keystore, named: Option<&Entry>) -> Result<
         let alias = &entry.alias;
         match entry.open_key(password) {
             Err(error) => return Err(format!("holds {alias}, but {error}")),
-            Ok(Belongs::No) => {
+            Ok(KeyMatch::No) => {
                 return Err(format!("holds {alias}, but its private key is not the one of its certificate"));
             }
             Ok(_) if entry.chain.is_empty() => {

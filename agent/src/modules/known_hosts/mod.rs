@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Attributes, Bytes, Look, System};
+use crate::system::{Attributes, Bytes, System, SystemView};
 
 use line::{Line, hashed};
 
@@ -64,16 +64,16 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the key is missing or another host's, or the file cannot be read.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let path = look.expand(&args.path);
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let path = view.expand(&args.path);
     let host = args.name.to_lowercase();
-    let given = given(args, &host, look)?;
+    let given = given(args, &host, view)?;
     let values = values(args, &path);
-    let target = look.real_path(&path);
-    let expected = look.lstat(&target)?;
+    let target = view.real_path(&path);
+    let expected = view.lstat(&target)?;
     let old = match &expected {
         Some(_) => {
-            let bytes = look.read(&target)?;
+            let bytes = view.read(&target)?;
             String::from_utf8(bytes)
                 .map_err(|_| Failure::new(format!("{} is not a text file", path.display())))?
         }
@@ -84,7 +84,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return Ok(Checked::Same(values));
     }
     let directory = crate::files::dirname(&target);
-    if look.stat(&directory)?.is_none() {
+    if view.stat(&directory)?.is_none() {
         let msg = format!(
             "Failed to write to file {}: the directory {} does not exist",
             path.display(),
@@ -93,12 +93,12 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         return Err(Failure::new(msg));
     }
     let diff =
-        if look.wants_diff() { vec![difference(&path, expected.is_some(), old, &new)] } else { Vec::new() };
+        if view.wants_diff() { vec![difference(&path, expected.is_some(), old, &new)] } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan { path: target, expected, content: new }, diff, values })
 }
 
 /// Returns the line as it shall stand in the file.
-fn given(args: &Args, host: &str, look: &Look) -> Result<Option<String>, Failure> {
+fn given(args: &Args, host: &str, view: &SystemView) -> Result<Option<String>, Failure> {
     let Some(key) = args.key.as_deref().filter(|key| !key.is_empty()) else {
         return match args.state {
             State::Absent => Ok(None),
@@ -117,7 +117,7 @@ fn given(args: &Args, host: &str, look: &Look) -> Result<Option<String>, Failure
     if !args.hash_host {
         return Ok(Some(key.trim_end_matches('\n').to_owned()));
     }
-    let salt = look.read_head(Path::new("/dev/urandom"), 20)?;
+    let salt = view.read_head(Path::new("/dev/urandom"), 20)?;
     let mut words: Vec<String> = key.split_whitespace().map(str::to_owned).collect();
     let at = usize::from(words[0].starts_with('@'));
     words[at] = hashed(host, &salt);

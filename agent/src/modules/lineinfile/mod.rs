@@ -13,7 +13,7 @@ use crate::files;
 use crate::files::edit::Edit;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use edit::Edited;
 
@@ -32,12 +32,12 @@ pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
 ///
 /// # Errors
 /// If there is no file, the arguments contradict each other, or a regular expression is none.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    let path = look.expand(&args.path);
-    files::edit::refuse_directory(look, &path)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    let path = view.expand(&args.path);
+    files::edit::refuse_directory(view, &path)?;
     arguments(args)?;
-    let exists = look.stat(&path)?.is_some();
+    let exists = view.stat(&path)?.is_some();
     if !exists && args.state == State::Absent {
         return Ok(Checked::Same(map! { "msg" => "file not present" }));
     }
@@ -45,10 +45,10 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         let msg = format!("Destination {} does not exist !", path.display());
         return Err(Failure::new(msg).with("rc", 257));
     }
-    let old = exists.then(|| look.read(&path)).transpose()?;
+    let old = exists.then(|| view.read(&path)).transpose()?;
     let Edited { content, msg, found } = edit::run(args, old.as_deref().unwrap_or_default())?;
     let new = msg.map(|msg| (content, msg));
-    let inspected = Edit { path, old, new, wanted: args.file.wanted() }.inspect(look)?;
+    let inspected = Edit { path, old, new, wanted: args.file.wanted() }.inspect(view)?;
     let mut values = map! { "msg" => inspected.msg, "backup" => "" };
     if args.state == State::Absent {
         values.insert("found".into(), found.into());

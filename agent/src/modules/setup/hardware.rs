@@ -6,9 +6,9 @@ use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
 use super::files::slurp;
-use crate::system::Look;
+use crate::system::SystemView;
 
-pub(super) fn collect(_look: &Look, facts: &mut Map) {
+pub(super) fn collect(_look: &SystemView, facts: &mut Map) {
     memory(&slurp("/proc/meminfo"), facts);
     let cpus = rustix::thread::sched_getaffinity(None).map(|set| set.count()).unwrap_or_default();
     processors(&slurp("/proc/cpuinfo"), cpus, facts);
@@ -164,7 +164,7 @@ fn is_remote(device: &str, kind: &str) -> bool {
         || kinds.iter().any(|k| kind.starts_with(k))
 }
 
-pub(super) fn mounts(_look: &Look, facts: &mut Map) {
+pub(super) fn mounts(_look: &SystemView, facts: &mut Map) {
     let text = slurp("/proc/self/mounts");
     let all = text.lines().filter_map(|line| {
         let words: Vec<String> = line.split_whitespace().map(unescape).collect();

@@ -5,14 +5,14 @@ use std::path::Path;
 use convoy_protocol::{Map, map};
 
 use super::files::slurp;
-use crate::system::Look;
+use crate::system::SystemView;
 
-pub(super) fn platform(look: &Look, facts: &mut Map) {
+pub(super) fn platform(view: &SystemView, facts: &mut Map) {
     let kernel = rustix::system::uname();
     let text = |s: &std::ffi::CStr| s.to_string_lossy().into_owned();
     let machine = text(kernel.machine());
-    let full = look.full_host_name();
-    let node = look.host_name();
+    let full = view.full_host_name();
+    let node = view.host_name();
     let bits = usize::BITS.to_string();
     facts.extend(map! {
         "system" => text(kernel.sysname()),
@@ -33,16 +33,16 @@ pub(super) fn platform(look: &Look, facts: &mut Map) {
     }
 }
 
-pub(super) fn environment(look: &Look, facts: &mut Map) {
-    let all: Map = look.environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+pub(super) fn environment(view: &SystemView, facts: &mut Map) {
+    let all: Map = view.environment().into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     facts.insert("env".into(), all.into());
 }
 
-pub(super) fn date_time(look: &Look, facts: &mut Map) {
+pub(super) fn date_time(view: &SystemView, facts: &mut Map) {
     const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-    let now = look.now();
-    let local = look.local_time(now);
-    let utc = look.utc(now);
+    let now = view.now();
+    let local = view.local_time(now);
+    let utc = view.utc(now);
     let day = local.weekday();
     // As `strftime` counts: weeks from the first Monday.
     let week = (local.day_of_year() + 7 - (day + 6) % 7) / 7;
@@ -77,12 +77,12 @@ pub(super) fn date_time(look: &Look, facts: &mut Map) {
     );
 }
 
-pub(super) fn service_manager(look: &Look, facts: &mut Map) {
-    facts.insert("service_mgr".into(), look.service_manager().into());
+pub(super) fn service_manager(view: &SystemView, facts: &mut Map) {
+    facts.insert("service_mgr".into(), view.service_manager().into());
 }
 
-pub(super) fn security(look: &Look, facts: &mut Map) {
-    let selinux = if look.has_selinux() {
+pub(super) fn security(view: &SystemView, facts: &mut Map) {
+    let selinux = if view.has_selinux() {
         let mode = if slurp("/sys/fs/selinux/enforce").trim() == "1" { "enforcing" } else { "permissive" };
         map! { "status" => "enabled", "mode" => mode }
     } else {
@@ -96,6 +96,6 @@ pub(super) fn security(look: &Look, facts: &mut Map) {
     });
 }
 
-pub(super) fn chroot(look: &Look, facts: &mut Map) {
-    facts.insert("is_chroot".into(), look.is_chroot().into());
+pub(super) fn chroot(view: &SystemView, facts: &mut Map) {
+    facts.insert("is_chroot".into(), view.is_chroot().into());
 }

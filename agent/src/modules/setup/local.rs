@@ -6,27 +6,27 @@ use convoy_protocol::{Key, Map, Value};
 
 use crate::failure::Failure;
 use crate::files::json;
-use crate::system::{Look, Process};
+use crate::system::{Process, SystemView};
 
-pub(super) fn collect(look: &Look, directory: &Path, facts: &mut Map) {
+pub(super) fn collect(view: &SystemView, directory: &Path, facts: &mut Map) {
     let mut all = Map::new();
-    for path in look.list(directory).unwrap_or_default() {
+    for path in view.list(directory).unwrap_or_default() {
         if path.extension().is_none_or(|extension| extension != "fact") {
             continue;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let value = one(look, &path).unwrap_or_else(|failure| failure.msg.into());
+        let value = one(view, &path).unwrap_or_else(|failure| failure.msg.into());
         all.insert(name.into(), value);
     }
     facts.insert("local".into(), all.into());
 }
 
-fn one(look: &Look, path: &Path) -> Result<Value, Failure> {
-    let Some(meta) = look.stat(path)? else {
+fn one(view: &SystemView, path: &Path) -> Result<Value, Failure> {
+    let Some(meta) = view.stat(path)? else {
         return Err(Failure::new(format!("Could not stat fact ({}): it leads to nothing", path.display())));
     };
-    let text = if look.can_execute(path) && meta.mode & 0o111 != 0 {
-        let output = look.ask(&Process::new([path]))?;
+    let text = if view.can_execute(path) && meta.mode & 0o111 != 0 {
+        let output = view.query(&Process::new([path]))?;
         if output.rc != 0 {
             let error = String::from_utf8_lossy(&output.stderr).into_owned();
             let text = format!(
@@ -38,7 +38,7 @@ fn one(look: &Look, path: &Path) -> Result<Value, Failure> {
         }
         output.stdout
     } else {
-        look.read(path)?
+        view.read(path)?
     };
     let text = String::from_utf8_lossy(&text);
     let path = path.display();

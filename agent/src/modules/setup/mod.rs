@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::files::glob;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use files::Files;
 
@@ -51,34 +51,34 @@ crate::arguments! {
     }
 }
 
-type Collector = fn(&Args, &Look, &mut Map);
+type Collector = fn(&Args, &SystemView, &mut Map);
 
 /// Name, group and function of each source; the group `min` is gathered unless it is excluded.
 const SOURCES: &[(&str, &str, Collector)] = &[
-    ("platform", "min", |_, look, facts| host::platform(look, facts)),
-    ("distribution", "min", |_, look, facts| {
-        distribution::collect(&Files::here(), look.program("lsb_release").is_some(), facts);
+    ("platform", "min", |_, view, facts| host::platform(view, facts)),
+    ("distribution", "min", |_, view, facts| {
+        distribution::collect(&Files::here(), view.program("lsb_release").is_some(), facts);
     }),
-    ("user", "min", |_, look, facts| user::collect(look, facts)),
-    ("env", "min", |_, look, facts| host::environment(look, facts)),
-    ("date_time", "min", |_, look, facts| host::date_time(look, facts)),
+    ("user", "min", |_, view, facts| user::collect(view, facts)),
+    ("env", "min", |_, view, facts| host::environment(view, facts)),
+    ("date_time", "min", |_, view, facts| host::date_time(view, facts)),
     ("cmdline", "min", |_, _, facts| boot::command_line(&Files::here(), facts)),
     ("loadavg", "loadavg", |_, _, facts| boot::load(&Files::here(), facts)),
     ("ssh_pub_keys", "min", |_, _, facts| boot::host_keys(&Files::here(), facts)),
     ("iscsi", "iscsi", |_, _, facts| boot::iscsi(&Files::here(), facts)),
     ("nvme", "nvme", |_, _, facts| boot::nvme(&Files::here(), facts)),
     ("fibre_channel_wwn", "fibre_channel_wwn", |_, _, facts| boot::fibre_channel(&Files::here(), facts)),
-    ("pkg_mgr", "min", |_, look, facts| distribution::package_manager(look, facts)),
-    ("service_mgr", "min", |_, look, facts| host::service_manager(look, facts)),
-    ("selinux", "min", |_, look, facts| host::security(look, facts)),
-    ("chroot", "chroot", |_, look, facts| host::chroot(look, facts)),
-    ("dns", "min", |_, look, facts| network::dns(look, facts)),
-    ("local", "min", |args, look, facts| local::collect(look, &look.expand(&args.fact_path), facts)),
-    ("python", "min", |_, look, facts| python::collect(look, facts)),
-    ("hardware", "hardware", |_, look, facts| hardware::collect(look, facts)),
+    ("pkg_mgr", "min", |_, view, facts| distribution::package_manager(view, facts)),
+    ("service_mgr", "min", |_, view, facts| host::service_manager(view, facts)),
+    ("selinux", "min", |_, view, facts| host::security(view, facts)),
+    ("chroot", "chroot", |_, view, facts| host::chroot(view, facts)),
+    ("dns", "min", |_, view, facts| network::dns(view, facts)),
+    ("local", "min", |args, view, facts| local::collect(view, &view.expand(&args.fact_path), facts)),
+    ("python", "min", |_, view, facts| python::collect(view, facts)),
+    ("hardware", "hardware", |_, view, facts| hardware::collect(view, facts)),
     ("hardware", "hardware", |_, _, facts| devices::collect(&Files::here(), facts)),
-    ("hardware", "hardware", |_, look, facts| hardware::mounts(look, facts)),
-    ("network", "network", |_, look, facts| network::collect(look, facts)),
+    ("hardware", "hardware", |_, view, facts| hardware::mounts(view, facts)),
+    ("network", "network", |_, view, facts| network::collect(view, facts)),
     ("virtual", "virtual", |_, _, facts| virtualization::collect(&Files::here(), facts)),
 ];
 
@@ -198,10 +198,10 @@ fn chosen(subset: &[String]) -> Result<Vec<usize>, Failure> {
 ///
 /// # Errors
 /// If `gather_subset` names something unknown.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Infallible>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Infallible>, Failure> {
     let mut facts = Map::new();
     for source in chosen(&args.gather_subset)? {
-        SOURCES[source].2(args, look, &mut facts);
+        SOURCES[source].2(args, view, &mut facts);
     }
     let filters: Vec<&str> = args.filter.iter().map(|f| f.trim()).filter(|f| !f.is_empty()).collect();
     let named = facts.into_iter().filter_map(|(key, value)| {

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
 use super::files::slurp;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// A route of /proc/net/route.
 struct Route {
@@ -112,8 +112,8 @@ fn interface(name: &str) -> Map {
     values
 }
 
-pub(super) fn collect(look: &Look, facts: &mut Map) {
-    let directory = look.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
+pub(super) fn collect(view: &SystemView, facts: &mut Map) {
+    let directory = view.list(std::path::Path::new("/sys/class/net")).unwrap_or_default();
     let names = directory.iter().filter(|path| path.is_dir()).filter_map(|path| path.file_name());
     let mut interfaces: BTreeMap<String, Map> = names
         .map(|name| name.to_string_lossy().into_owned())
@@ -235,7 +235,7 @@ fn default_ipv6(text: &str, interfaces: &BTreeMap<String, Map>) -> Map {
     values
 }
 
-pub(super) fn dns(_look: &Look, facts: &mut Map) {
+pub(super) fn dns(_look: &SystemView, facts: &mut Map) {
     let text = slurp("/etc/resolv.conf");
     let mut dns = Map::new();
     let mut servers = Vec::new();

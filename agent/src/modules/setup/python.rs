@@ -2,16 +2,16 @@
 
 use convoy_protocol::{Map, Value, map};
 
-use crate::system::{Look, Process};
+use crate::system::{Process, SystemView};
 
 /// Prints what is asked for, a line each; started without the user's own modules and settings.
 const ASK: &str = "import sys, importlib.util
 print(sys.implementation.name, *sys.version_info, bool(importlib.util.find_spec('_ssl')), sep='\\n')";
 
-pub(super) fn collect(look: &Look, facts: &mut Map) {
-    let Some(program) = look.program("python3") else { return };
+pub(super) fn collect(view: &SystemView, facts: &mut Map) {
+    let Some(program) = view.program("python3") else { return };
     let executable = program.to_string_lossy().into_owned();
-    let Ok(output) = look.ask(&Process::new([executable.as_str(), "-I", "-S", "-c", ASK])) else { return };
+    let Ok(output) = view.query(&Process::new([executable.as_str(), "-I", "-S", "-c", ASK])) else { return };
     if output.rc == 0 {
         facts.extend(read(&executable, &output.stdout_text()));
     }

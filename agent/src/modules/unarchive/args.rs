@@ -1,14 +1,14 @@
 //! Arguments of `unarchive`.
 
 use crate::args::NodePath;
-use crate::content::Packed;
+use crate::content::StagedArchive;
 use crate::files::attributes::FileArgs;
 
 crate::arguments! {
     /// Arguments of `unarchive`.
     pub struct Args {
         /// The archive on the workstation; with `remote_src`, on the node.
-        src: Packed [required, controller_archive],
+        src: StagedArchive [required, controller_archive],
         /// The directory that it is unpacked into, which must be there.
         dest: NodePath [required],
         /// Whether `src` is on the node.
@@ -33,7 +33,7 @@ crate::arguments! {
         io_buffer_size: i64 [default("65536")],
         /// Whether the certificate of an `https` address is checked.
         validate_certs: bool [default("true")],
-        /// Whether an archive that a vault encrypts is decrypted.
+        /// Whether a vault-encrypted archive is decrypted.
         decrypt: bool [default("true")],
     }
     including [file: FileArgs]

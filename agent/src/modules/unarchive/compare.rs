@@ -3,19 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use convoy_archive::{Entry, When};
+use convoy_archive::{Entry, ModificationTime};
 use convoy_protocol::Digest;
 
 use super::job::Job;
 use super::options::Options;
 use super::select::{Goal, Selected, Target};
 use crate::dates::civil_from_days;
+use crate::digest_cache::DigestCache;
 use crate::failure::Failure;
 use crate::files::attributes::{self, FileArgs};
 use crate::files::mode::Base;
-use crate::known::Known;
 use crate::stat::{Meta, Time};
-use crate::system::{Attributes, Look};
+use crate::system::{Attributes, SystemView};
 
 /// A file that is to be written.
 #[derive(Debug)]
@@ -65,11 +65,11 @@ struct Comparing<'a> {
     args: &'a FileArgs,
     options: &'a Options,
     job: Job<'a>,
-    look: &'a Look,
+    view: &'a SystemView,
     /// The destination without symbolic links.
     real: PathBuf,
     directories: HashMap<String, Directory>,
-    known: Known,
+    digests: DigestCache,
     found: Comparison,
     /// The paths of files that are to be written.
     written: HashSet<PathBuf>,
@@ -83,16 +83,16 @@ pub(super) fn compare(
     options: &Options,
     selected: &Selected<'_>,
     job: Job<'_>,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Comparison, Failure> {
     let mut comparing = Comparing {
         args,
         options,
         job,
-        look,
-        real: look.real_path(job.dest),
+        view,
+        real: view.real_path(job.dest),
         directories: HashMap::new(),
-        known: Known::of(look, &format!("{} {}", job.dest.display(), job.src)),
+        digests: DigestCache::load(view, &format!("{} {}", job.dest.display(), job.src)),
         found: Comparison::default(),
         written: HashSet::new(),
         ids: HashMap::new(),
@@ -100,7 +100,7 @@ pub(super) fn compare(
     for target in &selected.targets {
         comparing.target(target)?;
     }
-    comparing.known.keep(look);
+    comparing.digests.save(view);
     Ok(comparing.found)
 }
 
@@ -112,7 +112,7 @@ impl<'a> Comparing<'a> {
         // What shall be in a directory that is not there yet is not there either.
         let planned =
             directory.is_some_and(|directory| self.directories.get(directory) == Some(&Directory::Planned));
-        let old = if planned { None } else { self.look.lstat(&path)? };
+        let old = if planned { None } else { self.view.lstat(&path)? };
         match &target.kind {
             Goal::Dir => self.directory(target, path, old),
             Goal::File { member, size, digest } => self.file(target, path, old, (*member, *size, *digest)),
@@ -126,7 +126,7 @@ impl<'a> Comparing<'a> {
     }
 
     fn note(&mut self, marks: &str, target: &Target<'_>) {
-        if self.look.wants_diff() {
+        if self.view.wants_diff() {
             let name = target.entry.map_or(target.path.as_str(), |entry| &entry.name);
             self.found.itemized.push(format!("{marks} {name}\n"));
         }
@@ -162,8 +162,8 @@ impl<'a> Comparing<'a> {
 
     /// Looks at the directory behind a symbolic link of the node.
     fn through(&self, path: &Path) -> Result<(PathBuf, Meta), Failure> {
-        let real = self.look.real_path(path);
-        match self.look.stat(path)? {
+        let real = self.view.real_path(path);
+        match self.view.stat(path)? {
             Some(meta) if meta.is_dir() && real.starts_with(&self.real) => Ok((real, meta)),
             Some(meta) if meta.is_dir() => {
                 Err(self
@@ -192,8 +192,8 @@ impl<'a> Comparing<'a> {
                 let same_size = meta.size == size;
                 // What cannot be read is not known to be the same.
                 if same_size
-                    && self.look.can_read(&path)
-                    && self.known.digest(self.look, &path, meta)? == digest
+                    && self.view.can_read(&path)
+                    && self.digests.digest(self.view, &path, meta)? == digest
                 {
                     self.adjust(target, path, meta, attributes, 'f');
                     return Ok(());
@@ -224,7 +224,7 @@ impl<'a> Comparing<'a> {
         let attributes = Attributes { mode: None, ..self.wanted(target, &path, false)? };
         let marks = match &old {
             None => ">L++++++.??",
-            Some(meta) if meta.is_link() && self.look.read_link(&path)? == to => {
+            Some(meta) if meta.is_link() && self.view.read_link(&path)? == to => {
                 self.adjust(target, path, meta, attributes, 'L');
                 return Ok(());
             }
@@ -253,7 +253,7 @@ impl<'a> Comparing<'a> {
             }
             Some(meta) => {
                 let same = |other: Meta| (meta.dev, meta.ino) == (other.dev, other.ino);
-                if !self.written.contains(&to) && self.look.lstat(&to)?.is_some_and(same) {
+                if !self.written.contains(&to) && self.view.lstat(&to)?.is_some_and(same) {
                     return Ok(());
                 }
                 "ch++++++.??"
@@ -277,13 +277,13 @@ impl<'a> Comparing<'a> {
 
     /// Returns what the task and the archive ask of a target, in numbers.
     fn wanted(&mut self, target: &Target<'a>, path: &Path, is_dir: bool) -> Result<Attributes, Failure> {
-        let umask = self.look.umask();
+        let umask = self.view.umask();
         let archived = target.entry.and_then(|entry| entry.mode).map(|mode| {
             let kept = if self.options.same_permissions { 0o7777 } else { 0o777 };
             mode & kept & !self.options.umask
         });
         let mode = archived.unwrap_or((if is_dir { 0o777 } else { 0o666 }) & !umask);
-        let mut attributes = self.args.wanted().resolve(self.look, path, Base { mode, is_dir, umask })?;
+        let mut attributes = self.args.wanted().resolve(self.view, path, Base { mode, is_dir, umask })?;
         attributes.mode = attributes.mode.or(archived);
         if let Some(owner) =
             target.entry.and_then(|entry| entry.owner.as_ref()).filter(|_| self.options.same_owner)
@@ -300,8 +300,8 @@ impl<'a> Comparing<'a> {
         if name.is_empty() || self.options.numeric_owner {
             return None;
         }
-        let look = self.look;
-        let find = || if user { look.user(name).map(|user| user.uid) } else { look.group_id(name) };
+        let view = self.view;
+        let find = || if user { view.user(name).map(|user| user.uid) } else { view.group_id(name) };
         *self.ids.entry((user, name)).or_insert_with(find)
     }
 
@@ -315,10 +315,10 @@ impl<'a> Comparing<'a> {
 
     fn mtime(&self, entry: Option<&Entry<Digest>>) -> i64 {
         match entry.map(|entry| entry.mtime) {
-            Some(When::At(seconds)) => seconds,
-            Some(When::Wall(seconds)) => {
+            Some(ModificationTime::Utc(seconds)) => seconds,
+            Some(ModificationTime::WallClock(seconds)) => {
                 let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
-                self.look.from_local(year, month, day, seconds.rem_euclid(86_400))
+                self.view.from_local(year, month, day, seconds.rem_euclid(86_400))
             }
             None => 0,
         }
@@ -336,8 +336,8 @@ impl Comparison {
     }
 
     /// Checks that there is room for what is to be written.
-    pub(super) fn fits(&self, job: Job<'_>, look: &Look) -> Result<(), Failure> {
-        let space = look.space(job.dest)?;
+    pub(super) fn fits(&self, job: Job<'_>, view: &SystemView) -> Result<(), Failure> {
+        let space = view.space(job.dest)?;
         let (mut needed, mut freed, mut largest) = (0u64, 0u64, 0u64);
         for write in self.files.values().flatten() {
             let size = write.size.next_multiple_of(space.block);

@@ -13,7 +13,7 @@ use super::source::{Source, unreadable};
 use crate::failure::Failure;
 use crate::files::attributes;
 use crate::os_error::cannot;
-use crate::system::{Attributes, Batch, Bytes, OpenFiles, System};
+use crate::system::{Attributes, Batch, Bytes, OpenFileLimit, System};
 
 /// Why unpacking ends early.
 enum Stop {
@@ -79,7 +79,7 @@ pub(super) fn extract(
 
 fn files(mut archive: File, work: &mut Comparison, job: Job<'_>, node: &mut System) -> Result<(), Failure> {
     let mut member = 0;
-    let (mut batch, open) = (Batch::default(), OpenFiles::take());
+    let (mut batch, open) = (Batch::default(), OpenFileLimit::take());
     let mut each = |entry: Entry<()>, bytes: &mut dyn Read| -> Result<(), Stop> {
         let writes = work.files.remove(&member);
         member += 1;

@@ -20,7 +20,7 @@ use crate::files::attributes;
 use crate::files::with_directory;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use compare::Comparison;
 use job::Job;
@@ -71,20 +71,20 @@ pub struct Work {
 ///
 /// # Errors
 /// If there is no archive or no directory, if the archive must not be unpacked, or something is in the way.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
-    if let Some(creates) = args.creates.as_ref().map(|path| look.expand(path))
-        && look.stat(&creates)?.is_some()
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
+    if let Some(creates) = args.creates.as_ref().map(|path| view.expand(path))
+        && view.stat(&creates)?.is_some()
     {
         let msg = format!("skipped, since {} exists", creates.display());
         return Ok(Checked::Same(map! { "skipped" => true, "msg" => msg }));
     }
-    let given = with_directory(look.expand(&args.dest));
+    let given = with_directory(view.expand(&args.dest));
     let dest = std::path::absolute(&given).unwrap_or_else(|_| given.clone());
-    if !look.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
+    if !view.stat(&dest)?.is_some_and(|meta| meta.is_dir()) {
         return Err(Failure::new(format!(
             "dest '{}' must be an existing dir",
-            look.expand(&args.dest).display()
+            view.expand(&args.dest).display()
         )));
     }
     let on_node = args.remote_src.unwrap_or(args.copy == Some(false));
@@ -92,40 +92,40 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
         let why = "the archive would have been fetched, and compared";
         return Ok(Checked::Unknown { plan: Plan::Fetch(address, dest), why, values: Map::new() });
     }
-    let source = Source::find(&args.src, on_node, look)?;
-    let (mut work, values) = compared(args, look, source, dest)?;
+    let source = Source::find(&args.src, on_node, view)?;
+    let (mut work, values) = compared(args, view, source, dest)?;
     if work.differs.is_empty() {
         return Ok(Checked::Same(values));
     }
     let lines = std::mem::take(&mut work.differs.itemized).concat();
-    let diff = if look.wants_diff() { vec![Diff::Prepared(lines)] } else { Vec::new() };
+    let diff = if view.wants_diff() { vec![Diff::Prepared(lines)] } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan::Unpack(Box::new(work)), diff, values })
 }
 
 /// Compares, and returns what differs and the return values.
-fn compared(args: &Args, look: &Look, source: Source, dest: PathBuf) -> Result<(Work, Map), Failure> {
-    let manifest = source.manifest(look)?;
-    let mut values = answer(args, look, &source, &manifest, &dest)?;
+fn compared(args: &Args, view: &SystemView, source: Source, dest: PathBuf) -> Result<(Work, Map), Failure> {
+    let manifest = source.manifest(view)?;
+    let mut values = answer(args, view, &source, &manifest, &dest)?;
     let job = Job { src: source.shown(), dest: &dest };
-    let options = Options::new(args, manifest.format, look)?;
+    let options = Options::new(args, manifest.format, view)?;
     let selected = select::select(&manifest, &options, job)?;
     if args.list_files {
         values.insert("files".into(), selected.names.iter().map(|name| Value::from(*name)).collect());
     }
-    let differs = compare::compare(&args.file, &options, &selected, job, look)?;
-    differs.fits(job, look)?;
-    attributes::describe(look, &dest, &mut values)?;
+    let differs = compare::compare(&args.file, &options, &selected, job, view)?;
+    differs.fits(job, view)?;
+    attributes::describe(view, &dest, &mut values)?;
     Ok((Work { source, dest, differs }, values))
 }
 
 fn answer(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     source: &Source,
     manifest: &Manifest,
     dest: &Path,
 ) -> Result<Map, Failure> {
-    let given = look.expand(&args.dest).display().to_string();
+    let given = view.expand(&args.dest).display().to_string();
     let mut values =
         map! { "dest" => given.as_str(), "src" => source.shown(), "handler" => manifest.format.handler() };
     let mut warnings = Vec::new();
@@ -134,7 +134,7 @@ fn answer(
         warnings.push(format!("Relative destination path '{given}' was resolved to absolute path '{dest}'."));
     }
     let special = |mode: u32| mode & 0o7000 != 0;
-    let options = Options::new(args, manifest.format, look)?;
+    let options = Options::new(args, manifest.format, view)?;
     let dropped: Vec<_> = manifest.entries.iter().filter(|entry| entry.mode.is_some_and(special)).collect();
     if let (Some(first), false) = (dropped.first(), options.same_permissions) {
         warnings.push(format!(

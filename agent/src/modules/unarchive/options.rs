@@ -4,7 +4,7 @@ use convoy_archive::Format;
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Options of tar that ask for what is done anyway, or mean nothing where no program is run.
 const TAR_ANYWAY: [&str; 22] = [
@@ -62,8 +62,8 @@ pub(super) struct Options {
 
 impl Options {
     /// Reads the task's arguments for an archive of this format.
-    pub(super) fn new(args: &Args, format: Format, look: &Look) -> Result<Self, Failure> {
-        let (tar, root) = (is_tar(format), look.uid() == 0);
+    pub(super) fn new(args: &Args, format: Format, view: &SystemView) -> Result<Self, Failure> {
+        let (tar, root) = (is_tar(format), view.uid() == 0);
         let trimmed = |patterns: &[String]| {
             let named = patterns.iter().filter(|pattern| !pattern.is_empty());
             named.map(|pattern| pattern.trim_end_matches('/').trim_start_matches("./").to_owned()).collect()
@@ -75,7 +75,7 @@ impl Options {
             numeric_owner: false,
             same_permissions: false,
             // Of tar's modes root takes all, as does everyone of zip's.
-            umask: if tar && !root { look.umask() } else { 0 },
+            umask: if tar && !root { view.umask() } else { 0 },
             keep_directories: false,
             exclude: trimmed(&args.exclude),
             include: trimmed(&args.include),
@@ -83,7 +83,7 @@ impl Options {
         };
         let mut words = args.extra_opts.iter().map(|word| word.trim()).filter(|word| !word.is_empty());
         while let Some(word) = words.next() {
-            let known = if tar { options.tar(word, &mut words, look.umask())? } else { options.zip(word) };
+            let known = if tar { options.tar(word, &mut words, view.umask())? } else { options.zip(word) };
             if !known {
                 return Err(refused(word, tar));
             }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use convoy_archive::{Error, Manifest};
 use convoy_protocol::Digest;
 
-use crate::content::{Content, Packed};
+use crate::content::{Content, StagedArchive};
 use crate::failure::Failure;
 use crate::http::{self, Download, Request, Url};
 use crate::os_error::cannot;
 use crate::stat::Meta;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// How long a server may take for each piece of the archive.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,11 +28,11 @@ pub(super) enum Source {
 
 impl Source {
     /// Looks for the archive.
-    pub(super) fn find(given: &Packed, on_node: bool, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn find(given: &StagedArchive, on_node: bool, view: &SystemView) -> Result<Self, Failure> {
         match given {
-            Packed::Controller(content, manifest) => Ok(Self::Controller(content.clone(), *manifest)),
-            Packed::Node(path) if on_node => Self::on_node(look.expand(path), look),
-            Packed::Node(path) => Err(Failure::new(format!(
+            StagedArchive::Controller(content, manifest) => Ok(Self::Controller(content.clone(), *manifest)),
+            StagedArchive::Node(path) if on_node => Self::on_node(view.expand(path), view),
+            StagedArchive::Node(path) => Err(Failure::new(format!(
                 "{} is a file of the workstation, but its content was not sent with the task",
                 path.0.display()
             ))),
@@ -40,9 +40,9 @@ impl Source {
     }
 
     /// Returns the address that the archive shall be fetched from, if it is one.
-    pub(super) fn address(given: &Packed, on_node: bool) -> Option<String> {
+    pub(super) fn address(given: &StagedArchive, on_node: bool) -> Option<String> {
         match given {
-            Packed::Node(path) if on_node => {
+            StagedArchive::Node(path) if on_node => {
                 Some(path.0.to_string_lossy().into_owned()).filter(|path| path.contains("://"))
             }
             _ => None,
@@ -73,15 +73,15 @@ impl Source {
         Ok((Self::Node(download.path().to_owned(), meta, shown), download))
     }
 
-    fn on_node(path: PathBuf, look: &Look) -> Result<Self, Failure> {
+    fn on_node(path: PathBuf, view: &SystemView) -> Result<Self, Failure> {
         let shown = path.display().to_string();
-        let Some(meta) = look.stat(&path)? else {
+        let Some(meta) = view.stat(&path)? else {
             return Err(Failure::new(format!("Source '{shown}' does not exist")));
         };
         if !meta.is_file() {
             return Err(Failure::new(format!("Source '{shown}' is not a file")));
         }
-        if !look.can_read(&path) {
+        if !view.can_read(&path) {
             return Err(Failure::new(format!("Source '{shown}' not readable")));
         }
         if meta.size == 0 {
@@ -101,22 +101,22 @@ impl Source {
     }
 
     /// Returns what is in it.
-    pub(super) fn manifest(&self, look: &Look) -> Result<Manifest, Failure> {
+    pub(super) fn manifest(&self, view: &SystemView) -> Result<Manifest, Failure> {
         match self {
             Self::Controller(_, digest) => {
-                let bytes = look.read(&look.content(digest)?)?;
+                let bytes = view.read(&view.content(digest)?)?;
                 Manifest::decode(&bytes).map_err(|error| unreadable(self.shown(), &error))
             }
             Self::Node(path, meta, shown) => {
-                of_node(path, meta, look).map_err(|error| unreadable(shown, &error))
+                of_node(path, meta, view).map_err(|error| unreadable(shown, &error))
             }
         }
     }
 
     /// Opens the archive, which comes from the workstation first if it is there.
-    pub(super) fn open(&self, look: &Look) -> Result<File, Failure> {
+    pub(super) fn open(&self, view: &SystemView) -> Result<File, Failure> {
         let path = match self {
-            Self::Controller(content, _) => look.content(&content.digest)?,
+            Self::Controller(content, _) => view.content(&content.digest)?,
             Self::Node(path, ..) => path.clone(),
         };
         File::open(&path).map_err(|error| cannot("read", &path, &error))
@@ -129,16 +129,16 @@ pub(super) fn unreadable(shown: &str, error: &Error) -> Failure {
 }
 
 /// Reads an archive on the node, unless it was read before and has not changed since.
-fn of_node(path: &Path, meta: &Meta, look: &Look) -> Result<Manifest, Error> {
+fn of_node(path: &Path, meta: &Meta, view: &SystemView) -> Result<Manifest, Error> {
     let stamp =
         |meta: &Meta| format!("{} {} {} {:?} {:?}", meta.dev, meta.ino, meta.size, meta.mtime, meta.ctime);
     let name = format!("manifest {}", stamp(meta));
-    if let Some(known) = look.note(&name).and_then(|bytes| Manifest::decode(&bytes).ok()) {
+    if let Some(known) = view.load_note(&name).and_then(|bytes| Manifest::decode(&bytes).ok()) {
         return Ok(known);
     }
     let manifest = convoy_archive::read(&mut File::open(path).map_err(Error::Io)?)?;
-    if crate::known::is_settled(look, path, meta) {
-        look.keep_note(&name, &manifest.encode());
+    if crate::digest_cache::is_reliable(view, path, meta) {
+        view.store_note(&name, &manifest.encode());
     }
     Ok(manifest)
 }

@@ -3,7 +3,7 @@
 use convoy_protocol::Value;
 
 use crate::args::NodePath;
-use crate::content::Supplied;
+use crate::content::StagedSource;
 use crate::files::attributes::FileArgs;
 use crate::http::{Follow, HttpArgs};
 
@@ -33,7 +33,7 @@ crate::arguments! {
         /// How it is sent. As JSON and in forms, lists and maps are written out; text goes as it is.
         body_format: Format [default("raw")],
         /// A file that is sent instead.
-        src: Option<Supplied> [controller_file],
+        src: Option<StagedSource> [controller_file],
         /// Whether `src`, and files that `body` names, are on the node.
         remote_src: bool [default("false")],
         /// Where the answer is written: a file, or a directory for which the server or the address has the name. Without `force`,

@@ -7,22 +7,22 @@ use convoy_protocol::{Kind, Value};
 use super::args::{Args, Format};
 use super::multipart;
 use crate::args::Arg;
-use crate::content::Supplied;
+use crate::content::StagedSource;
 use crate::failure::Failure;
 use crate::files::json;
 use crate::http::{Body, Request};
 use crate::os_error::cannot;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Puts what is sent into the request, with its type.
-pub(super) fn prepare(args: &Args, look: &Look, request: &mut Request) -> Result<(), Failure> {
+pub(super) fn prepare(args: &Args, view: &SystemView, request: &mut Request) -> Result<(), Failure> {
     let Some(body) = &args.body else { return Ok(()) };
     let (bytes, kind) = match args.body_format {
         Format::Raw => (text(body), None),
         Format::Json => (text(body), Some("application/json".to_owned())),
         Format::Form => (form(body)?, Some("application/x-www-form-urlencoded".to_owned())),
         Format::Multipart => {
-            let (bytes, kind) = multipart::encode(body, args.remote_src, look)?;
+            let (bytes, kind) = multipart::encode(body, args.remote_src, view)?;
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
             (bytes, Some(kind))
         }
@@ -42,18 +42,18 @@ fn set_type(request: &mut Request, kind: Option<String>) {
 }
 
 /// Opens the file that is sent.
-pub(super) fn open(args: &Args, look: &Look, request: &mut Request) -> Result<(), Failure> {
+pub(super) fn open(args: &Args, view: &SystemView, request: &mut Request) -> Result<(), Failure> {
     let path = match &args.src {
         None => return Ok(()),
-        Some(Supplied::File(content)) => look.content(&content.digest)?,
-        Some(Supplied::Node(path)) if args.remote_src => look.expand(path),
-        Some(Supplied::Node(path)) => {
+        Some(StagedSource::File(content)) => view.content(&content.digest)?,
+        Some(StagedSource::Node(path)) if args.remote_src => view.expand(path),
+        Some(StagedSource::Node(path)) => {
             return Err(Failure::new(format!(
                 "{} is a file of the workstation, but its content was not sent with the task",
                 path.0.display()
             )));
         }
-        Some(Supplied::Tree(tree)) => {
+        Some(StagedSource::Tree(tree)) => {
             return Err(Failure::new(format!("Unable to open source file {}: it is a directory", tree.name)));
         }
     };

@@ -13,13 +13,13 @@ pub use args::{Args, Format};
 
 use crate::failure::Failure;
 use crate::files::attributes;
-use crate::files::put::{self, Found, Put, Source};
+use crate::files::put::{self, Inspection, Put, Source};
 use crate::files::{ends_with_slash, json};
 use crate::http::{self, Request, Response};
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
 use crate::stat::Meta;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 /// The longest answer that is kept in memory and in the result, in bytes.
 const LIMIT: u64 = 16 << 20;
@@ -60,34 +60,34 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the arguments make no request.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
-    args.file.refuse_foreign(look)?;
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    args.file.refuse_unsupported(view)?;
     if args.method.is_empty() || !args.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(Failure::new(
             "Parameter 'method' needs to be a single word in uppercase, like GET or POST.",
         ));
     }
     for (path, there, how) in [(&args.creates, true, "exists"), (&args.removes, false, "does not exist")] {
-        let Some(path) = path.as_ref().map(|path| look.expand(path)) else { continue };
-        if look.stat(&path)?.is_some() == there {
+        let Some(path) = path.as_ref().map(|path| view.expand(path)) else { continue };
+        if view.stat(&path)?.is_some() == there {
             let stdout = format!("skipped, since '{}' {how}", path.display());
             return Ok(Checked::Same(map! { "stdout" => stdout }));
         }
     }
     let login = (args.url_username.as_ref(), args.url_password.as_ref());
-    let mut request = args.http.request(look, &args.method, &args.url, args.timeout, login)?;
+    let mut request = args.http.request(view, &args.method, &args.url, args.timeout, login)?;
     request.follow = args.follow_redirects;
-    request.unix_socket = args.unix_socket.as_ref().map(|path| look.expand(path));
-    request.tls.ca = args.ca_path.as_ref().map(|path| look.expand(path));
-    let dest = args.dest.as_ref().map(|path| crate::files::with_directory(look.expand(path)));
+    request.unix_socket = args.unix_socket.as_ref().map(|path| view.expand(path));
+    request.tls.ca = args.ca_path.as_ref().map(|path| view.expand(path));
+    let dest = args.dest.as_ref().map(|path| crate::files::with_directory(view.expand(path)));
     if args.force {
         request.headers.push(("Cache-Control".into(), "no-cache".into()));
     } else if let Some(meta) =
-        dest.as_ref().map(|path| look.stat(path)).transpose()?.flatten().filter(Meta::is_file)
+        dest.as_ref().map(|path| view.stat(path)).transpose()?.flatten().filter(Meta::is_file)
     {
-        request.headers.push(("If-Modified-Since".into(), look.http_date(meta.mtime.seconds)));
+        request.headers.push(("If-Modified-Since".into(), view.http_date(meta.mtime.seconds)));
     }
-    body::prepare(args, look, &mut request)?;
+    body::prepare(args, view, &mut request)?;
     Ok(Checked::Unknown {
         plan: Plan { request, dest },
         why: "remote module (uri) does not support check mode",
@@ -204,8 +204,8 @@ fn is_json(response: &Response) -> bool {
     matches!(subtype, "json" | "javascript")
 }
 
-fn place(look: &Look, dest: PathBuf, response: &Response) -> Result<PathBuf, Failure> {
-    let is_dir = ends_with_slash(&dest) || look.stat(&dest)?.is_some_and(|meta| meta.is_dir());
+fn place(view: &SystemView, dest: PathBuf, response: &Response) -> Result<PathBuf, Failure> {
+    let is_dir = ends_with_slash(&dest) || view.stat(&dest)?.is_some_and(|meta| meta.is_dir());
     Ok(if is_dir { dest.join(http::file_name(response)) } else { dest })
 }
 
@@ -227,8 +227,8 @@ fn write(
     };
     let put = Put::new(dest.to_owned(), source, args.file.wanted());
     let changed = match put::inspect(put, node)? {
-        Found::Differs(plan, _) => put::apply(*plan, node)?.changed,
-        Found::Same(_) | Found::Kept(_) => false,
+        Inspection::Differs(plan, _) => put::apply(*plan, node)?.changed,
+        Inspection::Same(_) | Inspection::Kept(_) => false,
     };
     drop(download);
     Ok(changed)

@@ -7,7 +7,7 @@ use convoy_protocol::{Map, Value};
 
 use crate::args::{Arg, NodePath};
 use crate::failure::Failure;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// One part.
 struct Part {
@@ -18,13 +18,13 @@ struct Part {
 }
 
 /// Returns the bytes of a form and its content type.
-pub(super) fn encode(body: &Value, on_node: bool, look: &Look) -> Result<(Vec<u8>, String), Failure> {
+pub(super) fn encode(body: &Value, on_node: bool, view: &SystemView) -> Result<(Vec<u8>, String), Failure> {
     let refused = |why: &str| Failure::new(format!("failed to parse body as form-multipart: {why}"));
     let map = body
         .as_map()
         .ok_or_else(|| refused(&format!("Mapping is required, cannot be type {}", body.kind_name())))?;
     let parts: Result<Vec<Part>, Failure> =
-        map.iter().map(|(name, value)| part(&name.to_string(), value, on_node, look)).collect();
+        map.iter().map(|(name, value)| part(&name.to_string(), value, on_node, view)).collect();
     let parts = parts.map_err(|failure| refused(&failure.msg))?;
     let boundary = loop {
         let random = || RandomState::new().build_hasher().finish();
@@ -53,7 +53,7 @@ pub(super) fn encode(body: &Value, on_node: bool, look: &Look) -> Result<(Vec<u8
     Ok((bytes, format!("multipart/form-data; boundary={boundary}")))
 }
 
-fn part(name: &str, value: &Value, on_node: bool, look: &Look) -> Result<Part, Failure> {
+fn part(name: &str, value: &Value, on_node: bool, view: &SystemView) -> Result<Part, Failure> {
     let Some(map) = value.as_map() else {
         let content = String::convert(value).map_err(|why| Failure::new(format!("{name}: {why}")))?;
         return Ok(Part {
@@ -70,7 +70,7 @@ fn part(name: &str, value: &Value, on_node: bool, look: &Look) -> Result<Part, F
             String::convert(content).map_err(|why| Failure::new(format!("{name}: {why}")))?.into()
         }
         (None, None) => return Err(Failure::new("at least one of filename or content must be provided")),
-        (Some(path), None) if on_node => look.read(&look.expand(&NodePath(path.into())))?,
+        (Some(path), None) if on_node => view.read(&view.expand(&NodePath(path.into())))?,
         (Some(path), None) => {
             return Err(Failure::new(format!(
                 "'{path}' is a file of the workstation, which is not sent: say its content, by lookup('file', …), or remote_src: true"

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::{libuser, password, ssh_key};
 use crate::dates::civil_from_days;
 use crate::failure::Failure;
-use crate::system::{Group, Look, Shadow, User};
+use crate::system::{Group, Shadow, SystemView, User};
 
 pub(super) fn gone(args: &Args) -> Changes {
     let mut changes = Changes::default();
@@ -19,8 +19,8 @@ pub(super) fn gone(args: &Args) -> Changes {
     changes
 }
 
-pub(super) fn remove(args: &Args, look: &Look) -> Result<Plan, Failure> {
-    let mut command = Command::new("userdel", args, look)?;
+pub(super) fn remove(args: &Args, view: &SystemView) -> Result<Plan, Failure> {
+    let mut command = Command::new("userdel", args, view)?;
     if args.force && !args.local {
         command.flag("-f");
     }
@@ -32,16 +32,16 @@ pub(super) fn remove(args: &Args, look: &Look) -> Result<Plan, Failure> {
 }
 
 /// Finds a group by number, then by name.
-fn group(look: &Look, text: &str) -> Result<Group, Failure> {
-    let by_number = text.parse().ok().and_then(|gid| look.group_by_id(gid));
-    by_number.or_else(|| look.group(text)).ok_or_else(|| Failure::new(format!("Group {text} does not exist")))
+fn group(view: &SystemView, text: &str) -> Result<Group, Failure> {
+    let by_number = text.parse().ok().and_then(|gid| view.group_by_id(gid));
+    by_number.or_else(|| view.group(text)).ok_or_else(|| Failure::new(format!("Group {text} does not exist")))
 }
 
 /// Returns the other groups that are asked for, if they are.
-fn other_groups(args: &Args, look: &Look) -> Result<Option<Vec<Group>>, Failure> {
+fn other_groups(args: &Args, view: &SystemView) -> Result<Option<Vec<Group>>, Failure> {
     let Some(words) = &args.groups else { return Ok(None) };
     let words = words.iter().flat_map(|word| word.split(',')).map(str::trim).filter(|word| !word.is_empty());
-    words.map(|word| group(look, word)).collect::<Result<_, _>>().map(Some)
+    words.map(|word| group(view, word)).collect::<Result<_, _>>().map(Some)
 }
 
 fn names(groups: &[Group]) -> BTreeSet<&str> {
@@ -64,9 +64,9 @@ fn date(day: Option<i64>) -> String {
     })
 }
 
-fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
+fn number_is_free(args: &Args, view: &SystemView) -> Result<(), Failure> {
     let Some(uid) = args.uid.filter(|_| !args.non_unique) else { return Ok(()) };
-    let other = u32::try_from(uid).ok().and_then(|uid| look.user_by_id(uid));
+    let other = u32::try_from(uid).ok().and_then(|uid| view.user_by_id(uid));
     match other.filter(|other| other.name != args.name) {
         Some(other) => Err(Failure::new(format!("UID '{uid}' already exists with user '{}'", other.name))
             .with("name", &*args.name)),
@@ -74,30 +74,30 @@ fn number_is_free(args: &Args, look: &Look) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn create(args: &Args, look: &Look) -> Result<(Plan, Changes), Failure> {
-    number_is_free(args, look)?;
-    let mut command = Command::new("useradd", args, look)?;
+pub(super) fn create(args: &Args, view: &SystemView) -> Result<(Plan, Changes), Failure> {
+    number_is_free(args, view)?;
+    let mut command = Command::new("useradd", args, view)?;
     if let Some(uid) = args.uid {
         command.option("-u", uid.to_string());
         if args.non_unique {
             command.flag("-o");
         }
     }
-    if let Some(seuser) = args.seuser.as_ref().filter(|_| look.has_selinux()) {
+    if let Some(seuser) = args.seuser.as_ref().filter(|_| view.has_selinux()) {
         command.option("-Z", seuser);
     }
     match &args.group {
-        Some(text) => command.option("-g", group(look, text)?.name),
+        Some(text) => command.option("-g", group(view, text)?.name),
         // Else a group of the account's own would be made, which is there already.
-        None if look.group(&args.name).is_some() => command.flag(if args.local { "-n" } else { "-N" }),
+        None if view.group(&args.name).is_some() => command.flag(if args.local { "-n" } else { "-N" }),
         None => {}
     }
-    let groups = other_groups(args, look)?.unwrap_or_default();
+    let groups = other_groups(args, view)?.unwrap_or_default();
     if !groups.is_empty() && !args.local {
         command.option("-G", joined(&names(&groups)));
     }
-    describe(args, look, &mut command);
-    let is_orphan = new_home(args, look, &mut command);
+    describe(args, view, &mut command);
+    let is_orphan = new_home(args, view, &mut command);
     if args.system {
         command.flag("-r");
     }
@@ -111,11 +111,11 @@ pub(super) fn create(args: &Args, look: &Look) -> Result<(Plan, Changes), Failur
     if args.local {
         programs.extend(libuser::ages(
             args,
-            look,
+            view,
             args.expires.map(last_day),
             args.password_expire_account_disable,
         )?);
-        programs.extend(libuser::groups(args, look, names(&groups), BTreeSet::new())?);
+        programs.extend(libuser::groups(args, view, names(&groups), BTreeSet::new())?);
     }
     let mut changes = Changes::default();
     changes.note("state", "absent", "present");
@@ -125,22 +125,22 @@ pub(super) fn create(args: &Args, look: &Look) -> Result<(Plan, Changes), Failur
         password: args.password.as_ref().map(|hash| password::locked(hash, args)),
         home: is_orphan,
         key: args.generate_ssh_key,
-        chage: ages(args, look, None)?,
+        chage: ages(args, view, None)?,
         creates: true,
     };
     Ok((plan, changes))
 }
 
 /// Adds what is said of a new account besides its numbers and groups.
-fn describe(args: &Args, look: &Look, command: &mut Command) {
+fn describe(args: &Args, view: &SystemView, command: &mut Command) {
     if let Some(comment) = &args.comment {
         command.option("-c", comment);
     }
     if let Some(home) = &args.home {
-        command.option("-d", look.expand(home));
+        command.option("-d", view.expand(home));
     }
     if let Some(shell) = &args.shell {
-        command.option("-s", look.expand(shell));
+        command.option("-s", view.expand(shell));
     }
     if let (Some(expires), false) = (args.expires, args.local) {
         command.option("-e", date(last_day(expires)));
@@ -152,8 +152,8 @@ fn describe(args: &Args, look: &Look, command: &mut Command) {
 
 /// Adds what is said of a new home directory. Returns whether the program cannot make it, for want of the directory that
 /// it is to be in.
-fn new_home(args: &Args, look: &Look, command: &mut Command) -> bool {
-    let parent = args.home.as_ref().and_then(|home| look.expand(home).parent().map(ToOwned::to_owned));
+fn new_home(args: &Args, view: &SystemView, command: &mut Command) -> bool {
+    let parent = args.home.as_ref().and_then(|home| view.expand(home).parent().map(ToOwned::to_owned));
     let is_orphan = args.create_home && parent.is_some_and(|parent| !parent.is_dir());
     if !args.create_home || is_orphan {
         command.flag("-M");
@@ -171,42 +171,42 @@ fn new_home(args: &Args, look: &Look, command: &mut Command) -> bool {
     false
 }
 
-pub(super) fn modify(args: &Args, look: &Look, user: &User) -> Result<(Plan, Changes), Failure> {
-    let mut command = Command::new("usermod", args, look)?;
+pub(super) fn modify(args: &Args, view: &SystemView, user: &User) -> Result<(Plan, Changes), Failure> {
+    let mut command = Command::new("usermod", args, view)?;
     let mut changes = Changes::default();
     let mut programs = Vec::new();
-    identity(args, look, user, &mut command, &mut changes)?;
-    membership(args, look, &mut command, &mut changes, &mut programs)?;
-    places(args, look, user, &mut command, &mut changes);
-    let shadow = look.shadow(&user.name);
-    validity(args, look, shadow.as_ref(), &mut command, &mut changes, &mut programs)?;
+    identity(args, view, user, &mut command, &mut changes)?;
+    membership(args, view, &mut command, &mut changes, &mut programs)?;
+    places(args, view, user, &mut command, &mut changes);
+    let shadow = view.shadow(&user.name);
+    validity(args, view, shadow.as_ref(), &mut command, &mut changes, &mut programs)?;
     let password = password::wanted(args, shadow.as_ref(), &mut command, &mut changes);
     programs.splice(0..0, command.of(&args.name));
-    let home = home_of(args, look, user);
+    let home = home_of(args, view, user);
     // What is moved will be there.
     let moves =
-        args.move_home && changes.after.contains_key("home") && look.stat(user.home.as_ref())?.is_some();
-    let makes_home = args.create_home && !moves && look.stat(&home)?.is_none();
+        args.move_home && changes.after.contains_key("home") && view.stat(user.home.as_ref())?.is_some();
+    let makes_home = args.create_home && !moves && view.stat(&home)?.is_none();
     if makes_home {
         changes.note("home_exists", false, true);
     }
-    let key = args.generate_ssh_key && ssh_key::is_wanted(args, look, &home)?;
+    let key = args.generate_ssh_key && ssh_key::is_wanted(args, view, &home)?;
     if key {
-        changes.note("ssh_key", ssh_key::path(args, look, &home).is_file(), "generated");
+        changes.note("ssh_key", ssh_key::path(args, view, &home).is_file(), "generated");
     }
-    let chage = ages(args, look, Some((shadow.unwrap_or_default(), &mut changes)))?;
+    let chage = ages(args, view, Some((shadow.unwrap_or_default(), &mut changes)))?;
     Ok((Plan { programs, password, home: makes_home, key, chage, creates: false }, changes))
 }
 
 fn identity(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     user: &User,
     command: &mut Command,
     changes: &mut Changes,
 ) -> Result<(), Failure> {
     if let Some(uid) = args.uid.filter(|uid| *uid != i64::from(user.uid)) {
-        number_is_free(args, look)?;
+        number_is_free(args, view)?;
         changes.note("uid", user.uid, uid);
         command.option("-u", uid.to_string());
         if args.non_unique {
@@ -214,7 +214,7 @@ fn identity(
         }
     }
     if let Some(text) = &args.group {
-        let group = group(look, text)?;
+        let group = group(view, text)?;
         if group.gid != user.gid {
             changes.note("group", user.gid, group.gid);
             command.option("-g", group.gid.to_string());
@@ -229,14 +229,14 @@ fn identity(
 
 fn membership(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     command: &mut Command,
     changes: &mut Changes,
     programs: &mut Vec<Vec<OsString>>,
 ) -> Result<(), Failure> {
-    let Some(wanted) = other_groups(args, look)? else { return Ok(()) };
+    let Some(wanted) = other_groups(args, view)? else { return Ok(()) };
     // Those of the node's own file can be left; what a directory says is asked of the groups that are wanted.
-    let local = look.local_groups();
+    let local = view.local_groups();
     let has = |group: &&Group| group.members.contains(&args.name);
     let current: BTreeSet<&str> =
         local.iter().chain(&wanted).filter(has).map(|group| group.name.as_str()).collect();
@@ -250,7 +250,7 @@ fn membership(
     let after = if args.append { current.union(&wanted).copied().collect() } else { wanted.clone() };
     changes.note("groups", joined(&current), joined(&after));
     if args.local {
-        programs.extend(libuser::groups(args, look, missing, surplus)?);
+        programs.extend(libuser::groups(args, view, missing, surplus)?);
         return Ok(());
     }
     if args.append {
@@ -260,9 +260,9 @@ fn membership(
     Ok(())
 }
 
-fn places(args: &Args, look: &Look, user: &User, command: &mut Command, changes: &mut Changes) {
+fn places(args: &Args, view: &SystemView, user: &User, command: &mut Command, changes: &mut Changes) {
     if let Some(home) =
-        args.home.as_ref().map(|home| look.expand(home)).filter(|home| home.as_os_str() != &*user.home)
+        args.home.as_ref().map(|home| view.expand(home)).filter(|home| home.as_os_str() != &*user.home)
     {
         changes.note("home", &*user.home, home.to_string_lossy().as_ref());
         command.option("-d", home);
@@ -271,7 +271,7 @@ fn places(args: &Args, look: &Look, user: &User, command: &mut Command, changes:
         }
     }
     if let Some(shell) =
-        args.shell.as_ref().map(|shell| look.expand(shell)).filter(|s| s.as_os_str() != &*user.shell)
+        args.shell.as_ref().map(|shell| view.expand(shell)).filter(|s| s.as_os_str() != &*user.shell)
     {
         changes.note("shell", &*user.shell, shell.to_string_lossy().as_ref());
         command.option("-s", shell);
@@ -280,7 +280,7 @@ fn places(args: &Args, look: &Look, user: &User, command: &mut Command, changes:
 
 fn validity(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     shadow: Option<&Shadow>,
     command: &mut Command,
     changes: &mut Changes,
@@ -298,7 +298,7 @@ fn validity(
         changes.note("password_expire_account_disable", inactive, days);
     }
     if args.local {
-        programs.extend(libuser::ages(args, look, day, days)?);
+        programs.extend(libuser::ages(args, view, day, days)?);
         return Ok(());
     }
     if let Some(day) = day {
@@ -313,7 +313,7 @@ fn validity(
 /// Returns the call that sets the ages of the password.
 fn ages(
     args: &Args,
-    look: &Look,
+    view: &SystemView,
     current: Option<(Shadow, &mut Changes)>,
 ) -> Result<Option<Vec<OsString>>, Failure> {
     let wanted = [
@@ -343,7 +343,7 @@ fn ages(
         command.option(flag, days.to_string());
     }
     let Some(mut argv) = command.of(&args.name) else { return Ok(None) };
-    argv[0] = look.require_program("chage")?.into();
+    argv[0] = view.require_program("chage")?.into();
     Ok(Some(argv))
 }
 

@@ -6,7 +6,7 @@ use convoy_protocol::{Map, Value};
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// What is different, by name.
 #[derive(Debug, Default)]
@@ -26,9 +26,9 @@ impl Changes {
 pub(super) struct Command(pub(super) Vec<OsString>);
 
 impl Command {
-    pub(super) fn new(name: &str, args: &Args, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn new(name: &str, args: &Args, view: &SystemView) -> Result<Self, Failure> {
         let name = format!("{}{name}", if args.local { "l" } else { "" });
-        Ok(Self(vec![look.require_program(&name)?.into()]))
+        Ok(Self(vec![view.require_program(&name)?.into()]))
     }
 
     pub(super) fn flag(&mut self, flag: &str) {

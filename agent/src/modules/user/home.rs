@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::Args;
 use crate::failure::Failure;
 use crate::files::tree;
-use crate::system::{Attributes, Bytes, Look, System, User};
+use crate::system::{Attributes, Bytes, System, SystemView, User};
 
 /// Makes the home directory with what is in the skeleton, all of it the account's own. Links are copied as they are.
 pub(super) fn create(args: &Args, home: &Path, user: &User, node: &mut System) -> Result<(), Failure> {
@@ -30,14 +30,14 @@ pub(super) fn create(args: &Args, home: &Path, user: &User, node: &mut System) -
 }
 
 /// Returns the mode of a new home directory: of the task, else as `login.defs` says.
-fn mode(args: &Args, look: &Look) -> Result<u32, Failure> {
+fn mode(args: &Args, view: &SystemView) -> Result<u32, Failure> {
     if let Some(text) = &args.umask {
         let umask = u32::from_str_radix(text, 8)
             .map_err(|_| Failure::new(format!("umask is {text}, not octal digits such as 077")))?;
         return Ok(0o777 & !umask);
     }
     let file = Path::new("/etc/login.defs");
-    let text = if look.stat(file)?.is_some() { look.read(file)? } else { Vec::new() };
+    let text = if view.stat(file)?.is_some() { view.read(file)? } else { Vec::new() };
     let text = String::from_utf8_lossy(&text).into_owned();
     let setting = |name: &str| {
         text.lines().find_map(|line| {
@@ -71,6 +71,6 @@ fn copy(from: &Path, to: &Path, user: &User, node: &mut System) -> Result<(), Fa
 }
 
 /// Returns where the home directory shall be.
-pub(super) fn home_of(args: &Args, look: &Look, user: &User) -> PathBuf {
-    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| look.expand(home))
+pub(super) fn home_of(args: &Args, view: &SystemView, user: &User) -> PathBuf {
+    args.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| view.expand(home))
 }

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Process, System, User};
+use crate::system::{Process, System, SystemView, User};
 
 /// Documentation.
 pub const DOC: Doc = Doc {
@@ -62,23 +62,23 @@ fn validate(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn existing(args: &Args, look: &Look) -> Option<User> {
-    if args.local { look.local_user(&args.name) } else { look.user(&args.name) }
+fn existing(args: &Args, view: &SystemView) -> Option<User> {
+    if args.local { view.local_user(&args.name) } else { view.user(&args.name) }
 }
 
 /// Compares the account with what is asked for.
 ///
 /// # Errors
 /// If the arguments contradict each other, a group does not exist, or a program is missing.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     validate(args)?;
-    let user = existing(args, look);
-    let mut values = values(args, look);
+    let user = existing(args, view);
+    let mut values = values(args, view);
     let (plan, changes) = match (args.state, &user) {
         (State::Absent, None) => return Ok(Checked::Same(values)),
-        (State::Absent, Some(_)) => (account::remove(args, look)?, account::gone(args)),
-        (State::Present, None) => account::create(args, look)?,
-        (State::Present, Some(user)) => account::modify(args, look, user)?,
+        (State::Absent, Some(_)) => (account::remove(args, view)?, account::gone(args)),
+        (State::Present, None) => account::create(args, view)?,
+        (State::Present, Some(user)) => account::modify(args, view, user)?,
     };
     if args.state == State::Present {
         values.extend(outcome(args, plan.creates));
@@ -86,7 +86,7 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<Plan>, Failure> {
     if plan.is_empty() {
         return Ok(Checked::Same(values));
     }
-    let diff = if look.wants_diff() {
+    let diff = if view.wants_diff() {
         vec![difference::of_maps(&changes.before, &changes.after)]
     } else {
         Vec::new()
@@ -113,7 +113,7 @@ fn warnings(args: &Args) -> Vec<Value> {
     all
 }
 
-fn values(args: &Args, look: &Look) -> Map {
+fn values(args: &Args, view: &SystemView) -> Map {
     let is_wanted = args.state == State::Present;
     let mut values = map! { "name" => &*args.name, "state" => if is_wanted { "present" } else { "absent" } };
     let warnings = warnings(args);
@@ -126,7 +126,7 @@ fn values(args: &Args, look: &Look) -> Map {
     if args.password.is_some() {
         values.insert("password".into(), "NOT_LOGGING_PASSWORD".into());
     }
-    if let Some(user) = existing(args, look) {
+    if let Some(user) = existing(args, view) {
         values.extend(map! {
             "uid" => user.uid, "group" => user.gid, "comment" => &*user.gecos, "home" => &*user.home, "shell" => &*user.shell,
         });
@@ -134,7 +134,7 @@ fn values(args: &Args, look: &Look) -> Map {
             values.insert("groups".into(), groups.join(",").into());
         }
         if args.generate_ssh_key {
-            values.extend(ssh_key::describe(args, look, &user));
+            values.extend(ssh_key::describe(args, view, &user));
         }
     }
     values
@@ -148,8 +148,8 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     let named = |failure: Failure| failure.with("name", &*args.name);
     let mut said = Map::new();
     for argv in plan.programs {
-        let output = node.run_well(&Process::new(argv)).map_err(named)?;
-        said.extend(output.printed());
+        let output = node.run_checked(&Process::new(argv)).map_err(named)?;
+        said.extend(output.nonempty_values());
     }
     if let Some(hash) = &plan.password {
         password::set(&args.name, hash, node).map_err(named)?;
@@ -168,7 +168,7 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
         ssh_key::generate(args, &user, node).map_err(named)?;
     }
     if let Some(argv) = plan.chage {
-        node.run_well(&Process::new(argv)).map_err(named)?;
+        node.run_checked(&Process::new(argv)).map_err(named)?;
     }
     let mut values = values(args, node);
     values.extend(outcome(args, plan.creates));

@@ -68,7 +68,7 @@ pub(super) fn set(user: &str, hash: &str, node: &mut System) -> Result<(), Failu
         return Ok(());
     }
     // It may repeat what it has read.
-    let said = output.complaint();
+    let said = output.error_output();
     let said = if hash.len() > 1 { said.replace(hash, "********") } else { said };
     Err(Failure::new(format!("the password of {user} is not set: {said}")).with("rc", output.rc))
 }

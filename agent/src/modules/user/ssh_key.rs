@@ -8,28 +8,28 @@ use convoy_protocol::{Map, map};
 use super::args::Args;
 use super::home::home_of;
 use crate::failure::Failure;
-use crate::system::{Attributes, Bytes, Look, Process, System, User};
+use crate::system::{Attributes, Bytes, Process, System, SystemView, User};
 
 /// Returns where the key is.
-pub(super) fn path(args: &Args, look: &Look, home: &Path) -> PathBuf {
+pub(super) fn path(args: &Args, view: &SystemView, home: &Path) -> PathBuf {
     let default = || PathBuf::from(format!(".ssh/id_{}", args.ssh_key_type));
-    home.join(args.ssh_key_file.as_ref().map_or_else(default, |file| look.expand(file)))
+    home.join(args.ssh_key_file.as_ref().map_or_else(default, |file| view.expand(file)))
 }
 
 /// Returns whether one has to be made.
-pub(super) fn is_wanted(args: &Args, look: &Look, home: &Path) -> Result<bool, Failure> {
-    Ok(args.force || look.stat(&path(args, look, home))?.is_none())
+pub(super) fn is_wanted(args: &Args, view: &SystemView, home: &Path) -> Result<bool, Failure> {
+    Ok(args.force || view.stat(&path(args, view, home))?.is_none())
 }
 
 /// Returns what there is to tell of the key.
-pub(super) fn describe(args: &Args, look: &Look, user: &User) -> Map {
-    let file = path(args, look, &home_of(args, look, user));
+pub(super) fn describe(args: &Args, view: &SystemView, user: &User) -> Map {
+    let file = path(args, view, &home_of(args, view, user));
     let public = with_pub(&file);
     let text =
-        |path: &Path| look.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
-    let fingerprint = look.program("ssh-keygen").filter(|_| file.is_file()).and_then(|program| {
+        |path: &Path| view.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+    let fingerprint = view.program("ssh-keygen").filter(|_| file.is_file()).and_then(|program| {
         let argv = [program.as_os_str(), "-l".as_ref(), "-f".as_ref(), file.as_os_str()];
-        let output = look.ask(&Process::new(argv)).ok()?;
+        let output = view.query(&Process::new(argv)).ok()?;
         Some(if output.rc == 0 { output.stdout_text() } else { output.stderr_text() })
     });
     map! {
@@ -83,7 +83,7 @@ fn generate_in(work: &Path, args: &Args, user: &User, file: &Path, node: &mut Sy
         }
         Some(passphrase) => with_passphrase(argv, passphrase),
     };
-    node.run_well(&process)?;
+    node.run_checked(&process)?;
     let owner = Attributes { mode: None, uid: Some(user.uid), gid: Some(user.gid) };
     for (from, to, mode) in [(with_pub(&key), with_pub(file), 0o644), (key.clone(), file.to_owned(), 0o600)] {
         let expected = node.lstat(&to)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::args::Args;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Returns the number that the kernel has for a state of a connection.
 pub(super) fn code(state: &str) -> Option<&'static str> {
@@ -20,10 +20,10 @@ pub(super) fn code(state: &str) -> Option<&'static str> {
 }
 
 /// Counts the connections that must go before the port is drained.
-pub(super) fn connections(args: &Args, port: u16, look: &Look) -> usize {
-    let hosts = look.addresses(&args.host);
+pub(super) fn connections(args: &Args, port: u16, view: &SystemView) -> usize {
+    let hosts = view.addresses(&args.host);
     let excluded: Vec<IpAddr> =
-        args.exclude_hosts.iter().flatten().flat_map(|host| look.addresses(host.trim())).collect();
+        args.exclude_hosts.iter().flatten().flat_map(|host| view.addresses(host.trim())).collect();
     let states: Vec<&str> = args.active_connection_states.iter().filter_map(|state| code(state)).collect();
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
     let lines = tables.iter().flat_map(|table| table.lines()).filter_map(read);

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
 use crate::pattern::Groups;
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use probe::Probe;
 
@@ -63,9 +63,9 @@ fn validate(args: &Args) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If the arguments contradict each other.
-pub fn check(args: &Args, look: &Look) -> Result<Checked<()>, Failure> {
+pub fn check(args: &Args, view: &SystemView) -> Result<Checked<()>, Failure> {
     validate(args)?;
-    let probe = Probe::new(args, look)?;
+    let probe = Probe::new(args, view)?;
     let why = "remote module (wait_for) does not support check mode";
     let unknown = Checked::Unknown { plan: (), why, values: Map::new() };
     // What a delay is for has not happened yet, so what is seen now says nothing. What a port says takes long.
@@ -75,13 +75,13 @@ pub fn check(args: &Args, look: &Look) -> Result<Checked<()>, Failure> {
     {
         return Ok(unknown);
     }
-    match probe.look(look, Duration::from_millis(500))? {
-        Some(groups) => Ok(Checked::Same(values(args, look, groups.as_ref(), 0))),
+    match probe.view(view, Duration::from_millis(500))? {
+        Some(groups) => Ok(Checked::Same(values(args, view, groups.as_ref(), 0))),
         None => Ok(unknown),
     }
 }
 
-fn values(args: &Args, look: &Look, groups: Option<&Groups>, elapsed: u64) -> Map {
+fn values(args: &Args, view: &SystemView, groups: Option<&Groups>, elapsed: u64) -> Map {
     let found = groups.map(Groups::all).unwrap_or_default();
     let text = |text: &Option<String>| Value::from(text.clone());
     let named: Map =
@@ -99,7 +99,7 @@ fn values(args: &Args, look: &Look, groups: Option<&Groups>, elapsed: u64) -> Ma
         "search_regex" => args.search_regex.clone(),
         "match_groups" => found.iter().skip(1).map(|group| text(&group.text)).collect::<Value>(),
         "match_groupdict" => named,
-        "path" => args.path.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned()),
+        "path" => args.path.as_ref().map(|path| view.expand(path).to_string_lossy().into_owned()),
         "elapsed" => i64::try_from(elapsed).unwrap_or(i64::MAX),
     }
 }
@@ -124,7 +124,7 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
     let connect = seconds(args.connect_timeout).max(Duration::from_millis(1));
     while Instant::now() < end {
         let left = end.saturating_duration_since(Instant::now());
-        if let Some(groups) = probe.look(node, connect.min(left.max(Duration::from_millis(1))))? {
+        if let Some(groups) = probe.view(node, connect.min(left.max(Duration::from_millis(1))))? {
             return Ok(Done {
                 changed: false,
                 values: values(args, node, groups.as_ref(), start.elapsed().as_secs()),
@@ -136,8 +136,8 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
     Err(Failure::new(args.msg.clone().unwrap_or_else(|| late(args, node))).with("elapsed", elapsed))
 }
 
-fn late(args: &Args, look: &Look) -> String {
-    let path = args.path.as_ref().map(|path| look.expand(path).to_string_lossy().into_owned());
+fn late(args: &Args, view: &SystemView) -> String {
+    let path = args.path.as_ref().map(|path| view.expand(path).to_string_lossy().into_owned());
     let place = path.clone().unwrap_or_else(|| format!("{}:{}", args.host, args.port.unwrap_or_default()));
     match (args.state, &args.search_regex) {
         (State::Absent | State::Stopped, _) if path.is_some() => {

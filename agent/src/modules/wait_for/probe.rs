@@ -9,7 +9,7 @@ use super::args::{Args, State};
 use super::drained;
 use crate::failure::Failure;
 use crate::pattern::{Groups, Pattern};
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// What is looked at.
 pub(super) struct Probe<'a> {
@@ -20,8 +20,8 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(args: &'a Args, look: &Look) -> Result<Self, Failure> {
-        let path = args.path.as_ref().map(|path| look.expand(path));
+    pub(super) fn new(args: &'a Args, view: &SystemView) -> Result<Self, Failure> {
+        let path = args.path.as_ref().map(|path| view.expand(path));
         let port = args.port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
         Ok(Self { args, path, port, pattern: pattern(args)? })
     }
@@ -31,23 +31,23 @@ impl<'a> Probe<'a> {
     }
 
     /// Looks once; `None` if it is not as wanted, else what the expression has found.
-    pub(super) fn look(&self, look: &Look, wait: Duration) -> Result<Option<Option<Groups>>, Failure> {
+    pub(super) fn view(&self, view: &SystemView, wait: Duration) -> Result<Option<Option<Groups>>, Failure> {
         let gone = matches!(self.args.state, State::Absent | State::Stopped);
         match &self.path {
-            Some(path) if gone => Ok(look.stat(path)?.is_none().then_some(None)),
+            Some(path) if gone => Ok(view.stat(path)?.is_none().then_some(None)),
             Some(path) => {
-                if look.stat(path)?.is_none() {
+                if view.stat(path)?.is_none() {
                     return Ok(None);
                 }
                 let Some(pattern) = &self.pattern else { return Ok(Some(None)) };
                 // A file that cannot be read now may be readable later, as in Ansible.
-                let Ok(bytes) = look.read(path) else { return Ok(None) };
+                let Ok(bytes) = view.read(path) else { return Ok(None) };
                 Ok(pattern.search(&String::from_utf8_lossy(&bytes))?.map(Some))
             }
             None if self.args.state == State::Drained => {
-                Ok((drained::connections(self.args, self.port, look) == 0).then_some(None))
+                Ok((drained::connections(self.args, self.port, view) == 0).then_some(None))
             }
-            None => match self.connect(look, wait) {
+            None => match self.connect(view, wait) {
                 Some(_) if gone => Ok(None),
                 None if gone => Ok(Some(None)),
                 None => Ok(None),
@@ -59,8 +59,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    fn connect(&self, look: &Look, wait: Duration) -> Option<TcpStream> {
-        let addresses = look.addresses(&self.args.host);
+    fn connect(&self, view: &SystemView, wait: Duration) -> Option<TcpStream> {
+        let addresses = view.addresses(&self.args.host);
         addresses
             .into_iter()
             .find_map(|address| TcpStream::connect_timeout(&SocketAddr::new(address, self.port), wait).ok())

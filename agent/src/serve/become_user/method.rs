@@ -1,12 +1,12 @@
-//! The programs that make another user of us: how each is called, how it asks for a password, and what it means when it
-//! refuses.
+//! The programs that become another user (`sudo`, `su`, `doas`): their command lines, their password prompts, and what
+//! their error messages mean.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use convoy_protocol::bootstrap::shown;
+use convoy_protocol::bootstrap::printable_tail;
 use convoy_protocol::message::{Become, Method};
 
 use super::terminal::Terminal;
@@ -15,16 +15,16 @@ use crate::hex;
 use crate::os_error::reason;
 use crate::words;
 
-/// How a program asks for the password.
+/// How a program prompts for the password.
 #[derive(Debug, Clone)]
 pub(super) enum Prompt {
-    /// With the text that it was told to ask with.
+    /// With the text that it was given for this.
     Marked(String),
-    /// With a last line of its own.
-    Line {
+    /// With a prompt of its own, at the start of the last line.
+    FrameWriter {
         begins: &'static str,
         ends: &'static str,
-        /// Whether it asks on its terminal and nowhere else.
+        /// Whether it prompts on its terminal only.
         on_terminal: bool,
     },
 }
@@ -33,23 +33,23 @@ impl Prompt {
     pub(super) fn new(method: Method) -> io::Result<Self> {
         Ok(match method {
             Method::Sudo => Self::Marked(format!("[convoy {}] password:", random()?)),
-            Method::Su => Self::Line { begins: "Password", ends: "Password:", on_terminal: false },
-            Method::Doas => Self::Line { begins: "doas (", ends: ") password:", on_terminal: true },
+            Method::Su => Self::FrameWriter { begins: "Password", ends: "Password:", on_terminal: false },
+            Method::Doas => Self::FrameWriter { begins: "doas (", ends: ") password:", on_terminal: true },
         })
     }
 
     pub(super) fn needs_terminal(&self) -> bool {
-        matches!(self, Self::Line { on_terminal: true, .. })
+        matches!(self, Self::FrameWriter { on_terminal: true, .. })
     }
 
-    /// Takes the first prompt out of a text; returns whether there was one.
+    /// Removes the first prompt from a text. Returns whether there was one.
     pub(super) fn take(&self, text: &mut Vec<u8>) -> bool {
         match self {
             Self::Marked(mark) => {
                 let at = text.windows(mark.len()).position(|part| part == mark.as_bytes());
                 at.inspect(|at| drop(text.drain(*at..at + mark.len()))).is_some()
             }
-            Self::Line { begins, ends, .. } => {
+            Self::FrameWriter { begins, ends, .. } => {
                 let start = text.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1);
                 let line = text[start..].trim_ascii();
                 let is_prompt = line.starts_with(begins.as_bytes()) && line.ends_with(ends.as_bytes());
@@ -68,7 +68,7 @@ fn random() -> io::Result<String> {
 /// Returns the command that runs `script` as the other user.
 ///
 /// # Errors
-/// If the user's name, `become_exe` or `become_flags` cannot be used.
+/// Fails if the user's name, `become_exe` or `become_flags` is not valid.
 pub(super) fn command(
     other: &Become,
     prompt: &Prompt,
@@ -76,26 +76,26 @@ pub(super) fn command(
     terminal: Option<&Terminal>,
 ) -> Result<Command, Failure> {
     if other.user.starts_with('-') {
-        return Err(Failure::new(format!("cannot become {}: that is no name of a user", other.user)));
+        return Err(Failure::new(format!("cannot become {}: not a valid user name", other.user)));
     }
     let split = |keyword: &str, line: &Option<String>| match line {
         None => Ok(None),
         Some(line) => words::split(line)
             .map(Some)
-            .map_err(|why| Failure::new(format!("{keyword} '{line}' cannot be split into words: {why}"))),
+            .map_err(|why| Failure::new(format!("{keyword} '{line}' is not valid shell syntax: {why}"))),
     };
     let mut line = split("become_exe", &other.exe)?.filter(|words| !words.is_empty());
     let line = line.get_or_insert_with(|| vec![other.method.name().to_owned()]);
     let flags = split("become_flags", &other.flags)?;
-    // The program's messages are read, so they are to be English; what it starts gets the user's language back.
-    let script = format!("{}{script}", language());
+    // The program runs in English, because its messages are parsed. The script restores the user's language.
+    let script = format!("{}{script}", restore_locale());
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     match other.method {
         Method::Sudo => {
             let flags = flags.unwrap_or_else(|| words(&["-H"]));
             match (&other.password, prompt) {
                 (Some(_), Prompt::Marked(mark)) => {
-                    line.extend(flags.iter().filter_map(|flag| without_n(flag)));
+                    line.extend(flags.iter().filter_map(|flag| without_non_interactive(flag)));
                     line.extend(words(&["-S", "-p", mark]));
                 }
                 _ => {
@@ -107,7 +107,7 @@ pub(super) fn command(
         }
         Method::Su => {
             line.extend(flags.unwrap_or_default());
-            // The user's own shell reads it: one pair of single quotes carries it through any.
+            // The user's own shell reads it. All shells understand a single pair of single quotes.
             line.extend(words(&[&other.user, "-c", &format!("exec /bin/sh -c '{script}'")]));
         }
         Method::Doas => {
@@ -117,7 +117,7 @@ pub(super) fn command(
         }
     }
     let mut command = match terminal {
-        // It begins a session of its own there.
+        // The program starts a session of its own there.
         Some(terminal) => terminal.command(line),
         None => {
             let mut command = Command::new(&line[0]);
@@ -125,25 +125,27 @@ pub(super) fn command(
             command
         }
     };
-    // A bash that finds it takes itself for a login by ssh, and reads a `.bashrc` that may wait for input.
+    // With these, bash assumes a login by ssh, and reads a `.bashrc` that may wait for input.
     command.env_remove("SSH_CLIENT").env_remove("SSH2_CLIENT");
-    // The other user's state is not to lie among ours.
+    // The other user's state must not be stored in this user's directory.
     command.env_remove("XDG_STATE_HOME");
     command.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 
-/// Returns the shell text that sets the language as it is here.
-fn language() -> String {
+/// Returns the shell code that restores the current language.
+fn restore_locale() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     match std::env::var("LC_ALL") {
-        Ok(language) if language.chars().all(plain) => format!("LC_ALL={language}; export LC_ALL; "),
+        Ok(restore_locale) if restore_locale.chars().all(plain) => {
+            format!("LC_ALL={restore_locale}; export LC_ALL; ")
+        }
         _ => "unset LC_ALL; ".to_owned(),
     }
 }
 
-/// Returns a flag of sudo without `-n`, which forbids it to read the password.
-fn without_n(flag: &str) -> Option<String> {
+/// Returns a flag of sudo without `-n`, which keeps sudo from reading the password.
+fn without_non_interactive(flag: &str) -> Option<String> {
     let letters = flag.strip_prefix('-').filter(|letters| letters.chars().all(|c| c.is_ascii_alphabetic()));
     match letters {
         _ if flag == "--non-interactive" => None,
@@ -154,7 +156,7 @@ fn without_n(flag: &str) -> Option<String> {
     }
 }
 
-/// Returns the failure of a program that cannot be started.
+/// Returns the failure for a program that cannot be started.
 pub(super) fn cannot_run(other: &Become, error: &io::Error) -> Failure {
     let program = other.exe.as_deref().unwrap_or(other.method.name());
     let why = match error.kind() {
@@ -164,40 +166,40 @@ pub(super) fn cannot_run(other: &Become, error: &io::Error) -> Failure {
     Failure::new(format!("cannot become {}: {why}", other.user))
 }
 
-/// Returns the failure of a wrong password, in Ansible's words.
-pub(super) fn incorrect(other: &Become) -> Failure {
+/// Returns the failure for a wrong password, in Ansible's wording.
+pub(super) fn incorrect_password(other: &Become) -> Failure {
     Failure::new(format!("Incorrect {} password", other.method.name()))
 }
 
-/// Returns the failure of a password that was not given, in Ansible's words.
-pub(super) fn missing(other: &Become) -> Failure {
+/// Returns the failure for a missing password, in Ansible's wording.
+pub(super) fn missing_password(other: &Become) -> Failure {
     Failure::new(format!("Missing {} password", other.method.name()))
 }
 
-/// What is said where a new password is wanted before anything else: by sudo, and by PAM to su and doas.
+/// What sudo, and PAM for su and doas, print when a new password is required first.
 const EXPIRED: [&str; 3] = [
     "Account or password is expired",
     "You are required to change your password",
     "Your password has expired",
 ];
 
-/// Returns whether the program has said that it will not do it, but goes on to ask for something else.
-pub(super) fn goes_on_in_vain(printed: &[u8]) -> bool {
+/// Returns whether the program refuses but goes on to prompt for a new password.
+pub(super) fn asks_for_new_password(printed: &[u8]) -> bool {
     let text = String::from_utf8_lossy(printed);
     EXPIRED.iter().any(|words| text.contains(words))
 }
 
-/// Returns the failure that the program's own text tells of.
-pub(super) fn refusal(other: &Become, text: &str) -> Failure {
+/// Returns the failure for the program's error message.
+pub(super) fn refusal_reason(other: &Become, text: &str) -> Failure {
     let (user, name) = (&other.user, other.method.name());
     let whole = text;
-    let text = &*shown(text.as_bytes());
+    let text = &*printable_tail(text.as_bytes());
     let cannot = |why: &str| Failure::new(format!("cannot become {user}: {why}"));
     let any = |known: &[&str]| known.iter().any(|words| text.contains(words));
     if any(&EXPIRED) {
         let whose = if other.method == Method::Su { user } else { "the user who logs in" };
         return cannot(&format!(
-            "the password of {whose} has expired, and {name} wants a new one first: set it by hand, with passwd"
+            "the password of {whose} has expired, and {name} requires a new one: set it by hand with passwd"
         ));
     }
     if any(&["account validation failure", "account has expired", "Account expired"]) {
@@ -209,7 +211,7 @@ pub(super) fn refusal(other: &Become, text: &str) -> Failure {
              for the user who logs in",
         );
     }
-    // It names the whole script that it was to run.
+    // Shorten the message, which quotes the whole script.
     if let Some((who, rest)) = whole.split_once(" is not allowed to execute '") {
         let place = rest.rsplit_once("' as ").map_or("", |(_, place)| place);
         let place = place.split(" on ").next().unwrap_or(place);
@@ -230,11 +232,15 @@ pub(super) fn refusal(other: &Become, text: &str) -> Failure {
         ));
     }
     match other.method {
-        Method::Sudo if any(&["incorrect password attempt", "Sorry, try again"]) => incorrect(other),
-        Method::Sudo if any(&["a password is required", "no password was provided"]) => missing(other),
-        Method::Su if any(&["Authentication failure", "incorrect password"]) => incorrect(other),
-        Method::Doas if any(&["Authentication failed", "Authorization failed"]) => incorrect(other),
-        Method::Doas if any(&["Authentication required", "Authorization required"]) => missing(other),
+        Method::Sudo if any(&["incorrect password attempt", "Sorry, try again"]) => incorrect_password(other),
+        Method::Sudo if any(&["a password is required", "no password was provided"]) => {
+            missing_password(other)
+        }
+        Method::Su if any(&["Authentication failure", "incorrect password"]) => incorrect_password(other),
+        Method::Doas if any(&["Authentication failed", "Authorization failed"]) => incorrect_password(other),
+        Method::Doas if any(&["Authentication required", "Authorization required"]) => {
+            missing_password(other)
+        }
         _ => cannot(text),
     }
 }
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_needs_sudo_without_n() {
+    fn sudo_gets_no_n_flag_when_there_is_a_password() {
         for (flag, rest) in [
             ("-n", None),
             ("-nE", Some("-E")),
@@ -256,17 +262,17 @@ mod tests {
             ("--preserve-env", Some("--preserve-env")),
             ("-H", Some("-H")),
         ] {
-            assert_eq!(without_n(flag).as_deref(), rest, "{flag}");
+            assert_eq!(without_non_interactive(flag).as_deref(), rest, "{flag}");
         }
     }
 
     #[test]
-    fn refusals_are_told_apart() {
-        let msg = |method, text| refusal(&other(method), text).msg;
+    fn refusals_are_distinguished() {
+        let msg = |method, text| refusal_reason(&other(method), text).msg;
         assert_eq!(msg(Method::Sudo, "sudo: a password is required"), "Missing sudo password");
         let text = "Sorry, try again.\nsudo: 1 incorrect password attempt";
         assert_eq!(msg(Method::Sudo, text), "Incorrect sudo password");
-        // What sudo says last is not why it refuses.
+        // The last line is not the reason.
         let text = "sudo: account validation failure, is your account locked?\nsudo: a password is required";
         let locked = "cannot become root: sudo says that the account has expired or is locked";
         assert_eq!(msg(Method::Sudo, text), locked);
@@ -282,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_prompt_gets_the_password() {
+    fn only_the_programs_own_prompt_is_recognized() {
         let takes = |method, text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             (Prompt::new(method).unwrap().take(&mut bytes), String::from_utf8(bytes).unwrap())

@@ -1,485 +1,131 @@
-//! `become`: one agent per other user, started on first use and kept. Towards it, we are the controller.
+//! `become`: runs orders as other users. One agent per user is started on first use and kept. This agent acts as its
+//! controller.
 
+mod listen;
 mod method;
 mod program;
 mod terminal;
+mod user_agent;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use convoy_protocol::bootstrap::{Offer, Said, Scanner, script, shown};
-use convoy_protocol::frame::Decoder;
-use convoy_protocol::lock::{Entry, Refusal};
-use convoy_protocol::message::{
-    Answer, Become, CHUNK, Chunk, FromAgent, Hello, Order, Step, Ticket, ToAgent, Window,
-};
-use convoy_protocol::{Digest, Outcome};
-use rustix::process::Pid;
+use convoy_protocol::Outcome;
+use convoy_protocol::lock::{LockTaken, Refusal};
+use convoy_protocol::message::{Become, Hello, Order, Ticket, ToAgent};
 
 pub use terminal::enter;
+pub(crate) use user_agent::ChildProcesses;
 
 use crate::changes::Recorder;
-use crate::content::Contents;
 use crate::failure::Failure;
-use crate::os_error::reason;
 use crate::serve::cache::Cache;
-use crate::serve::line::{Line, keep_alive};
-use crate::sync::lock;
+use crate::serve::frame_writer::keep_alive;
 
-use method::{Prompt, command, refusal};
 use program::Program;
-use terminal::Terminal;
+use user_agent::{ConversationEnd, UserAgent};
 
-/// How much of what the program prints is kept, in bytes.
-const MESSAGES: usize = 16 * 1024;
-
-/// How long a leaving agent is waited for before it is killed.
-const LEAVING: Duration = Duration::from_secs(2);
-
-/// The agents that were started, for whoever has to end them.
-#[derive(Debug, Default)]
-pub(crate) struct Relatives(Mutex<Vec<(Pid, Arc<Line>)>>);
-
-impl Relatives {
-    fn add(&self, pid: Pid, line: Arc<Line>) {
-        lock(&self.0).push((pid, line));
-    }
-
-    fn remove(&self, pid: Pid) {
-        lock(&self.0).retain(|(other, _)| *other != pid);
-    }
-
-    pub(crate) fn contains(&self, pid: Pid) -> bool {
-        lock(&self.0).iter().any(|(other, _)| *other == pid)
-    }
-
-    /// Closes the input of all; they clean up and end.
-    pub(crate) fn dismiss(&self) {
-        lock(&self.0).iter().for_each(|(_, line)| line.close());
-    }
-}
-
-/// Whom to be and how, without the password.
+/// The user and the way to become that user, without the password.
 type Key = Become;
 
 /// The agents of other users.
-pub(crate) struct Children {
+pub(crate) struct UserAgents {
     cache: Arc<Cache>,
-    relatives: Arc<Relatives>,
+    child_processes: Arc<ChildProcesses>,
     recorder: Recorder,
     hello: Hello,
     program: Option<Arc<Program>>,
-    children: HashMap<Key, Child>,
+    user_agents: HashMap<Key, UserAgent>,
 }
 
-impl Children {
-    pub(crate) fn new(cache: Arc<Cache>, relatives: Arc<Relatives>, recorder: Recorder) -> Self {
-        Self { cache, relatives, recorder, hello: Hello::default(), program: None, children: HashMap::new() }
+impl UserAgents {
+    pub(crate) fn new(cache: Arc<Cache>, child_processes: Arc<ChildProcesses>, recorder: Recorder) -> Self {
+        Self {
+            cache,
+            child_processes,
+            recorder,
+            hello: Hello::default(),
+            program: None,
+            user_agents: HashMap::new(),
+        }
     }
 
-    /// Remembers how the controller introduced itself: we say the same.
-    pub(crate) fn hello(&mut self, hello: Hello) {
+    /// Stores the controller's hello, which is passed on to the other users' agents.
+    pub(crate) fn begin_run(&mut self, hello: Hello) {
         self.hello = hello;
     }
 
-    /// Has one order done by the agent of another user.
-    pub(crate) fn ask(&mut self, other: &Become, order: &Order, earnest: bool) -> Result<Outcome, Trouble> {
+    /// Executes one order through the agent of another user.
+    pub(crate) fn execute(
+        &mut self,
+        other: &Become,
+        order: &Order,
+        execute: bool,
+    ) -> Result<Outcome, OrderError> {
         let key = Become { password: None, ..other.clone() };
-        if !self.children.contains_key(&key) {
+        if !self.user_agents.contains_key(&key) {
             let child = self.start(other)?;
-            self.children.insert(key.clone(), child);
+            self.user_agents.insert(key.clone(), child);
         }
         let child =
-            self.children.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent is gone"))?;
-        // This one sees to it that it is done once.
+            self.user_agents.get_mut(&key).ok_or_else(|| Failure::new("the other user's agent has ended"))?;
+        // This agent makes sure that it is run once.
         let ticket = order.ticket.map(|ticket| Ticket { once: false, ..ticket });
         let order = Order { become_user: None, ticket, ..order.clone() };
-        let outcome = child.ask(order, earnest);
+        let outcome = child.execute(order, execute);
         if let Some(offer) = outcome.as_ref().ok().and_then(|outcome| outcome.offer) {
-            self.cache.offers.add_of_child(offer.digest, child.line.clone());
+            self.cache.offers.add_from_child(offer.digest, child.writer.clone());
         }
-        if let Some(entry) = child.entered.take() {
-            self.remember(&entry);
+        if let Some(taken) = child.lock_taken.take() {
+            self.remember(&taken);
         }
-        outcome.map_err(|trouble| {
-            self.children.remove(&key);
-            match trouble {
-                Ended::Refused(refusal) => Trouble::Refused(refusal),
-                Ended::Gone(why) => Failure::new(format!("the agent of user {} {why}", other.user)).into(),
+        outcome.map_err(|end| {
+            self.user_agents.remove(&key);
+            match end {
+                ConversationEnd::Refused(refusal) => OrderError::Refused(refusal),
+                ConversationEnd::Ended(why) => {
+                    Failure::new(format!("the agent of user {} {why}", other.user)).into()
+                }
             }
         })
     }
 
-    /// Remembers what another user's agent was given, for one that may follow it.
-    fn remember(&mut self, entry: &Entry) {
+    /// Stores the lock that another user's agent has taken, for a successor of that agent.
+    fn remember(&mut self, taken: &LockTaken) {
         let Some(claim) = &mut self.hello.claim else { return };
-        claim.held.retain(|held| held.uid != entry.held.uid);
-        claim.held.push(entry.held);
+        claim.held.retain(|held| held.uid != taken.held.uid);
+        claim.held.push(taken.held);
     }
 
-    fn start(&mut self, other: &Become) -> Result<Child, Failure> {
+    fn start(&mut self, other: &Become) -> Result<UserAgent, Failure> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => self.program.insert(Arc::new(Program::read()?)).clone(),
         };
         let silence = Duration::from_secs(self.hello.silence_seconds.max(1).into());
-        let mut child = Child::spawn(other, &program.offer, silence, &self.cache, &self.relatives)?;
+        let mut child = UserAgent::spawn(other, &program.offer, silence, &self.cache, &self.child_processes)?;
         child.wait_until_ready(other, &program)?;
-        // Whom it could not become has changed nothing.
-        self.recorder.becoming(other)?;
-        let said = child.line.send(&ToAgent::Hello(self.hello.clone()));
-        said.map_err(|error| Failure::new(format!("the agent of user {} is gone: {error}", other.user)))?;
-        keep_alive(Arc::downgrade(&child.line), silence / 3);
+        // The user is recorded only after a successful start: before that, nothing can have changed.
+        self.recorder.record_user(other)?;
+        let sender = child.writer.send(&ToAgent::Hello(self.hello.clone()));
+        sender
+            .map_err(|error| Failure::new(format!("the agent of user {} has ended: {error}", other.user)))?;
+        keep_alive(Arc::downgrade(&child.writer), silence / 3);
         Ok(child)
     }
 }
 
-/// Why an order was not done by another user's agent.
+/// Why an order was not executed by another user's agent.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum OrderError {
     Failed(Failure),
-    /// The run may not work there as that user.
+    /// Another run works there as that user.
     Refused(Box<Refusal>),
 }
 
-impl From<Failure> for Trouble {
+impl From<Failure> for OrderError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
-    }
-}
-
-/// How the conversation with a child ended.
-enum Ended {
-    Refused(Box<Refusal>),
-    Gone(String),
-}
-
-impl From<String> for Ended {
-    fn from(why: String) -> Self {
-        Self::Gone(why)
-    }
-}
-
-/// What is heard from a child.
-enum Heard {
-    /// The program asks for the password.
-    Prompt,
-    /// The program has ended, or goes on where we cannot follow: what it printed says why.
-    Refused,
-    Bootstrap(Said),
-    Answer(Answer),
-    Alive,
-    /// It has the lock.
-    Entered(Entry),
-    /// Another run has the lock.
-    Locked(Box<Refusal>),
-    Gone(String),
-}
-
-struct Child {
-    process: std::process::Child,
-    pid: Pid,
-    line: Arc<Line>,
-    heard: Receiver<Heard>,
-    /// Where it asks for the password, if not on its standard streams. Closing it would end all that runs there.
-    terminal: Option<Terminal>,
-    /// What the program has printed.
-    printed: Arc<Mutex<Vec<u8>>>,
-    silence: Duration,
-    windows: u64,
-    /// The lock that it has told of last.
-    entered: Option<Entry>,
-    relatives: Arc<Relatives>,
-}
-
-impl Child {
-    fn spawn(
-        other: &Become,
-        offer: &Offer,
-        silence: Duration,
-        cache: &Arc<Cache>,
-        relatives: &Arc<Relatives>,
-    ) -> Result<Self, Failure> {
-        let cannot = |error: io::Error| method::cannot_run(other, &error);
-        let prompt = Prompt::new(other.method).map_err(cannot)?;
-        // Without a password no terminal is needed: the program is told not to ask.
-        let asks_there = prompt.needs_terminal() && other.password.is_some();
-        let terminal = asks_there.then(Terminal::open).transpose().map_err(cannot)?;
-        let script = script(std::slice::from_ref(offer), 0);
-        let mut process = command(other, &prompt, &script, terminal.as_ref())?.spawn().map_err(cannot)?;
-        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-        let (Some(pid), Some(stdin), Some(stdout), Some(stderr)) =
-            (pid, process.stdin.take(), process.stdout.take(), process.stderr.take())
-        else {
-            return Err(cannot(io::Error::other("no pipes to it")));
-        };
-        let line = Arc::new(Line::new(stdin));
-        relatives.add(pid, line.clone());
-        let (said, heard) = mpsc::channel();
-        let (relatives, printed) = (relatives.clone(), Arc::default());
-        let (windows, entered) = (0, None);
-        let child =
-            Self { process, pid, line, heard, terminal, printed, silence, windows, entered, relatives };
-        child.listen(stdout, stderr, &prompt, cache, &said).map_err(cannot)?;
-        Ok(child)
-    }
-
-    /// Starts the threads that hear what it says: on its standard streams, and on the terminal if it has one.
-    fn listen(
-        &self,
-        stdout: impl Read + Send + 'static,
-        stderr: impl Read + Send + 'static,
-        prompt: &Prompt,
-        cache: &Arc<Cache>,
-        said: &Sender<Heard>,
-    ) -> io::Result<()> {
-        let named = |name: &str| thread::Builder::new().name(name.into());
-        if let Some(terminal) = &self.terminal {
-            let (terminal, prompt, said) = (terminal.our_end()?, prompt.clone(), said.clone());
-            named("terminal").spawn(move || read_messages(terminal, &prompt, &Arc::default(), &said))?;
-        }
-        let (prompts, printed, messages) = (prompt.clone(), self.printed.clone(), said.clone());
-        named("messages").spawn(move || {
-            read_messages(stderr, &prompts, &printed, &messages);
-            messages.send(Heard::Refused).ok();
-        })?;
-        let (line, cache, prompt, said) = (self.line.clone(), cache.clone(), prompt.clone(), said.clone());
-        named("child").spawn(move || {
-            let gone = read_answers(stdout, &prompt, &line, &cache, &said).unwrap_or_else(|why| why);
-            said.send(Heard::Gone(gone)).ok();
-        })?;
-        Ok(())
-    }
-
-    /// Gives the program its password and the bootstrap the agent, until the agent runs.
-    fn wait_until_ready(&mut self, other: &Become, program: &Program) -> Result<(), Failure> {
-        let mut asked = false;
-        let name = other.method.name();
-        let cannot = |why: &str| Failure::new(format!("cannot become {}: {why}", other.user));
-        loop {
-            match self.heard.recv_timeout(self.silence) {
-                Ok(Heard::Prompt) if asked => return Err(method::incorrect(other)),
-                Ok(Heard::Prompt) => {
-                    asked = true;
-                    let password = other.password.as_deref().ok_or_else(|| method::missing(other))?;
-                    // If the program is gone, its messages say why.
-                    self.answer(format!("{password}\n").as_bytes()).ok();
-                }
-                Ok(Heard::Bootstrap(Said::Need { .. })) => {
-                    self.line.raw(&program.bytes).ok();
-                }
-                Ok(Heard::Bootstrap(Said::Failed(why))) => return Err(cannot(&why)),
-                Ok(Heard::Bootstrap(Said::Ready)) => return Ok(()),
-                Ok(Heard::Refused) => return Err(self.why_refused(other, "")),
-                Ok(Heard::Gone(noise)) => return Err(self.why_gone(other, &noise)),
-                Ok(_) => {}
-                Err(_) => {
-                    let seconds = self.silence.as_secs();
-                    let printed = match shown(&lock(&self.printed)) {
-                        text if text.is_empty() => text,
-                        text => format!("; it printed: {text}"),
-                    };
-                    return Err(cannot(&format!("{name} did nothing for {seconds} seconds{printed}")));
-                }
-            }
-        }
-    }
-
-    /// Gives an answer where the program asked.
-    fn answer(&self, bytes: &[u8]) -> io::Result<()> {
-        match &self.terminal {
-            Some(terminal) => terminal.write(bytes),
-            None => self.line.raw(bytes),
-        }
-    }
-
-    /// Returns why the program refuses: what it printed says more than `noise`, which came in place of an agent.
-    fn why_refused(&self, other: &Become, noise: &str) -> Failure {
-        let printed = String::from_utf8_lossy(&lock(&self.printed)).into_owned();
-        refusal(other, if printed.trim().is_empty() { noise } else { &printed })
-    }
-
-    /// Returns why the program ended, after it has printed all it will.
-    fn why_gone(&self, other: &Become, noise: &str) -> Failure {
-        let deadline = Instant::now() + LEAVING;
-        while let Ok(heard) = self.heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if matches!(heard, Heard::Refused) {
-                break;
-            }
-        }
-        self.why_refused(other, noise)
-    }
-
-    fn ask(&mut self, order: Order, earnest: bool) -> Result<Outcome, Ended> {
-        self.windows += 1;
-        let window = Window { id: self.windows, earnest, steps: vec![Step { orders: vec![order] }] };
-        self.line.send(&ToAgent::Window(window)).map_err(|error| format!("does not listen: {error}"))?;
-        loop {
-            match self.heard.recv_timeout(self.silence) {
-                Ok(Heard::Answer(mut answer)) => {
-                    let outcome = answer
-                        .steps
-                        .pop()
-                        .filter(|_| answer.window == self.windows && answer.steps.is_empty());
-                    let outcome =
-                        outcome.and_then(|mut outcomes| outcomes.pop().filter(|_| outcomes.is_empty()));
-                    return Ok(outcome.ok_or_else(|| "answered something else than it was asked".to_owned())?);
-                }
-                Ok(Heard::Entered(entry)) => self.entered = Some(entry),
-                Ok(Heard::Locked(refusal)) => return Err(Ended::Refused(refusal)),
-                Ok(Heard::Gone(why)) => return Err(format!("is gone: {why}").into()),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("said nothing for {} seconds", self.silence.as_secs()).into());
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err("is gone".to_owned().into()),
-            }
-        }
-    }
-}
-
-/// Ends it: it cleans up when its input ends.
-impl Drop for Child {
-    fn drop(&mut self) {
-        self.line.close();
-        let deadline = Instant::now() + LEAVING;
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        // Not allowed for a sudo of root's: that one ends with its input or stays without any.
-        self.process.kill().ok();
-        self.process.try_wait().ok();
-        self.relatives.remove(self.pid);
-    }
-}
-
-/// Reads what the program prints, keeps it, and tells of each prompt.
-fn read_messages(
-    mut stderr: impl Read,
-    prompt: &Prompt,
-    printed: &Arc<Mutex<Vec<u8>>>,
-    said: &Sender<Heard>,
-) {
-    let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = stderr.read(&mut buffer) {
-        let mut text = lock(printed);
-        if text.len() < MESSAGES {
-            text.extend_from_slice(&buffer[..n]);
-        }
-        while prompt.take(&mut text) {
-            said.send(Heard::Prompt).ok();
-        }
-        if method::goes_on_in_vain(&text) {
-            said.send(Heard::Refused).ok();
-        }
-    }
-}
-
-/// Reads what the bootstrap and then the agent say; returns why that ended.
-fn read_answers(
-    mut stdout: impl Read,
-    prompt: &Prompt,
-    line: &Line,
-    cache: &Arc<Cache>,
-    said: &Sender<Heard>,
-) -> Result<String, String> {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut scanner = Scanner::default();
-    let (mut ready, mut asked) = (false, false);
-    while !ready {
-        let n = stdout.read(&mut buffer).map_err(|error| error.to_string())?;
-        if n == 0 {
-            return Ok(scanner.noise());
-        }
-        scanner.push(&buffer[..n]);
-        while let Some(next) = if ready { None } else { scanner.take().map_err(|error| error.to_string())? } {
-            ready = next == Said::Ready;
-            said.send(Heard::Bootstrap(next)).map_err(|_| String::new())?;
-        }
-        // Busybox asks here.
-        if !ready && !asked && prompt.take(&mut scanner.noise().into_bytes()) {
-            asked = true;
-            said.send(Heard::Prompt).map_err(|_| String::new())?;
-        }
-    }
-    let mut decoder = Decoder::default();
-    decoder.push(&scanner.into_rest());
-    loop {
-        while let Some(message) = decoder.take().map_err(|error| error.to_string())? {
-            match message {
-                FromAgent::Answer(answer) => said.send(Heard::Answer(answer)).map_err(|_| String::new())?,
-                FromAgent::Need(digest) => supply(&digest, cache, line).map_err(|error| error.to_string())?,
-                FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
-                    cache.pass_on(&message).map_err(|error| error.to_string())?;
-                }
-                FromAgent::Welcome(_) | FromAgent::Pong(_) | FromAgent::Detached => {
-                    said.send(Heard::Alive).map_err(|_| String::new())?;
-                }
-                FromAgent::Entered(entry) => {
-                    // The controller knows of it before the order is done; if it is gone the order is done all the same.
-                    cache.pass_on(&FromAgent::Entered(entry.clone())).ok();
-                    said.send(Heard::Entered(entry)).map_err(|_| String::new())?;
-                }
-                FromAgent::Refused(refusal) => {
-                    said.send(Heard::Locked(refusal.into())).map_err(|_| String::new())?;
-                }
-                FromAgent::Fault(why) => return Ok(why),
-            }
-        }
-        match stdout.read(&mut buffer).map_err(|error| error.to_string())? {
-            0 => return Ok("it ended".into()),
-            n => decoder.push(&buffer[..n]),
-        }
-    }
-}
-
-/// Sends content to a child, after having got it from the controller if need be.
-fn supply(
-    digest: &Digest,
-    cache: &Arc<Cache>,
-    line: &Line,
-) -> Result<(), convoy_protocol::frame::FrameError> {
-    let refuse = |why: String| line.send(&ToAgent::NoContent { digest: *digest, why });
-    let opened = cache.fetch(digest).and_then(|path| File::open(path).map_err(|e| Failure::new(reason(&e))));
-    let mut file = match opened {
-        Ok(file) => file,
-        Err(failure) => return refuse(failure.msg),
-    };
-    let secret = cache.is_secret(digest);
-    loop {
-        let mut bytes = Vec::with_capacity(CHUNK);
-        if let Err(error) = (&mut file).take(CHUNK as u64).read_to_end(&mut bytes) {
-            return refuse(reason(&error));
-        }
-        let last = bytes.len() < CHUNK;
-        line.send(&ToAgent::Chunk(Chunk { digest: *digest, last, deflated: false, secret, bytes }))?;
-        if last {
-            return Ok(());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prompts_are_told_and_not_kept() {
-        let (said, heard) = mpsc::channel();
-        let (prompt, printed) = (Prompt::Marked("[x] password:".into()), Arc::default());
-        read_messages(
-            &b"lecture\n[x] password:Sorry, try again.\n[x] password:"[..],
-            &prompt,
-            &printed,
-            &said,
-        );
-        drop(said);
-        assert!(heard.iter().all(|heard| matches!(heard, Heard::Prompt)));
-        assert_eq!(shown(&lock(&printed)), "lecture\nSorry, try again.");
     }
 }

@@ -1,16 +1,16 @@
 //! The agent's own program, as it is sent to other users.
 
 use convoy_protocol::Digest;
-use convoy_protocol::bootstrap::Offer;
+use convoy_protocol::bootstrap::AgentBinary;
 
 use crate::failure::Failure;
 use crate::os_error::reason;
 
-/// The agent's own program, to be sent to others: they cannot read it where it is.
+/// The agent's own program. It is sent to other users because they cannot read its file.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) bytes: Vec<u8>,
-    pub(super) offer: Offer,
+    pub(super) offer: AgentBinary,
 }
 
 impl Program {
@@ -19,7 +19,7 @@ impl Program {
             Failure::new(format!("cannot read the agent's own program: {}", reason(&error)))
         })?;
         let machine = rustix::system::uname().machine().to_string_lossy().into_owned();
-        let offer = Offer { machine, digest: Digest::of(&bytes), size: bytes.len(), packed: None };
+        let offer = AgentBinary { machine, digest: Digest::of(&bytes), size: bytes.len(), packed: None };
         Ok(Self { bytes, offer })
     }
 }

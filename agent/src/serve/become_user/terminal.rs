@@ -1,5 +1,5 @@
-//! A terminal for a program that asks for its password there and nowhere else, as doas does. Its standard streams stay
-//! pipes: what it starts speaks with us through them.
+//! A terminal for a program that prompts for its password only there, as doas does. Its standard streams remain pipes:
+//! the agent that it starts talks through them.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -12,22 +12,22 @@ use std::process::{Command, ExitCode};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// What tells our own program to [`enter`] a terminal.
+/// The argument that makes our own program [`enter`] a terminal.
 const ENTER: &str = "--terminal";
 
-/// A terminal. When it is closed, what runs there is ended by the kernel.
+/// A terminal. When it is closed, the kernel ends the processes on it.
 #[derive(Debug)]
 pub(super) struct Terminal {
     /// Our end.
     end: File,
-    /// The name of the program's end.
+    /// The path of the program's end.
     path: PathBuf,
-    /// That end, held open: as long as nobody has it, ours cannot be read.
+    /// The program's end, held open. While nobody has it open, ours cannot be read.
     _held: File,
 }
 
 impl Terminal {
-    /// Makes one.
+    /// Opens a new terminal.
     pub(super) fn open() -> io::Result<Self> {
         let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&end)?;
@@ -39,30 +39,30 @@ impl Terminal {
         Ok(Self { end: end.into(), path, _held: held })
     }
 
-    /// Returns the command that runs these words there: our own program, which becomes theirs.
+    /// Returns a command that runs `words` on the terminal. It starts our own program, which becomes that of the words.
     pub(super) fn command(&self, words: &[String]) -> Command {
         let mut command = Command::new("/proc/self/exe");
         command.arg(ENTER).arg(&self.path).args(words);
         command
     }
 
-    /// Returns our end once more, to be read.
+    /// Returns another descriptor of our end, for reading.
     pub(super) fn our_end(&self) -> io::Result<File> {
         self.end.try_clone()
     }
 
-    /// Types something.
+    /// Types bytes.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.end).write_all(bytes)
     }
 }
 
-/// Becomes the program that the words name, on a terminal: what [`Terminal::command`] starts. `None` if the words do not
-/// ask for it.
+/// Becomes the program that the arguments name, on a terminal. [`Terminal::command`] starts this. Returns `None` if the
+/// arguments do not ask for it.
 pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     words.next().filter(|word| word == ENTER)?;
     let (terminal, program) = (words.next()?, words.next()?);
-    // The first terminal that a session without any opens is that of the session.
+    // The first terminal that the leader of a new session opens becomes the session's controlling terminal.
     let opened = rustix::process::setsid()
         .map_err(io::Error::from)
         .and_then(|_| OpenOptions::new().read(true).write(true).open(&terminal));
@@ -71,7 +71,7 @@ pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
             error if error.kind() == io::ErrorKind::NotFound => "is not installed on this node".to_owned(),
             error => format!("cannot be run: {error}"),
         },
-        Err(error) => format!("gets no terminal: {error}"),
+        Err(error) => format!("has no terminal: {error}"),
     };
     writeln!(io::stderr(), "{} {failure}", program.to_string_lossy()).ok();
     Some(ExitCode::from(127))

@@ -1,4 +1,4 @@
-//! Content that has come from the controller, kept by digest in the directory that holds the agent itself.
+//! The content cache: content from the controller, stored by digest in the directory that holds the agent itself.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -15,49 +15,49 @@ use convoy_protocol::frame::FrameError;
 use convoy_protocol::message::{Chunk, FromAgent};
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{Contents, Held};
+use crate::content::{ContentStore, OfferedFile};
 use crate::failure::Failure;
 use crate::os_error::reason;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::serve::offers::Offers;
 use crate::state::is_private;
 use crate::sync::lock;
-use crate::system::WORKSHOP;
+use crate::system::PROGRAM_DIRECTORY_PREFIX;
 
-/// Content that was not used for so long is removed.
+/// Content that was not used for this time is removed.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Content that was used within this time is never removed: another agent of this user may be about to read it.
+/// Content that was used within this time is never removed, because another agent of this user may be about to read it.
 const IN_USE: Duration = Duration::from_secs(3600);
 
-/// When there is more content than this, in bytes, what was not used for longest is removed.
+/// The maximum size of all content, in bytes. Beyond that, the least recently used is removed.
 const ROOM: u64 = 1 << 30;
 
-/// Why no content comes once the conversation is over.
+/// Why content is missing after the conversation has ended.
 const ENDED: &str = "the connection to the controller has ended";
 
-/// Content by digest.
+/// The content cache.
 #[derive(Debug)]
 pub(crate) struct Cache {
     directory: PathBuf,
     /// Whether the directory is removed at the end.
-    temporary: bool,
-    line: Arc<Line>,
-    /// What goes the other way.
+    is_temporary: bool,
+    writer: Arc<FrameWriter>,
+    /// Content that goes from the node to the controller.
     pub(crate) offers: Offers,
-    /// Held while content is fetched: one at a time.
-    turn: Mutex<()>,
+    /// Held while content is fetched, so that only one fetch runs at a time.
+    fetching: Mutex<()>,
     incoming: Mutex<Option<Incoming>>,
     arrived: Condvar,
-    /// Secret content: in memory, as long as the agent runs.
+    /// Secret content, which is kept in memory while the agent runs.
     secrets: Mutex<HashMap<Digest, File>>,
-    /// Set when no content can come any more.
+    /// Set when no more content can arrive.
     closed: AtomicBool,
-    /// Set when content was wanted that could not come.
+    /// Set when content was requested after the cache was closed.
     starved: AtomicBool,
 }
 
-/// Content on its way.
+/// Content that is arriving.
 #[derive(Debug)]
 struct Incoming {
     digest: Digest,
@@ -72,31 +72,42 @@ enum State {
     Failed(String),
 }
 
-/// Where content comes to lie.
+/// Where content is stored.
 #[derive(Debug)]
 enum Place {
-    /// In a file of the cache; under this name until it is whole.
+    /// In a file of the cache. It has this name until it is complete.
     Disk(PathBuf),
     Memory,
 }
 
 impl Cache {
-    /// Opens the cache in the directory of the running program if that is the bootstrap's, else in a private directory
-    /// that is removed at the end. What the cache lacks is asked for over `line`.
-    pub(crate) fn open(line: Arc<Line>) -> io::Result<Self> {
+    /// Opens the cache in the directory of the running program if the bootstrap created that, otherwise in a private directory
+    /// that is removed at the end. Missing content is requested through `writer`.
+    pub(crate) fn open(writer: Arc<FrameWriter>) -> io::Result<Self> {
         let beside = fs::read_link("/proc/self/exe")
             .ok()
             .filter(|exe| exe.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-")));
         let home = beside.as_deref().and_then(Path::parent).filter(|directory| is_private(directory));
         match home {
-            Some(directory) => Ok(Self::at(directory.to_owned(), false, line)),
-            None => Ok(Self::at(private_directory()?, true, line)),
+            Some(directory) => Ok(Self::at(directory.to_owned(), false, writer)),
+            None => Ok(Self::at(private_directory()?, true, writer)),
         }
     }
 
-    pub(crate) fn at(directory: PathBuf, temporary: bool, line: Arc<Line>) -> Self {
-        let (offers, turn, incoming, arrived, secrets, closed, starved) = Default::default();
-        Self { directory, temporary, line, offers, turn, incoming, arrived, secrets, closed, starved }
+    pub(crate) fn at(directory: PathBuf, is_temporary: bool, writer: Arc<FrameWriter>) -> Self {
+        let (offers, fetching, incoming, arrived, secrets, closed, starved) = Default::default();
+        Self {
+            directory,
+            is_temporary,
+            writer,
+            offers,
+            fetching,
+            incoming,
+            arrived,
+            secrets,
+            closed,
+            starved,
+        }
     }
 
     fn contents(&self) -> PathBuf {
@@ -107,8 +118,8 @@ impl Cache {
         self.directory.join("notes")
     }
 
-    /// Returns the cached file if it really holds that content; removes it if it does not.
-    fn held(&self, digest: &Digest) -> Option<PathBuf> {
+    /// Returns the cached file if its content has this digest. Removes it otherwise.
+    fn cached_file(&self, digest: &Digest) -> Option<PathBuf> {
         let path = self.contents().join(digest.to_string());
         let mut file = File::options().read(true).custom_flags(nofollow()).open(&path).ok()?;
         let whole = Digest::of_reader(&mut file).is_ok_and(|(found, _)| found == *digest);
@@ -116,23 +127,23 @@ impl Cache {
             fs::remove_file(&path).ok();
             return None;
         }
-        // Says that it was used; a cache that cannot be written serves all the same.
+        // Record that it was used. A read-only cache works without that.
         file.set_modified(SystemTime::now()).ok();
         Some(path)
     }
 
-    /// Returns whether the content is here, and secret.
+    /// Returns whether this content is here and secret.
     pub(crate) fn is_secret(&self, digest: &Digest) -> bool {
         lock(&self.secrets).contains_key(digest)
     }
 
-    /// Returns whether another process of this user finds the content in its cache.
+    /// Returns whether other processes of this user find the content in the cache.
     pub(crate) fn is_kept(&self, digest: &Digest) -> bool {
-        !self.temporary && !self.is_secret(digest)
+        !self.is_temporary && !self.is_secret(digest)
     }
 
-    /// Takes content that is handed over part by part, without having been asked for.
-    pub(crate) fn receive(
+    /// Adds content that arrives in parts without having been requested.
+    pub(crate) fn import(
         &self,
         digest: Digest,
         mut next: impl FnMut() -> Option<Chunk>,
@@ -140,8 +151,8 @@ impl Cache {
         *lock(&self.incoming) = Some(Incoming { digest, state: State::Awaited });
         loop {
             match next() {
-                Some(chunk) => self.take(&chunk),
-                None => self.refuse(Some(&digest), "it is not whole"),
+                Some(chunk) => self.receive_chunk(&chunk),
+                None => self.refuse(Some(&digest), "it is incomplete"),
             }
             let mut incoming = lock(&self.incoming);
             match incoming.take() {
@@ -150,29 +161,29 @@ impl Cache {
                     return Ok(());
                 }
                 Some(Incoming { state: State::Failed(why), .. }) => {
-                    return Err(Failure::new(format!("cannot take over the content {digest}: {why}")));
+                    return Err(Failure::new(format!("cannot import the content {digest}: {why}")));
                 }
                 open => *incoming = open,
             }
         }
     }
 
-    /// Takes a part of the content that was asked for; others are dropped.
-    pub(crate) fn take(&self, chunk: &Chunk) {
+    /// Adds a part of the requested content. Other content is dropped.
+    pub(crate) fn receive_chunk(&self, chunk: &Chunk) {
         let mut incoming = lock(&self.incoming);
         let Some(content) = incoming.as_mut().filter(|content| content.digest == chunk.digest) else {
             return;
         };
-        content.take(chunk, &self.contents());
+        content.receive_chunk(chunk, &self.contents());
         self.arrived.notify_all();
     }
 
-    /// Passes on to the controller what the agent of another user says to it.
-    pub(crate) fn pass_on(&self, message: &FromAgent) -> Result<(), FrameError> {
-        self.line.send(message)
+    /// Forwards a message of another user's agent to the controller.
+    pub(crate) fn forward(&self, message: &FromAgent) -> Result<(), FrameError> {
+        self.writer.send(message)
     }
 
-    /// Ends the wait for `digest`, or for any content if that is `None`.
+    /// Ends the wait for `digest`, or for any content if it is `None`.
     pub(crate) fn refuse(&self, digest: Option<&Digest>, why: &str) {
         let mut incoming = lock(&self.incoming);
         if let Some(content) = incoming.as_mut().filter(|c| digest.is_none_or(|d| c.digest == *d)) {
@@ -181,7 +192,7 @@ impl Cache {
         }
     }
 
-    /// Removes what was not used for long and what broken transfers left.
+    /// Removes content that was not used for long, and the files of interrupted transfers.
     pub(crate) fn prune(&self) {
         let now = SystemTime::now();
         let age = |meta: &fs::Metadata| {
@@ -205,7 +216,7 @@ impl Cache {
             fs::remove_file(path).ok();
             total -= size;
         }
-        remove_left_workshops(&self.directory, now);
+        remove_stale_program_directories(&self.directory, now);
         for (path, meta) in files(&self.notes()) {
             if age(&meta) > KEEP {
                 fs::remove_file(path).ok();
@@ -224,30 +235,33 @@ impl Cache {
         }
     }
 
-    /// Ends the wait for content: none can come any more.
+    /// Ends the wait for content, because no more can arrive.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.refuse(None, ENDED);
     }
 
-    /// Returns whether content was wanted that could not come since the cache was closed.
+    /// Returns whether content was requested after the cache was closed.
     pub(crate) fn is_starved(&self) -> bool {
         self.starved.load(Ordering::SeqCst)
     }
 
-    /// Removes what must not outlive the agent.
+    /// Removes everything that must not outlive the agent.
     pub(crate) fn clean(&self) {
-        if self.temporary {
+        if self.is_temporary {
             fs::remove_dir_all(&self.directory).ok();
         }
     }
 }
 
-/// Removes the directories in which agents ran something and that they could not remove, since they were killed.
-fn remove_left_workshops(directory: &Path, now: SystemTime) {
+/// Removes the directories in which killed agents ran programs.
+fn remove_stale_program_directories(directory: &Path, now: SystemTime) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(pid) = name.strip_prefix(WORKSHOP).and_then(|rest| rest.split('-').next()) else { continue };
+        let Some(pid) = name.strip_prefix(PROGRAM_DIRECTORY_PREFIX).and_then(|rest| rest.split('-').next())
+        else {
+            continue;
+        };
         let made = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = made.and_then(|made| now.duration_since(made).ok()).unwrap_or_default();
         if age > IN_USE && !Path::new("/proc").join(pid).exists() {
@@ -256,8 +270,8 @@ fn remove_left_workshops(directory: &Path, now: SystemTime) {
     }
 }
 
-impl Contents for Arc<Cache> {
-    fn offer(&self, digest: Digest, file: Held) {
+impl ContentStore for Arc<Cache> {
+    fn offer(&self, digest: Digest, file: OfferedFile) {
         self.offers.add(digest, file);
     }
 
@@ -266,14 +280,15 @@ impl Contents for Arc<Cache> {
     }
 
     fn fetch(&self, digest: &Digest) -> Result<PathBuf, Failure> {
-        let _turn = lock(&self.turn);
-        if let Some(path) = lock(&self.secrets).get(digest).map(opened).or_else(|| self.held(digest)) {
+        let _fetching = lock(&self.fetching);
+        if let Some(path) = lock(&self.secrets).get(digest).map(fd_path).or_else(|| self.cached_file(digest))
+        {
             return Ok(path);
         }
         let cannot =
             |why: String| Failure::new(format!("cannot get the content {digest} from the controller: {why}"));
         *lock(&self.incoming) = Some(Incoming { digest: *digest, state: State::Awaited });
-        if let Err(error) = self.line.send(&FromAgent::Need(*digest)) {
+        if let Err(error) = self.writer.send(&FromAgent::Need(*digest)) {
             self.refuse(None, &error.to_string());
         }
         if self.closed.load(Ordering::SeqCst) {
@@ -284,7 +299,7 @@ impl Contents for Arc<Cache> {
             match incoming.take() {
                 Some(Incoming { state: State::Whole(Place::Disk(path), _), .. }) => return Ok(path),
                 Some(Incoming { state: State::Whole(Place::Memory, file), .. }) => {
-                    let path = opened(&file);
+                    let path = fd_path(&file);
                     lock(&self.secrets).insert(*digest, file);
                     return Ok(path);
                 }
@@ -298,7 +313,7 @@ impl Contents for Arc<Cache> {
         }
     }
 
-    fn note(&self, name: &str) -> Option<Vec<u8>> {
+    fn load_note(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.notes().join(Digest::of(name.as_bytes()).to_string());
         let mut file = File::options().read(true).custom_flags(nofollow()).open(path).ok()?;
         let mut bytes = Vec::new();
@@ -306,15 +321,15 @@ impl Contents for Arc<Cache> {
         Some(bytes)
     }
 
-    fn keep_note(&self, name: &str, bytes: &[u8]) {
-        if !self.temporary {
-            // Without a note the work is done again, no more.
+    fn store_note(&self, name: &str, bytes: &[u8]) {
+        if !self.is_temporary {
+            // A lost note costs time only.
             write_note(&self.notes(), &Digest::of(name.as_bytes()).to_string(), bytes).ok();
         }
     }
 }
 
-/// Writes a note; a reader finds it whole or not at all.
+/// Writes a note. It is complete as soon as it can be seen.
 fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
     let path = directory.join(format!(".{name}-{}", std::process::id()));
@@ -324,7 +339,7 @@ fn write_note(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 impl Incoming {
-    fn take(&mut self, chunk: &Chunk, directory: &Path) {
+    fn receive_chunk(&mut self, chunk: &Chunk, directory: &Path) {
         if matches!(self.state, State::Awaited) {
             match begin(&self.digest, chunk.secret, directory) {
                 Ok((place, file)) => self.state = State::Open(place, file, Sha256::new()),
@@ -370,10 +385,10 @@ impl Incoming {
     }
 }
 
-/// Makes the file that content is written to.
+/// Creates the file that content is written to.
 fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, File)> {
     if secret {
-        return Ok((Place::Memory, nameless(directory)?));
+        return Ok((Place::Memory, anonymous_file(directory)?));
     }
     fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
     let path = directory.join(format!(".{digest}-{}", std::process::id()));
@@ -382,9 +397,9 @@ fn begin(digest: &Digest, secret: bool, directory: &Path) -> io::Result<(Place, 
     Ok((Place::Disk(path), file))
 }
 
-/// Makes a file without a name in memory; where the kernel has none (before 3.17, or forbidden), one on disk that is
-/// gone with the agent.
-pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
+/// Creates a file without a name in memory. On kernels without such files (before 3.17, or forbidden), creates one on disk
+/// that vanishes with the agent.
+pub(crate) fn anonymous_file(directory: &Path) -> io::Result<File> {
     use rustix::fs::MemfdFlags;
     match rustix::fs::memfd_create("secret", MemfdFlags::CLOEXEC) {
         Ok(file) => Ok(file.into()),
@@ -400,7 +415,7 @@ pub(crate) fn nameless(directory: &Path) -> io::Result<File> {
 }
 
 /// Returns a path under which this process can open a file without a name.
-fn opened(file: &File) -> PathBuf {
+fn fd_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
@@ -415,7 +430,7 @@ fn nofollow() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
 }
 
-/// Makes a directory that only this user can enter.
+/// Creates a directory that only this user can enter.
 fn private_directory() -> io::Result<PathBuf> {
     let base = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
     for attempt in 0..100 {

@@ -1,4 +1,4 @@
-//! Content that comes, is kept, is damaged, is secret.
+//! Content arrives, is cached, is damaged, is secret.
 
 use std::thread;
 
@@ -7,10 +7,10 @@ use convoy_protocol::message::CHUNK;
 use super::*;
 
 fn cache(directory: &Path) -> Arc<Cache> {
-    Arc::new(Cache::at(directory.to_owned(), false, Arc::new(Line::new(io::sink()))))
+    Arc::new(Cache::at(directory.to_owned(), false, Arc::new(FrameWriter::new(io::sink()))))
 }
 
-/// Fetches while the content is delivered by `deliver`, once it is awaited.
+/// Fetches content, which `deliver` delivers once it is awaited.
 fn fetch(cache: &Arc<Cache>, digest: Digest, deliver: impl FnOnce(&Cache)) -> Result<PathBuf, Failure> {
     thread::scope(|scope| {
         let fetched = scope.spawn(|| cache.fetch(&digest));
@@ -31,13 +31,13 @@ fn left(directory: &Path) -> usize {
 }
 
 #[test]
-fn content_comes_once_and_is_checked_before_each_use() {
+fn content_is_fetched_once_and_verified_before_each_use() {
     let dir = tempfile::tempdir().unwrap();
     let (cache, digest) = (cache(dir.path()), Digest::of(b"one two"));
     let deliver = |cache: &Cache| {
-        cache.take(&chunk(Digest::of(b"other"), b"not asked for", true));
-        cache.take(&chunk(digest, b"one ", false));
-        cache.take(&chunk(digest, b"two", true));
+        cache.receive_chunk(&chunk(Digest::of(b"other"), b"not requested", true));
+        cache.receive_chunk(&chunk(digest, b"one ", false));
+        cache.receive_chunk(&chunk(digest, b"two", true));
     };
     let path = fetch(&cache, digest, deliver).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"one two");
@@ -58,11 +58,11 @@ fn damaged_refused_and_oversized_content_leaves_nothing() {
         ("the connection to the controller has ended", Box::new(Cache::close)),
         (
             "it arrived damaged, with the digest 3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3",
-            Box::new(|c| c.take(&chunk(digest, b"two", true))),
+            Box::new(|c| c.receive_chunk(&chunk(digest, b"two", true))),
         ),
         (
-            "a part of it is larger than a part may be",
-            Box::new(|c| c.take(&Chunk { deflated: true, ..chunk(digest, &bomb, false) })),
+            "a chunk is larger than allowed",
+            Box::new(|c| c.receive_chunk(&Chunk { deflated: true, ..chunk(digest, &bomb, false) })),
         ),
     ];
     for (why, deliver) in cases {
@@ -76,15 +76,18 @@ fn damaged_refused_and_oversized_content_leaves_nothing() {
 fn notes_are_kept_unless_the_cache_is_temporary() {
     let dir = tempfile::tempdir().unwrap();
     let lasting = cache(dir.path());
-    assert_eq!(lasting.note("a"), None);
-    lasting.keep_note("a", b"one");
-    lasting.keep_note("a", b"two");
-    lasting.keep_note("b", b"three");
-    assert_eq!((lasting.note("a"), lasting.note("b")), (Some(b"two".to_vec()), Some(b"three".to_vec())));
+    assert_eq!(lasting.load_note("a"), None);
+    lasting.store_note("a", b"one");
+    lasting.store_note("a", b"two");
+    lasting.store_note("b", b"three");
+    assert_eq!(
+        (lasting.load_note("a"), lasting.load_note("b")),
+        (Some(b"two".to_vec()), Some(b"three".to_vec()))
+    );
     assert_eq!(files(&dir.path().join("notes")).len(), 2);
-    let passing = Arc::new(Cache::at(dir.path().join("x"), true, Arc::new(Line::new(io::sink()))));
-    passing.keep_note("a", b"one");
-    assert_eq!((passing.note("a"), dir.path().join("x").exists()), (None, false));
+    let passing = Arc::new(Cache::at(dir.path().join("x"), true, Arc::new(FrameWriter::new(io::sink()))));
+    passing.store_note("a", b"one");
+    assert_eq!((passing.load_note("a"), dir.path().join("x").exists()), (None, false));
 }
 
 #[test]
@@ -93,8 +96,8 @@ fn secret_content_is_kept_in_memory() {
     let (cache, digest) = (cache(dir.path()), Digest::of(b"hunter2"));
     let secret = |bytes: &[u8], last| Chunk { secret: true, ..chunk(digest, bytes, last) };
     let path = fetch(&cache, digest, |cache| {
-        cache.take(&secret(b"hunt", false));
-        cache.take(&secret(b"er2", true));
+        cache.receive_chunk(&secret(b"hunt", false));
+        cache.receive_chunk(&secret(b"er2", true));
     })
     .unwrap();
     for _ in 0..2 {
@@ -103,12 +106,12 @@ fn secret_content_is_kept_in_memory() {
     assert_eq!(cache.fetch(&digest).unwrap(), path);
     assert!(cache.is_secret(&digest));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    let file = nameless(dir.path()).unwrap();
-    assert_eq!(fs::metadata(opened(&file)).unwrap().nlink(), 0);
+    let file = anonymous_file(dir.path()).unwrap();
+    assert_eq!(fs::metadata(fd_path(&file)).unwrap().nlink(), 0);
 }
 
 #[test]
-fn what_is_old_is_removed() {
+fn old_content_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let content = dir.path().join("content");
     fs::create_dir(&content).unwrap();

@@ -1,10 +1,10 @@
-//! Asynchronous jobs: their start, and the process that does their work.
+//! Asynchronous jobs: starting them, and the process that runs them.
 //!
-//! What a job leaves for later agents is the business of [`job`](crate::job).
+//! See [`job`](crate::job) for what a job leaves for later agents.
 
-mod begin;
+mod input;
 mod run;
-mod work;
+mod start;
 
-pub(crate) use begin::{Jobs, plan};
 pub use run::enter;
+pub(crate) use start::{Jobs, plan};

@@ -1,4 +1,4 @@
-//! The process of a job: does one order, whoever listens.
+//! The process of a job, which runs one order without a controller.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,74 +15,74 @@ use convoy_protocol::{Outcome, Status};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::getpid;
 
-use super::work::Work;
+use super::input::JobInput;
 use crate::changes::Recorder;
 use crate::failure::Failure;
-use crate::job::{Begun, Directory, Left, VARIABLE, uptime};
+use crate::job::{JobDirectory, JobResult, JobStart, VARIABLE, uptime};
 use crate::modules;
 use crate::processes::kill_children;
 use crate::serve::cache::Cache;
 use crate::serve::deadline::GRACE;
-use crate::serve::line::Line;
+use crate::serve::frame_writer::FrameWriter;
 use crate::state::lock::Lock;
 use crate::system::System;
 
-/// What tells our own program to do a job.
+/// The argument that makes our own program run a job.
 pub(super) const WORD: &str = "--job";
 
-/// What the process says on standard output once it has begun.
+/// What the process prints on standard output once it has started.
 pub(super) const BEGUN: &str = "begun";
 
-/// Does the job that the words name. `None` if they name none.
+/// Runs the job that the arguments name. Returns `None` if they name none.
 pub fn enter(mut words: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     words.next().filter(|word| word == WORD)?;
     let (directory, detached) = (words.next()?, words.next()?);
-    let directory = Directory::open(PathBuf::from(directory));
+    let directory = JobDirectory::open(PathBuf::from(directory));
     Some(match run(&directory, detached.to_string_lossy().into_owned()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Before it has begun the agent hears of it; afterwards nobody does.
+            // The agent reads this if the job has not started; afterwards nobody does.
             writeln!(io::stderr(), "{why}").ok();
             ExitCode::FAILURE
         }
     })
 }
 
-fn run(directory: &Directory, detached: String) -> Result<(), String> {
-    let told = |error: io::Error| directory.trouble(&error);
-    // It is the first of its session already where the agent was started so.
+fn run(directory: &JobDirectory, detached: String) -> Result<(), String> {
+    let description = |error: io::Error| directory.describe_error(&error);
+    // The process is the leader of its session already if systemd started it.
     rustix::process::setsid().ok();
-    // Held to the end of this process, and by no other: what it starts does not inherit it.
-    let alive = directory.alive().map_err(told)?;
-    flock(&alive, FlockOperation::LockShared).map_err(|error| told(error.into()))?;
-    let nobody = Arc::new(Line::new(io::sink()));
-    let cache = Arc::new(Cache::open(nobody).map_err(told)?);
+    // Held until this process ends. The processes that it starts do not inherit it.
+    let alive = directory.open_lock_file().map_err(description)?;
+    flock(&alive, FlockOperation::LockShared).map_err(|error| description(error.into()))?;
+    let nobody = Arc::new(FrameWriter::new(io::sink()));
+    let cache = Arc::new(Cache::open(nobody).map_err(description)?);
     cache.close();
-    let work = Work::read(io::stdin().lock(), &cache)?;
-    // The agent holds it as well, until this has begun.
-    let _lock = work.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
-    let begun = Begun { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
-    if !directory.begin(&begun).map_err(told)? {
-        // Another process does it, or has.
-        return say_so().map_err(told);
+    let input = JobInput::read(io::stdin().lock(), &cache)?;
+    // The agent holds the lock as well, until this process has started.
+    let _lock = input.lock.as_ref().map(|(run, by)| Lock::of_job(run, by)).transpose()?;
+    let begun = JobStart { pid: Some(getpid()), detached: detached.clone(), at: uptime() };
+    if !directory.write_start(&begun).map_err(description)? {
+        // Another process runs the job, or has run it.
+        return report_start().map_err(description);
     }
-    say_so().map_err(told)?;
-    let left = |outcome, late| Left { outcome, late, silent: work.silent, detached: detached.clone() };
-    watch(
+    report_start().map_err(description)?;
+    let left = |outcome, late| JobResult { outcome, late, silent: input.silent, detached: detached.clone() };
+    enforce_limit(
         directory.clone(),
-        work.limit,
-        left(Outcome::from(Failure::new(String::new())), Some(work.limit)),
+        input.limit,
+        left(Outcome::from(Failure::new(String::new())), Some(input.limit)),
         &cache,
     );
-    let (outcome, late) = work.perform(directory, &cache);
-    leave(directory, left(outcome, late));
+    let (outcome, late) = input.perform(directory, &cache);
+    write_result(directory, left(outcome, late));
     cache.clean();
     drop(alive);
     Ok(())
 }
 
-/// Tells the agent, and lets go of it.
-fn say_so() -> io::Result<()> {
+/// Reports the start to the agent, and detaches from its pipes.
+fn report_start() -> io::Result<()> {
     writeln!(io::stdout(), "{BEGUN}")?;
     io::stdout().flush()?;
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
@@ -92,16 +92,16 @@ fn say_so() -> io::Result<()> {
     Ok(())
 }
 
-impl Work {
-    /// Does the order; says whether it was given up since its time was over.
-    fn perform(&self, directory: &Directory, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
+impl JobInput {
+    /// Runs the order. Returns its outcome, and the limit if the job exceeded that.
+    fn perform(&self, directory: &JobDirectory, cache: &Arc<Cache>) -> (Outcome, Option<u32>) {
         let recorder = Recorder::default();
         recorder.begin(self.recorded.as_deref());
         let mut system = System::new(Box::new(cache.clone()), recorder);
         if !self.silent {
             let output = File::options().append(true).create(true).mode(0o600).open(directory.file("output"));
-            // Without it nobody sees how far it is; its outcome holds what it printed all the same.
-            system.print_to(output.ok());
+            // Without it nobody can follow the output; the outcome has all of it.
+            system.set_output_log(output.ok());
         }
         let mut order = Order { job: None, ..self.order.clone() };
         order.environment.push((VARIABLE.to_owned(), self.id.clone()));
@@ -115,30 +115,30 @@ impl Work {
     }
 }
 
-/// Ends the job if its order does not when its time is over.
-fn watch(directory: Directory, limit: u32, left: Left, cache: &Arc<Cache>) {
+/// Ends the job if its order is still running when the time is over.
+fn enforce_limit(directory: JobDirectory, limit: u32, result: JobResult, cache: &Arc<Cache>) {
     let cache = cache.clone();
     let job = move || {
         thread::sleep(Duration::from_secs(limit.into()) + GRACE);
         kill_children(|_| false);
-        leave(&directory, left);
+        write_result(&directory, result);
         cache.clean();
         exit(1);
     };
-    // Without it, an order that hangs in the kernel does so until someone kills the job.
-    thread::Builder::new().name("watch".into()).spawn(job).ok();
+    // Without this thread, an order that hangs in the kernel hangs until someone kills the job.
+    thread::Builder::new().name("limit".into()).spawn(job).ok();
 }
 
-/// Leaves the outcome. Where the disk is full, what was printed goes first, then what is not needed of the outcome.
-fn leave(directory: &Directory, mut left: Left) {
-    let Err(error) = directory.leave(&left) else { return };
+/// Writes the outcome. If the disk is full, the output is removed first, then the optional parts of the outcome.
+fn write_result(directory: &JobDirectory, mut result: JobResult) {
+    let Err(error) = directory.write_result(&result) else { return };
     std::fs::remove_file(directory.file("output")).ok();
-    if directory.leave(&left).is_ok() {
+    if directory.write_result(&result).is_ok() {
         return;
     }
-    let status = format!("{:?}", left.outcome.status);
-    let why = format!("the result cannot be kept: {error}; without that it would have been {status}");
-    left.outcome = Outcome { millis: left.outcome.millis, ..Outcome::from(Failure::new(why)) };
-    // If there is no room even for that, the job is found dead.
-    directory.leave(&left).ok();
+    let status = format!("{:?}", result.outcome.status);
+    let why = format!("the result cannot be stored: {error}; its status was {status}");
+    result.outcome = Outcome { millis: result.outcome.millis, ..Outcome::from(Failure::new(why)) };
+    // If there is no space even for that, the job will be reported as killed.
+    directory.write_result(&result).ok();
 }

@@ -11,7 +11,7 @@ use super::{State, missing};
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::module::{Checked, Done};
-use crate::system::{Look, System};
+use crate::system::{System, SystemView};
 
 use unit::{Systemctl, Unit};
 
@@ -73,11 +73,11 @@ fn validate(request: &Request<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If there is no such unit, it is faulty, or there is no `systemctl`.
-pub fn check(request: &Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
+pub fn check(request: &Request<'_>, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     validate(request)?;
-    let systemctl = Systemctl::new(request, look)?;
+    let systemctl = Systemctl::new(request, view)?;
     let reads_again = request.daemon_reload || request.daemon_reexec;
-    let decision = match decide(request, &systemctl, look) {
+    let decision = match decide(request, &systemctl, view) {
         // What is missing or faulty now may be there when the units have been read again.
         Err(_) if reads_again => Decision::default(),
         decision => decision?,
@@ -95,20 +95,20 @@ pub fn check(request: &Request<'_>, look: &Look) -> Result<Checked<Plan>, Failur
         };
         return Ok(Checked::Unknown { plan, why, values });
     }
-    let diff = if look.wants_diff() { vec![difference::of_maps(&before, &after)] } else { Vec::new() };
+    let diff = if view.wants_diff() { vec![difference::of_maps(&before, &after)] } else { Vec::new() };
     Ok(Checked::Differs { plan, diff, values })
 }
 
 /// Compares the unit with what is asked for.
-fn decide(request: &Request<'_>, systemctl: &Systemctl, look: &Look) -> Result<Decision, Failure> {
+fn decide(request: &Request<'_>, systemctl: &Systemctl, view: &SystemView) -> Result<Decision, Failure> {
     let mut decision = Decision::default();
     decision.values.extend(map! { "name" => request.name, "status" => Map::new() });
     let Some(name) = request.name else { return Ok(decision) };
-    let unit = Unit::look(name, systemctl, look)?;
+    let unit = Unit::view(name, systemctl, view)?;
     decision.values.insert("status".into(), unit.status.clone().into());
     let mut warnings = unit.warnings.clone();
     let needs_file = request.masked.is_some() || request.enabled.is_some();
-    let file_state = if needs_file { systemctl.file_state(name, look)? } else { unit::FileState::default() };
+    let file_state = if needs_file { systemctl.file_state(name, view)? } else { unit::FileState::default() };
     if let Some(masked) = request.masked
         && masked != (file_state.word == "masked")
     {
@@ -125,7 +125,7 @@ fn decide(request: &Request<'_>, systemctl: &Systemctl, look: &Look) -> Result<D
         if !unit.is_found() {
             return Err(missing(name));
         }
-        warnings.extend(running(state, &unit, look, &mut decision)?);
+        warnings.extend(running(state, &unit, view, &mut decision)?);
     }
     if !warnings.is_empty() {
         decision.values.insert("warnings".into(), warnings.into_iter().map(Value::from).collect());
@@ -168,11 +168,11 @@ fn enabling(
 fn running(
     state: State,
     unit: &Unit,
-    look: &Look,
+    view: &SystemView,
     decision: &mut Decision,
 ) -> Result<Option<String>, Failure> {
     let Some(active) = unit.field("ActiveState") else {
-        if look.is_chroot() || look.variable("SYSTEMD_OFFLINE").as_deref() == Some("1") {
+        if view.is_chroot() || view.variable("SYSTEMD_OFFLINE").as_deref() == Some("1") {
             decision.values.insert("state".into(), state_word(state).into());
             return Ok(Some("Target is a chroot or systemd is offline. This can lead to false positives or prevent the init system tools from working.".to_owned()));
         }
@@ -232,7 +232,7 @@ pub fn apply(request: &Request<'_>, plan: Plan, node: &mut System) -> Result<Don
     for step in steps {
         let output = systemctl.act(step.word, request.name.unwrap_or_default(), node)?;
         // It names each link that it makes or removes.
-        changed |= !step.is_unsure || !output.complaint().is_empty();
+        changed |= !step.is_unsure || !output.error_output().is_empty();
     }
     Ok(Done { changed, values })
 }

@@ -9,7 +9,7 @@ use convoy_protocol::{Map, Value};
 use super::request::{Request, Scope};
 use crate::failure::Failure;
 use crate::files::glob;
-use crate::system::{Look, Output, Process, System};
+use crate::system::{Output, Process, System, SystemView};
 
 /// How many lines of its journal are shown of a unit that fails.
 const JOURNAL_LINES: &str = "20";
@@ -54,8 +54,8 @@ fn script_is_enabled(name: &str) -> bool {
 }
 
 impl Systemctl {
-    pub(super) fn new(request: &Request<'_>, look: &Look) -> Result<Self, Failure> {
-        let mut argv = vec![look.require_program("systemctl")?.into()];
+    pub(super) fn new(request: &Request<'_>, view: &SystemView) -> Result<Self, Failure> {
+        let mut argv = vec![view.require_program("systemctl")?.into()];
         match request.scope {
             Scope::System => {}
             Scope::User => argv.push("--user".into()),
@@ -64,7 +64,7 @@ impl Systemctl {
         let acting = [(request.no_block, "--no-block"), (request.force, "--force")];
         let acting = acting.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, flag)| flag).collect();
         // Without it the user's own systemd is not found.
-        let runtime = look.variable("XDG_RUNTIME_DIR").is_none().then(|| format!("/run/user/{}", look.uid()));
+        let runtime = view.variable("XDG_RUNTIME_DIR").is_none().then(|| format!("/run/user/{}", view.uid()));
         Ok(Self { argv, acting, runtime, scope: request.scope, waits: !request.no_block })
     }
 
@@ -76,13 +76,13 @@ impl Systemctl {
         }
     }
 
-    fn ask(&self, words: &[&str], look: &Look) -> Result<Output, Failure> {
-        look.ask(&self.process(words))
+    fn query(&self, words: &[&str], view: &SystemView) -> Result<Output, Failure> {
+        view.query(&self.process(words))
     }
 
     /// Returns whether the unit is enabled, masked or what else its file makes it.
-    pub(super) fn file_state(&self, unit: &str, look: &Look) -> Result<FileState, Failure> {
-        let output = self.ask(&["is-enabled", "--", unit], look)?;
+    pub(super) fn file_state(&self, unit: &str, view: &SystemView) -> Result<FileState, Failure> {
+        let output = self.query(&["is-enabled", "--", unit], view)?;
         let word = output.stdout_text().lines().next().unwrap_or_default().trim().to_owned();
         Ok(FileState { word, rc: output.rc })
     }
@@ -115,7 +115,7 @@ impl Systemctl {
             }
             return Ok(output);
         }
-        let said = output.complaint();
+        let said = output.error_output();
         let msg = match word {
             "mask" | "unmask" => format!("Failed to {word} the service ({unit}): {said}"),
             _ => format!("Unable to {word} service {unit}: {said}"),
@@ -125,26 +125,32 @@ impl Systemctl {
     }
 
     /// A program that ends right after it was started is not seen by the call that starts it.
-    fn expect_no_failure(&self, word: &str, unit: &str, begin: Duration, look: &Look) -> Result<(), Failure> {
-        let output = self.ask(&["show", "--property=ActiveState,Result", "--", unit], look)?;
+    fn expect_no_failure(
+        &self,
+        word: &str,
+        unit: &str,
+        begin: Duration,
+        view: &SystemView,
+    ) -> Result<(), Failure> {
+        let output = self.query(&["show", "--property=ActiveState,Result", "--", unit], view)?;
         let status = parse(&output.stdout_text());
         let field = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default();
         if output.rc != 0 || field("ActiveState") != "failed" {
             return Ok(());
         }
         let result = field("Result");
-        let journal = self.journal(unit, begin, look);
+        let journal = self.journal(unit, begin, view);
         Err(Failure::new(format!(
             "Unable to {word} service {unit}: it has failed at once ({result}){journal}"
         )))
     }
 
     /// Returns what the unit has said since `begin`, as the end of a message.
-    fn journal(&self, unit: &str, begin: Duration, look: &Look) -> String {
-        let Some(program) = look.program("journalctl") else { return String::new() };
+    fn journal(&self, unit: &str, begin: Duration, view: &SystemView) -> String {
+        let Some(program) = view.program("journalctl") else { return String::new() };
         let which = if self.scope == Scope::System { "--unit" } else { "--user-unit" };
         // What it has just said may still be on its way into the journal.
-        look.ask(&Process::new([program.as_os_str(), "--sync".as_ref()])).ok();
+        view.query(&Process::new([program.as_os_str(), "--sync".as_ref()])).ok();
         let words = [
             "--quiet".to_owned(),
             "--no-pager".to_owned(),
@@ -154,7 +160,7 @@ impl Systemctl {
             format!("{which}={unit}"),
         ];
         let argv = std::iter::once(program.into_os_string()).chain(words.map(OsString::from));
-        let text = match look.ask(&Process::new(argv)) {
+        let text = match view.query(&Process::new(argv)) {
             Ok(output) if output.rc == 0 => output.stdout_text(),
             _ => String::new(),
         };
@@ -191,10 +197,10 @@ const FILE_STATES: [&str; 12] = [
 ];
 
 impl Unit {
-    pub(super) fn look(name: &str, systemctl: &Systemctl, look: &Look) -> Result<Self, Failure> {
+    pub(super) fn view(name: &str, systemctl: &Systemctl, view: &SystemView) -> Result<Self, Failure> {
         let script = if name.starts_with('/') { name.to_owned() } else { format!("/etc/init.d/{name}") };
-        let has_script = look.stat(Path::new(&script))?.is_some();
-        let output = systemctl.ask(&["show", "--", name], look)?;
+        let has_script = view.stat(Path::new(&script))?.is_some();
+        let output = systemctl.query(&["show", "--", name], view)?;
         let (text, error) = (output.stdout_text(), output.stderr_text());
         let is_ignored = |text: &str| {
             !text.contains('=') && (text.contains("ignoring request") || text.contains("ignoring command"))
@@ -214,7 +220,7 @@ impl Unit {
                 return Err(Failure::new(format!("Error loading unit file '{name}': {fault}")));
             }
         } else {
-            unit.is_unit = is_known(name, systemctl, look, &error)?;
+            unit.is_unit = is_known(name, systemctl, view, &error)?;
         }
         if has_script && !unit.is_unit {
             unit.warnings.push(format!(
@@ -235,16 +241,16 @@ impl Unit {
 }
 
 /// Looks for the unit's file where systemd does not run.
-fn is_known(name: &str, systemctl: &Systemctl, look: &Look, error: &str) -> Result<bool, Failure> {
-    if FILE_STATES.contains(&systemctl.file_state(name, look)?.word.as_str())
-        || systemctl.ask(&["list-unit-files", "--", name], look)?.rc == 0
+fn is_known(name: &str, systemctl: &Systemctl, view: &SystemView, error: &str) -> Result<bool, Failure> {
+    if FILE_STATES.contains(&systemctl.file_state(name, view)?.word.as_str())
+        || systemctl.query(&["list-unit-files", "--", name], view)?.rc == 0
     {
         return Ok(true);
     }
     // Not even this works without systemd; it says why.
-    let output = systemctl.ask(&["list-units"], look)?;
+    let output = systemctl.query(&["list-units"], view)?;
     if output.rc != 0 {
-        let said = output.complaint();
+        let said = output.error_output();
         return Err(output.failure(if said.is_empty() { error.to_owned() } else { said }));
     }
     Ok(false)

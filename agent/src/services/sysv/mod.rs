@@ -16,7 +16,7 @@ use super::State;
 use crate::failure::Failure;
 use crate::files::{difference, glob};
 use crate::module::{Checked, Done};
-use crate::system::{Look, Output, System};
+use crate::system::{Output, System, SystemView};
 
 use status::Running;
 use tools::{Enabler, Tools, plain};
@@ -35,13 +35,13 @@ pub struct Plan {
 ///
 /// # Errors
 /// If there is no such service, or its state cannot be told.
-pub fn check(request: &Request<'_>, look: &Look) -> Result<Checked<Plan>, Failure> {
-    let tools = Tools::find(request.name, look)?;
+pub fn check(request: &Request<'_>, view: &SystemView) -> Result<Checked<Plan>, Failure> {
+    let tools = Tools::find(request.name, view)?;
     let (mut before, mut after) = (Map::new(), Map::new());
     let mut values = map! { "name" => request.name };
     let mut enabling = Vec::new();
     if let Some(wanted) = request.enabled {
-        enabling = self::enabling(wanted, request, &tools, look)?;
+        enabling = self::enabling(wanted, request, &tools, view)?;
         values.insert("enabled".into(), wanted.into());
         if !enabling.is_empty() {
             before.insert("enabled".into(), (!wanted).into());
@@ -51,7 +51,7 @@ pub fn check(request: &Request<'_>, look: &Look) -> Result<Checked<Plan>, Failur
     let mut verb = None;
     let mut crashed = false;
     if let Some(state) = request.state {
-        let running = status::look(request, &tools, look)?;
+        let running = status::view(request, &tools, view)?;
         crashed = running == Running::Crashed;
         let runs = running == Running::Yes;
         verb = if state == State::Restarted { Some("restart") } else { state.verb(runs) };
@@ -64,7 +64,7 @@ pub fn check(request: &Request<'_>, look: &Look) -> Result<Checked<Plan>, Failur
     if enabling.is_empty() && verb.is_none() {
         return Ok(Checked::Same(values));
     }
-    let diff = if look.wants_diff() { vec![difference::of_maps(&before, &after)] } else { Vec::new() };
+    let diff = if view.wants_diff() { vec![difference::of_maps(&before, &after)] } else { Vec::new() };
     Ok(Checked::Differs { plan: Plan { tools, enabling, verb, crashed }, diff, values })
 }
 
@@ -73,7 +73,7 @@ fn enabling(
     wanted: bool,
     request: &Request<'_>,
     tools: &Tools,
-    look: &Look,
+    view: &SystemView,
 ) -> Result<Vec<Vec<OsString>>, Failure> {
     let name = request.name;
     let call = |program: &Path, words: &[&str]| {
@@ -85,7 +85,7 @@ fn enabling(
             "cannot detect command to enable service {name}, typo or init system potentially unknown"
         ))),
         Some(Enabler::RcUpdate(program)) => {
-            let output = look.ask(&plain(call(program, &["show"])))?;
+            let output = view.query(&plain(call(program, &["show"])))?;
             let text = output.stdout_text();
             let levels =
                 text.lines().filter_map(|line| line.split_once('|')).find(|(line, _)| line.trim() == name);
@@ -106,7 +106,7 @@ fn enabling(
             Ok(known.into_iter().chain([call(program, &[name, word])]).collect())
         }
         Some(Enabler::Chkconfig(program)) => {
-            let output = look.ask(&plain(call(program, &["--list", name])))?;
+            let output = view.query(&plain(call(program, &["--list", name])))?;
             let add = output.stderr_text().contains(&format!("chkconfig --add {name}"));
             let text = output.stdout_text();
             if !add && !text.contains(name) {
@@ -135,7 +135,7 @@ pub fn apply(request: &Request<'_>, plan: Plan, node: &mut System) -> Result<Don
                 "Error when trying to {verb} {}: rc={} {}",
                 request.name,
                 output.rc,
-                output.complaint()
+                output.error_output()
             );
             return Err(output.failure(msg));
         }
@@ -169,5 +169,5 @@ fn succeeded(output: &Output) -> Result<(), Failure> {
     if output.rc == 0 || output.stderr_text().contains("Job is already running") {
         return Ok(());
     }
-    Err(output.failure(output.complaint()))
+    Err(output.failure(output.error_output()))
 }

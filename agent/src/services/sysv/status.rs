@@ -5,7 +5,7 @@ use std::path::Path;
 use super::request::Request;
 use super::tools::Tools;
 use crate::failure::Failure;
-use crate::system::Look;
+use crate::system::SystemView;
 
 /// Whether a service runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,11 @@ impl From<bool> for Running {
     }
 }
 
-pub(super) fn look(request: &Request<'_>, tools: &Tools, look: &Look) -> Result<Running, Failure> {
+pub(super) fn view(request: &Request<'_>, tools: &Tools, view: &SystemView) -> Result<Running, Failure> {
     if let Some(pattern) = request.pattern {
-        return Ok(has_process(pattern, look)?.into());
+        return Ok(has_process(pattern, view)?.into());
     }
-    let output = look.ask(&tools.process("status", request)?)?;
+    let output = view.query(&tools.process("status", request)?)?;
     let (stdout, stderr) = (output.stdout_text(), output.stderr_text());
     if tools.is_openrc {
         let is_crashed = stderr.contains("crashed") || stdout.contains("crashed");
@@ -65,15 +65,15 @@ fn told(name: &str, rc: i32, text: &str) -> Option<bool> {
 }
 
 /// Returns whether the command line of a process holds a text.
-fn has_process(pattern: &str, look: &Look) -> Result<bool, Failure> {
+fn has_process(pattern: &str, view: &SystemView) -> Result<bool, Failure> {
     let own = std::process::id().to_string();
-    for directory in look.list(Path::new("/proc"))? {
+    for directory in view.list(Path::new("/proc"))? {
         let name = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name == own || !name.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
         // It may have ended since.
-        let Ok(bytes) = look.read(&directory.join("cmdline")) else { continue };
+        let Ok(bytes) = view.read(&directory.join("cmdline")) else { continue };
         if String::from_utf8_lossy(&bytes).replace('\0', " ").contains(pattern) {
             return Ok(true);
         }

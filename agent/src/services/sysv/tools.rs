@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::request::Request;
 use crate::failure::Failure;
 use crate::services::missing;
-use crate::system::{Look, Process};
+use crate::system::{Process, SystemView};
 use crate::words;
 
 /// The programs that a node has for this.
@@ -26,18 +26,18 @@ pub(super) enum Enabler {
 }
 
 impl Tools {
-    pub(super) fn find(name: &str, look: &Look) -> Result<Self, Failure> {
-        if let Some(control) = look.program("rc-service") {
-            let enabler = look.program("rc-update").map(Enabler::RcUpdate);
+    pub(super) fn find(name: &str, view: &SystemView) -> Result<Self, Failure> {
+        if let Some(control) = view.program("rc-service") {
+            let enabler = view.program("rc-update").map(Enabler::RcUpdate);
             return Ok(Self { control: vec![control.into(), name.into()], is_openrc: true, enabler });
         }
         let script = Path::new("/etc/init.d").join(name);
-        if !look.stat(&script)?.is_some_and(|meta| meta.is_file()) {
+        if !view.stat(&script)?.is_some_and(|meta| meta.is_file()) {
             return Err(missing(name));
         }
-        let enabler = look.program("update-rc.d").map(Enabler::UpdateRcD);
-        let enabler = enabler.or_else(|| look.program("chkconfig").map(Enabler::Chkconfig));
-        let control = match look.program("service") {
+        let enabler = view.program("update-rc.d").map(Enabler::UpdateRcD);
+        let enabler = enabler.or_else(|| view.program("chkconfig").map(Enabler::Chkconfig));
+        let control = match view.program("service") {
             Some(program) => vec![program.into(), name.into()],
             None => vec![script.into()],
         };

@@ -13,41 +13,41 @@ use crate::state::record::Record;
 fn lock(places: &[&Path], run: &str, claim: Claim) -> Lock {
     let mut lock = Lock::at(places.iter().map(|place| (*place).to_owned()).collect());
     let by = format!("{run}@ws");
-    lock.hello(&Hello { run: run.into(), by, claim: Some(claim), records: false, silence_seconds: 30 });
+    lock.begin_run(&Hello { run: run.into(), by, claim: Some(claim), records: false, silence_seconds: 30 });
     lock
 }
 
 fn given(generation: u64) -> Claim {
     let uid = rustix::process::geteuid().as_raw();
-    Claim { returning: true, held: vec![Held { uid, generation }] }
+    Claim { returning: true, held: vec![HeldLock { uid, generation }] }
 }
 
-fn take(lock: &mut Lock) -> Result<u64, Why> {
+fn take(lock: &mut Lock) -> Result<u64, RefusalReason> {
     lock.take(Duration::ZERO, "me", || false)
         .map(|entry| entry.held.generation)
         .map_err(|refusal| refusal.why)
 }
 
-/// Returns a new directory of state and what it lies in.
+/// Returns a state directory that does not exist yet, and its parent.
 fn state() -> (tempfile::TempDir, PathBuf) {
     let above = tempfile::tempdir().unwrap();
     let directory = above.path().join("convoy");
     (above, directory)
 }
 
-/// Returns whom a refusal names, its generation, and in a word why.
-fn named(why: Why) -> (&'static str, String, u64) {
+/// Returns a refusal's kind, the run or reason that it names, and its generation.
+fn summary(why: RefusalReason) -> (&'static str, String, u64) {
     match why {
-        Why::Busy { holder: Some(holder), .. } => ("busy", holder.run, holder.generation),
-        Why::Between { holder, .. } => ("between", holder.run, holder.generation),
-        Why::Lost { given, why } => ("lost", why, given),
-        Why::Busy { holder: None, .. } => ("busy", String::new(), 0),
-        Why::Unable(why) => ("unable", why, 0),
+        RefusalReason::Busy { holder: Some(holder), .. } => ("busy", holder.run, holder.generation),
+        RefusalReason::Intervened { holder, .. } => ("intervened", holder.run, holder.generation),
+        RefusalReason::RecordLost { given, why } => ("lost", why, given),
+        RefusalReason::Busy { holder: None, .. } => ("busy", String::new(), 0),
+        RefusalReason::Unavailable(why) => ("unavailable", why, 0),
     }
 }
 
 #[test]
-fn another_run_is_told_who_works() {
+fn a_refusal_names_the_run_that_holds_the_lock() {
     let (_above, directory) = state();
     let mut first = lock(&[&directory], "a", Claim::default());
     assert_eq!(take(&mut first), Ok(1));
@@ -60,8 +60,8 @@ fn another_run_is_told_who_works() {
     let expected = Refusal {
         user: "me".into(),
         lock: directory.join("lock").display().to_string(),
-        // This process, which has it, is the one that asks.
-        why: Why::Busy { holder: Some(holder), processes: Vec::new() },
+        // This process holds it, but is not listed because it is the one that asks.
+        why: RefusalReason::Busy { holder: Some(holder), processes: Vec::new() },
     };
     assert_eq!(refusal, expected);
     drop(first);
@@ -69,14 +69,14 @@ fn another_run_is_told_who_works() {
 }
 
 #[test]
-fn one_that_leaves_is_waited_for() {
+fn taking_the_lock_is_retried_until_the_holder_leaves() {
     let (_above, directory) = state();
     let mut first = lock(&[&directory], "a", Claim::default());
     assert_eq!(take(&mut first), Ok(1));
     let (asked, first) = (std::cell::Cell::new(0), std::cell::RefCell::new(Some(first)));
     let leaves = || {
         asked.set(asked.get() + 1);
-        // It goes when the third attempt was in vain.
+        // It leaves after the third failed attempt.
         first.borrow_mut().take_if(|_| asked.get() == 3);
         false
     };
@@ -86,11 +86,11 @@ fn one_that_leaves_is_waited_for() {
     let mut third = lock(&[&directory], "c", Claim::default());
     assert_eq!(take(&mut third), Ok(3));
     let refused = lock(&[&directory], "d", Claim::default()).take(Duration::from_secs(600), "me", || true);
-    assert!(refused.is_err(), "whose controller is gone does not wait");
+    assert!(refused.is_err(), "an agent without a controller does not wait");
 }
 
 #[test]
-fn a_process_that_gets_the_descriptor_holds_the_lock_and_no_other() {
+fn only_a_process_with_the_descriptor_holds_the_lock() {
     let (_above, directory) = state();
     let mut first = lock(&[&directory], "a", Claim::default());
     assert!(first.descriptor().unwrap().is_none());
@@ -99,11 +99,12 @@ fn a_process_that_gets_the_descriptor_holds_the_lock_and_no_other() {
     let descriptor = first.descriptor().unwrap().unwrap();
     let mut job = Command::new("sleep").arg("600").stdin(Stdio::from(descriptor)).spawn().unwrap();
     drop(first);
-    let Err(Why::Busy { processes, .. }) = take(&mut lock(&[&directory], "b", Claim::default())) else {
+    let Err(RefusalReason::Busy { processes, .. }) = take(&mut lock(&[&directory], "b", Claim::default()))
+    else {
         panic!("the job has the lock")
     };
     assert_eq!(processes, [Process { pid: job.id(), name: "sleep".into() }]);
-    assert_eq!(take(&mut lock(&[&directory], "a", given(1))), Ok(1), "its own run enters");
+    assert_eq!(take(&mut lock(&[&directory], "a", given(1))), Ok(1), "its own run is admitted");
     job.kill().unwrap();
     job.wait().unwrap();
     assert_eq!(take(&mut lock(&[&directory], "b", Claim::default())), Ok(2));
@@ -112,21 +113,21 @@ fn a_process_that_gets_the_descriptor_holds_the_lock_and_no_other() {
 }
 
 #[test]
-fn who_was_away_is_told_who_came_between() {
+fn a_returning_run_is_refused_if_another_run_intervened() {
     let (_above, directory) = state();
     for (run, generation) in [("a", 1), ("b", 2), ("c", 3)] {
         assert_eq!(take(&mut lock(&[&directory], run, Claim::default())), Ok(generation));
     }
-    let refused = |run, claim| named(take(&mut lock(&[&directory], run, claim)).unwrap_err());
-    assert_eq!(refused("a", given(1)), ("between", "c".into(), 3));
-    // Its controller was cut off before it was told its generation.
+    let refused = |run, claim| summary(take(&mut lock(&[&directory], run, claim)).unwrap_err());
+    assert_eq!(refused("a", given(1)), ("intervened", "c".into(), 3));
+    // Its controller lost the connection before it learned its generation.
     let returning = Claim { returning: true, held: Vec::new() };
-    assert_eq!(refused("b", returning.clone()), ("between", "c".into(), 3));
+    assert_eq!(refused("b", returning.clone()), ("intervened", "c".into(), 3));
     assert_eq!(take(&mut lock(&[&directory], "c", returning.clone())), Ok(3));
-    assert_eq!(take(&mut lock(&[&directory], "d", returning)), Ok(4), "it never had the lock");
-    // Begun again by another controller, and as another inventory's host.
+    assert_eq!(take(&mut lock(&[&directory], "d", returning)), Ok(4), "it never held the lock");
+    // Started again by another controller, and as a host of another inventory.
     assert_eq!(take(&mut lock(&[&directory], "a", Claim::default())), Ok(5));
-    assert_eq!(refused("a", given(1)), ("between", "d".into(), 4));
+    assert_eq!(refused("a", given(1)), ("intervened", "d".into(), 4));
     assert_eq!(take(&mut lock(&[&directory], "a", given(5))), Ok(5));
 }
 
@@ -144,14 +145,14 @@ fn a_clock_that_jumps_changes_nothing() {
         let mut other = lock(&[&directory], "b", Claim::default());
         assert_eq!(take(&mut other), Ok(generation + 1));
         let why = take(&mut lock(&[&directory], "a", given(generation))).unwrap_err();
-        assert_eq!(named(why), ("between", "b".into(), generation + 1));
+        assert_eq!(summary(why), ("intervened", "b".into(), generation + 1));
         drop(other);
         assert_eq!(take(&mut lock(&[&directory], "a", Claim::default())), Ok(generation + 2));
     }
 }
 
 #[test]
-fn a_record_that_is_lost_lets_nobody_pass() {
+fn a_run_that_was_here_is_refused_when_the_record_is_lost() {
     let (_above, directory) = state();
     let holder = directory.join("holder");
     for (run, generation) in [("a", 1), ("b", 2)] {
@@ -159,76 +160,76 @@ fn a_record_that_is_lost_lets_nobody_pass() {
     }
     let old = fs::read(&holder).unwrap();
     assert_eq!(take(&mut lock(&[&directory], "c", Claim::default())), Ok(3));
-    let spoil: [(&dyn Fn(), &str); 3] = [
-        (&|| fs::remove_file(&holder).unwrap(), "it is not there"),
-        (&|| fs::write(&holder, "convoy-lock 1\nrun c\n").unwrap(), "it has no end"),
-        (&|| fs::write(&holder, &old).unwrap(), "it is older than the lock, of which "),
+    let damage: [(&dyn Fn(), &str); 3] = [
+        (&|| fs::remove_file(&holder).unwrap(), "it does not exist"),
+        (&|| fs::write(&holder, "convoy-lock 1\nrun c\n").unwrap(), "it is incomplete"),
+        (&|| fs::write(&holder, &old).unwrap(), "it is older than the lock, whose generation is "),
     ];
-    for (generation, (spoil, why)) in (3..).zip(spoil) {
-        spoil();
-        let refused = named(take(&mut lock(&[&directory], "c", given(generation))).unwrap_err());
+    for (generation, (damage, why)) in (3..).zip(damage) {
+        damage();
+        let refused = summary(take(&mut lock(&[&directory], "c", given(generation))).unwrap_err());
         assert_eq!((refused.0, refused.2), ("lost", generation));
         assert!(refused.1.starts_with(why), "{refused:?}");
-        // It is said to who takes the lock next; the count goes on.
+        // The next holder is warned; the generation keeps counting.
         let mut next = lock(&[&directory], "c", Claim::default());
         let entry = next.take(Duration::ZERO, "me", || false).unwrap();
         assert_eq!(entry.held.generation, generation + 1);
-        assert!(entry.lost.as_ref().is_some_and(|lost| lost.starts_with(why)), "{entry:?}");
+        assert!(entry.record_lost.as_ref().is_some_and(|lost| lost.starts_with(why)), "{entry:?}");
     }
 }
 
 #[test]
-fn a_record_of_another_version_stays() {
+fn a_record_of_another_version_is_not_changed() {
     let (_above, directory) = state();
     take(&mut lock(&[&directory], "a", Claim::default())).unwrap();
     fs::write(directory.join("holder"), "convoy-lock 2\n").unwrap();
     let why = take(&mut lock(&[&directory], "b", Claim::default())).unwrap_err();
-    assert_eq!(named(why), ("unable", "it was written by another version of convoy".into(), 0));
+    assert_eq!(summary(why), ("unavailable", "it was written by another version of convoy".into(), 0));
     assert_eq!(fs::read_to_string(directory.join("holder")).unwrap(), "convoy-lock 2\n");
 }
 
 #[test]
-fn a_damaged_record_does_not_make_room_for_two() {
+fn a_damaged_record_does_not_admit_a_second_run() {
     let (_above, directory) = state();
     let mut first = lock(&[&directory], "a", Claim::default());
     take(&mut first).unwrap();
     fs::write(directory.join("holder"), "x").unwrap();
     let why = take(&mut lock(&[&directory], "b", Claim::default())).unwrap_err();
-    assert_eq!(why, Why::Busy { holder: None, processes: Vec::new() });
+    assert_eq!(why, RefusalReason::Busy { holder: None, processes: Vec::new() });
 }
 
 #[test]
-fn a_gate_that_stays_closed_is_told() {
+fn a_gate_that_stays_locked_is_reported() {
     let (_above, directory) = state();
     take(&mut lock(&[&directory], "a", Claim::default())).unwrap();
-    let _gate = Closed::gate(&directory, true).map_err(|vain| vain.why).unwrap();
+    let _gate = LockedGate::acquire(&directory, true).map_err(|error| error.why).unwrap();
     let why = take(&mut lock(&[&directory], "a", Claim::default())).unwrap_err();
-    let text = format!("{}/gate: another process has it and does not go on", directory.display());
-    assert_eq!(named(why), ("unable", text, 0));
+    let text = format!("{}/gate: another process holds it and does not release it", directory.display());
+    assert_eq!(summary(why), ("unavailable", text, 0));
 }
 
 #[test]
-fn a_run_without_a_name_takes_nothing() {
+fn a_run_without_a_valid_name_is_refused() {
     let (_above, directory) = state();
     let why = take(&mut lock(&[&directory], "../x", Claim::default())).unwrap_err();
-    assert_eq!(named(why), ("unable", "the controller does not say which run it is for".into(), 0));
+    assert_eq!(summary(why), ("unavailable", "the controller does not name the run".into(), 0));
     assert!(!directory.exists());
 }
 
-/// A directory that could be had once may be full or gone, and come back.
+/// The preferred directory may be unusable for a while.
 #[test]
-fn all_directories_are_looked_at() {
+fn all_places_are_checked() {
     let (_one, best) = state();
     let (_two, last) = state();
     let places = [best.as_path(), last.as_path()];
-    // Nothing can be made there for a while.
+    // No directory can be created there for a while.
     fs::write(&best, "").unwrap();
     let mut first = lock(&places, "a", Claim::default());
     assert_eq!(take(&mut first), Ok(1));
     fs::remove_file(&best).unwrap();
-    let refused = named(take(&mut lock(&places, "b", Claim::default())).unwrap_err());
+    let refused = summary(take(&mut lock(&places, "b", Claim::default())).unwrap_err());
     assert_eq!(refused, ("busy", "a".into(), 1));
-    assert_eq!(take(&mut lock(&places, "a", given(1))), Ok(1), "the run goes on where it began");
+    assert_eq!(take(&mut lock(&places, "a", given(1))), Ok(1), "the run continues where it started");
     drop(first);
     assert_eq!(take(&mut lock(&places, "b", Claim::default())), Ok(1));
     assert_eq!(Record::read(&best).unwrap().holder.run, "b");
@@ -236,13 +237,13 @@ fn all_directories_are_looked_at() {
     fs::write(&best, "").unwrap();
     fs::remove_dir_all(&last).unwrap();
     fs::write(&last, "").unwrap();
-    let (what, why, _) = named(take(&mut lock(&places, "c", Claim::default())).unwrap_err());
-    let expected = format!("{}: it is no directory that only this user can write to", best.display());
-    assert_eq!((what, why), ("unable", expected));
+    let (what, why, _) = summary(take(&mut lock(&places, "c", Claim::default())).unwrap_err());
+    let expected = format!("{}: not a directory that only this user can write to", best.display());
+    assert_eq!((what, why), ("unavailable", expected));
 }
 
 #[test]
-fn it_is_due_when_something_may_be_written_or_the_run_was_here() {
+fn the_lock_is_due_before_a_write_or_if_the_run_held_it() {
     let directory = Path::new("/nowhere");
     for (claim, looks, writes) in [
         (Some(Claim::default()), false, true),
@@ -259,48 +260,48 @@ fn it_is_due_when_something_may_be_written_or_the_run_was_here() {
 /// What happens on a node.
 #[derive(Debug, Clone)]
 enum Act {
-    /// A run's controller opens a link, shows what it knows and has an order done.
+    /// A run's controller connects, claims what it holds and sends an order.
     Enter { run: usize },
-    /// An agent ends; `told` is whether its controller heard of its generation.
-    End { agent: usize, told: bool },
+    /// An agent ends; `reported` is whether its controller learned its generation.
+    End { agent: usize, reported: bool },
     /// An agent starts a job that outlives it.
     Detach { agent: usize },
     /// A job ends.
     Finish { job: usize },
-    /// A run is taken up by a new controller, which knows nothing.
+    /// A new controller, which knows nothing, resumes a run.
     Resume { run: usize },
-    /// The record is spoilt.
-    Spoil,
+    /// The record is damaged.
+    Damage,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (0..3_usize).prop_map(|run| Act::Enter { run }),
-        4 => (0..8_usize, any::<bool>()).prop_map(|(agent, told)| Act::End { agent, told }),
+        4 => (0..8_usize, any::<bool>()).prop_map(|(agent, reported)| Act::End { agent, reported }),
         2 => (0..8_usize).prop_map(|agent| Act::Detach { agent }),
         2 => (0..8_usize).prop_map(|job| Act::Finish { job }),
         1 => (0..3_usize).prop_map(|run| Act::Resume { run }),
-        1 => Just(Act::Spoil),
+        1 => Just(Act::Damage),
     ]
 }
 
-/// What is known without looking at a file.
+/// The expected state, kept without reading any file.
 #[derive(Default)]
 struct Model {
-    /// Who had the lock, in order; the index is the generation, less one.
+    /// The runs that held the lock, in order. The index is the generation minus one.
     history: Vec<usize>,
-    /// What each controller was told.
-    told: [Option<u64>; 3],
-    /// Which controllers had a link.
+    /// The generation that each controller knows.
+    reported: [Option<u64>; 3],
+    /// Which controllers were connected before.
     returning: [bool; 3],
     agents: Vec<(usize, u64, Lock)>,
     jobs: Vec<(usize, OwnedFd)>,
-    /// From which generation on there is a record.
+    /// The number of generations that the record has lost.
     recorded: usize,
 }
 
 impl Model {
-    /// Returns the generation a run gets, or the word for why it gets none.
+    /// Returns the generation that a run gets, or the kind of its refusal.
     fn expected(&self, run: usize) -> Result<u64, &'static str> {
         let known = &self.history[self.recorded..];
         let last = known.last().map(|last| (*last, self.history.len() as u64));
@@ -311,22 +312,22 @@ impl Model {
             .chain(self.jobs.iter().map(|(other, _)| other))
             .any(|other| *other != run || last.is_none());
         let next = if busy { Err("busy") } else { Ok(self.history.len() as u64 + 1) };
-        match (self.told[run], last) {
+        match (self.reported[run], last) {
             (Some(_), None) => Err("lost"),
-            (Some(told), Some((owner, generation))) if owner == run && generation == told => Ok(told),
-            (Some(_), Some(_)) => Err("between"),
+            (Some(held), Some((owner, generation))) if owner == run && generation == held => Ok(held),
+            (Some(_), Some(_)) => Err("intervened"),
             (None, Some((owner, generation))) if owner == run => Ok(generation),
-            (None, Some(_)) if self.returning[run] && known.contains(&run) => Err("between"),
+            (None, Some(_)) if self.returning[run] && known.contains(&run) => Err("intervened"),
             (None, _) => next,
         }
     }
 
     fn enter(&mut self, directory: &Path, run: usize) {
         let expected = self.expected(run);
-        let held = self.told[run].map_or_else(Vec::new, |generation| given(generation).held);
+        let held = self.reported[run].map_or_else(Vec::new, |generation| given(generation).held);
         let claim = Claim { returning: self.returning[run], held };
         let mut lock = lock(&[directory], &run.to_string(), claim);
-        let got = take(&mut lock).map_err(|why| named(why).0);
+        let got = take(&mut lock).map_err(|why| summary(why).0);
         assert_eq!(got, expected, "run {run}");
         self.returning[run] = true;
         let Ok(generation) = got else { return };
@@ -341,10 +342,10 @@ impl Model {
     fn step(&mut self, directory: &Path, act: &Act) {
         match act {
             Act::Enter { run } => self.enter(directory, *run),
-            Act::End { agent, told } if !self.agents.is_empty() => {
+            Act::End { agent, reported } if !self.agents.is_empty() => {
                 let (run, generation, _) = self.agents.remove(agent % self.agents.len());
-                if *told {
-                    self.told[run] = Some(generation);
+                if *reported {
+                    self.reported[run] = Some(generation);
                 }
             }
             Act::Detach { agent } if !self.agents.is_empty() => {
@@ -354,9 +355,9 @@ impl Model {
             Act::Finish { job } if !self.jobs.is_empty() => {
                 self.jobs.remove(job % self.jobs.len());
             }
-            Act::Resume { run } => (self.told[*run], self.returning[*run]) = (None, false),
-            Act::Spoil if !self.history.is_empty() => {
-                fs::write(directory.join("holder"), "spoilt").unwrap();
+            Act::Resume { run } => (self.reported[*run], self.returning[*run]) = (None, false),
+            Act::Damage if !self.history.is_empty() => {
+                fs::write(directory.join("holder"), "damaged").unwrap();
                 self.recorded = self.history.len();
             }
             _ => {}
@@ -367,9 +368,10 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever runs, controllers and jobs do: two runs never work at once, and who was away does not pass.
+    /// Whatever runs, controllers and jobs do, two runs never work at once, and a run that was away is refused if another
+    /// one intervened.
     #[test]
-    fn as_the_model_says(acts in vec(act(), 1..40)) {
+    fn the_lock_behaves_like_the_model(acts in vec(act(), 1..40)) {
         let (_above, directory) = state();
         let mut model = Model::default();
         for act in &acts {

@@ -302,9 +302,9 @@ fn what_is_no_keystore_is_told_apart() {
         ),
         ("text", map! {}, "is no keystore: it begins neither as JKS nor as PKCS12"),
         ("directory", map! {}, "is a directory"),
-        ("pipe", map! {}, "is no regular file"),
+        ("pipe", map! {}, "is not a regular file"),
         ("none", map! {}, "does not exist"),
-        ("large", map! {}, "has 8388609 bytes, and at most 8388608 are read"),
+        ("large", map! {}, "has 8388609 bytes, but at most 8388608 can be read"),
     ] {
         assert_eq!(said(&mut node, file, more), expected, "{file}");
     }

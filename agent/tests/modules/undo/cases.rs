@@ -47,7 +47,7 @@ fn a_file_that_was_replaced_edited_and_removed() {
     // Once more, after the old state is kept.
     let args = copy(&here.node, "a", "newer\n");
     here.does("copy", args);
-    let looked = here.look(RUN);
+    let looked = here.view(RUN);
     assert_eq!(looked.status, Status::WouldChange, "{:?}", looked.values);
     here.undone(&before);
 }
@@ -132,7 +132,7 @@ fn an_archive_over_what_is_there_and_a_directory_of_the_node() {
     let args =
         map! { "src" => here.node.text("out/"), "dest" => here.node.text("twin"), "remote_src" => true };
     here.does("copy", args);
-    let looked = here.look(RUN);
+    let looked = here.view(RUN);
     let items: Vec<String> = looked.values["items"]
         .as_list()
         .unwrap()
@@ -150,11 +150,11 @@ fn in_check_mode_and_without_a_run_nothing_is_recorded() {
     let args = copy(&here.node, "a", "new\n");
     here.node.check("copy", args);
     assert!(!here.state.path().join("runs").exists());
-    let looked = here.look(RUN);
+    let looked = here.view(RUN);
     assert_eq!((looked.status, looked.values["recorded"].as_bool()), (Status::Same, Some(false)));
     for name in ["", "..", "a/b", ".hidden"] {
-        let done = here.look(name);
-        assert_eq!(super::text(&done, "msg"), format!("no run is called '{name}'"));
+        let done = here.view(name);
+        assert_eq!(super::text(&done, "msg"), format!("'{name}' is not a valid run name"));
     }
 }
 
@@ -165,7 +165,7 @@ fn what_was_done_besides_is_told() {
     here.does("command", args.clone());
     here.does("command", args.clone());
     here.does("shell", args);
-    let looked = here.look(RUN);
+    let looked = here.view(RUN);
     let beyond = looked.values["beyond"].as_list().unwrap().to_vec();
     let told: Vec<_> = beyond
         .iter()

@@ -131,9 +131,9 @@ fn where_there_is_no_room_nothing_is_changed() {
         let done = node.run("copy", args);
         let state = node.path("state").join("runs");
         let says = format!(
-            "cannot keep what {} is now, so that it could be undone: it has 1200 kB, and {} is on a file system with 1044 \
-             kB free, of which 52 kB are left alone; nothing was changed. Make room there: {} has what earlier runs \
-             replaced, the oldest first",
+            "cannot back up {} for undo: it has 1200 kB, but {} is on a file system with only 1044 \
+             kB free, of which 52 kB are reserved; nothing was changed. Free some space: {} has the backups of earlier \
+             runs, the oldest first",
             node.text("m/a"),
             state.join(RUN).display(),
             state.display()
@@ -152,7 +152,7 @@ fn where_there_is_no_room_nothing_is_changed() {
             .map(|number| (number, put(&mut node, number)))
             .find(|(_, done)| done.status != Status::Changed)
             .unwrap();
-        let says = "cannot record what is about to be changed, so that it could be undone: No space left on device; \
+        let says = "cannot record a change for undo: No space left on device; \
                     nothing was changed";
         assert_eq!((done.status, text(&done, "msg")), (Status::Failed, says));
         assert!(!node.path(&format!("m/{number}")).exists());

@@ -70,7 +70,7 @@ impl Recorded {
     }
 
     /// Looks at what taking back would do.
-    fn look(&mut self, run: &str) -> Outcome {
+    fn view(&mut self, run: &str) -> Outcome {
         let before = self.listing();
         let seen = self.node.obey(&Node::order("undo", map! { "run" => run }, true));
         assert_eq!(self.listing(), before, "looking has changed something");
@@ -106,7 +106,7 @@ impl Recorded {
         let done = self.undo(RUN, UNDO);
         assert_eq!(done.status, Status::Failed, "{:?}", done.values);
         assert_eq!(self.listing(), before, "a refusal has changed something");
-        let problems = self.look(RUN).values["problems"].as_list().unwrap().to_vec();
+        let problems = self.view(RUN).values["problems"].as_list().unwrap().to_vec();
         let texts: Vec<String> =
             problems.iter().map(|problem| problem.get("msg").unwrap().as_str().unwrap().to_owned()).collect();
         assert_eq!(text(&done, "msg"), texts[0]);

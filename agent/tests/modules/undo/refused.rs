@@ -35,9 +35,7 @@ fn after_an_edit_by_hand() {
     here.node.write("a", "mine\n");
     fs::remove_file(here.node.path("made")).unwrap();
     let id = here.record().split_whitespace().nth(4).unwrap().to_owned();
-    let says = format!(
-        "/a was changed since the run left it: it holds something else; its state before the run is kept in STATE/kept/{id}"
-    );
+    let says = format!("/a has changed since the run: its content differs; a backup is in STATE/kept/{id}");
     assert_eq!(here.refused(), [says]);
     // Who puts it back by hand can go on; what somebody has removed is gone already.
     fs::copy(kept_of(&here, &id), here.node.path("a")).unwrap();
@@ -70,16 +68,15 @@ fn after_other_changes_by_hand() {
     assert_eq!(
         all,
         [
-            "/directory was made by the run, and holds what is not the run's: a, b, c, d, e and 2 more"
+            "/directory was created by the run, but contains what the run did not create: a, b, c, d, e and 2 more"
                 .to_owned(),
             format!(
-                "/mode was changed since the run left it: its mode is 0600, and was 0644; its state before the run is \
-                 kept in STATE/kept/{}",
+                "/mode has changed since the run: its mode is 0600 instead of 0644; a backup is in STATE/kept/{}",
                 ids[1]
             ),
             format!(
-                "/gone was changed since the run left it: it is a file, and was removed; its state before the run is kept \
-                 in STATE/kept/{}",
+                "/gone has changed since the run: it is a file now, but the run removed it; a backup is in \
+                 STATE/kept/{}",
                 ids[2]
             ),
         ]
@@ -97,14 +94,12 @@ fn after_what_is_kept_was_written_to() {
     let kept = kept(&here);
     assert_eq!(fs::read_to_string(&kept).unwrap(), "old\nlate\n");
     let says = format!(
-        "what /log was before the run was changed where it is kept, in STATE/kept/{}: something has written to that very \
-         file",
+        "the backup of /log in STATE/kept/{} was modified: another program has written to that file",
         name(&kept)
     );
     assert_eq!(here.refused(), [says]);
     fs::remove_file(&kept).unwrap();
-    let says =
-        format!("what /log was before the run is gone from STATE/kept/{}, where it was kept", name(&kept));
+    let says = format!("the backup of /log is missing from STATE/kept/{}", name(&kept));
     assert_eq!(here.refused(), [says]);
 }
 
@@ -118,8 +113,7 @@ fn after_a_tree_that_is_kept_was_written_to() {
     here.does("file", args);
     writer.write_all(b"late\n").unwrap();
     let says = format!(
-        "what /t was before the run was changed where it is kept, in STATE/kept/{}: something has written to that very \
-         file",
+        "the backup of /t in STATE/kept/{} was modified: another program has written to that file",
         name(&kept(&here))
     );
     assert_eq!(here.refused(), [says]);
@@ -159,8 +153,8 @@ fn what_is_secret_is_not_kept() {
         }
     };
     expect_none();
-    let looked = here.look(RUN);
-    let lost = here.node.text("old") + ": it held a secret, which is not kept";
+    let looked = here.view(RUN);
+    let lost = here.node.text("old") + ": it contained a secret, and secrets are not backed up";
     assert_eq!(texts(&looked.values["lost"]), [lost]);
     let done = here.undo(RUN, UNDO);
     assert_eq!(done.status, Status::Changed, "{:?}", done.values);
@@ -179,8 +173,7 @@ fn a_secret_that_was_edited_by_hand() {
     let args = map! { "dest" => here.node.text("new"), "content" => secret };
     here.does("copy", args);
     here.node.write("new", "hunter2\n");
-    let says =
-        "/new was changed since the run left it: it holds something else; before the run nothing was there";
+    let says = "/new has changed since the run: its content differs; nothing was there before the run";
     assert_eq!(here.refused(), [says]);
 }
 
@@ -192,7 +185,7 @@ fn a_damaged_record() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("nothing", "nothinG")).unwrap();
     let done = here.undo(RUN, UNDO);
-    let says = format!("cannot read {}: line 2 is not as it was written", path.display());
+    let says = format!("cannot read {}: line 2 is damaged", path.display());
     assert_eq!((done.status, text_of(&done)), (Status::Failed, says));
     assert_eq!(here.node.read("a"), "new\n");
 }

@@ -1,7 +1,7 @@
 //! Nodes that violate the protocol: each violation is an error, soon, and has no other effect.
 
 use convoy_protocol::frame::{MAGIC, encode};
-use convoy_protocol::lock::{Entry, Held, Refusal, Why};
+use convoy_protocol::lock::{HeldLock, LockTaken, Refusal, RefusalReason};
 use convoy_protocol::message::{Answer, FromAgent};
 use convoy_protocol::{Digest, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -61,10 +61,10 @@ async fn messages_that_no_agent_sends_are_errors() {
     assert_eq!(error_after(encoded(&needs)).await, violation("it asks for too many contents at once"));
     let fault = encoded(&[FromAgent::Fault("\x1b[2Jno space".into())]);
     assert_eq!(error_after(fault).await, LinkError::Agent("[2Jno space".into()));
-    let entry = |uid| FromAgent::Entered(Entry { held: Held { uid, generation: 1 }, lost: None });
+    let entry = |uid| FromAgent::LockTaken(LockTaken { held: HeldLock { uid, generation: 1 }, record_lost: None });
     let entries: Vec<_> = (0..300).map(entry).collect();
     assert_eq!(error_after(encoded(&entries)).await, violation("it takes locks for too many users"));
-    let refusal = Refusal { user: "x".into(), lock: "y".into(), why: Why::Unable("z".into()) };
+    let refusal = Refusal { user: "x".into(), lock: "y".into(), why: RefusalReason::Unavailable("z".into()) };
     let refused = encoded(&[entry(0), FromAgent::Refused(refusal.clone())]);
     assert_eq!(error_after(refused).await, LinkError::Refused(refusal.into()));
     for (line, why) in [

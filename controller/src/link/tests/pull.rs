@@ -49,7 +49,7 @@ async fn a_file_is_downloaded_as_it_was_when_offered() {
     let gone = format!("{}: No such file or directory", path.display());
     assert_eq!(pulled(&link, offer).await.unwrap_err().to_string(), gone);
     let secret = Offer { digest: Digest::of(b"secret"), size: 6 };
-    assert_eq!(pulled(&link, secret).await.unwrap_err().to_string(), "it is not on offer");
+    assert_eq!(pulled(&link, secret).await.unwrap_err().to_string(), "it is not offered");
     link.close().await;
 }
 
@@ -116,10 +116,7 @@ async fn parts_of_the_wrong_size_are_refused() {
     for (part, why) in [
         (chunk(vec![0; 6]), "the node sent something else: a part of 6 bytes, not 5"),
         (chunk(Vec::new()), "the node sent something else: a part of 0 bytes, not 5"),
-        (
-            chunk(vec![0; CHUNK + 1]),
-            "the node sent something else: a part of it is larger than a part may be",
-        ),
+        (chunk(vec![0; CHUNK + 1]), "the node sent something else: a chunk is larger than allowed"),
         (FromAgent::NoContent { digest: offer.digest, why: "\x1b[2Jno".into() }, "[2Jno"),
     ] {
         let (link, mut node) = hostile(&[]).await;

@@ -110,8 +110,8 @@ async fn an_interrupted_command_is_unknown_and_a_file_is_checked_again() {
     let error = first.request(vec![step([kill.clone()])]).await.unwrap_err();
     assert_eq!(error, LinkError::Closed("the node closed it".into()));
     let second = link(home.path(), opening(None));
-    assert_eq!(outcome(&second, kill.clone()).await.status, Status::Broken);
-    assert_eq!(outcome(&second, kill).await.status, Status::Broken, "also if it is requested again");
+    assert_eq!(outcome(&second, kill.clone()).await.status, Status::Interrupted);
+    assert_eq!(outcome(&second, kill).await.status, Status::Interrupted, "also if it is requested again");
 
     let state = home.path().join(".local/state/convoy/runs/test/steps");
     let file = |number, name: &str| {
@@ -171,7 +171,7 @@ async fn a_node_finishes_after_a_detach_but_not_after_a_lost_connection() {
         until(|| !fs::exists(format!("/proc/{pid}")).unwrap()).await;
         until_gone(&word).await;
         let again = self::link(home.path(), super::opening(None));
-        let expected = if leaves { Status::Changed } else { Status::Broken };
+        let expected = if leaves { Status::Changed } else { Status::Interrupted };
         assert_eq!(outcome(&again, once(1, &line)).await.status, expected);
     }
 }

@@ -152,6 +152,6 @@ async fn an_agent_exits_when_the_controller_is_silent() {
     stream.write_all(&opening.ahead).await.unwrap();
     let mut said = Vec::new();
     stream.read_to_end(&mut said).await.unwrap();
-    let fault = b"heard nothing from the controller for 1 seconds";
+    let fault = b"the controller was silent for 1 seconds";
     assert!(said.ends_with(fault), "{}", String::from_utf8_lossy(&said));
 }

@@ -1,5 +1,5 @@
-//! What came of orders that have a ticket, kept until the controller says that it has it: asked for again, they are not
-//! done again.
+//! The log of orders that have a ticket. It keeps an order's outcome until the controller confirms that it has it, so that
+//! an order that is sent again is not run again.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek as _, Write as _};
@@ -17,43 +17,43 @@ use super::run_directory;
 use crate::failure::Failure;
 use crate::os_error::reason;
 
-/// How often one looks whether another agent is done with an order.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often to check whether another agent has finished an order.
+const POLL: Duration = Duration::from_millis(50);
 
-/// What no controller has asked for in so long is removed.
+/// Entries that no controller asked for in this time are removed.
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The orders of one run.
+/// The log of one run's orders.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub(crate) struct OrderLog {
     run: String,
 }
 
-/// How far an order came before.
+/// What the log knows of an order that is about to run.
 #[derive(Debug)]
-pub(crate) enum Before {
-    /// It was not begun.
-    Untouched(Note),
-    /// It was begun, and whoever did it is gone.
-    Broken(Note),
-    /// It was done.
-    Done(Note, Outcome),
+pub(crate) enum PriorState {
+    /// It never started.
+    NotStarted(OrderEntry),
+    /// It started, and the agent that ran it ended before it had an outcome.
+    Interrupted(OrderEntry),
+    /// It finished.
+    Done(OrderEntry, Outcome),
 }
 
-/// What is written down of an order: one file for each.
+/// An entry of an order's file. Each order has a file of its own.
 #[derive(Debug, Serialize, Deserialize)]
 enum Entry {
     Begun,
     Done(Outcome),
 }
 
-/// An order under way. The file is locked as long as someone is at work on it.
+/// The log entry of an order in progress. Its file is locked while an agent works on the order.
 #[derive(Debug)]
-pub(crate) struct Note {
+pub(crate) struct OrderEntry {
     file: File,
 }
 
-impl Steps {
+impl OrderLog {
     pub(crate) fn of(run: &str) -> Self {
         Self { run: run.to_owned() }
     }
@@ -62,14 +62,14 @@ impl Steps {
         Ok(run_directory(&self.run)?.join("steps"))
     }
 
-    /// Notes that an order begins. If another agent is at work on it, that is waited for, as long as `go_on` says so.
+    /// Records that an order starts. While another agent is working on it, waits as long as `may_wait` returns true.
     ///
     /// # Errors
-    /// If it cannot be noted: then it must not be begun either, since it might be done twice.
-    pub(crate) fn begin(&self, ticket: Ticket, go_on: impl Fn() -> bool) -> Result<Before, Failure> {
+    /// Fails if the start cannot be recorded. Then the order must not start, because it might be run twice.
+    pub(crate) fn begin(&self, ticket: Ticket, may_wait: impl Fn() -> bool) -> Result<PriorState, Failure> {
         let cannot = |error: io::Error| {
             Failure::new(format!(
-                "cannot note on the node that this step begins, so it was not begun: {}",
+                "cannot record the start of this step on the node, so it was not started: {}",
                 reason(&error)
             ))
         };
@@ -78,23 +78,23 @@ impl Steps {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(cannot(error)),
-                Err(TryLockError::WouldBlock) if go_on() => thread::sleep(GLANCE),
+                Err(TryLockError::WouldBlock) if may_wait() => thread::sleep(POLL),
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Failure::new("given up: an earlier agent is at work on it"));
+                    return Err(Failure::new("gave up: an earlier agent is still working on it"));
                 }
             }
         }
         match last(&mut file).map_err(cannot)? {
-            Some(Entry::Done(outcome)) => Ok(Before::Done(Note { file }, outcome)),
-            Some(Entry::Begun) => Ok(Before::Broken(Note { file })),
+            Some(Entry::Done(outcome)) => Ok(PriorState::Done(OrderEntry { file }, outcome)),
+            Some(Entry::Begun) => Ok(PriorState::Interrupted(OrderEntry { file })),
             None => {
-                let note = Note { file };
-                // Nothing of a note that could not be made is left: it would look like one that was broken off.
-                note.add(&Entry::Begun).map_err(|error| {
+                let entry = OrderEntry { file };
+                // A partly written entry would look like an interrupted order.
+                entry.add(&Entry::Begun).map_err(|error| {
                     fs::remove_file(&path).ok();
                     cannot(error)
                 })?;
-                Ok(Before::Untouched(note))
+                Ok(PriorState::NotStarted(entry))
             }
         }
     }
@@ -105,14 +105,14 @@ impl Steps {
             fs::create_dir_all(&directory)?;
             let path = directory.join(ticket.number.to_string());
             match File::options().read(true).append(true).create(true).mode(0o600).open(&path) {
-                // Another agent of the run has removed the directory, since it was empty.
+                // Another agent of the run removed the directory because it was empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 file => return Ok((path, file?)),
             }
         }
     }
 
-    /// Returns the directories of the run that are there.
+    /// Returns the run's log directories that exist.
     fn existing(&self) -> impl Iterator<Item = PathBuf> {
         let directories = super::existing().filter(|_| super::is_name(&self.run));
         directories.map(|state| state.join("runs").join(&self.run))
@@ -126,7 +126,7 @@ impl Steps {
         }
     }
 
-    /// Forgets what the controller has.
+    /// Forgets the orders whose outcomes the controller has.
     pub(crate) fn forget(&self, tickets: &[u64]) {
         for run in self.existing() {
             for ticket in tickets {
@@ -137,18 +137,18 @@ impl Steps {
     }
 }
 
-impl Note {
-    /// Keeps what came of it. Of a quiet order only the word is kept.
+impl OrderEntry {
+    /// Records the outcome. For an order that keeps its values secret, only the status is stored.
     ///
-    /// If it cannot be kept the order counts as broken off should it be asked for again: that is safe, and not worth a
-    /// failure of what was done.
+    /// If it cannot be stored, the order counts as interrupted should it be sent again. That is safe, and no reason to
+    /// report an order that ran as failed.
     pub(crate) fn done(&self, outcome: &Outcome, quiet: bool) {
         let mut kept = outcome.clone();
         if quiet {
-            kept.values = map! { "censored" => "the result is secret, and was not kept on the node" };
+            kept.values = map! { "censored" => "the result is secret and was not stored on the node" };
             kept.diff.clear();
         }
-        // What is offered is offered by the agent that is about to be gone.
+        // The agent that offers the content is about to end.
         kept.offer = None;
         self.add(&Entry::Done(kept)).ok();
     }
@@ -159,18 +159,18 @@ impl Note {
     }
 }
 
-/// Returns the last entry that is whole.
+/// Returns the last complete entry.
 fn last(file: &mut File) -> io::Result<Option<Entry>> {
     file.rewind()?;
     let mut last = None;
-    // What was being written when the agent was killed is no entry.
+    // The agent may have been killed while it wrote an entry.
     while let Ok(Some(entry)) = frame::read::<Entry>(file) {
         last = Some(entry);
     }
     Ok(last)
 }
 
-/// Removes what runs have left that nobody goes on with.
+/// Removes the logs of runs that no controller resumed.
 pub(crate) fn prune() {
     let now = SystemTime::now();
     let old = |path: &Path| {
@@ -185,7 +185,7 @@ pub(crate) fn prune() {
     }
 }
 
-/// Removes the directory of a run if nothing else is in it.
+/// Removes the directory of a run if it is empty.
 fn remove_if_empty(run: &Path) {
     fs::remove_dir(run.join("steps")).ok();
     fs::remove_dir(run).ok();

@@ -1,5 +1,5 @@
-//! What a job's process is told: its order, and the content that it cannot fetch. It is handed over in memory, never on
-//! disk, since there may be secrets in it.
+//! The input of a job's process: its order, and the content that it cannot fetch itself. The agent passes it in memory
+//! and never on disk, because it may contain secrets.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -10,32 +10,32 @@ use convoy_protocol::{Digest, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::args::Staged;
-use crate::content::Contents as _;
+use crate::content::ContentStore as _;
 use crate::failure::Failure;
 use crate::module::Module;
 use crate::os_error::reason;
-use crate::serve::cache::{Cache, nameless};
+use crate::serve::cache::{Cache, anonymous_file};
 
-/// What a job's process is told.
+/// The input of a job's process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Work {
+pub(super) struct JobInput {
     pub(super) id: String,
     pub(super) order: Order,
     pub(super) limit: u32,
     pub(super) silent: bool,
-    /// The run whose lock it enters, and who runs that.
+    /// The run whose lock it takes and who started that run, if the run holds one.
     pub(super) lock: Option<(String, String)>,
-    /// The run in whose name its changes are recorded, if they are.
+    /// The run under which its changes are recorded, if they are.
     pub(super) recorded: Option<String>,
-    /// The content that follows.
+    /// The digests of the content that follows.
     pub(super) contents: Vec<Digest>,
 }
 
-impl Work {
-    /// Writes it down for the process: into a file without a name.
+impl JobInput {
+    /// Writes the input into a memory file.
     pub(super) fn write(&self, cache: &std::sync::Arc<Cache>) -> Result<File, Failure> {
-        let cannot = |error: FrameError| Failure::new(format!("cannot hand a job its order: {error}"));
-        let mut file = nameless(cache.directory()).map_err(|error| cannot(error.into()))?;
+        let cannot = |error: FrameError| Failure::new(format!("cannot pass the order to the job: {error}"));
+        let mut file = anonymous_file(cache.directory()).map_err(|error| cannot(error.into()))?;
         frame::write(&mut file, self).map_err(cannot)?;
         for digest in &self.contents {
             let content = cache.fetch(digest)?;
@@ -45,19 +45,19 @@ impl Work {
         Ok(file)
     }
 
-    /// Reads it, and puts the content into the cache.
+    /// Reads the input, and adds the content to the cache.
     pub(super) fn read(mut source: impl io::Read, cache: &Cache) -> Result<Self, String> {
-        let ended = || "its order is not whole".to_owned();
-        let work: Self = frame::read(&mut source).map_err(|error| error.to_string())?.ok_or_else(ended)?;
-        for digest in &work.contents {
+        let ended = || "its order is incomplete".to_owned();
+        let input: Self = frame::read(&mut source).map_err(|error| error.to_string())?.ok_or_else(ended)?;
+        for digest in &input.contents {
             let next = || frame::read::<Chunk>(&mut source).ok().flatten();
-            cache.receive(*digest, next).map_err(|failure| failure.msg)?;
+            cache.import(*digest, next).map_err(|failure| failure.msg)?;
         }
-        Ok(work)
+        Ok(input)
     }
 }
 
-/// Writes content, part by part. It must not come to lie on a disk, whether it is secret or not.
+/// Writes content in parts. It must not reach a disk, whether it is secret or not.
 fn parts(digest: Digest, path: &std::path::Path, sink: &mut File) -> Result<(), FrameError> {
     let mut content = File::open(path)?;
     loop {
@@ -71,16 +71,16 @@ fn parts(digest: Digest, path: &std::path::Path, sink: &mut File) -> Result<(), 
     }
 }
 
-/// Fetches all content that an order names, as long as there is a controller to ask; returns what of it the job's process
+/// Fetches all content that an order names, while there is a controller to ask. Returns the part that the job's process
 /// will not find in the cache.
-pub(super) fn gather(
+pub(super) fn collect_content(
     order: &Order,
     module: &Module,
     cache: &std::sync::Arc<Cache>,
 ) -> Result<Vec<Digest>, Failure> {
     let mut named = Vec::new();
     for param in module.spec.params {
-        if !matches!(param.staged, Staged::No | Staged::Landing)
+        if !matches!(param.staged, Staged::No | Staged::Download)
             && let Some(value) = order.args.get(param.name)
         {
             digests(value, &mut named);
@@ -92,7 +92,7 @@ pub(super) fn gather(
     for digest in named {
         let path = cache.fetch(&digest)?;
         if !cache.is_kept(&digest) {
-            // It is read when it is handed over.
+            // The file is read when it is passed on.
             File::open(&path).map_err(|error| Failure::new(reason(&error)))?;
             handed.push(digest);
         }

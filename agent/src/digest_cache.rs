@@ -1,4 +1,4 @@
-//! Digests of files that were read before, so that what has not changed since is not read again.
+//! Caches digests of files on the node, so that a file that has not changed need not be read again.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,16 +7,16 @@ use convoy_protocol::Digest;
 
 use crate::failure::Failure;
 use crate::stat::{Meta, Time};
-use crate::system::Look;
+use crate::system::SystemView;
 
-/// A file that was changed less than so many seconds before it was read may be changed again without its times
-/// telling. Its digest is not kept.
-const UNSURE: i64 = 2;
+/// A file that was modified this many seconds or less before it was read may be modified again without a change of its
+/// times. Its digest is not cached.
+const RACY_SECONDS: i64 = 2;
 
-/// The length of a kept digest with what it belongs to, in bytes.
-const RECORD: usize = 7 * 8 + 32;
+/// The size of a cache entry in bytes.
+const ENTRY_SIZE: usize = 7 * 8 + 32;
 
-/// What shows that a file is the one that was read. Of the times, nobody can set the last one as they like.
+/// Identifies a version of a file. No program can set `ctime` at will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,
@@ -30,56 +30,56 @@ impl From<&Meta> for Stamp {
     }
 }
 
-/// Digests of the files that one task asks for.
+/// The digests of the files that one task needs.
 #[derive(Debug)]
-pub struct Known {
+pub struct DigestCache {
     name: String,
-    /// By device and inode.
+    /// By device and inode number.
     old: HashMap<(u64, u64), (Stamp, Digest)>,
     new: HashMap<(u64, u64), (Stamp, Digest)>,
 }
 
-impl Known {
-    /// Takes up what was kept under this name.
-    pub fn of(look: &Look, name: &str) -> Self {
+impl DigestCache {
+    /// Loads the digests that were saved under this name.
+    pub fn load(view: &SystemView, name: &str) -> Self {
         let name = format!("digests {name}");
-        let records = look.note(&name).unwrap_or_default();
-        let old = records.chunks_exact(RECORD).filter_map(decode).collect();
+        let records = view.load_note(&name).unwrap_or_default();
+        let old = records.chunks_exact(ENTRY_SIZE).filter_map(decode).collect();
         Self { name, old, new: HashMap::new() }
     }
 
-    /// Returns the digest of the file at `path`, which is `meta`.
+    /// Returns the digest of the file at `path`, which has the metadata `meta`.
     ///
     /// # Errors
-    /// If the file has to be read and cannot be.
-    pub fn digest(&mut self, look: &Look, path: &Path, meta: &Meta) -> Result<Digest, Failure> {
+    /// If the file must be read and cannot be.
+    pub fn digest(&mut self, view: &SystemView, path: &Path, meta: &Meta) -> Result<Digest, Failure> {
         let (key, stamp) = ((meta.dev, meta.ino), Stamp::from(meta));
         let known = self.old.get(&key).filter(|(known, _)| *known == stamp).map(|(_, digest)| *digest);
-        let digest = known.map_or_else(|| look.sha256(path), Ok)?;
-        if known.is_some() || is_settled(look, path, meta) {
+        let digest = known.map_or_else(|| view.sha256(path), Ok)?;
+        if known.is_some() || is_reliable(view, path, meta) {
             self.new.insert(key, (stamp, digest));
         }
         Ok(digest)
     }
 
-    /// Keeps what was asked for, and forgets the rest.
-    pub fn keep(self, look: &Look) {
+    /// Saves the digests that were requested since [`load`](Self::load), and drops all others.
+    pub fn save(self, view: &SystemView) {
         if self.new != self.old {
             let bytes: Vec<u8> =
                 self.new.iter().flat_map(|(key, (stamp, digest))| encode(*key, stamp, digest)).collect();
-            look.keep_note(&self.name, &bytes);
+            view.store_note(&self.name, &bytes);
         }
     }
 }
 
-/// Returns whether what was read of the file at `path`, which was `meta` before, is what it holds as long as it has
-/// these times.
-pub fn is_settled(look: &Look, path: &Path, meta: &Meta) -> bool {
-    let now = i64::try_from(look.now().as_secs()).unwrap_or_default();
-    // What was changed while it was read does not have the times that it had before.
+/// Returns whether the file at `path` still has the metadata `meta`, which were taken before it was read, and whether any
+/// later change will show in them.
+pub fn is_reliable(view: &SystemView, path: &Path, meta: &Meta) -> bool {
+    let now = i64::try_from(view.now().as_secs()).unwrap_or_default();
+    // A file that was modified while it was being read has other times now.
     let still =
-        || look.stat(path).ok().flatten().is_some_and(|after| Stamp::from(&after) == Stamp::from(meta));
-    meta.ctime.seconds + UNSURE < now && still()
+        || view.stat(path).ok().flatten().is_some_and(|after| Stamp::from(&after) == Stamp::from(meta));
+    meta.ctime.seconds + RACY_SECONDS < now && still()
 }
 
 fn encode(key: (u64, u64), stamp: &Stamp, digest: &Digest) -> Vec<u8> {
@@ -90,7 +90,7 @@ fn encode(key: (u64, u64), stamp: &Stamp, digest: &Digest) -> Vec<u8> {
 }
 
 fn decode(record: &[u8]) -> Option<((u64, u64), (Stamp, Digest))> {
-    let (numbers, digest) = record.split_at(RECORD - 32);
+    let (numbers, digest) = record.split_at(ENTRY_SIZE - 32);
     let mut numbers = numbers.chunks_exact(8).map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes));
     let mut next = || numbers.next();
     let key = (next()?, next()?);
@@ -105,11 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_read_as_they_were_written() {
+    fn entries_are_decoded_as_they_were_encoded() {
         let time = |seconds, nanos| Time { seconds, nanos };
         let stamp = Stamp { size: 3, mtime: time(-1, 5), ctime: time(7, 999_999_999) };
         let record = encode((1, u64::MAX), &stamp, &Digest::of(b"abc"));
-        assert_eq!(record.len(), RECORD);
+        assert_eq!(record.len(), ENTRY_SIZE);
         assert_eq!(decode(&record), Some(((1, u64::MAX), (stamp, Digest::of(b"abc")))));
     }
 }

@@ -138,7 +138,7 @@ fn waits_for_what_a_file_says() {
     let planned = node.check("wait_for", args.clone());
     assert_eq!(
         (planned.status, text(&planned, "msg")),
-        (Status::Undecided, "remote module (wait_for) does not support check mode")
+        (Status::Unknown, "remote module (wait_for) does not support check mode")
     );
     let path = node.path("log");
     let writer = std::thread::spawn(move || std::fs::write(path, "booting\nstarted in 42\n").unwrap());

@@ -1,4 +1,4 @@
-//! Reading the node.
+//! Read access to files, the environment and other properties of the node.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::Digest;
 
-use super::{Look, expand};
+use super::{SystemView, expand};
 use crate::args::NodePath;
 use crate::failure::Failure;
 use crate::os_error::cannot;
 use crate::stat::Meta;
 
-/// The length from which a file is not shown in differences, in bytes.
+/// The size above which a file is not shown in differences, in bytes.
 pub const DIFF_LIMIT: u64 = 104_448;
 
 fn found(result: io::Result<fs::Metadata>, path: &Path) -> Result<Option<Meta>, Failure> {
@@ -22,9 +22,9 @@ fn found(result: io::Result<fs::Metadata>, path: &Path) -> Result<Option<Meta>, 
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        // A link that leads to itself leads nowhere, as one to nothing does.
+        // A symbolic link that leads to itself is like a dangling one.
         Err(error) if is_loop(&error) => Ok(None),
-        Err(error) => Err(cannot("look at", path, &error)),
+        Err(error) => Err(cannot("access", path, &error)),
     }
 }
 
@@ -32,24 +32,24 @@ fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
-impl Look {
-    /// Returns what is at `path` itself; `None` if nothing is.
+impl SystemView {
+    /// Returns the metadata of `path` itself; `None` if nothing is there.
     ///
     /// # Errors
-    /// If that cannot be seen, for want of permission for example.
+    /// If it is not accessible.
     pub fn lstat(&self, path: &Path) -> Result<Option<Meta>, Failure> {
         found(fs::symlink_metadata(path), path)
     }
 
-    /// Returns what is at `path`, through symbolic links; `None` if nothing is.
+    /// Returns the metadata of `path`, following symbolic links; `None` if nothing is there.
     ///
     /// # Errors
-    /// If that cannot be seen, for want of permission for example.
+    /// If it is not accessible.
     pub fn stat(&self, path: &Path) -> Result<Option<Meta>, Failure> {
         found(fs::metadata(path), path)
     }
 
-    /// Returns the bytes of a file.
+    /// Returns the content of a file.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -68,17 +68,17 @@ impl Look {
         Ok(bytes)
     }
 
-    /// Returns the bytes of a regular file that is not large.
+    /// Returns the content of a regular file of limited size.
     ///
     /// # Errors
-    /// If there is none, it has more than `limit` bytes, or cannot be read.
+    /// If it does not exist, is larger than `limit` bytes, or cannot be read.
     pub fn read_small(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
         let what = match self.stat(path)? {
             None => "does not exist".to_owned(),
             Some(meta) if meta.is_dir() => "is a directory".to_owned(),
-            Some(meta) if !meta.is_file() => "is no regular file".to_owned(),
+            Some(meta) if !meta.is_file() => "is not a regular file".to_owned(),
             Some(meta) if meta.size > limit => {
-                format!("has {} bytes, and at most {limit} are read", meta.size)
+                format!("has {} bytes, but at most {limit} can be read", meta.size)
             }
             Some(_) => return self.read_head(path, limit),
         };
@@ -88,18 +88,18 @@ impl Look {
     /// Returns the target of a symbolic link.
     ///
     /// # Errors
-    /// If it is none, or cannot be read.
+    /// If it is not one, or cannot be read.
     pub fn read_link(&self, path: &Path) -> Result<PathBuf, Failure> {
         fs::read_link(path).map_err(|e| cannot("read the link", path, &e))
     }
 
-    /// Returns `path` with all its symbolic links followed, also where its end does not exist.
+    /// Returns `path` with all symbolic links resolved, even if it does not exist.
     pub fn real_path(&self, path: &Path) -> PathBuf {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         if let Ok(real) = fs::canonicalize(&absolute) {
             return real;
         }
-        // A broken link leads to what it names; anything else has its directory followed.
+        // A dangling link is replaced by its target; otherwise the parent directory is resolved.
         let base = absolute.parent().map(|parent| self.real_path(parent)).unwrap_or_else(|| "/".into());
         match fs::read_link(&absolute) {
             Ok(target) if base.join(&target) != absolute && !self.loops(&absolute) => {
@@ -113,7 +113,7 @@ impl Look {
         fs::metadata(path).is_err_and(|error| is_loop(&error))
     }
 
-    /// Returns the names in a directory, sorted.
+    /// Returns the paths of the entries of a directory, sorted.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -127,40 +127,40 @@ impl Look {
         Ok(paths)
     }
 
-    /// Returns whether the running user may read `path`.
+    /// Returns whether the running user can read `path`.
     pub fn can_read(&self, path: &Path) -> bool {
         rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
     }
 
-    /// Returns whether the running user may write to `path`.
+    /// Returns whether the running user can write to `path`.
     pub fn can_write(&self, path: &Path) -> bool {
         rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
     }
 
-    /// Returns whether the running user may execute or enter `path`.
+    /// Returns whether the running user can execute or enter `path`.
     pub fn can_execute(&self, path: &Path) -> bool {
         rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
     }
 
-    /// Returns the file that holds exactly the bytes named by `digest`.
+    /// Returns a file with exactly the content named by `digest`.
     ///
     /// # Errors
-    /// If the content cannot be had.
+    /// If the content is not available.
     pub fn content(&self, digest: &Digest) -> Result<PathBuf, Failure> {
         self.contents.fetch(digest)
     }
 
-    /// Returns what an earlier order noted under `name`. A note only spares work: it may be gone at any time.
-    pub(crate) fn note(&self, name: &str) -> Option<Vec<u8>> {
-        self.contents.note(name)
+    /// Returns what an earlier order stored under `name`. Notes only save work: they may disappear at any time.
+    pub(crate) fn load_note(&self, name: &str) -> Option<Vec<u8>> {
+        self.contents.load_note(name)
     }
 
-    /// Notes something for later orders, in the agent's own directory.
-    pub(crate) fn keep_note(&self, name: &str, bytes: &[u8]) {
-        self.contents.keep_note(name, bytes);
+    /// Stores a note for later orders in the agent's own directory.
+    pub(crate) fn store_note(&self, name: &str, bytes: &[u8]) {
+        self.contents.store_note(name, bytes);
     }
 
-    /// Returns the environment in which the order's processes run.
+    /// Returns the environment of the processes of this order.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let text = |s: std::ffi::OsString| s.to_string_lossy().into_owned();
         let mut all: BTreeMap<String, String> =
@@ -169,13 +169,13 @@ impl Look {
         all
     }
 
-    /// Returns one variable of [`environment`](Self::environment).
+    /// Returns a variable of [`environment`](Self::environment).
     pub fn variable(&self, name: &str) -> Option<String> {
         let own = self.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         own.or_else(|| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// Returns the variables that the order adds to the environment.
+    /// Returns the variables that the order adds to the agent's environment.
     pub(super) fn added_environment(&self) -> &[(String, String)] {
         &self.environment
     }
@@ -197,17 +197,17 @@ impl Look {
         })
     }
 
-    /// Returns the running user's number.
+    /// Returns the running user's ID.
     pub fn uid(&self) -> u32 {
         rustix::process::geteuid().as_raw()
     }
 
-    /// Returns the number of the running user's group.
+    /// Returns the running user's group ID.
     pub fn gid(&self) -> u32 {
         rustix::process::getegid().as_raw()
     }
 
-    /// Returns the permission bits that new files do not get.
+    /// Returns the file mode creation mask.
     pub fn umask(&self) -> u32 {
         *self.umask.get_or_init(|| {
             let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -216,16 +216,16 @@ impl Look {
         })
     }
 
-    /// Returns where a program is, by `PATH`.
+    /// Returns the path of a program found through `PATH`.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let file = |directory: String| Path::new(&directory).join(name);
         self.program_directories().into_iter().map(file).find(|file| file.is_file() && self.can_execute(file))
     }
 
-    /// Returns where a program is that a module cannot do without.
+    /// Returns the path of a program that the module needs.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If it is not found.
     pub fn require_program(&self, name: &str) -> Result<PathBuf, Failure> {
         self.program(name).ok_or_else(|| {
             let directories = self.program_directories().join(":");
@@ -244,12 +244,12 @@ impl Look {
         directories
     }
 
-    /// Returns whether SELinux is switched on.
+    /// Returns whether SELinux is enabled.
     pub fn has_selinux(&self) -> bool {
         Path::new("/sys/fs/selinux/enforce").exists()
     }
 
-    /// Returns the node's name.
+    /// Returns the node's host name.
     pub fn host_name(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
