@@ -17,7 +17,17 @@ pub fn convoy() -> &'static Path {
         let test = std::env::current_exe().unwrap_or_default();
         let ancestor = |levels: usize| test.ancestors().nth(levels).unwrap_or(&test);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
+        // What cargo says of this package to its tests is not so of the packages that are built: their build scripts would run
+        // again each time.
+        let of_this_package = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+            let name = name.to_string_lossy();
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
+        });
+        let mut command = Command::new(cargo);
+        of_this_package.for_each(|name| {
+            command.env_remove(name);
+        });
+        let status = command
             .args(["build", "--quiet", "--locked", "-p", "convoy", "--bin", "convoy", "--target-dir"])
             .arg(ancestor(3))
             .args(ancestor(2).ends_with("release").then_some("--release"))

@@ -30,7 +30,9 @@ pub(super) async fn download(
     outcome: Outcome,
 ) -> Result<Outcome, String> {
     let params = modules::find(&order.module).map_or(&[][..], |module| module.spec.params);
-    let Some(param) = params.iter().find(|param| param.staged == Staged::Download) else { return Ok(outcome) };
+    let Some(param) = params.iter().find(|param| param.staged == Staged::Download) else {
+        return Ok(outcome);
+    };
     if order.check {
         let msg = "check mode not (yet) supported for this module";
         return Ok(Outcome {

@@ -1,7 +1,7 @@
 //! Reads what comes from the node. All of it is bounded, and checked before it is used.
 
 use convoy_protocol::Digest;
-use convoy_protocol::bootstrap::{BootstrapMessage, Scanner, shown};
+use convoy_protocol::bootstrap::{BootstrapMessage, Scanner, printable_tail};
 use convoy_protocol::frame::Decoder;
 use convoy_protocol::message::{Chunk, FromAgent};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -72,7 +72,9 @@ impl Incoming<'_> {
                     BootstrapMessage::Progress => {
                         return Err(LinkError::Protocol("it received more than was sent".into()));
                     }
-                    BootstrapMessage::Failed(why) => return Err(LinkError::Start { why, noise: String::new() }),
+                    BootstrapMessage::Failed(why) => {
+                        return Err(LinkError::Start { why, noise: String::new() });
+                    }
                     BootstrapMessage::Ready => {
                         if let Some(start) = self.start.take() {
                             // The writing half is gone only if the link ends.
@@ -122,12 +124,12 @@ impl Incoming<'_> {
                 }
             },
             FromAgent::Chunk(chunk) => self.part(chunk.digest, Ok(chunk))?,
-            FromAgent::NoContent { digest, why } => self.part(digest, Err(shown(why.as_bytes())))?,
+            FromAgent::NoContent { digest, why } => self.part(digest, Err(printable_tail(why.as_bytes())))?,
             FromAgent::Pong(_) => {}
             FromAgent::Detached => self.state.detached.notify_one(),
             FromAgent::LockTaken(entry) => self.state.locks.add(entry)?,
             FromAgent::Refused(refusal) => return Err(LinkError::Refused(Box::new(refusal))),
-            FromAgent::Fault(why) => return Err(LinkError::Agent(shown(why.as_bytes()))),
+            FromAgent::Fault(why) => return Err(LinkError::Agent(printable_tail(why.as_bytes()))),
         }
         Ok(())
     }

@@ -84,7 +84,9 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
             text(why),
             capital(&again)
         ),
-        RefusalReason::Unavailable(why) => format!("cannot lock this node for this run as {user}: {}; {done}", text(why)),
+        RefusalReason::Unavailable(why) => {
+            format!("cannot lock this node for this run as {user}: {}; {done}", text(why))
+        }
     }
 }
 
@@ -132,8 +134,9 @@ mod tests {
 
     #[test]
     fn what_is_said_of_a_run_that_works() {
-        let busy =
-            |holder, processes| of(RefusalReason::Busy { holder, processes }, false, Some("convoy apply site.yml"));
+        let busy = |holder, processes| {
+            of(RefusalReason::Busy { holder, processes }, false, Some("convoy apply site.yml"))
+        };
         let process = |pid, name: &str| Process { pid, name: name.into() };
         assert_eq!(
             busy(Some(holder(1_795_874_587)), vec![process(4711, "agent-0f3a")]),

@@ -437,10 +437,7 @@ fn with_systemd_a_job_runs_in_a_scope_of_its_own() {
     );
     let _machine = project.machine("m").unwrap();
     let checked = project.apply(["-C", "-v"]).unwrap();
-    assert!(
-        checked.stdout.contains("\"detached\": \"systemd-run --scope, otherwise setsid\""),
-        "{checked}"
-    );
+    assert!(checked.stdout.contains("\"detached\": \"systemd-run --scope, otherwise setsid\""), "{checked}");
     let ran = project.apply(["-v"]).unwrap();
     assert_eq!((ran.recap("m").as_str(), ran.code), ("ok=2 changed=1", Some(0)), "{ran}");
     let name = job_name(&ran);

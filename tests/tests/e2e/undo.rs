@@ -219,7 +219,8 @@ fn undo_works_as_the_become_users_of_the_run() {
     assert_eq!(checked.code, Some(0), "{checked}");
     let undone = undo(&project, &[&first_run(&project)]);
     assert_eq!(undone.code, Some(0), "{undone}");
-    let kept_line = "l: stays as it is: /etc/secret.conf: it contained a secret, and secrets are not backed up";
+    let kept_line =
+        "l: stays as it is: /etc/secret.conf: it contained a secret, and secrets are not backed up";
     assert!(undone.stderr.lines().any(|line| line == kept_line), "{undone}");
     let found = exec("cat /etc/app.conf /etc/secret.conf; echo; ls /srv");
     assert_eq!(found, "l | CHANGED | rc=0 >>\nold\nhunter2\n", "{undone}");

@@ -78,7 +78,7 @@ fn regex(pattern: &str) -> Regex {
 fn without_tests(text: &str) -> String {
     let code = regex(r"//[^\n]*").replace_all(text, "").into_owned();
     let tests = regex(r"#\[cfg\(test\)\]\s*(#\[[^\]]*\]\s*)*(pub(\([a-z]+\))? )?mod \w+ \{");
-    match tests.find(&code).expect("a text that can be searched") {
+    match tests.find(code.as_str()).expect("a text that can be searched") {
         Some(found) => code[..found.start()].to_owned(),
         None => code,
     }
@@ -91,8 +91,8 @@ fn paths_of(text: &str) -> Vec<String> {
     for found in uses.captures_iter(text) {
         expand("", &found.expect("a match")[1], &mut paths);
     }
-    let code = uses.replace_all(text, "");
-    for found in regex(r"(?<![\w:])(?:crate|super)(?:::\w+)+").find_iter(&code) {
+    let code = uses.replace_all(text, "").into_owned();
+    for found in regex(r"(?<![\w:])(?:crate|super)(?:::\w+)+").find_iter(code.as_str()) {
         paths.push(found.expect("a match").as_str().to_owned());
     }
     paths
@@ -167,7 +167,7 @@ fn exports(
     let uses = regex(r"\bpub(?:\([a-z]+\))? use ([^;]+);");
     let mut exports = BTreeMap::new();
     for (module, text) in sources {
-        for found in uses.captures_iter(text) {
+        for found in uses.captures_iter(text.as_str()) {
             let mut paths = Vec::new();
             expand("", &found.expect("a match")[1], &mut paths);
             for path in paths {

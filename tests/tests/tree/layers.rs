@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::imports::{Imports, Module, read};
 
 /// The directories and files of `controller/src`, from the top down: each imports only what stands below it.
-const LAYERS: [&str; 32] = [
+const LAYERS: [&str; 33] = [
     "main",
     "cli",
     "start",
@@ -38,6 +38,7 @@ const LAYERS: [&str; 32] = [
     "merge",
     "passwd",
     "paths",
+    "sync",
     "vaulted",
 ];
 
@@ -63,11 +64,13 @@ fn arrows_within(imports: &Imports, dir: &Module) -> BTreeMap<(String, String), 
 
 /// Returns the children of a directory that are on a circle of arrows.
 fn on_circles(arrows: &BTreeMap<(String, String), (Module, Module)>) -> BTreeSet<String> {
-    let next = |from: &String| arrows.keys().filter(move |(a, _)| a == from).map(|(_, b)| b.clone());
+    let next = |from: &String| -> Vec<String> {
+        arrows.keys().filter(|(a, _)| a == from).map(|(_, b)| b.clone()).collect()
+    };
     let starts: BTreeSet<&String> = arrows.keys().map(|(a, _)| a).collect();
     let is_on_circle = |start: &&&String| {
         let mut seen = BTreeSet::new();
-        let mut open: Vec<String> = next(start).collect();
+        let mut open = next(start);
         while let Some(at) = open.pop() {
             if at == ***start {
                 return true;

@@ -61,7 +61,8 @@ async fn messages_that_no_agent_sends_are_errors() {
     assert_eq!(error_after(encoded(&needs)).await, violation("it asks for too many contents at once"));
     let fault = encoded(&[FromAgent::Fault("\x1b[2Jno space".into())]);
     assert_eq!(error_after(fault).await, LinkError::Agent("[2Jno space".into()));
-    let entry = |uid| FromAgent::LockTaken(LockTaken { held: HeldLock { uid, generation: 1 }, record_lost: None });
+    let entry =
+        |uid| FromAgent::LockTaken(LockTaken { held: HeldLock { uid, generation: 1 }, record_lost: None });
     let entries: Vec<_> = (0..300).map(entry).collect();
     assert_eq!(error_after(encoded(&entries)).await, violation("it takes locks for too many users"));
     let refusal = Refusal { user: "x".into(), lock: "y".into(), why: RefusalReason::Unavailable("z".into()) };

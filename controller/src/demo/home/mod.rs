@@ -17,11 +17,11 @@ const PASSWORD: &str = "wso2carbon";
 const ALIAS: &str = "wso2carbon";
 const LIB: &str = "repository/components/lib";
 const DROPINS: &str = "repository/components/dropins";
-const USER_STORE: &str = include_str!("home/user-store.xml");
-const REGISTRY: &str = include_str!("home/registry.xml");
-const LOG4J2: &str = include_str!("home/log4j2.properties");
-const OWN_LOGGING: &str = include_str!("home/log4j2-own.properties");
-const OWN_CONFIGURATION: &str = include_str!("home/own.toml");
+const USER_STORE: &str = include_str!("user-store.xml");
+const REGISTRY: &str = include_str!("registry.xml");
+const LOG4J2: &str = include_str!("log4j2.properties");
+const OWN_LOGGING: &str = include_str!("log4j2-own.properties");
+const OWN_CONFIGURATION: &str = include_str!("own.toml");
 /// The password of the demo's administrator and databases.
 const SECRET: &str = "of-the-demo";
 
@@ -37,22 +37,18 @@ impl Role {
     /// Returns the profile that corresponds to the role in 3.1.0, and its default configuration.
     fn old(self) -> (&'static str, &'static str) {
         match self {
-            Self::ControlPlane => ("api-publisher", include_str!("home/defaults/3.1.0-api-publisher.toml")),
-            Self::TrafficManager => {
-                ("traffic-manager", include_str!("home/defaults/3.1.0-traffic-manager.toml"))
-            }
-            Self::GatewayWorker => {
-                ("gateway-worker", include_str!("home/defaults/3.1.0-gateway-worker.toml"))
-            }
+            Self::ControlPlane => ("api-publisher", include_str!("defaults/3.1.0-api-publisher.toml")),
+            Self::TrafficManager => ("traffic-manager", include_str!("defaults/3.1.0-traffic-manager.toml")),
+            Self::GatewayWorker => ("gateway-worker", include_str!("defaults/3.1.0-gateway-worker.toml")),
         }
     }
 
     /// Returns the default configuration of the role in 4.1.0. Like the vendor's, it has no line feed at the end.
     fn new_default(self) -> &'static str {
         match self {
-            Self::ControlPlane => include_str!("home/defaults/4.1.0-control-plane.toml"),
-            Self::TrafficManager => include_str!("home/defaults/4.1.0-traffic-manager.toml"),
-            Self::GatewayWorker => include_str!("home/defaults/4.1.0-gateway-worker.toml"),
+            Self::ControlPlane => include_str!("defaults/4.1.0-control-plane.toml"),
+            Self::TrafficManager => include_str!("defaults/4.1.0-traffic-manager.toml"),
+            Self::GatewayWorker => include_str!("defaults/4.1.0-gateway-worker.toml"),
         }
     }
 }
