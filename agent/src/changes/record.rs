@@ -138,7 +138,7 @@ impl Record {
                 self.entry(&id)?.left_states.pop()?;
             }
             RecordLine::Irreversible { module, why, ticket } => {
-                self.irreversible.push(IrreversibleWork { module, why, ticket })
+                self.irreversible.push(IrreversibleWork { module, why, ticket });
             }
             RecordLine::Undone { id, by } => self.entry(&id)?.undone_by = Some(by),
         }

@@ -104,10 +104,10 @@ impl Scheduler {
             match &task.task.action {
                 Action::Meta(action) => self.run_meta(batch, &task, *action, &[index]).await?,
                 _ if !self.may_step(batch, &task, Some(index))? => {
-                    batch.hosts[index].cursor.advance(&selected)
+                    batch.hosts[index].cursor.advance(&selected);
                 }
                 Action::IncludeTasks { .. } | Action::IncludeRole(_) => {
-                    self.include(batch, &task, &[index])?
+                    self.include(batch, &task, &[index])?;
                 }
                 Action::Module(_) | Action::Controller(_) | Action::Named(_) => {
                     if self.is_throttled(batch, doing, &task, index)? {

@@ -93,10 +93,10 @@ pub(super) fn read_answers(
         while let Some(message) = decoder.take().map_err(|error| error.to_string())? {
             match message {
                 FromAgent::Answer(answer) => {
-                    sender.send(AgentEvent::Answer(answer)).map_err(|_| String::new())?
+                    sender.send(AgentEvent::Answer(answer)).map_err(|_| String::new())?;
                 }
                 FromAgent::Need(digest) => {
-                    supply(&digest, cache, writer).map_err(|error| error.to_string())?
+                    supply(&digest, cache, writer).map_err(|error| error.to_string())?;
                 }
                 FromAgent::Chunk(_) | FromAgent::NoContent { .. } => {
                     cache.forward(&message).map_err(|error| error.to_string())?;

@@ -68,7 +68,7 @@ impl Scheduler {
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Unknown => {
-                    self.leave_include_open(batch, task, index, &error)?
+                    self.leave_include_open(batch, task, index, &error)?;
                 }
                 Err(error) => self.fail_include(batch, task, index, map! { "msg" => error.to_string() })?,
             }
