@@ -36,16 +36,16 @@ pub struct Args {
     /// Run only tasks with one of these tags
     #[arg(short, long, value_name = "TAGS", value_delimiter = ',', action = ArgAction::Append)]
     tags: Vec<String>,
-    /// Leave out tasks with one of these tags
+    /// Skip tasks with one of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',', action = ArgAction::Append)]
     skip_tags: Vec<String>,
     /// Run notified handlers even on hosts that failed
     #[arg(long)]
     force_handlers: bool,
-    /// Ask before each task whether it is to be done
+    /// Ask before each task whether to run it
     #[arg(long)]
     step: bool,
-    /// Start at the task with this name, or with a name that fits this pattern
+    /// Start at the task with this name, or whose name matches this pattern
     #[arg(long, value_name = "TASK")]
     start_at_task: Option<String>,
     /// List the hosts of each play and do nothing

@@ -29,10 +29,10 @@ pub struct Args {
     /// Its arguments: `key=value`, JSON, or free text
     #[arg(short, long, value_name = "ARGS", default_value = "")]
     args: String,
-    /// Do it as a job that outlives the connection, for so many seconds at most
+    /// Run it as a job that outlives the connection, for this many seconds at most
     #[arg(short = 'B', long, value_name = "SECONDS")]
     background: Option<u32>,
-    /// How often is looked what has become of the job, in seconds; 0: nobody waits for it
+    /// How often to poll the job, in seconds; 0 does not wait for it
     #[arg(short = 'P', long, value_name = "SECONDS", requires = "background")]
     poll: Option<u32>,
     /// List the hosts and do nothing

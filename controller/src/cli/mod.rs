@@ -35,19 +35,19 @@ pub struct Cli {
 pub enum Command {
     /// Run playbooks.
     Apply(Box<apply::Args>),
-    /// Go on with a run that failed, was interrupted or broken off.
+    /// Resume a run that failed, was interrupted or was killed.
     Resume(resume::Args),
     /// Run one module on the hosts of a pattern.
     Exec(Box<exec::Args>),
     /// Show hosts, groups and their variables.
     Inventory(inventory::Args),
-    /// List the runs before, show one again, remove old ones.
+    /// List earlier runs, replay one, or remove old ones.
     Runs(runs::Args),
-    /// Take back what a run has changed in files, and undo its blocks.
+    /// Restore the files that a run changed, and undo its blocks.
     Undo(Box<undo::Args>),
     /// Encrypt and decrypt files and values.
     Vault(vault::Args),
-    /// Upgrade a small cluster that is made for it on this machine.
+    /// Upgrade a small cluster that it creates on this machine.
     Demo(demo::Args),
 }
 

@@ -18,10 +18,10 @@ pub struct Args {
     /// Its name, the beginning of its name, or `last`
     #[arg(value_name = "RUN", default_value = "last")]
     run: String,
-    /// Go on although playbooks or roles have changed since
+    /// Resume although playbooks or roles have changed since
     #[arg(long)]
     accept_changes: bool,
-    /// What to do with steps of which it is not known how far they came
+    /// What to do with steps whose outcome is unknown
     #[arg(long, value_name = "WHAT", default_value = "stop")]
     in_doubt: InDoubt,
     /// Show more than was asked for then; up to -vvvv
@@ -36,7 +36,7 @@ const GOES_ON: &str =
 /// Goes on with the run and returns the exit code.
 ///
 /// # Errors
-/// Why it cannot be gone on with; then nothing was touched.
+/// Why it cannot be resumed; then nothing was touched.
 pub fn run(args: &Args) -> Result<u8, Diagnostics> {
     let read = settings::read()?;
     let runs = Runs::require(&read.settings)?;
@@ -68,7 +68,7 @@ fn expect_not_taken_back(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
         None => Ok(()),
         Some(by) => {
             let text =
-                format!("the run {id} cannot be gone on with: run {by} has taken it back, or a part of it");
+                format!("the run {id} cannot be resumed: run {by} has taken it back, or a part of it");
             Err(Diagnostic::user(text).kind(Kind::Refused).hint("begin again with `convoy apply`".to_owned()))
         }
     }

@@ -25,19 +25,19 @@ pub struct RunOptions {
     /// Inventory: a file, a folder, or a list of hosts with a comma
     #[arg(short, long, value_name = "SOURCE", action = ArgAction::Append)]
     pub inventory: Vec<String>,
-    /// Take only these hosts of those that a play is for
+    /// Limit the run to these hosts
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
     /// Set variables: `key=value`, YAML, JSON, or `@FILE`
     #[arg(short, long = "extra-vars", value_name = "VARS", action = ArgAction::Append)]
     pub extra_vars: Vec<String>,
-    /// Change nothing; say what would be changed
+    /// Change nothing; report what would change
     #[arg(short = 'C', long)]
     pub check: bool,
-    /// Show what is or would be different
+    /// Show the differences
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Work with so many hosts at once [default: 50]
+    /// Number of hosts to work on at once [default: 50]
     #[arg(short, long, value_name = "N")]
     pub forks: Option<usize>,
     /// Show more; up to -vvvv
@@ -55,7 +55,7 @@ pub struct RunOptions {
     /// Read the password to log in with from this file, or from its output if it is a program
     #[arg(long, alias = "conn-pass-file", value_name = "FILE", conflicts_with = "ask_pass")]
     pub connection_password_file: Option<PathBuf>,
-    /// What to do about a host key that no known_hosts file has
+    /// What to do with an unknown host key
     #[arg(long, value_name = "MODE")]
     pub host_key_checking: Option<HostKeyChecking>,
     /// Options for ssh that hosts have no ansible_ssh_common_args against: -o, -F, -J and their like
@@ -67,7 +67,7 @@ pub struct RunOptions {
     /// Reach hosts this way: ssh or local
     #[arg(short, long, value_name = "CONNECTION")]
     pub connection: Option<String>,
-    /// Give up connecting after so many seconds: 10 if the ssh configuration does not say otherwise
+    /// Connect timeout in seconds [default: the ssh configuration, or 10]
     #[arg(short = 'T', long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
     /// Becoming another user.
@@ -76,13 +76,13 @@ pub struct RunOptions {
     /// Where the passwords of what is encrypted come from
     #[command(flatten)]
     pub vault: VaultOptions,
-    /// In what form the run is shown
+    /// Output format
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub output: Output,
     /// Forget the cached facts of all hosts first
     #[arg(long)]
     pub flush_cache: bool,
-    /// Do each task on its own, without looking ahead
+    /// Run each task on its own, without look-ahead
     #[arg(long)]
     pub no_look_ahead: bool,
 }

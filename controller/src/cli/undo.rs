@@ -45,7 +45,7 @@ pub struct Args {
 /// What is done about blocks that have an `undo:`.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct OfBlocks {
-    /// Take back files alone: what undoes blocks is not run
+    /// Restore files only; do not run the `undo:` of blocks
     #[arg(long)]
     files_only: bool,
     /// Undo blocks as the playbooks say now, although they or roles have changed since
@@ -73,7 +73,7 @@ struct Told {
 }
 
 /// What --accept-changes does.
-const UNDOES: &str = "undoes blocks as the playbooks say now; --files-only takes back files alone";
+const UNDOES: &str = "undoes blocks as the playbooks say now; --files-only undoes files alone";
 
 /// Takes back what the run has changed, and returns the exit code.
 ///
@@ -96,7 +96,7 @@ pub fn run(args: Args, line: Vec<String>) -> Result<u8, Diagnostics> {
         return nothing("was in check mode");
     }
     if told.hosts.is_empty() {
-        return nothing("did not come to work on any host");
+        return nothing("reached no host");
     }
     let (base, playbooks) = origin(&runs, &header)?;
     let run = args.run.over(base);
@@ -212,9 +212,9 @@ fn unreadable(id: &RunId, why: &dyn std::fmt::Display) -> Diagnostic {
 /// A run that goes on changes things still.
 fn expect_ended(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
     match runs.run(id).state {
-        RunState::Running => Err(Diagnostic::user(format!("run {id} goes on"))
+        RunState::Running => Err(Diagnostic::user(format!("run {id} is in progress"))
             .kind(Kind::Refused)
-            .hint("it can be taken back when it has ended".to_owned())),
+            .hint("it can be undone when it has ended".to_owned())),
         RunState::Unreadable(why) => Err(unreadable(id, &why)),
         RunState::Ended(_) | RunState::BrokenOff => Ok(()),
     }

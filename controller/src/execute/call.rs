@@ -15,10 +15,10 @@ use crate::secrets::{Secrets, Vault};
 use crate::services::host_error::HostError;
 use crate::template::{Error, Kind as ErrorKind, unknown};
 
-/// What is said of a step that was begun, and of which nobody knows how far it came.
-pub const OUTCOME_UNKNOWN: &str = "this step was begun on the node and broken off there, and it cannot be seen how far it came: it is not \
-    begun again by itself. Look at the node; then `convoy resume --in-doubt=again` does it again, and `convoy resume \
-    --in-doubt=done` goes on behind it";
+/// The message for a step that was started, and whose outcome is unknown.
+pub const OUTCOME_UNKNOWN: &str = "this step was interrupted on the node; its outcome is unknown, so convoy does not repeat \
+    it. Look at the node; then `convoy resume --in-doubt=again` runs it again, and `convoy resume --in-doubt=done` continues \
+    after it";
 
 /// The result of one call.
 #[derive(Debug, Clone)]

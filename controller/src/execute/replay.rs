@@ -115,17 +115,17 @@ fn has_secrets(values: &Map) -> bool {
     values.values().any(|value| value.deep_taint().is_secret())
 }
 
-/// What is said of a step that the user knows to be done.
-pub(super) const TAKEN_FOR_DONE: &str = "taken for done, as --in-doubt=done says";
+/// The message for a step that the user knows to be done.
+pub(super) const TAKEN_FOR_DONE: &str = "assumed to be done, by --in-doubt=done";
 
-/// What is said where a task registers a result that is secret, so that the journal does not have it.
-const LOST: &str = "this was done before the run was resumed, and its result, which is secret, was not kept: it cannot be \
-    registered, and is not done again by itself; `convoy resume --in-doubt=again` does it again";
+/// The message where a task registers a result that is secret, so that the journal does not have it.
+const LOST: &str = "this was done before the run was resumed; its result is secret and was not recorded, so it cannot be \
+    registered, and convoy does not repeat it; `convoy resume --in-doubt=again` runs it again";
 
-/// What is said of a step after which a rescue ran.
-const SUSPECT: &str = "this was done before the run was resumed, but then a rescue ran, which may have undone it, and failed: \
-    it is not done again by itself. Look at the node; then `convoy resume --in-doubt=again` does it again, and `convoy resume \
-    --in-doubt=done` goes on behind it";
+/// The message for a step after which a rescue ran.
+const SUSPECT: &str = "this was done before the run was resumed, but then a rescue ran, which may have undone it, and failed, \
+    so convoy does not repeat it. Look at the node; then `convoy resume --in-doubt=again` runs it again, and `convoy resume \
+    --in-doubt=done` continues after it";
 
 impl TaskRun<'_> {
     fn key(&self) -> &TaskKey {
@@ -235,18 +235,18 @@ impl TaskRun<'_> {
         let (host, title) = (self.host, &self.title);
         match looked.status {
             Status::WouldChange => {
-                let text = format!("{title}: it was done before, and is different now: it is done again");
+                let text = format!("{title}: it was done before and is different now; running it again");
                 self.executor.requests.emit(RunEvent::Verbose { level: 1, host: Some(host.clone()), text });
                 return OrderPlan::afresh(Some(ticket));
             }
             Status::Failed => {
                 let why = looked.values.get("msg").map(crate::text::python::str).unwrap_or_default();
                 self.executor.requests.warn(format!(
-                    "{host}: {title}: it was done before, and cannot be looked at again: {why}; it is taken for done"
+                    "{host}: {title}: it was done before, and the re-check failed: {why}; assuming it is done"
                 ));
             }
             Status::Unknown if !exactly => self.executor.requests.warn(format!(
-                "{host}: {title}: it was done before, with other arguments than it has now; it is not done again"
+                "{host}: {title}: it was done before with other arguments; not running it again"
             )),
             Status::Same => return OrderPlan::Use(recalled(looked, Some(outcome))),
             _ => {}

@@ -45,7 +45,7 @@ impl Scheduler {
             if !Terminal::Controlling.is_interactive() {
                 self.emit(RunEvent::Notice(format!(
                     "[WARNING]: no known_hosts file has the host keys of these hosts, so they are refused:\n{table}\
-                     Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-checking accept-new"
+                     Compare them with `ssh-keygen -l` on the hosts, then continue with --host-key-checking accept-new"
                 )));
                 break;
             }

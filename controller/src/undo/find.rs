@@ -20,7 +20,7 @@ pub(super) fn gone(block: &begun::Block) -> Diagnostic {
         .kind(Kind::Refused)
         .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
         .hint(
-            "put it back with its name and its `undo:`, or take back files alone with --files-only"
+            "put it back with its name and its `undo:`, or undo files alone with --files-only"
                 .to_owned(),
         )
 }
@@ -55,7 +55,7 @@ pub(super) fn play<'p>(plays: &'p [Arc<Play>], wanted: &begun::Block) -> Result<
         ))
         .kind(Kind::Refused)
         .note(format!("it was at {}, in the play \"{}\"", wanted.at, wanted.of_play))
-        .hint("give these plays names of their own, or take back files alone with --files-only".to_owned())),
+        .hint("give these plays names of their own, or undo files alone with --files-only".to_owned())),
     }
 }
 

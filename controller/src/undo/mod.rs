@@ -278,8 +278,8 @@ fn left(undo: &Undo, host: &Host, tasks: &UndoTasks) -> Vec<String> {
     }
     match by {
         _ if host.has_work() || tasks.worked.contains(name) || tasks.unfinished().contains(name) => {}
-        Some(by) => lines.push(format!("{name}: nothing is left to take back: run {by} has done it")),
-        None if known || !blocks.is_empty() => lines.push(format!("{name}: nothing is left to take back")),
+        Some(by) => lines.push(format!("{name}: nothing is left to undo: run {by} has done it")),
+        None if known || !blocks.is_empty() => lines.push(format!("{name}: nothing is left to undo")),
         None => lines.push(format!("{name}: nothing is recorded of this run")),
     }
     let nothing = BTreeMap::new();

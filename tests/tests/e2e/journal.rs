@@ -290,7 +290,7 @@ fn running_interrupted_and_damaged_runs_are_distinguished() {
     );
     assert_eq!(
         (shown.stderr.as_str(), shown.code),
-        ("[WARNING]: the run goes on; this is what happened until now\n", Some(0))
+        ("[WARNING]: the run is in progress; this is what has happened so far\n", Some(0))
     );
     let pruned = project.run(["runs", "prune", "--keep", "0", "--yes"]).unwrap();
     assert_eq!(pruned.to_string(), "--- standard error\nthere is nothing to remove\n--- exit code 0\n");

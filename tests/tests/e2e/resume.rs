@@ -223,9 +223,9 @@ fn a_command_interrupted_on_the_node_is_in_doubt() {
     let node = project.node("l").unwrap();
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.recap("l").as_str(), ran.code), ("ok=1 changed=1 failed=1", Some(2)), "{ran}");
-    let doubt = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"this step was begun on the node and broken off there, \
-                 and it cannot be seen how far it came: it is not begun again by itself. Look at the node; then `convoy resume \
-                 --in-doubt=again` does it again, and `convoy resume --in-doubt=done` goes on behind it\"}";
+    let doubt = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"this step was interrupted on the node; its \
+                 outcome is unknown, so convoy does not repeat it. Look at the node; then `convoy resume --in-doubt=again` \
+                 runs it again, and `convoy resume --in-doubt=done` continues after it\"}";
     assert!(ran.has_line(doubt), "{ran}");
     let warning = "[WARNING]: l: the connection ended: the node closed it: connecting again ";
     assert!(unwrapped(&ran.stderr).starts_with(warning), "{ran}");
@@ -373,8 +373,8 @@ fn assert_block_is_in_doubt_after_a_failed_rescue(play: &str, expected_start: &s
     fs::write(node.place.join("needed"), "").unwrap();
     let doubt = project.run(["resume"]).unwrap();
     let text = "fatal: [l]: FAILED! => {\"changed\": false, \"msg\": \"this was done before the run was resumed, but then a rescue \
-                ran, which may have undone it, and failed: it is not done again by itself. Look at the node; then `convoy resume \
-                --in-doubt=again` does it again, and `convoy resume --in-doubt=done` goes on behind it\"}";
+                ran, which may have undone it, and failed, so convoy does not repeat it. Look at the node; then `convoy resume \
+                --in-doubt=again` runs it again, and `convoy resume --in-doubt=done` continues after it\"}";
     assert!(doubt.has_line(text), "{doubt}");
     let again = project.run(["resume", "--in-doubt=again"]).unwrap();
     assert_eq!(again.code, Some(0), "{again}");

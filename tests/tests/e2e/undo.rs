@@ -73,7 +73,7 @@ fn undo_restores_the_files_of_a_run_on_two_hosts() {
     }
     let again = undo(&project, &[&run]);
     assert_eq!(again.code, Some(0), "{again}");
-    assert!(again.stderr.contains("a: nothing is left to take back: run "), "{again}");
+    assert!(again.stderr.contains("a: nothing is left to undo: run "), "{again}");
     // The undo is a run like any other.
     let listed = project.run(["runs"]).unwrap();
     assert!(listed.stdout.contains(&format!("undo of {run}")), "{listed}");

@@ -136,7 +136,7 @@ fn a_failed_undo_stops_on_its_host_and_can_be_repeated() {
     project.file("site.yml", format!("# mended\n{}", PLAY.trim_start())).unwrap();
     let refused = undo(&project, &[&run]);
     let text = "error: playbooks or roles are not what they were when the run read them\n  = note: [folder]/site/site.yml has \
-                changed\nhint: --accept-changes undoes blocks as the playbooks say now; --files-only takes back files alone\n";
+                changed\nhint: --accept-changes undoes blocks as the playbooks say now; --files-only undoes files alone\n";
     assert_eq!((refused.stderr.as_str(), refused.code), (text, Some(3)));
     let corrected = undo(&project, &[&run, "--accept-changes"]);
     assert_eq!(

@@ -142,7 +142,7 @@ fn an_undo_excludes_another_undo_and_a_later_resume() {
     let resumed = project.run(["resume"]).unwrap();
     let by = resumed.stderr.split("run ").nth(2).and_then(|by| by.split(' ').next()).unwrap();
     let text = format!(
-        "error: the run {run} cannot be gone on with: run {by} has taken it back, or a part of it\nhint: begin again with \
+        "error: the run {run} cannot be resumed: run {by} has taken it back, or a part of it\nhint: begin again with \
          `convoy apply`\n"
     );
     assert_eq!((resumed.stderr, resumed.code), (text, Some(3)));
@@ -219,7 +219,7 @@ fn blocks_are_found_in_a_play_that_has_moved() {
     project.file("site.yml", changed_playbook).unwrap();
     let refused = undo(&project, &["last", "--accept-changes"]);
     let text = "error: 2 plays have the block \"Block\" now\n  = note: it was at [folder]/site/site.yml:4:7, in the play \"all\"\n\
-                hint: give these plays names of their own, or take back files alone with --files-only\n";
+                hint: give these plays names of their own, or undo files alone with --files-only\n";
     assert_eq!((refused.stderr.as_str(), refused.code), (text, Some(3)));
 }
 
@@ -409,7 +409,7 @@ fn a_run_killed_after_any_record_can_be_undone() {
         let mut last_output = None;
         let done = poll(|| {
             let done = undo(&project, &[&run]);
-            let says = format!("error: run {run} did not come to work on any host: it has changed nothing\n");
+            let says = format!("error: run {run} reached no host: it has changed nothing\n");
             let well = done.code == Some(0) || done.stderr == says;
             last_output = Some(done);
             Ok(well.then_some(()))

@@ -58,7 +58,7 @@ web2                       : ok=0    changed=0    unreachable=1    failed=0    s
 [WARNING]: no known_hosts file has the host keys of these hosts, so they are refused:
   host  address            type     fingerprint
   web2  [web2's address]  ED25519  [fingerprint of web2]
-Compare them with `ssh-keygen -l` on the hosts, then go on with --host-key-checking accept-new
+Compare them with `ssh-keygen -l` on the hosts, then continue with --host-key-checking accept-new
 web2: task "ping" (site.yml:4:7) and what follows it
 database1: task "ping" (site.yml:4:7) and what follows it
 

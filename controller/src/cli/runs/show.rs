@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Show only what is about this host
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// In what form the run is shown
+    /// Output format
     #[arg(long, value_name = "FORM", default_value = "text")]
     output: Output,
     /// Show more than was shown then; up to -vvvv
@@ -114,7 +114,7 @@ impl JournalSummary {
         }
         match rest {
             _ if self.ended && rest.is_none() => {}
-            _ if running => warn("the run goes on; this is what happened until now".to_owned()),
+            _ if running => warn("the run is in progress; this is what has happened so far".to_owned()),
             Some(Tail { records, bytes, torn: false, .. }) => {
                 return Err(Diagnostic::user(format!("record {records} of the journal of {id} is damaged"))
                     .note(format!("it is not as it was written; {bytes} bytes from there on are not shown"))

@@ -137,7 +137,7 @@ async fn of_a_secret_result_only_the_status_is_stored() {
         Order { ticket: Some(Ticket { number: 1, quiet: true, once: true }), ..once(1, "echo hunter2") };
     assert_eq!(stdout(&outcome(&link, order.clone()).await), (Status::Changed, "hunter2"));
     let again = outcome(&link, order).await;
-    let why = map! { "censored" => "the result is secret, and was not kept on the node" };
+    let why = map! { "censored" => "the result is secret and was not stored on the node" };
     assert_eq!((again.status, again.values), (Status::Changed, why));
     let file = fs::read(home.path().join(".local/state/convoy/runs/test/steps/1")).unwrap();
     assert!(!file.windows(7).any(|part| part == b"hunter2"));
@@ -184,7 +184,7 @@ async fn an_order_that_cannot_be_recorded_is_not_begun() {
     fs::write(runs.join("test"), "").unwrap();
     let link = link(home.path(), opening(None));
     let order = once(1, &format!("touch {}/done", home.path().display()));
-    let why = "cannot note on the node that this step begins, so it was not begun: File exists";
+    let why = "cannot record the start of this step on the node, so it was not started: File exists";
     assert_eq!(msg(&outcome(&link, order).await), (Status::Failed, why));
     assert!(!home.path().join("done").exists());
 }
