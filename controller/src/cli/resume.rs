@@ -67,8 +67,7 @@ fn expect_not_taken_back(runs: &Runs, id: &RunId) -> Result<(), Diagnostic> {
     match runs.undone_by(id).map_err(|fault| Diagnostic::user(fault.to_string()))? {
         None => Ok(()),
         Some(by) => {
-            let text =
-                format!("the run {id} cannot be resumed: run {by} has taken it back, or a part of it");
+            let text = format!("the run {id} cannot be resumed: run {by} has taken it back, or a part of it");
             Err(Diagnostic::user(text).kind(Kind::Refused).hint("begin again with `convoy apply`".to_owned()))
         }
     }

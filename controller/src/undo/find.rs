@@ -19,10 +19,7 @@ pub(super) fn gone(block: &begun::Block) -> Diagnostic {
     Diagnostic::user(format!("the block \"{}\" is not in the playbooks any more", block.title()))
         .kind(Kind::Refused)
         .note(format!("it was at {}, and the run has begun it: {}", block.at, block.names()))
-        .hint(
-            "put it back with its name and its `undo:`, or undo files alone with --files-only"
-                .to_owned(),
-        )
+        .hint("put it back with its name and its `undo:`, or undo files alone with --files-only".to_owned())
 }
 
 /// Finds the play that has a block, or the outermost of the includes that brought it.

@@ -484,7 +484,7 @@ fn a_damaged_lock_record_is_reported() {
     fs::write(state_directory(&node).join("holder"), "spoilt").unwrap();
     let ran = project.apply([]).unwrap();
     let warning = "[WARNING]: l: it is unknown which runs worked on this node before: the record\n\
-                   of its lock is lost: it has no end\n";
+                   of its lock is lost: it is incomplete\n";
     assert_eq!((ran.stderr.as_str(), ran.code), (warning, Some(0)), "{ran}");
     let ran = project.apply([]).unwrap();
     assert_eq!((ran.stderr.as_str(), ran.code), ("", Some(0)), "{ran}");
