@@ -1,4 +1,5 @@
-//! A task as a job: begun on the node, followed over as many connections as that takes, its result taken.
+//! Runs a task as an asynchronous job: starts it on the node, follows it over as many connections as that takes, and collects its
+//! result.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From what an agent or action answered to the result that a playbook sees and registers.
+//! The outcome of one call: what an agent or action answered, as the playbook sees and registers it.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ pub(super) struct Collected {
     no_log: bool,
     pub(super) host: HostName,
     ignored: Option<bool>,
-    /// What is said if the run was not allowed to work on a host.
+    /// Returns the message if the run was not allowed to work on a host.
     refused: Option<Value>,
 }
 

@@ -1,4 +1,4 @@
-//! Content that a node offers comes to be on the workstation: the half of `fetch` that is here.
+//! Downloads content that a node offers: the controller's half of `fetch`.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! What a call leaves behind at the controller: variables, facts, notifications.
+//! The effects of a call on the run: variables, facts, notifications.
 
 use std::sync::Arc;
 

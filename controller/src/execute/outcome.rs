@@ -1,4 +1,4 @@
-//! The result of a task on one host.
+//! The outcome of a task on one host.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `pause` and `--step`: the run waits, for a time or for the user.
+//! `pause`: the task waits, for a time or for the user.
 
 use std::io;
 use std::time::{Duration, Instant};

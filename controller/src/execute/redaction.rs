@@ -1,4 +1,4 @@
-//! What is shown of the result of an order that was given secrets.
+//! Redacts the result of an order that was given secrets.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,15 @@
-//! Orders sent, each with a ticket, and in a run that is resumed what was done before instead of doing it again.
+//! Sends orders, each with a ticket; in a resumed run, uses what the journal knows instead of repeating work.
 //!
-//! An answer from before is looked at again: what can be compared and is different now is done again, what cannot be known
-//! without doing it is not. The playbook sees the answer from before, and decides as it did.
+//! For each order of a task the journal knows one of three things:
+//!
+//! | the journal has | what happens |
+//! |---|---|
+//! | nothing | the order gets a ticket and is sent |
+//! | a ticket without an outcome | the order is sent again under the same ticket: its node executes it once |
+//! | an outcome | the order is checked again, and repeated only if its requested state no longer holds; commands are not repeated |
+//!
+//! The playbook sees the recorded outcome, and decides as it did before the run was resumed. `state/resume_log.rs` holds what the
+//! journal knows; `async_job.rs` does the same for jobs.
 
 use std::collections::VecDeque;
 use std::slice;

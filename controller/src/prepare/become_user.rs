@@ -1,4 +1,4 @@
-//! Who to be on the node, and how: from variables, keywords, options and the environment, in Ansible's order.
+//! Which user to become on the node, and how: from variables, keywords, options and the environment, in Ansible's order.
 
 use convoy_protocol::Value;
 use convoy_protocol::message::{Become, Method};

@@ -1,8 +1,8 @@
 //! `strategy: free` and `host_pinned`: each host goes through the play by itself, without waiting for the others.
 //!
-//! What was looked at ahead belongs to one host's own sequence, so it could be used whatever the others do: they are
-//! in no order to it. It is dropped all the same as soon as anything is done anywhere in the batch, since hosts may be
-//! delegates of each other or share a file system, and people read the output as if it were in order.
+//! An answer from ahead belongs to the sequence of one host, so it could be used whatever the others do. It is dropped all the same
+//! as soon as anything is done anywhere in the batch: hosts may be delegates of each other or share a file system, and people read
+//! the output as if it were in order.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Host keys that nobody vouches for, of all hosts of the plays, shown at once before anything is done.
+//! Unknown host keys of all hosts of the plays, shown in one table before anything is done.
 //!
 //! A run whose hosts are all known pays nothing for it: whether a host is known is read from files. Only the others
 //! are called, and only to show their keys.

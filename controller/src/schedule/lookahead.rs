@@ -1,8 +1,9 @@
-//! Look-ahead: what follows a task is sent along with it, to be looked at and not to be done.
+//! Look-ahead: the tasks that follow are sent along with a task, to be checked and not to be applied.
 //!
-//! What was seen is used only if nothing at all happened since it was looked at, on any host; only if the task, when
-//! its turn comes, asks for exactly what was looked at; and only if that is so on every host that does the task, since
-//! what one of them does another may see. So look-ahead can only ever spare a *same*.
+//! An answer from ahead is used only if nothing happened on any host since it was given; only if the task asks for exactly what was
+//! checked when its turn comes; and only if both are so on every host that executes the task, since one host may see what another
+//! does. So look-ahead can only ever save a *same*. `window.rs` says how far it goes and which tasks may be passed;
+//! `docs/architecture.md` has a picture.
 
 use convoy_protocol::message::Step;
 use convoy_protocol::{Key, Outcome};

@@ -1,4 +1,4 @@
-//! `vars_files:` of a play: which files they are can depend on the host, and on its facts.
+//! `vars_files:` of a play. Which files these are can depend on the host, and on its facts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

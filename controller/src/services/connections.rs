@@ -164,7 +164,7 @@ impl Connections {
         outcome.ok_or_else(|| "the agent answered nothing".to_owned().into())
     }
 
-    /// As [`ask`](Self::ask), and tells apart whether there was an agent.
+    /// As [`ask`](Self::ask), and distinguishes whether there was an agent.
     ///
     /// # Errors
     /// See [`Lost`].

@@ -1,4 +1,4 @@
-//! Hosts that are lost for the run, and what is said of them.
+//! Why a host is lost for the run, and the messages about it.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ impl From<String> for HostError {
     }
 }
 
-/// Returns what is said of a refusal. `worked`: whether the run has worked on that node before; `command` begins it again.
+/// Returns the message for a refusal. `worked`: whether the run has worked on that node before; `command` begins it again.
 pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String {
     let done = if worked { "nothing more was done here" } else { "nothing was done here" };
     let (user, lock) = (text(&refusal.user), text(&refusal.lock));
@@ -90,7 +90,7 @@ pub fn refusal(refusal: &Refusal, worked: bool, command: Option<&str>) -> String
     }
 }
 
-/// Returns what is said if the lock was taken, but who had it before is not known.
+/// Returns the message if the lock was taken, but who had it before is not known.
 pub fn lost_record(why: &str) -> String {
     format!(
         "it is unknown which runs worked on this node before: the record of its lock is lost: {}",

@@ -1,4 +1,4 @@
-//! How a run was asked for: the command line, read.
+//! The options of a run: what the command line, the settings and the environment ask for.
 
 use std::path::PathBuf;
 use std::sync::Arc;

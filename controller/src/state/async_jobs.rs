@@ -1,4 +1,4 @@
-//! The jobs of a run: their names, and those of which what is kept on the node is to be removed.
+//! The asynchronous jobs of a run: their names, and what their nodes no longer need to keep.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! Where one host is in a play: through blocks, rescues, includes and handlers.
+//! The position of one host in a play: through blocks, rescues, includes and handlers.
 //!
-//! The engine keeps one cursor per host and always takes the step whose [`Place`] comes first: that is Ansible's
-//! linear order, also where hosts have gone different ways.
+//! The scheduler keeps one cursor per host, and always takes the item whose [`Place`] comes first. That is Ansible's linear order,
+//! also where hosts have taken different ways through blocks and includes.
 
 use std::rc::Rc;
 use std::sync::Arc;

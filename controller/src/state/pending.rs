@@ -1,8 +1,8 @@
-//! Check mode: what an earlier task would have changed, and which later answers that puts in doubt.
+//! Check mode: what earlier tasks would have changed, and which later answers that makes uncertain.
 //!
-//! Nothing is done, so a later task looks at a node on which the earlier ones were not done either. Its answer is in
-//! doubt if it looks where an earlier task would have written. A failure is in doubt as soon as anything at all would
-//! have been different: what is missing may be what an earlier task brings.
+//! A dry run changes nothing, so a later task is checked on a node on which the earlier ones were not executed either. Its answer is
+//! uncertain if it depends on a path that an earlier task would have written. A failure is uncertain as soon as anything would have
+//! changed on the node: what is missing may be what an earlier task brings.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

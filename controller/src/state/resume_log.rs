@@ -1,7 +1,8 @@
-//! What a run that is gone on with has done before: from its journal, asked for task by task.
+//! What a resumed run did before: read from its journal, and handed out task by task.
 //!
-//! A run that is resumed begins again at its first task. Where the journal knows the answer to what would be asked now, that is
-//! what the playbook sees, so that it decides as it did before: see `replay`.
+//! A resumed run starts again at its first task. Where the journal knows the outcome of an order that would be sent now, the
+//! playbook sees that outcome, so that it decides as it did before. Each outcome is handed out once. What is done with it, see
+//! `execute/replay.rs`; what is recorded, see `events/note.rs`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

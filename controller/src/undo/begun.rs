@@ -1,4 +1,4 @@
-//! The blocks with `undo:` in which a run did something, as its journal tells.
+//! The blocks with `undo:` in which a run did something, read from its journal.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Where what a run has begun stands in the playbooks of now.
+//! Finds in the current playbooks what a run began.
 //!
 //! It is what stands at the same place under the same name. Where the playbooks have changed it may stand elsewhere: then it is
 //! what has that name, if all that has it stands at one place.

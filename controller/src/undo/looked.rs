@@ -1,4 +1,4 @@
-//! What agents found, and whether it fits together: several users of one host may have changed the same folders.
+//! What the agents of a host found, and the order in which it can be reverted: several users may have changed the same directories.
 
 use std::collections::HashMap;
 

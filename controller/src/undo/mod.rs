@@ -1,4 +1,8 @@
-//! Taking back what a run has changed: looked at on all hosts first, then done.
+//! `convoy undo`: reverts what a run changed. All hosts are inspected first; then either everything is reverted or nothing.
+//!
+//! The order is: the tasks of `undo:` sections, the last block first (`tasks.rs`); then the files, from the nodes' own records
+//! (`agent.rs`); then the handlers that were notified. `begun.rs` reads from the journal which blocks there are, and `find.rs` finds
+//! them in the playbooks of now.
 
 mod agent;
 pub mod begun;

@@ -25,13 +25,13 @@ fn label(item: &Item) -> String {
     format!("{}{what}", item.path)
 }
 
-/// Tells the heading of a part.
+/// Shows the heading of a part.
 pub(super) fn play(scheduler: &mut Scheduler, name: String) {
     let check = scheduler.services.options.check;
     scheduler.emit(RunEvent::PlayStart { name: name.into(), check });
 }
 
-/// Tells the heading of a task.
+/// Shows the heading of a task.
 pub(super) fn task(scheduler: &mut Scheduler, name: &str) {
     let check = scheduler.services.options.check;
     scheduler.emit(RunEvent::TaskStart { kind: TaskKind::Task, name: name.into(), path: "".into(), check });
