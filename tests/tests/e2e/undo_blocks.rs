@@ -236,7 +236,7 @@ fn a_block_in_progress_when_the_controller_is_killed_is_undone() {
     let refused = undo(&project, &[&run, "--accept-changes"]);
     let text = "error: the block \"Service of l\" is not in the playbooks any more\n  = note: it was at \
                 [folder]/site/site.yml:10:7, and the run has begun it: l\nhint: put it back with its name and its `undo:`, or \
-                take back files alone with --files-only\n";
+                undo files alone with --files-only\n";
     assert_eq!((refused.stderr.as_str(), refused.code), (text, Some(3)));
     let checked = undo(&project, &[&run, "--files-only", "--check"]);
     assert!(
