@@ -1,15 +1,7 @@
 //! Sends orders, each with a ticket; in a resumed run, uses what the journal knows instead of repeating work.
 //!
-//! For each order of a task the journal knows one of three things:
-//!
-//! | the journal has | what happens |
-//! |---|---|
-//! | nothing | the order gets a ticket and is sent |
-//! | a ticket without an outcome | the order is sent again under the same ticket: its node executes it once |
-//! | an outcome | the order is checked again, and repeated only if its requested state no longer holds; commands are not repeated |
-//!
-//! The playbook sees the recorded outcome, and decides as it did before the run was resumed. `state/resume_log.rs` holds what the
-//! journal knows; `async_job.rs` does the same for jobs.
+//! An order with a ticket and no outcome is sent again under that ticket: its node executes it once. One with an outcome is checked
+//! again, and repeated only if its requested state no longer holds; the playbook sees the recorded outcome.
 
 use std::collections::VecDeque;
 use std::slice;
