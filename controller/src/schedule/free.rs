@@ -10,9 +10,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::Scheduler;
-use super::batch::{Batch, stopped_at_section};
+use super::batch::{Batch, Summary, stopped_at_section};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::events::{RunEvent, Verdict};
+use crate::events::RunEvent;
 use crate::execute::outcome::TaskOutcome;
 use crate::execute::task_run::TaskPlan;
 use crate::playbook::ast::Action;
@@ -62,7 +62,7 @@ impl Scheduler {
             }
             let Some((index, task, outcome)): Option<Ended> = self.drive(running.next()).await else { break };
             doing[index] = Activity::Ready;
-            self.take_outcome(batch, &task, index, &outcome)?;
+            self.take_outcome(batch, &task, index, outcome)?;
             self.forget_jobs().await;
         }
         if self.is_interrupted() {
@@ -174,17 +174,12 @@ impl Scheduler {
         batch: &mut Batch,
         task: &TaskRef,
         index: usize,
-        outcome: &TaskOutcome,
+        outcome: TaskOutcome,
     ) -> Result<(), Diagnostics> {
-        self.apply_outcome(batch, task, index, &[], outcome)?;
-        if outcome.invalidates || outcome.is_fatal() {
-            batch.drop_prefetched();
-            if outcome.verdict == Verdict::Changed || outcome.is_fatal() {
-                batch.ahead.narrow();
-            }
-        } else {
-            batch.hosts[index].prefetched.extend(outcome.prefetched.iter().cloned());
-        }
+        self.apply_outcome(batch, task, index, &[], &outcome)?;
+        let mut summary = Summary::default();
+        summary.add(index, outcome);
+        batch.update_prefetched(summary);
         self.update_play_facts(batch);
         Ok(())
     }

@@ -5,36 +5,14 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::Scheduler;
-use super::batch::{Batch, stopped_at_section};
+use super::batch::{Batch, Summary, stopped_at_section};
 use super::window::is_call;
 use crate::diagnostic::Diagnostics;
-use crate::events::{RunEvent, Verdict};
-use crate::execute::outcome::TaskOutcome;
+use crate::events::RunEvent;
 use crate::execute::task_run::TaskPlan;
 use crate::playbook::ast::Action;
 use crate::state::batch::{BatchEnd, HostProgress};
-use crate::state::prefetched::Prefetched;
 use crate::state::section::{Item, TaskRef};
-
-/// What the outcomes of a task on all hosts come to.
-#[derive(Debug, Default)]
-struct Summary {
-    invalidates: bool,
-    changed: bool,
-    failed: Vec<usize>,
-    prefetched: Vec<(usize, Vec<Prefetched>)>,
-}
-
-impl Summary {
-    fn add(&mut self, index: usize, outcome: &TaskOutcome) {
-        self.invalidates |= outcome.invalidates;
-        self.changed |= outcome.verdict == Verdict::Changed;
-        if outcome.is_fatal() {
-            self.failed.push(index);
-        }
-        self.prefetched.push((index, outcome.prefetched.clone()));
-    }
-}
 
 impl Scheduler {
     /// Takes each task on all hosts before the next.
@@ -126,8 +104,8 @@ impl Scheduler {
         let mut running = futures::stream::iter(plans).map(execute).buffer_unordered(at_once);
         let mut summary = Summary::default();
         while let Some((index, outcome)) = self.drive(running.next()).await {
-            summary.add(index, &outcome);
             self.apply_outcome(batch, task, index, if asked { group } else { &[] }, &outcome)?;
+            summary.add(index, outcome);
         }
         drop(running);
         self.forget_jobs().await;
@@ -147,23 +125,13 @@ impl Scheduler {
         let selected = self.selected();
         for &index in group.iter().skip(1).filter(|_| once) {
             let host = &mut batch.hosts[index];
-            if summary.failed.is_empty() {
-                host.cursor.advance(&selected);
-            } else {
+            if summary.has_failed() {
                 host.cursor.fail(&selected);
+            } else {
+                host.cursor.advance(&selected);
             }
         }
-        if summary.invalidates || !summary.failed.is_empty() {
-            batch.drop_prefetched();
-            // A command that only asks says nothing of what follows it.
-            if summary.changed || !summary.failed.is_empty() {
-                batch.ahead.narrow();
-            }
-        } else {
-            for (index, prefetched) in summary.prefetched {
-                batch.hosts[index].prefetched.extend(prefetched);
-            }
-        }
-        self.spread_failures(batch, task, group, &summary.failed)
+        let failed = batch.update_prefetched(summary);
+        self.spread_failures(batch, task, group, &failed)
     }
 }

@@ -20,7 +20,7 @@ pub struct Lookahead {
 }
 
 /// A task that was checked ahead of its turn, and found to be in the requested state.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Prefetched {
     /// The task.
     pub task: TaskRef,
