@@ -13,7 +13,6 @@ use crate::playbook::ast::Play;
 use crate::state::batch::{BatchEnd, HostProgress};
 use crate::state::cursor::{Cursor, Leave};
 use crate::state::section::{Item, Section};
-use crate::vars::magic::PlayFacts;
 
 impl Scheduler {
     /// Returns a batch with every host at the start of the play.
@@ -101,9 +100,10 @@ impl Scheduler {
         let here = |host: &Arc<str>| batch.hosts.iter().find(|progress| progress.name == *host).map(is_well);
         let lost = &self.world.progress.lost;
         let is_left = |host: &&Arc<str>| here(host).unwrap_or(!lost.contains(*host));
-        let all = play.all.iter().filter(is_left).cloned().collect();
-        let facts = PlayFacts { active: all, batch: active, ..PlayFacts::clone(play) };
-        self.world.vars.play = Arc::new(facts);
+        let left = play.all.iter().filter(is_left).cloned().collect();
+        let play = self.world.play_facts();
+        play.active = left;
+        play.batch = active;
     }
 
     /// Records what a host comes to, and out of: so that a run that is resumed knows what a failure has led to.

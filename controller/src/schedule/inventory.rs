@@ -33,9 +33,8 @@ impl Scheduler {
 
     /// Counts a host among those of the play, as Ansible does: it takes no part in it.
     fn join_play(&mut self, host: Arc<str>) {
-        let play = &mut self.world.vars.play;
-        if !play.all.contains(&host) {
-            let play = Arc::make_mut(play);
+        if !self.world.vars.play.all.contains(&host) {
+            let play = self.world.play_facts();
             play.all.push(host.clone());
             play.active.push(host);
         }

@@ -14,7 +14,6 @@ use crate::services::context;
 use crate::source_file::read_yaml;
 use crate::template::Kind;
 use crate::template::unknown::known;
-use crate::vars::magic::PlayFacts;
 
 impl Scheduler {
     /// Reads the play's `vars_files` for hosts of a batch, as far as their names can be made.
@@ -41,10 +40,8 @@ impl Scheduler {
                 Some(more) => vars.extend(more),
                 None => complete = false,
             }
-            let known = &self.world.vars.play;
-            let mut files = known.vars_files.clone();
+            let files = &mut self.world.play_facts().vars_files;
             files.insert(host.clone(), Arc::new(vars.clone()));
-            self.world.vars.play = Arc::new(PlayFacts { vars_files: files, ..PlayFacts::clone(known) });
         }
         Ok(complete)
     }

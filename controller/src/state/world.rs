@@ -17,6 +17,7 @@ use crate::journal::DueHandler;
 use crate::playbook::ast::Task;
 use crate::services::options::Options;
 use crate::vars::Store;
+use crate::vars::magic::PlayFacts;
 
 /// All that changes while a run is in progress.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl World {
     /// Returns the variables of all hosts, to be changed.
     pub fn store(&mut self) -> &mut Store {
         Arc::make_mut(&mut self.vars.store)
+    }
+
+    /// Returns what magic variables say of the play in progress, to be changed.
+    pub fn play_facts(&mut self) -> &mut PlayFacts {
+        Arc::make_mut(&mut self.vars.play)
     }
 
     /// Returns how the run would end if it ended now. `interrupted`: whether the user has interrupted it.

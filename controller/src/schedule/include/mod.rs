@@ -25,7 +25,7 @@ use crate::state::section::{Item, Section, TaskRef};
 use crate::state::undo_blocks::{IncludeFrame, without_secrets};
 use crate::template::{Error, Kind as ErrorKind};
 use crate::vars::TaskScope;
-use crate::vars::magic::{PlayFacts, search_path};
+use crate::vars::magic::search_path;
 
 /// The entries that an include brings in, and its name as it is shown.
 type Entries = (Vec<Entry>, String);
@@ -293,9 +293,7 @@ impl Scheduler {
         new.retain(|new| !batch.handlers.iter().any(|known| Arc::ptr_eq(&known.task, &new.task)));
         batch.handlers.extend(new);
         if !roles.is_empty() {
-            let play = &self.world.vars.play;
-            let public = play.public.iter().chain(roles).cloned().collect();
-            self.world.vars.play = Arc::new(PlayFacts { public, ..PlayFacts::clone(play) });
+            self.world.play_facts().public.extend(roles.iter().cloned());
         }
     }
 
