@@ -108,9 +108,9 @@ impl Scheduler {
         // With `delegate_facts` it is another host that has them.
         let elsewhere: BTreeSet<&Arc<str>> =
             outcome.effects.iter().filter_map(|effects| effects.facts_host.as_ref()).collect();
-        let is_known = |other: &usize| *other == index || also.contains(other);
-        let others = (0..batch.hosts.len()).filter(|other| !is_known(other)).map(|other| &batch.hosts[other]);
-        let others = others.filter(|host| elsewhere.contains(&host.name));
+        let is_known = |other: usize| other == index || also.contains(&other);
+        let others = batch.hosts.iter().enumerate().filter(|(_, host)| elsewhere.contains(&host.name));
+        let others = others.filter(|(other, _)| !is_known(*other)).map(|(_, host)| host);
         notes.extend(others.map(|host| set_note(host, false, &task.task, outcome)));
         notes.into_iter().flatten().for_each(|note| self.record(note));
     }
