@@ -7,13 +7,14 @@ use convoy_protocol::{Map, Taint, Value};
 
 use super::Scheduler;
 use super::batch::Batch;
+use super::planning::Prepared;
 use crate::actions::VariableLevel;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::events::{Note, Verdict};
 use crate::execute::effects::Effects;
 use crate::execute::outcome::TaskOutcome;
 use crate::playbook::ast::Task;
-use crate::prepare::{View, call, values};
+use crate::prepare::{call, values};
 use crate::services::context;
 use crate::state::batch::{BatchEnd, HostProgress};
 use crate::state::section::TaskRef;
@@ -228,10 +229,8 @@ impl Scheduler {
 
     fn too_many_failed(&self, batch: &Batch, task: &TaskRef, host: &Arc<str>) -> Result<bool, Diagnostics> {
         let Some(limit) = &batch.play.max_fail_percentage else { return Ok(false) };
-        let scope = self.world.vars.scope(host, None);
-        let context = context(Vec::new(), true);
-        let (services, snapshot) = (&*self.services, &self.world.vars);
-        let view = View { services, snapshot, task: &task.task, scope: &scope, context: &context };
+        let seen = Prepared { scope: self.world.vars.scope(host, None), context: context(Vec::new(), true) };
+        let view = self.view(&task.task, &seen);
         let wrong = |why: String| Diagnostic::user(why).at(batch.play.at.clone());
         let limit = view.render(limit).map_err(|error| wrong(error.to_string()))?;
         let limit = values::number(&limit).map_err(|why| wrong(format!("max_fail_percentage: {why}")))?;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 
 use super::Scheduler;
+use super::planning::Prepared;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::RunEvent;
 use crate::playbook::ast::Play;
 use crate::playbook::gathering;
-use crate::prepare::View;
 use crate::prepare::endpoint::endpoint;
 use crate::services::endpoint::Endpoint;
 use crate::ssh::{HostKeyChecking, NewHostKey, Reason};
@@ -75,10 +75,9 @@ impl Scheduler {
                     continue;
                 }
                 let scope = self.world.vars.scope(&host, Some((&task, &Arc::default())));
-                let (services, snapshot) = (&*self.services, &self.world.vars);
-                let view =
-                    View { services, snapshot, task: &task, scope: &scope, context: &Context::default() };
-                let found = endpoint(&host, view).ok().filter(|endpoint| !endpoint.local);
+                let prepared = Prepared { scope, context: Context::default() };
+                let found =
+                    endpoint(&host, self.view(&task, &prepared)).ok().filter(|endpoint| !endpoint.local);
                 endpoints.extend(found.filter(|endpoint| seen.insert(endpoint.clone())));
             }
         }

@@ -12,14 +12,12 @@ use super::Scheduler;
 use super::batch::Batch;
 use super::window::can_be_passed;
 use crate::playbook::ast::{Action, Meta, Task};
-use crate::prepare::{CallKind, PreparedTask, View, prepare};
-use crate::services::context;
+use crate::prepare::{CallKind, PreparedTask, prepare};
 use crate::services::endpoint::Endpoint;
 use crate::state::cursor::Cursor;
 use crate::state::prefetched::{Lookahead, Prefetched};
 use crate::state::section::{Item, TaskRef};
 use crate::template::{Error, Kind as ErrorKind};
-use crate::vars::magic::search_path;
 use crate::vars::scope::Pending;
 
 /// Returns whether the task was checked ahead, or needs no node at all.
@@ -118,11 +116,9 @@ impl Scheduler {
         index: usize,
         pending: &Pending,
     ) -> Result<PreparedTask, Error> {
-        let scope = self.world.vars.scope(&batch.hosts[index].name, Some(task.placed()));
-        let scope = scope.with_pending(pending.clone());
-        let context = context(search_path(&task.task, Some(&batch.play)), false);
-        let (services, snapshot) = (&*self.services, &self.world.vars);
-        prepare(View { services, snapshot, task: &task.task, scope: &scope, context: &context })
+        let mut seen = self.prepared(batch, task, index, false);
+        seen.scope = seen.scope.with_pending(pending.clone());
+        prepare(self.view(&task.task, &seen))
     }
 }
 

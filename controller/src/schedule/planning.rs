@@ -14,15 +14,14 @@ use crate::playbook::ast::{Action, Task};
 use crate::prepare::{PreparedTask, View, call, prepare, unprepared_task, values};
 use crate::services::context;
 use crate::state::section::TaskRef;
-use crate::template::unknown::known;
 use crate::template::{Context, Error};
 use crate::vars::TaskScope;
 use crate::vars::magic::search_path;
 
 /// What a task sees on a host of a batch, and where it looks for files.
 pub(super) struct Prepared {
-    scope: TaskScope,
-    context: Context,
+    pub(super) scope: TaskScope,
+    pub(super) context: Context,
 }
 
 impl Scheduler {
@@ -38,6 +37,12 @@ impl Scheduler {
         let scope = self.world.vars.scope(&batch.hosts[index].name, Some(task.placed()));
         let context = context(search_path(&task.task, Some(&batch.play)), impure_allowed);
         Prepared { scope, context }
+    }
+
+    /// Returns what keywords see that are decided for all hosts of a task at once: no files of the play.
+    fn prepared_keywords(&self, task: &TaskRef, host: &Arc<str>) -> Prepared {
+        let scope = self.world.vars.scope(host, Some(task.placed()));
+        Prepared { scope, context: context(Vec::new(), true) }
     }
 
     /// Returns what preparing a task looks at.
@@ -103,10 +108,9 @@ impl Scheduler {
         index: usize,
     ) -> Result<Option<usize>, Diagnostics> {
         let Some(value) = &task.task.keywords.throttle else { return Ok(None) };
-        let scope = self.world.vars.scope(&batch.hosts[index].name, Some(task.placed()));
+        let seen = self.prepared_keywords(task, &batch.hosts[index].name);
         let wrong = |why: String| Diagnostic::user(format!("throttle: {why}")).at(task.task.at.clone());
-        let value = self.services.templar.render(value, &scope, &context(Vec::new(), true)).and_then(known);
-        let value = value.map_err(|error| wrong(error.to_string()))?;
+        let value = self.view(&task.task, &seen).render(value).map_err(|error| wrong(error.to_string()))?;
         let limit = values::number(&value).map_err(wrong)? as usize;
         Ok((limit > 0).then_some(limit))
     }
@@ -121,9 +125,8 @@ impl Scheduler {
         host: &Arc<str>,
         value: Option<&Value>,
     ) -> Result<bool, Diagnostics> {
-        let scope = self.world.vars.scope(host, Some(task.placed()));
-        let prepared = Prepared { scope, context: context(Vec::new(), true) };
-        values::boolean(self.view(&task.task, &prepared), value, false)
+        let seen = self.prepared_keywords(task, host);
+        values::boolean(self.view(&task.task, &seen), value, false)
             .map_err(|error: Error| error.diagnostic().at(task.task.at.clone()).into())
     }
 }
