@@ -261,6 +261,38 @@ pub enum Meta {
     Noop,
 }
 
+impl Meta {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::FlushHandlers,
+        Self::EndPlay,
+        Self::EndHost,
+        Self::EndBatch,
+        Self::EndRole,
+        Self::ClearFacts,
+        Self::ClearHostErrors,
+        Self::RefreshInventory,
+        Self::ResetConnection,
+        Self::Noop,
+    ];
+
+    /// Returns the name that a playbook calls it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FlushHandlers => "flush_handlers",
+            Self::EndPlay => "end_play",
+            Self::EndHost => "end_host",
+            Self::EndBatch => "end_batch",
+            Self::EndRole => "end_role",
+            Self::ClearFacts => "clear_facts",
+            Self::ClearHostErrors => "clear_host_errors",
+            Self::RefreshInventory => "refresh_inventory",
+            Self::ResetConnection => "reset_connection",
+            Self::Noop => "noop",
+        }
+    }
+}
+
 /// A loop.
 #[derive(Debug)]
 pub struct Loop {

@@ -15,20 +15,6 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::text::python::is_identifier;
 use crate::yaml::Node;
 
-/// The actions of `meta:` by name.
-const META_ACTIONS: [(&str, Meta); 10] = [
-    ("flush_handlers", Meta::FlushHandlers),
-    ("end_play", Meta::EndPlay),
-    ("end_host", Meta::EndHost),
-    ("end_batch", Meta::EndBatch),
-    ("end_role", Meta::EndRole),
-    ("clear_facts", Meta::ClearFacts),
-    ("clear_host_errors", Meta::ClearHostErrors),
-    ("refresh_inventory", Meta::RefreshInventory),
-    ("reset_connection", Meta::ResetConnection),
-    ("noop", Meta::Noop),
-];
-
 impl Reader<'_> {
     /// Reads a task or handler and appends it to `entries`; an import is replaced by the imported tasks.
     pub(super) fn task(
@@ -279,8 +265,8 @@ impl Reader<'_> {
             .get("_raw_params")
             .and_then(|argument| argument.value.as_str())
             .unwrap_or_default();
-        let Some((_, meta)) = META_ACTIONS.iter().find(|(name, _)| *name == word) else {
-            let names = META_ACTIONS.iter().map(|(name, _)| *name);
+        let Some(meta) = Meta::ALL.into_iter().find(|meta| meta.name() == word) else {
+            let names = Meta::ALL.into_iter().map(Meta::name);
             let problem = Diagnostic::user(format!("invalid meta action requested: `{word}`"))
                 .at(call.at.clone())
                 .note(format!("valid actions: {}", names.clone().collect::<Vec<_>>().join(", ")))
@@ -288,16 +274,16 @@ impl Reader<'_> {
             self.problems.push(problem);
             return None;
         };
-        if *meta == Meta::FlushHandlers && handlers {
+        if meta == Meta::FlushHandlers && handlers {
             self.problem(&call.at, "`flush_handlers` cannot be used as a handler");
             return None;
         }
-        if *meta == Meta::EndRole && (handlers || scope.role.is_none()) {
+        if meta == Meta::EndRole && (handlers || scope.role.is_none()) {
             let place = if handlers { "from a handler" } else { "from outside of a role" };
             self.problem(&call.at, format!("cannot execute `end_role` {place}"));
             return None;
         }
-        Some(*meta)
+        Some(meta)
     }
 }
 

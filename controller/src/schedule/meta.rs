@@ -30,7 +30,7 @@ impl Scheduler {
     ) -> Result<(), Diagnostics> {
         let selected = self.selected();
         if has_no_condition(action) && !task.task.keywords.when.is_empty() {
-            self.warn(format!("{} task does not support when conditional", name(action)));
+            self.warn(format!("{} task does not support when conditional", action.name()));
         }
         for (rank, &index) in group.iter().enumerate() {
             if rank > 0 && !for_each_host(action) {
@@ -63,7 +63,7 @@ impl Scheduler {
             }
             let why = passed_over(action, task, &host);
             self.verbose(2, format!("META: {why}"));
-            let values = map! { "msg" => name(action), "skipped" => true, "skip_reason" => why };
+            let values = map! { "msg" => action.name(), "skipped" => true, "skip_reason" => why };
             self.show(batch, task, &host, &TaskOutcome::of(&host, values, Verdict::Skipped));
             batch.hosts[index].cursor.advance(&selected);
         }
@@ -176,22 +176,7 @@ fn passed_over(action: Meta, task: &TaskRef, host: &str) -> String {
         Meta::EndPlay => ", continuing play".to_owned(),
         Meta::EndRole => format!(", continuing role {role} for {host}"),
     };
-    format!("{} conditional evaluated to False{rest}", name(action))
-}
-
-fn name(action: Meta) -> &'static str {
-    match action {
-        Meta::Noop => "noop",
-        Meta::FlushHandlers => "flush_handlers",
-        Meta::RefreshInventory => "refresh_inventory",
-        Meta::ClearFacts => "clear_facts",
-        Meta::ClearHostErrors => "clear_host_errors",
-        Meta::ResetConnection => "reset_connection",
-        Meta::EndHost => "end_host",
-        Meta::EndBatch => "end_batch",
-        Meta::EndPlay => "end_play",
-        Meta::EndRole => "end_role",
-    }
+    format!("{} conditional evaluated to False{rest}", action.name())
 }
 
 /// Whether Ansible does this whatever its `when` says.
