@@ -29,7 +29,7 @@ impl Scheduler {
         let mut batch = Batch {
             play: play.clone(),
             hosts: hosts.into_iter().map(at_start).collect(),
-            handlers: handlers::list(&play.handlers, &Arc::default()),
+            handlers: handlers::list(&play.handlers),
             ahead: LookaheadWindow::new(self.services.options.look_ahead),
             end: None,
             strategy,

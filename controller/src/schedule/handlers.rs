@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use convoy_protocol::{Map, Value};
+use convoy_protocol::Value;
 
 use super::Scheduler;
 use super::batch::Batch;
@@ -16,19 +16,12 @@ use crate::state::batch::Notification;
 use crate::state::section::{Item, Section, TaskRef};
 
 /// Lists handlers in the order in which they run; blocks among them are opened.
-pub(super) fn list(entries: &[Entry], params: &Arc<Map>) -> Vec<TaskRef> {
+pub(super) fn list(entries: &[Entry]) -> Vec<TaskRef> {
     let mut handlers = Vec::new();
     for entry in entries {
         match entry {
-            Entry::Task(task) => {
-                handlers.push(TaskRef {
-                    task: task.clone(),
-                    params: params.clone(),
-                    handler: true,
-                    uncertain: None,
-                });
-            }
-            Entry::Block(block) => handlers.extend(list(&block.body, params)),
+            Entry::Task(task) => handlers.push(TaskRef::new(task.clone(), Arc::default(), true)),
+            Entry::Block(block) => handlers.extend(list(&block.body)),
         }
     }
     handlers

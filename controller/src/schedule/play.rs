@@ -193,7 +193,7 @@ impl Scheduler {
             return Ok(None);
         }
         let task = Arc::new(gathering::task(play)?);
-        Ok(Some(Item::Task(TaskRef { task, params: Arc::default(), handler: false, uncertain: None })))
+        Ok(Some(Item::Task(TaskRef::new(task, Arc::default(), false))))
     }
 
     /// Reads a boolean keyword of a play.

@@ -36,6 +36,11 @@ pub struct TaskRef {
 }
 
 impl TaskRef {
+    /// Returns a task that is known to run, with the variables given to the includes that brought it.
+    pub fn new(task: Arc<Task>, params: Arc<Map>, handler: bool) -> Self {
+        Self { task, params, handler, uncertain: None }
+    }
+
     /// Returns the task with the parameters of the includes that brought it, as variables are looked up for it.
     pub fn placed(&self) -> Placed<'_> {
         (&self.task, &self.params)
@@ -79,9 +84,7 @@ impl Section {
 
 fn items(entries: &[Entry], params: &Arc<Map>, handler: bool) -> Vec<Item> {
     let section = |entry: &Entry| match entry {
-        Entry::Task(task) => {
-            Item::Task(TaskRef { task: task.clone(), params: params.clone(), handler, uncertain: None })
-        }
+        Entry::Task(task) => Item::Task(TaskRef::new(task.clone(), params.clone(), handler)),
         Entry::Block(block) => Item::Section(Arc::new(Section {
             body: items(&block.body, params, handler),
             rescue: items(&block.rescue, params, handler),

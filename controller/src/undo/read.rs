@@ -61,7 +61,7 @@ impl Read {
         let Some((include, outer)) = includes.split_last() else { return Err(gone(block).into()) };
         let File { entries, params, .. } = self.file(scheduler, batch, block, outer)?;
         let task = find::include(&entries, include).ok_or_else(|| gone(block))?;
-        let task = TaskRef { task, params, handler: false, uncertain: None };
+        let task = TaskRef::new(task, params, false);
         let mut here = batch.hosts.iter().filter(|host| scheduler.is_left(host));
         let began = here.find_map(|host| block.on(&host.name)).cloned().ok_or_else(|| gone(block))?;
         // Names of files that it imports may use what the run has set.

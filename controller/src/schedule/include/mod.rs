@@ -289,7 +289,7 @@ impl Scheduler {
 
     /// Makes handlers and roles that came with an include those of the play.
     fn adopt(&mut self, batch: &mut Batch, entries: &[Entry], roles: &[Arc<Role>]) {
-        let mut new: Vec<TaskRef> = handlers::list(entries, &Arc::default());
+        let mut new: Vec<TaskRef> = handlers::list(entries);
         new.retain(|new| !batch.handlers.iter().any(|known| Arc::ptr_eq(&known.task, &new.task)));
         batch.handlers.extend(new);
         if !roles.is_empty() {
