@@ -5,11 +5,13 @@
 
 mod convert;
 mod kind;
+mod state;
 
 use convoy_protocol::{Key, Map, Value};
 
 pub use convert::{Arg, Mode, NodePath, Tainted};
 pub use kind::ParamKind;
+pub use state::State;
 
 /// How the controller transforms an argument before it sends a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

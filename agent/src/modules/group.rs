@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use convoy_protocol::{Diff, Map, map};
 
+use crate::args::State;
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
@@ -23,16 +24,6 @@ pub const BEHAVIOR: Behavior = Behavior {
     reversibility: Reversibility::Irreversible("it changes accounts"),
     ..Behavior::new(Access::Write)
 };
-
-crate::choices! {
-    /// Whether the group shall be there.
-    pub enum State {
-        /// It shall not.
-        Absent = "absent",
-        /// It shall.
-        Present = "present",
-    }
-}
 
 crate::arguments! {
     /// Arguments of `group`.

@@ -1,17 +1,7 @@
 //! Arguments of `blockinfile`.
 
-use crate::args::NodePath;
+use crate::args::{NodePath, State};
 use crate::files::attributes::FileArgs;
-
-crate::choices! {
-    /// Whether the block shall be there.
-    pub enum State {
-        /// It shall not.
-        Absent = "absent",
-        /// It shall.
-        Present = "present",
-    }
-}
 
 crate::arguments! {
     /// Arguments of `blockinfile`.

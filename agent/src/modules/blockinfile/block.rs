@@ -1,6 +1,7 @@
 //! What becomes of the lines; follows Ansible to the byte.
 
-use super::args::{Args, State};
+use super::args::Args;
+use crate::args::State;
 use crate::failure::Failure;
 use crate::pattern::Pattern;
 

@@ -6,8 +6,9 @@ mod block;
 use convoy_protocol::map;
 
 pub use crate::files::edit::Plan;
-pub use args::{Args, State};
+pub use args::Args;
 
+use crate::args::State;
 use crate::failure::Failure;
 use crate::files::edit::{self, Edit};
 use crate::files::encoding;

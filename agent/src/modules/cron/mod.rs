@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Diff, DiffSide, Map, Value, map};
 
-use crate::args::NodePath;
+use crate::args::{NodePath, State};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
 use crate::module::{Checked, Done};
@@ -33,16 +33,6 @@ pub const BEHAVIOR: Behavior = Behavior {
     }),
     ..Behavior::new(Access::Write)
 };
-
-crate::choices! {
-    /// Whether it shall be there.
-    pub enum State {
-        /// It shall not.
-        Absent = "absent",
-        /// It shall.
-        Present = "present",
-    }
-}
 
 crate::choices! {
     /// A time that cron has a word for.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use convoy_protocol::{Diff, DiffSide, Map, map};
 
-use crate::args::NodePath;
+use crate::args::{NodePath, State};
 use crate::failure::Failure;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};
@@ -25,16 +25,6 @@ pub const DOC: Doc = Doc {
 
 /// How it behaves.
 pub const BEHAVIOR: Behavior = Behavior::new(Access::Write);
-
-crate::choices! {
-    /// Whether the key shall be there.
-    pub enum State {
-        /// It shall not.
-        Absent = "absent",
-        /// It shall.
-        Present = "present",
-    }
-}
 
 crate::arguments! {
     /// Arguments of `known_hosts`.

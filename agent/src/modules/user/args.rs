@@ -1,16 +1,6 @@
 //! Arguments of `user`.
 
-use crate::args::NodePath;
-
-crate::choices! {
-    /// Whether the account shall be there.
-    pub enum State {
-        /// It shall not.
-        Absent = "absent",
-        /// It shall.
-        Present = "present",
-    }
-}
+use crate::args::{NodePath, State};
 
 crate::choices! {
     /// When the password is set.

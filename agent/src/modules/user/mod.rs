@@ -11,9 +11,10 @@ mod ssh_key;
 
 use convoy_protocol::{Map, Value, map};
 
-pub use args::{Args, State, UpdatePassword};
+pub use args::{Args, UpdatePassword};
 pub use plan::Plan;
 
+use crate::args::State;
 use crate::failure::Failure;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc, Reversibility};
