@@ -8,7 +8,7 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, Outcome, Status, Value, map};
 
 use super::action::{Action, ActionOutcome, Run};
-use super::session::{ActionError, NodeError, NodeSession, RetryError};
+use super::session::{ActionError, NodeError, NodeSession, RetryError, seconds};
 
 /// The action.
 pub const ACTION: Action = Action::new(
@@ -51,10 +51,6 @@ convoy_agent::arguments! {
 
 /// The delays between attempts to reach the node.
 const DELAYS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
-
-fn seconds(number: i64) -> Duration {
-    Duration::from_secs(u64::try_from(number).unwrap_or_default())
-}
 
 fn text<'o>(outcome: &'o Outcome, name: &str) -> &'o str {
     outcome.values.get(name).and_then(Value::as_str).unwrap_or_default().trim()

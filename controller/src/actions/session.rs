@@ -40,6 +40,11 @@ pub trait NodeSession {
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'_, Result<(), Failure>>;
 }
 
+/// Returns an argument in seconds as a duration; a negative one is none.
+pub(super) fn seconds(number: i64) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or_default())
+}
+
 /// Why a node did not run modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeError {

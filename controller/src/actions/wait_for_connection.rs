@@ -1,6 +1,6 @@
 //! `wait_for_connection`: waits until the node is reachable.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use convoy_agent::args::Arguments;
 use convoy_agent::failure::Failure;
@@ -8,7 +8,7 @@ use convoy_agent::metadata::Doc;
 use convoy_protocol::{Map, map};
 
 use super::action::{Action, ActionOutcome, Run};
-use super::session::{ActionError, NodeSession, RetryError};
+use super::session::{ActionError, NodeSession, RetryError, seconds};
 
 /// The action.
 pub const ACTION: Action = Action::new(
@@ -36,10 +36,6 @@ convoy_agent::arguments! {
         /// The timeout in seconds.
         timeout: i64 [default("600")],
     }
-}
-
-fn seconds(number: i64) -> Duration {
-    Duration::from_secs(u64::try_from(number).unwrap_or_default())
 }
 
 async fn run(args: &Map, node: &dyn NodeSession) -> Result<ActionOutcome, ActionError> {
