@@ -12,7 +12,6 @@ use crate::services::context;
 use crate::template::Templar;
 use crate::template::unknown::known;
 use crate::vars::magic::{Magic, PlayFacts, RunFacts};
-use crate::vars::precedence::{Sources, layers};
 use crate::vars::{Store, TaskScope};
 
 /// A task, and the parameters of the includes that brought it.
@@ -44,18 +43,6 @@ impl Snapshot {
 
     /// Returns what a task, or a play, sees on a host.
     pub fn scope(&self, host: &Arc<str>, task: Option<Placed<'_>>) -> TaskScope {
-        let vars = self.store.host(host);
-        let nothing = Arc::default();
-        let sources = Sources {
-            play: self.play.play.as_ref(),
-            public: &self.play.public,
-            vars_files: self.play.vars_files.get(host).unwrap_or(&nothing),
-            host: &vars,
-            task: task.map(|(task, _)| task),
-            params: task.map_or(&nothing, |(_, params)| params),
-            extra: &self.store.extra,
-        };
-        let layers = layers(&sources);
         let magic = Magic {
             host: host.clone(),
             run: self.run.clone(),
@@ -63,7 +50,8 @@ impl Snapshot {
             play: self.play.clone(),
             store: self.store.clone(),
         };
-        TaskScope::new(magic, layers)
+        let nothing = Arc::default();
+        TaskScope::of(magic, task.map_or(&nothing, |(_, params)| params))
     }
 
     /// Renders a value of a play for the whole play, without a host.

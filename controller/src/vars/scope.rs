@@ -53,13 +53,30 @@ impl fmt::Debug for TaskScope {
 
 impl TaskScope {
     /// Returns a scope of magic variables over layers, which are ordered highest first.
-    pub fn new(magic: Magic, layers: Vec<Layer>) -> Self {
+    fn new(magic: Magic, layers: Vec<Layer>) -> Self {
         Self {
             local: Arc::default(),
             magic: Arc::new(magic),
             layers: Arc::new(layers),
             pending: Arc::default(),
         }
+    }
+
+    /// Returns what is seen on the host of `magic`, by its task if it has one. `params`: those of the dynamic includes around
+    /// the task.
+    pub fn of(magic: Magic, params: &Arc<Map>) -> Self {
+        let host = magic.store.host(&magic.host);
+        let nothing = Arc::default();
+        let layers = layers(&Sources {
+            play: magic.play.play.as_ref(),
+            public: &magic.play.public,
+            vars_files: magic.play.vars_files.get(&magic.host).unwrap_or(&nothing),
+            host: &host,
+            task: magic.task.as_ref(),
+            params,
+            extra: &magic.store.extra,
+        });
+        Self::new(magic, layers)
     }
 
     /// Returns a scope of these variables; no host, no play, no task.
@@ -93,24 +110,6 @@ impl TaskScope {
             false => values().next().cloned(),
         })
     }
-
-    /// Returns what another host of the inventory sees outside of any task.
-    fn of_host(&self, name: &str) -> Option<Self> {
-        let magic = self.magic.of_host(name)?;
-        let vars = magic.store.host(name);
-        let none = Arc::default();
-        let sources = Sources {
-            play: magic.play.play.as_ref(),
-            public: &magic.play.public,
-            vars_files: magic.play.vars_files.get(name).unwrap_or(&none),
-            host: &vars,
-            task: None,
-            params: &none,
-            extra: &magic.store.extra,
-        };
-        let layers = layers(&sources);
-        Some(Self::new(magic, layers))
-    }
 }
 
 impl Scope for TaskScope {
@@ -139,7 +138,7 @@ impl Scope for TaskScope {
     }
 
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
-        self.of_host(name).map(|scope| Arc::new(scope) as Arc<dyn Scope>)
+        Some(Arc::new(Self::of(self.magic.of_host(name)?, &Arc::default())))
     }
 
     fn hosts(&self) -> Vec<Arc<str>> {
