@@ -220,6 +220,7 @@ mod tests {
             (order("toml", map! { "path" => "/a/b" }), order("stat", map! { "path" => "/a" }), same, false),
             (order("toml", map! { "path" => "/a/b" }), order("stat", map! { "path" => "/a/b" }), same, true),
             (order("copy", map! { "src" => "x", "dest" => "/a" }), run("/a/b"), same, true),
+            (file("/a/b", "touch"), order("setup", map! { "fact_path" => "/a" }), same, true),
         ] {
             assert_eq!(in_doubt(&first, &second, status), expected, "{first:?} {second:?} {status:?}");
         }

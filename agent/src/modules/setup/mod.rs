@@ -35,7 +35,7 @@ pub const DOC: Doc = Doc {
 };
 
 /// How it behaves.
-pub const BEHAVIOR: Behavior = Behavior { gathers_facts: true, ..Behavior::new(Access::Read) };
+pub const BEHAVIOR: Behavior = Behavior { gathers_facts: true, ..Behavior::new(Access::ReadTree) };
 
 crate::arguments! {
     /// Arguments of `setup`.
