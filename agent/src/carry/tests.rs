@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::formats::toml::KeyPath;
 
-const MANNER: Dialect = Dialect { equivalent, display: |value| scalar_text(value).unwrap_or_default() };
+const DIALECT: Dialect = Dialect { equivalent, display: |value| scalar_text(value).unwrap_or_default() };
 
 /// A file in which each of some keys has one of some values, or is not there.
 fn files() -> impl Strategy<Value = Flat> {
@@ -72,11 +72,11 @@ proptest! {
     ) {
         let choices = choices(rules, &answers);
         let first = Sides { old, yours, new: pristine, now };
-        let (findings, _) = compare(&first, &choices, MANNER).unwrap();
+        let (findings, _) = compare(&first, &choices, DIALECT).unwrap();
         let after = applied(&first.now, &findings);
         // What is carried to one place is not undone by what stood there.
         let second = Sides { now: after.clone(), ..first };
-        let (again, _) = compare(&second, &choices, MANNER).unwrap();
+        let (again, _) = compare(&second, &choices, DIALECT).unwrap();
         for finding in &again {
             let changes = matches!(finding.verdict, Verdict::Set(_) | Verdict::Remove);
             prop_assert!(!changes, "{:?}\nthen {:?}", findings, finding);
@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn only_what_is_certain_is_carried(old in files(), yours in files(), new in files()) {
         let sides = Sides { old: Some(old), yours, new: None, now: new };
-        let (findings, _) = compare(&sides, &Choices::default(), MANNER).unwrap();
+        let (findings, _) = compare(&sides, &Choices::default(), DIALECT).unwrap();
         let old = sides.old.as_ref().unwrap();
         for finding in &findings {
             prop_assert_ne!(old.get(&finding.key), sides.yours.get(&finding.key));

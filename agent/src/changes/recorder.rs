@@ -189,18 +189,18 @@ impl Recorder {
         let mut inner = lock(&self.0);
         let secret = inner.secret;
         let Some(open) = inner.opened()? else { return Ok(Vec::new()) };
-        let (mut lines, mut announcement) = (Vec::new(), Vec::new());
+        let (mut lines, mut announcements) = (Vec::new(), Vec::new());
         for (path, left) in changes {
             match open.announce(with_real_parent(&path), change, left, secret)? {
                 Some((line, path, tracked)) => {
-                    announcement.push(Announcement(Some((path, tracked)), First::of(&line)));
+                    announcements.push(Announcement(Some((path, tracked)), First::of(&line)));
                     lines.push(line);
                 }
-                None => announcement.push(Announcement::default()),
+                None => announcements.push(Announcement::default()),
             }
         }
-        open.write(&lines, &announcement, change == ChangeKind::LosesContent)?;
-        Ok(announcement)
+        open.write(&lines, &announcements, change == ChangeKind::LosesContent)?;
+        Ok(announcements)
     }
 
     /// Announces the removal of the directory at `path`, and returns how to remove it.

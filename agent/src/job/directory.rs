@@ -139,11 +139,11 @@ impl JobDirectory {
         if let Some(result) = self.read_result()? {
             return Ok(JobState::Finished(Box::new(result)));
         }
-        let open_lock_file = match self.open_lock_file() {
+        let lock_file = match self.open_lock_file() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(JobState::Absent),
             other => other?,
         };
-        let is_dead = flock(&open_lock_file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let is_dead = flock(&lock_file, FlockOperation::NonBlockingLockExclusive).is_ok();
         let start = self.read_start()?;
         // It may have finished in the meantime.
         if let Some(result) = self.read_result()? {

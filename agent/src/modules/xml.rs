@@ -137,7 +137,7 @@ fn decoded(view: &SystemView, path: &File, bytes: Vec<u8>) -> Result<String, Fai
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16".to_owned(),
         bytes => declared_encoding(bytes).unwrap_or_else(|| "UTF-8".into()),
     };
-    let escape_byte = |valid: &[u8]| {
+    let invalid_byte = |valid: &[u8]| {
         let valid = String::from_utf8_lossy(valid);
         let at = position(&valid, valid.len());
         Failure::new(format!("{}:{at}: a byte that is no text in the encoding {name}", path.display()))
@@ -145,10 +145,10 @@ fn decoded(view: &SystemView, path: &File, bytes: Vec<u8>) -> Result<String, Fai
     match name.to_ascii_lowercase().as_str() {
         "iso-8859-1" | "latin1" => Ok(bytes.into_iter().map(char::from).collect()),
         "us-ascii" | "ascii" if !bytes.is_ascii() => {
-            Err(escape_byte(bytes.split(|byte| !byte.is_ascii()).next().unwrap_or_default()))
+            Err(invalid_byte(bytes.split(|byte| !byte.is_ascii()).next().unwrap_or_default()))
         }
         "us-ascii" | "ascii" | "utf-8" | "utf8" => String::from_utf8(bytes)
-            .map_err(|error| escape_byte(&error.as_bytes()[..error.utf8_error().valid_up_to()])),
+            .map_err(|error| invalid_byte(&error.as_bytes()[..error.utf8_error().valid_up_to()])),
         _ => {
             let text = encoding::decode_strict(view, &bytes, &name);
             text.map_err(|error| error.failure(&path.display().to_string(), &name))

@@ -42,7 +42,7 @@ impl FrameWriter {
 
 impl fmt::Debug for FrameWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Line")
+        f.write_str("FrameWriter")
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) fn is_private(directory: &Path) -> bool {
 }
 
 /// Returns this user's state directory, which only this user can enter. Creates it if it is missing.
+///
 /// # Errors
-/// As [`first`].
+/// As [`first_usable`].
 pub(crate) fn directory() -> io::Result<PathBuf> {
     first_usable(&places())
 }

@@ -127,13 +127,13 @@ impl System {
     /// If a path was changed by another program, or a file cannot be moved; earlier files are in place then.
     pub fn place_all(&mut self, batch: Batch) -> Result<(), Failure> {
         sync(&batch.files)?;
-        let announcement = self.announce(&batch.files)?;
-        let mut announcement = announcement.into_iter();
+        let announcements = self.announce(&batch.files)?;
+        let mut announcements = announcements.into_iter();
         for new in batch.files {
-            let change = announcement.next().unwrap_or_default();
+            let change = announcements.next().unwrap_or_default();
             let placed = self.place_one(new, &change);
             if placed.is_err() {
-                [change].into_iter().chain(announcement).for_each(|change| self.recorder.cancel(&change));
+                [change].into_iter().chain(announcements).for_each(|change| self.recorder.cancel(&change));
                 return placed;
             }
         }

@@ -114,7 +114,7 @@ impl SystemView {
 
 impl fmt::Debug for SystemView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Look")
+        f.debug_struct("SystemView")
             .field("module", &self.module)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

@@ -9,7 +9,7 @@ use rustix::thread::UnshareFlags;
 use super::harness::Node;
 
 /// The directories that modules may write to.
-const DIRECTORYS: [&str; 3] = ["etc", "home", "var"];
+const DIRECTORIES: [&str; 3] = ["etc", "home", "var"];
 
 /// Runs a test on such a node; says so if that cannot be done here.
 ///
@@ -39,7 +39,7 @@ fn mounted(node: &Node) -> rustix::io::Result<()> {
     let layers = node.path("layers");
     fs::create_dir(&layers).unwrap();
     mount("tmpfs", &layers, "tmpfs", MountFlags::empty(), Some(c"mode=0755"))?;
-    for directory in DIRECTORYS {
+    for directory in DIRECTORIES {
         let (upper, work) = (layers.join(directory), layers.join(format!("{directory}.work")));
         fs::create_dir(&upper).unwrap();
         fs::create_dir(&work).unwrap();

@@ -16,7 +16,8 @@ use crate::system::{System, SystemView};
 pub(super) struct Lists(Option<Time>);
 
 impl Lists {
-    pub(super) fn view(view: &SystemView) -> Result<Self, Failure> {
+    /// Reads from their dates when that was.
+    pub(super) fn read(view: &SystemView) -> Result<Self, Failure> {
         for path in ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"] {
             if let Some(meta) = view.stat(Path::new(path))? {
                 return Ok(Self(Some(meta.mtime)));

@@ -65,7 +65,7 @@ fn validate(args: &Args) -> Result<(), Failure> {
 pub fn check(args: &Args, view: &SystemView) -> Result<Checked<Plan>, Failure> {
     validate(args)?;
     let get = AptGet::new(args, view)?;
-    let lists = Lists::view(view)?;
+    let lists = Lists::read(view)?;
     let update = lists.are_due(args, view);
     let clean = args.clean && lists::has_archives(view)?;
     let work = match work::decide(args, &get, view) {
@@ -108,14 +108,14 @@ pub fn apply(args: &Args, plan: Plan, node: &mut System) -> Result<Done, Failure
     if plan.clean {
         said = get.run(&["clean"], node)?.nonempty_values();
     }
-    let before = Lists::view(node)?;
+    let before = Lists::read(node)?;
     let mut work = plan.work;
     let mut warnings = Vec::new();
     if plan.update {
         warnings = lists::update(args, &get, node)?;
         work = work::decide(args, &get, node)?;
     }
-    let lists = Lists::view(node)?;
+    let lists = Lists::read(node)?;
     let updated = plan.update && lists != before;
     changed |= updated && !args.has_work();
     if let Some(work) = work {

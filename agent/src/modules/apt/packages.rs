@@ -57,7 +57,7 @@ pub(super) struct Installed {
 
 impl Installed {
     /// Reads dpkg's records. They are read whole: a name may be what another package provides.
-    pub(super) fn view(view: &SystemView) -> Result<Self, Failure> {
+    pub(super) fn read(view: &SystemView) -> Result<Self, Failure> {
         let program = view.require_program("dpkg-query")?.to_string_lossy().into_owned();
         let format = "${Package}\t${Architecture}\t${db:Status-Status}\t${Version}\t${Provides}\n";
         let output = view.query(&plain(vec![program, "-W".into(), format!("-f={format}")]))?;

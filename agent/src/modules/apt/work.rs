@@ -138,7 +138,7 @@ fn removal(
     get: &AptGet,
     view: &SystemView,
 ) -> Result<Option<Work>, Failure> {
-    let installed = Installed::view(view)?;
+    let installed = Installed::read(view)?;
     let mut words = vec!["remove".to_owned()];
     words.extend(args.purge.then(|| "--purge".to_owned()));
     words.extend(autoremove);
@@ -163,7 +163,7 @@ fn installation(
     get: &AptGet,
     view: &SystemView,
 ) -> Result<Option<Work>, Failure> {
-    let installed = Installed::view(view)?;
+    let installed = Installed::read(view)?;
     let mut open = Vec::new();
     for spec in specs {
         let is_there = installed.satisfies(spec, view)?;
@@ -253,7 +253,7 @@ fn file(path: &str, get: &AptGet, view: &SystemView) -> Result<Option<Work>, Fai
     let [name, version, arch] = text.split('\t').collect::<Vec<_>>()[..] else {
         return Err(Failure::new(format!("Unable to install package: {path} does not say what it is")));
     };
-    let installed = Installed::view(view)?;
+    let installed = Installed::read(view)?;
     let there = installed.version(&format!("{name}:{arch}"));
     if there == Some(version) {
         return Ok(None);

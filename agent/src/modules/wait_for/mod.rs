@@ -75,7 +75,7 @@ pub fn check(args: &Args, view: &SystemView) -> Result<Checked<()>, Failure> {
     {
         return Ok(unknown);
     }
-    match probe.view(view, Duration::from_millis(500))? {
+    match probe.check(view, Duration::from_millis(500))? {
         Some(groups) => Ok(Checked::Same(values(args, view, groups.as_ref(), 0))),
         None => Ok(unknown),
     }
@@ -124,7 +124,7 @@ pub fn apply(args: &Args, _plan: (), node: &mut System) -> Result<Done, Failure>
     let connect = seconds(args.connect_timeout).max(Duration::from_millis(1));
     while Instant::now() < end {
         let left = end.saturating_duration_since(Instant::now());
-        if let Some(groups) = probe.view(node, connect.min(left.max(Duration::from_millis(1))))? {
+        if let Some(groups) = probe.check(node, connect.min(left.max(Duration::from_millis(1))))? {
             return Ok(Done {
                 changed: false,
                 values: values(args, node, groups.as_ref(), start.elapsed().as_secs()),

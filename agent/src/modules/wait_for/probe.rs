@@ -31,7 +31,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Looks once; `None` if it is not as wanted, else what the expression has found.
-    pub(super) fn view(&self, view: &SystemView, wait: Duration) -> Result<Option<Option<Groups>>, Failure> {
+    pub(super) fn check(&self, view: &SystemView, wait: Duration) -> Result<Option<Option<Groups>>, Failure> {
         let gone = matches!(self.args.state, State::Absent | State::Stopped);
         match &self.path {
             Some(path) if gone => Ok(view.stat(path)?.is_none().then_some(None)),

@@ -165,7 +165,7 @@ mod tests {
             &sender,
         );
         drop(sender);
-        assert!(events.iter().all(|events| matches!(events, AgentEvent::Prompt)));
+        assert!(events.iter().all(|event| matches!(event, AgentEvent::Prompt)));
         assert_eq!(printable_tail(&lock(&printed)), "lecture\nSorry, try again.");
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Prompt {
     /// With the text that it was given for this.
     Marked(String),
     /// With a prompt of its own, at the start of the last line.
-    FrameWriter {
+    Line {
         begins: &'static str,
         ends: &'static str,
         /// Whether it prompts on its terminal only.
@@ -33,13 +33,13 @@ impl Prompt {
     pub(super) fn new(method: Method) -> io::Result<Self> {
         Ok(match method {
             Method::Sudo => Self::Marked(format!("[convoy {}] password:", random()?)),
-            Method::Su => Self::FrameWriter { begins: "Password", ends: "Password:", on_terminal: false },
-            Method::Doas => Self::FrameWriter { begins: "doas (", ends: ") password:", on_terminal: true },
+            Method::Su => Self::Line { begins: "Password", ends: "Password:", on_terminal: false },
+            Method::Doas => Self::Line { begins: "doas (", ends: ") password:", on_terminal: true },
         })
     }
 
     pub(super) fn needs_terminal(&self) -> bool {
-        matches!(self, Self::FrameWriter { on_terminal: true, .. })
+        matches!(self, Self::Line { on_terminal: true, .. })
     }
 
     /// Removes the first prompt from a text. Returns whether there was one.
@@ -49,7 +49,7 @@ impl Prompt {
                 let at = text.windows(mark.len()).position(|part| part == mark.as_bytes());
                 at.inspect(|at| drop(text.drain(*at..at + mark.len()))).is_some()
             }
-            Self::FrameWriter { begins, ends, .. } => {
+            Self::Line { begins, ends, .. } => {
                 let start = text.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |at| at + 1);
                 let line = text[start..].trim_ascii();
                 let is_prompt = line.starts_with(begins.as_bytes()) && line.ends_with(ends.as_bytes());
@@ -137,8 +137,8 @@ pub(super) fn command(
 fn restore_locale() -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     match std::env::var("LC_ALL") {
-        Ok(restore_locale) if restore_locale.chars().all(plain) => {
-            format!("LC_ALL={restore_locale}; export LC_ALL; ")
+        Ok(locale) if locale.chars().all(plain) => {
+            format!("LC_ALL={locale}; export LC_ALL; ")
         }
         _ => "unset LC_ALL; ".to_owned(),
     }

@@ -108,9 +108,8 @@ impl UserAgents {
         child.wait_until_ready(other, &program)?;
         // The user is recorded only after a successful start: before that, nothing can have changed.
         self.recorder.record_user(other)?;
-        let sender = child.writer.send(&ToAgent::Hello(self.hello.clone()));
-        sender
-            .map_err(|error| Failure::new(format!("the agent of user {} has ended: {error}", other.user)))?;
+        let sent = child.writer.send(&ToAgent::Hello(self.hello.clone()));
+        sent.map_err(|error| Failure::new(format!("the agent of user {} has ended: {error}", other.user)))?;
         keep_alive(Arc::downgrade(&child.writer), silence / 3);
         Ok(child)
     }

@@ -198,8 +198,8 @@ impl UserAgent {
     /// Returns why the program ended, after all its output has been read.
     fn end_reason(&self, other: &Become, noise: &str) -> Failure {
         let deadline = Instant::now() + SHUTDOWN_GRACE;
-        while let Ok(events) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if matches!(events, AgentEvent::Refused) {
+        while let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if matches!(event, AgentEvent::Refused) {
                 break;
             }
         }

@@ -104,7 +104,7 @@ fn decide(request: &Request<'_>, systemctl: &Systemctl, view: &SystemView) -> Re
     let mut decision = Decision::default();
     decision.values.extend(map! { "name" => request.name, "status" => Map::new() });
     let Some(name) = request.name else { return Ok(decision) };
-    let unit = Unit::view(name, systemctl, view)?;
+    let unit = Unit::query(name, systemctl, view)?;
     decision.values.insert("status".into(), unit.status.clone().into());
     let mut warnings = unit.warnings.clone();
     let needs_file = request.masked.is_some() || request.enabled.is_some();

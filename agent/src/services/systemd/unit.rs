@@ -197,7 +197,7 @@ const FILE_STATES: [&str; 12] = [
 ];
 
 impl Unit {
-    pub(super) fn view(name: &str, systemctl: &Systemctl, view: &SystemView) -> Result<Self, Failure> {
+    pub(super) fn query(name: &str, systemctl: &Systemctl, view: &SystemView) -> Result<Self, Failure> {
         let script = if name.starts_with('/') { name.to_owned() } else { format!("/etc/init.d/{name}") };
         let has_script = view.stat(Path::new(&script))?.is_some();
         let output = systemctl.query(&["show", "--", name], view)?;

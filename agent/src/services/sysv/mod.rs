@@ -51,7 +51,7 @@ pub fn check(request: &Request<'_>, view: &SystemView) -> Result<Checked<Plan>, 
     let mut verb = None;
     let mut crashed = false;
     if let Some(state) = request.state {
-        let running = status::view(request, &tools, view)?;
+        let running = status::query(request, &tools, view)?;
         crashed = running == Running::Crashed;
         let runs = running == Running::Yes;
         verb = if state == State::Restarted { Some("restart") } else { state.verb(runs) };

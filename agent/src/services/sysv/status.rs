@@ -22,7 +22,7 @@ impl From<bool> for Running {
     }
 }
 
-pub(super) fn view(request: &Request<'_>, tools: &Tools, view: &SystemView) -> Result<Running, Failure> {
+pub(super) fn query(request: &Request<'_>, tools: &Tools, view: &SystemView) -> Result<Running, Failure> {
     if let Some(pattern) = request.pattern {
         return Ok(has_process(pattern, view)?.into());
     }
