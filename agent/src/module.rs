@@ -99,16 +99,12 @@ pub fn run_order<A: Arguments, P>(
     (check, apply): (Check<A, P>, Apply<A, P>),
 ) -> Outcome {
     let start = Instant::now();
-    let (status, values, diff) = match check_and_apply(order, execute, node, behavior, (check, apply)) {
-        Ok(result) => result,
-        Err(failure) => {
-            let mut values = failure.values;
-            values.insert("msg".into(), failure.msg.into());
-            (Status::Failed, values, Vec::new())
-        }
+    let outcome = match check_and_apply(order, execute, node, behavior, (check, apply)) {
+        Ok((status, values, diff)) => Outcome { status, values, diff, offer: None, millis: 0 },
+        Err(failure) => failure.into(),
     };
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Outcome { status, values, diff, offer: node.take_offer(), millis }
+    Outcome { offer: node.take_offer(), millis, ..outcome }
 }
 
 fn check_and_apply<A: Arguments, P>(
