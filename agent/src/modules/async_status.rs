@@ -56,7 +56,7 @@ pub enum Plan {
 ///
 /// # Errors
 /// If there is no such job, or it failed.
-pub fn check(args: &Args, _look: &SystemView) -> Result<Checked<Plan>, Failure> {
+pub fn check(args: &Args, _view: &SystemView) -> Result<Checked<Plan>, Failure> {
     if matches!(args.mode, Mode::Cleanup) {
         let erased = job::removable(&args.jid)?;
         let mut values = outputs::values("", "");

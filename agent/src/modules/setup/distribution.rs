@@ -5,7 +5,6 @@ use std::path::Path;
 use convoy_protocol::{Map, map};
 
 use super::files::Files;
-use crate::system::SystemView;
 
 /// Returns a variable of /etc/os-release.
 fn variable(text: &str, name: &str) -> Option<String> {
@@ -152,7 +151,7 @@ fn lsb(files: &Files, has_program: bool, release: &str, facts: &mut Map) {
     );
 }
 
-pub(super) fn package_manager(_look: &SystemView, facts: &mut Map) {
+pub(super) fn package_manager(facts: &mut Map) {
     let dnf = if Path::new("/usr/bin/dnf5").exists() { "dnf5" } else { "dnf" };
     let known = [
         ("/usr/bin/dnf5", dnf),

@@ -51,8 +51,3 @@ impl Files {
         names
     }
 }
-
-/// Returns the text of a small file of the kernel or of the system; empty if it cannot be read.
-pub(super) fn slurp(path: &str) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
-}

@@ -5,23 +5,21 @@ use std::collections::BTreeSet;
 use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
-use super::files::slurp;
-use crate::system::SystemView;
 
-pub(super) fn collect(_look: &SystemView, facts: &mut Map) {
-    memory(&slurp("/proc/meminfo"), facts);
+pub(super) fn collect(facts: &mut Map) {
+    memory(&Files::here().text("/proc/meminfo"), facts);
     let cpus = rustix::thread::sched_getaffinity(None).map(|set| set.count()).unwrap_or_default();
-    processors(&slurp("/proc/cpuinfo"), cpus, facts);
-    let uptime = slurp("/proc/uptime");
+    processors(&Files::here().text("/proc/cpuinfo"), cpus, facts);
+    let uptime = Files::here().text("/proc/uptime");
     if let Some(seconds) = uptime.split('.').next().and_then(|text| text.parse::<i64>().ok()) {
         facts.insert("uptime_seconds".into(), seconds.into());
     }
     for (file, name) in FIRMWARE {
-        let text = slurp(&format!("/sys/class/dmi/id/{file}"));
-        let text = text.trim();
-        facts.insert((*name).into(), if text.is_empty() { "NA" } else { text }.into());
+        let text = Files::here().line(&format!("/sys/class/dmi/id/{file}"));
+        facts.insert((*name).into(), if text.is_empty() { "NA" } else { &text }.into());
     }
-    facts.insert("form_factor".into(), form_factor(slurp("/sys/class/dmi/id/chassis_type").trim()).into());
+    let chassis = Files::here().line("/sys/class/dmi/id/chassis_type");
+    facts.insert("form_factor".into(), form_factor(&chassis).into());
 }
 
 /// Files of the firmware's tables, and the facts they become.
@@ -164,8 +162,8 @@ fn is_remote(device: &str, kind: &str) -> bool {
         || kinds.iter().any(|k| kind.starts_with(k))
 }
 
-pub(super) fn mounts(_look: &SystemView, facts: &mut Map) {
-    let text = slurp("/proc/self/mounts");
+pub(super) fn mounts(facts: &mut Map) {
+    let text = Files::here().text("/proc/self/mounts");
     let all = text.lines().filter_map(|line| {
         let words: Vec<String> = line.split_whitespace().map(unescape).collect();
         let [device, place, kind, options, dump, pass] = &words[..] else { return None };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convoy_protocol::{Map, map};
 
-use super::files::slurp;
+use super::files::Files;
 use crate::system::SystemView;
 
 pub(super) fn platform(view: &SystemView, facts: &mut Map) {
@@ -27,9 +27,9 @@ pub(super) fn platform(view: &SystemView, facts: &mut Map) {
         "domain" => full.split_once('.').map(|(_, domain)| domain).unwrap_or_default(),
         "fqdn" => full.as_str(),
     });
-    let id = slurp("/etc/machine-id");
-    if !id.trim().is_empty() {
-        facts.insert("machine_id".into(), id.trim().into());
+    let id = Files::here().line("/etc/machine-id");
+    if !id.is_empty() {
+        facts.insert("machine_id".into(), id.into());
     }
 }
 
@@ -83,7 +83,8 @@ pub(super) fn service_manager(view: &SystemView, facts: &mut Map) {
 
 pub(super) fn security(view: &SystemView, facts: &mut Map) {
     let selinux = if view.has_selinux() {
-        let mode = if slurp("/sys/fs/selinux/enforce").trim() == "1" { "enforcing" } else { "permissive" };
+        let mode =
+            if Files::here().line("/sys/fs/selinux/enforce") == "1" { "enforcing" } else { "permissive" };
         map! { "status" => "enabled", "mode" => mode }
     } else {
         map! { "status" => "disabled" }
@@ -92,7 +93,7 @@ pub(super) fn security(view: &SystemView, facts: &mut Map) {
     facts.extend(map! {
         "selinux" => selinux,
         "apparmor" => map! { "status" => apparmor },
-        "fips" => slurp("/proc/sys/crypto/fips_enabled").trim() == "1",
+        "fips" => Files::here().line("/proc/sys/crypto/fips_enabled") == "1",
     });
 }
 

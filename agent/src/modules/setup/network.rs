@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use convoy_protocol::{Map, Value, map};
 
 use super::files::Files;
-use super::files::slurp;
 use crate::system::SystemView;
 
 /// A route of /proc/net/route.
@@ -77,7 +76,7 @@ fn ipv6(text: &str) -> Vec<(String, Ipv6Addr, Map)> {
 }
 
 fn interface(name: &str) -> Map {
-    let file = |entry: &str| slurp(&format!("/sys/class/net/{name}/{entry}")).trim().to_owned();
+    let file = |entry: &str| Files::here().line(&format!("/sys/class/net/{name}/{entry}"));
     let flags = u32::from_str_radix(file("flags").trim_start_matches("0x"), 16).unwrap_or_default();
     let mut values = map! {
         "device" => name,
@@ -119,12 +118,12 @@ pub(super) fn collect(view: &SystemView, facts: &mut Map) {
         .map(|name| name.to_string_lossy().into_owned())
         .map(|name| (name.clone(), interface(&name)))
         .collect();
-    let routes = routes(&slurp("/proc/net/route"));
-    let addresses = own_addresses(&slurp("/proc/net/fib_trie"));
+    let routes = routes(&Files::here().text("/proc/net/route"));
+    let addresses = own_addresses(&Files::here().text("/proc/net/fib_trie"));
     for address in &addresses {
         attach(*address, &routes, &mut interfaces);
     }
-    let six = ipv6(&slurp("/proc/net/if_inet6"));
+    let six = ipv6(&Files::here().text("/proc/net/if_inet6"));
     for (name, _, values) in &six {
         if let Some(interface) = interfaces.get_mut(name) {
             let mut all = interface.get("ipv6").and_then(Value::as_list).unwrap_or_default().to_vec();
@@ -133,7 +132,7 @@ pub(super) fn collect(view: &SystemView, facts: &mut Map) {
         }
     }
     let default = default_ipv4(&routes, &interfaces);
-    let default_six = default_ipv6(&slurp("/proc/net/ipv6_route"), &interfaces);
+    let default_six = default_ipv6(&Files::here().text("/proc/net/ipv6_route"), &interfaces);
     let reachable = locally_reachable(&addresses, &six);
     facts.extend(map! {
         "interfaces" => interfaces.keys().map(|name| Value::from(name.as_str())).collect::<Value>(),
@@ -235,8 +234,8 @@ fn default_ipv6(text: &str, interfaces: &BTreeMap<String, Map>) -> Map {
     values
 }
 
-pub(super) fn dns(_look: &SystemView, facts: &mut Map) {
-    let text = slurp("/etc/resolv.conf");
+pub(super) fn dns(facts: &mut Map) {
+    let text = Files::here().text("/etc/resolv.conf");
     let mut dns = Map::new();
     let mut servers = Vec::new();
     for line in text.lines() {
