@@ -32,25 +32,26 @@ impl SystemView {
 
     /// Converts a time to the node's time zone: that of `TZ`, else of /etc/localtime, else UTC.
     pub fn local_time(&self, since_1970: Duration) -> CalendarTime {
-        let (offset, zone) = self.zone_at(i64::try_from(since_1970.as_secs()).unwrap_or_default());
+        let at = i64::try_from(since_1970.as_secs()).unwrap_or_default();
+        let (offset, zone) = offset_at(&self.time_zone(), at);
         CalendarTime::new(since_1970, offset, zone)
     }
 
     /// Converts a local time in the node's time zone to seconds since 1970.
     pub fn from_local(&self, year: i64, month: u32, day: u32, second_of_day: i64) -> i64 {
         let local = days_from_civil(year, month, day) * 86_400 + second_of_day;
-        let guess = local - self.zone_at(local).0;
-        local - self.zone_at(guess).0
+        let zone = self.time_zone();
+        let guess = local - offset_at(&zone, local).0;
+        local - offset_at(&zone, guess).0
     }
 
-    /// Returns the UTC offset in seconds and the abbreviation of the node's time zone at the given time.
-    fn zone_at(&self, at: i64) -> (i64, String) {
+    fn time_zone(&self) -> TimeZone {
         let tz = self.variable("TZ").filter(|tz| !tz.is_empty());
-        let zone = time_zone(tz.as_deref()).unwrap_or(TimeZone::UTC);
-        offset_at(&zone, at)
+        time_zone(tz.as_deref()).unwrap_or(TimeZone::UTC)
     }
 }
 
+/// Returns the UTC offset in seconds and the abbreviation of a time zone at the given time.
 fn offset_at(zone: &TimeZone, at: i64) -> (i64, String) {
     let info = zone.to_offset_info(Timestamp::from_second(at).unwrap_or_default());
     (info.offset().seconds().into(), info.abbreviation().to_owned())
