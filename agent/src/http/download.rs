@@ -1,6 +1,6 @@
 //! The content of an answer in a file of its own.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ impl Download {
 /// If it cannot be read or written; nothing is left of it then.
 pub fn download(node: &mut System, directory: &Path, body: &mut dyn Read) -> Result<Download, Failure> {
     let file = node.make_scratch_file(directory)?;
-    let length = save(body, file.file(), file.path())?;
+    let length = save(body, file.path())?;
     Ok(Download { file, length })
 }
 
@@ -38,7 +38,9 @@ pub fn download(node: &mut System, directory: &Path, body: &mut dyn Read) -> Res
 ///
 /// # Errors
 /// If it cannot be read or written.
-fn save(body: &mut dyn Read, mut file: &File, path: &Path) -> Result<u64, Failure> {
+fn save(body: &mut dyn Read, path: &Path) -> Result<u64, Failure> {
+    let file = OpenOptions::new().write(true).open(path);
+    let mut file = file.map_err(|error| cannot("write", path, &error))?;
     let (mut buffer, mut length) = (vec![0; 128 * 1024], 0);
     loop {
         match body.read(&mut buffer) {

@@ -1,6 +1,6 @@
 //! Temporary files and directories.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -119,18 +119,12 @@ impl System {
 #[derive(Debug)]
 pub struct ScratchFile {
     path: PathBuf,
-    file: File,
 }
 
 impl ScratchFile {
     /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Returns the file, open for writing.
-    pub fn file(&self) -> &File {
-        &self.file
     }
 }
 
@@ -146,10 +140,7 @@ impl System {
     /// # Errors
     /// If it cannot be created.
     pub fn make_scratch_file(&mut self, directory: &Path) -> Result<ScratchFile, Failure> {
-        let path = make_file(directory, ".convoy-", "")?;
-        let file = OpenOptions::new().write(true).open(&path);
-        let file = file.map_err(|error| cannot("write", &path, &error))?;
-        Ok(ScratchFile { path, file })
+        Ok(ScratchFile { path: make_file(directory, ".convoy-", "")? })
     }
 }
 
