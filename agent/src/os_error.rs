@@ -22,5 +22,5 @@ pub(crate) fn cannot(verb: &str, path: &Path, error: &io::Error) -> Failure {
 /// Formats `error` at `path` like Python's `OSError`; playbooks compare such texts.
 pub(crate) fn as_python(error: &io::Error, path: &Path) -> String {
     let number = error.raw_os_error().unwrap_or_default();
-    format!("[Errno {number}] {}: b'{}'", crate::os_error::reason(error), path.display())
+    format!("[Errno {number}] {}: b'{}'", reason(error), path.display())
 }

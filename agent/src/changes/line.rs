@@ -11,7 +11,7 @@ use super::state::{ContentState, Ownership, PathKind, PathState};
 use crate::stat::Time;
 
 /// The first line: the version of the format.
-pub(crate) const HEADING: &str = "convoy-changes 1\n";
+pub(super) const HEADING: &str = "convoy-changes 1\n";
 
 /// A line of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) enum RecordLine {
 
 impl RecordLine {
     /// Returns the line with its checksum and line end.
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut body = String::new();
         match self {
             Self::Change { id, path, was, left } => {
@@ -76,7 +76,7 @@ impl RecordLine {
     }
 
     /// Parses a line without its line end; `None` if it is damaged.
-    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let (wanted, body) = text.split_once(' ')?;
         if u32::from_str_radix(wanted, 16).ok()? != sum(body.as_bytes()) {
@@ -250,7 +250,7 @@ pub(crate) fn state_text(of: &PathState) -> String {
 }
 
 /// Formats words as a line.
-pub(crate) fn words(words: &[&str]) -> String {
+pub(super) fn words(words: &[&str]) -> String {
     let mut line = String::new();
     for (index, text) in words.iter().enumerate() {
         if index > 0 {
@@ -263,12 +263,12 @@ pub(crate) fn words(words: &[&str]) -> String {
 }
 
 /// Parses a line formatted by [`words`], without its line end.
-pub(crate) fn read_words(line: &str) -> Option<Vec<String>> {
+pub(super) fn read_words(line: &str) -> Option<Vec<String>> {
     line.split(' ').map(utf8).collect()
 }
 
 /// Formats a path as a line.
-pub(crate) fn path_line(path: &Path) -> String {
+pub(super) fn path_line(path: &Path) -> String {
     let mut line = String::new();
     word(path.as_os_str().as_bytes(), &mut line);
     line.push('\n');
@@ -276,7 +276,7 @@ pub(crate) fn path_line(path: &Path) -> String {
 }
 
 /// Parses a line formatted by [`path_line`], without its line end.
-pub(crate) fn read_path_line(line: &str) -> Option<PathBuf> {
+pub(super) fn read_path_line(line: &str) -> Option<PathBuf> {
     path(line).filter(|path| path.is_absolute())
 }
 

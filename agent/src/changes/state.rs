@@ -98,7 +98,7 @@ impl PathState {
     }
 
     /// Returns this state after a change to `next`, which omits what the change leaves alone.
-    pub(crate) fn followed_by(&self, next: &Self) -> Self {
+    pub(super) fn followed_by(&self, next: &Self) -> Self {
         let mut merged = next.clone();
         // A restored directory tree remains a tree when only its attributes change.
         if self.kind == PathKind::Tree && next.kind == PathKind::Directory {
@@ -115,7 +115,7 @@ impl PathState {
 }
 
 /// Returns the extended attributes of `path` itself, as far as they can be read.
-pub(crate) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(super) fn xattrs(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut names = vec![0; 16 * 1024];
     let Ok(length) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
     let names = names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty());

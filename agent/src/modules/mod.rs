@@ -83,7 +83,7 @@ modules! {
 }
 
 /// Finds a module that an agent is asked for.
-pub(crate) fn find_any(name: &str) -> Option<&'static Module> {
+fn find_any(name: &str) -> Option<&'static Module> {
     find(name).or_else(|| INTERNAL.iter().find(|module| module.name == name))
 }
 

@@ -31,8 +31,7 @@ pub use checksum::{Algorithm, Checksums};
 pub use process::{Output, Process, ProcessError};
 pub use space::Space;
 pub(crate) use temporary::PROGRAM_DIRECTORY_PREFIX;
-pub use temporary::ProgramCopy;
-pub use temporary::ScratchFile;
+pub use temporary::{ProgramCopy, ScratchFile};
 pub use view::DIFF_LIMIT;
 pub use write::{Attributes, Bytes, SetTime, Temporary};
 

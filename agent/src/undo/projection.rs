@@ -115,9 +115,7 @@ impl Observed {
         }
         Ok(self.survey)
     }
-}
 
-impl Observed {
     /// Returns whether it has this content; always true for irrelevant content.
     pub(super) fn holds(&mut self, content: &ContentState) -> Result<bool, Failure> {
         Ok(match content {

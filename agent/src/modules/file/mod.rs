@@ -13,7 +13,7 @@ pub use plan::Plan;
 
 use crate::args::Arg;
 use crate::failure::Failure;
-use crate::files::attributes::{self as shared};
+use crate::files::attributes as shared;
 use crate::files::difference;
 use crate::metadata::{Access, Behavior, Doc};
 use crate::module::{Checked, Done};

@@ -1,7 +1,6 @@
 //! A home directory that `useradd` did not make.
 
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Args;
 use crate::failure::Failure;
