@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use crate::demo::Site;
 use crate::diagnostic::{Diagnostic, Diagnostics, Kind};
 use crate::events::{Reporter, RunEvent, Stats};
 use crate::settings::{self, Journal, Settings};
+use crate::sync::lock;
 
 /// The numbers of each host at the end of a run.
 type Recap = Vec<(Arc<str>, Stats)>;
@@ -121,7 +122,7 @@ fn once(site: &Site) -> Result<(u8, Recap), Diagnostics> {
     let code = apply::run_watched(*args, again(site), &read, None, |shown| {
         Box::new(Witness { shown, recap: told })
     })?;
-    let recap = std::mem::take(&mut *recap.lock().unwrap_or_else(PoisonError::into_inner));
+    let recap = std::mem::take(&mut *lock(&recap));
     Ok((code, recap))
 }
 
@@ -141,7 +142,7 @@ struct Witness {
 impl Reporter for Witness {
     fn event(&mut self, event: &RunEvent) {
         if let RunEvent::Recap { hosts, .. } = event {
-            self.recap.lock().unwrap_or_else(PoisonError::into_inner).clone_from(hosts);
+            lock(&self.recap).clone_from(hosts);
         }
         self.shown.event(event);
     }

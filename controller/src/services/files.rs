@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use convoy_protocol::Digest;
 
 use crate::link::content::Contents;
 use crate::secrets::{self, DecryptError, Opened, Vault};
+use crate::sync::lock;
 
 /// By what a file is recognized: path, length, modification time, and whether it is decrypted.
 type FileKey = (PathBuf, u64, SystemTime, bool);
@@ -99,11 +100,6 @@ impl FileCache {
         manifests.insert(archive.digest, manifest);
         Ok(manifest)
     }
-}
-
-/// Locks a map. One that a panic left locked holds whole entries only.
-fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn begins_vaulted(path: &Path) -> bool {

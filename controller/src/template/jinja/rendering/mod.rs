@@ -23,7 +23,7 @@ pub(crate) use convert::needs_rendering;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use convoy_protocol::{Taint, Value};
 
@@ -32,6 +32,7 @@ use super::python::value::Val;
 use super::scope::ScopeRef;
 use super::syntax::{Expr, Template, parse};
 use crate::secrets::Vault;
+use crate::sync::lock;
 use crate::template::error::Error;
 use crate::template::{Context, Options, Scope};
 
@@ -77,11 +78,11 @@ impl Environment {
 }
 
 fn cached<T>(cache: &Cache<T>, text: &str, parse: fn(&str) -> Result<T, Error>) -> Result<Arc<T>, Error> {
-    if let Some(parsed) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(text) {
+    if let Some(parsed) = lock(cache).get(text) {
         return Ok(parsed.clone());
     }
     let parsed = Arc::new(parse(text)?);
-    cache.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into(), parsed.clone());
+    lock(cache).insert(text.into(), parsed.clone());
     Ok(parsed)
 }
 
