@@ -50,6 +50,8 @@ pub fn normalize(path: &Path) -> PathBuf {
             {
                 normalized.pop();
             }
+            // At the root, `..` is the root.
+            Component::ParentDir if normalized.has_root() && normalized.parent().is_none() => {}
             other => normalized.push(other),
         }
     }
@@ -62,7 +64,14 @@ mod tests {
 
     #[test]
     fn dots_are_removed() {
-        for (path, expected) in [("a/./b/../c", "a/c"), ("../a", "../a"), ("/a/../b", "/b"), ("./x", "x")] {
+        for (path, expected) in [
+            ("a/./b/../c", "a/c"),
+            ("../a", "../a"),
+            ("../../a", "../../a"),
+            ("/a/../b", "/b"),
+            ("/a/../../b", "/b"),
+            ("./x", "x"),
+        ] {
             assert_eq!(normalize(Path::new(path)), Path::new(expected));
         }
     }

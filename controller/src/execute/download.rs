@@ -172,8 +172,6 @@ fn by_host(dest: &str, source: &str, base: &Path, host: &str) -> Result<PathBuf,
     }
     let inside = normalize(&Path::new("/").join(source));
     let inside = inside.strip_prefix("/").map_err(|_| leads_out(source))?;
-    // At the root, `..` is the root.
-    let inside: PathBuf = inside.components().skip_while(|part| *part == Component::ParentDir).collect();
     let is_safe = inside.components().all(|part| matches!(part, Component::Normal(_)));
     if !is_safe || inside.as_os_str().is_empty() || (!source.starts_with('/') && source.contains("..")) {
         return Err(leads_out(source));
