@@ -29,12 +29,6 @@ pub struct File<'a> {
     pub options: FileOptions,
 }
 
-impl Default for Templar {
-    fn default() -> Self {
-        Self::new(Options::default(), Arc::default())
-    }
-}
-
 impl Templar {
     /// Returns a renderer that decrypts with the passwords of `vault`.
     pub fn new(options: Options, vault: Arc<Vault>) -> Self {

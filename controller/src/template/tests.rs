@@ -319,7 +319,8 @@ fn expressions_that_do_not_need_an_unknown_value_are_known() {
 
 #[test]
 fn a_condition_that_needs_an_unknown_value_is_not_decided() {
-    let decide = |text: &str| Templar::default().condition(&text.into(), &vars(), &Context::default());
+    let templar = Templar::new(Options::default(), Arc::default());
+    let decide = |text: &str| templar.condition(&text.into(), &vars(), &Context::default());
     for text in ["dry", "dry == 1", "part.rc == 0", "part is changed", "made is search('x')", "'{{ dry }}'"] {
         let error = decide(text).unwrap_err();
         assert_eq!((error.kind, &*error.message), (ErrorKind::Unknown, "no"), "{text}");

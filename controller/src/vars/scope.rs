@@ -7,7 +7,7 @@
 //! 3. the layers that [`super::precedence`] has ordered.
 //!
 //! While convoy looks ahead, earlier tasks are still in progress. Names that they are going to set ([`Pending`]) have no
-//! value yet, and looking one up is the error [`ErrorKind::NotYet`], so that the look-ahead stops there.
+//! value yet, and looking one up is the error [`Error::not_yet`], so that the look-ahead stops there.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use convoy_protocol::{Key, Map, Value};
 use super::magic::Magic;
 use super::precedence::{Layer, Sources, layers};
 use crate::merge::merge_hash;
-use crate::template::{Error, Kind as ErrorKind, Scope};
+use crate::template::{Error, Scope};
 
 /// Names that tasks in progress are going to set. They cannot be read while looking ahead.
 #[derive(Debug, Clone, Default)]
@@ -115,12 +115,12 @@ impl TaskScope {
 impl Scope for TaskScope {
     fn get(&self, name: &str) -> Result<Option<Value>, Error> {
         if !self.local.contains_key(name) && self.pending.covers(name) {
-            return Err(Error::new(ErrorKind::NotYet, format!("'{name}' is not known yet")));
+            return Err(Error::not_yet(format!("'{name}' is not known yet")));
         }
         let value = self.raw(name);
         // The names of facts are only known once they are gathered.
         if value.is_none() && self.pending.facts && name.starts_with("ansible_") {
-            return Err(Error::new(ErrorKind::NotYet, format!("'{name}' may be a fact not gathered yet")));
+            return Err(Error::not_yet(format!("'{name}' may be a fact not gathered yet")));
         }
         Ok(value)
     }

@@ -15,7 +15,7 @@ pub(super) const FILTERS: &[(&str, Filter)] = &[
     }),
     ("to_nice_json", |_, v, args| {
         let indent = args.take(0, "indent").and_then(|v| v.as_int()).unwrap_or(4);
-        let sort = args.take(1, "sort_keys").map_or(Ok(true), |v| v.truth())?;
+        let sort = args.flag(1, "sort_keys", true)?;
         args.key("separators");
         let mut form = Form::read(args, Some(indent), sort)?;
         form.layout.item_separator = ",".into();
