@@ -4,8 +4,9 @@
 //! What was encrypted stays marked as secret. Parsing is done by [`crate::yaml`], decryption by [`crate::secrets`].
 
 use std::path::Path;
+use std::sync::Arc;
 
-use convoy_protocol::{Digest, Taint};
+use convoy_protocol::{Digest, Origin, Taint};
 
 use crate::diagnostic::Diagnostic;
 use crate::secrets::{self, Vault};
@@ -38,7 +39,7 @@ impl SourceFile {
         if !secrets::is_vaulted(&bytes) {
             return Ok(Self { text: utf8(&name, bytes)?, name, secret: false, digest });
         }
-        let at = yaml::origin(&name.as_str().into(), 1, 1);
+        let at = Arc::new(Origin::new(name.as_str(), 1, 1));
         let plain = vault.open(&bytes).map_err(|fault| fault.diagnostic(&name, &at))?.plain;
         let text = utf8(&name, plain.to_vec()).map_err(yaml::redacted)?;
         Ok(Self { name, text, secret: true, digest })
@@ -102,7 +103,7 @@ fn utf8(name: &str, bytes: Vec<u8>) -> Result<String, Diagnostic> {
         let last_line = text.rsplit('\n').next().unwrap_or_default();
         let (line, column) = (text.matches('\n').count() + 1, last_line.chars().count() + 1);
         Diagnostic::user("the file is not UTF-8")
-            .at(yaml::origin(&name.into(), line, column))
+            .at(Arc::new(Origin::new(name, line, column)))
             .hint(Some("save it as UTF-8".to_owned()))
     })
 }

@@ -91,6 +91,15 @@ pub struct Origin {
     pub column: u32,
 }
 
+impl Origin {
+    /// Returns a position in `file`; `line` and `column` count from 1.
+    pub fn new(file: impl Into<Arc<str>>, line: usize, column: usize) -> Self {
+        // A file of four billion lines is past the point where the exact number matters.
+        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { file: file.into(), line: narrow(line), column: narrow(column) }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)

@@ -26,8 +26,7 @@ impl Place {
 
     /// Returns the place as one in `file`.
     pub fn origin(self, file: &Arc<str>) -> Arc<Origin> {
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Arc::new(Origin { file: file.clone(), line: number(self.line), column: number(self.column) })
+        Arc::new(Origin::new(file.clone(), self.line, self.column))
     }
 }
 

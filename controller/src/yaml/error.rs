@@ -5,7 +5,6 @@ use std::sync::Arc;
 use convoy_protocol::Origin;
 use granit_parser::{ErrorKind, ScanError};
 
-use super::node::origin;
 use crate::diagnostic::Diagnostic;
 
 /// Replaces the message about a place in an encrypted file with one that quotes nothing of the file.
@@ -29,7 +28,7 @@ pub(super) fn unquoted_braces(at: Arc<Origin>, written: &str) -> Diagnostic {
 
 /// Returns the error for text that the parser refused.
 pub(super) fn syntax_error(file: &Arc<str>, text: &str, error: &ScanError) -> Diagnostic {
-    let at = |line: usize, column: usize| origin(file, line, column);
+    let at = |line: usize, column: usize| Arc::new(Origin::new(file.clone(), line, column));
     let mark = error.marker();
     let line = text.lines().nth(mark.line().saturating_sub(1)).unwrap_or_default();
     if let Some(column) = braces_column(line) {

@@ -16,7 +16,7 @@ mod write;
 use crate::diagnostic::Diagnostic;
 
 pub use error::redacted;
-pub use node::{Data, Node, Style, origin};
+pub use node::{Data, Node, Style};
 pub use write::write;
 
 /// Reads the one document of `text`, or `None` if it is empty. `file` is the name shown in messages.

@@ -42,13 +42,6 @@ pub enum Data {
     Map(Vec<(Node, Node)>),
 }
 
-/// Returns a position in `file`; `line` and `column` count from 1.
-pub fn origin(file: &Arc<str>, line: usize, column: usize) -> Arc<Origin> {
-    // A file of four billion lines is past the point where the exact number matters.
-    let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
-    Arc::new(Origin { file: file.clone(), line: narrow(line), column: narrow(column) })
-}
-
 impl Node {
     /// Returns the taint of every value made from this node.
     pub fn taint(&self) -> Taint {

@@ -9,7 +9,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Structur
 use indexmap::IndexMap;
 
 use super::error::{syntax_error, unquoted_braces};
-use super::node::{Data, Node, Style, origin};
+use super::node::{Data, Node, Style};
 use crate::diagnostic::{Diagnostic, Kind};
 
 /// The most nodes a file may have once its aliases are resolved. Without a limit, a few lines of aliases to aliases
@@ -50,7 +50,7 @@ impl<'t> Reader<'t> {
     }
 
     fn at(&self, mark: Marker) -> Arc<Origin> {
-        origin(&self.file, mark.line(), mark.col() + 1)
+        Arc::new(Origin::new(self.file.clone(), mark.line(), mark.col() + 1))
     }
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
