@@ -25,7 +25,6 @@ done
 # The state of agents that run as root or as a user without a home.
 mkdir -p /var/lib/convoy
 mount -t tmpfs -o mode=700 tmpfs /var/lib/convoy
-mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 rm -f /etc/sudoers.d/* /etc/doas.conf
 # Otherwise sudo does not ask again for 15 minutes.
 echo 'Defaults timestamp_timeout=0' >/etc/sudoers
