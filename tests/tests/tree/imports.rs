@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
@@ -29,13 +30,12 @@ pub(crate) fn read(src: &Path) -> Imports {
     let mut arrows = BTreeSet::new();
     for (module, paths) in paths {
         for path in paths {
-            let Some((mut target, mut rest)) = resolve(&modules, &module, &path) else { continue };
+            let Some((mut target, rest)) = resolve(&modules, &module, &path) else { continue };
             // A name may be exported on over several modules.
             while let Some(origin) =
                 rest.first().and_then(|name| exports.get(&(target.clone(), name.clone())))
             {
                 target.clone_from(origin);
-                rest.clear();
             }
             if target != module {
                 arrows.insert((module.clone(), target));
@@ -74,11 +74,17 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a pattern of this file")
 }
 
+static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"//[^\n]*"));
+static TESTS: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"#\[cfg\(test\)\]\s*(#\[[^\]]*\]\s*)*(pub(\([a-z]+\))? )?mod \w+ \{"));
+static USE: LazyLock<Regex> = LazyLock::new(|| regex(r"\buse ([^;]+);"));
+static EXPORT: LazyLock<Regex> = LazyLock::new(|| regex(r"\bpub(?:\([a-z]+\))? use ([^;]+);"));
+static PATH: LazyLock<Regex> = LazyLock::new(|| regex(r"(?<![\w:])(?:crate|super)(?:::\w+)+"));
+
 /// Takes out comments, and the tests at the end of a source.
 fn without_tests(text: &str) -> String {
-    let code = regex(r"//[^\n]*").replace_all(text, "").into_owned();
-    let tests = regex(r"#\[cfg\(test\)\]\s*(#\[[^\]]*\]\s*)*(pub(\([a-z]+\))? )?mod \w+ \{");
-    match tests.find(code.as_str()).expect("a text that can be searched") {
+    let code = COMMENT.replace_all(text, "").into_owned();
+    match TESTS.find(code.as_str()).expect("a text that can be searched") {
         Some(found) => code[..found.start()].to_owned(),
         None => code,
     }
@@ -86,13 +92,12 @@ fn without_tests(text: &str) -> String {
 
 /// Returns all paths of `use` items, one for each name, and the paths in the code that begin with `crate` or `super`.
 fn paths_of(text: &str) -> Vec<String> {
-    let uses = regex(r"\buse ([^;]+);");
     let mut paths = Vec::new();
-    for found in uses.captures_iter(text) {
+    for found in USE.captures_iter(text) {
         expand("", &found.expect("a match")[1], &mut paths);
     }
-    let code = uses.replace_all(text, "").into_owned();
-    for found in regex(r"(?<![\w:])(?:crate|super)(?:::\w+)+").find_iter(code.as_str()) {
+    let code = USE.replace_all(text, "").into_owned();
+    for found in PATH.find_iter(code.as_str()) {
         paths.push(found.expect("a match").as_str().to_owned());
     }
     paths
@@ -164,10 +169,9 @@ fn exports(
     sources: &BTreeMap<Module, String>,
     modules: &BTreeSet<Module>,
 ) -> BTreeMap<(Module, String), Module> {
-    let uses = regex(r"\bpub(?:\([a-z]+\))? use ([^;]+);");
     let mut exports = BTreeMap::new();
     for (module, text) in sources {
-        for found in uses.captures_iter(text.as_str()) {
+        for found in EXPORT.captures_iter(text.as_str()) {
             let mut paths = Vec::new();
             expand("", &found.expect("a match")[1], &mut paths);
             for path in paths {

@@ -1,7 +1,9 @@
 //! The layers of the crates: imports run one way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use convoy_tests::program::repository;
 
 use crate::imports::{Imports, Module, read};
 
@@ -45,7 +47,7 @@ const LAYERS: [&str; 33] = [
 const CRATES: [&str; 4] = ["protocol", "archive", "agent", "controller"];
 
 fn src(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")
+    repository().join(name).join("src")
 }
 
 /// Returns the arrows between what stands side by side in a directory, each with an example.

@@ -5,8 +5,10 @@ mod layers;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::process::Command;
+
+use convoy_tests::program::repository;
 
 /// Sources that are longer than [`LONGEST`], each with its reason. A source that is no longer long leaves the list.
 const LONG: [(&str, &str); 0] = [];
@@ -36,16 +38,12 @@ const LEFT_BEHIND: [&str; 12] = [
 /// Folders that are made, never written.
 const MADE: [&str; 4] = ["target", ".convoy", "__pycache__", "node_modules"];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 /// Returns the paths of all tracked files, from the root of the tree, with slashes.
 fn tracked() -> BTreeSet<String> {
     let output = Command::new("git")
         // A container's root is often not the owner of its checkout.
         .args(["-c", "safe.directory=*", "ls-files", "-z"])
-        .current_dir(root())
+        .current_dir(repository())
         .output()
         .expect("git, which knows what is tracked");
     assert!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
@@ -53,12 +51,13 @@ fn tracked() -> BTreeSet<String> {
     let paths: BTreeSet<String> = paths.split_terminator('\0').map(str::to_owned).collect();
     assert!(paths.contains("Cargo.toml"), "git lists another tree: {paths:?}");
     // What is removed, but not committed yet, is no longer part of the tree.
-    paths.into_iter().filter(|path| root().join(path).exists()).collect()
+    paths.into_iter().filter(|path| repository().join(path).exists()).collect()
 }
 
 fn with_ending<'p>(paths: &'p BTreeSet<String>, ending: &str) -> impl Iterator<Item = (&'p str, String)> {
     paths.iter().filter(move |path| path.ends_with(ending)).map(|path| {
-        let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text =
+            fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         (path.as_str(), text)
     })
 }
@@ -130,7 +129,7 @@ fn broken(paths: &BTreeSet<String>, page: &str, link: &str) -> Option<String> {
         return Some(format!("{page}: the link to {link} leads nowhere"));
     };
     let part = part?;
-    let text = fs::read_to_string(root().join(target)).unwrap_or_default();
+    let text = fs::read_to_string(repository().join(target)).unwrap_or_default();
     let headings = parts(&text).0.into_iter().filter(|line| line.starts_with('#'));
     let known = headings.map(anchor).any(|known| known == part);
     (!known).then(|| format!("{page}: the link to {link} names no heading"))
@@ -216,7 +215,7 @@ fn paths_that_the_pages_name_exist() {
 
 #[test]
 fn what_the_pages_make_is_in_the_makefile() {
-    let makefile = fs::read_to_string(root().join("Makefile")).expect("the Makefile");
+    let makefile = fs::read_to_string(repository().join("Makefile")).expect("the Makefile");
     let targets: BTreeSet<&str> =
         makefile.lines().filter_map(|line| line.split_once(':')).map(|(target, _)| target).collect();
     let tracked = tracked();
